@@ -1,0 +1,301 @@
+"""Rows of one table as columns: what travels, is stored, and is handed to a user.
+
+A fixed-width column is a numpy array of its dtype, a symbol column a `Symbols`, a text column a `Texts`.
+`columns_of` makes them from whatever a user holds: a pandas or Polars frame, an Arrow table, a dict of
+columns, a list of dicts, or one dict.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plant.errors import BadRows, UnknownColumn
+from plant.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+DEFAULTS: dict[str, Any] = {"float": np.nan, "int": 0, "symbol": "", "text": ""}
+"""What a column that was not given holds; `time`, `sym` and the columns of a key must be given."""
+
+
+class Symbols:
+    """A column of repeating strings: `names` (distinct) and `codes`, int32[n] into names."""
+
+    __slots__ = ("codes", "names")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, names: list[str], codes: np.ndarray) -> None:
+        self.names = names
+        self.codes = codes
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> "Symbols":
+        """Return the column of these strings, in order of first appearance."""
+        known: dict[str, int] = {}
+        codes = [known.setdefault(s, len(known)) for s in strings]
+        return cls(list(known), np.array(codes, dtype=np.int32))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> "Symbols":
+        return Symbols(self.names, self.codes[rows])
+
+    def __eq__(self, text: object) -> Any:
+        """Compare each row with a text, as a numpy column does: bool[n]."""
+        return self.codes == (self.names.index(text) if text in self.names else -1)
+
+    def __ne__(self, text: object) -> Any:
+        return ~(self == text)
+
+    def tolist(self) -> list[str]:
+        """Return the strings, one per row."""
+        names = self.names
+        return [names[c] for c in self.codes.tolist()]
+
+
+class Texts:
+    """A column of strings that do not repeat: `data` (UTF-8, joined) and `offsets`, int64[n + 1] into it."""
+
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, offsets: np.ndarray, data: bytes | memoryview) -> None:
+        self.offsets = offsets
+        self.data = data
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> "Texts":
+        """Return the column of these strings."""
+        parts = [s.encode() for s in strings]
+        offsets = np.zeros(len(parts) + 1, dtype=np.int64)
+        np.cumsum([len(p) for p in parts], out=offsets[1:])
+        return cls(offsets, b"".join(parts))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: Any) -> "Texts":
+        strings = self.tolist()
+        return Texts.of([strings[i] for i in np.arange(len(strings))[rows].tolist()])
+
+    def tolist(self) -> list[str]:
+        """Return the strings, one per row."""
+        data, ends = bytes(self.data), self.offsets.tolist()
+        return [data[a:b].decode() for a, b in zip(ends, ends[1:], strict=False)]
+
+
+Columns = dict[str, Any]
+"""Column name to ndarray, Symbols or Texts, all of one length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one table as they were journaled together.
+
+    `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the
+    tickerplant took it, ns since 1970 UTC.
+    """
+
+    table: str
+    columns: Columns
+    seq: int
+    table_seq: int
+    received: int
+    key: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.columns["time"])
+
+    def filtered(self, rows: np.ndarray) -> "Batch":
+        """Return the batch with only `rows` (bool[n] or positions)."""
+        kept = {name: column[rows] for name, column in self.columns.items()}
+        return Batch(self.table, kept, self.seq, self.table_seq, self.received, self.key)
+
+    def arrow(self) -> "pa.Table":
+        """Return the rows as an Arrow table: time as timestamp[ns, UTC], symbols dictionary-encoded."""
+        import pyarrow as pa
+
+        return pa.table({name: arrow_column(column, is_time=name == "time")
+                         for name, column in self.columns.items()})
+
+    def pandas(self) -> "pd.DataFrame":
+        """Return the rows as a pandas DataFrame."""
+        return self.arrow().to_pandas()
+
+    def numpy(self) -> dict[str, Any]:
+        """Return the rows as a dict of numpy arrays; symbols and texts as arrays of str objects."""
+        return {name: column if isinstance(column, np.ndarray) else np.array(column.tolist(), dtype=object)
+                for name, column in self.columns.items()}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts of plain Python values; times as int nanoseconds."""
+        lists = [column.tolist() for column in self.columns.values()]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.table} seq={self.seq} rows={len(self)}>"
+
+
+def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
+    """Return a column as an Arrow array without copying its numbers; a float NaN is null."""
+    import pyarrow as pa
+
+    if isinstance(column, Symbols):
+        return pa.DictionaryArray.from_arrays(pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string()))
+    if isinstance(column, Texts):
+        buffers = [None, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
+        return pa.LargeStringArray.from_buffers(pa.large_string(), len(column), buffers)
+    if is_time:
+        return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
+    return pa.array(column, from_pandas=column.dtype.kind == "f")
+
+
+def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = None) -> Columns:
+    """Return `rows` as the columns of `table`.
+
+    `rows` is a pandas or Polars DataFrame, an Arrow table, a dict of columns, a list of dicts, or one dict of plain
+    values. A missing column takes its value from `defaults`, else `DEFAULTS`. Times may be int64 nanoseconds,
+    datetimes or ISO 8601 strings; without a zone they are UTC.
+
+    Raises BadRows (wrong type or length, missing time, sym or key) and UnknownColumn.
+    """
+    given = _by_name(rows)
+    for name in given:
+        if name not in table.names and name not in META_COLUMNS:
+            raise UnknownColumn.named(name, table.name, table.names)
+    if "time" not in given:
+        raise BadRows(f"{table.name}: no column 'time'; give {', '.join(table.names)}")
+    columns: Columns = {}
+    count = len(given["time"])
+    for column in table.columns:
+        if column.name in given:
+            value = _column(table, column, given[column.name])
+        elif column.name == "sym" or column.name in table.key:
+            raise BadRows(f"{table.name}: no column {column.name!r}, which every row needs; "
+                          f"give {', '.join(table.names)}")
+        else:
+            value = _constant(column, count, (defaults or {}).get(column.name, DEFAULTS[column.kind]))
+        if len(value) != count:
+            raise BadRows(f"{table.name}.{column.name}: expected {count} values as in time, found {len(value)}")
+        columns[column.name] = value
+    return columns
+
+
+def _by_name(rows: Any) -> dict[str, Any]:
+    if isinstance(rows, Batch):
+        return dict(rows.columns)
+    if isinstance(rows, Mapping):
+        if all(_is_column(v) for v in rows.values()):
+            return dict(rows)
+        return {name: [value] for name, value in rows.items()}
+    if isinstance(rows, Sequence) and not isinstance(rows, str | bytes) and all(isinstance(r, Mapping) for r in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        if any(len(row) != len(names) for row in rows):
+            raise BadRows(f"rows as dicts must all have the same keys; found {names} but not in every row")
+        return {name: [row[name] for row in rows] for name in names} if rows else {"time": []}
+    if hasattr(rows, "column_names") and hasattr(rows, "column"):          # Arrow
+        return {name: rows.column(name) for name in rows.column_names}
+    if hasattr(rows, "columns") and hasattr(rows, "__getitem__"):          # pandas, Polars
+        return {str(name): rows[name] for name in rows.columns}
+    raise BadRows(f"rows must be a DataFrame, an Arrow table, a dict of columns, a list of dicts or one dict; "
+                  f"found {type(rows).__name__}")
+
+
+def _is_column(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
+
+
+def _constant(column: Column, count: int, value: Any) -> Any:
+    if column.kind == "symbol":
+        return Symbols([str(value)], np.zeros(count, dtype=np.int32))
+    if column.kind == "text":
+        return Texts.of([str(value)] * count)
+    return np.full(count, value, dtype=FIXED_DTYPES[column.kind])
+
+
+def _column(table: Table, column: Column, value: Any) -> Any:
+    try:
+        if column.kind == "symbol":
+            return value if isinstance(value, Symbols) else Symbols.of(_strings(value))
+        if column.kind == "text":
+            return value if isinstance(value, Texts) else Texts.of(_strings(value))
+        if column.kind == "time":
+            return _times(value)
+        return _numbers(value, column.kind)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadRows(f"{table.name}.{column.name}: expected {column.kind}, {error}") from None
+
+
+def _strings(value: Any) -> list[str]:
+    strings = value.to_pylist() if hasattr(value, "to_pylist") else value.tolist() if hasattr(value, "tolist") \
+        else value.to_list() if hasattr(value, "to_list") else list(value)
+    for s in strings:
+        if type(s) is not str:
+            raise TypeError(f"found {s!r} ({type(s).__name__})")
+    return strings
+
+
+def _numbers(value: Any, kind: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind == "O":                                # None among numbers is "not known"
+        array = np.asarray([np.nan if v is None else v for v in array.tolist()])
+    if array.ndim != 1 or (array.dtype.kind not in ("fiu" if kind == "float" else "iu") and array.size):
+        shown = array.ravel()[:1].tolist()
+        raise TypeError(f"found {shown[0] if shown else value!r} ({array.dtype}, {array.ndim} dimensions)")
+    if kind == "int" and array.dtype.kind == "u" and array.size and int(array.max()) >= 2**63:
+        raise ValueError(f"found {int(array.max())}, more than an int64 holds")
+    return np.ascontiguousarray(array, dtype=FIXED_DTYPES[kind])
+
+
+def _times(value: Any) -> np.ndarray:
+    """Return int64 nanoseconds since 1970 UTC."""
+    if not isinstance(value, np.ndarray) and isinstance(value, list | tuple) and value \
+            and all(type(v) is int for v in value):
+        return np.array(value, dtype="<i8")
+    array = value if isinstance(value, np.ndarray) else None
+    if array is not None and array.dtype.kind in "iu":
+        return np.ascontiguousarray(array, dtype="<i8")
+    import pandas as pd
+
+    if hasattr(value, "to_pandas"):
+        value = value.to_pandas()
+    if isinstance(value, pd.Series) and value.dtype.kind in "iu":
+        return np.ascontiguousarray(value.to_numpy(), dtype="<i8")
+    if isinstance(value, list | tuple) and any(isinstance(v, bool | float | type(None)) for v in value):
+        raise TypeError(f"found {next(v for v in value if isinstance(v, bool | float | type(None)))!r}; "
+                        "give int nanoseconds, datetimes or ISO 8601 strings")
+    index = pd.to_datetime(pd.Series(value) if not isinstance(value, pd.Series) else value, utc=True)
+    if index.isna().any():
+        raise ValueError("found a missing time")
+    return index.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype("<i8")
+
+
+def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None = None) -> int:
+    """Return a moment as int nanoseconds since 1970 UTC.
+
+    `moment` is int nanoseconds, a datetime, a pandas Timestamp, a numpy datetime64, or a string: ISO 8601, or a time of
+    day ("09:30"), which is meant today in `zone`; a moment without a zone is in `zone`. Raises BadRows.
+    """
+    import pandas as pd
+
+    if isinstance(moment, int | np.integer) and not isinstance(moment, bool):
+        return int(moment)
+    try:
+        if isinstance(moment, str) and ":" in moment[:3]:
+            today = (now or dt.datetime.now(zone)).astimezone(zone).date()
+            moment = dt.datetime.combine(today, dt.time.fromisoformat(moment.zfill(5)))
+        elif isinstance(moment, dt.time):
+            moment = dt.datetime.combine((now or dt.datetime.now(zone)).astimezone(zone).date(), moment)
+        stamp = pd.Timestamp(moment)
+        if stamp is pd.NaT:
+            raise ValueError("not a time")
+        stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
+        return int(stamp.tz_convert("UTC").as_unit("ns").value)
+    except (TypeError, ValueError) as error:
+        raise BadRows(f"expected a time (\"09:30\", \"2026-11-20 09:30\", a datetime, int ns since 1970 UTC), "
+                      f"found {moment!r}: {error}") from None

@@ -1,0 +1,273 @@
+"""The tables of the plant, declared once, as data.
+
+Wire format, in-memory tables, history, validation and docs/tables.md all derive from `TABLES`.
+A column is of one kind:
+
+    kind      numpy     meaning
+    time      int64     nanoseconds since 1970-01-01 UTC
+    float     float64   NaN means "not known" (null in answers)
+    int       int64
+    symbol    int32     a string that repeats: stored as codes into a list of distinct strings
+    text      -         a string that does not repeat
+
+A table begins with `time, sym`, as every table of kdb+tick does. A table with a `key` is *revised*: a
+later row with the same key replaces the earlier one in every answer.
+
+A check is a condition that a good row meets, written so that the same expression works on numpy columns
+and on the plain numbers of a single row; a comparison with NaN is false, so NaN fails every check.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from plant.errors import SchemaError, UnknownColumn, UnknownTable
+
+FIXED_DTYPES = {"time": "<i8", "float": "<f8", "int": "<i8"}
+"""dtype of each fixed-width kind; the other kinds are `symbol` and `text`."""
+
+EARLIEST = 0
+LATEST = 4_102_444_800_000_000_000
+"""A row's time lies in [1970-01-01, 2100-01-01): outside it, a unit was mixed up."""
+
+META_COLUMNS = ("seq", "received")
+"""Columns every table answers besides its own: journal sequence number, and when the tickerplant took it."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, kind (see the module), and what it means, with the unit."""
+
+    name: str
+    kind: str
+    meaning: str = ""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every value has the same width, so that the column is one buffer of numbers."""
+        return self.kind in FIXED_DTYPES
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition every good row meets: `reason` when it does not, `good(columns)` true where it does."""
+
+    reason: str
+    good: Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: name, columns in order, key (empty: every row counts), and checks on its rows.
+
+    Raises SchemaError if it does not begin with time and sym, or a name, kind or key is not usable.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.columns]
+        if [(c.name, c.kind) for c in self.columns[:2]] != [("time", "time"), ("sym", "symbol")]:
+            raise SchemaError(f"table {self.name!r}: the first columns must be time (time) and sym (symbol), "
+                              f"found {', '.join(names[:2])}")
+        for name in (self.name, *names):
+            if not _NAME.match(name):
+                raise SchemaError(f"table {self.name!r}: {name!r} is not a name; use a-z, 0-9 and _, a letter first")
+        if taken := [n for n in names if names.count(n) > 1 or n in META_COLUMNS]:
+            raise SchemaError(f"table {self.name!r}: column name {taken[0]!r} is used twice or reserved")
+        for column in self.columns:
+            if column.kind not in (*FIXED_DTYPES, "symbol", "text"):
+                raise SchemaError(f"{self.name}.{column.name}: unknown kind {column.kind!r}; "
+                                  f"kinds are {', '.join(FIXED_DTYPES)}, symbol, text")
+        for name in self.key:
+            if self.column(name).kind not in ("time", "symbol", "int"):
+                raise SchemaError(f"table {self.name!r}: key column {name!r} must be a time, symbol or int")
+        if self.key and not {"time", "sym"} <= set(self.key):
+            raise SchemaError(f"table {self.name!r}: a key holds time and sym, found {', '.join(self.key)}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def wire_order(self) -> tuple[Column, ...]:
+        """The columns as a payload holds them: fixed-width ones first, so that they stand at fixed offsets."""
+        return tuple(sorted(self.columns, key=lambda c: (not c.fixed, c.kind == "text")))
+
+    @cached_property
+    def schema_id(self) -> int:
+        """CRC-32 of the declaration "name(column:kind,...)": two ends that differ notice it at once."""
+        columns = ",".join(f"{c.name}:{c.kind}" for c in self.columns)
+        return zlib.crc32(f"{self.name}({columns})".encode())
+
+    def column(self, name: str) -> Column:
+        """Return the column of this name; raises UnknownColumn."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise UnknownColumn.named(name, self.name, self.names)
+
+    def declaration(self) -> dict[str, Any]:
+        """Return the table as plain data, the form it has in plant.toml and in a journal's header."""
+        return {"name": self.name, "key": list(self.key),
+                "columns": [[c.name, c.kind, c.meaning] for c in self.columns]}
+
+    @classmethod
+    def declared(cls, fields: Mapping[str, Any]) -> "Table":
+        """Return the table that `declaration` (or [[tables]] in plant.toml) describes, with the standard checks.
+
+        A column is [name, kind] or [name, kind, meaning]. Raises SchemaError.
+        """
+        try:
+            columns = tuple(Column(*map(str, c)) for c in fields["columns"])
+            return cls(str(fields["name"]), columns, tuple(map(str, fields.get("key", ()))), COMMON_CHECKS)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SchemaError(f"a table needs name, columns = [[name, kind], ...] and may have a key; "
+                              f"found {dict(fields)!r} ({error})") from None
+
+
+class Schema(Mapping[str, Table]):
+    """The tables of one plant, by name, and by schema id (`by_id`). Raises UnknownTable for others."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self._tables: dict[str, Table] = {}
+        for table in tables:
+            if table.name in self._tables:
+                raise SchemaError(f"table {table.name!r} is declared twice; choose another name")
+            self._tables[table.name] = table
+        self.by_id = {t.schema_id: t for t in self._tables.values()}
+
+    def __getitem__(self, name: str) -> Table:
+        try:
+            return self._tables[name]
+        except (KeyError, TypeError):
+            raise UnknownTable.named(name, self._tables) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Any:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+def _finite_positive(*names: str) -> tuple[Check, ...]:
+    return tuple(Check(f"{n} must be a positive finite number", lambda c, n=n: (c[n] > 0) & (c[n] < np.inf))
+                 for n in names)
+
+
+def _not_negative(*names: str) -> tuple[Check, ...]:
+    return tuple(Check(f"{n} must be a finite number, 0 or more", lambda c, n=n: (c[n] >= 0) & (c[n] < np.inf))
+                 for n in names)
+
+
+COMMON_CHECKS = (
+    Check("time must lie between 1970 and 2100 (nanoseconds since 1970, UTC)",
+          lambda c: (c["time"] >= EARLIEST) & (c["time"] < LATEST)),
+    Check("sym must not be empty", lambda c: c["sym"] != ""),
+)
+"""What holds for the rows of every table. `sym` is compared as text."""
+
+
+def _table(name: str, spec: str, key: tuple[str, ...] = (), checks: tuple[Check, ...] = ()) -> Table:
+    """Return a table from lines of "name kind  meaning", after the common time and sym."""
+    rows = [Column("time", "time", "when it happened at the venue; a bar: its start"),
+            Column("sym", "symbol", "instrument, e.g. AAPL")]
+    for line in spec.strip().splitlines():
+        column, kind, meaning = line.split(None, 2)
+        rows.append(Column(column, kind, meaning))
+    return Table(name, tuple(rows), key, COMMON_CHECKS + checks)
+
+
+_OHLCV = """
+    open       float   first price, quote currency
+    high       float   highest price
+    low        float   lowest price
+    close      float   last price
+    volume     float   units traded in the interval so far"""
+
+TABLES = (
+    _table("bars", f"""
+    interval   symbol  length of the bar, e.g. 1m{_OHLCV}
+    source     symbol  feed that sent it
+    """, ("sym", "interval", "time"), (
+        *_finite_positive("open", "high", "low", "close"), *_not_negative("volume"),
+        Check("high must be the highest price (high >= open, low, close)",
+              lambda c: (c["high"] >= c["low"]) & (c["high"] >= c["open"]) & (c["high"] >= c["close"])),
+        Check("low must be the lowest price (low <= open, close)",
+              lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"])),
+        Check("interval must not be empty", lambda c: c["interval"] != ""))),
+    _table("trades", """
+    price      float   quote currency
+    size       float   units
+    source     symbol  feed that sent it
+    trade_id   text    the venue's own id, empty if it has none
+    """, (), (*_finite_positive("price"), *_not_negative("size"))),
+    _table("quotes", """
+    bid        float   best bid, quote currency
+    ask        float   best ask, quote currency
+    bid_size   float   units at the bid
+    ask_size   float   units at the ask
+    source     symbol  feed that sent it
+    """, (), (*_not_negative("bid", "ask", "bid_size", "ask_size"),)),
+    _table("indicators", f"""
+    interval   symbol  length of the bar{_OHLCV}
+    sma_20     float   mean of the last 20 closes
+    ema_20     float   exponential mean, alpha 2/21
+    ema_50     float   exponential mean, alpha 2/51
+    rsi_14     float   Wilder's relative strength, 0 to 100
+    macd       float   EMA 12 - EMA 26
+    macd_signal    float  EMA 9 of macd
+    macd_histogram float  macd - macd_signal
+    bb_upper   float   bb_middle + 2 standard deviations
+    bb_middle  float   mean of the last 20 closes
+    bb_lower   float   bb_middle - 2 standard deviations
+    """, ("sym", "interval", "time")),
+    _table("signals", """
+    interval   symbol  length of the bar
+    signal     symbol  golden_cross, death_cross, rsi_oversold, rsi_overbought, macd_cross_up, macd_cross_down
+    side       symbol  buy or sell
+    price      float   close of the bar that raised it
+    detail     text    why, with the numbers
+    """, ("sym", "interval", "time", "signal")),
+    _table("heartbeats", """
+    pid        int     process id
+    seq_seen   int     journal sequence number it has reached
+    rows       int     rows it has handled since its start
+    rate       float   rows per second since its last beat
+    memory     int     resident bytes
+    state      text    one line from the process itself
+    """),
+    _table("rejects", """
+    source     symbol  publisher that sent it
+    table_name symbol  table it was meant for
+    reason     text    what is wrong with it
+    row        text    the row, as JSON
+    """),
+    _table("gaps", """
+    table_name symbol  table that missed batches
+    first      int     first table sequence number missed
+    last       int     last table sequence number missed
+    state      symbol  opened or healed
+    detail     text    how it was noticed, or how long it took
+    """),
+)
+"""The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber."""
+
+
+def schema_of(extra: Iterable[Table] = ()) -> Schema:
+    """Return the plant's tables and a user's own; raises SchemaError if a name is taken."""
+    return Schema((*TABLES, *extra))

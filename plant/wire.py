@@ -1,0 +1,209 @@
+"""The one encoding of a batch, for wire, journal and replay (docs/wire.md).
+
+A record is a 72-byte envelope and a payload. All numbers are little-endian:
+
+    offset size field
+     0     4    magic          b"TPLT"
+     4     1    version        1
+     5     1    flags          bit 0: the next record belongs to the same publish
+     6     2    reserved       0
+     8     4    schema_id      CRC-32 of the table's declaration (plant.schema.Table.schema_id)
+    12     4    rows
+    16     8    seq            journal sequence number of this batch, from 1; 0 until the tickerplant gave it one
+    24     8    table_seq      the same, counted per table
+    32     8    received       when the tickerplant took it, ns since 1970 UTC (signed)
+    40     8    source_id      which publisher sent it (source_id_of its name)
+    48     8    source_seq     number of the publisher's last row in this batch, from 1
+    56     4    length         bytes of payload
+    60     4    payload_crc    CRC-32 of the payload
+    64     4    reserved       0
+    68     4    header_crc     CRC-32 of bytes 0 to 67
+
+The payload is a msgpack array with one item per column: fixed-width columns first, then symbols, then
+texts, each group in the order of the declaration. A fixed-width column is a bin of rows * 8 bytes; a
+symbol column [distinct strings, bin of rows int32 codes]; a text column [bin of rows int32 lengths, bin
+of UTF-8].
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgpack
+import numpy as np
+
+from plant.batch import Batch, Columns, Symbols, Texts
+from plant.errors import WireError
+from plant.schema import FIXED_DTYPES, Table
+
+MAGIC = b"TPLT"
+VERSION = 1
+MORE = 1
+HEADER_BYTES = 72
+MAX_PAYLOAD = 64 * 2**20
+"""A batch larger than this is refused; a publisher splits it."""
+
+_HEADER = struct.Struct("<4sBBHIIQQqQQIIII")
+_STAMP = struct.Struct("<QQq")
+_CRC = struct.Struct("<I")
+_crc32 = zlib.crc32
+
+
+class Header(NamedTuple):
+    """The envelope's fields, as in the module's table."""
+
+    magic: bytes
+    version: int
+    flags: int
+    reserved: int
+    schema_id: int
+    rows: int
+    seq: int
+    table_seq: int
+    received: int
+    source_id: int
+    source_seq: int
+    length: int
+    payload_crc: int
+    reserved_2: int
+    header_crc: int
+
+
+def source_id_of(name: str) -> int:
+    """Return the uint64 that stands for a publisher's name: the first 8 bytes of its BLAKE2b, little-endian."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flags: int = 0) -> bytearray:
+    """Return the record of these columns, with seq, table_seq and received still 0 (`stamp` fills them in)."""
+    payload = encode_payload(table, columns)
+    if len(payload) > MAX_PAYLOAD:
+        raise WireError(f"{table.name}: a batch of {len(payload):,} bytes, at most {MAX_PAYLOAD:,} go in one; split it")
+    record = bytearray(HEADER_BYTES + len(payload))
+    _HEADER.pack_into(record, 0, MAGIC, VERSION, flags, 0, table.schema_id, len(columns["time"]), 0, 0, 0,
+                      source_id, source_seq, len(payload), _crc32(payload), 0, 0)
+    record[HEADER_BYTES:] = payload
+    _seal(record, 0)
+    return record
+
+
+def stamp(record: bytearray, at: int, seq: int, table_seq: int, received: int) -> None:
+    """Write seq, table_seq and received into the envelope that starts at byte `at`, and renew its checksum."""
+    _STAMP.pack_into(record, at + 16, seq, table_seq, received)
+    _seal(record, at)
+
+
+def _seal(record: bytearray, at: int) -> None:
+    _CRC.pack_into(record, at + 68, _crc32(memoryview(record)[at:at + 68]))
+
+
+def header_at(buffer: Any, at: int) -> Header:
+    """Return the envelope at byte `at`; raises WireError if it is cut short, foreign or damaged."""
+    if len(buffer) - at < HEADER_BYTES:
+        raise WireError(f"byte {at}: expected an envelope of {HEADER_BYTES} bytes, found {len(buffer) - at}")
+    header = Header._make(_HEADER.unpack_from(buffer, at))
+    if header.magic != MAGIC:
+        raise WireError(f"byte {at}: expected the magic {MAGIC!r}, found {header.magic!r}")
+    if header.header_crc != _crc32(memoryview(buffer)[at:at + 68]):
+        raise WireError(f"byte {at}: the envelope's checksum is wrong")
+    if header.version != VERSION:
+        raise WireError(f"byte {at}: expected wire version {VERSION}, found {header.version}; update the older side")
+    if header.length > MAX_PAYLOAD:
+        raise WireError(f"byte {at}: a payload of {header.length:,} bytes, at most {MAX_PAYLOAD:,} are allowed")
+    return header
+
+
+def records(buffer: Any, at: int = 0) -> Iterator[tuple[Header, int]]:
+    """Yield each record's envelope and the byte at which its payload starts, checksums verified.
+
+    Raises WireError at the first record that is cut short or damaged; those before it were good.
+    """
+    view = memoryview(buffer)
+    end = len(view)
+    while at < end:
+        header = header_at(view, at)
+        start = at + HEADER_BYTES
+        stop = start + header.length
+        if stop > end:
+            raise WireError(f"byte {at}: expected a payload of {header.length} bytes, found {end - start}")
+        if _crc32(view[start:stop]) != header.payload_crc:
+            raise WireError(f"byte {at}: the payload's checksum is wrong")
+        yield header, start
+        at = stop
+
+
+def encode_payload(table: Table, columns: Columns) -> bytes:
+    """Return the msgpack array of the module's docstring."""
+    items: list[Any] = []
+    for column in table.wire_order:
+        value = columns[column.name]
+        if column.fixed:
+            items.append(value.tobytes())
+        elif column.kind == "symbol":
+            items.append((value.names, value.codes.tobytes()))
+        else:
+            items.append((np.diff(value.offsets).astype("<i4").tobytes(), bytes(value.data)))
+    return msgpack.packb(items)
+
+
+def decode_payload(table: Table, payload: Any, rows: int) -> Columns:
+    """Return the columns of a payload; numbers are views of it. Raises WireError if it does not fit `table`."""
+    try:
+        items = msgpack.unpackb(payload)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise WireError(f"{table.name}: the payload is not msgpack: {error}") from None
+    if not isinstance(items, list) or len(items) != len(table.columns):
+        found = f"{len(items)} items" if isinstance(items, list) else type(items).__name__
+        raise WireError(f"{table.name}: expected an array of {len(table.columns)} columns, found {found}")
+    found_columns: Columns = {}
+    for column, item in zip(table.wire_order, items, strict=True):
+        where = f"{table.name}.{column.name}"
+        if column.fixed:
+            found_columns[column.name] = _buffer(item, FIXED_DTYPES[column.kind], rows, where)
+        elif not isinstance(item, list) or len(item) != 2:
+            raise WireError(f"{where}: expected two items for a {column.kind} column, found {type(item).__name__}")
+        elif column.kind == "symbol":
+            found_columns[column.name] = _symbols(item, rows, where)
+        else:
+            found_columns[column.name] = _texts(item, rows, where)
+    return {name: found_columns[name] for name in table.names}
+
+
+def decode(table: Table, header: Header, payload: Any) -> Batch:
+    """Return the batch of one record. Raises WireError."""
+    columns = decode_payload(table, payload, header.rows)
+    return Batch(table.name, columns, header.seq, header.table_seq, header.received, table.key)
+
+
+def _buffer(item: Any, dtype: str, rows: int, where: str) -> np.ndarray:
+    if not isinstance(item, bytes):
+        raise WireError(f"{where}: expected a buffer of numbers, found {type(item).__name__}")
+    if len(item) != rows * int(dtype[2]):
+        raise WireError(f"{where}: expected {rows} x {dtype[2]} bytes, found {len(item)}")
+    return np.frombuffer(item, dtype)
+
+
+def _symbols(item: list[Any], rows: int, where: str) -> Symbols:
+    names, codes = item[0], _buffer(item[1], "<i4", rows, where)
+    if not isinstance(names, list) or not all(type(n) is str for n in names):
+        raise WireError(f"{where}: expected a list of strings, found {type(names).__name__}")
+    if rows and (codes.view("<u4").max() if rows > 1 else codes.item() & 0xFFFFFFFF) >= len(names):
+        raise WireError(f"{where}: codes from {codes.min()} to {codes.max()}, but {len(names)} strings")
+    return Symbols(names, codes)
+
+
+def _texts(item: list[Any], rows: int, where: str) -> Texts:
+    lengths, data = _buffer(item[0], "<i4", rows, where), item[1]
+    offsets = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    if not isinstance(data, bytes) or (rows and int(lengths.min()) < 0) or offsets[-1] != len(data):
+        raise WireError(f"{where}: the lengths add up to {offsets[-1]}, which the text does not have")
+    try:
+        text = data.decode()
+        if len(text) != len(data):                             # not ASCII: every single value must be UTF-8
+            Texts(offsets, data).tolist()
+    except UnicodeDecodeError as error:
+        raise WireError(f"{where}: not UTF-8: {error}") from None
+    return Texts(offsets, data)
