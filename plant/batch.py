@@ -149,7 +149,7 @@ def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
         return pa.DictionaryArray.from_arrays(pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string()))
     if isinstance(column, Texts):
         buffers = [None, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
-        return pa.LargeStringArray.from_buffers(pa.large_string(), len(column), buffers)
+        return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
     if is_time:
         return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
     return pa.array(column, from_pandas=column.dtype.kind == "f")

@@ -47,6 +47,7 @@ MAX_PAYLOAD = 64 * 2**20
 
 _HEADER = struct.Struct("<4sBBHIIQQqQQIIII")
 _STAMP = struct.Struct("<QQq")
+_U64 = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _crc32 = zlib.crc32
 
@@ -93,6 +94,12 @@ def stamp(record: bytearray, at: int, seq: int, table_seq: int, received: int) -
     """Write seq, table_seq and received into the envelope that starts at byte `at`, and renew its checksum."""
     _STAMP.pack_into(record, at + 16, seq, table_seq, received)
     _seal(record, at)
+
+
+def number(record: bytearray, source_seq: int) -> None:
+    """Write source_seq into the envelope at the start of `record`, and renew its checksum."""
+    _U64.pack_into(record, 48, source_seq)
+    _seal(record, 0)
 
 
 def _seal(record: bytearray, at: int) -> None:

@@ -1,0 +1,97 @@
+"""A publisher's memory of what is not yet acknowledged: a state machine without sockets.
+
+Rows are numbered 1, 2, 3, ... per source. The plant says at each welcome which row it holds last; the first welcome
+fixes where a new publisher's rows begin. After any welcome everything newer is sent again: what was sent before the
+hello on the same connection was answered for by it, and what an old connection still held is lost, so this is never
+too much and never too little.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from plant import wire
+from plant.errors import SourceTaken
+
+
+@dataclass(slots=True)
+class Entry:
+    """One record: number of its last row counted from this publisher's first, and its bytes."""
+
+    last_row: int
+    record: bytearray
+
+
+class Outbox:
+    """The records a publisher holds until they are acknowledged.
+
+    `accepted` rows of the source are in the plant (None before the first welcome); `seq` is the journal sequence number
+    that came with the last acknowledgement.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: int | None = None
+        self.seq = 0
+        self.bytes = 0
+        self.rows = 0
+        self._base = 0                                     # row number of the source before our first row
+        self._acked = 0                                    # our rows that are acknowledged
+        self._entries: deque[Entry] = deque()
+        self._unsent: deque[Entry] = deque()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def unsent(self) -> int:
+        """Records that wait for a connection."""
+        return len(self._unsent)
+
+    def add(self, record: bytearray, rows: int) -> int:
+        """Keep a record of `rows` rows until it is acknowledged; return the row number it ends with, for `holds`."""
+        self.rows += rows
+        entry = Entry(self.rows, record)
+        if self.accepted is not None:
+            wire.number(record, self._base + entry.last_row)
+        self._entries.append(entry)
+        self._unsent.append(entry)
+        self.bytes += len(record)
+        return entry.last_row
+
+    def next_unsent(self) -> bytearray | None:
+        """Return the next record to send, None if there is none or no welcome yet."""
+        return self._unsent[0].record if self._unsent and self.accepted is not None else None
+
+    def sent(self) -> None:
+        """Note that `next_unsent` went out."""
+        self._unsent.popleft()
+
+    def welcome(self, accepted: int) -> None:
+        """Take the plant's word on which row of this source it holds last; all newer rows are unsent again.
+
+        If that is less than it acknowledged before (its disk lost a tail that was never synced), our rows are numbered
+        anew from there. Raises SourceTaken if it holds rows under our name that we never made.
+        """
+        if self.accepted is None or accepted < self._base + self._acked:
+            self._base = accepted - self._acked
+            for entry in self._entries:
+                wire.number(entry.record, self._base + entry.last_row)
+        if accepted > self._base + self.rows:
+            raise SourceTaken(f"the plant holds row {accepted} of this source, but this publisher has made only up to row "
+                              f"{self._base + self.rows}: another one uses the same name; give each its own")
+        self.accepted = accepted
+        self._drop(accepted)
+        self._unsent = deque(self._entries)
+
+    def ack(self, accepted: int, seq: int) -> None:
+        """Take an acknowledgement: rows up to `accepted` are journaled, the last of them at or before `seq`."""
+        self.seq = max(self.seq, seq)
+        self.accepted = max(accepted, self.accepted or 0)
+        self._drop(accepted)
+        while self._unsent and self._unsent[0].last_row + self._base <= accepted:
+            self._unsent.popleft()
+
+    def _drop(self, accepted: int) -> None:
+        while self._entries and self._entries[0].last_row + self._base <= accepted:
+            entry = self._entries.popleft()
+            self.bytes -= len(entry.record)
+            self._acked = entry.last_row

@@ -1,0 +1,227 @@
+"""Publish rows into the plant: acknowledged, sent again when in doubt, and never twice.
+
+Any thread may publish. A thread of the publisher's own renews lost connections and takes acknowledgements; what a call
+of `publish` can send at once it sends itself, so that an idle plant sees a row within microseconds.
+"""
+
+import struct
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import zmq
+
+from plant import sockets, wire
+from plant.batch import columns_of
+from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
+from plant.outbox import Outbox
+from plant.schema import Schema
+
+OUTBOX_BYTES = 32 * 2**20
+"""A publisher that holds more unacknowledged bytes makes its caller wait."""
+
+HELLO_AGAIN_S = 1.0
+"""Pause before asking again, while no welcome or no acknowledgement comes."""
+
+ACK = struct.Struct("<QQ")
+
+
+class Publisher:
+    """A named source of rows.
+
+    name        a source of its own: the plant remembers, under this name, which rows it has
+    address     the tickerplant's ingest socket, e.g. "tcp://127.0.0.1:5000"
+    schema      the tables of the plant
+
+    As a context manager it flushes and closes at the end. Raises SourceTaken from any call once a newer publisher has
+    the same name, and BadRows, UnknownTable or UnknownColumn for rows that do not fit.
+    """
+
+    def __init__(self, name: str, address: str, schema: Schema, outbox_bytes: int = OUTBOX_BYTES) -> None:
+        if not name:
+            raise Refused("a publisher needs a name of its own, e.g. plant.publisher(\"my-feed\")")
+        self.name = name
+        self.address = address
+        self.errors: list[PlantError] = []
+        self._schema = schema
+        self._source_id = wire.source_id_of(name)
+        self._session = time.time_ns()
+        self._outbox = Outbox()
+        self._outbox_bytes = outbox_bytes
+        self._lock = threading.RLock()
+        self._idle = threading.Event()
+        self._closed = False
+        self._fatal: PlantError | None = None
+        self._hello_sent: float | None = None
+        self._progress = time.monotonic()
+        self._welcomed = False
+        self._socket = sockets.connect(zmq.Context.instance(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
+        self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
+        self._keeper.start()
+
+    @property
+    def accepted(self) -> int | None:
+        """Rows of this source that are in the journal, of all its publishers so far; None before the first contact."""
+        return self._outbox.accepted
+
+    @property
+    def connected(self) -> bool:
+        """Whether the tickerplant has answered lately."""
+        return self._welcomed
+
+    @property
+    def waiting(self) -> int:
+        """Unacknowledged batches."""
+        return len(self._outbox)
+
+    def wait_connected(self, timeout_s: float = 10.0) -> int:
+        """Wait for the tickerplant and return `accepted`; raises Unavailable."""
+        self._service_until(lambda: self._welcomed, timeout_s, "did not answer")
+        return self._outbox.accepted or 0
+
+    def publish(self, table: str, rows: Any, timeout_s: float = 60.0) -> None:
+        """Hand rows to the plant: a DataFrame, an Arrow table, a dict of columns, a list of dicts, or one dict.
+
+        Returns at once unless too much is unacknowledged; then it waits, and raises Unavailable after `timeout_s`, the
+        rows not taken. A `source` column that is not given holds the publisher's name.
+        """
+        declared = self._schema[table]
+        columns = columns_of(declared, rows, {"source": self.name})
+        count = len(columns["time"])
+        if not count:
+            return
+        record = wire.encode(declared, columns, self._source_id, 0)
+        if self._outbox.bytes + len(record) > self._outbox_bytes:
+            self._service_until(lambda: self._outbox.bytes + len(record) <= self._outbox_bytes or not len(self._outbox),
+                                timeout_s, f"has not acknowledged {self._outbox.bytes:,} bytes")
+        with self._lock:
+            self._check()
+            self._outbox.add(record, count)
+            self._send()
+        self._idle.set()
+
+    def flush(self, timeout_s: float = 10.0) -> int:
+        """Wait until everything published is in the journal; return the sequence number of its last batch.
+
+        Raises Unavailable after `timeout_s`; the rows stay in the outbox and are sent on. Errors the plant answered with,
+        for batches that went to rejects as a whole, are raised here, once.
+        """
+        self._service_until(lambda: self._welcomed and not len(self._outbox), timeout_s,
+                            lambda: f"has not acknowledged {len(self._outbox)} batches")
+        if self.errors:
+            raise self.errors.pop(0)
+        return self._outbox.seq
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Flush and disconnect. Raises Unavailable if rows remain unacknowledged; they are lost with this process."""
+        try:
+            if len(self._outbox) and self._fatal is None:
+                self.flush(timeout_s)
+        finally:
+            with self._lock:
+                self._closed = True
+            self._idle.set()
+            self._keeper.join()
+            self._socket.close(0)
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        self.close(10.0 if kind is None else 0.5)
+
+    def _check(self) -> None:
+        if self._fatal:
+            raise self._fatal
+        if self._closed:
+            raise Refused(f"publisher {self.name!r} is closed")
+
+    def _service_until(self, done: Any, timeout_s: float, complaint: Any) -> None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._lock:
+                self._check()
+                self._service()
+                if done():
+                    return
+                left = deadline - time.monotonic()
+                if left > 0:
+                    self._socket.poll(min(left, 0.02) * 1000)
+            if left <= 0:
+                what = complaint() if callable(complaint) else complaint
+                raise Unavailable(f"tickerplant at {self.address} {what} within {timeout_s:g} s (publisher {self.name!r}); "
+                                  "is the plant up? `plant status` tells")
+
+    def _keep(self) -> None:
+        """Serve the socket while rows are unacknowledged or nobody has welcomed us, else look now and then."""
+        while not self._closed:
+            with self._lock:
+                if self._closed:
+                    return
+                self._service()
+                busy = not self._welcomed or len(self._outbox) > 0
+            self._idle.clear()
+            self._idle.wait(0.02 if busy else 0.25)
+            if busy:
+                time.sleep(0.005)                          # leave the lock to the publishing thread
+
+    def _service(self) -> None:
+        while True:
+            try:
+                verb, body = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            except ValueError:
+                continue                                   # not two frames: not from a tickerplant
+            self._take(verb, body)
+        now = time.monotonic()
+        stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
+        if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):
+            self._hello()
+        self._send()
+
+    def _take(self, verb: bytes, body: bytes) -> None:
+        self._progress = time.monotonic()
+        if verb == b"ack":
+            self._outbox.ack(*ACK.unpack(body))
+            return
+        fields: Mapping[str, Any] = msgpack.unpackb(body)
+        if verb == b"welcome":
+            self._hello_sent = None
+            try:
+                self._outbox.welcome(fields["source_seq"])
+                self._outbox.seq = max(self._outbox.seq, fields["seq"])
+                self._welcomed = True
+            except SourceTaken as error:
+                self._fatal = error
+        elif verb in (b"hello?", b"again"):                # a restarted tickerplant, or rows lost with a connection
+            self._welcomed = False
+            if self._hello_sent is None:
+                self._hello()
+        elif verb == b"error":
+            error = from_wire(dict(fields))
+            if isinstance(error, SourceTaken):
+                self._fatal = error
+            else:
+                self.errors.append(error)
+
+    def _hello(self) -> None:
+        hello = msgpack.packb({"source": self.name, "session": self._session})
+        try:
+            self._socket.send_multipart([b"hello", hello], zmq.NOBLOCK)
+        except zmq.Again:
+            self._welcomed = False                         # not connected: ask as soon as we are
+            return
+        self._hello_sent = time.monotonic()
+
+    def _send(self) -> None:
+        if not self._welcomed or self._hello_sent is not None:
+            return
+        while (record := self._outbox.next_unsent()) is not None:
+            try:
+                self._socket.send_multipart([b"upd", record], zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._outbox.sent()

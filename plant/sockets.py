@@ -1,0 +1,71 @@
+"""ZeroMQ sockets as the plant uses them: safe addresses only, no lingering, dead peers noticed.
+
+The plant binds and connects to loopback unless CURVE keys are configured, so that a plant is never open to a network by
+accident.
+"""
+
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+import zmq
+
+from plant.errors import SettingsError
+
+BEAT_TOPIC = b"\0beat"
+"""Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
+
+
+def topic_of(table: str) -> bytes:
+    """Return the topic under which a table's records are published (the zero byte ends the prefix match)."""
+    return table.encode() + b"\0"
+
+
+def bind(context: zmq.Context[Any], kind: int, address: str, **options: int) -> tuple[zmq.Socket[Any], str]:
+    """Return a bound socket and its real address (port 0 or * means "pick one"). Raises SettingsError."""
+    socket = _socket(context, kind, address, options)
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise SettingsError(f"cannot bind {address}: {error}; is another plant running? "
+                            "`plant status` tells, and plant.toml sets other ports") from None
+    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def connect(context: zmq.Context[Any], kind: int, address: str, **options: int) -> zmq.Socket[Any]:
+    """Return a socket that connects to `address` now or as soon as someone is there, and again whenever it must."""
+    socket = _socket(context, kind, address, options)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise SettingsError(f"cannot connect to {address!r}: {error}; an address looks like tcp://127.0.0.1:5006") from None
+    return socket
+
+
+def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[str, int]) -> zmq.Socket[Any]:
+    _refuse_open_address(address)
+    socket = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, int("[" in address))
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10000)
+    for name, value in options.items():
+        socket.setsockopt(getattr(zmq, name), value)
+    return socket
+
+
+def _refuse_open_address(address: str) -> None:
+    if address.startswith("inproc://"):
+        return
+    host = urlsplit(address).hostname or "" if "://" in address else ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise SettingsError(f"{address}: {host or 'this'} is not a loopback address; without CURVE keys the plant speaks to "
+                            "this machine only (tcp://127.0.0.1:port)")

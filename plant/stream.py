@@ -1,0 +1,140 @@
+"""What a subscriber hands on, and when: a state machine without sockets.
+
+A stream has a cursor: the seq of the last record it handed on. Live records come from the publish socket; whenever one
+does not follow on from the last of its table, or a beat shows that the plant is ahead, the stream catches up: it reads
+the journal from the cursor to its end while live records wait, then goes on with those. Joining late, healing a gap and
+outliving a restart of the tickerplant are this one thing. A record is handed on if and only if its seq is beyond the
+cursor, so nothing comes twice and nothing out of order.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from plant import wire
+from plant.batch import Batch
+from plant.errors import JournalError, WireError
+from plant.schema import Schema, Table
+
+HELD_BYTES = 64 * 2**20
+"""Live records beyond this are let go while catching up; the journal has them."""
+
+
+@dataclass(slots=True)
+class Gap:
+    """Batches of a table that did not arrive: table sequence numbers `first` to `last`; healed once the journal gave them."""
+
+    table: str
+    first: int
+    last: int
+    state: str
+    detail: str
+
+
+class Stream:
+    """Follow some tables from a position in the journal.
+
+    tables      the declarations to decode with; records of other tables pass unseen
+    cursor      seq of the last record already known: 0 for everything, None for only what comes from now on
+    """
+
+    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None) -> None:
+        self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
+        self.names = {t.name for t in self.by_id.values()}
+        self.cursor = cursor
+        self.catching_up = True
+        self.plant_seq = 0
+        self._epoch = 0
+        self.gaps: list[Gap] = []
+        self._last: dict[str, int] = {}
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._open: list[Gap] = []
+
+    def wants(self) -> int | None:
+        """Return the seq to read the journal from, None while the stream is live."""
+        if not self.catching_up:
+            return None
+        return 2**62 if self.cursor is None else self.cursor + 1
+
+    def live(self, message: bytes) -> list[Batch]:
+        """Take published records; return the batches to hand on."""
+        if self.catching_up:
+            if self._held_bytes < HELD_BYTES:
+                self._held.append(message)
+                self._held_bytes += len(message)
+            return []
+        found: list[Batch] = []
+        try:
+            for header, start in wire.records(message):
+                table = self.by_id.get(header.schema_id)
+                if header.seq <= (self.cursor or 0) or table is None:
+                    continue
+                expected = self._last.get(table.name, 0) + 1
+                if header.table_seq != expected:
+                    self._gap(table.name, expected, header.table_seq - 1, "a published batch did not follow on")
+                    break
+                found.append(self._hand_on(table, header, message, start))
+        except WireError as error:
+            self._gap("", 0, 0, f"a published batch was damaged: {error}")
+        return found
+
+    def beat(self, tables: Mapping[str, int], seq: int, epoch: int) -> None:
+        """Take a beat: the last table_seq of every table, the plant's seq, and when its tickerplant started."""
+        self.plant_seq = seq
+        if epoch != self._epoch:
+            self.catching_up = self.catching_up or self._epoch != 0
+            self._epoch = epoch
+        if self.catching_up:
+            return
+        for name in self.names & tables.keys():
+            if tables[name] > self._last.get(name, 0):
+                self._gap(name, self._last.get(name, 0) + 1, tables[name], "a beat showed batches that never came")
+
+    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Batch]:
+        """Take an answer of the journal: records from `wants` on, and the plant's position at that moment.
+
+        When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends before
+        what was published.
+        """
+        found: list[Batch] = []
+        if self.cursor is not None and seq < self.cursor:
+            raise JournalError(f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
+                               "(a power cut before an fsync?); start again from the journal")
+        reached = self.cursor or 0
+        for header, start in wire.records(chunk):
+            reached = header.seq
+            table = self.by_id.get(header.schema_id)
+            if table is not None and self.cursor is not None and header.seq > self.cursor:
+                found.append(self._hand_on(table, header, chunk, start))
+        self.plant_seq = seq
+        if not chunk or reached >= seq:
+            self.cursor = max(seq, self.cursor or 0)
+            self._last = {name: tables.get(name, 0) for name in self.names}
+            self._turn_live(found)
+        else:
+            self.cursor = max(reached, self.cursor or 0)
+        return found
+
+    def _turn_live(self, found: list[Batch]) -> None:
+        self.catching_up = False
+        held, self._held, self._held_bytes = self._held, [], 0
+        for gap in self._open:
+            self.gaps.append(Gap(gap.table, gap.first, gap.last, "healed", "read from the journal"))
+        self._open = []
+        for i, message in enumerate(held):
+            found += self.live(message)
+            if self.catching_up:                           # another gap: the rest waits for the journal again
+                self._held += held[i + 1:]
+                self._held_bytes += sum(map(len, held[i + 1:]))
+                break
+
+    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
+        self.cursor = header.seq
+        self._last[table.name] = header.table_seq
+        return wire.decode(table, header, memoryview(message)[start:start + header.length])
+
+    def _gap(self, table: str, first: int, last: int, detail: str) -> None:
+        self.catching_up = True
+        gap = Gap(table, first, last, "opened", detail)
+        self.gaps.append(gap)
+        self._open.append(gap)

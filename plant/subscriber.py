@@ -1,0 +1,158 @@
+"""Follow tables of the plant: replay from a position, then live, with no seam (plant.stream holds the logic)."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgpack
+import numpy as np
+import zmq
+
+from plant import sockets
+from plant.batch import Batch, Symbols
+from plant.errors import Unavailable, from_wire
+from plant.schema import Schema
+from plant.stream import Stream
+
+ASK_AGAIN_S = 2.0
+"""Pause before asking the journal again if it did not answer."""
+
+SILENCE_S = 5.0
+"""No beat for this long: the tickerplant counts as absent."""
+
+Wanted = Callable[[Batch], Batch | None]
+
+
+class Subscriber:
+    """The sockets around a Stream. Use from one thread; iterate, or `poll` within a loop of one's own.
+
+    publish, journal   addresses of the tickerplant's sockets
+    tables             names
+    cursor             seq of the last record already known: 0 for the whole journal, None for only what comes now
+    keep               turns a batch into what is handed on, or None to pass over it
+    """
+
+    def __init__(self, schema: Schema, tables: Iterable[str], publish: str, journal: str, *, cursor: int | None = 0,
+                 keep: Wanted | None = None) -> None:
+        self.stream = Stream(schema, tables, cursor)
+        self.publish_address = publish
+        self._keep = keep
+        context = zmq.Context.instance()
+        self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
+        self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
+        for name in self.stream.names:
+            self._live.subscribe(sockets.topic_of(name))
+        self._live.subscribe(sockets.BEAT_TOPIC)           # last: its beat says that the others are in force
+        self._poller = zmq.Poller()
+        self._poller.register(self._live, zmq.POLLIN)
+        self._poller.register(self._journal, zmq.POLLIN)
+        self._asked: float | None = None
+        self._request = 0
+        self._beat_at: float | None = None
+        self._closed = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the tickerplant beats."""
+        return self._beat_at is not None and time.monotonic() - self._beat_at < SILENCE_S
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything the journal held has been handed on."""
+        return not self.stream.catching_up
+
+    @property
+    def lag(self) -> int:
+        """Batches of the plant (of all tables) that were not yet seen, as of the last beat."""
+        return max(self.stream.plant_seq - (self.stream.cursor or 0), 0) if self.stream.catching_up else 0
+
+    def poll(self, timeout_s: float) -> list[Batch]:
+        """Return what has come, waiting at most `timeout_s` for the first of it."""
+        self._ask_journal()
+        ready = dict(self._poller.poll(timeout_s * 1000))
+        found: list[Batch] = []
+        if self._live in ready:
+            self._read_live(found)
+        if self._journal in ready:
+            self._read_journal(found)
+        self._ask_journal()
+        if self._keep is None:
+            return found
+        return [kept for batch in found if (kept := self._keep(batch)) is not None]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches for ever; raises Unavailable if the tickerplant cannot be reached at the start."""
+        deadline = time.monotonic() + 10.0
+        while not self._closed:
+            yield from self.poll(0.5)
+            if self._beat_at is None and time.monotonic() > deadline:
+                raise Unavailable(f"no tickerplant at {self.publish_address} within 10 s; "
+                                  "is the plant up? `plant status` tells")
+
+    def close(self) -> None:
+        """Disconnect; an iteration under way ends."""
+        self._closed = True
+        self._live.close(0)
+        self._journal.close(0)
+
+    def __enter__(self) -> "Subscriber":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_live(self, found: list[Batch]) -> None:
+        for _ in range(1000):
+            try:
+                topic, message = self._live.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if topic == sockets.BEAT_TOPIC:
+                beat = msgpack.unpackb(message)
+                self._beat_at = time.monotonic()
+                self.stream.beat(beat["tables"], beat["seq"], beat["epoch"])
+            else:
+                found += self.stream.live(message)
+
+    def _ask_journal(self) -> None:
+        seq = self.stream.wants()
+        now = time.monotonic()
+        if seq is None or self._beat_at is None or (self._asked is not None and now - self._asked < ASK_AGAIN_S):
+            return
+        self._request += 1
+        request = msgpack.packb({"ask": "journal", "seq": seq})
+        try:
+            self._journal.send_multipart([self._request.to_bytes(8, "little"), request], zmq.NOBLOCK)
+            self._asked = now
+        except zmq.Again:
+            pass                                           # not connected yet: the next poll asks
+
+    def _read_journal(self, found: list[Batch]) -> None:
+        request, status, head, *chunk = self._journal.recv_multipart()
+        if request != self._request.to_bytes(8, "little"):
+            return
+        self._asked = None
+        fields: dict[str, Any] = msgpack.unpackb(head)
+        if status == b"error":
+            raise from_wire(fields)
+        found += self.stream.replayed(chunk[0], fields["seq"], fields["tables"])
+
+
+def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:
+    """Return a `keep` for a Subscriber that lets pass rows of these symbols (None: all) from this time on (None: all)."""
+    wanted = None if syms is None else set(syms)
+    if wanted is None and since_ns is None:
+        return None
+
+    def keep(batch: Batch) -> Batch | None:
+        rows = np.ones(len(batch), dtype=bool)
+        if wanted is not None:
+            sym: Symbols = batch.columns["sym"]
+            rows &= np.array([name in wanted for name in sym.names], dtype=bool)[sym.codes]
+        if since_ns is not None:
+            rows &= batch.columns["time"] >= since_ns
+        if rows.all():
+            return batch
+        return batch.filtered(rows) if rows.any() else None
+
+    return keep

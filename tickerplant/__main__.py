@@ -1,0 +1,197 @@
+"""The tickerplant's process: sockets and files around the Sequencer.
+
+A step takes all that waits in the ingest socket as one turn: number and check it, write it to the journal, publish it,
+acknowledge it. In that order: no subscriber sees, and no publisher is told of, what is not in the journal.
+"""
+
+import threading
+import time
+from typing import Any
+
+import msgpack
+import zmq
+
+from plant import batch, request, sockets
+from plant.errors import JournalError, QueryError
+from plant.journal import Journal
+from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
+from plant.publisher import ACK
+from plant.settings import Settings
+from tickerplant.sequencer import Own, Sequencer
+
+TURN_MESSAGES = 2000
+"""At most this many messages make a turn, so that the first of them need not wait for long."""
+
+BEAT_S = 0.2
+"""Seconds between beats: the plant's position, by which a subscriber notices that it missed the end."""
+
+CHUNK_BYTES = 4 * 2**20
+"""Most a reader of the journal gets at once."""
+
+
+class Tickerplant(Process):
+    """Sequence, journal and fan out."""
+
+    name = "tickerplant"
+
+    def startup(self) -> dict[str, Any]:
+        """Open the journal and the three sockets."""
+        settings, plant = self.settings.tickerplant, self.settings
+        self.schema = plant.schema
+        self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
+        for damage in self.journal.damage:
+            log.warning("journal repaired", damage=str(damage))
+        self.sequencer = Sequencer(self.schema, self.journal.position)
+        self.own = Own(self.sequencer)
+        self.written = self.synced = self.journal.position.seq
+        self.epoch = time.time_ns()
+        self.vitals = Vitals(self.name)
+        context = zmq.Context.instance()
+        self.ingest, ingest = sockets.bind(context, zmq.ROUTER, plant.address(settings.ingest_port), RCVHWM=TURN_MESSAGES)
+        self.publish, publish = sockets.bind(context, zmq.XPUB, plant.address(settings.publish_port), XPUB_VERBOSE=1,
+                                             SNDHWM=settings.publish_queue)
+        self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
+        self._poller = zmq.Poller()
+        for socket in (self.ingest, self.publish, self.control):
+            self._poller.register(socket, zmq.POLLIN)
+        self._beat_timer = Timer(BEAT_S, 0)
+        self._heartbeat_timer = Timer(plant.plant.heartbeat_s)
+        self._stopping = threading.Event()
+        self._syncer = threading.Thread(target=self._sync_now_and_then, name="syncer", daemon=True)
+        self._syncer.start()
+        self.vitals.state = "ok"
+        return {"ingest": ingest, "publish": publish, "journal": control, "seq": self.journal.position.seq}
+
+    def step(self) -> None:
+        """Serve whichever socket has something, then the timers."""
+        ready = dict(self._poller.poll(BEAT_S / 2 * 1000 if BEAT_S < STEP_S else STEP_S * 1000))
+        if self.ingest in ready:
+            self._turn()
+        if self.publish in ready:
+            self._welcome_subscribers()
+        if self.control in ready:
+            self._answer()
+        if self._heartbeat_timer.due():
+            self._heartbeat()
+        if self._beat_timer.due():
+            self._beat()
+
+    def shutdown(self) -> None:
+        """Write down what is still in memory and close."""
+        if hasattr(self, "_stopping"):
+            self._stopping.set()
+            self._syncer.join()
+            for socket in (self.ingest, self.publish, self.control):
+                socket.close(0)
+            self.journal.close()
+
+    def _turn(self) -> None:
+        sequencer = self.sequencer
+        sequencer.begin()
+        now = time.time_ns()
+        for _ in range(TURN_MESSAGES):
+            try:
+                frames = self.ingest.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            sequencer.message(frames, now)
+        if self._keep_turn():
+            turn = sequencer.turn
+            for source in turn.acks.values():
+                source_seq = sequencer.position.sources.get(source.source_id, 0)
+                self._send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
+            for peer, verb, fields in turn.answers:
+                self._send(self.ingest, [peer, verb, msgpack.packb(fields)])
+
+    def _keep_turn(self) -> bool:
+        """Write the turn to the journal and publish it; False, and nothing kept, if the journal cannot be written."""
+        turn = self.sequencer.turn
+        if not turn.chunks:
+            return True
+        try:
+            self.journal.append(turn.chunks, turn.first_seq)
+            self.written = self.sequencer.position.seq
+            if self.settings.tickerplant.sync_s == 0:
+                self.journal.sync()
+                self.synced = self.written
+        except JournalError as error:
+            self.sequencer.undo()
+            self._journal_state(str(error))
+            return False
+        self._journal_state("ok")
+        for table, chunks in turn.runs:
+            self.publish.send_multipart([sockets.topic_of(table), b"".join(chunks)], copy=False)
+        self.vitals.rows += turn.rows
+        self.journal.roll_if_full()
+        return True
+
+    def _journal_state(self, state: str) -> None:
+        if state != self.vitals.state:
+            self.vitals.state = state
+            (log.info if state == "ok" else log.error)("journal", state=state)
+
+    def _welcome_subscribers(self) -> None:
+        """Beat as soon as somebody subscribes to the beats, so that a new subscriber knows that it is connected."""
+        while self.publish.poll(0):
+            if self.publish.recv() == b"\1" + sockets.BEAT_TOPIC:
+                self._beat()
+
+    def _beat(self) -> None:
+        self.publish.send_multipart([sockets.BEAT_TOPIC, msgpack.packb(self._position())])
+
+    def _heartbeat(self) -> None:
+        self.vitals.seq_seen = self.sequencer.position.seq
+        self.sequencer.begin()
+        row = self.vitals.row()
+        self.own.add("heartbeats", batch.columns_of(self.schema["heartbeats"], row), row["time"])
+        self._keep_turn()
+
+    def _position(self) -> dict[str, Any]:
+        position = self.sequencer.position
+        return {"seq": position.seq, "synced": self.synced, "tables": position.table_seqs, "epoch": self.epoch,
+                "time": time.time_ns(), "state": self.vitals.state}
+
+    def _answer(self) -> None:
+        while self.control.poll(0):
+            self._send(self.control, request.answer(self.control.recv_multipart(), self._handle))
+
+    def _handle(self, fields: dict[str, Any]) -> list[Any]:
+        ask = fields["ask"]
+        if ask == "status":
+            return [msgpack.packb(self._position())]
+        if ask == "schema":
+            return [msgpack.packb([t.declaration() for t in self.schema.values()])]
+        if ask == "journal":
+            seq, most = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES)
+            if type(seq) is not int or type(most) is not int:
+                raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
+            found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
+            return [msgpack.packb(self._position()), found]
+        raise QueryError(f"the tickerplant answers journal, schema and status; found {ask!r}")
+
+    def _sync_now_and_then(self) -> None:
+        interval_s = self.settings.tickerplant.sync_s
+        while interval_s and not self._stopping.wait(interval_s):
+            seq = self.written
+            if seq > self.synced and self.vitals.state == "ok":
+                try:
+                    self.journal.sync()
+                    self.synced = seq
+                except JournalError as error:
+                    self._journal_state(str(error))
+
+    @staticmethod
+    def _send(socket: zmq.Socket[bytes], frames: list[Any]) -> None:
+        try:
+            socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:                      # the peer is gone or takes nothing; it will ask again
+            log.debug("answer dropped", reason=str(error))
+
+
+def main() -> None:
+    """Run a tickerplant."""
+    run(Tickerplant, name="tickerplant")
+
+
+if __name__ == "__main__":
+    main()

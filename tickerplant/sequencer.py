@@ -1,0 +1,197 @@
+"""What becomes of each message a publisher sends: the tickerplant's decisions, free of sockets and files.
+
+A turn is all that waited in the socket. `hello` and `take` are called for each message; the turn then holds the
+stamped records to write (`chunks`), what to publish (`runs`), and, once they are written, what to answer (`acks`,
+`answers`). `undo` forgets a turn whose write failed.
+
+A publisher numbers its rows 1, 2, 3, ...; a record carries the number of its last row (source_seq). So a record is new
+if it begins right after the last row we hold of that source, a repetition if it ends at or before it, and otherwise
+something was lost on the way: the publisher is told what we hold and sends again from there.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from plant import wire
+from plant.batch import Columns
+from plant.errors import BadRows, PlantError, SourceTaken, WireError, to_wire
+from plant.journal import Position
+from plant.schema import Schema, Table
+from tickerplant import validation
+
+
+@dataclass(slots=True)
+class Source:
+    """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from."""
+
+    name: str
+    source_id: int
+    session: int
+    peer: bytes
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn brought about."""
+
+    first_seq: int
+    chunks: list[bytearray] = field(default_factory=list)
+    runs: list[tuple[str, list[bytearray]]] = field(default_factory=list)
+    acks: dict[bytes, Source] = field(default_factory=dict)
+    answers: list[tuple[bytes, bytes, dict[str, Any]]] = field(default_factory=list)
+    rows: int = 0
+
+
+class Sequencer:
+    """Number, check and order what publishers send; `position` is where the plant stands."""
+
+    def __init__(self, schema: Schema, position: Position) -> None:
+        self.schema = schema
+        self.position = position
+        self._sources: dict[int, Source] = {}
+        self._peers: dict[bytes, Source] = {}
+        self._saved = position
+        self.turn = Turn(position.seq + 1)
+
+    def begin(self) -> None:
+        """Start a turn, remembering where the plant stands."""
+        p = self.position
+        self._saved = Position(p.seq, dict(p.table_seqs), dict(p.sources))
+        self.turn = Turn(p.seq + 1)
+
+    def undo(self) -> None:
+        """Forget the turn: nothing of it was kept, so nothing of it is acknowledged."""
+        self.position.seq = self._saved.seq
+        self.position.table_seqs = self._saved.table_seqs
+        self.position.sources = self._saved.sources
+        self.turn = Turn(self.position.seq + 1)
+
+    def message(self, frames: list[bytes], now: int) -> None:
+        """Take one message as the ingest socket received it: [peer, verb, body]; `now` is ns since 1970."""
+        peer = frames[0]
+        verb, body = (frames[1], frames[2]) if len(frames) == 3 else (b"", b"")
+        if verb == b"upd":
+            self.take(peer, bytearray(body), now)
+            return
+        try:
+            fields = msgpack.unpackb(body) if verb == b"hello" else {}
+            self.hello(peer, fields["source"], fields["session"])
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException):
+            self._refuse(peer, WireError("the ingest socket takes [b\"hello\", msgpack {source, session}] and "
+                                         f"[b\"upd\", records]; found {[f[:20] for f in frames[1:]]}; see docs/wire.md"))
+
+    def hello(self, peer: bytes, name: str, session: int) -> None:
+        """Make `peer` the publisher called `name`, unless a newer session has that name already."""
+        if type(name) is not str or not name or type(session) is not int:
+            raise TypeError("a source has a name and a session number")
+        source_id = wire.source_id_of(name)
+        holder = self._sources.get(source_id)
+        if holder and holder.session > session:
+            self._refuse(peer, SourceTaken(f"a newer publisher is called {name!r}; give each its own name"))
+            return
+        if holder and holder.peer != peer:
+            self._peers.pop(holder.peer, None)
+            if holder.session < session:
+                self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
+        source = Source(name, source_id, session, peer)
+        self._sources[source_id] = self._peers[peer] = source
+        self.turn.answers.append((peer, b"welcome", {"source_seq": self.position.sources.get(source_id, 0),
+                                                     "seq": self.position.seq}))
+
+    def take(self, peer: bytes, message: bytearray, now: int) -> None:
+        """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""
+        source = self._peers.get(peer)
+        if source is None:
+            self.turn.answers.append((peer, b"hello?", {}))
+            return
+        try:
+            for header, start in wire.records(message):
+                self._take_record(source, header, message, start, now)
+        except WireError as error:
+            self._refuse(peer, error)
+
+    def _take_record(self, source: Source, header: wire.Header, message: bytearray, start: int, now: int) -> None:
+        if header.source_id != source.source_id or header.flags or not header.rows:
+            raise WireError(f"expected rows of {source.name!r} without flags, found source id {header.source_id:#x}, "
+                            f"flags {header.flags}, {header.rows} rows")
+        held = self.position.sources.get(source.source_id, 0)
+        self.turn.acks[source.peer] = source
+        if header.source_seq <= held:
+            return                                         # sent again, and we have it
+        if header.source_seq - header.rows != held:
+            self.turn.answers.append((source.peer, b"again", {"source_seq": held}))
+            return
+        table = self.schema.by_id.get(header.schema_id)
+        if table is None:
+            self._reject_all(source, header, "?", f"no table with schema id {header.schema_id:#010x}: unknown table, or "
+                             "declared differently; update the publisher or [[tables]] in plant.toml", now)
+            return
+        end = start + header.length
+        try:
+            columns = wire.decode_payload(table, memoryview(message)[start:end], header.rows)
+        except WireError as error:
+            self._reject_all(source, header, table.name, str(error), now)
+            return
+        bad, reasons = validation.bad_rows(table, columns, header.rows)
+        if not reasons:
+            begin = start - wire.HEADER_BYTES
+            self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
+        else:
+            refused = validation.rejects(columns, bad, reasons, source.name, table.name, now)
+            if len(bad) < header.rows:
+                keep = np.ones(header.rows, dtype=bool)
+                keep[bad] = False
+                good = {name: column[keep] for name, column in columns.items()}
+                record = wire.encode(table, good, source.source_id, header.source_seq, wire.MORE)
+                self.add(table, record, header.rows - len(bad), now)
+            rejects = self.schema["rejects"]
+            self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), len(bad), now)
+        self.position.sources[source.source_id] = header.source_seq
+
+    def _reject_all(self, source: Source, header: wire.Header, table: str, reason: str, now: int) -> None:
+        """Record that a whole batch could not be read, and say so to its publisher."""
+        rejects = self.schema["rejects"]
+        row = json.dumps({"rows": header.rows, "bytes": header.length})
+        refused = validation.rejected(["?"], [reason], [row], source.name, table, now)
+        self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), 1, now)
+        self.position.sources[source.source_id] = header.source_seq
+        self._refuse(source.peer, BadRows(f"{header.rows} rows up to row {header.source_seq} of {source.name!r} "
+                                          f"went to rejects: {reason}"))
+
+    def add(self, table: Table, record: bytearray, rows: int, now: int) -> None:
+        """Number a record and put it into the turn."""
+        position, turn = self.position, self.turn
+        position.seq += 1
+        table_seq = position.table_seqs[table.name] = position.table_seqs.get(table.name, 0) + 1
+        wire.stamp(record, 0, position.seq, table_seq, now)
+        turn.chunks.append(record)
+        turn.rows += rows
+        if turn.runs and turn.runs[-1][0] == table.name:
+            turn.runs[-1][1].append(record)
+        else:
+            turn.runs.append((table.name, [record]))
+
+    def _refuse(self, peer: bytes, error: PlantError) -> None:
+        self.turn.answers.append((peer, b"error", to_wire(error)))
+
+
+class Own:
+    """The tickerplant's own rows (its heartbeats): numbered like those of any other publisher."""
+
+    NAME = "tickerplant"
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._sequencer = sequencer
+        self._source_id = wire.source_id_of(self.NAME)
+
+    def add(self, table: str, columns: Columns, now: int) -> None:
+        """Put rows of `table` into the present turn."""
+        sequencer, rows = self._sequencer, len(columns["time"])
+        source_seq = sequencer.position.sources.get(self._source_id, 0) + rows
+        declared = sequencer.schema[table]
+        sequencer.add(declared, wire.encode(declared, columns, self._source_id, source_seq), rows, now)
+        sequencer.position.sources[self._source_id] = source_seq
