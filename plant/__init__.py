@@ -1,0 +1,27 @@
+"""tickplant: a kdb-style tick plant in Python."""
+
+from typing import TYPE_CHECKING, Any
+
+from plant import errors
+from plant.errors import PlantError
+
+if TYPE_CHECKING:
+    from plant.batch import Batch
+    from plant.client import Connection, connect, publisher, subscribe
+
+__all__ = ["Batch", "Connection", "PlantError", "connect", "errors", "publisher", "subscribe"]
+
+_HOMES = {"connect": "client", "publisher": "client", "subscribe": "client", "Connection": "client", "Batch": "batch"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the client on first use: `import plant.schema` alone need not pay for Arrow."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'plant' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"plant.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
