@@ -1,0 +1,1 @@
+"""The processor: bars from trades, indicators and signals on closed bars."""
