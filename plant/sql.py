@@ -44,7 +44,7 @@ class SqlEngine:
                 if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
                     connection.register(name, table(name))
             timer.start()
-            reader = connection.execute(statements[0]).to_arrow_reader(100_000)
+            reader = connection.sql(statements[0]).to_arrow_reader(100_000)
             batches, rows = [], 0
             for found in reader:
                 batches.append(found)

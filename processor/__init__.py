@@ -1,1 +1,18 @@
-"""The processor: bars from trades, indicators and signals on closed bars."""
+"""The processor: bars into indicators and signals on a timer, served and published.
+
+    import processor
+    db = processor.connect()
+"""
+
+from typing import Any
+
+
+def connect(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the processor at `address` ("tcp://127.0.0.1:5011"; default: as in plant.toml).
+
+    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it does
+    not answer.
+    """
+    from plant.client import connect_to
+
+    return connect_to("processor", address, **options)

@@ -1,0 +1,109 @@
+"""A process that follows the plant, keeps tables in memory and answers questions about them: the rdb, the processor."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from plant.batch import Batch
+from plant.client import subscriber_of
+from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
+from plant.memory import MemoryTable
+from plant.publisher import Publisher
+from plant.server import QueryServer
+from plant.settings import Settings
+from plant.subscriber import Subscriber
+
+
+class Follower(Process):
+    """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
+
+    The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
+    had under way is then in the journal, or never will be.
+    """
+
+    follows: tuple[str, ...] | None = None
+    serves: tuple[str, ...] | None = None
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        super().__init__(settings)
+        self.schema = settings.schema
+        self.vitals = Vitals(self.name)
+        self.tables: Mapping[str, MemoryTable] = {
+            name: MemoryTable(self.schema[name]) for name in self.serves or self.schema}
+        self._port = port
+        self._subscriber: Subscriber | None = None
+        self._server: QueryServer | None = None
+        self._publisher: Publisher | None = None
+        self._heartbeat = Timer(settings.plant.heartbeat_s)
+
+    def startup(self) -> dict[str, Any]:
+        """Open the query socket and say hello to the tickerplant."""
+        settings = self.settings
+        self._server = QueryServer(settings.address(self._port), self.tables, self.status)
+        self._publisher = Publisher(self.name, settings.address(settings.tickerplant.ingest_port), self.schema)
+        self._note("no tickerplant")
+        return {"listen": self._server.address}
+
+    def step(self) -> None:
+        """Take what has come, and report."""
+        if self._subscriber is None:
+            if not self.publisher.connected:
+                time.sleep(0.05)
+                return
+            self._subscriber = subscriber_of(self.settings, self.follows)
+        for batch in self._subscriber.poll(STEP_S):
+            self.take(batch)
+            self.vitals.rows += len(batch)
+        self.vitals.seq_seen = self._subscriber.stream.cursor or 0
+        self._note("no tickerplant" if not self._subscriber.connected else
+                   "ok" if self._subscriber.caught_up else "replaying the journal")
+        self._report(self._subscriber)
+
+    def take(self, batch: Batch) -> None:
+        """Take a batch of a followed table; the tables served keep it."""
+        if (table := self.tables.get(batch.table)) is not None:
+            table.append(batch)
+
+    def shutdown(self) -> None:
+        """Flush what was published and close the sockets."""
+        if self._server:
+            self._server.close()
+        if self._publisher:
+            self._publisher.close(2.0)
+        if self._subscriber:
+            self._subscriber.close()
+
+    @property
+    def publisher(self) -> Publisher:
+        """The process's own publisher."""
+        assert self._publisher is not None, "startup has not run"
+        return self._publisher
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the journal holds has been taken."""
+        return self._subscriber is not None and self._subscriber.caught_up
+
+    def status(self) -> dict[str, Any]:
+        """Return what the question "status" answers."""
+        return {"name": self.name, "pid": os.getpid(), "seq": self.vitals.seq_seen, "rows": self.vitals.rows,
+                "state": self.vitals.state, "caught_up": self.caught_up,
+                "lag": self._subscriber.lag if self._subscriber else 0}
+
+    def _note(self, state: str) -> None:
+        if state != self.vitals.state:
+            self.vitals.state = state
+            log.info(self.name, state=state, rows=self.vitals.rows, seq=self.vitals.seq_seen)
+
+    def _report(self, subscriber: Subscriber) -> None:
+        """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
+        if not self.publisher.connected:
+            return
+        if self._heartbeat.due() and self.publisher.waiting < 10:
+            self.publisher.publish("heartbeats", self.vitals.row())
+        while subscriber.stream.gaps:
+            gap = subscriber.stream.gaps.pop(0)
+            self.publisher.publish("gaps", {
+                "time": time.time_ns(), "sym": self.name, "table_name": gap.table, "first": gap.first, "last": gap.last,
+                "state": gap.state, "detail": gap.detail})
