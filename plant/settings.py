@@ -190,10 +190,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
 
     Relative folders and files in it are meant from where the file lies. Raises SettingsError, naming file and key.
     """
-    named = path or os.environ.get("PLANT_CONFIG")
-    file = Path(named or "plant.toml").absolute()
-    if named and not file.is_file():
-        raise SettingsError(f"no settings file {file}; PLANT_CONFIG must name a plant.toml")
+    file = file_of(path)
     _refuse_unknown_variables()
 
     class FromFile(Settings):
@@ -214,6 +211,18 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
     return settings.model_copy(update={"plant": plant, "feeds": feeds})
+
+
+def file_of(path: str | os.PathLike[str] | None = None) -> Path:
+    """Return the settings file's absolute path: `path`, else PLANT_CONFIG, else ./plant.toml, which may be absent.
+
+    Raises SettingsError if a file that was named is not there.
+    """
+    named = path or os.environ.get("PLANT_CONFIG")
+    file = Path(named or "plant.toml").absolute()
+    if named and not file.is_file():
+        raise SettingsError(f"no settings file {file}; PLANT_CONFIG (or --config) must name a plant.toml")
+    return file
 
 
 def sync_interval_s(policy: str) -> float | None:

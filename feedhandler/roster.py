@@ -1,0 +1,86 @@
+"""Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
+
+supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
+section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start, and
+whenever plant.toml changes, so that a feed added to it runs a moment later.
+"""
+
+import hashlib
+import os
+import sys
+import time
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from plant.errors import PlantError, SettingsError
+from plant.lifecycle import Process, log, run
+from plant.settings import FeedSettings, Settings, file_of, load
+from plant.supervision import program
+
+LOOK_S = 1.0
+"""Seconds between looks at plant.toml."""
+
+
+class Roster(Process):
+    """Writes the feeds' programs and has supervisord start, restart or stop what changed."""
+
+    name = "feeds"
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        super().__init__(settings)
+        self._path = path
+        self._seen: float | None = None
+
+    def startup(self) -> dict[str, Any]:
+        """Connect to the supervisord that started us."""
+        url = os.environ.get("SUPERVISOR_SERVER_URL")
+        if not url:
+            raise SettingsError("feedhandler.roster runs under supervisord; run one feed with python -m feedhandler NAME")
+        self._supervisor = xmlrpc.client.ServerProxy("http://localhost", SupervisorTransport(serverurl=url))
+        return {"feeds": ",".join(f.label for f in self.settings.feeds)}
+
+    def step(self) -> None:
+        """Take up a change of plant.toml."""
+        file = file_of()
+        changed = file.stat().st_mtime if file.is_file() else 0.0
+        if changed != self._seen:
+            self._seen = changed
+            try:
+                self._apply(load())
+            except PlantError as error:                    # half-written or wrong: the feeds go on as they are
+                log.error("plant.toml not taken", reason=str(error))
+        time.sleep(LOOK_S if self._seen is not None else 0)
+
+    def _apply(self, settings: Settings) -> None:
+        run_folder = str(self._path.parent)
+        self._path.write_text("".join(_program(f, run_folder) for f in settings.feeds))
+        (added, changed, removed), = self._supervisor.supervisor.reloadConfig()  # type: ignore[misc,union-attr,call-overload]
+        groups: Any = self._supervisor.supervisor
+        for name in (*removed, *changed):
+            groups.stopProcessGroup(name)
+            groups.removeProcessGroup(name)
+        for name in (*added, *changed):
+            groups.addProcessGroup(name)
+        log.info("feeds", added=added, changed=changed, removed=removed)
+
+
+def _program(feed: FeedSettings, run_folder: str) -> str:
+    """Return the feed's program; it names a hash of the feed's settings, so that a change of them restarts the feed."""
+    version = hashlib.sha256(feed.model_dump_json().encode()).hexdigest()[:12]
+    return program(f"feed-{feed.label}", f"python -m feedhandler {feed.label}", run_folder, 50,
+                   f'environment=FEED_SETTINGS="{version}"\n')
+
+
+def main() -> None:
+    """Run the roster."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m feedhandler.roster run/feeds.conf")
+    path = Path(sys.argv.pop()).absolute()
+    run(lambda settings: Roster(settings, path), name="feeds")
+
+
+if __name__ == "__main__":
+    main()
