@@ -17,10 +17,26 @@ def main() -> None:
         print(f"dashboard: {error}", file=sys.stderr)
         sys.exit(EXIT_SETTINGS)
     app = Path(__file__).with_name("app.py")
-    os.execv(sys.executable, [
-        sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(settings.dashboard.port),
-        "--server.address", settings.plant.host, "--server.headless", "true", "--server.fileWatcherType", "none",
-        "--browser.gatherUsageStats", "false"])
+    os.execv(
+        sys.executable,
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            str(app),
+            "--server.port",
+            str(settings.dashboard.port),
+            "--server.address",
+            settings.plant.host,
+            "--server.headless",
+            "true",
+            "--server.fileWatcherType",
+            "none",
+            "--browser.gatherUsageStats",
+            "false",
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any
 
 from feedhandler.feed import Batch, Feed
+
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.publisher import Publisher
@@ -32,7 +33,7 @@ class FeedHandler(Process):
 
     def startup(self) -> dict[str, Any]:
         """Make the two publishers; the feed starts once the plant says which of its rows it has."""
-        ingest, schema = self.settings.address(self.settings.tickerplant.ingest_port), self.settings.schema
+        ingest, schema = self.settings.address(self.settings.tickerplant.ingest_port), self.settings.table_schema
         self._publisher = Publisher(self._label, ingest, schema)
         self._reports = Publisher(self.name, ingest, schema)
         return {"feed": self._label, "plant": ingest}
@@ -68,7 +69,7 @@ class FeedHandler(Process):
             try:
                 self._publisher.publish(table, columns, timeout_s=STEP_S)
                 self._vitals.rows += len(columns["time"])
-            except Unavailable:                            # the plant takes nothing now: keep it, look at the signals
+            except Unavailable:  # the plant takes nothing now: keep it, look at the signals
                 return
             except (BadRows, SchemaError) as error:
                 log.error("a batch of the feed does not fit", feed=self._label, table=table, reason=str(error))
@@ -101,22 +102,41 @@ def _made(feed: FeedSettings) -> Feed:
     if isinstance(feed, SimulatedFeedSettings):
         from feedhandler.simulated import SimulatedFeed
 
-        return SimulatedFeed(symbols=feed.symbols, seed=feed.seed, history_minutes=feed.history_minutes,
-                             update_s=feed.update_s)
+        return SimulatedFeed(
+            symbols=feed.symbols, seed=feed.seed, history_minutes=feed.history_minutes, update_s=feed.update_s
+        )
     if isinstance(feed, RecordedFeedSettings):
         from feedhandler.recorded import RecordedFeed
 
-        return RecordedFeed(paths=feed.paths, table=feed.table, columns=feed.columns, scale=feed.scale, sym=feed.sym,
-                            interval=feed.interval, time_zone=feed.time_zone, stamp=feed.stamp, speed=feed.speed,
-                            shift_to_today=feed.shift_to_today, source=feed.label)
+        return RecordedFeed(
+            paths=feed.paths,
+            table=feed.table,
+            columns=feed.columns,
+            scale=feed.scale,
+            sym=feed.sym,
+            interval=feed.interval,
+            time_zone=feed.time_zone,
+            stamp=feed.stamp,
+            speed=feed.speed,
+            shift_to_today=feed.shift_to_today,
+            source=feed.label,
+        )
     assert isinstance(feed, FinazonFeedSettings)
     from feedhandler.finazon import FinazonFeed
 
     key = os.environ.get("FINAZON_API_KEY", "")
     if not key:
         raise ValueError("the environment has no FINAZON_API_KEY; set it to your Finazon key")
-    return FinazonFeed(symbols=feed.symbols, dataset=feed.dataset, frequency=feed.frequency, url=feed.url, api_key=key,
-                       rest_url=feed.rest_url, heartbeat_s=feed.heartbeat_s, backfill=feed.backfill)
+    return FinazonFeed(
+        symbols=feed.symbols,
+        dataset=feed.dataset,
+        frequency=feed.frequency,
+        url=feed.url,
+        api_key=key,
+        rest_url=feed.rest_url,
+        heartbeat_s=feed.heartbeat_s,
+        backfill=feed.backfill,
+    )
 
 
 def main() -> None:

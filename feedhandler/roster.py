@@ -1,8 +1,8 @@
 """Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
 
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
-section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start, and
-whenever plant.toml changes, so that a feed added to it runs a moment later.
+section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
+and whenever plant.toml changes, so that a feed added to it runs a moment later.
 """
 
 import hashlib
@@ -38,7 +38,9 @@ class Roster(Process):
         """Connect to the supervisord that started us."""
         url = os.environ.get("SUPERVISOR_SERVER_URL")
         if not url:
-            raise SettingsError("feedhandler.roster runs under supervisord; run one feed with python -m feedhandler NAME")
+            raise SettingsError(
+                "feedhandler.roster runs under supervisord; run one feed with python -m feedhandler NAME"
+            )
         self._supervisor = xmlrpc.client.ServerProxy("http://localhost", SupervisorTransport(serverurl=url))
         return {"feeds": ",".join(f.label for f in self.settings.feeds)}
 
@@ -50,15 +52,15 @@ class Roster(Process):
             self._seen = changed
             try:
                 self._apply(load())
-            except PlantError as error:                    # half-written or wrong: the feeds go on as they are
+            except PlantError as error:  # half-written or wrong: the feeds go on as they are
                 log.error("plant.toml not taken", reason=str(error))
         time.sleep(LOOK_S if self._seen is not None else 0)
 
     def _apply(self, settings: Settings) -> None:
         run_folder = str(self._path.parent)
         self._path.write_text("".join(_program(f, run_folder) for f in settings.feeds))
-        (added, changed, removed), = self._supervisor.supervisor.reloadConfig()  # type: ignore[misc,union-attr,call-overload]
         groups: Any = self._supervisor.supervisor
+        ((added, changed, removed),) = groups.reloadConfig()
         for name in (*removed, *changed):
             groups.stopProcessGroup(name)
             groups.removeProcessGroup(name)
@@ -70,8 +72,13 @@ class Roster(Process):
 def _program(feed: FeedSettings, run_folder: str) -> str:
     """Return the feed's program; it names a hash of the feed's settings, so that a change of them restarts the feed."""
     version = hashlib.sha256(feed.model_dump_json().encode()).hexdigest()[:12]
-    return program(f"feed-{feed.label}", f"python -m feedhandler {feed.label}", run_folder, 50,
-                   f'environment=FEED_SETTINGS="{version}"\n')
+    return program(
+        f"feed-{feed.label}",
+        f"python -m feedhandler {feed.label}",
+        run_folder,
+        50,
+        f'environment=FEED_SETTINGS="{version}"\n',
+    )
 
 
 def main() -> None:

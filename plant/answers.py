@@ -17,7 +17,13 @@ MAX_ROWS = 20_000_000
 """An answer of more rows is refused; ask for a time range, or for fewer symbols or columns."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
 
 
 class Answerer:
@@ -43,7 +49,9 @@ class Answerer:
             case query.Asof():
                 return self._asof(question)
             case query.Sql():
-                return self._sql.answer(question.query, lambda name: self._whole(self._snapshot(name)), list(self._tables))
+                return self._sql.answer(
+                    question.query, lambda name: self._whole(self._snapshot(name)), list(self._tables)
+                )
         raise QueryError(f"no answer to {question!r}")
 
     def _snapshot(self, table: str) -> Snapshot:
@@ -59,18 +67,23 @@ class Answerer:
             rows = snapshot.rows if force is None else int(force.sum())
             ranges.append((rows, times.min(), times.max()) if rows else (0, None, None))
         stamp = pa.timestamp("ns", "UTC")
-        return pa.table({"table": [name for name, _ in snapshots], "rows": pa.array([r for r, _, _ in ranges], pa.int64()),
-                         "first": pa.array([_int(a) for _, a, _ in ranges], pa.int64()).cast(stamp),
-                         "last": pa.array([_int(b) for _, _, b in ranges], pa.int64()).cast(stamp)})
+        return pa.table(
+            {
+                "table": [name for name, _ in snapshots],
+                "rows": pa.array([r for r, _, _ in ranges], pa.int64()),
+                "first": pa.array([_int(a) for _, a, _ in ranges], pa.int64()).cast(stamp),
+                "last": pa.array([_int(b) for _, _, b in ranges], pa.int64()).cast(stamp),
+            }
+        )
 
     def _select(self, question: query.Select) -> pa.Table:
         snapshot = self._snapshot(question.table)
         names = _names(snapshot, question.columns)
         rows = self._rows(snapshot, question)
         if question.last is not None:
-            rows = rows[max(len(rows) - question.last, 0):]
+            rows = rows[max(len(rows) - question.last, 0) :]
         elif question.first is not None:
-            rows = rows[:question.first]
+            rows = rows[: question.first]
         return _arrow(snapshot, names, rows)
 
     def _last(self, question: query.Last) -> pa.Table:
@@ -82,8 +95,11 @@ class Answerer:
         _, from_end = np.unique(codes[::-1], return_index=True)
         newest = rows[len(rows) - 1 - from_end]
         syms = snapshot.column("sym").names
-        return _arrow(snapshot, names, np.array(sorted(newest.tolist(), key=lambda r: syms[snapshot.column("sym").codes[r]]),
-                                                dtype=np.int64))
+        return _arrow(
+            snapshot,
+            names,
+            np.array(sorted(newest.tolist(), key=lambda r: syms[snapshot.column("sym").codes[r]]), dtype=np.int64),
+        )
 
     def _rows(self, snapshot: Snapshot, terms: Any) -> np.ndarray:
         """Return the positions of the rows that meet the question's terms, in order of time, then arrival."""
@@ -135,12 +151,19 @@ class Answerer:
         first_p, high_p, low_p, last_p = ("open", "high", "low", "close") if bars else ("price",) * 4
         size = of("volume" if bars else "size")
         columns = {
-            "time": start[new], "sym": Symbols(snapshot.column("sym").names, codes[new]),
+            "time": start[new],
+            "sym": Symbols(snapshot.column("sym").names, codes[new]),
             "interval": Symbols([question.interval], np.zeros(len(new), dtype=np.int32)),
-            "open": of(first_p)[new], "high": _reduce(np.maximum, of(high_p), new), "low": _reduce(np.minimum, of(low_p), new),
-            "close": of(last_p)[last], "volume": _reduce(np.add, size, new)}
+            "open": of(first_p)[new],
+            "high": _reduce(np.maximum, of(high_p), new),
+            "low": _reduce(np.minimum, of(low_p), new),
+            "close": of(last_p)[last],
+            "volume": _reduce(np.add, size, new),
+        }
         if not bars:
-            columns["vwap"] = _reduce(np.add, of("price") * size, new) / np.where(columns["volume"] > 0, columns["volume"], np.nan)
+            columns["vwap"] = _reduce(np.add, of("price") * size, new) / np.where(
+                columns["volume"] > 0, columns["volume"], np.nan
+            )
         order = np.argsort(columns["time"], kind="stable")
         return pa.table({n: arrow_column(c[order], n == "time") for n, c in columns.items()})
 
@@ -159,7 +182,9 @@ class Answerer:
         return answer
 
 
-def _in_force_at(left: Snapshot, rows: np.ndarray, right: Snapshot, others: np.ndarray, question: query.Asof) -> np.ndarray:
+def _in_force_at(
+    left: Snapshot, rows: np.ndarray, right: Snapshot, others: np.ndarray, question: query.Asof
+) -> np.ndarray:
     """Return for each row the position in `right` of the row in force, -1 if there is none."""
     found = np.full(len(rows), -1, dtype=np.int64)
     left_sym, right_sym = left.column("sym"), right.column("sym")
@@ -170,7 +195,10 @@ def _in_force_at(left: Snapshot, rows: np.ndarray, right: Snapshot, others: np.n
         theirs = others[right_codes == right.code("sym", left_sym.names[code])]
         if not len(theirs):
             continue
-        at = np.searchsorted(right_times[theirs], left_times[rows[mine]], side="left" if question.strict else "right") - 1
+        at = (
+            np.searchsorted(right_times[theirs], left_times[rows[mine]], side="left" if question.strict else "right")
+            - 1
+        )
         hit = at >= 0
         if question.tolerance is not None:
             age = left_times[rows[mine]] - right_times[theirs[np.maximum(at, 0)]]
@@ -193,7 +221,9 @@ def _condition(snapshot: Snapshot, name: str, operator: str, value: Any) -> Any:
     column = snapshot.column(name)
     if isinstance(column, np.ndarray):
         if isinstance(value, str):
-            raise QueryError(f"{snapshot.table.declaration.name}.{name} is a number; found the condition {operator} {value!r}")
+            raise QueryError(
+                f"{snapshot.table.declaration.name}.{name} is a number; found the condition {operator} {value!r}"
+            )
         return _COMPARE[operator](column, value)
     if not isinstance(value, str):
         raise QueryError(f"{snapshot.table.declaration.name}.{name} is text; found the condition {operator} {value!r}")
@@ -207,7 +237,9 @@ def _check_finer(snapshot: Snapshot, rows: np.ndarray, step: int, question: quer
     interval = snapshot.column("interval")
     held = [interval.names[c] for c in np.unique(interval.codes[rows]).tolist()]
     if len(held) > 1:
-        raise QueryError(f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}")
+        raise QueryError(
+            f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"
+        )
     if held and step % query.interval_ns(held[0]):
         raise QueryError(f"resample: bars of {held[0]} do not make bars of {question.interval}")
 
@@ -218,8 +250,9 @@ def _reduce(how: np.ufunc, values: np.ndarray, starts: np.ndarray) -> np.ndarray
 
 def _arrow(snapshot: Snapshot, names: tuple[str, ...], rows: np.ndarray) -> pa.Table:
     if len(rows) > MAX_ROWS:
-        raise QueryLimit(f"{len(rows):,} rows, at most {MAX_ROWS:,} are answered at once; ask for a time range, symbols, "
-                         "or last=n")
+        raise QueryLimit(
+            f"{len(rows):,} rows, at most {MAX_ROWS:,} are answered at once; ask for a time range, symbols, or last=n"
+        )
     return pa.table({n: arrow_column(snapshot.column(n)[rows], n in ("time", "received")) for n in names})
 
 

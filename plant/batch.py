@@ -8,6 +8,7 @@ columns, a list of dicts, or one dict.
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Texts:
     def tolist(self) -> list[str]:
         """Return the strings, one per row."""
         data, ends = bytes(self.data), self.offsets.tolist()
-        return [data[a:b].decode() for a, b in zip(ends, ends[1:], strict=False)]
+        return [data[a:b].decode() for a, b in pairwise(ends)]
 
 
 Columns = dict[str, Any]
@@ -120,8 +121,7 @@ class Batch:
         """Return the rows as an Arrow table: time as timestamp[ns, UTC], symbols dictionary-encoded."""
         import pyarrow as pa
 
-        return pa.table({name: arrow_column(column, is_time=name == "time")
-                         for name, column in self.columns.items()})
+        return pa.table({name: arrow_column(column, is_time=name == "time") for name, column in self.columns.items()})
 
     def pandas(self) -> "pd.DataFrame":
         """Return the rows as a pandas DataFrame."""
@@ -129,8 +129,10 @@ class Batch:
 
     def numpy(self) -> dict[str, Any]:
         """Return the rows as a dict of numpy arrays; symbols and texts as arrays of str objects."""
-        return {name: column if isinstance(column, np.ndarray) else np.array(column.tolist(), dtype=object)
-                for name, column in self.columns.items()}
+        return {
+            name: column if isinstance(column, np.ndarray) else np.array(column.tolist(), dtype=object)
+            for name, column in self.columns.items()
+        }
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows as dicts of plain Python values; times as int nanoseconds."""
@@ -176,8 +178,9 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
         if column.name in given:
             value = _column(table, column, given[column.name])
         elif column.name == "sym" or column.name in table.key:
-            raise BadRows(f"{table.name}: no column {column.name!r}, which every row needs; "
-                          f"give {', '.join(table.names)}")
+            raise BadRows(
+                f"{table.name}: no column {column.name!r}, which every row needs; give {', '.join(table.names)}"
+            )
         else:
             value = _constant(column, count, (defaults or {}).get(column.name, DEFAULTS[column.kind]))
         if len(value) != count:
@@ -198,12 +201,14 @@ def _by_name(rows: Any) -> dict[str, Any]:
         if any(len(row) != len(names) for row in rows):
             raise BadRows(f"rows as dicts must all have the same keys; found {names} but not in every row")
         return {name: [row[name] for row in rows] for name in names} if rows else {"time": []}
-    if hasattr(rows, "column_names") and hasattr(rows, "column"):          # Arrow
+    if hasattr(rows, "column_names") and hasattr(rows, "column"):  # Arrow
         return {name: rows.column(name) for name in rows.column_names}
-    if hasattr(rows, "columns") and hasattr(rows, "__getitem__"):          # pandas, Polars
+    if hasattr(rows, "columns") and hasattr(rows, "__getitem__"):  # pandas, Polars
         return {str(name): rows[name] for name in rows.columns}
-    raise BadRows(f"rows must be a DataFrame, an Arrow table, a dict of columns, a list of dicts or one dict; "
-                  f"found {type(rows).__name__}")
+    raise BadRows(
+        f"rows must be a DataFrame, an Arrow table, a dict of columns, a list of dicts or one dict; "
+        f"found {type(rows).__name__}"
+    )
 
 
 def _is_column(value: Any) -> bool:
@@ -232,8 +237,15 @@ def _column(table: Table, column: Column, value: Any) -> Any:
 
 
 def _strings(value: Any) -> list[str]:
-    strings = value.to_pylist() if hasattr(value, "to_pylist") else value.tolist() if hasattr(value, "tolist") \
-        else value.to_list() if hasattr(value, "to_list") else list(value)
+    strings = (
+        value.to_pylist()
+        if hasattr(value, "to_pylist")
+        else value.tolist()
+        if hasattr(value, "tolist")
+        else value.to_list()
+        if hasattr(value, "to_list")
+        else list(value)
+    )
     for s in strings:
         if type(s) is not str:
             raise TypeError(f"found {s!r} ({type(s).__name__})")
@@ -242,7 +254,7 @@ def _strings(value: Any) -> list[str]:
 
 def _numbers(value: Any, kind: str) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype.kind == "O":                                # None among numbers is "not known"
+    if array.dtype.kind == "O":  # None among numbers is "not known"
         array = np.asarray([np.nan if v is None else v for v in array.tolist()])
     if array.ndim != 1 or (array.dtype.kind not in ("fiu" if kind == "float" else "iu") and array.size):
         shown = array.ravel()[:1].tolist()
@@ -254,8 +266,12 @@ def _numbers(value: Any, kind: str) -> np.ndarray:
 
 def _times(value: Any) -> np.ndarray:
     """Return int64 nanoseconds since 1970 UTC."""
-    if not isinstance(value, np.ndarray) and isinstance(value, list | tuple) and value \
-            and all(type(v) is int for v in value):
+    if (
+        not isinstance(value, np.ndarray)
+        and isinstance(value, list | tuple)
+        and value
+        and all(type(v) is int for v in value)
+    ):
         return np.array(value, dtype="<i8")
     array = value if isinstance(value, np.ndarray) else None
     if array is not None and array.dtype.kind in "iu":
@@ -267,8 +283,10 @@ def _times(value: Any) -> np.ndarray:
     if isinstance(value, pd.Series) and value.dtype.kind in "iu":
         return np.ascontiguousarray(value.to_numpy(), dtype="<i8")
     if isinstance(value, list | tuple) and any(isinstance(v, bool | float | type(None)) for v in value):
-        raise TypeError(f"found {next(v for v in value if isinstance(v, bool | float | type(None)))!r}; "
-                        "give int nanoseconds, datetimes or ISO 8601 strings")
+        raise TypeError(
+            f"found {next(v for v in value if isinstance(v, bool | float | type(None)))!r}; "
+            "give int nanoseconds, datetimes or ISO 8601 strings"
+        )
     index = pd.to_datetime(pd.Series(value) if not isinstance(value, pd.Series) else value, utc=True)
     if index.isna().any():
         raise ValueError("found a missing time")
@@ -297,5 +315,7 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
         stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
         return int(stamp.tz_convert("UTC").as_unit("ns").value)
     except (TypeError, ValueError) as error:
-        raise BadRows(f"expected a time (\"09:30\", \"2026-11-20 09:30\", a datetime, int ns since 1970 UTC), "
-                      f"found {moment!r}: {error}") from None
+        raise BadRows(
+            f'expected a time ("09:30", "2026-11-20 09:30", a datetime, int ns since 1970 UTC), '
+            f"found {moment!r}: {error}"
+        ) from None

@@ -25,17 +25,25 @@ EXIT_UNWELL = 3
 EXIT_NO_SUPERVISORD = 4
 """Exit codes of `plant status`, those of supervisorctl."""
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-                  help="A kdb-style tick plant: start it, look at it, ask it.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A kdb-style tick plant: start it, look at it, ask it.",
+)
 out = Console()
 err = Console(stderr=True)
 
-Config = Annotated[str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")]
+Config = Annotated[
+    str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
+]
 
 
 @app.command()
-def up(detach: Annotated[bool, typer.Option("-d", "--detach", help="In the background; returns when all is up.")] = False,
-       config: Config = None) -> None:
+def up(
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="In the background; returns when all is up.")] = False,
+    config: Config = None,
+) -> None:
     """Start the plant under supervisord."""
     settings, place = _plant(config)
     write_configuration(place, settings)
@@ -55,11 +63,19 @@ def up(detach: Annotated[bool, typer.Option("-d", "--detach", help="In the backg
     _print_health(healths)
     if unwell := [h for h in healths if h.state != WELL]:
         for health in unwell:
-            err.print(f"\n{health.process}: the end of its log:\n{_log_tail(place, health.process)}", style="red", markup=False)
+            err.print(
+                f"\n{health.process}: the end of its log:\n{_log_tail(place, health.process)}",
+                style="red",
+                markup=False,
+            )
         raise typer.Exit(EXIT_UNWELL)
-    out.print(f"\nDashboard   http://{settings.plant.host}:{settings.dashboard.port}"
-              f"\nPython      import rdb; db = rdb.connect({_address_hint(settings)}); db"
-              "\nStop        plant down", markup=False, highlight=False)
+    out.print(
+        f"\nDashboard   http://{settings.plant.host}:{settings.dashboard.port}"
+        f"\nPython      import rdb; db = rdb.connect({_address_hint(settings)}); db"
+        "\nStop        plant down",
+        markup=False,
+        highlight=False,
+    )
 
 
 @app.command()
@@ -97,8 +113,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help='A SELECT, e.g. "select sym, count(*) n from bars group by sym".')],
-          form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table", config: Config = None) -> None:
+def query(
+    sql: Annotated[str, typer.Argument(help='A SELECT, e.g. "select sym, count(*) n from bars group by sym".')],
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    config: Config = None,
+) -> None:
     """Answer a SELECT over today's tables."""
     settings = load(config)
     with Connection("rdb", settings.address(settings.rdb.port), frames="arrow", timeout_s=60) as db:
@@ -115,11 +134,15 @@ def query(sql: Annotated[str, typer.Argument(help='A SELECT, e.g. "select sym, c
 
 
 @app.command()
-def tail(table: Annotated[str, typer.Argument(help="A table, e.g. trades.")],
-         sym: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given several times.")] = None,
-         since: Annotated[str | None, typer.Option(help='Also what was before: "start", "09:30", "2026-11-20 09:30".')] = None,
-         limit: Annotated[int | None, typer.Option("-n", help="Stop after so many rows.")] = None,
-         config: Config = None) -> None:
+def tail(
+    table: Annotated[str, typer.Argument(help="A table, e.g. trades.")],
+    sym: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given several times.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help='Also what was before: "start", "09:30", "2026-11-20 09:30".')
+    ] = None,
+    limit: Annotated[int | None, typer.Option("-n", help="Stop after so many rows.")] = None,
+    config: Config = None,
+) -> None:
     """Print rows of a table as they come."""
     settings = load(config)
     left = limit
@@ -175,11 +198,22 @@ def _wait_until_well(settings: Settings, place: Supervision) -> list[Health]:
 
 
 def _print_health(healths: list[Health]) -> None:
-    table = RichTable("process", "state", "pid", "up for", "rows", "rows/s", "memory", "seq", "", box=None, pad_edge=False)
+    table = RichTable(
+        "process", "state", "pid", "up for", "rows", "rows/s", "memory", "seq", "", box=None, pad_edge=False
+    )
     for h in healths:
         colour = "green" if h.state == WELL else "yellow" if h.state in ("starting", "late") else "red"
-        table.add_row(h.process, f"[{colour}]{h.state}[/]", _text(h.pid), _duration(h.uptime_s), _count(h.rows),
-                      _text(h.rate), "" if h.memory is None else f"{h.memory / 2**20:.0f} MiB", _count(h.seq), h.detail)
+        table.add_row(
+            h.process,
+            f"[{colour}]{h.state}[/]",
+            _text(h.pid),
+            _duration(h.uptime_s),
+            _count(h.rows),
+            _text(h.rate),
+            "" if h.memory is None else f"{h.memory / 2**20:.0f} MiB",
+            _count(h.seq),
+            h.detail,
+        )
     out.print(table)
 
 
@@ -195,7 +229,9 @@ def _address_hint(settings: Settings) -> str:
 def _line(row: dict[str, Any]) -> str:
     seconds, nanoseconds = divmod(row.pop("time"), 10**9)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
-    return f"{stamp}.{nanoseconds // 10**6:03d}  " + "  ".join(f"{k}={v}" if k != "sym" else str(v) for k, v in row.items())
+    return f"{stamp}.{nanoseconds // 10**6:03d}  " + "  ".join(
+        f"{k}={v}" if k != "sym" else str(v) for k, v in row.items()
+    )
 
 
 def _text(value: Any) -> str:

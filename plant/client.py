@@ -1,10 +1,10 @@
 """What a user holds: a connection to a process that answers questions, a publisher, a subscriber.
 
-    import rdb, plant
-    db = rdb.connect()
-    db.bars.tail(5)
-    for batch in plant.subscribe("trades", sym="AAPL", since="09:30"): ...
-    with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
+import rdb, plant
+db = rdb.connect()
+db.bars.tail(5)
+for batch in plant.subscribe("trades", sym="AAPL", since="09:30"): ...
+with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 """
 
 import datetime as dt
@@ -41,12 +41,13 @@ class Connection:
     zone            zone of times that are given without one
     timeout_s       after which a question raises Unavailable
 
-    A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the next
-    question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn.
+    A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the
+    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn.
     """
 
-    def __init__(self, who: str, address: str, *, frames: str = "pandas", zone: dt.tzinfo = dt.UTC,
-                 timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, who: str, address: str, *, frames: str = "pandas", zone: dt.tzinfo = dt.UTC, timeout_s: float = 10.0
+    ) -> None:
         _check_frames(frames)
         self.address = address
         self._who = who
@@ -59,8 +60,19 @@ class Connection:
         """Return one row per table: table, rows, first, last (times)."""
         return self._ask(query.Tables(), frames)
 
-    def select(self, table: str, sym: Syms = None, start: Moment = None, end: Moment = None, columns: Syms = None, *,
-               where: Any = None, first: int | None = None, last: int | None = None, frames: str | None = None) -> Any:
+    def select(
+        self,
+        table: str,
+        sym: Syms = None,
+        start: Moment = None,
+        end: Moment = None,
+        columns: Syms = None,
+        *,
+        where: Any = None,
+        first: int | None = None,
+        last: int | None = None,
+        frames: str | None = None,
+    ) -> Any:
         """Return rows of `table`, in order of time.
 
         sym        one symbol or several; None: all
@@ -69,32 +81,66 @@ class Connection:
         where      {"interval": "1m"} or [("price", ">", 100.0), ...]; all must hold
         first, last    only so many rows, the earliest or the newest
         """
-        return self._ask(query.Select(table, _syms(sym), self._ns(start), self._ns(end), _syms(columns), _where(where),
-                                      first, last), frames)
+        return self._ask(
+            query.Select(table, _syms(sym), self._ns(start), self._ns(end), _syms(columns), _where(where), first, last),
+            frames,
+        )
 
-    def last(self, table: str, sym: Syms = None, at: Moment = None, columns: Syms = None, *, where: Any = None,
-             frames: str | None = None) -> Any:
+    def last(
+        self,
+        table: str,
+        sym: Syms = None,
+        at: Moment = None,
+        columns: Syms = None,
+        *,
+        where: Any = None,
+        frames: str | None = None,
+    ) -> Any:
         """Return the newest row of each symbol, or the newest at a time `at`."""
         return self._ask(query.Last(table, _syms(sym), self._ns(at), _syms(columns), _where(where)), frames)
 
-    def count(self, table: str, sym: Syms = None, start: Moment = None, end: Moment = None, *, where: Any = None) -> int:
+    def count(
+        self, table: str, sym: Syms = None, start: Moment = None, end: Moment = None, *, where: Any = None
+    ) -> int:
         """Return the number of rows that `select` would return."""
         answer = self._ask(query.Count(table, _syms(sym), self._ns(start), self._ns(end), _where(where)), "arrow")
         return int(answer.column("count")[0].as_py())
 
-    def resample(self, table: str, interval: str, sym: Syms = None, start: Moment = None, end: Moment = None, *,
-                 where: Any = None, frames: str | None = None) -> Any:
+    def resample(
+        self,
+        table: str,
+        interval: str,
+        sym: Syms = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        where: Any = None,
+        frames: str | None = None,
+    ) -> Any:
         """Return bars of `interval` ("5m") made of trades or of finer bars; q calls it xbar."""
-        return self._ask(query.Resample(table, interval, _syms(sym), self._ns(start), self._ns(end), _where(where)), frames)
+        return self._ask(
+            query.Resample(table, interval, _syms(sym), self._ns(start), self._ns(end), _where(where)), frames
+        )
 
-    def asof(self, left: str, right: str, sym: Syms = None, start: Moment = None, end: Moment = None, *,
-             tolerance: Any = None, strict: bool = False, frames: str | None = None) -> Any:
+    def asof(
+        self,
+        left: str,
+        right: str,
+        sym: Syms = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        tolerance: Any = None,
+        strict: bool = False,
+        frames: str | None = None,
+    ) -> Any:
         """Return each row of `left` with the row of `right` in force at its time; q calls it aj.
 
         tolerance   how old that row may be, e.g. "5s" or a timedelta; strict: it must be older than the left row
         """
-        return self._ask(query.Asof(left, right, _syms(sym), self._ns(start), self._ns(end), _duration(tolerance), strict),
-                         frames)
+        return self._ask(
+            query.Asof(left, right, _syms(sym), self._ns(start), self._ns(end), _duration(tolerance), strict), frames
+        )
 
     def sql(self, query_text: str, frames: str | None = None) -> Any:
         """Return the answer to a SELECT in DuckDB's dialect over the tables."""
@@ -138,10 +184,15 @@ class Connection:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{escape(r['table'])}</td><td>{r['rows']:,}</td><td>{_shown(r['first'])}</td>"
-                       f"<td>{_shown(r['last'])}</td></tr>" for r in self._overview())
-        return (f"<b>{escape(self._who)}</b> at {escape(self.address)}<table><thead><tr><th>table</th><th>rows</th>"
-                f"<th>first</th><th>last</th></tr></thead><tbody>{rows}</tbody></table>")
+        rows = "".join(
+            f"<tr><td>{escape(r['table'])}</td><td>{r['rows']:,}</td><td>{_shown(r['first'])}</td>"
+            f"<td>{_shown(r['last'])}</td></tr>"
+            for r in self._overview()
+        )
+        return (
+            f"<b>{escape(self._who)}</b> at {escape(self.address)}<table><thead><tr><th>table</th><th>rows</th>"
+            f"<th>first</th><th>last</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
 
     def _overview(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._ask(query.Tables(), "arrow").to_pylist()
@@ -237,13 +288,15 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
     return connection
 
 
-def publisher(name: str, address: str | None = None, *, config: str | None = None, timeout_s: float = 10.0) -> Publisher:
+def publisher(
+    name: str, address: str | None = None, *, config: str | None = None, timeout_s: float = 10.0
+) -> Publisher:
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
     `address` is the tickerplant's ingest socket; default: as in plant.toml. Raises Unavailable if it does not answer.
     """
     settings = load(config)
-    made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.schema)
+    made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.table_schema)
     try:
         made.wait_connected(timeout_s)
     except BaseException:
@@ -252,25 +305,37 @@ def publisher(name: str, address: str | None = None, *, config: str | None = Non
     return made
 
 
-def subscribe(tables: Syms = None, sym: Syms = None, since: Moment | None = None, *, config: str | None = None) -> Subscriber:
+def subscribe(
+    tables: Syms = None, sym: Syms = None, since: Moment | None = None, *, config: str | None = None
+) -> Subscriber:
     """Return an iterator of Batch: what the journal holds, then what comes, with no seam; it never ends by itself.
 
     tables   one name or several; None: all
     sym      only rows of these symbols
-    since    None: only what comes from now on; "start": all the journal holds; a time ("09:30", a datetime, ns): rows of
-             that time and later
+    since    None: only what comes from now on; "start": all the journal holds; a time ("09:30", a datetime, ns):
+             rows of that time and later
     """
     settings = load(config)
     return subscriber_of(settings, _syms(tables), _syms(sym), since)
 
 
-def subscriber_of(settings: Settings, tables: tuple[str, ...] | None, sym: tuple[str, ...] | None = None,
-                  since: Moment | None = "start") -> Subscriber:
+def subscriber_of(
+    settings: Settings,
+    tables: tuple[str, ...] | None,
+    sym: tuple[str, ...] | None = None,
+    since: Moment | None = "start",
+) -> Subscriber:
     """Return `subscribe` for settings already loaded."""
     since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
     ports = settings.tickerplant
-    return Subscriber(settings.schema, settings.schema if tables is None else tables, settings.address(ports.publish_port),
-                      settings.address(ports.journal_port), cursor=None if since is None else 0, keep=only(sym, since_ns))
+    return Subscriber(
+        settings.table_schema,
+        settings.table_schema if tables is None else tables,
+        settings.address(ports.publish_port),
+        settings.address(ports.journal_port),
+        cursor=None if since is None else 0,
+        keep=only(sym, since_ns),
+    )
 
 
 def schema_at(address: str, timeout_s: float = 5.0) -> Schema:
@@ -330,5 +395,3 @@ def _check_frames(frames: str) -> None:
 
 def _shown(moment: Any) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-

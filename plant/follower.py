@@ -27,10 +27,11 @@ class Follower(Process):
 
     def __init__(self, settings: Settings, port: int) -> None:
         super().__init__(settings)
-        self.schema = settings.schema
+        self.schema = settings.table_schema
         self.vitals = Vitals(self.name)
         self.tables: Mapping[str, MemoryTable] = {
-            name: MemoryTable(self.schema[name]) for name in self.serves or self.schema}
+            name: MemoryTable(self.schema[name]) for name in self.serves or self.schema
+        }
         self._port = port
         self._subscriber: Subscriber | None = None
         self._server: QueryServer | None = None
@@ -56,8 +57,13 @@ class Follower(Process):
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
-        self._note("no tickerplant" if not self._subscriber.connected else
-                   "ok" if self._subscriber.caught_up else "replaying the journal")
+        self._note(
+            "no tickerplant"
+            if not self._subscriber.connected
+            else "ok"
+            if self._subscriber.caught_up
+            else "replaying the journal"
+        )
         self._report(self._subscriber)
 
     def take(self, batch: Batch) -> None:
@@ -87,9 +93,15 @@ class Follower(Process):
 
     def status(self) -> dict[str, Any]:
         """Return what the question "status" answers."""
-        return {"name": self.name, "pid": os.getpid(), "seq": self.vitals.seq_seen, "rows": self.vitals.rows,
-                "state": self.vitals.state, "caught_up": self.caught_up,
-                "lag": self._subscriber.lag if self._subscriber else 0}
+        return {
+            "name": self.name,
+            "pid": os.getpid(),
+            "seq": self.vitals.seq_seen,
+            "rows": self.vitals.rows,
+            "state": self.vitals.state,
+            "caught_up": self.caught_up,
+            "lag": self._subscriber.lag if self._subscriber else 0,
+        }
 
     def _note(self, state: str) -> None:
         if state != self.vitals.state:
@@ -104,6 +116,15 @@ class Follower(Process):
             self.publisher.publish("heartbeats", self.vitals.row())
         while subscriber.stream.gaps:
             gap = subscriber.stream.gaps.pop(0)
-            self.publisher.publish("gaps", {
-                "time": time.time_ns(), "sym": self.name, "table_name": gap.table, "first": gap.first, "last": gap.last,
-                "state": gap.state, "detail": gap.detail})
+            self.publisher.publish(
+                "gaps",
+                {
+                    "time": time.time_ns(),
+                    "sym": self.name,
+                    "table_name": gap.table,
+                    "first": gap.first,
+                    "last": gap.last,
+                    "state": gap.state,
+                    "detail": gap.detail,
+                },
+            )

@@ -51,13 +51,23 @@ def health_of(settings: Settings, place: Supervision) -> tuple[list[Health], boo
     except Unavailable:
         supervised, running = {}, False
     beats = _heartbeats(settings)
-    names = list(supervised) or ["tickerplant", "rdb", "processor", "dashboard", *(f"feed-{f.label}" for f in settings.feeds)]
+    names = list(supervised) or [
+        "tickerplant",
+        "rdb",
+        "processor",
+        "dashboard",
+        *(f"feed-{f.label}" for f in settings.feeds),
+    ]
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
     missing = [f"feed-{f.label}" for f in settings.feeds if running and f"feed-{f.label}" not in supervised]
-    return [*(_health(n, settings, supervised.get(n), beats.get(n)) for n in names),
-            *(Health(n, "not supervised", detail="in plant.toml, but unknown to supervisord: is `feeds` up?")
-              for n in missing)], running
+    return [
+        *(_health(n, settings, supervised.get(n), beats.get(n)) for n in names),
+        *(
+            Health(n, "not supervised", detail="in plant.toml, but unknown to supervisord: is `feeds` up?")
+            for n in missing
+        ),
+    ], running
 
 
 def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, beat: dict[str, Any] | None) -> Health:
@@ -104,7 +114,9 @@ def _probe(name: str, settings: Settings) -> dict[str, Any]:
         url = f"http://{settings.plant.host}:{settings.dashboard.port}/_stcore/health"
         try:
             with urllib.request.urlopen(url, timeout=PROBE_S) as answer:
-                return {"state": f"http://{settings.plant.host}:{settings.dashboard.port}" if answer.status == 200 else "?"}
+                return {
+                    "state": f"http://{settings.plant.host}:{settings.dashboard.port}" if answer.status == 200 else "?"
+                }
         except (urllib.error.URLError, OSError) as error:
             raise Unavailable(f"{url}: {error}") from None
     port = settings.tickerplant.journal_port if name == "tickerplant" else getattr(settings, name).port

@@ -68,8 +68,10 @@ class Damage:
     outcome: str
 
     def __str__(self) -> str:
-        return (f"{self.segment}: {self.end - self.start:,} bytes at {self.start:,} are no record "
-                f"({self.reason}); {self.outcome}")
+        return (
+            f"{self.segment}: {self.end - self.start:,} bytes at {self.start:,} are no record "
+            f"({self.reason}); {self.outcome}"
+        )
 
 
 class Segment:
@@ -86,8 +88,10 @@ class Segment:
             magic, length, crc = _PREFIX.unpack(head)
             body = file.read(length) if magic == SEGMENT_MAGIC else b""
         if magic != SEGMENT_MAGIC or zlib.crc32(body) != crc:
-            raise JournalError(f"{path}: expected a segment header starting with {SEGMENT_MAGIC!r}, found {magic!r} "
-                               f"or a wrong checksum; move the file away, or restore it")
+            raise JournalError(
+                f"{path}: expected a segment header starting with {SEGMENT_MAGIC!r}, found {magic!r} "
+                f"or a wrong checksum; move the file away, or restore it"
+            )
         self.header: dict[str, Any] = msgpack.unpackb(body, strict_map_key=False)
         if self.header["version"] != SEGMENT_VERSION:
             raise JournalError(f"{path}: expected segment version {SEGMENT_VERSION}, found {self.header['version']}")
@@ -100,9 +104,12 @@ class Segment:
         self.blocks, self.damage = [], []
         if self.path.stat().st_size <= self.start:
             return
-        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            with memoryview(data) as view:
-                yield from self._scan(data, view)
+        with (
+            self.path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+            memoryview(data) as view,
+        ):
+            yield from self._scan(data, view)
 
     def _scan(self, data: mmap.mmap, view: memoryview) -> Iterator[tuple[Header, int]]:
         at, size = self.start, len(view)
@@ -138,7 +145,7 @@ class Segment:
                 start = _offset_of(os.pread(file.fileno(), block.end - block.start, block.start), seq)
                 if start is not None:
                     end = block.end
-                    for following in self.blocks[index + 1:]:
+                    for following in self.blocks[index + 1 :]:
                         if following.start != end or following.end - block.start - start > max_bytes:
                             break
                         end = following.end
@@ -161,7 +168,8 @@ class Journal:
         self.damage: list[Damage] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / "lock")
-        self._file = threading.Lock()                      # held while the file is synced or exchanged
+        self._size = 0
+        self._file = threading.Lock()  # held while the file is synced or exchanged
         paths = sorted(folder.glob("*.journal"))
         self.segments = [Segment(p) for p in paths]
         self.position = self._recover() if paths else Position()
@@ -170,23 +178,26 @@ class Journal:
         else:
             self._open_last()
             last_tables = {t.schema_id for t in self.segments[-1].tables.values()}
-            if last_tables != set(schema.by_id):          # a record is read with the declarations of its segment
+            if last_tables != set(schema.by_id):  # a record is read with the declarations of its segment
                 self._start_segment()
 
     def append(self, chunks: Sequence[bytes | bytearray], first_seq: int) -> None:
         """Write records, already stamped and in order, the first numbered `first_seq`.
 
-        All of them or none: after an error (disk full, say) the segment ends where it ended before. Raises JournalError.
+        All of them or none: after an error (disk full, say) the segment ends where it ended before. Raises
+        JournalError.
         """
         start = self._size
         try:
             for i in range(0, len(chunks), _IOV_MAX):
-                self._write(chunks[i:i + _IOV_MAX])
+                self._write(chunks[i : i + _IOV_MAX])
         except OSError as error:
             os.ftruncate(self._fd, start)
             self._size = start
-            raise JournalError(f"{self.segments[-1].path}: cannot write {sum(map(len, chunks)):,} bytes: "
-                               f"{error.strerror}; nothing of it was accepted") from None
+            raise JournalError(
+                f"{self.segments[-1].path}: cannot write {sum(map(len, chunks)):,} bytes: "
+                f"{error.strerror}; nothing of it was accepted"
+            ) from None
         blocks = self.segments[-1].blocks
         if blocks and self._size - blocks[-1].start <= BLOCK_BYTES:
             blocks[-1] = Block(blocks[-1].first_seq, blocks[-1].start, self._size)
@@ -212,7 +223,7 @@ class Journal:
             raise JournalError(f"{self.segments[-1].path}: fsync failed: {error.strerror}") from None
 
     def read(self, seq: int, max_bytes: int = 2**20) -> bytes:
-        """Return whole records from the first whose seq is at least `seq`, about `max_bytes` of them; empty at the end."""
+        """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end."""
         index = max(bisect_right(self.segments, seq, key=lambda s: s.first_seq) - 1, 0)
         for segment in self.segments[index:]:
             if not segment.blocks and segment is not self.segments[-1]:
@@ -268,10 +279,16 @@ class Journal:
 
     def _start_segment(self) -> None:
         path = self.folder / f"{self.position.seq + 1:020d}.journal"
-        header = msgpack.packb({
-            "version": SEGMENT_VERSION, "first_seq": self.position.seq + 1, "created": time.time_ns(),
-            "tables": [t.declaration() for t in self.schema.values()],
-            "table_seqs": self.position.table_seqs, "sources": self.position.sources})
+        header = msgpack.packb(
+            {
+                "version": SEGMENT_VERSION,
+                "first_seq": self.position.seq + 1,
+                "created": time.time_ns(),
+                "tables": [t.declaration() for t in self.schema.values()],
+                "table_seqs": self.position.table_seqs,
+                "sources": self.position.sources,
+            }
+        )
         partial = path.with_suffix(".new")
         with partial.open("wb") as file:
             file.write(_PREFIX.pack(SEGMENT_MAGIC, len(header), zlib.crc32(header)) + header)
@@ -293,7 +310,7 @@ class Journal:
         wanted = sum(map(len, chunks))
         done = os.writev(self._fd, chunks)
         self._size += done
-        if done < wanted:                                  # rare: a signal, or the disk's last bytes
+        if done < wanted:  # rare: a signal, or the disk's last bytes
             rest = memoryview(b"".join(chunks))[done:]
             while rest:
                 done = os.write(self._fd, rest)
@@ -308,8 +325,10 @@ def _locked(path: Path) -> int:
     except OSError:
         holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
         os.close(fd)
-        raise JournalLocked(f"{path.parent}: another tickerplant (pid {holder}) writes this journal; "
-                            f"stop it, or give this plant another [plant] data folder") from None
+        raise JournalLocked(
+            f"{path.parent}: another tickerplant (pid {holder}) writes this journal; "
+            f"stop it, or give this plant another [plant] data folder"
+        ) from None
     os.ftruncate(fd, 0)
     os.write(fd, str(os.getpid()).encode())
     return fd
@@ -321,10 +340,10 @@ def _next_record(data: mmap.mmap, view: memoryview, at: int) -> int:
         try:
             header = header_at(view, at)
             end = at + HEADER_BYTES + header.length
-            if end <= len(view) and zlib.crc32(view[at + HEADER_BYTES:end]) == header.payload_crc:
+            if end <= len(view) and zlib.crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
                 return at
         except WireError:
-            pass                                           # these four bytes stood in a payload
+            pass  # these four bytes stood in a payload
         at += 1
     return len(view)
 

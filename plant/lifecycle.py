@@ -89,8 +89,16 @@ class Vitals:
         now, (then, before) = time.monotonic(), self._last
         self._last = (now, self.rows)
         rate = (self.rows - before) / (now - then) if now > then else 0.0
-        return {"time": time.time_ns(), "sym": self.name, "pid": os.getpid(), "seq_seen": self.seq_seen,
-                "rows": self.rows, "rate": round(rate, 1), "memory": self._process.memory_info().rss, "state": self.state}
+        return {
+            "time": time.time_ns(),
+            "sym": self.name,
+            "pid": os.getpid(),
+            "seq_seen": self.seq_seen,
+            "rows": self.rows,
+            "rate": round(rate, 1),
+            "memory": self._process.memory_info().rss,
+            "state": self.state,
+        }
 
 
 def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None:
@@ -108,12 +116,20 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
         configure_logs(settings.plant.log_level)
         process = make(settings)
         shown = process.startup()
-        print(f"{process.name} ready", *(f"{key}={value}" for key, value in shown.items()), f"pid={os.getpid()}",
-              flush=True)
+        print(
+            f"{process.name} ready",
+            *(f"{key}={value}" for key, value in shown.items()),
+            f"pid={os.getpid()}",
+            flush=True,
+        )
         while not stop and not process.finished:
             process.step()
     except PlantError as error:
-        print(f"{process.name if process else name or 'plant'}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(
+            f"{process.name if process else name or 'plant'}: {type(error).__name__}: {error}",
+            file=sys.stderr,
+            flush=True,
+        )
         sys.exit(EXIT_SETTINGS if isinstance(error, SettingsError) else 1)
     finally:
         if process is not None:
@@ -142,6 +158,10 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-                    structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)])
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+        ],
+    )

@@ -1,8 +1,8 @@
 """A table in memory: columns that only grow, read while they are written.
 
-One thread appends; any thread reads. A reader takes `snapshot()`, a row count: rows below it never change and never
-move away (a column that outgrows its array is copied to one twice as long, and the old one lives as long as somebody
-reads it). So a query works on a fixed set of rows and stops nothing.
+One thread appends; any thread reads. A reader takes `snapshot()`, a row count: rows below it never change or
+move away (a column that outgrows its array is copied to one twice as long, and the old one lives as long as
+somebody reads it). So a query works on a fixed set of rows and stops nothing.
 
 Revisions: for a table with a key, `next_revision[row]` is the number of the row that replaced it. A row is in force in a
 snapshot of n rows if its next revision is n or later. The mark is set after the new row is in place, and changes no
@@ -37,9 +37,9 @@ class _Growing:
         end = self.length + len(values)
         if end > len(self.array):
             grown = np.empty(max(end, 2 * len(self.array)), dtype=self.array.dtype)
-            grown[:self.length] = self.array[:self.length]
+            grown[: self.length] = self.array[: self.length]
             self.array = grown
-        self.array[self.length:end] = values
+        self.array[self.length : end] = values
         self.length = end
 
 
@@ -109,9 +109,13 @@ class MemoryTable:
         self.declaration = table
         self._columns: dict[str, Any] = {}
         for column in table.columns:
-            self._columns[column.name] = (_SymbolColumn() if column.kind == "symbol" else
-                                          _TextColumn() if column.kind == "text" else
-                                          _Growing(FIXED_DTYPES[column.kind]))
+            self._columns[column.name] = (
+                _SymbolColumn()
+                if column.kind == "symbol"
+                else _TextColumn()
+                if column.kind == "text"
+                else _Growing(FIXED_DTYPES[column.kind])
+            )
         self._batches = {name: _Growing(np.int64) for name in ("start", "seq", "received")}
         self._next_revision = _Growing(np.int64) if table.key else None
         self._latest: dict[tuple[int, ...], int] = {}
@@ -135,20 +139,20 @@ class MemoryTable:
         if self._next_revision is not None:
             self._next_revision.extend(np.full(count, NEVER))
             self._revise(start, count)
-        self._rows = start + count                         # last: readers see the rows only now
+        self._rows = start + count  # last: readers see the rows only now
 
     def view(self, name: str, rows: int) -> Any:
         """Return the first `rows` values of a column."""
         if name in ("seq", "received"):
-            starts = self._batches["start"].array[:self._batches["start"].length]
+            starts = self._batches["start"].array[: self._batches["start"].length]
             of_batch = np.searchsorted(starts, np.arange(rows), side="right") - 1
             return self._batches[name].array[of_batch]
         column = self._columns[name]
         if isinstance(column, _SymbolColumn):
             return Symbols(column.names, column.codes.array[:rows])
         if isinstance(column, _TextColumn):
-            offsets = column.ends.array[:rows + 1]
-            return Texts(offsets, memoryview(column.data.array)[:int(offsets[-1])])
+            offsets = column.ends.array[: rows + 1]
+            return Texts(offsets, column.data.array.data[: int(offsets[-1])])
         return column.array[:rows]
 
     def in_force(self, rows: int) -> np.ndarray | None:
@@ -167,9 +171,11 @@ class MemoryTable:
 
     def _revise(self, start: int, count: int) -> None:
         assert self._next_revision is not None
-        parts = [c.codes if isinstance(c, _SymbolColumn) else c
-                 for c in (self._columns[name] for name in self.declaration.key)]
-        keys = zip(*(p.array[start:start + count].tolist() for p in parts), strict=True)
+        parts = [
+            c.codes if isinstance(c, _SymbolColumn) else c
+            for c in (self._columns[name] for name in self.declaration.key)
+        ]
+        keys = zip(*(p.array[start : start + count].tolist() for p in parts), strict=True)
         latest, marks = self._latest, self._next_revision.array
         for row, key in enumerate(keys, start):
             before = latest.get(key)

@@ -33,8 +33,8 @@ class Outbox:
         self.seq = 0
         self.bytes = 0
         self.rows = 0
-        self._base = 0                                     # row number of the source before our first row
-        self._acked = 0                                    # our rows that are acknowledged
+        self._base = 0  # row number of the source before our first row
+        self._acked = 0  # our rows that are acknowledged
         self._entries: deque[Entry] = deque()
         self._unsent: deque[Entry] = deque()
 
@@ -76,8 +76,10 @@ class Outbox:
             for entry in self._entries:
                 wire.number(entry.record, self._base + entry.last_row)
         if accepted > self._base + self.rows:
-            raise SourceTaken(f"the plant holds row {accepted} of this source, but this publisher has made only up to row "
-                              f"{self._base + self.rows}: another one uses the same name; give each its own")
+            raise SourceTaken(
+                f"the plant holds row {accepted} of this source, but this publisher has made only up to row "
+                f"{self._base + self.rows}: another one uses the same name; give each its own"
+            )
         self.accepted = accepted
         self._drop(accepted)
         self._unsent = deque(self._entries)

@@ -41,7 +41,7 @@ class Publisher:
 
     def __init__(self, name: str, address: str, schema: Schema, outbox_bytes: int = OUTBOX_BYTES) -> None:
         if not name:
-            raise Refused("a publisher needs a name of its own, e.g. plant.publisher(\"my-feed\")")
+            raise Refused('a publisher needs a name of its own, e.g. plant.publisher("my-feed")')
         self.name = name
         self.address = address
         self.errors: list[PlantError] = []
@@ -57,7 +57,7 @@ class Publisher:
         self._hello_sent: float | None = None
         self._progress = time.monotonic()
         self._welcomed = False
-        self._socket = sockets.connect(zmq.Context.instance(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
+        self._socket = sockets.connect(sockets.context(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
         self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
         self._keeper.start()
 
@@ -94,8 +94,11 @@ class Publisher:
             return
         record = wire.encode(declared, columns, self._source_id, 0)
         if self._outbox.bytes + len(record) > self._outbox_bytes:
-            self._service_until(lambda: self._outbox.bytes + len(record) <= self._outbox_bytes or not len(self._outbox),
-                                timeout_s, f"has not acknowledged {self._outbox.bytes:,} bytes")
+            self._service_until(
+                lambda: self._outbox.bytes + len(record) <= self._outbox_bytes or not len(self._outbox),
+                timeout_s,
+                f"has not acknowledged {self._outbox.bytes:,} bytes",
+            )
         with self._lock:
             self._check()
             self._outbox.add(record, count)
@@ -105,11 +108,14 @@ class Publisher:
     def flush(self, timeout_s: float = 10.0) -> int:
         """Wait until everything published is in the journal; return the sequence number of its last batch.
 
-        Raises Unavailable after `timeout_s`; the rows stay in the outbox and are sent on. Errors the plant answered with,
-        for batches that went to rejects as a whole, are raised here, once.
+        Raises Unavailable after `timeout_s`; the rows stay in the outbox and are sent on. What the plant answered
+        to batches that went to rejects as a whole is raised here, once.
         """
-        self._service_until(lambda: self._welcomed and not len(self._outbox), timeout_s,
-                            lambda: f"has not acknowledged {len(self._outbox)} batches")
+        self._service_until(
+            lambda: self._welcomed and not len(self._outbox),
+            timeout_s,
+            lambda: f"has not acknowledged {len(self._outbox)} batches",
+        )
         if self.errors:
             raise self.errors.pop(0)
         return self._outbox.seq
@@ -148,11 +154,13 @@ class Publisher:
                     return
                 left = deadline - time.monotonic()
                 if left > 0:
-                    self._socket.poll(min(left, 0.02) * 1000)
+                    self._socket.poll(int(min(left, 0.02) * 1000))
             if left <= 0:
                 what = complaint() if callable(complaint) else complaint
-                raise Unavailable(f"tickerplant at {self.address} {what} within {timeout_s:g} s (publisher {self.name!r}); "
-                                  "is the plant up? `plant status` tells")
+                raise Unavailable(
+                    f"tickerplant at {self.address} {what} within {timeout_s:g} s (publisher {self.name!r}); "
+                    "is the plant up? `plant status` tells"
+                )
 
     def _keep(self) -> None:
         """Serve the socket while rows are unacknowledged or nobody has welcomed us, else look now and then."""
@@ -165,7 +173,7 @@ class Publisher:
             self._idle.clear()
             self._idle.wait(0.02 if busy else 0.25)
             if busy:
-                time.sleep(0.005)                          # leave the lock to the publishing thread
+                time.sleep(0.005)  # leave the lock to the publishing thread
 
     def _service(self) -> None:
         while True:
@@ -174,7 +182,7 @@ class Publisher:
             except zmq.Again:
                 break
             except ValueError:
-                continue                                   # not two frames: not from a tickerplant
+                continue  # not two frames: not from a tickerplant
             self._take(verb, body)
         now = time.monotonic()
         stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
@@ -194,9 +202,9 @@ class Publisher:
                 self._outbox.welcome(fields["source_seq"])
                 self._outbox.seq = max(self._outbox.seq, fields["seq"])
                 self._welcomed = True
-            except SourceTaken as error:
-                self._fatal = error
-        elif verb in (b"hello?", b"again"):                # a restarted tickerplant, or rows lost with a connection
+            except SourceTaken as taken:
+                self._fatal = taken
+        elif verb in (b"hello?", b"again"):  # a restarted tickerplant, or rows lost with a connection
             self._welcomed = False
             if self._hello_sent is None:
                 self._hello()
@@ -212,7 +220,7 @@ class Publisher:
         try:
             self._socket.send_multipart([b"hello", hello], zmq.NOBLOCK)
         except zmq.Again:
-            self._welcomed = False                         # not connected: ask as soon as we are
+            self._welcomed = False  # not connected: ask as soon as we are
             return
         self._hello_sent = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The questions a process answers about its tables: a closed set, typed, checked before they are sent and when they come.
+"""The questions a process answers about its tables: a closed set, typed, checked by asker and answerer.
 
     Tables                         what there is: rows, first and last time of each table
     Select                         rows of symbols, of a time range, meeting conditions; the first or last n
@@ -47,7 +47,7 @@ class Tables(Question):
 
 @dataclass(frozen=True)
 class Select(Question):
-    """Rows of a table. `sym`: only these; `columns`: only these; at most one of `first` and `last`, a number of rows."""
+    """Rows of a table. `sym`, `columns`: only these; at most one of `first` and `last`, a number of rows."""
 
     ask = "select"
     table: str
@@ -105,8 +105,8 @@ class Resample(Question):
 class Asof(Question):
     """Each row of `left` with the last row of `right` of its symbol at or before its time (`strict`: before it).
 
-    `tolerance` (ns): how old that row may be. Columns of `right` that `left` has too are left out; the time of the right
-    row is `<right>_time`.
+    `tolerance` (ns): how old that row may be. Columns of `right` that `left` has too are left out; the time of the
+    right row is `<right>_time`.
     """
 
     ask = "asof"
@@ -166,8 +166,10 @@ def _check(question: Question) -> None:
             raise QueryError(f"{question.ask}: {name} must be a string, found {values[name]!r}")
     for name in ("start", "end", "at", "first", "last", "tolerance"):
         value = values.get(name)
-        if value is not None and (type(value) is not int or not -2**63 <= value < 2**63):
-            raise QueryError(f"{question.ask}: {name} must be a whole number (times are ns since 1970 UTC), found {value!r}")
+        if value is not None and (type(value) is not int or not -(2**63) <= value < 2**63):
+            raise QueryError(
+                f"{question.ask}: {name} must be a whole number (times are ns since 1970 UTC), found {value!r}"
+            )
     for name in ("sym", "columns"):
         value = values.get(name)
         if value is not None and not (isinstance(value, tuple) and all(type(v) is str for v in value)):
@@ -178,9 +180,16 @@ def _check(question: Question) -> None:
     if values.get("first") is not None and values.get("last") is not None:
         raise QueryError("select: give first or last, not both")
     for term in values.get("where", ()):
-        if not (isinstance(term, tuple) and len(term) == 3 and type(term[0]) is str and term[1] in OPERATORS
-                and isinstance(term[2], str | int | float)):
-            raise QueryError(f"{question.ask}: a condition is [column, operator, value] with an operator of "
-                             f"{' '.join(OPERATORS)}, found {term!r}")
+        if not (
+            isinstance(term, tuple)
+            and len(term) == 3
+            and type(term[0]) is str
+            and term[1] in OPERATORS
+            and isinstance(term[2], str | int | float)
+        ):
+            raise QueryError(
+                f"{question.ask}: a condition is [column, operator, value] with an operator of "
+                f"{' '.join(OPERATORS)}, found {term!r}"
+            )
     if "interval" in values:
         interval_ns(values["interval"])

@@ -32,8 +32,9 @@ def answer(frames: list[bytes], handler: Handler) -> list[Any]:
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise QueryError(f"a request is a msgpack map; found bytes that are not msgpack ({error})") from None
         if not isinstance(fields, dict) or not isinstance(fields.get("ask"), str):
-            raise QueryError('a request is a msgpack map with the key "ask"; found '
-                             f"{type(fields).__name__} {str(fields)[:80]}")
+            raise QueryError(
+                f'a request is a msgpack map with the key "ask"; found {type(fields).__name__} {str(fields)[:80]}'
+            )
         return [*envelope, b"ok", *handler(fields)]
     except PlantError as error:
         return [*envelope, b"error", msgpack.packb(to_wire(error))]
@@ -44,7 +45,7 @@ def _split(frames: list[bytes]) -> tuple[list[bytes], bytes | None]:
     head = 2 if len(frames) > 1 and frames[1] == b"" else 1
     if len(frames) != head + 2:
         return [*frames[:head], b""], None
-    return list(frames[:head + 1]), frames[head + 1]
+    return list(frames[: head + 1]), frames[head + 1]
 
 
 class Requester:
@@ -57,7 +58,7 @@ class Requester:
         self.address = address
         self.timeout_s = timeout_s
         self._who = who
-        self._context = zmq.Context.instance()
+        self._context = sockets.context()
         self._socket: zmq.Socket[Any] | None = None
         self._lock = threading.Lock()
         self._asked = 0
@@ -72,17 +73,18 @@ class Requester:
             self._asked += 1
             request_id = self._asked.to_bytes(8, "little")
             self._socket.send_multipart([request_id, msgpack.packb(fields)])
-            while (left := deadline - time.monotonic()) > 0 and self._socket.poll(left * 1000):
+            while (left := deadline - time.monotonic()) > 0 and self._socket.poll(int(left * 1000) + 1):
                 found, status, *body = self._socket.recv_multipart()
                 if found != request_id:
-                    continue                               # an answer that came after we gave up on it
+                    continue  # an answer that came after we gave up on it
                 if status == b"error":
                     raise from_wire(msgpack.unpackb(body[0]))
                 return body
-            self._socket.close(0)                          # so that the question does not wait in a queue for a restart
+            self._socket.close(0)  # so that the question does not wait in a queue for a restart
             self._socket = None
-        raise Unavailable(f"{self._who} at {self.address} did not answer within {limit_s:g} s; "
-                          "is the plant up? `plant status` tells")
+        raise Unavailable(
+            f"{self._who} at {self.address} did not answer within {limit_s:g} s; is the plant up? `plant status` tells"
+        )
 
     def close(self) -> None:
         """Disconnect."""

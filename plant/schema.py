@@ -78,8 +78,10 @@ class Table:
     def __post_init__(self) -> None:
         names = [c.name for c in self.columns]
         if [(c.name, c.kind) for c in self.columns[:2]] != [("time", "time"), ("sym", "symbol")]:
-            raise SchemaError(f"table {self.name!r}: the first columns must be time (time) and sym (symbol), "
-                              f"found {', '.join(names[:2])}")
+            raise SchemaError(
+                f"table {self.name!r}: the first columns must be time (time) and sym (symbol), "
+                f"found {', '.join(names[:2])}"
+            )
         for name in (self.name, *names):
             if not _NAME.match(name):
                 raise SchemaError(f"table {self.name!r}: {name!r} is not a name; use a-z, 0-9 and _, a letter first")
@@ -87,8 +89,10 @@ class Table:
             raise SchemaError(f"table {self.name!r}: column name {taken[0]!r} is used twice or reserved")
         for column in self.columns:
             if column.kind not in (*FIXED_DTYPES, "symbol", "text"):
-                raise SchemaError(f"{self.name}.{column.name}: unknown kind {column.kind!r}; "
-                                  f"kinds are {', '.join(FIXED_DTYPES)}, symbol, text")
+                raise SchemaError(
+                    f"{self.name}.{column.name}: unknown kind {column.kind!r}; "
+                    f"kinds are {', '.join(FIXED_DTYPES)}, symbol, text"
+                )
         for name in self.key:
             if self.column(name).kind not in ("time", "symbol", "int"):
                 raise SchemaError(f"table {self.name!r}: key column {name!r} must be a time, symbol or int")
@@ -120,8 +124,11 @@ class Table:
 
     def declaration(self) -> dict[str, Any]:
         """Return the table as plain data, the form it has in plant.toml and in a journal's header."""
-        return {"name": self.name, "key": list(self.key),
-                "columns": [[c.name, c.kind, c.meaning] for c in self.columns]}
+        return {
+            "name": self.name,
+            "key": list(self.key),
+            "columns": [[c.name, c.kind, c.meaning] for c in self.columns],
+        }
 
     @classmethod
     def declared(cls, fields: Mapping[str, Any]) -> "Table":
@@ -133,8 +140,10 @@ class Table:
             columns = tuple(Column(*map(str, c)) for c in fields["columns"])
             return cls(str(fields["name"]), columns, tuple(map(str, fields.get("key", ()))), COMMON_CHECKS)
         except (KeyError, TypeError, ValueError) as error:
-            raise SchemaError(f"a table needs name, columns = [[name, kind], ...] and may have a key; "
-                              f"found {dict(fields)!r} ({error})") from None
+            raise SchemaError(
+                f"a table needs name, columns = [[name, kind], ...] and may have a key; "
+                f"found {dict(fields)!r} ({error})"
+            ) from None
 
 
 class Schema(Mapping[str, Table]):
@@ -164,19 +173,19 @@ class Schema(Mapping[str, Table]):
         return len(self._tables)
 
 
-def _finite_positive(*names: str) -> tuple[Check, ...]:
-    return tuple(Check(f"{n} must be a positive finite number", lambda c, n=n: (c[n] > 0) & (c[n] < np.inf))
-                 for n in names)
+def _positive(name: str) -> Check:
+    return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
 
 
-def _not_negative(*names: str) -> tuple[Check, ...]:
-    return tuple(Check(f"{n} must be a finite number, 0 or more", lambda c, n=n: (c[n] >= 0) & (c[n] < np.inf))
-                 for n in names)
+def _not_negative(name: str) -> Check:
+    return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
 
 
 COMMON_CHECKS = (
-    Check("time must lie between 1970 and 2100 (nanoseconds since 1970, UTC)",
-          lambda c: (c["time"] >= EARLIEST) & (c["time"] < LATEST)),
+    Check(
+        "time must lie between 1970 and 2100 (nanoseconds since 1970, UTC)",
+        lambda c: (c["time"] >= EARLIEST) & (c["time"] < LATEST),
+    ),
     Check("sym must not be empty", lambda c: c["sym"] != ""),
 )
 """What holds for the rows of every table. `sym` is compared as text."""
@@ -184,8 +193,10 @@ COMMON_CHECKS = (
 
 def _table(name: str, spec: str, key: tuple[str, ...] = (), checks: tuple[Check, ...] = ()) -> Table:
     """Return a table from lines of "name kind  meaning", after the common time and sym."""
-    rows = [Column("time", "time", "when it happened at the venue; a bar: its start"),
-            Column("sym", "symbol", "instrument, e.g. AAPL")]
+    rows = [
+        Column("time", "time", "when it happened at the venue; a bar: its start"),
+        Column("sym", "symbol", "instrument, e.g. AAPL"),
+    ]
     for line in spec.strip().splitlines():
         column, kind, meaning = line.split(None, 2)
         rows.append(Column(column, kind, meaning))
@@ -200,30 +211,53 @@ _OHLCV = """
     volume     float   units traded in the interval so far"""
 
 TABLES = (
-    _table("bars", f"""
+    _table(
+        "bars",
+        f"""
     interval   symbol  length of the bar, e.g. 1m{_OHLCV}
     source     symbol  feed that sent it
-    """, ("sym", "interval", "time"), (
-        *_finite_positive("open", "high", "low", "close"), *_not_negative("volume"),
-        Check("high must be the highest price (high >= open, low, close)",
-              lambda c: (c["high"] >= c["low"]) & (c["high"] >= c["open"]) & (c["high"] >= c["close"])),
-        Check("low must be the lowest price (low <= open, close)",
-              lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"])),
-        Check("interval must not be empty", lambda c: c["interval"] != ""))),
-    _table("trades", """
+    """,
+        ("sym", "interval", "time"),
+        (
+            *map(_positive, ("open", "high", "low", "close")),
+            _not_negative("volume"),
+            Check(
+                "high must be the highest price (high >= open, low, close)",
+                lambda c: (c["high"] >= c["low"]) & (c["high"] >= c["open"]) & (c["high"] >= c["close"]),
+            ),
+            Check(
+                "low must be the lowest price (low <= open, close)",
+                lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"]),
+            ),
+            Check("interval must not be empty", lambda c: c["interval"] != ""),
+        ),
+    ),
+    _table(
+        "trades",
+        """
     price      float   quote currency
     size       float   units
     source     symbol  feed that sent it
     trade_id   text    the venue's own id, empty if it has none
-    """, (), (*_finite_positive("price"), *_not_negative("size"))),
-    _table("quotes", """
+    """,
+        (),
+        (_positive("price"), _not_negative("size")),
+    ),
+    _table(
+        "quotes",
+        """
     bid        float   best bid, quote currency
     ask        float   best ask, quote currency
     bid_size   float   units at the bid
     ask_size   float   units at the ask
     source     symbol  feed that sent it
-    """, (), (*_not_negative("bid", "ask", "bid_size", "ask_size"),)),
-    _table("indicators", f"""
+    """,
+        (),
+        tuple(map(_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
+    ),
+    _table(
+        "indicators",
+        f"""
     interval   symbol  length of the bar{_OHLCV}
     sma_20     float   mean of the last 20 closes
     ema_20     float   exponential mean, alpha 2/21
@@ -235,35 +269,50 @@ TABLES = (
     bb_upper   float   bb_middle + 2 standard deviations
     bb_middle  float   mean of the last 20 closes
     bb_lower   float   bb_middle - 2 standard deviations
-    """, ("sym", "interval", "time")),
-    _table("signals", """
+    """,
+        ("sym", "interval", "time"),
+    ),
+    _table(
+        "signals",
+        """
     interval   symbol  length of the bar
     signal     symbol  golden_cross, death_cross, rsi_oversold, rsi_overbought, macd_cross_up, macd_cross_down
     side       symbol  buy or sell
     price      float   close of the bar that raised it
     detail     text    why, with the numbers
-    """, ("sym", "interval", "time", "signal")),
-    _table("heartbeats", """
+    """,
+        ("sym", "interval", "time", "signal"),
+    ),
+    _table(
+        "heartbeats",
+        """
     pid        int     process id
     seq_seen   int     journal sequence number it has reached
     rows       int     rows it has handled since its start
     rate       float   rows per second since its last beat
     memory     int     resident bytes
     state      text    one line from the process itself
-    """),
-    _table("rejects", """
+    """,
+    ),
+    _table(
+        "rejects",
+        """
     source     symbol  publisher that sent it
     table_name symbol  table it was meant for
     reason     text    what is wrong with it
     row        text    the row, as JSON
-    """),
-    _table("gaps", """
+    """,
+    ),
+    _table(
+        "gaps",
+        """
     table_name symbol  table that missed batches
     first      int     first table sequence number missed
     last       int     last table sequence number missed
     state      symbol  opened or healed
     detail     text    how it was noticed, or how long it took
-    """),
+    """,
+    ),
 )
 """The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber."""
 

@@ -22,7 +22,7 @@ class QueryServer:
     def __init__(self, address: str, tables: Mapping[str, MemoryTable], status: Callable[[], dict[str, Any]]) -> None:
         self._answerer = Answerer(tables)
         self._status = status
-        self._socket, self.address = sockets.bind(zmq.Context.instance(), zmq.ROUTER, address, SNDHWM=100)
+        self._socket, self.address = sockets.bind(sockets.context(), zmq.ROUTER, address, SNDHWM=100)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="queries", daemon=True)
         self._thread.start()
@@ -39,7 +39,7 @@ class QueryServer:
                 frames = request.answer(self._socket.recv_multipart(), self._handle)
                 try:
                     self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
-                except zmq.ZMQError as error:              # it asked and does not read
+                except zmq.ZMQError as error:  # it asked and does not read
                     log.warning("answer dropped", reason=str(error))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:

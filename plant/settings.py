@@ -99,7 +99,7 @@ class _Feed(_Section):
     @property
     def label(self) -> str:
         """Name of the feed's process and of its source."""
-        return self.name or self.kind  # type: ignore[attr-defined,no-any-return]
+        return self.name or self.kind  # type: ignore[attr-defined]
 
 
 class SimulatedFeedSettings(_Feed):
@@ -116,7 +116,9 @@ class RecordedFeedSettings(_Feed):
     """[[feeds]] kind = "recorded": files of bars, trades or quotes, played at any speed."""
 
     kind: Literal["recorded"]
-    paths: tuple[str, ...] = Field(min_length=1, description="CSV or Parquet files, or patterns; relative to plant.toml")
+    paths: tuple[str, ...] = Field(
+        min_length=1, description="CSV or Parquet files, or patterns; relative to plant.toml"
+    )
     table: Literal["bars", "trades", "quotes"] = "bars"
     columns: dict[str, str] = Field({}, description="our column name to the file's")
     scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
@@ -142,8 +144,9 @@ class FinazonFeedSettings(_Feed):
     backfill: bool = True
 
 
-FeedSettings = Annotated[SimulatedFeedSettings | RecordedFeedSettings | FinazonFeedSettings,
-                         Field(discriminator="kind")]
+FeedSettings = Annotated[
+    SimulatedFeedSettings | RecordedFeedSettings | FinazonFeedSettings, Field(discriminator="kind")
+]
 
 
 class Settings(BaseSettings):
@@ -161,16 +164,21 @@ class Settings(BaseSettings):
     tables: tuple[dict[str, Any], ...] = ()
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-                                   env_settings: PydanticBaseSettingsSource, **_: Any
-                                   ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take the environment before the file."""
         toml_file = settings_cls.model_config.get("toml_file")
         file = [TomlConfigSettingsSource(settings_cls)] if toml_file else []
         return (init_settings, env_settings, *file)
 
     @property
-    def schema(self) -> Schema:
+    def table_schema(self) -> Schema:
         """The plant's tables and those of [[tables]]."""
         return schema_of(Table.declared(t) for t in self.tables)
 
@@ -198,15 +206,19 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
 
     try:
         settings = FromFile()
-        settings.schema  # noqa: B018  (a broken table is a broken settings file)
+        settings.table_schema  # noqa: B018  (a broken table is a broken settings file)
     except ValidationError as error:
         raise SettingsError(f"{file}: " + "; ".join(_explained(e) for e in error.errors())) from None
-    except (ValueError, SchemaError) as error:                     # TOML syntax, a table, a port that is no number
+    except (ValueError, SchemaError) as error:  # TOML syntax, a table, a port that is no number
         raise SettingsError(f"{file}: {error}") from None
     base = file.parent
     plant = settings.plant.model_copy(update={"data": base / settings.plant.data})
-    feeds = tuple(f.model_copy(update={"paths": tuple(str(base / p) for p in f.paths)})
-                  if isinstance(f, RecordedFeedSettings) else f for f in settings.feeds)
+    feeds = tuple(
+        f.model_copy(update={"paths": tuple(str(base / p) for p in f.paths)})
+        if isinstance(f, RecordedFeedSettings)
+        else f
+        for f in settings.feeds
+    )
     labels = [f.label for f in feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
@@ -250,5 +262,7 @@ def _refuse_unknown_variables() -> None:
         if name.startswith("PLANT_") and "__" in name:
             section = name.removeprefix("PLANT_").split("__")[0]
             if section not in sections:
-                raise SettingsError(f"the environment has {name}, but there is no section [{section.lower()}]; "
-                                    f"sections are {', '.join(sorted(s.lower() for s in sections))}")
+                raise SettingsError(
+                    f"the environment has {name}, but there is no section [{section.lower()}]; "
+                    f"sections are {', '.join(sorted(s.lower() for s in sections))}"
+                )

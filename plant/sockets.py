@@ -16,6 +16,11 @@ BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
 
 
+def context() -> zmq.Context[zmq.Socket[bytes]]:
+    """Return this process's ZeroMQ context."""
+    return zmq.Context.instance()
+
+
 def topic_of(table: str) -> bytes:
     """Return the topic under which a table's records are published (the zero byte ends the prefix match)."""
     return table.encode() + b"\0"
@@ -28,8 +33,10 @@ def bind(context: zmq.Context[Any], kind: int, address: str, **options: int) -> 
         socket.bind(address)
     except zmq.ZMQError as error:
         socket.close(0)
-        raise SettingsError(f"cannot bind {address}: {error}; is another plant running? "
-                            "`plant status` tells, and plant.toml sets other ports") from None
+        raise SettingsError(
+            f"cannot bind {address}: {error}; is another plant running? "
+            "`plant status` tells, and plant.toml sets other ports"
+        ) from None
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
@@ -40,7 +47,9 @@ def connect(context: zmq.Context[Any], kind: int, address: str, **options: int) 
         socket.connect(address)
     except zmq.ZMQError as error:
         socket.close(0)
-        raise SettingsError(f"cannot connect to {address!r}: {error}; an address looks like tcp://127.0.0.1:5006") from None
+        raise SettingsError(
+            f"cannot connect to {address!r}: {error}; an address looks like tcp://127.0.0.1:5006"
+        ) from None
     return socket
 
 
@@ -67,5 +76,7 @@ def _refuse_open_address(address: str) -> None:
     except ValueError:
         loopback = host == "localhost"
     if not loopback:
-        raise SettingsError(f"{address}: {host or 'this'} is not a loopback address; without CURVE keys the plant speaks to "
-                            "this machine only (tcp://127.0.0.1:port)")
+        raise SettingsError(
+            f"{address}: {host or 'this'} is not a loopback address; without CURVE keys the plant speaks to "
+            "this machine only (tcp://127.0.0.1:port)"
+        )

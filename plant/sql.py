@@ -15,9 +15,15 @@ MEMORY_LIMIT = "2GB"
 MAX_ROWS = 5_000_000
 
 _CONFIG: dict[str, Any] = {
-    "enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
-    "allow_community_extensions": "false", "python_enable_replacements": "false",
-    "memory_limit": MEMORY_LIMIT, "threads": "1", "lock_configuration": "true"}
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "memory_limit": MEMORY_LIMIT,
+    "threads": "1",
+    "lock_configuration": "true",
+}
 
 
 class SqlEngine:
@@ -30,8 +36,8 @@ class SqlEngine:
     def answer(self, sql: str, table: Callable[[str], pa.Table], names: list[str]) -> pa.Table:
         """Return the answer to one SELECT over the tables it names, each given by `table(name)`.
 
-        Raises QueryError for anything that is not one SELECT, or that DuckDB refuses; QueryLimit if it takes too long, or
-        answers too much.
+        Raises QueryError for anything that is not one SELECT, or that DuckDB refuses; QueryLimit if it takes too long,
+        or answers too much.
         """
         connection = self._database.cursor()
         timer = threading.Timer(self._time_limit_s, connection.interrupt)

@@ -21,7 +21,7 @@ HELD_BYTES = 64 * 2**20
 
 @dataclass(slots=True)
 class Gap:
-    """Batches of a table that did not arrive: table sequence numbers `first` to `last`; healed once the journal gave them."""
+    """Batches of a table that did not arrive, by their table sequence numbers; healed once the journal gave them."""
 
     table: str
     first: int
@@ -93,13 +93,15 @@ class Stream:
     def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Batch]:
         """Take an answer of the journal: records from `wants` on, and the plant's position at that moment.
 
-        When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends before
-        what was published.
+        When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends
+        before what was published.
         """
         found: list[Batch] = []
         if self.cursor is not None and seq < self.cursor:
-            raise JournalError(f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
-                               "(a power cut before an fsync?); start again from the journal")
+            raise JournalError(
+                f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
+                "(a power cut before an fsync?); start again from the journal"
+            )
         reached = self.cursor or 0
         for header, start in wire.records(chunk):
             reached = header.seq
@@ -123,15 +125,15 @@ class Stream:
         self._open = []
         for i, message in enumerate(held):
             found += self.live(message)
-            if self.catching_up:                           # another gap: the rest waits for the journal again
-                self._held += held[i + 1:]
-                self._held_bytes += sum(map(len, held[i + 1:]))
+            if self.catching_up:  # another gap: the rest waits for the journal again
+                self._held += held[i + 1 :]
+                self._held_bytes += sum(map(len, held[i + 1 :]))
                 break
 
     def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
         self.cursor = header.seq
         self._last[table.name] = header.table_seq
-        return wire.decode(table, header, memoryview(message)[start:start + header.length])
+        return wire.decode(table, header, memoryview(message)[start : start + header.length])
 
     def _gap(self, table: str, first: int, last: int, detail: str) -> None:
         self.catching_up = True

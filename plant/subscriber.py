@@ -32,17 +32,25 @@ class Subscriber:
     keep               turns a batch into what is handed on, or None to pass over it
     """
 
-    def __init__(self, schema: Schema, tables: Iterable[str], publish: str, journal: str, *, cursor: int | None = 0,
-                 keep: Wanted | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        tables: Iterable[str],
+        publish: str,
+        journal: str,
+        *,
+        cursor: int | None = 0,
+        keep: Wanted | None = None,
+    ) -> None:
         self.stream = Stream(schema, tables, cursor)
         self.publish_address = publish
         self._keep = keep
-        context = zmq.Context.instance()
+        context = sockets.context()
         self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
         self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
         for name in self.stream.names:
             self._live.subscribe(sockets.topic_of(name))
-        self._live.subscribe(sockets.BEAT_TOPIC)           # last: its beat says that the others are in force
+        self._live.subscribe(sockets.BEAT_TOPIC)  # last: its beat says that the others are in force
         self._poller = zmq.Poller()
         self._poller.register(self._live, zmq.POLLIN)
         self._poller.register(self._journal, zmq.POLLIN)
@@ -69,7 +77,7 @@ class Subscriber:
     def poll(self, timeout_s: float) -> list[Batch]:
         """Return what has come, waiting at most `timeout_s` for the first of it."""
         self._ask_journal()
-        ready = dict(self._poller.poll(timeout_s * 1000))
+        ready = dict(self._poller.poll(int(timeout_s * 1000)))
         found: list[Batch] = []
         if self._live in ready:
             self._read_live(found)
@@ -86,8 +94,9 @@ class Subscriber:
         while not self._closed:
             yield from self.poll(0.5)
             if self._beat_at is None and time.monotonic() > deadline:
-                raise Unavailable(f"no tickerplant at {self.publish_address} within 10 s; "
-                                  "is the plant up? `plant status` tells")
+                raise Unavailable(
+                    f"no tickerplant at {self.publish_address} within 10 s; is the plant up? `plant status` tells"
+                )
 
     def close(self) -> None:
         """Disconnect; an iteration under way ends."""
@@ -125,7 +134,7 @@ class Subscriber:
             self._journal.send_multipart([self._request.to_bytes(8, "little"), request], zmq.NOBLOCK)
             self._asked = now
         except zmq.Again:
-            pass                                           # not connected yet: the next poll asks
+            pass  # not connected yet: the next poll asks
 
     def _read_journal(self, found: list[Batch]) -> None:
         request, status, head, *chunk = self._journal.recv_multipart()
@@ -139,7 +148,7 @@ class Subscriber:
 
 
 def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:
-    """Return a `keep` for a Subscriber that lets pass rows of these symbols (None: all) from this time on (None: all)."""
+    """Return a `keep` for a Subscriber: rows of these symbols (None: all), from this time on (None: all)."""
     wanted = None if syms is None else set(syms)
     if wanted is None and since_ns is None:
         return None

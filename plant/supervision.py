@@ -90,7 +90,7 @@ class Supervision:
             raise PlantError(f"supervisord: {method} {' '.join(map(str, arguments))}: {fault.faultString}") from None
 
     def processes(self) -> list[dict[str, Any]]:
-        """Return what supervisord says of each process: name, statename, pid, start, now, description. Raises Unavailable."""
+        """Return what supervisord says of each process: name, statename, pid, start, ... Raises Unavailable."""
         found: list[dict[str, Any]] = self.call("supervisor.getAllProcessInfo")
         return found
 
@@ -105,7 +105,9 @@ def supervision_of(settings: Settings, config: str | None = None) -> Supervision
         try:
             url = parser["supervisorctl"]["serverurl"].replace("%(here)s", str(beside.parent))
         except KeyError:
-            raise SettingsError(f"{beside}: no serverurl in [supervisorctl]; it names the socket `plant` asks") from None
+            raise SettingsError(
+                f"{beside}: no serverurl in [supervisorctl]; it names the socket `plant` asks"
+            ) from None
         return Supervision(beside, beside.parent / "run", Path(url.removeprefix("unix://")))
     run = settings.plant.data / "run"
     return Supervision(run / "supervisord.conf", run, _socket_in(run))
@@ -115,12 +117,18 @@ def write_configuration(place: Supervision, settings: Settings) -> None:
     """Write supervisord.conf into the data folder, unless the plant has one of its own beside plant.toml."""
     place.run.mkdir(parents=True, exist_ok=True)
     if place.configuration.parent == place.run:
-        text = configuration(str(settings.plant.data), str(place.run), str(place.socket), str(Path(sys.executable).parent))
+        text = configuration(
+            str(settings.plant.data), str(place.run), str(place.socket), str(Path(sys.executable).parent)
+        )
         place.configuration.write_text(text)
 
 
-def configuration(here: str = "%(here)s", run: str = "%(here)s/run", socket: str = "%(here)s/run/supervisor.sock",
-                  bin_folder: str = "%(here)s/.venv/bin") -> str:
+def configuration(
+    here: str = "%(here)s",
+    run: str = "%(here)s/run",
+    socket: str = "%(here)s/run/supervisor.sock",
+    bin_folder: str = "%(here)s/.venv/bin",
+) -> str:
     """Return the text of supervisord.conf; the defaults give the one at the root of the repository."""
     programs = ""
     for priority, name in enumerate(PROCESSES, 1):

@@ -83,8 +83,25 @@ def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flag
     if len(payload) > MAX_PAYLOAD:
         raise WireError(f"{table.name}: a batch of {len(payload):,} bytes, at most {MAX_PAYLOAD:,} go in one; split it")
     record = bytearray(HEADER_BYTES + len(payload))
-    _HEADER.pack_into(record, 0, MAGIC, VERSION, flags, 0, table.schema_id, len(columns["time"]), 0, 0, 0,
-                      source_id, source_seq, len(payload), _crc32(payload), 0, 0)
+    _HEADER.pack_into(
+        record,
+        0,
+        MAGIC,
+        VERSION,
+        flags,
+        0,
+        table.schema_id,
+        len(columns["time"]),
+        0,
+        0,
+        0,
+        source_id,
+        source_seq,
+        len(payload),
+        _crc32(payload),
+        0,
+        0,
+    )
     record[HEADER_BYTES:] = payload
     _seal(record, 0)
     return record
@@ -103,7 +120,7 @@ def number(record: bytearray, source_seq: int) -> None:
 
 
 def _seal(record: bytearray, at: int) -> None:
-    _CRC.pack_into(record, at + 68, _crc32(memoryview(record)[at:at + 68]))
+    _CRC.pack_into(record, at + 68, _crc32(memoryview(record)[at : at + 68]))
 
 
 def header_at(buffer: Any, at: int) -> Header:
@@ -113,7 +130,7 @@ def header_at(buffer: Any, at: int) -> Header:
     header = Header._make(_HEADER.unpack_from(buffer, at))
     if header.magic != MAGIC:
         raise WireError(f"byte {at}: expected the magic {MAGIC!r}, found {header.magic!r}")
-    if header.header_crc != _crc32(memoryview(buffer)[at:at + 68]):
+    if header.header_crc != _crc32(memoryview(buffer)[at : at + 68]):
         raise WireError(f"byte {at}: the envelope's checksum is wrong")
     if header.version != VERSION:
         raise WireError(f"byte {at}: expected wire version {VERSION}, found {header.version}; update the older side")
@@ -209,7 +226,7 @@ def _texts(item: list[Any], rows: int, where: str) -> Texts:
         raise WireError(f"{where}: the lengths add up to {offsets[-1]}, which the text does not have")
     try:
         text = data.decode()
-        if len(text) != len(data):                             # not ASCII: every single value must be UTF-8
+        if len(text) != len(data):  # not ASCII: every single value must be UTF-8
             Texts(offsets, data).tolist()
     except UnicodeDecodeError as error:
         raise WireError(f"{where}: not UTF-8: {error}") from None

@@ -1,7 +1,7 @@
 """The processor: bars into indicators and signals on a timer, served and published.
 
-    import processor
-    db = processor.connect()
+import processor
+db = processor.connect()
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 def connect(address: str | None = None, **options: Any) -> Any:
     """Return a connection to the processor at `address` ("tcp://127.0.0.1:5011"; default: as in plant.toml).
 
-    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it does
-    not answer.
+    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it
+    does not answer.
     """
     from plant.client import connect_to
 

@@ -43,8 +43,12 @@ class Processor(Follower):
         for table, columns in zip(("indicators", "signals"), self.engine.tick(time.time_ns()), strict=True):
             if columns is not None:
                 self.publisher.publish(table, columns)
-                log.debug("computed", table=table, rows=len(columns["time"]),
-                          ms=round((time.perf_counter() - started) * 1e3, 2))
+                log.debug(
+                    "computed",
+                    table=table,
+                    rows=len(columns["time"]),
+                    ms=round((time.perf_counter() - started) * 1e3, 2),
+                )
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ class Engine:
         self.min_bars = min_bars
         self._indicators = Indicators()
         self._series: dict[tuple[str, str], Series] = {}
-        self._open: set[tuple[str, str]] = set()           # with changed bars, or with one still forming
+        self._open: set[tuple[str, str]] = set()  # with changed bars, or with one still forming
 
     def take(self, batch: Batch) -> None:
         """Take a batch of `bars`, or of the plant's own `indicators` and `signals`, as they come out of the plant."""
@@ -77,14 +77,15 @@ class Engine:
                 continue
             closed = self._due(series, now_ns)
             if len(closed) == 1:
-                single.append(series)                      # the common case: all symbols in one pass of numpy
+                single.append(series)  # the common case: all symbols in one pass of numpy
             elif closed:
                 values = self._indicators.run(series.slot, [series.bars[t][3] for t in closed])
                 self._close(series, closed, values, slice(None), found)
         if single:
             times = [self._due(s, now_ns)[0] for s in single]
-            values = self._indicators.update([s.slot for s in single],
-                                             [s.bars[t][3] for s, t in zip(single, times, strict=True)])
+            values = self._indicators.update(
+                [s.slot for s in single], [s.bars[t][3] for s, t in zip(single, times, strict=True)]
+            )
             for i, (series, time) in enumerate(zip(single, times, strict=True)):
                 self._close(series, [time], values, slice(i, i + 1), found)
         self._show_forming(found)
@@ -121,8 +122,9 @@ class Engine:
         last = series.newest if series.newest + series.step_ns + GRACE_NS <= now_ns else series.newest - 1
         return sorted(t for t in series.changed if series.committed < t <= last)
 
-    def _close(self, series: Series, times: list[int], values: Mapping[str, np.ndarray], where: slice,
-               found: "_Found") -> None:
+    def _close(
+        self, series: Series, times: list[int], values: Mapping[str, np.ndarray], where: slice, found: "_Found"
+    ) -> None:
         lists = {name: values[name][where].tolist() for name in COLUMNS}
         for i, time in enumerate(times):
             current = {name: lists[name][i] for name in COLUMNS}
@@ -130,8 +132,17 @@ class Engine:
             for signal in signals(series.previous, current):
                 if (time, signal.signal) not in series.signalled:
                     series.signalled.add((time, signal.signal))
-                    found.events.append((time, series.sym, series.interval, signal.signal, signal.side,
-                                         series.bars[time][3], signal.detail))
+                    found.events.append(
+                        (
+                            time,
+                            series.sym,
+                            series.interval,
+                            signal.signal,
+                            signal.side,
+                            series.bars[time][3],
+                            signal.detail,
+                        )
+                    )
             series.previous = settle(series.previous, current)
         series.committed = times[-1]
         series.changed = {t for t in series.changed if t > series.committed}
@@ -142,8 +153,9 @@ class Engine:
         if forming:
             values = self._indicators.peek([s.slot for s in forming], [s.bars[s.newest][3] for s in forming])
             for i, series in enumerate(forming):
-                found.add_row(series, series.newest,
-                              (*series.bars[series.newest], *(float(values[name][i]) for name in COLUMNS)))
+                found.add_row(
+                    series, series.newest, (*series.bars[series.newest], *(float(values[name][i]) for name in COLUMNS))
+                )
         self._open -= {(s.sym, s.interval) for s in ready if s.newest <= s.committed and not s.changed}
 
 
@@ -164,16 +176,26 @@ class _Found:
         if not self.rows:
             return None
         values = np.array([row for *_, row in self.rows])
-        return {"time": np.array([r[0] for r in self.rows]), "sym": Symbols.of(r[1] for r in self.rows),
-                "interval": Symbols.of(r[2] for r in self.rows),
-                **{name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(VALUES)}}
+        return {
+            "time": np.array([r[0] for r in self.rows]),
+            "sym": Symbols.of(r[1] for r in self.rows),
+            "interval": Symbols.of(r[2] for r in self.rows),
+            **{name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(VALUES)},
+        }
 
     def signals(self) -> Columns | None:
         if not self.events:
             return None
         time, sym, interval, signal, side, price, detail = zip(*self.events, strict=True)
-        return {"time": np.array(time), "sym": Symbols.of(sym), "interval": Symbols.of(interval),
-                "signal": Symbols.of(signal), "side": Symbols.of(side), "price": np.array(price), "detail": Texts.of(detail)}
+        return {
+            "time": np.array(time),
+            "sym": Symbols.of(sym),
+            "interval": Symbols.of(interval),
+            "signal": Symbols.of(signal),
+            "side": Symbols.of(side),
+            "price": np.array(price),
+            "detail": Texts.of(detail),
+        }
 
 
 def _same(a: Row, b: Row) -> bool:

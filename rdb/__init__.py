@@ -1,7 +1,7 @@
 """The rdb: today's tables in memory, queried.
 
-    import rdb
-    db = rdb.connect()
+import rdb
+db = rdb.connect()
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 def connect(address: str | None = None, **options: Any) -> Any:
     """Return a connection to the rdb at `address` ("tcp://127.0.0.1:5006"; default: as in plant.toml).
 
-    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it does
-    not answer.
+    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it
+    does not answer.
     """
     from plant.client import connect_to
 

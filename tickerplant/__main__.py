@@ -14,9 +14,8 @@ import zmq
 from plant import batch, request, sockets
 from plant.errors import JournalError, QueryError
 from plant.journal import Journal
-from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
+from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publisher import ACK
-from plant.settings import Settings
 from tickerplant.sequencer import Own, Sequencer
 
 TURN_MESSAGES = 2000
@@ -37,7 +36,7 @@ class Tickerplant(Process):
     def startup(self) -> dict[str, Any]:
         """Open the journal and the three sockets."""
         settings, plant = self.settings.tickerplant, self.settings
-        self.schema = plant.schema
+        self.schema = plant.table_schema
         self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
         for damage in self.journal.damage:
             log.warning("journal repaired", damage=str(damage))
@@ -46,10 +45,13 @@ class Tickerplant(Process):
         self.written = self.synced = self.journal.position.seq
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
-        context = zmq.Context.instance()
-        self.ingest, ingest = sockets.bind(context, zmq.ROUTER, plant.address(settings.ingest_port), RCVHWM=TURN_MESSAGES)
-        self.publish, publish = sockets.bind(context, zmq.XPUB, plant.address(settings.publish_port), XPUB_VERBOSE=1,
-                                             SNDHWM=settings.publish_queue)
+        context = sockets.context()
+        self.ingest, ingest = sockets.bind(
+            context, zmq.ROUTER, plant.address(settings.ingest_port), RCVHWM=TURN_MESSAGES
+        )
+        self.publish, publish = sockets.bind(
+            context, zmq.XPUB, plant.address(settings.publish_port), XPUB_VERBOSE=1, SNDHWM=settings.publish_queue
+        )
         self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
         self._poller = zmq.Poller()
         for socket in (self.ingest, self.publish, self.control):
@@ -64,7 +66,7 @@ class Tickerplant(Process):
 
     def step(self) -> None:
         """Serve whichever socket has something, then the timers."""
-        ready = dict(self._poller.poll(BEAT_S / 2 * 1000 if BEAT_S < STEP_S else STEP_S * 1000))
+        ready = dict(self._poller.poll(int(BEAT_S * 500)))
         if self.ingest in ready:
             self._turn()
         if self.publish in ready:
@@ -148,8 +150,14 @@ class Tickerplant(Process):
 
     def _position(self) -> dict[str, Any]:
         position = self.sequencer.position
-        return {"seq": position.seq, "synced": self.synced, "tables": position.table_seqs, "epoch": self.epoch,
-                "time": time.time_ns(), "state": self.vitals.state}
+        return {
+            "seq": position.seq,
+            "synced": self.synced,
+            "tables": position.table_seqs,
+            "epoch": self.epoch,
+            "time": time.time_ns(),
+            "state": self.vitals.state,
+        }
 
     def _answer(self) -> None:
         while self.control.poll(0):
@@ -165,7 +173,9 @@ class Tickerplant(Process):
             seq, most = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES)
             if type(seq) is not int or type(most) is not int:
                 raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
-            found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
+            found = (
+                self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
+            )
             return [msgpack.packb(self._position()), found]
         raise QueryError(f"the tickerplant answers journal, schema and status; found {ask!r}")
 
@@ -184,7 +194,7 @@ class Tickerplant(Process):
     def _send(socket: zmq.Socket[bytes], frames: list[Any]) -> None:
         try:
             socket.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.ZMQError as error:                      # the peer is gone or takes nothing; it will ask again
+        except zmq.ZMQError as error:  # the peer is gone or takes nothing; it will ask again
             log.debug("answer dropped", reason=str(error))
 
 

@@ -81,8 +81,13 @@ class Sequencer:
             fields = msgpack.unpackb(body) if verb == b"hello" else {}
             self.hello(peer, fields["source"], fields["session"])
         except (ValueError, TypeError, KeyError, msgpack.UnpackException):
-            self._refuse(peer, WireError("the ingest socket takes [b\"hello\", msgpack {source, session}] and "
-                                         f"[b\"upd\", records]; found {[f[:20] for f in frames[1:]]}; see docs/wire.md"))
+            self._refuse(
+                peer,
+                WireError(
+                    'the ingest socket takes [b"hello", msgpack {source, session}] and '
+                    f'[b"upd", records]; found {[f[:20] for f in frames[1:]]}; see docs/wire.md'
+                ),
+            )
 
     def hello(self, peer: bytes, name: str, session: int) -> None:
         """Make `peer` the publisher called `name`, unless a newer session has that name already."""
@@ -99,8 +104,9 @@ class Sequencer:
                 self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
         source = Source(name, source_id, session, peer)
         self._sources[source_id] = self._peers[peer] = source
-        self.turn.answers.append((peer, b"welcome", {"source_seq": self.position.sources.get(source_id, 0),
-                                                     "seq": self.position.seq}))
+        self.turn.answers.append(
+            (peer, b"welcome", {"source_seq": self.position.sources.get(source_id, 0), "seq": self.position.seq})
+        )
 
     def take(self, peer: bytes, message: bytearray, now: int) -> None:
         """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""
@@ -116,19 +122,27 @@ class Sequencer:
 
     def _take_record(self, source: Source, header: wire.Header, message: bytearray, start: int, now: int) -> None:
         if header.source_id != source.source_id or header.flags or not header.rows:
-            raise WireError(f"expected rows of {source.name!r} without flags, found source id {header.source_id:#x}, "
-                            f"flags {header.flags}, {header.rows} rows")
+            raise WireError(
+                f"expected rows of {source.name!r} without flags, found source id {header.source_id:#x}, "
+                f"flags {header.flags}, {header.rows} rows"
+            )
         held = self.position.sources.get(source.source_id, 0)
         self.turn.acks[source.peer] = source
         if header.source_seq <= held:
-            return                                         # sent again, and we have it
+            return  # sent again, and we have it
         if header.source_seq - header.rows != held:
             self.turn.answers.append((source.peer, b"again", {"source_seq": held}))
             return
         table = self.schema.by_id.get(header.schema_id)
         if table is None:
-            self._reject_all(source, header, "?", f"no table with schema id {header.schema_id:#010x}: unknown table, or "
-                             "declared differently; update the publisher or [[tables]] in plant.toml", now)
+            self._reject_all(
+                source,
+                header,
+                "?",
+                f"no table with schema id {header.schema_id:#010x}: unknown table, or "
+                "declared differently; update the publisher or [[tables]] in plant.toml",
+                now,
+            )
             return
         end = start + header.length
         try:
@@ -159,8 +173,10 @@ class Sequencer:
         refused = validation.rejected(["?"], [reason], [row], source.name, table, now)
         self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), 1, now)
         self.position.sources[source.source_id] = header.source_seq
-        self._refuse(source.peer, BadRows(f"{header.rows} rows up to row {header.source_seq} of {source.name!r} "
-                                          f"went to rejects: {reason}"))
+        self._refuse(
+            source.peer,
+            BadRows(f"{header.rows} rows up to row {header.source_seq} of {source.name!r} went to rejects: {reason}"),
+        )
 
     def add(self, table: Table, record: bytearray, rows: int, now: int) -> None:
         """Number a record and put it into the turn."""

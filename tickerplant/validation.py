@@ -44,9 +44,14 @@ def rejected(syms: list[str], reasons: list[str], rows: list[str], source: str, 
     """Return rows of the table `rejects`, all stamped `now`."""
     count = len(reasons)
     zeros = np.zeros(count, dtype=np.int32)
-    return {"time": np.full(count, now, dtype=np.int64), "sym": Symbols.of(syms),
-            "source": Symbols([source], zeros), "table_name": Symbols([table], zeros),
-            "reason": Texts.of(reasons), "row": Texts.of(rows)}
+    return {
+        "time": np.full(count, now, dtype=np.int64),
+        "sym": Symbols.of(syms),
+        "source": Symbols([source], zeros),
+        "table_name": Symbols([table], zeros),
+        "reason": Texts.of(reasons),
+        "row": Texts.of(rows),
+    }
 
 
 def _single(column: Any) -> Any:

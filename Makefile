@@ -1,0 +1,52 @@
+# make run    the whole plant, in the background; make stop ends it
+# make test   lint, types and all tests that fit in a few minutes
+# make soak   the long kill, load and soak runs
+# make bench  the benchmarks (docs/performance.md)
+# make lint   ruff and mypy alone; make format rewrites the code in our format
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run stop test soak bench lint format install browser clean
+
+run: install
+	$(BIN)/plant up -d
+
+stop: install
+	$(BIN)/plant down
+
+test: install browser lint
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: install
+	$(BIN)/python -m pytest -m soak -s --timeout 3600
+
+bench: install
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tickplant needs Python 3.11 or newer; make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# The browser test needs Chromium; without it, and without the right to install it, that test is skipped and says so.
+browser:
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
+		|| echo "no chromium: the browser test will be skipped"
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The dashboard: Streamlit and Plotly over the rdb and the processor."""
