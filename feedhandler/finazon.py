@@ -1,0 +1,232 @@
+"""Finazon's bars as they form, and the bars of the holes between two connections.
+
+Protocol: https://finazon.io/docs/ws/latest. The venue pushes the bar of the running minute again and again, each frame
+being the bar so far; every frame is published as it comes and is a revision of the same row of `bars`. There is no
+message that closes a bar, and none is needed: the last revision stands. The venue keeps no memory of a connection, so
+that everything is subscribed anew after a reconnect, and the bars between are fetched from its REST endpoint.
+
+    finazon_messages.py    what the frames and pages mean (pure functions)
+    finazon_connection.py  the socket: keep alive, reconnect
+    finazon_history.py     REST, page by page
+
+The key is part of the WebSocket's address. It is held in a `Secret`, and whatever is logged or shown passes `redact`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from feedhandler.feed import NS_PER_SECOND, Batch
+from feedhandler.finazon_connection import Connection
+from feedhandler.finazon_history import Backfill
+from feedhandler.finazon_messages import (
+    Alive,
+    Bar,
+    Malformed,
+    Refused,
+    Subscribed,
+    ZeroPrice,
+    parse_frame,
+    subscribe_messages,
+)
+from feedhandler.secret import Secret, SecretLike
+
+FREQUENCIES = ("1s", "10s", "1m")
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_log = logging.getLogger(__name__)
+
+
+class FinazonFeed:
+    """Bars of `symbols` from Finazon, as revisions of the minute that forms; interval "1m", source "finazon".
+
+    dataset: the venue's code, such as "us_stocks_essential" or "sip_non_pro".
+    frequency: how often a bar is pushed, "1s", "10s" or "1m".
+    heartbeat_s: seconds between two heartbeats; a ping unanswered for 10 s ends the connection.
+    backfill: fetch closed bars since midnight in New York at the start, and those of the hole after a reconnect.
+    clock: monotonic seconds, for the pauses and the heartbeat.
+
+    A lost connection is tried again after 1, 2, 4 ... 60 s; a refused key only every 60 s. A poll that connects or
+    fetches a page of history takes some seconds (5 per step of the network) more than its timeout at worst.
+    Raises ValueError for unusable arguments.
+    """
+
+    replayable = False
+
+    def __init__(
+        self,
+        *,
+        symbols: Sequence[str],
+        api_key: str | SecretLike,
+        dataset: str = "us_stocks_essential",
+        frequency: str = "10s",
+        url: str = "wss://ws.finazon.io/v1",
+        rest_url: str = "https://api.finazon.io/latest",
+        heartbeat_s: float = 30.0,
+        backfill: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = Secret(api_key)
+        if not self._key:
+            raise ValueError("api_key: expected a key of finazon.io, found nothing; set it where the feed is declared")
+        if isinstance(symbols, str) or not symbols or not all(symbols):
+            raise ValueError(f"symbols: expected a list of non-empty symbols, found {symbols!r}")
+        if frequency not in FREQUENCIES:
+            raise ValueError(f"frequency: expected one of {', '.join(FREQUENCIES)}, found {frequency!r}")
+        if not heartbeat_s > 0:
+            raise ValueError(f"heartbeat_s: expected seconds above 0, found {heartbeat_s}")
+        _check_address("url", url, "wss", "ws")
+        _check_address("rest_url", rest_url, "https", "http")
+        self._symbols = list(dict.fromkeys(symbols))
+        self._dataset, self._frequency = dataset, frequency
+        self._connection = Connection(url, self._key, heartbeat_s, clock)
+        self._history = Backfill(rest_url, dataset, self._key, clock) if backfill else None
+        self._covered: dict[str, int] = {}  # sym -> start (s) of the first minute that may still be missing
+        self._unheard: set[str] = set()  # symbols without a bar on this connection
+        self._unsupported: set[str] = set()
+        self._zero_prices = self._malformed = 0
+        self._first_malformed = self._complaint = self._history_note = ""
+
+    def start(self, accepted: int) -> None:
+        """Begin; the connection is opened by the first poll."""
+
+    def poll(self, now_ns: int, timeout_s: float) -> list[Batch]:
+        if not self._connection.connected:
+            if self._connection.retry_in_s > 0:
+                time.sleep(min(timeout_s, self._connection.retry_in_s))
+            else:
+                self._connect(now_ns)
+            return []
+        bars = self._fetch_history()
+        for frame in self._connection.receive(0.0 if bars else timeout_s):
+            bars += self._handle(frame)
+        return [("bars", _columns(bars))] if bars else []
+
+    @property
+    def finished(self) -> bool:
+        return False
+
+    def status(self) -> str:
+        if self._connection.connected:
+            parts = [f"connected, {len(self._symbols) - len(self._unsupported)} symbols", self._complaint]
+        elif self._connection.trouble:
+            parts = [f"reconnecting in {self._connection.retry_in_s:.0f} s: {self._connection.trouble}"]
+        else:
+            parts = ["connecting"]
+        if self._unsupported:
+            parts.append(f"not supported: {', '.join(sorted(self._unsupported))}")
+        if self._history is not None:
+            parts += [f"history of {len(self._history)} gaps to fetch" if len(self._history) else ""]
+            parts += [self._history.note]
+        parts.append(f"{self._malformed} malformed (first: {self._first_malformed})" if self._malformed else "")
+        parts.append(f"{self._zero_prices} bars with price 0 dropped" if self._zero_prices else "")
+        return self._key.redact("; ".join(part for part in parts if part))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self, now_ns: int) -> None:
+        wanted = [sym for sym in self._symbols if sym not in self._unsupported]
+        if not self._connection.open(subscribe_messages(self._dataset, wanted, self._frequency)):
+            return
+        self._complaint = ""
+        self._unheard = set(wanted)
+        minute_s = now_ns // NS_PER_SECOND // 60 * 60
+        for sym in wanted:
+            start_s = self._covered.get(sym, _midnight_s(now_ns))
+            self._ask_history(sym, start_s, minute_s)
+            self._covered[sym] = max(start_s, minute_s)
+
+    def _ask_history(self, sym: str, start_s: int, end_s: int) -> None:
+        if self._history is not None:
+            self._history.add(sym, start_s, end_s)
+
+    def _fetch_history(self) -> list[Bar]:
+        if self._history is None:
+            return []
+        bars = self._history.step()
+        for reason in self._history.malformed:
+            self._count_malformed(reason)
+        self._history.malformed.clear()
+        if self._history.note != self._history_note:
+            self._history_note = self._history.note
+            self._warn(self._history_note or "history goes on")
+        return bars
+
+    def _handle(self, frame: bytes) -> list[Bar]:
+        # Before anything is cut short for a message: half a key would not be recognised any more.
+        event = parse_frame(self._key.redact(frame.decode("utf-8", "replace")))
+        if isinstance(event, Bar | Subscribed | Alive):
+            self._connection.healthy()
+        if isinstance(event, Bar):
+            self._note_progress(event)
+            return [event]
+        if isinstance(event, ZeroPrice):
+            self._zero_prices += 1
+        elif isinstance(event, Malformed):
+            self._count_malformed(event.reason)
+        elif isinstance(event, Refused):
+            self._refuse(event)
+        return []
+
+    def _note_progress(self, bar: Bar) -> None:
+        covered_s = self._covered.get(bar.sym, bar.time_s)
+        if bar.sym in self._unheard:
+            self._unheard.discard(bar.sym)
+            # Between connecting and the first bar the minute may have turned; then the minute of connecting is missing.
+            self._ask_history(bar.sym, covered_s, bar.time_s)
+        self._covered[bar.sym] = max(covered_s, bar.time_s)
+
+    def _refuse(self, refusal: Refused) -> None:
+        if refusal.kind == "key":
+            self._connection.drop(refusal.message, refused=True)
+        elif refusal.kind == "unsupported_ticker" and refusal.ticker in self._symbols:
+            # The other tickers of the same message stay subscribed: nothing is to be sent again.
+            if refusal.ticker not in self._unsupported:
+                self._warn(f"{refusal.ticker} is not supported, the others go on: {refusal.message}")
+            self._unsupported.add(refusal.ticker)
+        elif refusal.kind != "already_subscribed":
+            self._complaint = f"the venue says: {refusal.message}"
+            self._warn(self._complaint)
+
+    def _count_malformed(self, reason: str) -> None:
+        self._malformed += 1
+        if self._malformed == 1:
+            self._first_malformed = reason
+            self._warn(f"malformed message dropped, further ones are only counted: {reason}")
+
+    def _warn(self, text: str) -> None:
+        _log.warning("finazon: %s", self._key.redact(text))
+
+
+def _columns(bars: Sequence[Bar]) -> dict[str, Any]:
+    numbers = np.array([bar[3:] for bar in bars], dtype=np.float64)
+    return {
+        "time": np.array([bar.time_s for bar in bars], dtype=np.int64) * NS_PER_SECOND,
+        "sym": [bar.sym for bar in bars],
+        "interval": [bar.interval for bar in bars],
+        **{name: numbers[:, k].copy() for k, name in enumerate(("open", "high", "low", "close", "volume"))},
+        "source": ["finazon"] * len(bars),
+    }
+
+
+def _midnight_s(now_ns: int) -> int:
+    """The last midnight in New York, Unix seconds: before the first pre-market bar of the day."""
+    local = datetime.fromtimestamp(now_ns // NS_PER_SECOND, UTC).astimezone(_NEW_YORK)
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+
+
+def _check_address(name: str, address: str, *schemes: str) -> None:
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        valid = False
+    if not valid:
+        raise ValueError(f"{name}: expected {' or '.join(f'{each}://host/...' for each in schemes)}, found {address!r}")

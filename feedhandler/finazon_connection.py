@@ -1,0 +1,165 @@
+"""One WebSocket connection that is kept alive, and opened again after a growing pause: frames out, no meaning.
+
+Written for Finazon (https://finazon.io/docs/ws/latest): the key is a parameter of the address, a JSON heartbeat and a
+protocol ping go out every 30 s or so, a ping is answered within 10 s. Whatever is logged or shown passes
+`Secret.redact`, because the library's own error texts and traces may hold the address.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from urllib.parse import quote, urlsplit
+
+import websocket
+
+from feedhandler.finazon_messages import classify_refusal, heartbeat_message
+from feedhandler.secret import Secret
+
+CONNECT_TIMEOUT_S = 5.0
+SEND_TIMEOUT_S = 5.0
+PONG_TIMEOUT_S = 10.0
+MAX_PAUSE_S = 60.0
+MAX_FRAMES = 5_000
+
+_DRAIN_TIMEOUT_S = 0.001  # how long to look for one more frame once there was one
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Open with `open`, poll with `receive`; a loss shows as `connected` False, `trouble` and `retry_in_s`.
+
+    The pause before the next attempt is 1, 2, 4 ... 60 s until `healthy()` is called, and 60 s after a refused key.
+    clock: monotonic seconds. Nothing raises for what the network or the venue does.
+    """
+
+    def __init__(self, url: str, key: Secret, heartbeat_s: float, clock: Callable[[], float]) -> None:
+        self.trouble = ""
+        self._url = url
+        self._key = key
+        self._heartbeat_s = heartbeat_s
+        self._clock = clock
+        self._socket: websocket.WebSocket | None = None
+        self._failures = 0
+        self._retry_at = clock()
+        self._beat_at = 0.0
+        self._answer_by: float | None = None
+        # websocket-client prints the address, and with it the key, when somebody calls its enableTrace().
+        self._filter = _Redactor(key)
+        logging.getLogger("websocket").addFilter(self._filter)
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    @property
+    def retry_in_s(self) -> float:
+        """Seconds until it is time to `open` again, 0 when it is."""
+        return max(0.0, self._retry_at - self._clock())
+
+    def open(self, messages: Sequence[str]) -> bool:
+        """Connect and send `messages`; False when that failed. Takes `CONNECT_TIMEOUT_S` for each step at most."""
+        address = f"{self._url}{'&' if urlsplit(self._url).query else '?'}apikey={quote(self._key.reveal(), safe='')}"
+        try:
+            # No redirect: it would carry the key to wherever the answer points.
+            self._socket = websocket.create_connection(
+                address, timeout=CONNECT_TIMEOUT_S, enable_multithread=False, redirect_limit=0
+            )
+            for message in messages:
+                self._socket.send(message)
+        except websocket.WebSocketBadStatusException as error:
+            # Its text holds headers and body of the answer; the status says enough.
+            self.drop(f"HTTP {error.status_code} at connect", refused=error.status_code in (401, 403))
+            return False
+        except (websocket.WebSocketException, OSError, ValueError) as error:
+            self.drop(_describe(error))
+            return False
+        self._beat_at = self._clock() + self._heartbeat_s
+        self._answer_by = None
+        self.trouble = ""
+        self._say(logging.INFO, f"connected to {self._url}")
+        return True
+
+    def receive(self, timeout_s: float) -> list[bytes]:
+        """Return the data frames that are there, after waiting at most `timeout_s` for the first; keep alive."""
+        frames: list[bytes] = []
+        heard = False
+        for _ in range(MAX_FRAMES):
+            if self._socket is None:
+                return frames
+            self._socket.settimeout(_DRAIN_TIMEOUT_S if heard else max(timeout_s, _DRAIN_TIMEOUT_S))
+            try:
+                opcode, frame = self._socket.recv_data_frame(control_frame=True)
+            except websocket.WebSocketTimeoutException:
+                break
+            except (websocket.WebSocketException, OSError, ValueError) as error:
+                self.drop(_describe(error))
+                return frames
+            heard = True
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                reason = frame.data[2:].decode("utf-8", "replace")
+                text = f"closed by the venue: {int.from_bytes(frame.data[:2], 'big')} {reason}".rstrip()
+                self.drop(text, refused=classify_refusal(reason).kind == "key")
+            elif opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
+                frames.append(frame.data)
+        self._keep_alive(heard)
+        return frames
+
+    def healthy(self) -> None:
+        """Begin again with the shortest pause: the venue has answered, which is more than a connection."""
+        self._failures = 0
+
+    def drop(self, reason: str, refused: bool = False) -> None:
+        """Give the connection up and set the time of the next attempt; `refused`: the key is, so take the longest."""
+        if self._socket is not None:
+            self._socket.shutdown()
+            self._socket = None
+        pause_s = MAX_PAUSE_S if refused else min(MAX_PAUSE_S, 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        self._retry_at = self._clock() + pause_s
+        reason = self._key.redact(f"the key was refused, check it and its plan ({reason})" if refused else reason)
+        if reason != self.trouble:
+            self._say(logging.WARNING, f"not connected, next try in {pause_s:.0f} s: {reason}")
+        self.trouble = reason
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close(timeout=1)
+            self._socket.shutdown()
+            self._socket = None
+        logging.getLogger("websocket").removeFilter(self._filter)
+
+    def _keep_alive(self, heard: bool) -> None:
+        if self._socket is None:
+            return
+        now = self._clock()
+        if heard:
+            self._answer_by = None
+        # Only silence counts: after a pause of the caller the answer may have been waiting in the socket.
+        if self._answer_by is not None and now >= self._answer_by:
+            self.drop(f"no answer to a ping in {PONG_TIMEOUT_S:.0f} s")
+        elif now >= self._beat_at:
+            self._beat_at = now + self._heartbeat_s
+            if self._answer_by is None:
+                self._answer_by = now + PONG_TIMEOUT_S
+            try:
+                self._socket.settimeout(SEND_TIMEOUT_S)
+                self._socket.ping()
+                self._socket.send(heartbeat_message())
+            except (websocket.WebSocketException, OSError) as error:
+                self.drop(_describe(error))
+
+    def _say(self, level: int, text: str) -> None:
+        _log.log(level, "finazon: %s", self._key.redact(text))
+
+
+class _Redactor(logging.Filter):
+    def __init__(self, key: Secret) -> None:
+        super().__init__()
+        self._key = key
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._key.redact(record.getMessage()), ()
+        return True
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

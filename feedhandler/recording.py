@@ -1,0 +1,180 @@
+"""Recorded files as rows of one table: CSV (also .csv.gz) and Parquet in, columns in order of time out.
+
+A file of somebody else's making has other names, other clocks and broken lines. Names are found by alias or given,
+times become UTC nanoseconds, numbers are read from the file's own text, and a row that cannot be read is left out and
+counted while its neighbours are kept. How single values are read is in `recording_values.py`.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from feedhandler.recording_values import Rejects, interval_ns, open_file, read_numbers, read_texts, read_times, scaled
+
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "bars": ("open", "high", "low", "close", "volume"),
+    "trades": ("price", "size"),
+    "quotes": ("bid", "ask", "bid_size", "ask_size"),
+}
+"""Tables that can be replayed, and their numeric columns, each of which a file must have or `columns` must fix."""
+
+TEXTS: dict[str, tuple[str, ...]] = {"bars": ("interval",), "trades": ("trade_id",), "quotes": ()}
+"""Text columns that a file may have."""
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "date"),
+    "sym": ("symbol", "ticker", "instrument"),
+    "price": ("last", "last_price"),
+    "size": ("quantity", "qty", "amount"),
+    "volume": ("vol",),
+    "bid": ("bid_price",),
+    "ask": ("ask_price",),
+    "bid_size": ("bid_quantity", "bid_qty"),
+    "ask_size": ("ask_quantity", "ask_qty"),
+    "trade_id": ("tradeid", "id"),
+}
+"""Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Rows in order of time: `time` int64 UTC ns, `sym` int32 codes into `names`, `numbers` float64, `texts` str.
+
+    `skipped` rows could not be read; `reason` is the first one's file, row, column, what was expected and found.
+    """
+
+    time: np.ndarray
+    sym: np.ndarray
+    names: np.ndarray
+    numbers: dict[str, np.ndarray]
+    texts: dict[str, list[str]]
+    skipped: int
+    reason: str
+
+    def only(self, symbols: Collection[str]) -> "Recording":
+        """Return the rows of `symbols`, in the same order."""
+        kept = np.isin(self.sym, [code for code, name in enumerate(self.names) if name in symbols])
+        return replace(
+            self,
+            time=self.time[kept],
+            sym=self.sym[kept],
+            numbers={name: values[kept] for name, values in self.numbers.items()},
+            texts={
+                name: [text for text, keep in zip(each, kept, strict=True) if keep] for name, each in self.texts.items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How files are read; the fields are the arguments of `RecordedFeed` of the same names."""
+
+    table: str
+    columns: Mapping[str, str | float]
+    sym: str | None
+    interval: str
+    time_zone: str
+    stamp: str
+    scale: Mapping[str, float]
+
+    def read(self, paths: Sequence[Path]) -> Recording:
+        """Return the rows of all `paths`, merged by time; rows of one time stay in the order of paths, then of file.
+
+        Raises ValueError that names the file, and what it has, when a file or a column is missing or unreadable.
+        """
+        parts = [self._read_file(path) for path in paths]
+        order = np.argsort(np.concatenate([part.time for part in parts]), kind="stable")
+        names = sorted({name for part in parts for name in part.names})
+        code = {name: number for number, name in enumerate(names)}
+        codes = [np.array([code[name] for name in part.names], dtype=np.int32)[part.sym] for part in parts]
+        texts = {name: [text for part in parts for text in part.texts[name]] for name in TEXTS[self.table]}
+        return Recording(
+            time=np.concatenate([part.time for part in parts])[order],
+            sym=np.concatenate(codes)[order],
+            names=np.array(names, dtype=object),
+            numbers={name: np.concatenate([part.numbers[name] for part in parts])[order] for name in parts[0].numbers},
+            texts={name: [values[row] for row in order] for name, values in texts.items()},
+            skipped=sum(part.skipped for part in parts),
+            reason=next((part.reason for part in parts if part.reason), ""),
+        )
+
+    def _read_file(self, path: Path) -> Recording:
+        file = open_file(path)
+        where = self._locate(path, file.names)
+        rows = file.read(sorted(set(where.values())))
+        count = rows.num_rows
+        rejects = Rejects(path.name, count)
+
+        times = read_times(rows[where["time"]], self.time_zone, rejects)
+        numbers = {}
+        for name in NUMBERS[self.table]:
+            fixed = self.columns.get(name)
+            if name in where:
+                numbers[name] = scaled(read_numbers(rows[where[name]], name, rejects), self.scale.get(name, 1.0))
+            elif isinstance(fixed, int | float):
+                numbers[name] = np.full(count, float(fixed))
+        texts = {name: read_texts(rows[where[name]]) if name in where else [""] * count for name in TEXTS[self.table]}
+        if self.table == "bars":
+            texts["interval"] = [text.strip() or self.interval for text in texts["interval"]]
+            times = times - self._lag(texts["interval"], rejects)
+        syms = (
+            [text.strip() for text in read_texts(rows[where["sym"]])] if "sym" in where else [self._name(path)] * count
+        )
+        rejects.add(np.array([not text for text in syms], dtype=bool), "sym", "a symbol", syms)
+
+        kept = ~rejects.rows
+        codes, names = pd.factorize(np.array(syms, dtype=object)[kept])
+        return Recording(
+            time=times[kept],
+            sym=codes.astype(np.int32),
+            names=names,
+            numbers={name: values[kept] for name, values in numbers.items()},
+            texts={name: [text for text, keep in zip(each, kept, strict=True) if keep] for name, each in texts.items()},
+            skipped=len(file.broken) + int(rejects.rows.sum()),
+            reason=rejects.reason or "".join(file.broken[:1]),
+        )
+
+    def _locate(self, path: Path, found: Sequence[str]) -> dict[str, str]:
+        """Map each of our columns that is to be read to the file's name of it."""
+        has = f"{path} has the columns {', '.join(repr(name) for name in found)}"
+        folded = {_fold(name): name for name in reversed(found)}
+        where = {}
+        for name in ("time", "sym", *NUMBERS[self.table], *TEXTS[self.table]):
+            given = self.columns.get(name)
+            if isinstance(given, str):
+                if given not in found:
+                    raise ValueError(f"columns: expected {name} in the column {given!r}, but {has}")
+                where[name] = given
+            elif given is None and not (name == "sym" and self.sym):
+                alias = next((folded[each] for each in (name, *ALIASES.get(name, ())) if each in folded), None)
+                if alias is not None:
+                    where[name] = alias
+                elif name == "time" or name in NUMBERS[self.table]:
+                    number = "" if name == "time" else ", or a number for all rows"
+                    raise ValueError(f"{self.table}: no column {name}: {has}; name it in `columns`{number}")
+        return where
+
+    def _lag(self, intervals: list[str], rejects: Rejects) -> np.ndarray:
+        """What to take off each row's time to have the start of its bar, int64 ns."""
+        if self.stamp == "start":
+            return np.zeros(len(intervals), dtype=np.int64)
+        lengths: dict[str, int] = {}
+        for interval in set(intervals):
+            try:
+                lengths[interval] = interval_ns(interval)
+            except ValueError:
+                lengths[interval] = 0
+        lag = np.array([lengths[interval] for interval in intervals], dtype=np.int64)
+        rejects.add(lag == 0, "interval", 'an interval such as "1m"', intervals)
+        return lag
+
+    def _name(self, path: Path) -> str:
+        return self.sym or re.split(r"[_.]", path.name)[0]
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"\s+", "_", name.strip().lower())

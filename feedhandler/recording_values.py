@@ -1,0 +1,237 @@
+"""Text and typed columns of foreign files as UTC nanoseconds, float64 and str, with the unreadable rows marked.
+
+Each `read_*` returns a value for every row, and marks in `Rejects` those rows whose value means nothing.
+"""
+
+import csv
+import gzip
+import io
+import math
+import re
+import zlib
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
+
+OTHER_DATES = ("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y", "%Y%m%d %H:%M:%S", "%Y.%m.%d %H:%M")
+"""Forms of a time besides ISO 8601 and Unix time; with slashes the month comes first."""
+
+_INT64_MAX = np.iinfo(np.int64).max
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_INTERVAL_NS = {"s": NS_PER_SECOND, "m": NS_PER_MINUTE, "h": 60 * NS_PER_MINUTE, "d": NS_PER_DAY}
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+class File(NamedTuple):
+    """An opened file: its column names, a function that reads some of them, and why rows were left out by it."""
+
+    names: list[str]
+    read: Callable[[list[str]], Any]
+    broken: list[str]
+
+
+class Rejects:
+    """Which rows of one file cannot be used, and why the first of them cannot."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self.reason = ""
+        self.rows = np.zeros(count, dtype=bool)
+        self._name = name
+        self._first = count
+
+    def add(self, bad: np.ndarray, column: str, expected: str, found: Any) -> None:
+        """Mark the rows where `bad` (bool[n]); `found` is the column as it stood, list or Arrow array."""
+        self.rows |= bad
+        row = int(np.argmax(bad)) if bad.any() else self._first
+        if row < self._first:
+            self._first = row
+            self.reason = f"{self._name}, row {row + 1}, {column}: expected {expected}, found {_show(found[row])}"
+
+
+def open_file(path: Path) -> File:
+    """Return the columns of a CSV, CSV.gz or Parquet file; ValueError names the file that cannot be read."""
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            names = pq.read_schema(path).names
+            return File(names, lambda wanted: pq.read_table(path, columns=wanted), [])
+        packed = path.read_bytes()
+        return _open_csv(path, gzip.decompress(packed) if path.suffix.lower() == ".gz" else packed)
+    except FileNotFoundError:
+        raise ValueError(f"paths: no file {path} (looked for it in {Path.cwd()})") from None
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise ValueError(f"paths: {path} cannot be read: {error}") from error
+
+
+def read_times(column: Any, time_zone: str, rejects: Rejects) -> np.ndarray:
+    """Return int64 UTC ns; a time without an offset is one of `time_zone`, which must have it exactly once.
+
+    Accepts timestamps, dates, Unix time in s, ms, us or ns (told apart by size), ISO 8601 and `OTHER_DATES`.
+    """
+    column = _plain(column)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(column.type):
+        count = column.cast(pa.int64())
+        bad = count.is_null().to_numpy(zero_copy_only=False)
+        times, far = _to_ns(count.fill_null(0).to_numpy(), _PER_SECOND[column.type.unit])
+        bad |= far
+        if column.type.tz is None:
+            times, unclear = _localized(pd.Series(times).astype("datetime64[ns]"), time_zone)
+            bad |= unclear
+    else:
+        text = pd.Series(read_texts(column), dtype="str").str.strip()
+        times, bad = _parse_times(text, time_zone)
+    rejects.add(bad, "time", f"a time that exists once in {time_zone}", column)
+    return times
+
+
+def read_numbers(column: Any, name: str, rejects: Rejects) -> np.ndarray:
+    """Return finite float64; a decimal text becomes the float64 next to it, so that repr() gives the text back."""
+    column = _plain(column)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    else:
+        text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        try:
+            numbers = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:  # one bad text is enough: take them one by one
+            numbers = np.array([_number(each) for each in text.to_pylist()], dtype=np.float64)
+    rejects.add(~np.isfinite(numbers), name, "a number", column)
+    return numbers
+
+
+def read_texts(column: Any) -> list[str]:
+    """Return str for every row, "" for a missing one."""
+    return [each or "" for each in _plain(column).cast(pa.string()).to_pylist()]
+
+
+def scaled(numbers: np.ndarray, factor: float) -> np.ndarray:
+    """Return `numbers` x `factor`; dividing by 10,000 gives the nearest float64 where multiplying by 1e-4 does not."""
+    divisor = round(1 / factor) if 0 < factor < 1 else 0
+    if divisor and math.isclose(1 / factor, divisor, rel_tol=1e-12):
+        return numbers / divisor
+    return numbers * factor
+
+
+def interval_ns(interval: str) -> int:
+    """Return the length of "10s", "1m", "1h" or "1d" in nanoseconds; ValueError for anything else.
+
+    >>> interval_ns("5m")
+    300000000000
+    """
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval)
+    if match is None:
+        raise ValueError(f'interval: expected a number and one of s, m, h, d such as "1m", found {interval!r}')
+    return int(match[1]) * _INTERVAL_NS[match[2]]
+
+
+def _open_csv(path: Path, data: bytes) -> File:
+    # Names and values may be in any old encoding; what is not UTF-8 becomes U+FFFD, and then fails as a value or not.
+    lines = re.split(r"\r\n|\n|\r", data.decode("utf-8-sig", "replace"))
+    delimiter = max(_DELIMITERS, key=lines[0].count)
+    # A quote that is never closed would swallow all the rows after it.
+    odd = [number for number, line in enumerate(lines, start=1) if line.count('"') % 2]
+    broken = [f"{path.name}, line {number}: a quote is not closed: {lines[number - 1]!r:.60}" for number in odd]
+    for number in odd:
+        lines[number - 1] = ""
+    names = next(csv.reader(lines[:1], delimiter=delimiter), [])
+
+    def leave_out(row: Any) -> str:
+        found = f"{row.actual_columns}: {row.text!r:.60}"
+        broken.append(f"{path.name}, line {row.number}: expected {row.expected_columns} fields, found {found}")
+        return "skip"
+
+    def read(wanted: list[str]) -> Any:
+        return pyarrow.csv.read_csv(
+            io.BytesIO(("\n".join(lines) + "\n").encode()),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),  # with threads, rows have no numbers
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=leave_out),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
+            ),
+        )
+
+    return File(names, read, broken)
+
+
+def _plain(column: Any) -> Any:
+    """One Arrow array without chunks and without a dictionary."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
+
+
+def _show(found: Any) -> str:
+    try:
+        return f"{(found.as_py() if isinstance(found, pa.Scalar) else found)!r:.60}"
+    except (ValueError, OverflowError):  # an Arrow time that Python's datetime cannot hold
+        return "a time out of range"
+
+
+def _number(text: str | None) -> float:
+    try:
+        return math.nan if text is None or "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _to_ns(count: np.ndarray, per_second: int) -> tuple[np.ndarray, np.ndarray]:
+    factor = NS_PER_SECOND // per_second
+    far = (count > _INT64_MAX // factor) | (count < -(_INT64_MAX // factor))
+    return np.where(far, 0, count) * factor, far
+
+
+def _parse_times(text: "pd.Series[str]", time_zone: str) -> tuple[np.ndarray, np.ndarray]:
+    times = np.zeros(len(text), dtype=np.int64)
+    bad = np.ones(len(text), dtype=bool)
+
+    def put(where: np.ndarray, values: np.ndarray, unclear: np.ndarray) -> None:
+        times[where], bad[where] = values, unclear
+
+    unix = text.str.fullmatch(r"\d{9,19}(\.\d*)?").to_numpy(dtype=bool)
+    iso = text.str.match(r"\d{4}-?\d\d-?\d\d").to_numpy(dtype=bool) & ~unix
+    offset = iso & text.str.contains(r"[T ]\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").to_numpy(dtype=bool)
+    if unix.any():
+        found = [_unix_ns(each) for each in text[unix]]
+        put(unix, np.array([each or 0 for each in found], dtype=np.int64), np.array([each is None for each in found]))
+    if offset.any():
+        put(offset, *_localized(pd.to_datetime(text[offset], format="ISO8601", utc=True, errors="coerce"), "UTC"))
+    if (iso & ~offset).any():
+        naive = iso & ~offset
+        put(naive, *_localized(pd.to_datetime(text[naive], format="ISO8601", errors="coerce"), time_zone))
+    for form in OTHER_DATES:
+        if bad.any():
+            rest = bad & ~unix & ~offset
+            put(rest, *_localized(pd.to_datetime(text[rest], format=form, errors="coerce"), time_zone))
+    return times, bad
+
+
+def _unix_ns(text: str) -> int | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    unit = next((unit for unit, limit in (("s", 10**11), ("ms", 10**14), ("us", 10**17)) if number < limit), "ns")
+    nanoseconds = int(number * (NS_PER_SECOND // _PER_SECOND[unit]))
+    return nanoseconds if nanoseconds <= _INT64_MAX else None
+
+
+def _localized(times: Any, time_zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a Series of naive or UTC times into (int64 UTC ns, bool: no such time, or two of them)."""
+    in_range = (times >= pd.Timestamp.min.tz_localize(times.dt.tz)) & (
+        times <= pd.Timestamp.max.tz_localize(times.dt.tz)
+    )
+    times = times.where(in_range).dt.as_unit("ns")
+    if times.dt.tz is None:
+        times = times.dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="NaT")
+    bad = times.isna().to_numpy()
+    return np.where(bad, 0, times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype(np.int64)), bad
