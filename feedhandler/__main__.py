@@ -120,6 +120,7 @@ def _made(feed: FeedSettings) -> Feed:
             speed=feed.speed,
             shift_to_today=feed.shift_to_today,
             source=feed.label,
+            symbols=feed.symbols,
         )
     assert isinstance(feed, FinazonFeedSettings)
     from feedhandler.finazon import FinazonFeed

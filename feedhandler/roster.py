@@ -61,12 +61,18 @@ class Roster(Process):
         self._path.write_text("".join(_program(f, run_folder) for f in settings.feeds))
         groups: Any = self._supervisor.supervisor
         ((added, changed, removed),) = groups.reloadConfig()
-        for name in (*removed, *changed):
+        gone, new = (_feeds(names) for names in ([*removed, *changed], [*added, *changed]))
+        for name in gone:
             groups.stopProcessGroup(name)
             groups.removeProcessGroup(name)
-        for name in (*added, *changed):
+        for name in new:
             groups.addProcessGroup(name)
-        log.info("feeds", added=added, changed=changed, removed=removed)
+        log.info("feeds", stopped=gone, started=new)
+
+
+def _feeds(names: list[str]) -> list[str]:
+    """Return the groups that are ours: what else changed in supervisord.conf is for its owner to take up."""
+    return [name for name in names if name.startswith("feed-")]
 
 
 def _program(feed: FeedSettings, run_folder: str) -> str:
@@ -74,7 +80,7 @@ def _program(feed: FeedSettings, run_folder: str) -> str:
     version = hashlib.sha256(feed.model_dump_json().encode()).hexdigest()[:12]
     return program(
         f"feed-{feed.label}",
-        f"python -m feedhandler {feed.label}",
+        f"{sys.executable} -m feedhandler {feed.label}",
         run_folder,
         50,
         f'environment=FEED_SETTINGS="{version}"\n',

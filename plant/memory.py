@@ -4,9 +4,9 @@ One thread appends; any thread reads. A reader takes `snapshot()`, a row count: 
 move away (a column that outgrows its array is copied to one twice as long, and the old one lives as long as
 somebody reads it). So a query works on a fixed set of rows and stops nothing.
 
-Revisions: for a table with a key, `next_revision[row]` is the number of the row that replaced it. A row is in force in a
-snapshot of n rows if its next revision is n or later. The mark is set after the new row is in place, and changes no
-answer of an earlier snapshot.
+Revisions: for a table with a key, `next_revision[row]` is the number of the row that replaced it. A row is in force
+in a snapshot of n rows if its next revision is n or later. The mark is set after the new row is in place, and changes
+no answer of an earlier snapshot.
 
 seq and received are kept per batch, not per row.
 """

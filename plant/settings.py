@@ -120,7 +120,7 @@ class RecordedFeedSettings(_Feed):
         min_length=1, description="CSV or Parquet files, or patterns; relative to plant.toml"
     )
     table: Literal["bars", "trades", "quotes"] = "bars"
-    columns: dict[str, str] = Field({}, description="our column name to the file's")
+    columns: dict[str, str | float] = Field({}, description="our column name to the file's, or to a number")
     scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
     sym: str | None = Field(None, description="symbol of all rows; else a column, else the file's name")
     interval: str = "1m"

@@ -34,7 +34,6 @@ _TEMPLATE = """\
 
 [supervisord]
 directory={here}
-environment=PATH="{bin}:%(ENV_PATH)s"
 pidfile={run}/supervisord.pid
 logfile={run}/supervisord.log
 logfile_maxbytes=10MB
@@ -133,8 +132,8 @@ def configuration(
     programs = ""
     for priority, name in enumerate(PROCESSES, 1):
         command = f"python -m feedhandler.roster {run}/feeds.conf" if name == "feeds" else f"python -m {name}"
-        programs += program(name, command, run, priority * 10)
-    return _TEMPLATE.format(here=here, run=run, socket=socket, bin=bin_folder, programs=programs)
+        programs += program(name, f"sh -c 'PATH=\"{bin_folder}:$PATH\" exec {command}'", run, priority * 10)
+    return _TEMPLATE.format(here=here, run=run, socket=socket, programs=programs)
 
 
 def program(name: str, command: str, run: str, priority: int, more: str = "") -> str:
