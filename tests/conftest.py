@@ -1,0 +1,53 @@
+"""Fixtures: whole plants of real processes on free ports in temporary folders, and waiting for a condition."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import RunningPlant
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+"""Real recorded market data beside the repository; tests that need it skip without it."""
+
+
+def wait_for(condition: Callable[[], Any], deadline_s: float = 15.0, what: Callable[[], Any] | str = "") -> Any:
+    """Return the first true value of `condition`; fail, showing `what`, after `deadline_s`."""
+    end = time.monotonic() + deadline_s
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > end:
+            pytest.fail(f"not within {deadline_s:g} s: {what() if callable(what) else what}")
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Wait for a condition with a deadline."""
+    return wait_for
+
+
+@pytest.fixture
+def start_plant(tmp_path: Path) -> Iterator[Callable[..., RunningPlant]]:
+    """Return a function that starts a plant; all are stopped at the end, and none may leave a process behind."""
+    plants: list[RunningPlant] = []
+
+    def start(*processes: str, name: str = "plant", **toml: Any) -> RunningPlant:
+        plant = RunningPlant(tmp_path / name, **toml)
+        plants.append(plant)
+        plant.start(*(processes or ("tickerplant", "rdb", "processor")))
+        return plant
+
+    yield start
+    leaked = [pid for plant in plants for pid in plant.stop()]
+    assert not leaked, f"processes did not stop within their time: {leaked}"
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """Return the folder of real recorded market data, or skip."""
+    if not DATA.is_dir():
+        pytest.skip(f"no recorded market data at {DATA}")
+    return DATA

@@ -1,0 +1,130 @@
+"""A plant of real processes in a folder of its own, for tests: started, killed, looked into, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from plant.client import Connection, publisher, subscriber_of
+from plant.publisher import Publisher
+from plant.settings import Settings, load
+from plant.subscriber import Subscriber
+
+READY_S = 30.0
+
+
+class RunningPlant:
+    """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file."""
+
+    def __init__(self, folder: Path, toml: str = "", timer_s: float = 0.5, **keys: Any) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        ports = free_ports(6)
+        self.config = folder / "plant.toml"
+        tickerplant = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in keys.items())
+        self.config.write_text(
+            f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
+            f"journal_port = {ports[2]}\n{tickerplant}"
+            f"[rdb]\nport = {ports[3]}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
+            f"[dashboard]\nport = {ports[5]}\n[plant]\nheartbeat_s = 0.2\n{toml}"
+        )
+        self.settings: Settings = load(self.config)
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self._open: list[Any] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the plant's processes."""
+        return {**os.environ, "PLANT_CONFIG": str(self.config), "PYTHONUNBUFFERED": "1"}
+
+    def start(self, *names: str) -> None:
+        """Start processes ("tickerplant", "feedhandler simulated", ...) and wait for their ready lines."""
+        for name in names:
+            log = (self.folder / f"{name.split()[-1]}.log").open("a")
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", *name.split()], env=self.environment, stdout=log, stderr=log, text=True
+            )
+            log.close()
+        for name in names:
+            self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Wait for the process's ready line."""
+        deadline = time.monotonic() + READY_S
+        pid = self.processes[name].pid
+        while f"pid={pid}" not in self.log(name):
+            code = self.processes[name].poll()
+            assert code is None, f"{name} ended with {code}: {self.log(name)[-2000:]}"
+            assert time.monotonic() < deadline, f"{name} is not ready: {self.log(name)[-2000:]}"
+            time.sleep(0.02)
+
+    def log(self, name: str) -> str:
+        """Return what a process has printed so far."""
+        return (self.folder / f"{name.split()[-1]}.log").read_text()
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal, and wait for the end if it is SIGKILL."""
+        self.processes[name].send_signal(number)
+        if number == signal.SIGKILL:
+            self.processes[name].wait()
+
+    def restart(self, name: str) -> None:
+        """SIGKILL a process and start it again."""
+        self.kill(name)
+        self.start(name)
+
+    def ask(self, who: str = "rdb", **options: Any) -> Connection:
+        """Return a connection to the rdb or the processor."""
+        connection = Connection(who, self.settings.address(getattr(self.settings, who).port), **options)
+        self._open.append(connection)
+        return connection
+
+    def publisher(self, name: str, timeout_s: float = 10.0) -> Publisher:
+        """Return a connected publisher."""
+        made = publisher(name, config=str(self.config), timeout_s=timeout_s)
+        self._open.append(made)
+        return made
+
+    def subscriber(self, *tables: str, since: Any = "start") -> Subscriber:
+        """Return a subscriber to some tables (none: all)."""
+        made = subscriber_of(self.settings, tables or None, None, since)
+        self._open.append(made)
+        return made
+
+    def stop(self) -> list[int]:
+        """Stop everything; return the pids of processes that had to be killed."""
+        for thing in self._open:
+            thing.close(0) if isinstance(thing, Publisher) else thing.close()
+        last = [p for name, p in self.processes.items() if name == "tickerplant"]
+        first = [p for p in self.processes.values() if p not in last]
+        return _stopped(first) + _stopped(last)  # the others hand over what they hold
+
+
+def _stopped(processes: list[subprocess.Popen[str]]) -> list[int]:
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+    leaked = []
+    for process in processes:
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            leaked.append(process.pid)
+            process.kill()
+            process.wait()
+    return leaked
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [int(s.getsockname()[1]) for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
