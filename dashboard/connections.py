@@ -32,7 +32,7 @@ class Client(Protocol):
 
     def select(self, table: str, **query: Any) -> pd.DataFrame: ...
 
-    def last(self, table: str) -> pd.DataFrame: ...
+    def last(self, table: str, **query: Any) -> pd.DataFrame: ...
 
 
 class UnexpectedAnswer(PlantError):
@@ -120,9 +120,9 @@ class Connection:
         """Return `client.select(table, **query)` as an `Answer` whose frame has the columns `needs`."""
         return self._ask(("select", table, _hashable(query)), needs, lambda client: client.select(table, **query))
 
-    def last(self, table: str, *, needs: Sequence[str]) -> Answer:
-        """Return `client.last(table)`, the newest row of each symbol, as an `Answer`."""
-        return self._ask(("last", table), needs, lambda client: client.last(table))
+    def last(self, table: str, *, needs: Sequence[str], **query: Any) -> Answer:
+        """Return `client.last(table, **query)`, the newest row of each symbol, as an `Answer`."""
+        return self._ask(("last", table, _hashable(query)), needs, lambda client: client.last(table, **query))
 
     def _ask(
         self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]

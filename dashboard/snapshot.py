@@ -45,7 +45,7 @@ class Snapshot:
 def take(connections: Connections, wanted: str | None) -> Snapshot:
     """Ask the rdb and the processor for all that the page shows; `wanted` is the symbol for the chart, if it exists."""
     rdb, processor = connections.rdb, connections.processor
-    newest = rdb.last("bars", needs=BAR_COLUMNS)
+    newest = rdb.last("bars", needs=BAR_COLUMNS, columns=[*BAR_COLUMNS, "received"])
     recent_signals = processor.select("signals", needs=SIGNAL_COLUMNS, last=RECENT_SIGNALS)
     symbols = [] if newest.frame is None else sorted(set(newest.frame["sym"].astype(str)))
     if not symbols:

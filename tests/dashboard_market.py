@@ -70,9 +70,10 @@ class Rdb:
     def select(self, table: str, **query: Any) -> pd.DataFrame:
         return _select(self._rows(table, query), **query)
 
-    def last(self, table: str) -> pd.DataFrame:
+    def last(self, table: str, columns: list[str] | None = None) -> pd.DataFrame:
         rows = self._rows(table, {}).groupby("sym", sort=True, observed=True).tail(1)
-        return rows.assign(received=pd.Timestamp(time.time_ns(), tz="UTC")) if table == "bars" else rows
+        rows = rows.assign(received=pd.Timestamp(time.time_ns(), tz="UTC"))
+        return rows if columns is None else rows[columns]
 
     def _rows(self, table: str, query: dict[str, Any]) -> pd.DataFrame:
         self.market.asked.append(("rdb", table, query))
