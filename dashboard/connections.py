@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dashboard.watchlist import DayOpens
+from plant import client
 from plant.errors import PlantError, Unavailable
 from plant.settings import load
 
@@ -28,11 +29,13 @@ REMEMBERED = 128  # last good answers kept for each connection
 
 
 class Client(Protocol):
-    """What the dashboard needs of `rdb.connect()` and `processor.connect()`."""
+    """What the dashboard needs of `plant.client.Connection`."""
 
-    def select(self, table: str, **query: Any) -> pd.DataFrame: ...
+    @property
+    def select(self) -> Callable[..., pd.DataFrame]: ...
 
-    def last(self, table: str, **query: Any) -> pd.DataFrame: ...
+    @property
+    def last(self) -> Callable[..., pd.DataFrame]: ...
 
 
 class UnexpectedAnswer(PlantError):
@@ -118,11 +121,11 @@ class Connection:
 
     def select(self, table: str, *, needs: Sequence[str], **query: Any) -> Answer:
         """Return `client.select(table, **query)` as an `Answer` whose frame has the columns `needs`."""
-        return self._ask(("select", table, _hashable(query)), needs, lambda client: client.select(table, **query))
+        return self._ask(("select", table, _hashable(query)), needs, lambda process: process.select(table, **query))
 
     def last(self, table: str, *, needs: Sequence[str], **query: Any) -> Answer:
         """Return `client.last(table, **query)`, the newest row of each symbol, as an `Answer`."""
-        return self._ask(("last", table, _hashable(query)), needs, lambda client: client.last(table, **query))
+        return self._ask(("last", table, _hashable(query)), needs, lambda process: process.last(table, **query))
 
     def _ask(
         self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]
@@ -172,24 +175,19 @@ class Connections:
 
 
 def live_connections() -> Connections:
-    """Return connections to the plant that the settings name. Raises `plant.errors.PlantError` for wrong settings."""
-    import processor
-    import rdb
-
+    """Return connections to the plant that the settings name. Raises `plant.errors.SettingsError` for wrong ones."""
     settings = load()
-    rdb_address = settings.address(settings.rdb.port)
-    processor_address = settings.address(settings.processor.port)
     return Connections(
-        rdb=Connection("rdb", rdb_address, lambda: rdb.connect(rdb_address, frames="pandas", timeout_s=TIMEOUT_S)),
-        processor=Connection(
-            "processor",
-            processor_address,
-            lambda: processor.connect(processor_address, frames="pandas", timeout_s=TIMEOUT_S),
-        ),
-        refresh_s=float(settings.dashboard.refresh_s),
+        rdb=_live("rdb", settings.address(settings.rdb.port)),
+        processor=_live("processor", settings.address(settings.processor.port)),
+        refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,
         plant=settings.plant.host,
     )
+
+
+def _live(name: str, address: str) -> Connection:
+    return Connection(name, address, lambda: client.Connection(name, address, frames="pandas", timeout_s=TIMEOUT_S))
 
 
 def _hashable(query: dict[str, Any]) -> tuple[Any, ...]:

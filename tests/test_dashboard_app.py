@@ -1,11 +1,13 @@
 import doctest
 import importlib
 import pkgutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from dashboard_market import PRICES, Market
 from streamlit.testing.v1 import AppTest
 
@@ -140,6 +142,28 @@ def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> N
     at.run()
     assert not at.exception
     assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+
+
+def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dashboard.connections.TIMEOUT_S", 0.05)
+    for section in ("RDB", "PROCESSOR"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            monkeypatch.setenv(f"PLANT_{section}__PORT", str(free.getsockname()[1]))
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    assert not at.exception
+    assert "No data: the rdb is not answering" in badges(at)
+    assert "processor down" in badges(at)
+
+
+def test_settings_that_cannot_be_used_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLANT_CONFIG", str(tmp_path / "missing.toml"))
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    assert not at.exception
+    assert "missing" in at.error[0].value
 
 
 def test_no_module_is_named_like_a_package_that_others_import() -> None:

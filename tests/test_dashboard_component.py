@@ -1,5 +1,6 @@
 """The chart in a real browser: what only plotly.js, Streamlit's frontend and a pointer can show."""
 
+import hashlib
 import shutil
 import socket
 import subprocess
@@ -86,6 +87,12 @@ def page(address: str) -> Iterator[Any]:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         yield page
         browser.close()
+
+
+def test_the_vendored_plotly_is_the_one_that_its_note_names() -> None:
+    chart = ROOT / "dashboard" / "chart"
+    found = hashlib.sha256((chart / "plotly-finance.min.js").read_bytes()).hexdigest()
+    assert found in (chart / "plotly-finance.README.txt").read_text()
 
 
 def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(page: Any, address: str) -> None:

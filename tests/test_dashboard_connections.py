@@ -1,9 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from dashboard.connections import Connection, UnexpectedAnswer
+from dashboard.connections import Connection, UnexpectedAnswer, live_connections
 from plant.errors import QueryError, Unavailable
 
 FRAME = pd.DataFrame({"time": [1], "sym": ["AAPL"]})
@@ -128,6 +129,15 @@ def test_an_equal_question_asked_right_after_shares_the_answer(
     clock.now += 0.5
     connection.select("bars", needs=[], sym=["AAPL", "TSLA"], last=5)
     assert len(process.asked) == 3
+
+
+def test_the_live_connections_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"RDB__PORT": "6006", "PROCESSOR__PORT": "6011", "HDB__TIME_ZONE": "Asia/Tokyo"}.items():
+        monkeypatch.setenv(f"PLANT_{name}", value)
+    live = live_connections()
+    assert (live.rdb.address, live.processor.address) == ("tcp://127.0.0.1:6006", "tcp://127.0.0.1:6011")
+    assert (live.time_zone, live.refresh_s) == ("Asia/Tokyo", 5.0)
 
 
 def test_remembered_answers_are_bounded(connection: Connection, process: Process, clock: Clock) -> None:

@@ -104,9 +104,10 @@ class View {
 
   // Finds where the new bars lie against those on screen, and with it what to look at.
   place(data) {
-    const dropped = data.key === this.key ? this.times.indexOf(data.times[0]) : -1
-    const known = data.key === this.key && dropped >= 0
-    this.base = known ? this.base + dropped : 0
+    const dropped = this.times.indexOf(data.times[0])
+    const added = data.times.indexOf(this.times[0]) // older bars: the rdb was started again and is still reading
+    const known = data.key === this.key && (dropped >= 0 || added >= 0)
+    this.base = known ? this.base + (dropped >= 0 ? dropped : -added) : 0
     this.key = data.key
     this.times = data.times
     this.local = data.local
