@@ -10,7 +10,7 @@ import time
 
 import streamlit as st
 
-from dashboard import snapshot, views
+from dashboard import snapshot, tabs, views
 from dashboard.connections import Connections, live_connections
 from plant.errors import PlantError
 
@@ -39,10 +39,12 @@ def main(connections: Connections) -> None:
 
 
 def _live(connections: Connections, paused: bool) -> None:
-    now = snapshot.take(connections, st.session_state.get("symbol"))
+    now = snapshot.take(connections, st.session_state.get("symbol"), st.session_state.get("interval"))
     views.header(connections, now, time.time_ns(), paused)
     if now.symbol is None:
         views.nothing_yet(connections.rdb, now.newest)
+        if connections.rdb.up:
+            tabs.system(connections)
         return
     if st.session_state.get("symbol") != now.symbol:
         st.session_state["symbol"] = now.symbol  # before the symbol box is drawn, which takes it from there
@@ -50,8 +52,8 @@ def _live(connections: Connections, paused: bool) -> None:
     with side:
         views.watch(connections, now)
     with middle:
-        interval, bars = views.chart(connections, now)
-    views.panels(connections, now, interval, bars)
+        bars = views.chart(connections, now)
+    tabs.draw(connections, now, bars)
 
 
 if __name__ == "__main__":

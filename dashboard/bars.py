@@ -45,7 +45,8 @@ def chart_bars(
 
     Columns: time_ns (int64, UTC nanoseconds of the bar's start), local (datetime64[ns], wall clock in `time_zone`),
     the prices and the indicators (float64, NaN where unknown) and source (str). Of rows with the same time the last
-    counts. A bar that the indicators do not have yet keeps NaN there; indicators without a bar are left out.
+    counts; one without a price is left out. A bar that the indicators do not have yet keeps NaN there; indicators
+    without a bar are left out.
     Raises ZoneInfoNotFoundError for an unknown `time_zone`.
     """
     rows = _one_interval(bars, interval)
@@ -55,7 +56,7 @@ def chart_bars(
         return pd.DataFrame(
             {"time_ns": np.array([], dtype=np.int64), "local": pd.to_datetime([]), **empty, "source": []}
         )
-    rows = rows.tail(limit)
+    rows = rows[np.isfinite(rows[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)).all(axis=1)].tail(limit)
     times_ns = rows["time_ns"].to_numpy()
     columns: dict[str, object] = {"time_ns": times_ns, "local": local_times(times_ns, time_zone)}
     for name in PRICES:

@@ -185,6 +185,6 @@ def _macd(bars: pd.DataFrame, x: list[int]) -> list[dict[str, Any]]:
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:
-    """Return finite floats rounded to 10 significant decimals, None for the rest: JSON has no NaN."""
+    """Return finite floats rounded to 10 decimals, None for the rest: JSON has no NaN."""
     rounded = np.round(np.asarray(values, dtype=np.float64), 10)
     return [value if finite else None for value, finite in zip(rounded.tolist(), np.isfinite(rounded), strict=True)]

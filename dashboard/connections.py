@@ -192,5 +192,6 @@ def _live(name: str, address: str) -> Connection:
 
 def _hashable(query: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(
-        (name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(query.items())
+        (name, tuple(value.items()) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value)
+        for name, value in sorted(query.items())
     )

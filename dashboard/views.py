@@ -1,4 +1,4 @@
-"""The parts of the page, drawn with Streamlit: header, watchlist, chart, and the panels below it."""
+"""The parts of the page, drawn with Streamlit: header, watchlist, chart, and what stands there without data."""
 
 from __future__ import annotations
 
@@ -12,20 +12,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import component
-from dashboard.bars import chart_bars, intervals, price_digits
-from dashboard.charts import LAYERS, figure, signal_label
+from dashboard.bars import chart_bars
+from dashboard.charts import LAYERS, figure
 from dashboard.connections import Answer, Connection, Connections
 from dashboard.freshness import Freshness, Level, age_text, freshness
 from dashboard.snapshot import Snapshot
-from dashboard.tables import (
-    HEARTBEAT_COLUMNS,
-    bars_csv,
-    bars_table,
-    chart_signals,
-    events_table,
-    processes_table,
-    signals_table,
-)
+from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
 
 SHOWN_AT_FIRST = [layer for layer in LAYERS if layer != "EMA 20"]
@@ -40,6 +32,14 @@ _FRESHNESS_COLORS: dict[Level, Literal["green", "orange", "red", "gray"]] = {
 def plain(text: str) -> str:
     """Return the text with Markdown's and Streamlit's own signs escaped: it shows as it is."""
     return re.sub(r"([\\`*_{}\[\]()#+.!|~:$<>-])", r"\\\1", text)
+
+
+def as_of(answer: Answer, time_zone: str) -> str:
+    """Return how old an answer is, for people: "as of 09:41:05, 12 s ago"."""
+    if answer.at is None:
+        return "never answered"
+    clock = datetime.fromtimestamp(answer.at, ZoneInfo(time_zone))
+    return f"as of {clock:%H:%M:%S}, {age_text(time.time() - answer.at)} ago"
 
 
 def header(connections: Connections, now: Snapshot, now_ns: int, paused: bool) -> None:
@@ -88,19 +88,22 @@ def watch(connections: Connections, now: Snapshot) -> None:
     component.watchlist(rows, now.symbol or "", on_pick=_pick, stale=now.newest.stale)
 
 
-def chart(connections: Connections, now: Snapshot) -> tuple[str, pd.DataFrame]:
-    """Draw symbol box, intervals, switches and the chart. Return the interval and the bars that are shown."""
-    known = intervals(now.bars.frame)
+def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
+    """Draw symbol box, intervals, switches and the chart. Return the bars that are shown."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.selectbox("Symbol", now.symbols, key="symbol", label_visibility="collapsed", width=130)
-        interval = known[0] if known else ""
-        if len(known) > 1:
-            chosen = st.segmented_control(
-                "Interval", known, default=interval, required=True, key="interval", label_visibility="collapsed"
+        if len(now.intervals) > 1:
+            st.session_state["interval"] = now.interval
+            st.segmented_control(
+                "Interval",
+                now.intervals,
+                required=True,
+                format_func=plain,
+                key="interval",
+                label_visibility="collapsed",
             )
-            interval = chosen if chosen in known else interval
-        elif interval:
-            st.badge(interval, color="blue", help="Length of a bar.")
+        elif now.interval:
+            st.badge(plain(now.interval), color="blue", help="Length of a bar.")
         shown = st.pills(
             "Show",
             LAYERS,
@@ -109,133 +112,18 @@ def chart(connections: Connections, now: Snapshot) -> tuple[str, pd.DataFrame]:
             key="layers",
             label_visibility="collapsed",
         )
-    bars = chart_bars(now.bars.frame, now.indicators.frame, interval, connections.time_zone)
+    bars = chart_bars(now.bars.frame, now.indicators.frame, now.interval, connections.time_zone)
     if bars.empty:
         st.info(f"No bars of {plain(now.symbol or '')} are known. They show as soon as the rdb sends some.")
-        return interval, bars
-    signals = chart_signals(now.signals.frame, now.symbol or "", interval)
+        return bars
+    signals = chart_signals(now.signals.frame, now.symbol or "", now.interval)
     component.live_chart(
-        figure(bars, signals, shown, key=f"{now.symbol} {interval}"),
+        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}"),
         bars,
         notes=_notes(connections, now),
         stale=now.bars.stale,
     )
-    return interval, bars
-
-
-def panels(connections: Connections, now: Snapshot, interval: str, bars: pd.DataFrame) -> None:
-    """Draw signals, data and system below the chart, of which only the open one asks and draws."""
-    signals, data, system = st.tabs(["Signals", "Data", "System"], key="panel", on_change="rerun")
-    if signals.open:
-        with signals:
-            _signals_panel(connections, now)
-    if data.open:
-        with data:
-            _data_panel(now.symbol or "", interval, bars)
-    if system.open:
-        with system:
-            _system_panel(connections)
-
-
-def _signals_panel(connections: Connections, now: Snapshot) -> None:
-    frame = now.recent_signals.frame
-    kinds = [] if frame is None else sorted(set(frame["signal"].astype(str)))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        syms = st.multiselect(
-            "Symbols",
-            now.symbols,
-            key="signal_syms",
-            placeholder="all symbols",
-            label_visibility="collapsed",
-            width=260,
-        )
-        wanted = st.multiselect(
-            "Signals",
-            kinds,
-            format_func=signal_label,
-            key="signal_kinds",
-            placeholder="all signals",
-            label_visibility="collapsed",
-            width=320,
-        )
-        side = st.segmented_control("Side", ["buy", "sell"], key="signal_side", label_visibility="collapsed")
-    table = signals_table(frame, connections.time_zone, syms=syms, sides=[side] if side else [], kinds=wanted)
-    if now.recent_signals.stale:
-        st.caption(f"Stale: {_as_of(now.recent_signals, connections.time_zone)}.")
-    if table.empty:
-        filtered = bool(syms or wanted or side)
-        st.caption("No signal passes the filter." if filtered and kinds else "No signals yet.")
-        return
-    colored = table.style.map(
-        lambda value: f"color: {'#26a69a' if value == 'buy' else '#ef5350'}; font-weight: 600", subset=["side"]
-    )
-    st.dataframe(
-        colored,
-        hide_index=True,
-        height=320,
-        key="signals",
-        column_config={
-            "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
-            "price": st.column_config.NumberColumn(format=f"%.{price_digits(table['price'].to_numpy(dtype=float))}f"),
-            "reason": st.column_config.TextColumn(width="large"),
-        },
-    )
-
-
-def _data_panel(symbol: str, interval: str, bars: pd.DataFrame) -> None:
-    if bars.empty:
-        st.caption("No bars to show.")
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download CSV",
-            data=lambda: bars_csv(bars, symbol, interval),
-            file_name=f"{re.sub(r'[^A-Za-z0-9.-]+', '_', symbol)}_{interval}.csv",
-            mime="text/csv",
-            on_click="ignore",
-            key="download",
-        )
-        st.caption(f"{len(bars)} bars of {plain(symbol)} {interval}, newest first")
-    table = bars_table(bars)
-    digits = price_digits(bars["close"].to_numpy())
-    number = st.column_config.NumberColumn
-    config = {name: number(format=f"%.{digits}f") for name in table.columns if table[name].dtype == "float64"}
-    config |= {"volume": number(format="localized"), "rsi_14": number(format="%.1f")}
-    config |= {name: number(format=f"%.{digits + 1}f") for name in ("macd", "macd_signal", "macd_histogram")}
-    time_column = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True)
-    st.dataframe(table, hide_index=True, height=360, key="data", column_config={**config, "time": time_column})
-
-
-def _system_panel(connections: Connections) -> None:
-    rdb = connections.rdb
-    beats = rdb.last("heartbeats", needs=HEARTBEAT_COLUMNS)
-    table = processes_table(beats.frame, time.time_ns())
-    st.caption("Processes" + (f" · stale: {_as_of(beats, connections.time_zone)}" if beats.stale else ""))
-    if table.empty:
-        st.caption("No heartbeat yet.")
-    else:
-        number = st.column_config.NumberColumn
-        st.dataframe(
-            table,
-            hide_index=True,
-            key="processes",
-            column_config={
-                "rows": number(format="localized"),
-                "rows/s": number(format="%.1f"),
-                "behind": number(help="Journal sequence numbers behind the furthest process."),
-                "memory": number(format="%.0f MiB"),
-                "pid": number(format="%d"),
-            },
-        )
-    for table_name, nothing in (("gaps", "No gap was seen."), ("rejects", "No row was refused.")):
-        answer = rdb.select(table_name, needs=("time", "sym"), last=50)
-        events = events_table(answer.frame, connections.time_zone)
-        st.caption(table_name.capitalize() + (f" · {nothing}" if events.empty and not answer.stale else ""))
-        if not events.empty:
-            st.dataframe(events, hide_index=True, height=180, key=table_name)
-    for connection in (connections.rdb, connections.processor):
-        took = "-" if connection.took_ms is None else f"{connection.took_ms:.1f} ms"
-        st.caption(f"{connection.name} at {plain(connection.address)}: last answer took {took}")
+    return bars
 
 
 def _connection_badge(connection: Connection) -> None:
@@ -263,19 +151,12 @@ def _freshness_badge(ticks: Freshness, *, known: bool) -> None:
 def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:
     notes = []
     if now.bars.stale:
-        notes.append(("error", f"stale chart · {_as_of(now.bars, connections.time_zone)} · {now.bars.error}"))
+        notes.append(("error", f"stale chart · {as_of(now.bars, connections.time_zone)} · {now.bars.error}"))
     if now.indicators.stale:
         known = now.indicators.frame is not None
-        what = f"overlays {_as_of(now.indicators, connections.time_zone)}" if known else "no overlays"
+        what = f"overlays {as_of(now.indicators, connections.time_zone)}" if known else "no overlays"
         notes.append(("warning", f"{what}: {now.indicators.error}"))
     return notes
-
-
-def _as_of(answer: Answer, time_zone: str) -> str:
-    if answer.at is None:
-        return "never answered"
-    clock = datetime.fromtimestamp(answer.at, ZoneInfo(time_zone))
-    return f"as of {clock:%H:%M:%S}, {age_text(time.time() - answer.at)} ago"
 
 
 def _pick() -> None:

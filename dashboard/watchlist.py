@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.bars import price_digits
+from dashboard.bars import local_times, price_digits
 from dashboard.freshness import utc_nanoseconds
 
 SHOWN = 60  # symbols in the list; the rest are reached through the symbol box
@@ -65,15 +65,16 @@ def watch_rows(
     closes = _closes(history)
     rows = []
     listed = last_bars.sort_values("sym", key=lambda syms: syms.astype(str)).head(SHOWN)
+    clocks = local_times(utc_nanoseconds(listed["time"]), time_zone).strftime("%H:%M")
     columns = [listed[name].tolist() for name in ("sym", "interval", "close")]
-    for sym, interval, last in zip(*columns, strict=True):
+    for sym, interval, last, clock in zip(*columns, clocks, strict=True):
         spark = closes.get((sym, interval), [last])
         first = opens.of(sym, starts[sym])
         change = last / first - 1.0 if first else None
         rows.append(
             {
                 "sym": sym,
-                "detail": interval,
+                "detail": f"{interval} · {clock}",
                 "last": last,
                 "price": f"{last:,.{price_digits(np.array(spark))}f}",
                 "change": change or 0.0,

@@ -97,9 +97,12 @@ def _select(
     start: pd.Timestamp | None = None,
     columns: list[str] | None = None,
     last: int | None = None,
+    where: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     if sym is not None:
         rows = rows[rows["sym"].isin([sym] if isinstance(sym, str) else sym)]
+    for column, value in (where or {}).items():
+        rows = rows[rows[column] == value]
     if start is not None:
         rows = rows[rows["time"] >= start]
     if last is not None:

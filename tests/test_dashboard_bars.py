@@ -32,6 +32,12 @@ def test_a_revised_bar_counts_once_with_its_last_values() -> None:
     assert len(chart_bars(pd.concat([rows, revision]), None, "1m", "UTC")) == 3
 
 
+def test_a_bar_without_a_price_is_left_out() -> None:
+    rows = of(Market(5), "bars").reset_index(drop=True)
+    rows.loc[2, "close"] = np.nan
+    assert len(chart_bars(rows, None, "1m", "UTC")) == 4
+
+
 def test_indicators_stand_beside_their_bar_and_are_unknown_for_newer_ones() -> None:
     market = Market(80)
     indicators = of(market, "indicators").iloc[:-2]

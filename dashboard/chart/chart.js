@@ -7,11 +7,9 @@
 // x of a bar is its ordinal number. When old bars drop out at the left, the numbers of the others must not move under the
 // user's zoom: `base` counts what was dropped, and is added to every x that comes from Python.
 
+import { stamp, ticks } from "./clock.js"
+
 const VIEWS = new WeakMap()
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR
-const STEPS = [SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE,
-  15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 12 * HOUR, DAY, 7 * DAY, 28 * DAY, 91 * DAY, 364 * DAY]
 const TICK_PX = 88
 const RELEASES = ["pointerup", "pointercancel"]
 const CONFIG = {
@@ -194,32 +192,12 @@ class View {
     return (drawn?.visible ?? true) !== true
   }
 
-  // Round clock times, as many as have room; the date where the day changes.
   ticks() {
     const from = Math.max(0, Math.ceil(this.range[0] - this.base))
     const to = Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base))
     const room = Math.max(2, Math.floor((this.graph.clientWidth || 900) / TICK_PX))
-    const apart = (this.range[1] - this.range[0]) / room
-    const starts = (step) => {
-      const places = []
-      for (let i = Math.max(1, from); i <= to; i++) {
-        if (Math.floor(this.local[i] / step) !== Math.floor(this.local[i - 1] / step)) places.push(i)
-      }
-      return places
-    }
-    const day = (i) => Math.floor(this.local[i] / DAY)
-    let step = STEPS.find((length) => starts(length).length <= room) ?? STEPS.at(-1)
-    const kept = []
-    for (const i of starts(step)) {
-      const before = kept.at(-1)
-      if (before === undefined || i - before >= apart * 0.8) kept.push(i)
-      else if (day(i) !== day(i - 1)) kept[kept.length - 1] = i // the day's first bar wins over its neighbour
-    }
-    const text = kept.map((i, n) => {
-      const before = n ? kept[n - 1] : undefined
-      return label(this.local[i], step, before === undefined || day(before) !== day(i))
-    })
-    return { tickmode: "array", tickvals: kept.map((i) => i + this.base), ticktext: text }
+    const { places, labels } = ticks(this.local, from, to, room, (this.range[1] - this.range[0]) / room)
+    return { tickmode: "array", tickvals: places.map((i) => i + this.base), ticktext: labels }
   }
 
   // The read-out: the values at the crosshair, else those of the newest bar.
@@ -295,24 +273,3 @@ function item(name, value, className = "") {
 }
 
 const axes = (layout) => Object.keys(layout).filter((name) => name.startsWith("yaxis"))
-const two = (value) => String(value).padStart(2, "0")
-
-// Local times are written as if they were UTC: the browser's own zone must not enter.
-function clock(time, seconds) {
-  const at = new Date(time)
-  return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}${seconds ? ":" + two(at.getUTCSeconds()) : ""}`
-}
-
-function date(time) {
-  const at = new Date(time)
-  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`
-}
-
-function stamp(time) {
-  return `${date(time)} ${new Date(time).getUTCFullYear()} ${clock(time, time % MINUTE !== 0)}`
-}
-
-function label(time, step, newDay) {
-  if (step >= DAY) return step >= 28 * DAY ? `${MONTHS[new Date(time).getUTCMonth()]} ${new Date(time).getUTCFullYear()}` : date(time)
-  return clock(time, step < MINUTE) + (newDay ? `<br><b>${date(time)}</b>` : "")
-}
