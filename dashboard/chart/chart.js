@@ -55,6 +55,7 @@ class View {
     this.resizing = new ResizeObserver(() => this.drawn && window.Plotly.Plots.resize(this.graph))
     this.resizing.observe(root)
     this.base = 0
+    this.hovered = null // x of the bar under the pointer
     this.times = []
     this.follow = true
   }
@@ -111,28 +112,37 @@ class View {
     this.local = data.local
     this.limits = data.limits
     this.digits = data.digits
-    if (!known) { this.follow = true; this.span = Math.min(this.limits.in_view, this.times.length) + this.limits.margin }
+    if (!known) {
+      this.follow = true
+      this.lead = this.limits.margin
+      this.span = Math.min(this.limits.in_view, this.times.length) + this.lead
+    }
+    if (!known) this.hovered = null
     if (this.follow) this.range = this.newest()
-    this.hovered = null
   }
 
+  // The view that ends `lead` bars after the newest one.
   newest() {
-    const right = this.base + this.times.length - 0.5 + this.limits.margin
+    const right = this.base + this.times.length - 0.5 + this.lead
     return [right - this.span, right]
   }
 
   goToLatest() {
     if (!this.times.length) return
-    this.follow = true
-    this.span = Math.min(Math.max(this.span, 30), this.limits.in_view + this.limits.margin)
+    this.lead = this.limits.margin
+    this.span = Math.min(Math.max(this.span, 30), this.limits.in_view + this.lead)
     this.look(this.newest())
   }
 
-  // Looks at the bars in `range`: at most as many as are allowed, with ticks and y axes to match.
+  // Looks at the bars in `range`, moved to where there are bars, and at no more than are allowed. A view that holds the
+  // newest bar follows what comes.
   look(range) {
-    const most = this.limits.most_in_view + this.limits.margin
-    this.range = range[1] - range[0] > most ? [range[1] - most, range[1]] : range
-    this.span = this.range[1] - this.range[0]
+    const { most_in_view, margin } = this.limits, end = this.base + this.times.length - 0.5
+    this.span = Math.min(range[1] - range[0], most_in_view + margin, this.times.length + 2 * margin)
+    const right = Math.max(Math.min(range[1], end + margin), this.base - 0.5 - margin + this.span)
+    this.range = [right - this.span, right]
+    this.follow = right >= end
+    this.lead = Math.max(0, right - end)
     const change = { "xaxis.range": [...this.range] }
     for (const [name, value] of Object.entries(this.ticks())) change[`xaxis.${name}`] = value
     for (const [name, value] of Object.entries(this.fit(this.graph.data))) change[`${name}.range`] = value
@@ -146,15 +156,16 @@ class View {
     const moved = (event) => {
       const range = event["xaxis.range"] ?? [event["xaxis.range[0]"], event["xaxis.range[1]"]]
       if (this.mine || !Number.isFinite(range[0]) || !Number.isFinite(range[1])) return null
-      const end = this.base + this.times.length - 1
-      this.follow = range[1] > end && range[0] < end && range[1] < end + 2 * this.limits.margin
       return range
     }
-    this.graph.on("plotly_relayouting", (event) => { this.range = moved(event) ?? this.range })
+    this.graph.on("plotly_relayouting", (event) => { // a wheel or a drag under way: nothing may pull it back
+      this.range = moved(event) ?? this.range
+      this.follow = false
+    })
     this.graph.on("plotly_relayout", (event) => { const range = moved(event); if (range) this.look(range) })
     this.graph.on("plotly_restyle", () => this.look(this.range))
     this.graph.on("plotly_hover", (event) => {
-      this.hovered = Math.round(event.points[0].x) - this.base
+      this.hovered = Math.round(event.points[0].x)
       this.show()
       this.explain(event.event)
     })
@@ -205,7 +216,7 @@ class View {
     this.latest.hidden = this.follow || !this.times.length
     this.root.dataset.follow = this.follow
     this.root.dataset.range = this.range.join(",")
-    const i = this.hovered ?? this.times.length - 1
+    const i = this.hovered === null ? this.times.length - 1 : this.hovered - this.base
     const traces = this.graph.data
     if (!traces || i < 0 || i >= this.times.length) return this.bar.replaceChildren()
     const price = traces.find((trace) => trace.uid === "candles")
@@ -231,7 +242,7 @@ class View {
   explain(pointer) {
     const lines = []
     for (const trace of pointer ? this.graph.data : []) {
-      const i = trace.meta?.signals && !this.hidden(trace) ? trace.x.indexOf(this.hovered + this.base) : -1
+      const i = trace.meta?.signals && !this.hidden(trace) ? trace.x.indexOf(this.hovered) : -1
       for (const [signal, reason] of i < 0 ? [] : trace.customdata[i]) {
         const line = item(`${trace.meta.signals.toUpperCase()} · ${signal}`, reason, trace.meta.signals === "buy" ? "tp-buy" : "tp-sell")
         lines.push(line)
