@@ -127,9 +127,7 @@ class Connection:
         """Return `client.last(table, **query)`, the newest row of each symbol, as an `Answer`."""
         return self._ask(("last", table, _hashable(query)), needs, lambda process: process.last(table, **query))
 
-    def _ask(
-        self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]
-    ) -> Answer:
+    def _ask(self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]) -> Answer:
         with self._lock:
             known = self._answers.get(question, Answer(None, None))
             now = self._clock()

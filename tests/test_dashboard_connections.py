@@ -93,9 +93,7 @@ def test_while_down_questions_fail_at_once_until_it_is_time_to_try_again(
     assert connection.down_since == 1000.0
 
 
-def test_a_process_that_is_back_is_used_again_by_itself(
-    connection: Connection, process: Process, clock: Clock
-) -> None:
+def test_a_process_that_is_back_is_used_again_by_itself(connection: Connection, process: Process, clock: Clock) -> None:
     process.trouble = Unavailable("nobody there")
     connection.last("bars", needs=["time"])
     process.trouble = None
