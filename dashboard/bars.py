@@ -1,0 +1,101 @@
+"""Bars as the chart needs them: one symbol and one interval, in order, the indicators of the same bars beside them.
+
+All functions are pure; frames come in with the columns of the tables `bars` and `indicators`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dashboard.freshness import interval_seconds, utc_nanoseconds
+
+LOADED = 1000  # bars sent to the browser
+PRICES = ("open", "high", "low", "close", "volume")
+INDICATORS = (
+    "sma_20",
+    "ema_20",
+    "ema_50",
+    "rsi_14",
+    "macd",
+    "macd_signal",
+    "macd_histogram",
+    "bb_upper",
+    "bb_middle",
+    "bb_lower",
+)
+MOST_DIGITS = 8
+
+
+def intervals(frame: pd.DataFrame | None) -> list[str]:
+    """Return the distinct intervals of a frame, shortest first."""
+    if frame is None or frame.empty:
+        return []
+    return sorted(set(frame["interval"].astype(str)), key=lambda interval: (interval_seconds(interval), interval))
+
+
+def chart_bars(
+    bars: pd.DataFrame | None,
+    indicators: pd.DataFrame | None,
+    interval: str,
+    time_zone: str,
+    limit: int = LOADED,
+) -> pd.DataFrame:
+    """Return the newest `limit` bars of one interval, one row for each bar, oldest first.
+
+    Columns: time_ns (int64, UTC nanoseconds of the bar's start), local (datetime64[ns], wall clock in `time_zone`),
+    the prices and the indicators (float64, NaN where unknown) and source (str). Of rows with the same time the last
+    counts; one without a price is left out. A bar that the indicators do not have yet keeps NaN there; indicators
+    without a bar are left out.
+    Raises ZoneInfoNotFoundError for an unknown `time_zone`.
+    """
+    rows = _one_interval(bars, interval)
+    if rows is None:
+        names = [*PRICES, *INDICATORS]
+        empty = {name: np.array([], dtype=np.float64) for name in names}
+        return pd.DataFrame(
+            {"time_ns": np.array([], dtype=np.int64), "local": pd.to_datetime([]), **empty, "source": []}
+        )
+    rows = rows[np.isfinite(rows[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)).all(axis=1)].tail(limit)
+    times_ns = rows["time_ns"].to_numpy()
+    columns: dict[str, object] = {"time_ns": times_ns, "local": local_times(times_ns, time_zone)}
+    for name in PRICES:
+        columns[name] = rows[name].to_numpy(dtype=np.float64)
+    computed = _one_interval(indicators, interval)
+    beside = (pd.DataFrame() if computed is None else computed.set_index("time_ns")).reindex(times_ns)
+    for name in INDICATORS:
+        columns[name] = beside[name].to_numpy(dtype=np.float64) if name in beside else np.full(len(rows), np.nan)
+    columns["source"] = rows["source"].astype(str).to_numpy() if "source" in rows else np.full(len(rows), "")
+    return pd.DataFrame(columns)
+
+
+def local_times(times_ns: np.ndarray, time_zone: str) -> pd.DatetimeIndex:
+    """Return naive wall-clock times, datetime64[ns], in `time_zone` for int64 UTC nanoseconds."""
+    return pd.DatetimeIndex(times_ns, tz="UTC").tz_convert(time_zone).tz_localize(None)
+
+
+def price_digits(prices: np.ndarray) -> int:
+    """Return how many decimals show these prices: as many as they have, within what their size makes sense of (2 to 8).
+
+    >>> price_digits(np.array([187.5, 188.0])), price_digits(np.array([1.08412])), price_digits(np.array([187.123456]))
+    (2, 5, 2)
+    """
+    values = prices[np.isfinite(prices)][-200:]
+    if not len(values):
+        return 2
+    size = float(np.median(np.abs(values))) or 1.0
+    most = int(np.clip(5 - np.floor(np.log10(size)), 2, MOST_DIGITS))
+    for digits in range(2, most + 1):
+        if np.allclose(values, np.round(values, digits), rtol=0, atol=10.0 ** -(digits + 3)):
+            return digits
+    return 2 if size >= 10 else most  # computed numbers, such as averages: no decimals of their own
+
+
+def _one_interval(frame: pd.DataFrame | None, interval: str) -> pd.DataFrame | None:
+    if frame is None or frame.empty:
+        return None
+    rows = frame[frame["interval"].astype(str) == interval]
+    if rows.empty:
+        return None
+    rows = rows.assign(time_ns=utc_nanoseconds(rows["time"]))
+    return rows.sort_values("time_ns", kind="stable").drop_duplicates("time_ns", keep="last")

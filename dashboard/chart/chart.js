@@ -1,0 +1,286 @@
+// The live chart: one Plotly graph that lives as long as its place in the page, and is only ever patched with
+// Plotly.react. Zoom, pan, drag mode and legend therefore survive every refresh.
+//
+// data: { key, revision, figure: {data, layout}, times: [UTC ms of each bar], local: [wall-clock ms of each bar],
+//         digits, limits: {in_view, most_in_view, margin}, notes: [{level, text}], stale: bool }
+//
+// x of a bar is its ordinal number. When old bars drop out at the left, the numbers of the others must not move under the
+// user's zoom: `base` counts what was dropped, and is added to every x that comes from Python.
+
+import { stamp, ticks } from "./clock.js"
+
+const VIEWS = new WeakMap()
+const TICK_PX = 88
+const RELEASES = ["pointerup", "pointercancel"]
+const CONFIG = {
+  displaylogo: false,
+  displayModeBar: "hover",
+  scrollZoom: true,
+  doubleClick: false,
+  responsive: false, // a ResizeObserver does it: the page's columns change without the window
+  modeBarButtons: [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "toImage"]],
+}
+
+let library
+const plotly = () => (library ??= import("./plotly-finance.min.js").then(() => window.Plotly))
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".tp-chart")
+  if (!VIEWS.has(root)) VIEWS.set(root, new View(root))
+  const view = VIEWS.get(root)
+  view.receive(data)
+  return () => {
+    VIEWS.delete(root)
+    view.close()
+  }
+}
+
+class View {
+  constructor(root) {
+    this.root = root
+    this.graph = part(root, "tp-graph")
+    this.bar = part(root, "tp-readout")
+    this.notes = part(root, "tp-notes")
+    this.latest = part(root, "tp-latest", "button")
+    this.latest.type = "button"
+    this.latest.textContent = "Go to latest »"
+    this.latest.onclick = () => this.goToLatest()
+    this.reasons = part(root, "tp-reasons")
+    this.reasons.hidden = true
+    this.graph.ondblclick = (event) => event.target.closest(".draglayer") && this.goToLatest()
+    this.graph.onpointerdown = () => { this.held = true }
+    // Plotly ends its drag on the mouseup that follows: only then may the graph be drawn again.
+    this.release = () => setTimeout(() => { this.held = false; this.draw() })
+    for (const name of RELEASES) window.addEventListener(name, this.release)
+    this.resizing = new ResizeObserver(() => this.drawn && window.Plotly.Plots.resize(this.graph))
+    this.resizing.observe(root)
+    this.base = 0
+    this.hovered = null // x of the bar under the pointer
+    this.times = []
+    this.follow = true
+  }
+
+  receive(data) {
+    this.root.classList.toggle("tp-stale", Boolean(data.stale))
+    this.notes.replaceChildren(...data.notes.map((note) => {
+      const line = document.createElement("span")
+      line.className = `tp-note tp-${note.level}`
+      line.textContent = note.text
+      return line
+    }))
+    if (data.revision === this.revision) return
+    this.revision = data.revision
+    this.pending = data
+    this.draw()
+  }
+
+  // Draws what is pending, unless the user is dragging: a redraw would take the graph out of their hand.
+  async draw() {
+    const Plotly = await plotly()
+    if (this.held || this.closed || !this.pending) return
+    const data = this.pending
+    this.pending = null
+    this.place(data)
+    const { figure } = data
+    for (const trace of figure.data) trace.x = trace.x.map((x) => x + this.base)
+    for (const shape of figure.layout.shapes) {
+      if (shape.xref === "x") { shape.x0 += this.base; shape.x1 += this.base }
+    }
+    this.fixed = axes(figure.layout).filter((name) => figure.layout[name].range)
+    figure.layout.xaxis.range = [...this.range]
+    // The range is this object's business alone: Plotly must not bring back one that it remembers.
+    figure.layout.xaxis.uirevision = data.revision
+    Object.assign(figure.layout.xaxis, this.ticks())
+    for (const [name, range] of Object.entries(this.fit(figure.data))) figure.layout[name].range = range
+    figure.layout.datarevision = data.revision
+    figure.layout.font.family = getComputedStyle(this.root).fontFamily
+    await Plotly.react(this.graph, figure.data, figure.layout, CONFIG)
+    if (!this.drawn && !this.closed) this.listen()
+    this.root.dataset.revision = data.revision
+    this.root.dataset.bars = this.times.length
+    this.show()
+  }
+
+  // Finds where the new bars lie against those on screen, and with it what to look at.
+  place(data) {
+    const dropped = this.times.indexOf(data.times[0])
+    const added = data.times.indexOf(this.times[0]) // older bars: the rdb was started again and is still reading
+    const known = data.key === this.key && (dropped >= 0 || added >= 0)
+    this.base = known ? this.base + (dropped >= 0 ? dropped : -added) : 0
+    this.key = data.key
+    this.times = data.times
+    this.local = data.local
+    this.limits = data.limits
+    this.digits = data.digits
+    if (!known) {
+      this.follow = true
+      this.lead = this.limits.margin
+      this.span = Math.min(this.limits.in_view, this.times.length) + this.lead
+    }
+    if (!known) this.hovered = null
+    if (this.follow) this.range = this.newest()
+  }
+
+  // The view that ends `lead` bars after the newest one.
+  newest() {
+    const right = this.base + this.times.length - 0.5 + this.lead
+    return [right - this.span, right]
+  }
+
+  goToLatest() {
+    if (!this.times.length) return
+    this.lead = this.limits.margin
+    this.span = Math.min(Math.max(this.span, 30), this.limits.in_view + this.lead)
+    this.look(this.newest())
+  }
+
+  // Looks at the bars in `range`, moved to where there are bars, and at no more than are allowed. A view that holds the
+  // newest bar follows what comes.
+  look(range) {
+    const { most_in_view, margin } = this.limits, end = this.base + this.times.length - 0.5
+    this.span = Math.min(range[1] - range[0], most_in_view + margin, this.times.length + 2 * margin)
+    const right = Math.max(Math.min(range[1], end + margin), this.base - 0.5 - margin + this.span)
+    this.range = [right - this.span, right]
+    this.follow = right >= end
+    this.lead = Math.max(0, right - end)
+    const change = { "xaxis.range": [...this.range] }
+    for (const [name, value] of Object.entries(this.ticks())) change[`xaxis.${name}`] = value
+    for (const [name, value] of Object.entries(this.fit(this.graph.data))) change[`${name}.range`] = value
+    this.mine = true
+    window.Plotly.relayout(this.graph, change).then(() => { this.mine = false })
+    this.show()
+  }
+
+  listen() {
+    this.drawn = true
+    const moved = (event) => {
+      const range = event["xaxis.range"] ?? [event["xaxis.range[0]"], event["xaxis.range[1]"]]
+      if (this.mine || !Number.isFinite(range[0]) || !Number.isFinite(range[1])) return null
+      return range
+    }
+    this.graph.on("plotly_relayouting", (event) => { // a wheel or a drag under way: nothing may pull it back
+      this.range = moved(event) ?? this.range
+      this.follow = false
+    })
+    this.graph.on("plotly_relayout", (event) => { const range = moved(event); if (range) this.look(range) })
+    this.graph.on("plotly_restyle", () => this.look(this.range))
+    this.graph.on("plotly_hover", (event) => {
+      this.hovered = Math.round(event.points[0].x)
+      this.show()
+      this.explain(event.event)
+    })
+    this.graph.on("plotly_unhover", () => { this.hovered = null; this.show(); this.explain(null) })
+  }
+
+  // The range of every free y axis that holds what is drawn on it between the edges of the view.
+  fit(traces) {
+    const from = Math.max(0, Math.ceil(this.range[0] - this.base))
+    const to = Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base))
+    const found = {}
+    for (const trace of traces) {
+      const name = trace.yaxis.replace("y", "yaxis")
+      if (this.fixed.includes(name) || this.hidden(trace) || trace.meta?.signals) continue
+      const lows = trace.low ?? trace.y, highs = trace.high ?? trace.y
+      const reach = (found[name] ??= { low: Infinity, high: -Infinity, bars: false })
+      reach.bars ||= trace.type === "bar"
+      for (let i = from; i <= to; i++) {
+        if (lows[i] !== null && lows[i] < reach.low) reach.low = lows[i]
+        if (highs[i] !== null && highs[i] > reach.high) reach.high = highs[i]
+      }
+    }
+    const ranges = {}
+    for (const [name, { low, high, bars }] of Object.entries(found)) {
+      if (low > high) continue
+      const bottom = bars ? Math.min(0, low) : low, top = bars ? Math.max(0, high) : high
+      const room = (top - bottom || Math.abs(top) || 1) * (name === "yaxis" ? 0.1 : 0.08)
+      ranges[name] = [bottom === 0 ? 0 : bottom - room, top === 0 ? 0 : top + room]
+    }
+    return ranges
+  }
+
+  hidden(trace) {
+    const drawn = this.graph._fullData?.find((full) => full.uid === trace.uid)
+    return (drawn?.visible ?? true) !== true
+  }
+
+  ticks() {
+    const from = Math.max(0, Math.ceil(this.range[0] - this.base))
+    const to = Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base))
+    const room = Math.max(2, Math.floor((this.graph.clientWidth || 900) / TICK_PX))
+    const { places, labels } = ticks(this.local, from, to, room, (this.range[1] - this.range[0]) / room)
+    return { tickmode: "array", tickvals: places.map((i) => i + this.base), ticktext: labels }
+  }
+
+  // The read-out: the values at the crosshair, else those of the newest bar.
+  show() {
+    this.latest.hidden = this.follow || !this.times.length
+    this.root.dataset.follow = this.follow
+    this.root.dataset.range = this.range.join(",")
+    const i = this.hovered === null ? this.times.length - 1 : this.hovered - this.base
+    const traces = this.graph.data
+    if (!traces || i < 0 || i >= this.times.length) return this.bar.replaceChildren()
+    const price = traces.find((trace) => trace.uid === "candles")
+    const number = (value, digits) =>
+      value === null || value === undefined ? "–" : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    const change = price.open[i] ? (price.close[i] / price.open[i] - 1) * 100 : 0
+    const side = change >= 0 ? "tp-up" : "tp-down"
+    const items = [item("", stamp(this.local[i]), "tp-time")]
+    for (const [name, letter] of [["open", "O"], ["high", "H"], ["low", "L"], ["close", "C"]]) {
+      items.push(item(letter, number(price[name][i], this.digits), side))
+    }
+    items.push(item("", `${change >= 0 ? "+" : ""}${change.toFixed(2)} %`, side))
+    for (const trace of traces) {
+      if (!trace.meta?.readout || this.hidden(trace)) continue
+      const value = item(trace.meta.readout, number(trace.y[i], trace.meta.digits))
+      value.lastChild.style.color = trace.meta.color
+      items.push(value)
+    }
+    this.bar.replaceChildren(...items)
+  }
+
+  // The reasons of the signals at the bar under the pointer, beside it.
+  explain(pointer) {
+    const lines = []
+    for (const trace of pointer ? this.graph.data : []) {
+      const i = trace.meta?.signals && !this.hidden(trace) ? trace.x.indexOf(this.hovered) : -1
+      for (const [signal, reason] of i < 0 ? [] : trace.customdata[i]) {
+        const line = item(`${trace.meta.signals.toUpperCase()} · ${signal}`, reason, trace.meta.signals === "buy" ? "tp-buy" : "tp-sell")
+        lines.push(line)
+      }
+    }
+    this.reasons.replaceChildren(...lines)
+    this.reasons.hidden = !lines.length
+    if (!lines.length) return
+    const place = this.root.getBoundingClientRect(), right = pointer.clientX - place.left
+    const left = right + 16 + this.reasons.offsetWidth > place.width ? right - 16 - this.reasons.offsetWidth : right + 16
+    this.reasons.style.left = `${Math.max(0, left)}px`
+    this.reasons.style.top = `${pointer.clientY - place.top + 14}px`
+  }
+
+  close() {
+    this.closed = true
+    for (const name of RELEASES) window.removeEventListener(name, this.release)
+    this.resizing.disconnect()
+    if (this.drawn) window.Plotly.purge(this.graph)
+    this.root.replaceChildren()
+  }
+}
+
+function part(root, name, tag = "div") {
+  const element = document.createElement(tag)
+  element.className = name
+  root.append(element)
+  return element
+}
+
+function item(name, value, className = "") {
+  const element = document.createElement("span")
+  element.className = `tp-item ${className}`
+  const caption = document.createElement("i"), number = document.createElement("b")
+  caption.textContent = name
+  number.textContent = value
+  element.append(caption, number)
+  return element
+}
+
+const axes = (layout) => Object.keys(layout).filter((name) => name.startsWith("yaxis"))

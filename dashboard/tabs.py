@@ -1,0 +1,139 @@
+"""The tabs below the chart, drawn with Streamlit: signals, data, system."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.bars import price_digits
+from dashboard.charts import signal_label
+from dashboard.connections import Connections
+from dashboard.snapshot import Snapshot
+from dashboard.tables import (
+    HEARTBEAT_COLUMNS,
+    bars_csv,
+    bars_table,
+    events_table,
+    processes_table,
+    signals_table,
+)
+from dashboard.views import as_of, plain
+
+
+def draw(connections: Connections, now: Snapshot, bars: pd.DataFrame) -> None:
+    """Draw signals, data and system below the chart, of which only the open one asks and draws."""
+    first, second, third = st.tabs(["Signals", "Data", "System"], key="panel", on_change="rerun")
+    if first.open:
+        with first:
+            _signals(connections, now)
+    if second.open:
+        with second:
+            _data(now.symbol or "", now.interval, bars)
+    if third.open:
+        with third:
+            system(connections)
+
+
+def system(connections: Connections) -> None:
+    """Draw what the plant knows of itself: processes, gaps, refused rows."""
+    rdb = connections.rdb
+    beats = rdb.last("heartbeats", needs=HEARTBEAT_COLUMNS)
+    table = processes_table(beats.frame, time.time_ns())
+    st.caption("Processes" + (f" · stale: {as_of(beats, connections.time_zone)}" if beats.stale else ""))
+    if table.empty:
+        st.caption("No heartbeat yet.")
+    else:
+        number = st.column_config.NumberColumn
+        st.dataframe(
+            table,
+            hide_index=True,
+            key="processes",
+            column_config={
+                "rows": number(format="localized"),
+                "rows/s": number(format="%.1f"),
+                "behind": number(help="Journal sequence numbers behind the furthest process."),
+                "memory": number(format="%.0f MiB"),
+                "pid": number(format="%d"),
+            },
+        )
+    for table_name, nothing in (("gaps", "No gap was seen."), ("rejects", "No row was refused.")):
+        answer = rdb.select(table_name, needs=("time", "sym"), last=50)
+        events = events_table(answer.frame, connections.time_zone)
+        st.caption(table_name.capitalize() + (f" · {nothing}" if events.empty and not answer.stale else ""))
+        if not events.empty:
+            st.dataframe(events, hide_index=True, height=180, key=table_name)
+    for connection in (connections.rdb, connections.processor):
+        took = "-" if connection.took_ms is None else f"{connection.took_ms:.1f} ms"
+        st.caption(f"{connection.name} at {plain(connection.address)}: last answer took {took}")
+
+
+def _signals(connections: Connections, now: Snapshot) -> None:
+    frame = now.recent_signals.frame
+    kinds = [] if frame is None else sorted(set(frame["signal"].astype(str)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        syms = st.multiselect(
+            "Symbols",
+            now.symbols,
+            key="signal_syms",
+            placeholder="all symbols",
+            label_visibility="collapsed",
+            width=260,
+        )
+        wanted = st.multiselect(
+            "Signals",
+            kinds,
+            format_func=signal_label,
+            key="signal_kinds",
+            placeholder="all signals",
+            label_visibility="collapsed",
+            width=320,
+        )
+        side = st.segmented_control("Side", ["buy", "sell"], key="signal_side", label_visibility="collapsed")
+    table = signals_table(frame, connections.time_zone, syms=syms, sides=[side] if side else [], kinds=wanted)
+    if now.recent_signals.stale:
+        st.caption(f"Stale: {as_of(now.recent_signals, connections.time_zone)}.")
+    if table.empty:
+        filtered = bool(syms or wanted or side)
+        st.caption("No signal passes the filter." if filtered and kinds else "No signals yet.")
+        return
+    colored = table.style.map(
+        lambda value: f"color: {'#26a69a' if value == 'buy' else '#ef5350'}; font-weight: 600", subset=["side"]
+    )
+    st.dataframe(
+        colored,
+        hide_index=True,
+        height=320,
+        key="signals",
+        column_config={
+            "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+            "price": st.column_config.NumberColumn(format=f"%.{price_digits(table['price'].to_numpy(dtype=float))}f"),
+            "reason": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+def _data(symbol: str, interval: str, bars: pd.DataFrame) -> None:
+    if bars.empty:
+        st.caption("No bars to show.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download CSV",
+            data=lambda: bars_csv(bars, symbol, interval),
+            file_name=f"{re.sub(r'[^A-Za-z0-9.-]+', '_', symbol)}_{interval}.csv",
+            mime="text/csv",
+            on_click="ignore",
+            key="download",
+        )
+        st.caption(f"{len(bars)} bars of {plain(symbol)} {interval}, newest first")
+    table = bars_table(bars)
+    digits = price_digits(bars["close"].to_numpy())
+    number = st.column_config.NumberColumn
+    config = {name: number(format=f"%.{digits}f") for name in table.columns if table[name].dtype == "float64"}
+    config |= {"volume": number(format="localized"), "rsi_14": number(format="%.1f")}
+    config |= {name: number(format=f"%.{digits + 1}f") for name in ("macd", "macd_signal", "macd_histogram")}
+    time_column = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True)
+    st.dataframe(table, hide_index=True, height=360, key="data", column_config={**config, "time": time_column})

@@ -1,0 +1,103 @@
+"""The watchlist: last price, change since the day's first bar, and a sparkline for each symbol. Pure, no Streamlit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.bars import local_times, price_digits
+from dashboard.freshness import utc_nanoseconds
+
+SHOWN = 60  # symbols in the list; the rest are reached through the symbol box
+SPARK_BARS = 60
+BATCH = 10  # symbols whose first bar of the day is asked for at once
+ROW_COLUMNS = ("time", "sym", "interval", "open", "close")
+
+
+class DayOpens:
+    """The open of the first bar of the day for each symbol: it does not change, so it is asked for once a day.
+
+    A day begins at midnight in the exchange's time zone; a symbol's day is that of its newest bar.
+    """
+
+    def __init__(self) -> None:
+        self._opens: dict[tuple[str, int], float] = {}
+
+    def unknown(self, last_bars: pd.DataFrame, time_zone: str) -> dict[str, int]:
+        """Return symbol -> start of its day, UTC nanoseconds, for up to BATCH symbols whose open is not known."""
+        starts = day_starts(last_bars, time_zone)
+        return dict([(sym, start) for sym, start in starts.items() if (sym, start) not in self._opens][:BATCH])
+
+    def learn(self, bars: pd.DataFrame, starts: dict[str, int]) -> None:
+        """Take the opens of the symbols in `starts` from `bars`, which begin no later than their days."""
+        times_ns = utc_nanoseconds(bars["time"])
+        syms = bars["sym"].astype(str).to_numpy()
+        opens = bars["open"].to_numpy(dtype=np.float64)
+        today = set(starts.items())
+        self._opens = {key: value for key, value in self._opens.items() if key[0] not in starts or key in today}
+        for sym, start in starts.items():
+            rows = np.flatnonzero((syms == sym) & (times_ns >= start))
+            if len(rows):
+                self._opens[sym, start] = float(opens[rows[times_ns[rows].argmin()]])
+
+    def of(self, sym: str, start: int) -> float | None:
+        return self._opens.get((sym, start))
+
+
+def day_starts(last_bars: pd.DataFrame, time_zone: str) -> dict[str, int]:
+    """Return symbol -> start of the day of its newest bar, UTC nanoseconds."""
+    local = pd.DatetimeIndex(utc_nanoseconds(last_bars["time"]), tz="UTC").tz_convert(time_zone)
+    starts = local.normalize().as_unit("ns").asi8
+    return dict(zip(last_bars["sym"].astype(str), starts.tolist(), strict=True))
+
+
+def watch_rows(
+    last_bars: pd.DataFrame, history: pd.DataFrame | None, opens: DayOpens, time_zone: str
+) -> list[dict[str, Any]]:
+    """Return a row for each of the first SHOWN symbols, by name, as `dashboard.component.watchlist` takes them.
+
+    `last_bars` has the newest bar of each symbol; `history` recent bars with ROW_COLUMNS, for the sparklines.
+    Change is a fraction, 0.0 as long as the first price of the day is unknown (and then its text is a dash).
+    """
+    starts = day_starts(last_bars, time_zone)
+    closes = _closes(history)
+    rows = []
+    listed = last_bars.sort_values("sym", key=lambda syms: syms.astype(str)).head(SHOWN)
+    clocks = local_times(utc_nanoseconds(listed["time"]), time_zone).strftime("%H:%M")
+    columns = [listed[name].tolist() for name in ("sym", "interval", "close")]
+    for sym, interval, last, clock in zip(*columns, clocks, strict=True):
+        spark = closes.get((sym, interval), [last])
+        first = opens.of(sym, starts[sym])
+        change = last / first - 1.0 if first else None
+        rows.append(
+            {
+                "sym": sym,
+                "detail": f"{interval} · {clock}",
+                "last": last,
+                "price": f"{last:,.{price_digits(np.array(spark))}f}",
+                "change": change or 0.0,
+                "change_text": "-" if change is None else f"{change * 100:+.2f} %",
+                "spark": spark,
+            }
+        )
+    return rows
+
+
+def _closes(history: pd.DataFrame | None) -> dict[tuple[str, str], list[float]]:
+    if history is None or history.empty:
+        return {}
+    rows = pd.DataFrame(
+        {
+            "time_ns": utc_nanoseconds(history["time"]),
+            "sym": history["sym"].astype(str).to_numpy(),
+            "interval": history["interval"].astype(str).to_numpy(),
+            "close": history["close"].to_numpy(dtype=np.float64),
+        }
+    )
+    rows = rows[np.isfinite(rows["close"])].sort_values("time_ns", kind="stable")
+    return {
+        (str(sym), str(interval)): group["close"].tail(SPARK_BARS).tolist()
+        for (sym, interval), group in rows.groupby(["sym", "interval"], sort=False)
+    }

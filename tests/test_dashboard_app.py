@@ -1,0 +1,206 @@
+import doctest
+import importlib
+import pkgutil
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import streamlit as st
+from dashboard_market import PRICES, Market
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from dashboard.connections import Connections
+
+HOME = Path(dashboard.__file__).parent
+MODULES = sorted(module.name for module in pkgutil.iter_modules([str(HOME)]))
+
+
+def page(connections: Connections) -> AppTest:
+    def script(connections):  # type: ignore[no-untyped-def]
+        from dashboard.app import main
+
+        main(connections)
+
+    return AppTest.from_function(script, args=(connections,), default_timeout=30).run()
+
+
+def badges(at: AppTest) -> str:
+    return " ".join(element.value for element in at.markdown)
+
+
+def charts(at: AppTest) -> list[Any]:
+    found = [element.proto for element in at.get("bidi_component")]
+    return [proto for proto in found if proto.component_name == "tickplant.chart"]
+
+
+def test_a_live_plant_shows_chart_signals_and_what_it_is() -> None:
+    at = page(Market().connections())
+    assert not at.exception
+    assert not at.error
+    assert len(charts(at)) == 1
+    for text in ("rdb up", "processor up", "live · last tick", "simulated data"):
+        assert text in badges(at)
+    assert at.selectbox(key="symbol").options == sorted(PRICES)
+    assert len(at.dataframe[0].value) > 10
+
+
+class TwoIntervals(Market):
+    """A market in which AAPL has 5-minute bars too, of the same times."""
+
+    def rows(self, table: str) -> pd.DataFrame:
+        rows = super().rows(table)
+        if "interval" not in rows.columns:
+            return rows
+        return pd.concat([rows, rows[rows["sym"] == "AAPL"].assign(interval="5m")]).sort_values("time", kind="stable")
+
+
+def test_intervals_are_switched_and_a_symbol_without_the_interval_shows_its_own() -> None:
+    at = page(TwoIntervals().connections())
+    switch = at.get_by_key("interval")
+    assert (switch.options, switch.value) == (["1m", "5m"], "1m")
+    switch.set_value("5m").run()
+    assert '"AAPL 5m"' in charts(at)[0].json
+    at.selectbox(key="symbol").select("TSLA").run()
+    assert not at.exception
+    assert '"TSLA 1m"' in charts(at)[0].json
+
+
+def test_data_of_another_source_is_not_called_simulated() -> None:
+    assert "simulated" not in badges(page(Market(source="finazon").connections()))
+
+
+def test_another_symbol_is_asked_for_and_shown() -> None:
+    market = Market()
+    at = page(market.connections())
+    at.selectbox(key="symbol").select("TSLA").run()
+    assert not at.exception
+    asked = [(table, query["sym"]) for who, table, query in market.asked if query.get("sym") == "TSLA"]
+    assert {table for table, _ in asked} == {"bars", "indicators", "signals"}
+    assert '"TSLA 1m"' in charts(at)[0].json
+
+
+def test_a_switched_off_layer_leaves_the_figure() -> None:
+    at = page(Market().connections())
+    assert '"rsi_14"' in charts(at)[0].json
+    shown = at.get_by_key("layers")
+    shown.set_value([layer for layer in shown.value if layer != "RSI"]).run()
+    assert '"rsi_14"' not in charts(at)[0].json
+
+
+def test_no_bars_yet_asks_whether_a_feed_is_running() -> None:
+    at = page(Market(bars=0).connections())
+    assert not at.exception
+    assert "No bars yet" in badges(at)
+    assert any("Is a feed running" in caption.value for caption in at.caption)
+    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+    assert not charts(at)
+
+
+def test_an_rdb_that_never_answered_says_where_it_was_sought_and_what_to_do() -> None:
+    market = Market()
+    market.up = False
+    at = page(market.connections())
+    assert not at.exception
+    assert "rdb down" in badges(at)
+    assert "No data: the rdb is not answering" in badges(at)
+    assert "tcp://127.0.0.1:5006" in at.error[0].value
+    assert "supervisorctl start rdb" in at.error[0].value
+
+
+def test_an_rdb_that_went_away_leaves_the_chart_marked_stale_and_comes_back() -> None:
+    market = Market()
+    at = page(market.connections())
+    market.up = False
+    at.run()
+    assert not at.exception
+    assert '"stale": true' in charts(at)[0].json
+    assert "stale chart" in charts(at)[0].json
+    assert "last known tick" in badges(at)
+    market.up = True
+    at.run()
+    assert not at.error
+    assert '"stale": false' in charts(at)[0].json
+
+
+def test_without_the_processor_candles_stay_live_and_overlays_are_called_old() -> None:
+    market = Market()
+    at = page(market.connections())
+    market.processor_up = False
+    market.advance(3)
+    at.run()
+    assert not at.exception
+    assert "processor down" in badges(at)
+    assert "rdb up" in badges(at)
+    assert '"stale": false' in charts(at)[0].json
+    assert "overlays as of" in charts(at)[0].json
+
+
+def test_a_processor_that_was_never_there_leaves_candles_without_overlays() -> None:
+    market = Market()
+    market.processor_up = False
+    at = page(market.connections())
+    assert not at.exception
+    assert "no overlays" in charts(at)[0].json
+    assert "No signals yet." in [caption.value for caption in at.caption]
+
+
+def test_signals_are_filtered_by_side_and_symbol() -> None:
+    at = page(Market().connections())
+    at.get_by_key("signal_side").set_value("sell").run()
+    assert set(at.dataframe[0].value["side"]) == {"sell"}
+    at.multiselect(key="signal_syms").select("TSLA").run()
+    assert set(at.dataframe[0].value["symbol"]) == {"TSLA"}
+
+
+def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> None:
+    at = page(Market(120).connections())
+    at.session_state["panel"] = "Data"
+    at.run()
+    assert len(at.dataframe[0].value) == 120
+    at.session_state["panel"] = "System"
+    at.run()
+    assert not at.exception
+    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+
+
+def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dashboard.connections.TIMEOUT_S", 0.05)
+    for section in ("RDB", "PROCESSOR"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            monkeypatch.setenv(f"PLANT_{section}__PORT", str(free.getsockname()[1]))
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    assert not at.exception
+    assert "No data: the rdb is not answering" in badges(at)
+    assert "processor down" in badges(at)
+
+
+def test_settings_that_cannot_be_used_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLANT_CONFIG", str(tmp_path / "missing.toml"))
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    assert not at.exception
+    assert "missing" in at.error[0].value
+
+
+def test_no_module_is_named_like_a_package_that_others_import() -> None:
+    """`streamlit run dashboard/app.py` puts dashboard/ first on the path, so such a name would hide the package."""
+    elsewhere = [path for path in sys.path if Path(path or ".").resolve() != HOME]
+    hidden = {module.name for module in pkgutil.iter_modules(elsewhere)} | set(sys.stdlib_module_names)
+    assert not hidden & set(MODULES)
+
+
+def test_the_time_zone_of_the_settings_reaches_the_header() -> None:
+    at = page(Market().connections(time_zone="Asia/Tokyo"))
+    assert any("Asia/Tokyo" in caption.value for caption in at.caption)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_the_docstrings_are_true(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"dashboard.{name}")).failed == 0

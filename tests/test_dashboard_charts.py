@@ -1,0 +1,122 @@
+import json
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from dashboard_market import SESSION_BARS, Market
+
+from dashboard.bars import chart_bars
+from dashboard.charts import LAYERS, figure, signal_label, signal_markers
+from dashboard.tables import chart_signals
+
+MARKET = Market(500)
+
+
+def bars_of(market: Market = MARKET) -> pd.DataFrame:
+    rows, indicators = market.rows("bars"), market.rows("indicators")
+    return chart_bars(rows[rows["sym"] == "AAPL"], indicators[indicators["sym"] == "AAPL"], "1m", "America/New_York")
+
+
+def signals_of(market: Market = MARKET) -> pd.DataFrame | None:
+    return chart_signals(market.rows("signals"), "AAPL", "1m")
+
+
+def traces(shown: tuple[str, ...] = LAYERS) -> dict[str, Any]:
+    return {trace["uid"]: trace for trace in figure(bars_of(), signals_of(), shown, key="AAPL 1m")["data"]}
+
+
+def test_plotly_accepts_the_whole_figure() -> None:
+    made = figure(bars_of(), signals_of(), LAYERS, key="AAPL 1m")
+    drawn = go.Figure(made)  # raises ValueError for a property it does not know
+    assert len(drawn.data) == len(made["data"]) == 13
+
+
+def test_the_figure_is_strict_json_although_indicators_begin_unknown() -> None:
+    text = json.dumps(figure(bars_of(), signals_of(), LAYERS, key="AAPL 1m"), allow_nan=False)
+    assert json.loads(text)["data"][0]["type"] == "candlestick"
+    assert traces()["sma_20"]["y"][:19] == [None] * 19
+
+
+@pytest.mark.parametrize(
+    ("layer", "uids"),
+    [
+        ("Volume", {"volume"}),
+        ("SMA 20", {"sma_20"}),
+        ("EMA 20", {"ema_20"}),
+        ("EMA 50", {"ema_50"}),
+        ("Bollinger", {"bb_upper", "bb_lower"}),
+        ("RSI", {"rsi_14"}),
+        ("MACD", {"macd", "macd_signal", "macd_histogram"}),
+        ("Signals", {"buy", "sell"}),
+    ],
+)
+def test_each_layer_can_be_switched_off(layer: str, uids: set[str]) -> None:
+    without = traces(tuple(name for name in LAYERS if name != layer))
+    assert traces().keys() - without.keys() == uids
+    assert traces((layer,)).keys() == {"candles", *uids}
+
+
+def test_panes_share_the_height_without_touching_and_follow_what_is_shown() -> None:
+    def domains(shown: tuple[str, ...]) -> list[tuple[float, float]]:
+        layout = figure(bars_of(), None, shown, key="k")["layout"]
+        return [tuple(axis["domain"]) for name, axis in layout.items() if name.startswith("yaxis")]
+
+    full = domains(LAYERS)
+    assert len(full) == 4
+    assert full[0][1] == 1.0
+    assert full[-1][0] == 0.0
+    assert all(upper[0] > lower[1] for upper, lower in pairwise(full))
+    assert domains(("SMA 20",)) == [(0.0, 1.0)]
+
+
+def test_bars_lie_side_by_side_over_the_night_and_a_line_marks_the_new_day() -> None:
+    made = figure(bars_of(), None, LAYERS, key="k")
+    assert made["data"][0]["x"] == list(range(500))
+    days = [shape["x0"] for shape in made["layout"]["shapes"] if shape.get("xref") == "x"]
+    assert days == [SESSION_BARS - 0.5]
+
+
+def test_zoom_is_kept_while_the_key_stays() -> None:
+    assert figure(bars_of(), None, (), key="AAPL 1m")["layout"]["uirevision"] == "AAPL 1m"
+
+
+def test_rsi_has_its_lines_at_30_and_70_and_a_range_of_its_own() -> None:
+    layout = figure(bars_of(), None, ("RSI",), key="k")["layout"]
+    assert layout["yaxis3"]["range"] == [0, 100]
+    assert {30, 70} <= {shape["y0"] for shape in layout["shapes"] if shape["yref"] == "y3"}
+
+
+def test_signals_become_markers_at_their_bars_with_their_reasons() -> None:
+    signals = signals_of()
+    assert signals is not None
+    buy, sell = signal_markers(bars_of(), signals)
+    assert len(buy["x"]) + len(sell["x"]) == len(signals.drop_duplicates(["time_ns", "side"]))
+    assert len(buy["x"]) > 0
+    lows = bars_of()["low"]
+    assert all(y < lows[x] for x, y in zip(buy["x"], buy["y"], strict=True))
+    first = signals[signals["side"] == "buy"].iloc[0]
+    assert buy["customdata"][0][0] == [signal_label(first["signal"]), first["detail"]]
+
+
+def test_two_signals_of_one_bar_share_a_marker() -> None:
+    signals = signals_of()
+    assert signals is not None
+    one = signals[signals["side"] == "buy"].head(1)
+    buy, _ = signal_markers(bars_of(), pd.concat([one, one.assign(signal="macd_cross_up", detail="why")]))
+    assert len(buy["x"]) == 1
+    assert [signal for signal, _ in buy["customdata"][0]][1] == "MACD cross up"
+
+
+def test_signals_of_bars_not_loaded_or_of_no_known_side_have_no_marker() -> None:
+    signals = signals_of()
+    assert signals is not None
+    elsewhere = pd.concat([signals.assign(time_ns=5), signals.assign(side="hold")])
+    assert [trace["x"] for trace in signal_markers(bars_of(), elsewhere)] == [[], []]
+    assert [trace["x"] for trace in signal_markers(bars_of(), None)] == [[], []]
+
+
+def test_a_single_bar_makes_a_figure() -> None:
+    made = figure(bars_of(Market(1)), None, LAYERS, key="k")
+    assert made["layout"]["xaxis"]["range"] == [-0.5, 6.5]
