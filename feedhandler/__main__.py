@@ -11,7 +11,6 @@ from collections import deque
 from typing import Any
 
 from feedhandler.feed import Batch, Feed
-
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.publisher import Publisher

@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A kdb-style tick plant: start it, look at it, ask it.",
 )
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
 
 Config = Annotated[
@@ -198,9 +198,10 @@ def _wait_until_well(settings: Settings, place: Supervision) -> list[Health]:
 
 
 def _print_health(healths: list[Health]) -> None:
-    table = RichTable(
-        "process", "state", "pid", "up for", "rows", "rows/s", "memory", "seq", "", box=None, pad_edge=False
-    )
+    table = RichTable(box=None, pad_edge=False)
+    for heading in ("process", "state", "pid", "up for", "rows", "rows/s", "memory", "seq", ""):
+        right = heading in ("pid", "up for", "rows", "rows/s", "memory", "seq")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "")
     for h in healths:
         colour = "green" if h.state == WELL else "yellow" if h.state in ("starting", "late") else "red"
         table.add_row(
