@@ -46,7 +46,7 @@ def up(
 ) -> None:
     """Start the plant under supervisord."""
     settings, place = _plant(config)
-    write_configuration(place, settings)
+    write_configuration(place, config)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path}
     if config:

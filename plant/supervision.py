@@ -34,7 +34,7 @@ _TEMPLATE = """\
 
 [supervisord]
 directory={here}
-pidfile={run}/supervisord.pid
+{environment}pidfile={run}/supervisord.pid
 logfile={run}/supervisord.log
 logfile_maxbytes=10MB
 childlogdir={run}
@@ -80,9 +80,10 @@ class Supervision:
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of supervisord's XML-RPC interface. Raises Unavailable if it does not run."""
-        proxy = xmlrpc.client.ServerProxy("http://localhost", SupervisorTransport(serverurl=f"unix://{self.socket}"))
+        transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
         try:
-            return getattr(proxy, method)(*arguments)
+            with xmlrpc.client.ServerProxy("http://localhost", transport) as proxy:
+                return getattr(proxy, method)(*arguments)
         except (OSError, http.client.HTTPException):
             raise Unavailable(f"no supervisord at {self.socket}; start the plant with `plant up`") from None
         except xmlrpc.client.Fault as fault:
@@ -112,13 +113,14 @@ def supervision_of(settings: Settings, config: str | None = None) -> Supervision
     return Supervision(run / "supervisord.conf", run, _socket_in(run))
 
 
-def write_configuration(place: Supervision, settings: Settings) -> None:
+def write_configuration(place: Supervision, config: str | None = None) -> None:
     """Write supervisord.conf into the data folder, unless the plant has one of its own beside plant.toml."""
     place.run.mkdir(parents=True, exist_ok=True)
     if place.configuration.parent == place.run:
-        text = configuration(
-            str(settings.plant.data), str(place.run), str(place.socket), str(Path(sys.executable).parent)
-        )
+        file = file_of(config)
+        environment = f'environment=PLANT_CONFIG="{file}"\n' if file.is_file() else ""
+        bin_folder = str(Path(sys.executable).parent)
+        text = configuration(str(file.parent), str(place.run), str(place.socket), bin_folder, environment)
         place.configuration.write_text(text)
 
 
@@ -127,13 +129,17 @@ def configuration(
     run: str = "%(here)s/run",
     socket: str = "%(here)s/run/supervisor.sock",
     bin_folder: str = "%(here)s/.venv/bin",
+    environment: str = "",
 ) -> str:
-    """Return the text of supervisord.conf; the defaults give the one at the root of the repository."""
+    """Return the text of supervisord.conf; the defaults give the one at the root of the repository.
+
+    `environment` is a line for the section [supervisord], or empty.
+    """
     programs = ""
     for priority, name in enumerate(PROCESSES, 1):
         command = f"python -m feedhandler.roster {run}/feeds.conf" if name == "feeds" else f"python -m {name}"
         programs += program(name, f"sh -c 'PATH=\"{bin_folder}:$PATH\" exec {command}'", run, priority * 10)
-    return _TEMPLATE.format(here=here, run=run, socket=socket, programs=programs)
+    return _TEMPLATE.format(here=here, run=run, socket=socket, environment=environment, programs=programs)
 
 
 def program(name: str, command: str, run: str, priority: int, more: str = "") -> str:

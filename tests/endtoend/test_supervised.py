@@ -1,0 +1,136 @@
+"""The plant as its user runs it: `plant up`, supervisord, the dashboard's page, `plant status`, `plant down`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from running import free_ports
+
+from plant.client import Connection, publisher
+from plant.errors import Unavailable
+from plant.settings import load
+from plant.supervision import configuration, supervision_of
+
+ROOT = Path(__file__).parents[2]
+FEEDS = '[[feeds]]\nkind = "simulated"\nhistory_minutes = 30\nupdate_s = 0.5\nsymbols = ["AAPL", "TSLA"]\n'
+
+
+class Supervised:
+    """A plant under supervisord in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = iter(free_ports(6))
+        self.folder = folder
+        self.config = folder / "plant.toml"
+        self.sections = (
+            f"[tickerplant]\ningest_port = {next(ports)}\npublish_port = {next(ports)}\njournal_port = {next(ports)}\n"
+            f"[rdb]\nport = {next(ports)}\n[processor]\nport = {next(ports)}\ntimer_s = 1.0\n"
+            f"[dashboard]\nport = {next(ports)}\n"
+        )
+        self.config.write_text(self.sections + FEEDS)
+
+    def plant(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `plant`."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PLANT_")}
+        command = [sys.executable, "-c", "from plant.cli import main; main()", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120,
+                              check=False)  # fmt: skip
+
+    def states(self) -> dict[str, str]:
+        """Return process -> state."""
+        return {h["process"]: h["state"] for h in json.loads(self.plant("status", "--json").stdout)}
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Supervised]:
+    """Return a plant that is up; afterwards it is down, and no process of it is left."""
+    made = Supervised(tmp_path)
+    up = made.plant("up", "-d")
+    assert up.returncode == 0, up.stdout + up.stderr
+    family = psutil.Process(supervision_of(load(made.config), str(made.config)).call("supervisor.getPID"))
+    members = [family, *family.children(recursive=True)]
+    yield made
+    members += family.children(recursive=True)
+    down = made.plant("down")
+    _, alive = psutil.wait_procs(members, timeout=5)
+    assert (down.returncode, alive) == (0, []), down.stderr
+
+
+def test_every_process_is_up_and_comes_back_after_sigkill(
+    supervised: Supervised, eventually: Callable[..., Any]
+) -> None:
+    names = ("tickerplant", "rdb", "processor", "feeds", "feed-simulated", "dashboard")
+    assert supervised.states() == dict.fromkeys(names, "up")
+    settings = load(supervised.config)
+    page = urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboard.port}/", timeout=10).read()
+    assert b"<title>" in page
+
+    db = Connection("rdb", settings.address(settings.rdb.port), timeout_s=2)
+    processor = Connection("processor", settings.address(settings.processor.port), timeout_s=2)
+    place = supervision_of(settings, str(supervised.config))
+    for victim in ("tickerplant", "rdb", "processor", "feed-simulated"):
+        before = {p["name"]: p["pid"] for p in place.processes()}
+        bars = db.count("bars")
+        os.kill(before[victim], signal.SIGKILL)
+        eventually(
+            lambda v=victim, b=before: any(p["name"] == v and p["pid"] not in (0, b[v]) for p in place.processes()), 10
+        )
+        eventually(
+            lambda n=bars: n <= _count(db, "bars") == _count(processor, "indicators"), 10, lambda: (db, processor)
+        )
+    db.close()
+    processor.close()
+    eventually(lambda: set(supervised.states().values()) == {"up"}, 30, supervised.states)
+
+
+def test_a_feed_added_to_plant_toml_starts_and_a_removed_one_stops(
+    supervised: Supervised, eventually: Callable[..., Any]
+) -> None:
+    second = FEEDS.replace('["AAPL", "TSLA"]', '["COIN"]') + 'name = "coins"\n'
+    supervised.config.write_text(supervised.sections + FEEDS + second)
+    settings = load(supervised.config)
+    db = Connection("rdb", settings.address(settings.rdb.port))
+    eventually(lambda: db.count("bars", sym="COIN") >= 30, 20)
+    db.close()
+    supervised.config.write_text(supervised.sections + second)
+    eventually(lambda: "feed-simulated" not in supervised.states(), 20, supervised.states)
+    assert supervised.states()["feed-coins"] == "up"
+
+
+def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> None:
+    assert supervised.plant("status").returncode == 0
+    place = supervision_of(load(supervised.config), str(supervised.config))
+    place.call("supervisor.stopProcess", "processor")
+    answer = supervised.plant("status")
+    assert (answer.returncode, "stopped" in answer.stdout) == (3, True)
+
+
+def test_status_without_a_plant_exits_with_4_and_says_how_to_start_it(tmp_path: Path) -> None:
+    answer = Supervised(tmp_path).plant("status")
+    assert answer.returncode == 4
+    assert "plant up" in answer.stderr
+
+
+def test_the_repository_s_supervisord_conf_is_the_one_a_plant_gets() -> None:
+    assert (ROOT / "supervisord.conf").read_text() == configuration()
+
+
+def test_a_publisher_without_a_plant_says_so(tmp_path: Path) -> None:
+    Supervised(tmp_path)
+    with pytest.raises(Unavailable, match="is the plant up"):
+        publisher("feed", config=str(tmp_path / "plant.toml"), timeout_s=0.3)
+
+
+def _count(connection: Connection, table: str) -> int:
+    try:
+        return connection.count(table)
+    except Unavailable:
+        return -1
