@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak bench lint format install browser clean
+.PHONY: run stop test soak bench lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -32,6 +32,9 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install
+	$(BIN)/python docs/render_tables.py
 
 install: .venv/installed
 

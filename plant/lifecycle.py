@@ -69,7 +69,9 @@ class Timer:
         now = time.monotonic()
         if now < self._due:
             return False
-        self._due = max(self._due + self.interval_s, now)
+        self._due += self.interval_s
+        if self._due <= now:
+            self._due = now + self.interval_s
         return True
 
 

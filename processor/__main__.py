@@ -26,9 +26,9 @@ class Processor(Follower):
         self._computing = False
 
     def step(self) -> None:
-        """Take what has come, and compute when the timer says so."""
+        """Take what has come, and compute when the timer says so; bars after a pause need not wait for it."""
         super().step()
-        if self.caught_up and self.publisher.connected and self.timer.due():
+        if self.engine.waiting and self.caught_up and self.publisher.connected and self.timer.due():
             self._computing = True
             self._compute()
 

@@ -54,6 +54,11 @@ class Engine:
         self._series: dict[tuple[str, str], Series] = {}
         self._open: set[tuple[str, str]] = set()  # with changed bars, or with one still forming
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are bars that a tick might compute."""
+        return bool(self._open)
+
     def take(self, batch: Batch) -> None:
         """Take a batch of `bars`, or of the plant's own `indicators` and `signals`, as they come out of the plant."""
         if batch.table == "bars":

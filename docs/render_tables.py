@@ -1,0 +1,43 @@
+"""Write docs/tables.md from the declarations in plant/schema.py: python docs/render_tables.py."""
+
+from pathlib import Path
+
+from plant.schema import FIXED_DTYPES, TABLES, Table
+
+HEAD = """# Tables
+
+Made from `plant/schema.py` by `make docs`; a test compares the two. Times are UTC nanoseconds (`timestamp[ns, UTC]` in
+Arrow and pandas); a symbol is dictionary-encoded; a float that is not known is NaN, null in answers. Every table also
+answers `seq` (journal sequence number of its batch) and `received` (when the tickerplant took it).
+
+A table with a key is revised: a later row with the same key replaces the earlier one in every answer. The journal keeps
+every revision. Rows that fail a check go to `rejects`.
+
+A table of your own is declared in plant.toml:
+
+    [[tables]]
+    name = "news"
+    columns = [["time", "time"], ["sym", "symbol"], ["headline", "text", "what happened"]]
+    key = []
+"""
+
+
+def page() -> str:
+    """Return the text of docs/tables.md."""
+    return HEAD + "".join(_section(table) for table in TABLES)
+
+
+def _section(table: Table) -> str:
+    lines = [f"\n## {table.name}\n"]
+    if table.key:
+        lines.append(f"Key: {', '.join(table.key)}.\n")
+    lines += ["| column | kind | dtype | meaning |", "|---|---|---|---|"]
+    for column in table.columns:
+        dtype = FIXED_DTYPES.get(column.kind, "string").replace("<i8", "int64").replace("<f8", "float64")
+        lines.append(f"| {column.name} | {column.kind} | {dtype} | {column.meaning} |")
+    lines += ["", "Checks: " + "; ".join(check.reason for check in table.checks) + "."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("tables.md").write_text(page())
