@@ -13,7 +13,7 @@ from typing import Any
 from feedhandler.feed import Batch, Feed
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
-from plant.publisher import Publisher
+from plant.publishing import Publisher
 from plant.settings import FeedSettings, FinazonFeedSettings, RecordedFeedSettings, Settings, SimulatedFeedSettings
 
 

@@ -124,7 +124,7 @@ class Answerer:
     def _whole(self, snapshot: Snapshot) -> pa.Table:
         """Return a table for SQL: every row in force, in order of arrival, numbers not copied if all are in force."""
         force = snapshot.in_force()
-        names = _names(snapshot, None)
+        names = (*snapshot.table.declaration.names, *META_COLUMNS)
         table = pa.table({n: arrow_column(snapshot.column(n), n in ("time", "received")) for n in names})
         return table if force is None or force.all() else table.filter(pa.array(force))
 
@@ -173,7 +173,7 @@ class Answerer:
         end = None if not len(rows) else int(left.column("time")[rows[-1]]) + 1
         others = self._rows(right, query.Select(question.right, question.sym, None, end))
         found = _in_force_at(left, rows, right, others, question)
-        answer = _arrow(left, _names(left, None)[:-2], rows)
+        answer = _arrow(left, _names(left, None), rows)
         for name in right.table.declaration.names:
             shown = f"{question.right}_time" if name == "time" else name
             if shown not in answer.column_names:
@@ -213,7 +213,7 @@ def _names(snapshot: Snapshot, columns: tuple[str, ...] | None) -> tuple[str, ..
     for name in columns or ():
         if name not in known:
             raise UnknownColumn.named(name, declaration.name, known)
-    return known if columns is None else columns
+    return declaration.names if columns is None else columns
 
 
 def _condition(snapshot: Snapshot, name: str, operator: str, value: Any) -> Any:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from plant import query
 from plant.batch import nanoseconds
 from plant.errors import QueryError, UnknownTable
-from plant.publisher import Publisher
+from plant.publishing import Publisher
 from plant.request import Requester
 from plant.schema import Schema, Table
 from plant.server import from_ipc

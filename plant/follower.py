@@ -9,7 +9,7 @@ from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.memory import MemoryTable
-from plant.publisher import Publisher
+from plant.publishing import Publisher
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber

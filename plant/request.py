@@ -92,3 +92,7 @@ class Requester:
             if self._socket is not None:
                 self._socket.close(0)
                 self._socket = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_socket", None) is not None:
+            self.close()

@@ -177,6 +177,13 @@ def _positive(name: str) -> Check:
     return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
 
 
+def _unknown_or_not_negative(name: str) -> Check:
+    return Check(
+        f"{name} must be a finite number, 0 or more, or not known (NaN)",
+        lambda c: ((c[name] >= 0) & (c[name] < np.inf)) | (c[name] != c[name]),
+    )
+
+
 def _not_negative(name: str) -> Check:
     return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
 
@@ -241,7 +248,7 @@ TABLES = (
     trade_id   text    the venue's own id, empty if it has none
     """,
         (),
-        (_positive("price"), _not_negative("size")),
+        (_positive("price"), _unknown_or_not_negative("size")),
     ),
     _table(
         "quotes",
@@ -253,7 +260,7 @@ TABLES = (
     source     symbol  feed that sent it
     """,
         (),
-        tuple(map(_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
+        tuple(map(_unknown_or_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
     ),
     _table(
         "indicators",

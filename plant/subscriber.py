@@ -104,6 +104,10 @@ class Subscriber:
         self._live.close(0)
         self._journal.close(0)
 
+    def __del__(self) -> None:
+        if hasattr(self, "_journal"):  # a for loop that was left need not close anything
+            self.close()
+
     def __enter__(self) -> "Subscriber":
         return self
 

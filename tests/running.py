@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plant.client import Connection, publisher, subscriber_of
-from plant.publisher import Publisher
+from plant.publishing import Publisher
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber
 

@@ -15,7 +15,7 @@ from plant import batch, request, sockets
 from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
-from plant.publisher import ACK
+from plant.publishing import ACK
 from tickerplant.sequencer import Own, Sequencer
 
 TURN_MESSAGES = 2000
