@@ -39,6 +39,7 @@ class Symbols:
         """Return the column of these strings, in order of first appearance."""
         known: dict[str, int] = {}
         codes = [known.setdefault(s, len(known)) for s in strings]
+        "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
         return cls(list(known), np.array(codes, dtype=np.int32))
 
     def __len__(self) -> int:
@@ -182,7 +183,7 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
                 f"{table.name}: no column {column.name!r}, which every row needs; give {', '.join(table.names)}"
             )
         else:
-            value = _constant(column, count, (defaults or {}).get(column.name, DEFAULTS[column.kind]))
+            value = constant(column, count, (defaults or {}).get(column.name, DEFAULTS[column.kind]))
         if len(value) != count:
             raise BadRows(f"{table.name}.{column.name}: expected {count} values as in time, found {len(value)}")
         columns[column.name] = value
@@ -215,7 +216,8 @@ def _is_column(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
-def _constant(column: Column, count: int, value: Any) -> Any:
+def constant(column: Column, count: int, value: Any) -> Any:
+    """Return a column of `count` times the same value."""
     if column.kind == "symbol":
         return Symbols([str(value)], np.zeros(count, dtype=np.int32))
     if column.kind == "text":

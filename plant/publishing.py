@@ -1,9 +1,12 @@
 """Publish rows into the plant: acknowledged, sent again when in doubt, and never twice.
 
-Any thread may publish. A thread of the publisher's own renews lost connections and takes acknowledgements; what a call
-of `publish` can send at once it sends itself, so that an idle plant sees a row within microseconds.
+Any thread may publish. While fewer than WINDOW records are unacknowledged, a row is sent at once, by the call itself,
+so that an idle plant sees it within microseconds. Beyond that rows gather until an acknowledgement comes, or FULL_ROWS are
+together: the batches grow with the load, as in Nagle's algorithm (RFC 896). A thread of the publisher's own takes
+acknowledgements, sends what has gathered, and renews lost connections.
 """
 
+import select
 import struct
 import threading
 import time
@@ -14,13 +17,25 @@ import msgpack
 import zmq
 
 from plant import sockets, wire
-from plant.batch import columns_of
 from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
+from plant.gathering import Gathering
 from plant.outbox import Outbox
 from plant.schema import Schema
 
 OUTBOX_BYTES = 32 * 2**20
 """A publisher that holds more unacknowledged bytes makes its caller wait."""
+
+WINDOW = 2
+"""Unacknowledged records that may be under way before rows gather."""
+
+FULL_ROWS = 1000
+"""Rows that make a record whatever is under way."""
+
+RECORD_ROWS = 20_000
+"""A frame of more rows becomes several records."""
+
+LOOK_EVERY = 32
+"""Gathered publishes between looks for an acknowledgement."""
 
 HELLO_AGAIN_S = 1.0
 """Pause before asking again, while no welcome or no acknowledgement comes."""
@@ -51,7 +66,11 @@ class Publisher:
         self._outbox = Outbox()
         self._outbox_bytes = outbox_bytes
         self._lock = threading.RLock()
-        self._idle = threading.Event()
+        self._wake = threading.Event()
+        self._resting = False
+        self._calls = 0
+        self._gathering: Gathering | None = None
+        self._gatherings: dict[str, Gathering] = {}
         self._closed = False
         self._fatal: PlantError | None = None
         self._hello_sent: float | None = None
@@ -74,7 +93,7 @@ class Publisher:
     @property
     def waiting(self) -> int:
         """Unacknowledged batches."""
-        return len(self._outbox)
+        return len(self._outbox) + (self._gathering is not None and self._gathering.rows > 0)
 
     def wait_connected(self, timeout_s: float = 10.0) -> int:
         """Wait for the tickerplant and return `accepted`; raises Unavailable."""
@@ -87,23 +106,23 @@ class Publisher:
         Returns at once unless too much is unacknowledged; then it waits, and raises Unavailable after `timeout_s`, the
         rows not taken. A `source` column that is not given holds the publisher's name.
         """
-        declared = self._schema[table]
-        columns = columns_of(declared, rows, {"source": self.name})
-        count = len(columns["time"])
-        if not count:
-            return
-        record = wire.encode(declared, columns, self._source_id, 0)
-        if self._outbox.bytes + len(record) > self._outbox_bytes:
-            self._service_until(
-                lambda: self._outbox.bytes + len(record) <= self._outbox_bytes or not len(self._outbox),
-                timeout_s,
-                f"has not acknowledged {self._outbox.bytes:,} bytes",
-            )
         with self._lock:
-            self._check()
-            self._outbox.add(record, count)
-            self._send()
-        self._idle.set()
+            if self._fatal or self._closed:
+                self._check()
+            if self._outbox.bytes >= self._outbox_bytes:
+                self._wait_for_room(timeout_s)
+            gathering = self._gathering
+            if gathering is None or gathering.table.name != table:
+                gathering = self._gather(table)
+            gathering.add(rows)
+            self._calls += 1
+            if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
+                self._seal()
+                self._send()
+            elif self._calls % LOOK_EVERY == 0:
+                self._service()
+        if self._resting:
+            self._wake.set()
 
     def flush(self, timeout_s: float = 10.0) -> int:
         """Wait until everything published is in the journal; return the sequence number of its last batch.
@@ -112,9 +131,9 @@ class Publisher:
         to batches that went to rejects as a whole is raised here, once.
         """
         self._service_until(
-            lambda: self._welcomed and not len(self._outbox),
+            lambda: self._welcomed and not self.waiting,
             timeout_s,
-            lambda: f"has not acknowledged {len(self._outbox)} batches",
+            lambda: f"has not acknowledged {self.waiting} batches",
         )
         if self.errors:
             raise self.errors.pop(0)
@@ -123,12 +142,12 @@ class Publisher:
     def close(self, timeout_s: float = 10.0) -> None:
         """Flush and disconnect. Raises Unavailable if rows remain unacknowledged; they are lost with this process."""
         try:
-            if len(self._outbox) and self._fatal is None:
+            if self.waiting and self._fatal is None:
                 self.flush(timeout_s)
         finally:
             with self._lock:
                 self._closed = True
-            self._idle.set()
+            self._wake.set()
             self._keeper.join()
             self._socket.close(0)
 
@@ -162,18 +181,51 @@ class Publisher:
                     "is the plant up? `plant status` tells"
                 )
 
+    def _gather(self, table: str) -> Gathering:
+        """Return what gathers rows of `table`; rows of another table go first."""
+        found = self._gatherings.get(table)
+        if found is None:
+            found = self._gatherings[table] = Gathering(self._schema[table], {"source": self.name})
+        self._seal()
+        self._gathering = found
+        return found
+
+    def _seal(self) -> None:
+        """Make the rows gathered into records of the outbox."""
+        gathering = self._gathering
+        columns = gathering.take() if gathering else None
+        if gathering is None or columns is None:
+            return
+        self.errors += gathering.refused
+        gathering.refused.clear()
+        count = len(columns["time"])
+        for start in range(0, count, RECORD_ROWS):
+            part = columns if count <= RECORD_ROWS else {n: c[start : start + RECORD_ROWS] for n, c in columns.items()}
+            record = wire.encode(gathering.table, part, self._source_id, 0)
+            self._outbox.add(record, len(part["time"]))
+
+    def _wait_for_room(self, timeout_s: float) -> None:
+        self._service_until(
+            lambda: self._outbox.bytes < self._outbox_bytes,
+            timeout_s,
+            lambda: f"has not acknowledged {self._outbox.bytes:,} bytes",
+        )
+
     def _keep(self) -> None:
-        """Serve the socket while rows are unacknowledged or nobody has welcomed us, else look now and then."""
+        """Serve the socket whenever something comes, and now and then; rest while nothing is under way."""
+        arrival = int(self._socket.getsockopt(zmq.FD))
         while not self._closed:
             with self._lock:
                 if self._closed:
                     return
                 self._service()
-                busy = not self._welcomed or len(self._outbox) > 0
-            self._idle.clear()
-            self._idle.wait(0.02 if busy else 0.25)
+                busy = not self._welcomed or self.waiting > 0
+                self._resting = not busy
             if busy:
-                time.sleep(0.005)  # leave the lock to the publishing thread
+                select.select([arrival], [], [], 0.02)
+            else:
+                self._wake.wait(0.25)
+                self._wake.clear()
 
     def _service(self) -> None:
         while True:
@@ -188,6 +240,8 @@ class Publisher:
         stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
         if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):
             self._hello()
+        if len(self._outbox) < WINDOW:
+            self._seal()
         self._send()
 
     def _take(self, verb: bytes, body: bytes) -> None:
