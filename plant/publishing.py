@@ -1,8 +1,8 @@
 """Publish rows into the plant: acknowledged, sent again when in doubt, and never twice.
 
 Any thread may publish. While fewer than WINDOW records are unacknowledged, a row is sent at once, by the call itself,
-so that an idle plant sees it within microseconds. Beyond that rows gather until an acknowledgement comes, or FULL_ROWS are
-together: the batches grow with the load, as in Nagle's algorithm (RFC 896). A thread of the publisher's own takes
+so that an idle plant sees it within microseconds. Beyond that rows gather until an acknowledgement comes, or FULL_ROWS
+are together: the batches grow with the load, as in Nagle's algorithm (RFC 896). A thread of the publisher's own takes
 acknowledgements, sends what has gathered, and renews lost connections.
 """
 
