@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from plant import query
 from plant.batch import nanoseconds
-from plant.errors import QueryError, UnknownTable
+from plant.errors import BadRows, QueryError, UnknownTable
 from plant.publisher import Publisher
 from plant.request import Requester
 from plant.schema import Schema, Table
@@ -204,7 +204,10 @@ class Connection:
         return self._names
 
     def _ns(self, moment: Moment) -> int | None:
-        return None if moment is None else nanoseconds(moment, self._zone)
+        try:
+            return None if moment is None else nanoseconds(moment, self._zone)
+        except BadRows as error:
+            raise QueryError(str(error)) from None
 
     def _ask(self, question: query.Question, frames: str | None) -> Any:
         wanted = frames or self._frames
