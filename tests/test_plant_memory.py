@@ -89,6 +89,20 @@ def test_every_row_is_kept_in_order_and_an_earlier_snapshot_never_changes(given_
 
 
 @law
+@given(batches(ROW), st.data())
+def test_rows_at_positions_are_those_of_the_whole_columns(given_batches: list[list[Row]], data: st.DataObject) -> None:
+    table = table_of(EVERYTHING, given_batches)
+    snapshot, rows = table.snapshot(), rows_of(table.snapshot())
+    where = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else []
+
+    for name in (*EVERYTHING.names, "seq", "received"):
+        found = snapshot.take(name, np.array(where, dtype=np.int64)).tolist()
+        assert repr(found) == repr([rows[i][name] for i in where])
+        some = snapshot.column(name)[np.array([i in where for i in range(len(rows))], dtype=bool)].tolist()
+        assert repr(some) == repr([row[name] for i, row in enumerate(rows) if i in where])
+
+
+@law
 @given(batches(KEYED_ROW))
 def test_a_later_row_replaces_the_one_of_its_key_but_not_in_an_earlier_snapshot(given_batches: list[list[Row]]) -> None:
     table, model = table_of(KEYED), list[Row]()
