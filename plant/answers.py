@@ -253,7 +253,7 @@ def _arrow(snapshot: Snapshot, names: tuple[str, ...], rows: np.ndarray) -> pa.T
         raise QueryLimit(
             f"{len(rows):,} rows, at most {MAX_ROWS:,} are answered at once; ask for a time range, symbols, or last=n"
         )
-    return pa.table({n: arrow_column(snapshot.column(n)[rows], n in ("time", "received")) for n in names})
+    return pa.table({n: arrow_column(snapshot.take(n, rows), n in ("time", "received")) for n in names})
 
 
 def _int(value: Any) -> int | None:

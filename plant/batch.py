@@ -82,8 +82,12 @@ class Texts:
         return len(self.offsets) - 1
 
     def __getitem__(self, rows: Any) -> "Texts":
-        strings = self.tolist()
-        return Texts.of([strings[i] for i in np.arange(len(strings))[rows].tolist()])
+        starts = self.offsets[:-1][rows]
+        lengths = self.offsets[1:][rows] - starts
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from
+        return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes())
 
     def tolist(self) -> list[str]:
         """Return the strings, one per row."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from plant import query
 from plant.batch import nanoseconds
-from plant.errors import QueryError, UnknownTable
+from plant.errors import BadRows, QueryError, UnknownTable
 from plant.publishing import Publisher
 from plant.request import Requester
 from plant.schema import Schema, Table
@@ -42,7 +42,8 @@ class Connection:
     timeout_s       after which a question raises Unavailable
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the
-    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn.
+    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn, or WireError
+    if it is another process that answers.
     """
 
     def __init__(
@@ -204,7 +205,10 @@ class Connection:
         return self._names
 
     def _ns(self, moment: Moment) -> int | None:
-        return None if moment is None else nanoseconds(moment, self._zone)
+        try:
+            return None if moment is None else nanoseconds(moment, self._zone)
+        except BadRows as error:
+            raise QueryError(str(error)) from None
 
     def _ask(self, question: query.Question, frames: str | None) -> Any:
         wanted = frames or self._frames

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from plant.batch import Batch, Columns, Symbols, Texts
-from plant.schema import FIXED_DTYPES, Table
+from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
 
 NEVER = np.iinfo(np.int64).max
 _FIRST_CAPACITY = 1024
@@ -93,6 +93,10 @@ class Snapshot:
         """Return a column as ndarray, Symbols or Texts of length `rows`; also seq and received."""
         return self.table.view(name, self.rows)
 
+    def take(self, name: str, rows: np.ndarray) -> Any:
+        """Return a column of the rows at these positions, copied; seq and received are looked up for these only."""
+        return self.table.take(name, self.rows, rows)
+
     def in_force(self) -> np.ndarray | None:
         """Return bool[rows], False for rows that a later one replaced; None if every row is in force."""
         return self.table.in_force(self.rows)
@@ -143,10 +147,8 @@ class MemoryTable:
 
     def view(self, name: str, rows: int) -> Any:
         """Return the first `rows` values of a column."""
-        if name in ("seq", "received"):
-            starts = self._batches["start"].array[: self._batches["start"].length]
-            of_batch = np.searchsorted(starts, np.arange(rows), side="right") - 1
-            return self._batches[name].array[of_batch]
+        if name in META_COLUMNS:
+            return self.take(name, rows, np.arange(rows))
         column = self._columns[name]
         if isinstance(column, _SymbolColumn):
             return Symbols(column.names, column.codes.array[:rows])
@@ -154,6 +156,13 @@ class MemoryTable:
             offsets = column.ends.array[: rows + 1]
             return Texts(offsets, column.data.array.data[: int(offsets[-1])])
         return column.array[:rows]
+
+    def take(self, name: str, rows: int, positions: np.ndarray) -> Any:
+        """Return a column at some positions below `rows`, copied."""
+        if name not in META_COLUMNS:
+            return self.view(name, rows)[positions]
+        starts = self._batches["start"].array[: self._batches["start"].length]
+        return self._batches[name].array[np.searchsorted(starts, positions, side="right") - 1]
 
     def in_force(self, rows: int) -> np.ndarray | None:
         """Return which of the first `rows` rows no later one among them replaced; None for all."""

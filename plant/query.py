@@ -13,6 +13,7 @@ their time, those of one time in the order they arrived. A question travels as a
 keys are its fields.
 """
 
+import difflib
 import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -137,8 +138,11 @@ def question_of(request: dict[str, Any]) -> Question:
     if kind is None:
         raise QueryError(f"unknown question {ask!r}; questions are {', '.join(KINDS)}")
     given = {name: _tuples(value) for name, value in request.items() if name != "ask"}
-    if unknown := given.keys() - {f.name for f in fields(kind)}:
-        raise QueryError(f"{ask}: unknown term {min(unknown)!r}; terms are {', '.join(f.name for f in fields(kind))}")
+    terms = [f.name for f in fields(kind)]
+    if unknown := [name for name in given if name not in terms]:
+        near = difflib.get_close_matches(str(unknown[0]), terms, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise QueryError(f"{ask}: unknown term {unknown[0]!r}{meant}; terms are {', '.join(terms)}")
     try:
         question = kind(**given)
     except TypeError as error:
@@ -152,11 +156,17 @@ def interval_ns(interval: str) -> int:
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval) if isinstance(interval, str) else None
     if not match:
         raise QueryError(f'expected an interval like "30s", "5m", "1h" or "1d", found {interval!r}')
-    return int(match[1]) * _UNITS_NS[match[2]]
+    length = int(match[1]) * _UNITS_NS[match[2]]
+    if length >= 2**63:
+        raise QueryError(f"expected an interval of less than 292 years, found {interval!r}")
+    return length
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
+def _tuples(value: Any, levels: int = 2) -> Any:
+    """Return lists, and lists in lists, as tuples; no question has deeper ones."""
+    if not levels or not isinstance(value, list | tuple):
+        return value
+    return tuple(_tuples(v, levels - 1) for v in value)
 
 
 def _check(question: Question) -> None:
@@ -179,7 +189,12 @@ def _check(question: Question) -> None:
             raise QueryError(f"{question.ask}: {name} must be 0 or more, found {values[name]}")
     if values.get("first") is not None and values.get("last") is not None:
         raise QueryError("select: give first or last, not both")
-    for term in values.get("where", ()):
+    if type(values.get("strict", False)) is not bool:
+        raise QueryError(f"{question.ask}: strict must be true or false, found {values['strict']!r}")
+    conditions = values.get("where", ())
+    if not isinstance(conditions, tuple):
+        raise QueryError(f"{question.ask}: where must be a list of conditions, found {conditions!r}")
+    for term in conditions:
         if not (
             isinstance(term, tuple)
             and len(term) == 3

@@ -1,7 +1,13 @@
-"""Serve questions on a ROUTER socket from a thread of its own, while the process goes on appending."""
+"""Serve questions on a ROUTER socket, each in one of a few threads, while the process goes on appending.
 
+One thread owns the socket. It takes a question when a worker is free, so that what nobody works on waits at its
+client's; the workers hand their answers back over an inproc socket. A slow question holds up one worker only.
+"""
+
+import itertools
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgpack
@@ -13,7 +19,12 @@ from plant import query, request, sockets
 from plant.answers import Answerer
 from plant.memory import MemoryTable
 
+WORKERS = 4
+"""Questions under way at once."""
+
 log = structlog.get_logger()
+
+_numbers = itertools.count()
 
 
 class QueryServer:
@@ -22,25 +33,49 @@ class QueryServer:
     def __init__(self, address: str, tables: Mapping[str, MemoryTable], status: Callable[[], dict[str, Any]]) -> None:
         self._answerer = Answerer(tables)
         self._status = status
-        self._socket, self.address = sockets.bind(sockets.context(), zmq.ROUTER, address, SNDHWM=100)
+        context = sockets.context()
+        self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, SNDHWM=100)
+        done = f"inproc://answers-{next(_numbers)}"
+        self._answers, _ = sockets.bind(context, zmq.PULL, done)
+        self._done = sockets.connect(context, zmq.PUSH, done)
+        self._done_lock = threading.Lock()
+        self._workers = ThreadPoolExecutor(WORKERS, "query")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="queries", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the question under way and close the socket."""
+        """Finish the questions under way, unheard, and close the sockets."""
         self._stopping.set()
         self._thread.join()
-        self._socket.close(0)
+        self._workers.shutdown()
+        for socket in (self._socket, self._answers, self._done):
+            socket.close(0)
 
     def _serve(self) -> None:
+        asked, answered, busy = zmq.Poller(), zmq.Poller(), 0
+        asked.register(self._socket, zmq.POLLIN)
+        for poller in (asked, answered):
+            poller.register(self._answers, zmq.POLLIN)
         while not self._stopping.is_set():
-            if self._socket.poll(200):
-                frames = request.answer(self._socket.recv_multipart(), self._handle)
-                try:
-                    self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
-                except zmq.ZMQError as error:  # it asked and does not read
-                    log.warning("answer dropped", reason=str(error))
+            ready = dict((asked if busy < WORKERS else answered).poll(200))
+            if self._answers in ready:
+                busy -= 1
+                self._send(self._answers.recv_multipart(copy=False))
+            if self._socket in ready:
+                busy += 1
+                self._workers.submit(self._work, self._socket.recv_multipart())
+
+    def _work(self, frames: list[bytes]) -> None:
+        answer = request.answer(frames, self._handle)
+        with self._done_lock:
+            self._done.send_multipart(answer, copy=False)
+
+    def _send(self, frames: list[zmq.Frame]) -> None:
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:  # it asked and does not read
+            log.warning("answer dropped", reason=str(error))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         if fields["ask"] == "status":

@@ -70,7 +70,7 @@ def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[st
 def _refuse_open_address(address: str) -> None:
     if address.startswith("inproc://"):
         return
-    host = urlsplit(address).hostname or "" if "://" in address else ""
+    host = _host(address)
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -80,3 +80,17 @@ def _refuse_open_address(address: str) -> None:
             f"{address}: {host or 'this'} is not a loopback address; without CURVE keys the plant speaks to "
             "this machine only (tcp://127.0.0.1:port)"
         )
+
+
+def _host(address: str) -> str:
+    """Return the host of tcp://host:port, empty if there is none. Raises SettingsError for what ZeroMQ would misread.
+
+    ZeroMQ takes a port modulo 65536, and what stands before a ";" for the address to connect from.
+    """
+    try:
+        parts = urlsplit(address)
+        if ";" in address or (not address.endswith(":*") and parts.port is None and parts.hostname):
+            raise ValueError("no port")
+        return parts.hostname or ""
+    except ValueError as error:
+        raise SettingsError(f"{address!r} is not an address ({error}); one looks like tcp://127.0.0.1:5006") from None

@@ -1,4 +1,9 @@
-"""DuckDB's SQL over tables in memory: SELECT only, no files, no network, no settings, limited in time and memory."""
+"""DuckDB's SQL over tables in memory: SELECT only, no files, no network, no settings, limited in time and memory.
+
+Times are UTC, whatever the machine's zone. A query sees them as TIMESTAMP_NS, without a zone, because date_trunc,
+time_bucket, extract and intervals take no TIMESTAMPTZ_NS (DuckDB 2.0); every timestamp of an answer has the zone again.
+So `time > now()::timestamp - interval '5 minutes'` compares like with like.
+"""
 
 import re
 import threading
@@ -22,7 +27,7 @@ _CONFIG: dict[str, Any] = {
     "python_enable_replacements": "false",
     "memory_limit": MEMORY_LIMIT,
     "threads": "1",
-    "lock_configuration": "true",
+    "temp_directory": "",  # what does not fit into memory is refused, not written to disk
 }
 
 
@@ -32,6 +37,8 @@ class SqlEngine:
     def __init__(self, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._time_limit_s = time_limit_s
         self._database = duckdb.connect(":memory:", config=_CONFIG)
+        self._database.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._database.execute("SET GLOBAL lock_configuration = true")
 
     def answer(self, sql: str, table: Callable[[str], pa.Table], names: list[str]) -> pa.Table:
         """Return the answer to one SELECT over the tables it names, each given by `table(name)`.
@@ -48,7 +55,7 @@ class SqlEngine:
                 raise QueryError(f"sql: expected one SELECT, found {kinds}; this connection only reads")
             for name in names:
                 if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
-                    connection.register(name, table(name))
+                    connection.register(name, _zone(table(name), None))
             timer.start()
             reader = connection.sql(statements[0]).to_arrow_reader(100_000)
             batches, rows = [], 0
@@ -57,13 +64,24 @@ class SqlEngine:
                 rows += found.num_rows
                 if rows > MAX_ROWS:
                     raise QueryLimit(f"sql: more than {MAX_ROWS:,} rows; add a LIMIT or aggregate")
-            return pa.Table.from_batches(batches, reader.schema)
-        except duckdb.InterruptException:
-            raise QueryLimit(f"sql: stopped after {self._time_limit_s:g} s; ask for less") from None
-        except (duckdb.OutOfMemoryException, MemoryError):
-            raise QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less") from None
-        except duckdb.Error as error:
-            raise QueryError(f"sql: {error}") from None
+            return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
+        except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:
+            raise self._explained(error) from None
         finally:
             timer.cancel()
             connection.close()
+
+    def _explained(self, error: Exception) -> QueryError:
+        """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
+        text = str(error)
+        if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
+            return QueryLimit(f"sql: stopped after {self._time_limit_s:g} s; ask for less")
+        if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory"):
+            return QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less")
+        return QueryError(f"sql: {text}")
+
+
+def _zone(table: pa.Table, zone: str | None) -> pa.Table:
+    """Return the table with every timestamp in `zone`, its instant in UTC unchanged; None: without a zone."""
+    types = [pa.timestamp(f.type.unit, zone) if pa.types.is_timestamp(f.type) else f.type for f in table.schema]
+    return table.cast(pa.schema([pa.field(f.name, t) for f, t in zip(table.schema, types, strict=True)]))

@@ -1,0 +1,52 @@
+"""Rows of the plant's tables for tests: plain dicts, and the batches and tables in memory made of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from plant.batch import Batch, columns_of
+from plant.memory import MemoryTable
+from plant.schema import TABLES, Table, schema_of
+
+NOON = 1_795_176_000_000_000_000
+"""2026-11-20 12:00 UTC."""
+SECOND = 10**9
+MINUTE = 60 * SECOND
+
+SCHEMA = schema_of()
+
+Row = dict[str, Any]
+
+
+def batch_of(table: str | Table, rows: list[Row], seq: int = 1, received: int = NOON) -> Batch:
+    """Return rows, one at least, as a journaled batch."""
+    declared = SCHEMA[table] if isinstance(table, str) else table
+    return Batch(declared.name, columns_of(declared, rows), seq, seq, received, declared.key)
+
+
+def table_of(table: str | Table, batches: Iterable[list[Row]] = ()) -> MemoryTable:
+    """Return a table in memory; batch i has seq 10 + i and was received i seconds after noon."""
+    made = MemoryTable(SCHEMA[table] if isinstance(table, str) else table)
+    for i, rows in enumerate(batches):
+        made.append(batch_of(table, rows, 10 + i, NOON + i * SECOND))
+    return made
+
+
+def tables_of(**batches: list[list[Row]]) -> dict[str, MemoryTable]:
+    """Return every table of the plant, those named filled with batches of rows."""
+    return {table.name: table_of(table, batches.get(table.name, ())) for table in TABLES}
+
+
+def trade(time: int, sym: str = "AAPL", price: float = 100.0, size: float = 1.0, trade_id: str = "") -> Row:
+    """Return a row of trades."""
+    return {"time": time, "sym": sym, "price": price, "size": size, "source": "test", "trade_id": trade_id}
+
+
+def quote(time: int, sym: str = "AAPL", bid: float = 99.0, ask: float = 101.0) -> Row:
+    """Return a row of quotes."""
+    return {"time": time, "sym": sym, "bid": bid, "ask": ask, "bid_size": 1.0, "ask_size": 2.0, "source": "test"}
+
+
+def bar(time: int, sym: str = "AAPL", interval: str = "1m", close: float = 100.0, volume: float = 1.0) -> Row:
+    """Return a row of bars around a close."""
+    prices = {"open": close - 1, "high": close + 2, "low": close - 2, "close": close}
+    return {"time": time, "sym": sym, "interval": interval, **prices, "volume": volume, "source": "test"}

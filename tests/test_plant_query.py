@@ -1,0 +1,164 @@
+"""Questions: what travels is what was asked, and what cannot be answered is refused with a reason, never a crash."""
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plant import query
+from plant.errors import QueryError
+
+law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+
+QUESTIONS = [
+    query.Tables(),
+    query.Select("bars"),
+    query.Select(
+        "bars", ("AAPL", "Tésla"), -5, 2**63 - 1, ("close",), (("close", ">", 1.5), ("sym", "!=", "x")), last=3
+    ),
+    query.Select("bars", first=0),
+    query.Last("bars", (), at=7, columns=("time",), where=(("volume", ">=", 0),)),
+    query.Count("trades", ("A",), 1, 2, (("size", "<", 3),)),
+    query.Resample("trades", "5m", ("A",), 1, 2, (("price", "==", 1.0),)),
+    query.Asof("trades", "quotes", ("A",), 1, 2, tolerance=0, strict=True),
+    query.Sql("select 1"),
+]
+
+
+def refusal(**request: Any) -> str:
+    with pytest.raises(QueryError) as caught:
+        query.question_of(request)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.ask)
+def test_a_question_is_the_same_after_its_journey(question: query.Question) -> None:
+    fields = msgpack.unpackb(msgpack.packb(question.to_wire()))
+
+    assert query.question_of(fields) == question
+
+
+def test_every_kind_of_question_is_known_by_its_word() -> None:
+    assert list(query.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "sql"]
+    assert {type(q) for q in QUESTIONS} == set(query.KINDS.values())
+
+
+def test_an_unknown_question_is_told_which_there_are() -> None:
+    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, sql"
+    assert refusal(ask="selekt") == message
+    assert "unknown question None" in refusal()
+    assert "unknown question ['select']" in refusal(ask=["select"])
+
+
+def test_an_unknown_term_is_told_the_nearest_one() -> None:
+    assert refusal(ask="count", table="bars", symb=["A"]) == (
+        "count: unknown term 'symb' (did you mean 'sym'?); terms are table, sym, start, end, where"
+    )
+    assert "unknown term 'columns'" in refusal(ask="count", table="bars", columns=["close"])
+
+
+def test_terms_of_unlike_types_are_refused_too() -> None:
+    with pytest.raises(QueryError, match="unknown term b'x'"):
+        query.question_of({"ask": "select", "table": "bars", b"x": 1, "y": 2})
+
+
+def test_a_missing_term_is_named() -> None:
+    assert "missing 1 required positional argument: 'table'" in refusal(ask="select")
+    assert "'interval'" in refusal(ask="resample", table="bars")
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"table": 5}, "table must be a string, found 5"),
+        ({"table": None}, "table must be a string, found None"),
+        ({"sym": "AAPL"}, "sym must be a list of strings, found 'AAPL'"),
+        ({"sym": ["AAPL", 1]}, "sym must be a list of strings, found ('AAPL', 1)"),
+        ({"columns": "close"}, "columns must be a list of strings, found 'close'"),
+        ({"start": "09:30"}, "start must be a whole number (times are ns since 1970 UTC), found '09:30'"),
+        ({"end": 1.0}, "end must be a whole number"),
+        ({"start": True}, "start must be a whole number"),
+        ({"start": 2**63}, "start must be a whole number"),
+        ({"first": -1}, "first must be 0 or more, found -1"),
+        ({"last": -1}, "last must be 0 or more, found -1"),
+        ({"last": "3"}, "last must be a whole number"),
+        ({"first": 1, "last": 1}, "give first or last, not both"),
+        ({"first": 0, "last": 0}, "give first or last, not both"),
+        ({"where": 5}, "where must be a list of conditions, found 5"),
+        ({"where": None}, "where must be a list of conditions, found None"),
+        ({"where": {"close": 1}}, "where must be a list of conditions"),
+        ({"where": "close > 1"}, "where must be a list of conditions"),
+        ({"where": ["close", ">", 1]}, "a condition is [column, operator, value]"),
+        ({"where": [["close", ">"]]}, "a condition is [column, operator, value]"),
+        ({"where": [["close", "=", 1]]}, "an operator of == != < <= > >=, found ('close', '=', 1)"),
+        ({"where": [["close", ["=="], 1]]}, "a condition is [column, operator, value]"),
+        ({"where": [[1, "==", 1]]}, "a condition is [column, operator, value]"),
+        ({"where": [["close", "==", None]]}, "a condition is [column, operator, value]"),
+        ({"where": [["sym", "==", ["A", "B"]]]}, "a condition is [column, operator, value]"),
+    ],
+)
+def test_a_term_of_the_wrong_kind_is_refused_with_what_was_found(terms: dict[str, Any], message: str) -> None:
+    assert message in refusal(ask="select", **{"table": "bars", **terms})
+
+
+def test_terms_of_asof_and_sql_are_checked() -> None:
+    assert "strict must be true or false, found 1" in refusal(ask="asof", left="trades", right="quotes", strict=1)
+    assert "tolerance must be 0 or more, found -1" in refusal(ask="asof", left="trades", right="quotes", tolerance=-1)
+    assert "right must be a string" in refusal(ask="asof", left="trades", right=None)
+    assert "query must be a string" in refusal(ask="sql", query=["select 1"])
+
+
+@pytest.mark.parametrize(
+    ("interval", "ns"),
+    [("1s", 10**9), ("90s", 90 * 10**9), ("5m", 300 * 10**9), ("1h", 3600 * 10**9), ("1d", 86400 * 10**9)],
+)
+def test_an_interval_is_a_number_and_a_unit(interval: str, ns: int) -> None:
+    assert query.interval_ns(interval) == ns
+
+
+@pytest.mark.parametrize("interval", ["", "5", "m", "0m", "-5m", "5 m", "5min", "5M", "\u0665m", "1m\n", "1234567s"])
+def test_anything_else_is_no_interval(interval: str) -> None:
+    with pytest.raises(QueryError, match='expected an interval like "30s", "5m", "1h" or "1d"'):
+        query.interval_ns(interval)
+
+
+def test_an_interval_that_no_int64_holds_is_refused() -> None:
+    assert query.interval_ns("106751d") < 2**63
+    with pytest.raises(QueryError, match="less than 292 years, found '106752d'"):
+        query.interval_ns("106752d")
+
+
+def test_lists_nested_deeper_than_any_question_has_them_are_refused() -> None:
+    nested: list[Any] = []
+    for _ in range(600):
+        nested = [nested]
+    for name in ("sym", "columns", "where", "table", "first"):
+        assert refusal(ask="select", **{"table": "bars", name: nested}).startswith("select: ")
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [f for kind in query.KINDS.values() for f in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+)
+
+
+@law
+@given(st.sampled_from(list(query.KINDS)), st.dictionaries(NAMES | st.text(max_size=3), PLAIN, max_size=4))
+def test_whatever_is_asked_is_a_question_or_a_query_error(ask: str, terms: dict[str, Any]) -> None:
+    fields = msgpack.unpackb(msgpack.packb({**terms, "ask": ask}))
+    try:
+        question = query.question_of(fields)
+    except QueryError:
+        return
+    assert type(question) is query.KINDS[ask]

@@ -1,0 +1,74 @@
+"""Sockets: this machine only, real addresses, and errors that say what an address looks like."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zmq
+
+from plant import sockets
+from plant.errors import SettingsError
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[Any]]:
+    made = zmq.Context()
+    yield made
+    made.destroy(0)
+
+
+OPEN = ["tcp://0.0.0.0:5006", "tcp://*:5006", "tcp://8.8.8.8:5006", "tcp://[::]:5006", "tcp://eth0:5006"]
+OPEN += ["tcp://127.0.0.1@8.8.8.8:5006", "tcp://127.0.0.1.example.com:5006", "tcp://localhost.evil.org:5006"]
+WRONG = ["", "nonsense", "tcp://", "tcp://:5006", "ipc:///tmp/plant", "127.0.0.1:5006", "tcp://[::1:5006"]
+WRONG += ["tcp://127.0.0.1", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:-1", "tcp://127.0.0.1:http"]
+WRONG += ["tcp://127.0.0.1:0;8.8.8.8:5006", "tcp://127.0.0.1\0:5006", "nothing://127.0.0.1:5006"]
+
+
+@pytest.mark.parametrize("address", OPEN)
+def test_an_address_that_is_not_loopback_is_refused(context: zmq.Context[Any], address: str) -> None:
+    for act in (sockets.bind, sockets.connect):
+        with pytest.raises(SettingsError, match="is not a loopback address; without CURVE keys"):
+            act(context, zmq.DEALER, address)
+
+
+@pytest.mark.parametrize("address", WRONG)
+def test_what_is_no_address_is_refused(context: zmq.Context[Any], address: str) -> None:
+    for act in (sockets.bind, sockets.connect):
+        with pytest.raises(SettingsError, match="127"):
+            act(context, zmq.DEALER, address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+@pytest.mark.parametrize("port", ["0", "*"])
+def test_port_0_means_pick_one_and_the_real_address_is_told(context: zmq.Context[Any], host: str, port: str) -> None:
+    server, address = sockets.bind(context, zmq.ROUTER, f"tcp://{host}:{port}")
+    other, other_address = sockets.bind(context, zmq.ROUTER, f"tcp://{host}:{port}")
+    assert address != other_address
+    assert int(address.rpartition(":")[2]) > 0
+
+    client = sockets.connect(context, zmq.DEALER, address)
+    client.send(b"hello")
+    assert server.poll(5000)
+    assert server.recv_multipart()[1] == b"hello"
+    for socket in (server, other, client):
+        socket.close(0)
+
+
+def test_a_port_in_use_is_told_with_the_remedy(context: zmq.Context[Any]) -> None:
+    server, address = sockets.bind(context, zmq.ROUTER, "tcp://127.0.0.1:*")
+    with pytest.raises(SettingsError, match=r"cannot bind tcp.*already in use.*is another plant running\?"):
+        sockets.bind(context, zmq.ROUTER, address)
+    server.close(0)
+
+
+def test_options_are_set_and_nothing_lingers(context: zmq.Context[Any]) -> None:
+    socket = sockets.connect(context, zmq.DEALER, "tcp://127.0.0.1:1", SNDHWM=7)
+    assert (socket.getsockopt(zmq.SNDHWM), socket.getsockopt(zmq.LINGER)) == (7, 0)
+    assert socket.getsockopt(zmq.HEARTBEAT_IVL) > 0
+    socket.close(0)
+
+
+def test_no_topic_is_the_beginning_of_another() -> None:
+    assert sockets.topic_of("bars") == b"bars\0"
+    assert not sockets.topic_of("bars_daily").startswith(sockets.topic_of("bars"))
+    assert not sockets.topic_of("beat").startswith(sockets.BEAT_TOPIC)
