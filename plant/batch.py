@@ -6,7 +6,7 @@ columns, a list of dicts, or one dict.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -182,7 +182,7 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
     for column in table.columns:
         if column.name in given:
             value = _column(table, column, given[column.name])
-        elif column.name == "sym" or column.name in table.key:
+        elif count and (column.name == "sym" or column.name in table.key):
             raise BadRows(
                 f"{table.name}: no column {column.name!r}, which every row needs; give {', '.join(table.names)}"
             )
@@ -198,8 +198,15 @@ def _by_name(rows: Any) -> dict[str, Any]:
     if isinstance(rows, Batch):
         return dict(rows.columns)
     if isinstance(rows, Mapping):
-        if all(_is_column(v) for v in rows.values()):
+        columns = [name for name, value in rows.items() if _is_column(value)]
+        if len(columns) == len(rows):
             return dict(rows)
+        if columns:
+            other = next(name for name in rows if name not in columns)
+            raise BadRows(
+                f"a dict holds either columns of one length or the plain values of one row; "
+                f"found a column as {columns[0]!r}, but {other!r} is {rows[other]!r}"
+            )
         return {name: [value] for name, value in rows.items()}
     if isinstance(rows, Sequence) and not isinstance(rows, str | bytes) and all(isinstance(r, Mapping) for r in rows):
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -217,7 +224,9 @@ def _by_name(rows: Any) -> dict[str, Any]:
 
 
 def _is_column(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
+    if isinstance(value, str | bytes | Mapping | Set):
+        return False
+    return hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0  # a 0-dimensional array has no length
 
 
 def constant(column: Column, count: int, value: Any) -> Any:
@@ -253,8 +262,9 @@ def _strings(value: Any) -> list[str]:
         else list(value)
     )
     for s in strings:
-        if type(s) is not str:
+        if not isinstance(s, str):
             raise TypeError(f"found {s!r} ({type(s).__name__})")
+    "".join(dict.fromkeys(strings)).encode()  # a lone surrogate is no text: better known here than on the wire
     return strings
 
 
@@ -272,31 +282,33 @@ def _numbers(value: Any, kind: str) -> np.ndarray:
 
 def _times(value: Any) -> np.ndarray:
     """Return int64 nanoseconds since 1970 UTC."""
-    if (
-        not isinstance(value, np.ndarray)
-        and isinstance(value, list | tuple)
-        and value
-        and all(type(v) is int for v in value)
-    ):
+    if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
         return np.array(value, dtype="<i8")
-    array = value if isinstance(value, np.ndarray) else None
-    if array is not None and array.dtype.kind in "iu":
-        return np.ascontiguousarray(array, dtype="<i8")
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "i":
+        return np.ascontiguousarray(value, dtype="<i8")
     import pandas as pd
 
     if hasattr(value, "to_pandas"):
         value = value.to_pandas()
-    if isinstance(value, pd.Series) and value.dtype.kind in "iu":
-        return np.ascontiguousarray(value.to_numpy(), dtype="<i8")
-    if isinstance(value, list | tuple) and any(isinstance(v, bool | float | type(None)) for v in value):
-        raise TypeError(
-            f"found {next(v for v in value if isinstance(v, bool | float | type(None)))!r}; "
-            "give int nanoseconds, datetimes or ISO 8601 strings"
-        )
-    index = pd.to_datetime(pd.Series(value) if not isinstance(value, pd.Series) else value, utc=True)
-    if index.isna().any():
+    series = value if isinstance(value, pd.Series) else pd.Series(value)
+    if series.isna().any():
         raise ValueError("found a missing time")
-    return index.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype("<i8")
+    if series.dtype == object and any(isinstance(v, int | np.integer) for v in series):
+        series = series.infer_objects()  # all int: nanoseconds; else it stays object and is refused
+    if series.dtype.kind in "iu":
+        return _numbers(series.to_numpy(), "int")
+    odd = (bool, int, float, np.number)
+    if series.dtype.kind in "fcb" or (series.dtype == object and any(isinstance(v, odd) for v in series)):
+        found = next(v for v in series if isinstance(v, (*odd, complex, np.bool_)))
+        raise TypeError(f"found {found!r}; give int nanoseconds, datetimes or ISO 8601 strings")
+    try:
+        iso = "ISO8601" if series.dtype.kind != "M" else None
+        moments = pd.to_datetime(series, utc=True, format=iso).dt.as_unit("ns")
+    except ValueError as error:
+        raise ValueError(str(error).partition(" You might want to try")[0]) from None
+    if moments.isna().any():
+        raise ValueError("found a missing time")
+    return moments.dt.tz_convert(None).to_numpy().astype("<i8")
 
 
 def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None = None) -> int:
@@ -307,12 +319,20 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
     """
     import pandas as pd
 
-    if isinstance(moment, int | np.integer) and not isinstance(moment, bool):
-        return int(moment)
     try:
+        if isinstance(moment, int | np.integer) and not isinstance(moment, bool):
+            if not -(2**63) <= moment < 2**63:
+                raise ValueError("more than an int64 holds")
+            return int(moment)
+        if isinstance(moment, float | np.floating):
+            raise ValueError("a float cannot hold nanoseconds exactly")
         if isinstance(moment, str) and ":" in moment[:3]:
             today = (now or dt.datetime.now(zone)).astimezone(zone).date()
-            moment = dt.datetime.combine(today, dt.time.fromisoformat(moment.zfill(5)))
+            moment = dt.datetime.combine(today, dt.time.fromisoformat("0" * (moment.find(":") == 1) + moment))
+        elif isinstance(moment, str):  # pandas would guess at 05/06/2026, and take "now" for UTC
+            if not moment[:1].isdigit():
+                raise ValueError("not ISO 8601")
+            moment = pd.to_datetime(moment, format="ISO8601")
         elif isinstance(moment, dt.time):
             moment = dt.datetime.combine((now or dt.datetime.now(zone)).astimezone(zone).date(), moment)
         stamp = pd.Timestamp(moment)
@@ -320,8 +340,9 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
             raise ValueError("not a time")
         stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
         return int(stamp.tz_convert("UTC").as_unit("ns").value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
+        reason = str(error).partition(" You might want to try")[0]
         raise BadRows(
             f'expected a time ("09:30", "2026-11-20 09:30", a datetime, int ns since 1970 UTC), '
-            f"found {moment!r}: {error}"
+            f"found {moment!r}: {reason}"
         ) from None

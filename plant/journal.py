@@ -157,8 +157,8 @@ class Segment:
 class Journal:
     """The journal, open for appending by the one tickerplant that holds its lock.
 
-    `position` is the state after the last good record; `damage` what opening found. Raises JournalLocked if another
-    process has it open, JournalError if it cannot be read or written.
+    `position` is the state after the last good record; `damage` what opening, and reading since, found. Raises
+    JournalLocked if another process has it open, JournalError if it cannot be read or written.
     """
 
     def __init__(self, folder: Path, schema: Schema, segment_bytes: int = 256 * 2**20) -> None:
@@ -170,27 +170,30 @@ class Journal:
         self._lock = _locked(folder / "lock")
         self._size = 0
         self._file = threading.Lock()  # held while the file is synced or exchanged
-        paths = sorted(folder.glob("*.journal"))
-        self.segments = [Segment(p) for p in paths]
-        self.position = self._recover() if paths else Position()
-        if not paths:
-            self._start_segment()
-        else:
-            self._open_last()
-            last_tables = {t.schema_id for t in self.segments[-1].tables.values()}
-            if last_tables != set(schema.by_id):  # a record is read with the declarations of its segment
+        try:
+            self.segments = [Segment(p) for p in sorted(folder.glob("*.journal"))]
+            self.position = self._recover() if self.segments else Position()
+            # a record is read with the declarations of its segment
+            if self.segments and self.segments[-1].tables.keys() == schema.by_id.keys():
+                self._open_last()
+            else:
                 self._start_segment()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
-    def append(self, chunks: Sequence[bytes | bytearray], first_seq: int) -> None:
-        """Write records, already stamped and in order, the first numbered `first_seq`.
+    def append(self, chunks: Sequence[bytes | bytearray], first_seq: int, durable: bool = False) -> None:
+        """Write records, already stamped and in order, one in each chunk, the first numbered `first_seq`.
 
-        All of them or none: after an error (disk full, say) the segment ends where it ended before. Raises
-        JournalError.
+        All of them or none: after an error (disk full, say) the segment ends where it ended before. If `durable`, they
+        survive a power cut when this returns, and are not kept if they would not. Raises JournalError.
         """
         start = self._size
         try:
             for i in range(0, len(chunks), _IOV_MAX):
                 self._write(chunks[i : i + _IOV_MAX])
+            if durable:
+                os.fdatasync(self._fd)
         except OSError as error:
             os.ftruncate(self._fd, start)
             self._size = start
@@ -198,20 +201,31 @@ class Journal:
                 f"{self.segments[-1].path}: cannot write {sum(map(len, chunks)):,} bytes: "
                 f"{error.strerror}; nothing of it was accepted"
             ) from None
-        blocks = self.segments[-1].blocks
-        if blocks and self._size - blocks[-1].start <= BLOCK_BYTES:
-            blocks[-1] = Block(blocks[-1].first_seq, blocks[-1].start, self._size)
-        else:
-            blocks.append(Block(first_seq, start, self._size))
+        if self._size - start <= BLOCK_BYTES:
+            self._index(first_seq, start, self._size)
+            return
+        for seq, chunk in enumerate(chunks, first_seq):
+            self._index(seq, start, start + len(chunk))
+            start += len(chunk)
 
     def roll_if_full(self) -> bool:
-        """Begin a new segment if the present one has reached its size; `position` must be current."""
+        """Begin a new segment if the present one has reached its size; `position` must be current.
+
+        Raises JournalError if that cannot be done; the present one then stays in use.
+        """
         if self._size < self.segment_bytes:
             return False
         self.sync()
         with self._file:
-            os.close(self._fd)
-            self._start_segment()
+            full = self._fd
+            try:
+                self._start_segment()
+            except OSError as error:
+                raise JournalError(
+                    f"{self.folder}: cannot begin a segment: {error.strerror}; "
+                    f"the journal goes on in {self.segments[-1].path.name}"
+                ) from None
+            os.close(full)
         return True
 
     def sync(self) -> None:
@@ -226,9 +240,10 @@ class Journal:
         """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end."""
         index = max(bisect_right(self.segments, seq, key=lambda s: s.first_seq) - 1, 0)
         for segment in self.segments[index:]:
-            if not segment.blocks and segment is not self.segments[-1]:
+            if not segment.blocks and not segment.damage and segment is not self.segments[-1]:
                 for _ in segment.scan():
                     pass
+                self.damage += segment.damage
             if found := segment.read(seq, max_bytes):
                 return found
         return b""
@@ -240,9 +255,19 @@ class Journal:
 
     def close(self) -> None:
         """Sync and let go of the journal."""
-        self.sync()
-        os.close(self._fd)
-        os.close(self._lock)
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+            os.close(self._lock)
+
+    def _index(self, seq: int, start: int, end: int) -> None:
+        """Note that records from `seq` on stand at [start, end) of the last segment, in blocks of BLOCK_BYTES."""
+        blocks = self.segments[-1].blocks
+        if blocks and end - blocks[-1].start <= BLOCK_BYTES:
+            blocks[-1] = Block(blocks[-1].first_seq, blocks[-1].start, end)
+        else:
+            blocks.append(Block(seq, start, end))
 
     def _recover(self) -> Position:
         last = self.segments[-1]
@@ -267,6 +292,8 @@ class Journal:
         if end == size:
             return
         torn = segment.path.with_name(f"{segment.path.name}.torn-{end}")
+        while torn.exists():  # it tore here before
+            torn = torn.with_name(f"{torn.name}-again")
         with segment.path.open("r+b") as file:
             file.seek(end)
             torn.write_bytes(file.read())

@@ -38,7 +38,7 @@ LATEST = 4_102_444_800_000_000_000
 META_COLUMNS = ("seq", "received")
 """Columns every table answers besides its own: journal sequence number, and when the tickerplant took it."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}$")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Table:
                 f"found {', '.join(names[:2])}"
             )
         for name in (self.name, *names):
-            if not _NAME.match(name):
+            if not _NAME.fullmatch(name):
                 raise SchemaError(f"table {self.name!r}: {name!r} is not a name; use a-z, 0-9 and _, a letter first")
         if taken := [n for n in names if names.count(n) > 1 or n in META_COLUMNS]:
             raise SchemaError(f"table {self.name!r}: column name {taken[0]!r} is used twice or reserved")
@@ -137,12 +137,13 @@ class Table:
         A column is [name, kind] or [name, kind, meaning]. Raises SchemaError.
         """
         try:
+            if unknown := sorted(fields.keys() - {"name", "columns", "key"}):
+                raise ValueError(f"unknown {', '.join(map(repr, unknown))}")
             columns = tuple(Column(*map(str, c)) for c in fields["columns"])
             return cls(str(fields["name"]), columns, tuple(map(str, fields.get("key", ()))), COMMON_CHECKS)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SchemaError(
-                f"a table needs name, columns = [[name, kind], ...] and may have a key; "
-                f"found {dict(fields)!r} ({error})"
+                f"a table needs name, columns = [[name, kind], ...] and may have a key; found {fields!r} ({error})"
             ) from None
 
 

@@ -213,6 +213,8 @@ def _symbols(item: list[Any], rows: int, where: str) -> Symbols:
     names, codes = item[0], _buffer(item[1], "<i4", rows, where)
     if not isinstance(names, list) or not all(type(n) is str for n in names):
         raise WireError(f"{where}: expected a list of strings, found {type(names).__name__}")
+    if len(names) > 1 and len(set(names)) < len(names):  # Symbols compares codes, Arrow wants a dictionary
+        raise WireError(f"{where}: expected distinct strings, found {len(names) - len(set(names))} twice")
     if rows and (codes.view("<u4").max() if rows > 1 else codes.item() & 0xFFFFFFFF) >= len(names):
         raise WireError(f"{where}: codes from {codes.min()} to {codes.max()}, but {len(names)} strings")
     return Symbols(names, codes)

@@ -38,8 +38,7 @@ class Tickerplant(Process):
         settings, plant = self.settings.tickerplant, self.settings
         self.schema = plant.table_schema
         self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
-        for damage in self.journal.damage:
-            log.warning("journal repaired", damage=str(damage))
+        self._report_damage()
         self.sequencer = Sequencer(self.schema, self.journal.position)
         self.own = Own(self.sequencer)
         self.written = self.synced = self.journal.position.seq
@@ -99,11 +98,13 @@ class Tickerplant(Process):
             sequencer.message(frames, now)
         if self._keep_turn():
             turn = sequencer.turn
+            # Answers first: they tell of a moment within the turn, an ack of its end. A welcome behind the ack of a row
+            # that it does not know of yet would look like a plant that lost its tail.
+            for peer, verb, fields in turn.answers:
+                self._send(self.ingest, [peer, verb, msgpack.packb(fields)])
             for source in turn.acks.values():
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 self._send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
-            for peer, verb, fields in turn.answers:
-                self._send(self.ingest, [peer, verb, msgpack.packb(fields)])
 
     def _keep_turn(self) -> bool:
         """Write the turn to the journal and publish it; False, and nothing kept, if the journal cannot be written."""
@@ -111,10 +112,10 @@ class Tickerplant(Process):
         if not turn.chunks:
             return True
         try:
-            self.journal.append(turn.chunks, turn.first_seq)
+            each_batch = self.settings.tickerplant.sync_s == 0
+            self.journal.append(turn.chunks, turn.first_seq, durable=each_batch)
             self.written = self.sequencer.position.seq
-            if self.settings.tickerplant.sync_s == 0:
-                self.journal.sync()
+            if each_batch:
                 self.synced = self.written
         except JournalError as error:
             self.sequencer.undo()
@@ -124,7 +125,10 @@ class Tickerplant(Process):
         for table, chunks in turn.runs:
             self.publish.send_multipart([sockets.topic_of(table), b"".join(chunks)], copy=False)
         self.vitals.rows += turn.rows
-        self.journal.roll_if_full()
+        try:
+            self.journal.roll_if_full()
+        except JournalError as error:  # what this turn wrote is safe in the old segment
+            self._journal_state(str(error))
         return True
 
     def _journal_state(self, state: str) -> None:
@@ -176,8 +180,13 @@ class Tickerplant(Process):
             found = (
                 self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
             )
+            self._report_damage()
             return [msgpack.packb(self._position()), found]
         raise QueryError(f"the tickerplant answers journal, schema and status; found {ask!r}")
+
+    def _report_damage(self) -> None:
+        while self.journal.damage:
+            log.warning("journal repaired", damage=str(self.journal.damage.pop(0)))
 
     def _sync_now_and_then(self) -> None:
         interval_s = self.settings.tickerplant.sync_s

@@ -23,6 +23,9 @@ from plant.journal import Position
 from plant.schema import Schema, Table
 from tickerplant import validation
 
+REJECTS_IN_ONE = 10_000
+"""Rows in one record of the table rejects, so that a batch of nothing but bad rows stays below wire.MAX_PAYLOAD."""
+
 
 @dataclass(slots=True)
 class Source:
@@ -93,6 +96,9 @@ class Sequencer:
         """Make `peer` the publisher called `name`, unless a newer session has that name already."""
         if type(name) is not str or not name or type(session) is not int:
             raise TypeError("a source has a name and a session number")
+        if name == Own.NAME:
+            self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
+            return
         source_id = wire.source_id_of(name)
         holder = self._sources.get(source_id)
         if holder and holder.session > session:
@@ -155,16 +161,40 @@ class Sequencer:
             begin = start - wire.HEADER_BYTES
             self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
         else:
-            refused = validation.rejects(columns, bad, reasons, source.name, table.name, now)
-            if len(bad) < header.rows:
-                keep = np.ones(header.rows, dtype=bool)
-                keep[bad] = False
-                good = {name: column[keep] for name, column in columns.items()}
-                record = wire.encode(table, good, source.source_id, header.source_seq, wire.MORE)
-                self.add(table, record, header.rows - len(bad), now)
-            rejects = self.schema["rejects"]
-            self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), len(bad), now)
+            try:
+                parts = self._divided(source, header, table, columns, bad, reasons, now)
+            except WireError as error:  # rows so long that their rejects fit in no record
+                self._reject_all(source, header, table.name, str(error), now)
+                return
+            for declared, record, rows in parts:
+                self.add(declared, record, rows, now)
         self.position.sources[source.source_id] = header.source_seq
+
+    def _divided(
+        self,
+        source: Source,
+        header: wire.Header,
+        table: Table,
+        columns: Columns,
+        bad: np.ndarray,
+        reasons: list[str],
+        now: int,
+    ) -> list[tuple[Table, bytearray, int]]:
+        """Return (table, record, rows) of the good rows, and of the rejects; all but the last say that more follows."""
+        parts: list[tuple[Table, Columns]] = []
+        if len(bad) < header.rows:
+            keep = np.ones(header.rows, dtype=bool)
+            keep[bad] = False
+            parts.append((table, {name: column[keep] for name, column in columns.items()}))
+        for i in range(0, len(bad), REJECTS_IN_ONE):
+            some = slice(i, i + REJECTS_IN_ONE)
+            refused = validation.rejects(columns, bad[some], reasons[some], source.name, table.name, now)
+            parts.append((self.schema["rejects"], refused))
+        flags = [wire.MORE] * (len(parts) - 1) + [0]
+        return [
+            (declared, wire.encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
+            for (declared, rows), flag in zip(parts, flags, strict=True)
+        ]
 
     def _reject_all(self, source: Source, header: wire.Header, table: str, reason: str, now: int) -> None:
         """Record that a whole batch could not be read, and say so to its publisher."""

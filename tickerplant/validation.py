@@ -9,6 +9,9 @@ import numpy as np
 from plant.batch import Columns, Symbols, Texts
 from plant.schema import Table
 
+ROW_CHARS = 4000
+"""Characters of a rejected row that are kept; a row may hold a text of megabytes."""
+
 
 def bad_rows(table: Table, columns: Columns, count: int) -> tuple[np.ndarray, list[str]]:
     """Return the positions of the rows that fail a check (int64[k], ascending), and the reason of each.
@@ -33,11 +36,11 @@ def bad_rows(table: Table, columns: Columns, count: int) -> tuple[np.ndarray, li
 
 
 def rejects(columns: Columns, positions: np.ndarray, reasons: list[str], source: str, table: str, now: int) -> Columns:
-    """Return rows of the table `rejects` for the rows of `columns` at `positions`."""
+    """Return rows of the table `rejects` for the rows of `columns` at `positions`; their JSON is cut at ROW_CHARS."""
     count = len(positions)
     bad = {name: column[positions].tolist() for name, column in columns.items()}
-    rows = [json.dumps({name: _plain(values[i]) for name, values in bad.items()}) for i in range(count)]
-    return rejected(bad.get("sym") or ["?"] * count, reasons, rows, source, table, now)
+    rows = [json.dumps({name: _plain(values[i]) for name, values in bad.items()})[:ROW_CHARS] for i in range(count)]
+    return rejected([sym or "?" for sym in bad["sym"]], reasons, rows, source, table, now)
 
 
 def rejected(syms: list[str], reasons: list[str], rows: list[str], source: str, table: str, now: int) -> Columns:

@@ -1,0 +1,582 @@
+"""The journal: what was appended is read back, whatever the disk, a crash or a flipped bit did in between."""
+
+import errno
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from random_rows import columns_from, trades
+
+from plant import journal as module
+from plant import wire
+from plant.errors import JournalError, JournalLocked
+from plant.journal import Journal, Position
+from plant.schema import Schema, Table, schema_of
+
+SCHEMA = schema_of()
+TRADES = SCHEMA["trades"]
+NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})
+
+
+class Writer:
+    """Appends records to a journal as the tickerplant does, and keeps them as a plain list."""
+
+    def __init__(self, folder: Path, schema: Schema = SCHEMA, segment_bytes: int = 2**20) -> None:
+        self.folder, self.schema, self.segment_bytes = folder, schema, segment_bytes
+        self.records: list[tuple[int, bytes]] = []  # seq, bytes
+        self.open()
+
+    def open(self) -> Journal:
+        self.journal = Journal(self.folder, self.schema, self.segment_bytes)
+        return self.journal
+
+    def reopen(self) -> Journal:
+        self.journal.close()
+        return self.open()
+
+    def record(self, rows: int, source: int = 1, flags: int = 0) -> bytearray:
+        position = self.journal.position
+        position.seq += 1
+        position.table_seqs["trades"] = position.table_seqs.get("trades", 0) + 1
+        position.sources[source] = position.sources.get(source, 0) + rows
+        columns = columns_from(TRADES, trades(position.seq, rows))
+        record = wire.encode(TRADES, columns, source, position.sources[source], flags)
+        wire.stamp(record, 0, position.seq, position.table_seqs["trades"], 5)
+        return record
+
+    def append(self, *rows: int, source: int = 1, group: bool = False) -> None:
+        """Append one record for each count of rows; as a group, all but the last say that more follows."""
+        first = self.journal.position.seq + 1
+        made = [self.record(n, source, int(group and i < len(rows) - 1)) for i, n in enumerate(rows)]
+        self.journal.append(made, first)
+        self.records += [(first + i, bytes(r)) for i, r in enumerate(made)]
+        self.journal.roll_if_full()
+
+    @property
+    def last_file(self) -> Path:
+        return self.journal.segments[-1].path
+
+
+def everything(journal: Journal, max_bytes: int = 2**20) -> list[tuple[int, bytes]]:
+    """Read the journal from its beginning to its end, as a subscriber does."""
+    found: list[tuple[int, bytes]] = []
+    while chunk := journal.read(found[-1][0] + 1 if found else 1, max_bytes):
+        found += [(h.seq, chunk[start - wire.HEADER_BYTES : start + h.length]) for h, start in wire.records(chunk)]
+    return found
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    made = Writer(tmp_path / "journal")
+    yield made
+    made.journal.close()
+
+
+def copy_of(position: Position) -> Position:
+    return Position(position.seq, dict(position.table_seqs), dict(position.sources))
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """The journal against a list: appends, rolls, reopenings, torn tails, reads from anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block_bytes, module.BLOCK_BYTES = module.BLOCK_BYTES, 1500
+        self.tmp = tempfile.TemporaryDirectory()
+        self.writer = Writer(Path(self.tmp.name), segment_bytes=6000)
+
+    @rule(rows=st.lists(st.sampled_from([1, 2, 7, 40]), min_size=1, max_size=12), source=st.integers(1, 3))
+    def append(self, rows: list[int], source: int) -> None:
+        self.writer.append(*rows, source=source)
+
+    @rule(rows=st.integers(2, 4))
+    def append_group(self, rows: int) -> None:
+        self.writer.append(*([1] * rows), group=True)
+
+    @rule()
+    def append_more_than_one_system_call_takes(self) -> None:
+        self.writer.append(*([1] * 1030))
+
+    @rule()
+    def reopen(self) -> None:
+        before = copy_of(self.writer.journal.position)
+        assert self.writer.reopen().position == before
+        assert self.writer.journal.damage == []
+
+    @rule(noise=st.binary(min_size=1, max_size=200))
+    def crash_with_a_torn_record(self, noise: bytes) -> None:
+        before = copy_of(self.writer.journal.position)
+        self.writer.journal.close()
+        with self.writer.last_file.open("ab") as file:
+            file.write(noise)
+        assert self.writer.open().position == before
+        assert [d.end - d.start for d in self.writer.journal.damage] == [len(noise)]
+
+    @rule(data=st.data(), max_bytes=st.integers(0, 20_000))
+    def read(self, data: st.DataObject, max_bytes: int) -> None:
+        seq = data.draw(st.integers(0, len(self.writer.records) + 2))
+        chunk = self.writer.journal.read(seq, max_bytes)
+        wanted = [record for number, record in self.writer.records if number >= seq]
+        found = [chunk[s - wire.HEADER_BYTES : s + h.length] for h, s in wire.records(chunk)]
+        assert found == wanted[: len(found)]
+        assert bool(found) == bool(wanted)
+        largest = max(map(len, wanted), default=0)
+        assert len(chunk) <= max(max_bytes, module.BLOCK_BYTES, largest)
+
+    @invariant()
+    def whole_journal_is_the_list(self) -> None:
+        assert everything(self.writer.journal) == self.writer.records
+
+    def teardown(self) -> None:
+        self.writer.journal.close()
+        self.tmp.cleanup()
+        module.BLOCK_BYTES = self.block_bytes
+
+
+TestJournalMachine = JournalMachine.TestCase
+TestJournalMachine.settings = settings(
+    max_examples=25, stateful_step_count=15, deadline=None, derandomize=True, database=None
+)
+
+
+def test_a_new_journal_is_empty(writer: Writer) -> None:
+    assert writer.journal.position == Position(0, {}, {})
+    assert writer.journal.read(1) == b""
+    assert [p.name for p in writer.folder.glob("*.journal")] == ["00000000000000000001.journal"]
+
+
+def test_a_segment_is_named_for_its_first_record_and_holds_the_state_before_it(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, segment_bytes=1500)
+    writer.append(5, source=2**64 - 1)
+    writer.append(5, source=8)
+    writer.append(5, source=9)
+    names = [p.name for p in sorted(tmp_path.glob("*.journal"))]
+    assert names[1:] == [f"{s.first_seq:020d}.journal" for s in writer.journal.segments[1:]]
+    assert len(names) > 1
+    last = writer.journal.segments[-1].header
+    assert (last["first_seq"], last["table_seqs"]) == (4, {"trades": 3})
+    assert last["sources"] == {2**64 - 1: 5, 8: 5, 9: 5}
+    assert [t["name"] for t in last["tables"]] == list(SCHEMA)
+    reopened = writer.reopen()
+    assert reopened.position == Position(3, {"trades": 3}, {2**64 - 1: 5, 8: 5, 9: 5})
+    assert everything(reopened) == writer.records
+    reopened.close()
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_one_great_turn_is_read_in_pieces_of_the_size_asked_for(writer: Writer, reopened: bool) -> None:
+    """A turn may be hundreds of megabytes; a reader that asks for little must not be sent all of it."""
+    writer.append(*([100] * 200))
+    if reopened:
+        writer.reopen()
+    sizes = []
+    seq = 1
+    while chunk := writer.journal.read(seq, 100_000):
+        sizes.append(len(chunk))
+        seq = [h.seq for h, _ in wire.records(chunk)][-1] + 1
+    assert sum(sizes) == sum(len(r) for _, r in writer.records)
+    assert max(sizes) <= 100_000
+    assert len(sizes) < 20
+
+
+def test_a_tail_torn_at_any_byte_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.append(2)
+    writer.append(1)
+    before = copy_of(writer.journal.position)
+    path, whole = writer.last_file, writer.last_file.stat().st_size
+    writer.append(3)
+    writer.journal.close()
+    data = path.read_bytes()
+    for cut in range(whole + 1, len(data)):
+        path.write_bytes(data[:cut])
+        journal = writer.open()
+        assert journal.position == before, cut
+        (damage,) = journal.damage
+        assert (damage.start, damage.end) == (whole, cut)
+        assert str(damage).startswith(f"{path.name}: {cut - whole:,} bytes at {whole:,} are no record (")
+        torn = tmp_path / f"{path.name}.torn-{whole}"
+        assert torn.read_bytes() == data[whole:cut]
+        assert f"kept as {torn.name}" in str(damage)
+        assert path.read_bytes() == data[:whole]
+        assert everything(journal) == writer.records[:2]
+        journal.close()
+        torn.unlink()
+    journal = writer.open()
+    writer.append(4)
+    assert [seq for seq, _ in everything(journal)] == [1, 2, 3]
+    journal.close()
+
+
+def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_cut_off(writer: Writer) -> None:
+    writer.append(2)
+    before = copy_of(writer.journal.position)
+    writer.journal.close()
+    with writer.last_file.open("ab") as file:
+        file.write(bytes(100_000))
+    assert writer.open().position == before
+    assert len(writer.journal.damage) == 1
+    assert everything(writer.journal) == writer.records
+
+
+def test_a_second_torn_tail_at_the_same_place_keeps_the_first(writer: Writer) -> None:
+    writer.append(1)
+    for noise in (b"first", b"second"):
+        writer.journal.close()
+        with writer.last_file.open("ab") as file:
+            file.write(noise)
+        writer.open()
+    kept = sorted(p.read_bytes() for p in writer.folder.glob("*.torn-*"))
+    assert kept == [b"first", b"second"]
+
+
+def test_a_flipped_bit_loses_its_record_alone_and_is_reported(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    for rows in (1, 2, 3, 4):
+        writer.append(rows, source=rows)
+    before = copy_of(writer.journal.position)
+    path = writer.last_file
+    writer.journal.close()
+    data = path.read_bytes()
+    begin = data.index(writer.records[1][1])
+    end = begin + len(writer.records[1][1])
+    for place in (*range(begin, begin + wire.HEADER_BYTES), begin + 80, end - 1):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        journal = writer.open()
+        assert journal.position == Position(4, before.table_seqs, {k: v for k, v in before.sources.items() if k != 2})
+        assert [(d.start, d.end, d.outcome) for d in journal.damage] == [(begin, end, "skipped")], place
+        assert everything(journal) == [r for r in writer.records if r[0] != 2]
+        assert everything(journal, 0) == [r for r in writer.records if r[0] != 2]
+        assert journal.read(2, 0).startswith(writer.records[2][1])
+        journal.close()
+        assert path.read_bytes() == bytes(damaged)
+
+
+def test_neighbouring_damaged_records_are_one_damage(writer: Writer) -> None:
+    writer.append(1, 1, 1, 1)
+    writer.journal.close()
+    data = bytearray(writer.last_file.read_bytes())
+    for _, record in writer.records[1:3]:
+        data[data.index(record) + 80] ^= 1
+    writer.last_file.write_bytes(data)
+    writer.open()
+    (damage,) = writer.journal.damage
+    assert damage.end - damage.start == sum(len(record) for _, record in writer.records[1:3])
+    assert everything(writer.journal) == [writer.records[0], writer.records[3]]
+
+
+def test_damage_in_an_older_segment_is_skipped_and_reported_once_when_it_is_read(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, segment_bytes=6000)
+    while len(writer.journal.segments) < 3:
+        writer.append(3)
+    first = writer.journal.segments[0].path
+    writer.journal.close()
+    data = bytearray(first.read_bytes())
+    data[data.index(writer.records[1][1]) + 75] ^= 4
+    first.write_bytes(data)
+    journal = writer.open()
+    assert journal.damage == []
+    for _ in range(2):
+        assert everything(journal) == [r for r in writer.records if r[0] != 2]
+    assert [(d.segment, d.outcome) for d in journal.damage] == [(first.name, "skipped")]
+    journal.close()
+
+
+def test_a_segment_without_one_good_record_is_passed_over(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, segment_bytes=6000)
+    while len(writer.journal.segments) < 3:
+        writer.append(3)
+    first, second = writer.journal.segments[0], writer.journal.segments[1]
+    writer.journal.close()
+    data = first.path.read_bytes()
+    first.path.write_bytes(data[: first.start] + bytes(len(data) - first.start))
+    journal = writer.open()
+    for _ in range(2):
+        assert everything(journal) == [r for r in writer.records if r[0] >= second.first_seq]
+    assert len(journal.damage) == 1
+    journal.close()
+
+
+def test_a_publish_of_several_records_cut_in_its_middle_is_cut_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 100)  # a block for each record
+    writer = Writer(tmp_path)
+    writer.append(2)
+    before, path = copy_of(writer.journal.position), writer.last_file
+    whole = path.stat().st_size
+    writer.append(1, 2, 1, group=True)
+    writer.journal.close()
+    data = path.read_bytes()
+    ends = [whole + sum(len(r) for _, r in writer.records[1:n]) for n in (2, 3)]
+    for cut in (*ends, ends[0] - 1, ends[0] + 10, ends[1] + 100, len(data) - 1):
+        path.write_bytes(data[:cut])
+        journal = writer.open()
+        assert journal.position == before
+        assert path.stat().st_size == whole
+        assert [(d.start, d.end) for d in journal.damage] == [(whole, cut)]
+        writer.append(5)
+        assert everything(journal) == [writer.records[0], writer.records.pop()]
+        journal.close()
+    path.write_bytes(data)
+    journal = writer.open()
+    assert journal.position.seq == 4
+    assert everything(journal) == writer.records
+    journal.close()
+
+
+def _hold(folder: Path, ready: Any, go: Any) -> None:
+    held = Journal(folder, SCHEMA)
+    ready.put(os.getpid())
+    go.get()
+    held.close()
+
+
+def test_a_second_opener_is_refused_naming_the_first(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, go = context.Queue(), context.Queue()
+    holder = context.Process(target=_hold, args=(tmp_path, ready, go))
+    holder.start()
+    try:
+        pid = ready.get(timeout=30)
+        for _ in range(2):
+            with pytest.raises(JournalLocked, match=rf"another tickerplant \(pid {pid}\) writes this journal; stop it"):
+                Journal(tmp_path, SCHEMA)
+    finally:
+        go.put(None)
+        holder.join(30)
+        for queue in (ready, go):
+            queue.close()
+            queue.join_thread()
+    Journal(tmp_path, SCHEMA).close()
+
+
+def test_the_lock_names_its_holder_alone(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("1234567890123 of before")
+    journal = Journal(tmp_path, SCHEMA)
+    assert (tmp_path / "lock").read_text() == str(os.getpid())
+    journal.close()
+
+
+def test_a_journal_that_could_not_be_opened_is_not_left_locked(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.journal.close()
+    good = writer.last_file.read_bytes()
+    writer.last_file.write_bytes(b"something else entirely")
+    for _ in range(2):
+        with pytest.raises(JournalError, match="expected a segment header") as caught:
+            writer.open()
+        assert not isinstance(caught.value, JournalLocked)
+    writer.last_file.write_bytes(good)
+    writer.open().close()
+
+
+@pytest.mark.parametrize("size", [0, 10, 16, 17, 100])
+def test_a_segment_cut_within_its_header_is_refused_naming_the_file(tmp_path: Path, size: int) -> None:
+    writer = Writer(tmp_path)
+    writer.journal.close()
+    path = writer.last_file
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(JournalError, match=f"{path}: expected a segment header"):
+        writer.open()
+
+
+def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declarations(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.append(2)
+    writer.append(3)
+    writer.journal.close()
+    writer.schema = schema_of([NEWS])
+    journal = writer.open()
+    assert [s.first_seq for s in journal.segments] == [1, 3]
+    assert journal.position == Position(2, {"trades": 2}, {1: 5})
+    writer.append(1)
+    assert everything(journal) == writer.records
+    assert [t["name"] for t in journal.tables()] == [*SCHEMA, "news"]
+    writer.schema = SCHEMA
+    journal = writer.reopen()
+    assert [s.first_seq for s in journal.segments] == [1, 3, 4]
+    for segment in journal.segments[:2]:
+        for header, start in segment.scan():
+            data = segment.path.read_bytes()[start + wire.HEADER_BYTES :][: header.length]
+            assert len(wire.decode(segment.tables[header.schema_id], header, data)) == header.rows
+    assert "news" in {t["name"] for t in journal.tables()}
+    assert journal.position == Position(3, {"trades": 3}, {1: 6})
+    journal.close()
+
+
+def test_a_changed_schema_takes_the_place_of_a_segment_without_records(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    writer = Writer(tmp_path)
+    writer.journal.close()
+    writer.schema = schema_of([NEWS])
+    journal = writer.open()
+    assert [s.first_seq for s in journal.segments] == [1]
+    assert len(list(tmp_path.glob("*.journal"))) == 1
+    writer.append(2)
+    assert everything(journal) == writer.records
+    journal.close()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def disk_full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_after(calls: int, real: Callable[..., int]) -> Callable[..., int]:
+    left = iter(range(calls))
+
+    def write(fd: int, chunks: Sequence[bytes]) -> int:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, chunks)
+
+    return write
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_write_that_fails_leaves_the_journal_as_it_was(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    writer.append(2)
+    before, size = copy_of(writer.journal.position), writer.last_file.stat().st_size
+    chunks = [writer.record(1) for _ in range(1100)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "writev", full_after(calls, os.writev))
+        with pytest.raises(JournalError, match="No space left on device; nothing of it was accepted"):
+            writer.journal.append(chunks, 2)
+    assert writer.last_file.stat().st_size == size
+    assert everything(writer.journal) == writer.records
+    writer.journal.position = copy_of(before)
+    writer.append(4)
+    assert everything(writer.journal) == writer.records
+    writer.reopen()
+    assert writer.journal.damage == []
+    assert everything(writer.journal) == writer.records
+
+
+def test_a_write_that_the_disk_takes_in_small_pieces_is_whole(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "writev", lambda fd, chunks: os.write(fd, b"".join(chunks)[:50]))
+    writer.append(3, 2, 1)
+    writer.append(1)
+    assert everything(writer.journal) == writer.records
+    assert everything(writer.reopen()) == writer.records
+
+
+def test_a_write_cut_short_by_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
+    """A real limit on the file's size, in a process of its own: writev takes a part, the rest fails with EFBIG."""
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from test_plant_journal import Writer, everything
+from plant.errors import JournalError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+writer = Writer(Path(sys.argv[1]))
+writer.append(5)
+size = writer.last_file.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 150, resource.RLIM_INFINITY))
+try:
+    writer.journal.append([writer.record(3), writer.record(3)], 2)
+except JournalError as error:
+    print("refused:", error)
+assert writer.last_file.stat().st_size == size
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.journal.position.seq = 1
+writer.append(2)
+assert everything(writer.journal) == writer.records
+assert [seq for seq, _ in everything(writer.reopen())] == [1, 2]
+assert writer.journal.damage == []
+"""
+    path = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env={"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "refused:" in done.stdout
+    assert "File too large; nothing of it was accepted" in done.stdout
+
+
+def test_records_that_could_not_be_synced_are_not_kept_when_the_policy_is_each_batch(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tickerplant forgets a turn whose append failed and gives its numbers again: the file must forget it too."""
+    writer.append(2)
+    before = copy_of(writer.journal.position)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", disk_full)
+        with pytest.raises(JournalError, match="nothing of it was accepted"):
+            writer.journal.append([writer.record(3)], 2, durable=True)
+    assert everything(writer.journal) == writer.records
+    writer.journal.position = before
+    writer.append(1)
+    assert everything(writer.reopen()) == writer.records
+
+
+def test_a_durable_append_is_synced_before_it_returns(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: sizes.append(os.fstat(fd).st_size))
+    writer.journal.append([writer.record(3)], 1, durable=True)
+    assert sizes == [writer.last_file.stat().st_size]
+    writer.journal.append([writer.record(3)], 2)
+    assert len(sizes) == 1
+
+
+def test_a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(tmp_path, segment_bytes=10**6)
+    writer.append(3)
+    writer.journal.segment_bytes = 100
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", disk_full)
+        with pytest.raises(JournalError, match="No space left on device; the journal goes on in 00000000000000000001"):
+            writer.journal.roll_if_full()
+    writer.journal.segment_bytes = 10**6
+    writer.append(2)
+    assert len(writer.journal.segments) == 1
+    writer.journal.segment_bytes = 100
+    assert writer.journal.roll_if_full()
+    writer.append(1)
+    assert everything(writer.journal) == writer.records
+    assert everything(writer.reopen()) == writer.records
+    writer.journal.close()
+
+
+def test_a_sync_that_fails_is_told_and_closing_lets_go_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    writer = Writer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", disk_full)
+        with pytest.raises(JournalError, match="fsync failed: No space left on device"):
+            writer.journal.sync()
+        with pytest.raises(JournalError, match="fsync failed"):
+            writer.journal.close()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    writer.open().close()
+
+
+def test_sources_and_table_numbers_survive_rolls_and_reopenings(tmp_path: Path) -> None:
+    files = len(os.listdir("/proc/self/fd"))
+    writer = Writer(tmp_path, segment_bytes=1500)
+    for i in range(30):
+        writer.append(1 + i % 3, source=i % 5)
+        if i % 7 == 0:
+            writer.reopen()
+    expected = {s: sum(1 + i % 3 for i in range(30) if i % 5 == s) for s in range(5)}
+    assert len(writer.journal.segments) > 5
+    assert writer.reopen().position == Position(30, {"trades": 30}, expected)
+    writer.journal.close()
+    assert len(os.listdir("/proc/self/fd")) <= files

@@ -1,0 +1,201 @@
+"""Declarations of tables: what can be declared, what cannot, and what its rows must meet."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from random_rows import columns_from
+
+from plant.batch import Symbols
+from plant.errors import SchemaError, UnknownColumn, UnknownTable
+from plant.schema import LATEST, META_COLUMNS, TABLES, Column, Schema, Table, schema_of
+
+TIME_SYM = (Column("time", "time"), Column("sym", "symbol"))
+NEWS = {"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text", "what happened"]]}
+
+
+def table(*columns: tuple[str, str], key: tuple[str, ...] = (), name: str = "mine") -> Table:
+    return Table(name, (*TIME_SYM, *(Column(*c) for c in columns)), key)
+
+
+def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
+    assert {t.name: t.key for t in TABLES} == {
+        "bars": ("sym", "interval", "time"),
+        "trades": (),
+        "quotes": (),
+        "indicators": ("sym", "interval", "time"),
+        "signals": ("sym", "interval", "time", "signal"),
+        "heartbeats": (),
+        "rejects": (),
+        "gaps": (),
+    }
+    assert schema_of()["quotes"].names == ("time", "sym", "bid", "ask", "bid_size", "ask_size", "source")
+    assert all(c.meaning for t in TABLES for c in t.columns)
+
+
+def test_schema_ids_never_change_because_journals_hold_them() -> None:
+    """A changed id is a changed declaration, which publishers of yesterday do not know: change on purpose only."""
+    schema = schema_of()
+    found = {name: schema[name].schema_id for name in ("bars", "trades", "quotes")}
+    assert found == {"bars": 0x8793967B, "trades": 0x6F67919B, "quotes": 0xFDF18B5A}
+    assert len({t.schema_id for t in TABLES}) == len(TABLES)
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (
+            lambda: Table("mine", TIME_SYM[::-1]),
+            r"the first columns must be time \(time\) and sym \(symbol\), found sym",
+        ),
+        (lambda: Table("mine", TIME_SYM[:1]), "the first columns must be"),
+        (lambda: Table("mine", ()), "the first columns must be"),
+        (lambda: table(name="Mine"), "'Mine' is not a name"),
+        (lambda: table(name="my table"), "'my table' is not a name"),
+        (lambda: table(name="mine\n"), r"'mine\\n' is not a name"),
+        (lambda: table(name="m" * 64), "is not a name"),
+        (lambda: table(("a.b", "float")), "'a.b' is not a name"),
+        (lambda: table(("", "float")), "'' is not a name"),
+        (lambda: table(("price", "float"), ("price", "float")), "'price' is used twice or reserved"),
+        (lambda: table(("seq", "int")), "'seq' is used twice or reserved"),
+        (lambda: table(("received", "time")), "'received' is used twice or reserved"),
+        (
+            lambda: table(("price", "double")),
+            "mine.price: unknown kind 'double'; kinds are time, float, int, symbol, text",
+        ),
+        (lambda: table(key=("time", "sym", "id")), "mine has no column 'id'"),
+        (lambda: table(key=("sym",)), "a key holds time and sym, found sym"),
+        (lambda: table(("p", "float"), key=("time", "sym", "p")), "key column 'p' must be a time, symbol or int"),
+        (lambda: table(("p", "text"), key=("time", "sym", "p")), "key column 'p' must be a time, symbol or int"),
+    ],
+)
+def test_a_declaration_that_cannot_be_used_is_refused(make: Any, complaint: str) -> None:
+    with pytest.raises(SchemaError, match=complaint):
+        make()
+
+
+@pytest.mark.parametrize("declared", TABLES, ids=lambda t: t.name)
+def test_a_declaration_as_data_gives_the_same_table_back(declared: Table) -> None:
+    again = Table.declared(declared.declaration())
+    assert again == declared
+    assert again.schema_id == declared.schema_id
+    assert [c.meaning for c in again.columns] == [c.meaning for c in declared.columns]
+
+
+def test_a_users_table_gets_the_checks_every_table_has() -> None:
+    news = Table.declared(NEWS)
+    assert [c.reason for c in news.checks] == [c.reason for c in TABLES[0].checks[:2]]
+    assert news.column("headline").meaning == "what happened"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"name": "news"},
+        {"columns": NEWS["columns"]},
+        NEWS | {"columns": 5},
+        NEWS | {"columns": "time"},
+        NEWS | {"columns": [["time"]]},
+        NEWS | {"columns": [["time", "time", "a", "b"]]},
+        NEWS | {"columns": [5]},
+        NEWS | {"key": 5},
+        NEWS | {"keys": ["time", "sym"]},
+        ["news"],
+        "news",
+        None,
+        5,
+    ],
+    ids=repr,
+)
+def test_data_that_is_no_declaration_is_refused(fields: Any) -> None:
+    with pytest.raises(SchemaError):
+        Table.declared(fields)
+
+
+def test_a_misspelt_key_is_named_and_not_passed_over() -> None:
+    with pytest.raises(SchemaError, match=r"a table needs name, columns .* \(unknown 'keys'\)"):
+        Table.declared(NEWS | {"keys": ["time", "sym"]})
+
+
+def test_the_wire_order_is_fixed_columns_then_symbols_then_texts() -> None:
+    mixed = table(("a", "text"), ("b", "float"), ("c", "symbol"), ("d", "int"), ("e", "text"))
+    assert [c.name for c in mixed.wire_order] == ["time", "b", "d", "sym", "c", "a", "e"]
+
+
+def test_schema_answers_by_name_and_id_and_names_the_nearest() -> None:
+    schema = schema_of([Table.declared(NEWS)])
+    assert list(schema) == [*(t.name for t in TABLES), "news"]
+    assert schema.by_id[schema["news"].schema_id] is schema["news"]
+    assert len(schema) == len(TABLES) + 1
+    assert "news" in schema
+    assert "olds" not in schema
+    with pytest.raises(
+        UnknownTable, match=r"unknown table 'trade' \(did you mean 'trades'\?\); tables are: bars, trades"
+    ):
+        schema["trade"]
+    with pytest.raises(UnknownTable):
+        schema[["trades"]]  # type: ignore[index]
+    with pytest.raises(UnknownColumn, match=r"news has no column 'headlin' \(did you mean 'headline'\?\)"):
+        schema["news"].column("headlin")
+
+
+def test_a_table_declared_twice_is_refused() -> None:
+    with pytest.raises(SchemaError, match="table 'trades' is declared twice"):
+        schema_of([table(name="trades")])
+    with pytest.raises(SchemaError, match="declared twice"):
+        Schema([table(), table()])
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "bars": {"interval": "1m", "open": 2.0, "high": 3.0, "low": 1.0, "close": 2.5, "volume": 0.0, "source": ""},
+    "trades": {"price": 1e-9, "size": 0.0, "source": "", "trade_id": ""},
+    "quotes": {"bid": 0.0, "ask": 1.0, "bid_size": 0.0, "ask_size": 0.0, "source": ""},
+}
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("bars", {}, None),
+        ("bars", {"open": 2.0, "high": 2.0, "low": 2.0, "close": 2.0}, None),
+        *[
+            ("bars", {c: v}, f"{c} must be a positive")
+            for c in ("open", "high", "low", "close")
+            for v in (0, -1, NAN, INF)
+        ],
+        *[("bars", {"volume": v}, "volume must be a finite number, 0 or more") for v in (-1, NAN, INF)],
+        ("bars", {"high": 2.4}, "high must be the highest"),
+        ("bars", {"high": 1.9, "open": 2.0, "close": 1.5}, "high must be the highest"),
+        ("bars", {"low": 2.1}, "low must be the lowest"),
+        ("bars", {"low": 2.2, "open": 2.5, "close": 2.1}, "low must be the lowest"),
+        ("bars", {"interval": ""}, "interval must not be empty"),
+        *[("trades", {"price": v}, "price must be a positive") for v in (0, -1, NAN, INF, -INF)],
+        *[("trades", {"size": v}, "size must be a finite") for v in (-1, NAN, INF)],
+        *[("quotes", {c: v}, f"{c} must be") for c in ("bid", "ask", "bid_size", "ask_size") for v in (-1, NAN, INF)],
+        ("quotes", {"bid": 2.0}, None),  # crossed: an auction, or two venues
+        *[("trades", {"time": v}, "time must lie between") for v in (-1, LATEST, 2**63 - 1)],
+        *[("trades", {"time": v}, None) for v in (0, LATEST - 1)],
+        ("trades", {"sym": ""}, "sym must not be empty"),
+    ],
+)
+def test_a_row_meets_its_tables_checks_or_fails_with_the_reason_alone_and_in_company(
+    name: str, change: dict[str, Any], reason: str | None
+) -> None:
+    declared = schema_of()[name]
+    row = {"time": 1, "sym": "A"} | GOOD[name] | change
+    columns = columns_from(declared, {k: [v, v, v] for k, v in row.items()})
+    alone = [check.reason for check in declared.checks if not check.good(row)]
+    company = [check.reason for check in declared.checks if not np.all(check.good(columns))]
+    assert alone == company
+    assert alone == [] if reason is None else alone[0].startswith(reason)
+
+
+def test_an_empty_sym_is_found_wherever_it_stands() -> None:
+    check = next(c for c in TABLES[0].checks if c.reason == "sym must not be empty")
+    assert check.good({"sym": Symbols.of(["A", "", "B", ""])}).tolist() == [True, False, True, False]
+
+
+def test_no_name_of_a_table_is_used_for_a_column_of_all_tables() -> None:
+    assert not {t.name for t in TABLES} & {*META_COLUMNS, "time", "sym"}
