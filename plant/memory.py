@@ -11,36 +11,15 @@ no answer of an earlier snapshot.
 seq and received are kept per batch, not per row.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from plant.batch import Batch, Columns, Symbols, Texts
+from plant.batch import Batch, Symbols, Texts
+from plant.growing import Growing
+from plant.revisions import Revisions
 from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
-
-NEVER = np.iinfo(np.int64).max
-_FIRST_CAPACITY = 1024
-
-
-class _Growing:
-    """A numpy array that grows at the end."""
-
-    __slots__ = ("array", "length")
-
-    def __init__(self, dtype: Any) -> None:
-        self.array = np.empty(_FIRST_CAPACITY, dtype=dtype)
-        self.length = 0
-
-    def extend(self, values: Any) -> None:
-        end = self.length + len(values)
-        if end > len(self.array):
-            grown = np.empty(max(end, 2 * len(self.array)), dtype=self.array.dtype)
-            grown[: self.length] = self.array[: self.length]
-            self.array = grown
-        self.array[self.length : end] = values
-        self.length = end
 
 
 class _SymbolColumn:
@@ -48,7 +27,7 @@ class _SymbolColumn:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.codes = _Growing(np.int32)
+        self.codes = Growing(np.int32)
         self._code_of: dict[str, int] = {}
 
     def extend(self, value: Symbols) -> None:
@@ -72,9 +51,9 @@ class _TextColumn:
     """UTF-8 in one growing buffer, and where each text ends."""
 
     def __init__(self) -> None:
-        self.ends = _Growing(np.int64)
+        self.ends = Growing(np.int64)
         self.ends.extend([0])
-        self.data = _Growing(np.uint8)
+        self.data = Growing(np.uint8)
 
     def extend(self, value: Texts) -> None:
         start = self.data.length
@@ -118,11 +97,13 @@ class MemoryTable:
                 if column.kind == "symbol"
                 else _TextColumn()
                 if column.kind == "text"
-                else _Growing(FIXED_DTYPES[column.kind])
+                else Growing(FIXED_DTYPES[column.kind])
             )
-        self._batches = {name: _Growing(np.int64) for name in ("start", "seq", "received")}
-        self._next_revision = _Growing(np.int64) if table.key else None
-        self._latest: dict[tuple[int, ...], int] = {}
+        self._batches = {name: Growing(np.int64) for name in ("start", "seq", "received")}
+        self._key = {n: Growing(np.int32) if self._is_fixed(n) else self._columns[n].codes for n in table.key}
+        self._key.pop("time", None)
+        self._number_codes: dict[str, dict[int, int]] = {n: {} for n in self._key if self._is_fixed(n)}
+        self._revisions = Revisions(len(self._key), self._rows_of) if table.key else None
         self._rows = 0
 
     def __len__(self) -> int:
@@ -140,9 +121,12 @@ class MemoryTable:
         self._batches["seq"].extend([batch.seq])
         self._batches["received"].extend([batch.received])
         self._batches["start"].extend([start])
-        if self._next_revision is not None:
-            self._next_revision.extend(np.full(count, NEVER))
-            self._revise(start, count)
+        if self._revisions is not None:
+            for name, known in self._number_codes.items():
+                values = self._columns[name].array[start : start + count].tolist()
+                self._key[name].extend([known.setdefault(v, len(known)) for v in values])
+            codes = [c.array[start : start + count] for c in self._key.values()]
+            self._revisions.add(codes, self._columns["time"].array[start : start + count], start)
         self._rows = start + count  # last: readers see the rows only now
 
     def view(self, name: str, rows: int) -> Any:
@@ -166,33 +150,21 @@ class MemoryTable:
 
     def in_force(self, rows: int) -> np.ndarray | None:
         """Return which of the first `rows` rows no later one among them replaced; None for all."""
-        if self._next_revision is None:
+        if self._revisions is None:
             return None
-        return self._next_revision.array[:rows] >= rows
+        return self._revisions.next_revision.array[:rows] >= rows
 
     def code(self, column: str, name: str) -> int:
         """Return the code of a name in a symbol column, -1 if it has none."""
         return self._columns[column].code(name)
 
-    def keys(self) -> Iterator[tuple[int, ...]]:
-        """Yield the key of every row in force, symbols as codes."""
-        return iter(self._latest)
+    def _rows_of(self, codes: tuple[int, ...], below: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return times and positions of the rows below a row number whose key has these codes."""
+        same = np.ones(below, dtype=bool)
+        for column, code in zip(self._key.values(), codes, strict=True):
+            same &= column.array[:below] == code
+        rows = np.flatnonzero(same)
+        return self._columns["time"].array[rows], rows
 
-    def _revise(self, start: int, count: int) -> None:
-        assert self._next_revision is not None
-        parts = [
-            c.codes if isinstance(c, _SymbolColumn) else c
-            for c in (self._columns[name] for name in self.declaration.key)
-        ]
-        keys = zip(*(p.array[start : start + count].tolist() for p in parts), strict=True)
-        latest, marks = self._latest, self._next_revision.array
-        for row, key in enumerate(keys, start):
-            before = latest.get(key)
-            if before is not None:
-                marks[before] = row
-            latest[key] = row
-
-
-def columns_at(snapshot: Snapshot, names: tuple[str, ...], rows: np.ndarray | slice) -> Columns:
-    """Return some columns of some rows, copied."""
-    return {name: snapshot.column(name)[rows] for name in names}
+    def _is_fixed(self, name: str) -> bool:
+        return self.declaration.column(name).fixed

@@ -1,12 +1,13 @@
 """Which row replaced which, in a table with a key.
 
-A series is the rows that share the key's columns other than time (a symbol's one-minute bars, say). Rows nearly always come
-in order of time within their series, so the last time and row of each series decide at once: later is a new key, the same
-time is a revision. numpy does that for a whole batch. Only when a series has a row out of order does it get an index of all
-its times; then its rows are looked up one by one.
+A series is the rows that share the key's columns other than time (a symbol's one-minute bars, say). Rows nearly
+always come in order of time within their series, so the last time and row of each series decide at once: later is a
+new key, the same time is a revision. numpy does that for a whole batch. Only when a series has a row out of order
+does it get an index of all its times; then its rows are looked up one by one.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Revisions:
         self._rows_at: dict[int, dict[int, int]] = {}
 
     def add(self, codes: Sequence[np.ndarray], times: np.ndarray, start: int) -> None:
-        """Take the rows start, start + 1, ...: `codes` of their key columns (int[n] each) and their times (int64[n])."""
+        """Take the rows start, start + 1, ...: `codes` of their key columns, int[n] each, and `times`, int64[n]."""
         count = len(times)
         self.next_revision.extend(np.full(count, NEVER))
         series = self._series(codes)
@@ -108,7 +109,7 @@ class Revisions:
             found = self._series_of[self._place(codes)]
         return found
 
-    def _place(self, codes: Sequence[np.ndarray] | tuple[int, ...]) -> np.ndarray | int:
+    def _place(self, codes: Any) -> Any:
         place = codes[0]
         for column, bits in zip(codes[1:], self._bits[1:], strict=True):
             place = (place << bits) | column

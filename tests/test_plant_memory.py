@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
 
-from plant.memory import MemoryTable, Snapshot, columns_at
+from plant.memory import MemoryTable, Snapshot
 from plant.schema import Column, Table
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -164,9 +164,9 @@ def test_an_empty_batch_adds_no_row_and_moves_no_sequence_number() -> None:
     assert table.snapshot().column("seq").tolist() == [10, 12]
 
 
-def test_columns_at_copies_so_that_writing_to_them_changes_nothing() -> None:
+def test_take_copies_so_that_writing_to_them_changes_nothing() -> None:
     table = table_of("trades", [[trade(1, trade_id="a"), trade(2, trade_id="b"), trade(3, trade_id="c")]])
-    found = columns_at(table.snapshot(), ("time", "trade_id", "seq"), np.array([2, 0]))
+    found = {name: table.snapshot().take(name, np.array([2, 0])) for name in ("time", "trade_id", "seq")}
 
     assert found["time"].tolist() == [3, 1]
     assert found["trade_id"].tolist() == ["c", "a"]
