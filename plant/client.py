@@ -78,7 +78,7 @@ class Connection:
 
         sym        one symbol or several; None: all
         start, end a time range [start, end)
-        columns    only these; `seq` and `received` can be asked for too
+        columns    only these; `seq` (of the journal) and `received` (by the tickerplant) can be asked for too
         where      {"interval": "1m"} or [("price", ">", 100.0), ...]; all must hold
         first, last    only so many rows, the earliest or the newest
         """

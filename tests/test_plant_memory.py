@@ -118,7 +118,6 @@ def test_a_later_row_replaces_the_one_of_its_key_but_not_in_an_earlier_snapshot(
         assert force.dtype == bool
         assert force.tolist() == in_force(expected)
         assert same(rows_of(snapshot), expected)
-    assert len(list(table.keys())) == len({(row["sym"], row["time"]) for row in model})
 
 
 def test_snapshots_survive_columns_that_outgrow_their_arrays() -> None:

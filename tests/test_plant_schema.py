@@ -172,8 +172,10 @@ NAN, INF = float("nan"), float("inf")
         ("bars", {"low": 2.2, "open": 2.5, "close": 2.1}, "low must be the lowest"),
         ("bars", {"interval": ""}, "interval must not be empty"),
         *[("trades", {"price": v}, "price must be a positive") for v in (0, -1, NAN, INF, -INF)],
-        *[("trades", {"size": v}, "size must be a finite") for v in (-1, NAN, INF)],
-        *[("quotes", {c: v}, f"{c} must be") for c in ("bid", "ask", "bid_size", "ask_size") for v in (-1, NAN, INF)],
+        *[("trades", {"size": v}, "size must be a finite") for v in (-1, INF)],
+        ("trades", {"size": NAN}, None),
+        *[("quotes", {c: v}, f"{c} must be") for c in ("bid", "ask", "bid_size", "ask_size") for v in (-1, INF)],
+        *[("quotes", {c: NAN}, None) for c in ("bid", "ask", "bid_size", "ask_size")],  # one side, or no sizes
         ("quotes", {"bid": 2.0}, None),  # crossed: an auction, or two venues
         *[("trades", {"time": v}, "time must lie between") for v in (-1, LATEST, 2**63 - 1)],
         *[("trades", {"time": v}, None) for v in (0, LATEST - 1)],
