@@ -1,9 +1,11 @@
 """A plant under load that is killed, stopped and cut, and the verdict on what it kept.
 
-The load is rows numbered per source (numbered_feed). The verdict reads the whole journal through a fresh subscriber, and
-the rdb, and compares both with what the feeds know was acknowledged: the same rows, in the same order, each once.
+The load is rows numbered per source (numbered_feed). The verdict reads the whole journal through a fresh subscriber,
+and the rdb, and compares both with what the feeds know was acknowledged: the same rows, in the same order, each once.
 """
 
+import contextlib
+import itertools
 import os
 import random
 import time
@@ -13,12 +15,13 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pytest
 from forked import Forked, Forker
 from numbered_feed import BAR_EVERY, price_of
 from running import RunningPlant
 
 from plant.batch import Batch
-from plant.errors import PlantError, Unavailable
+from plant.errors import Unavailable
 from plant.request import Requester
 
 SETTLE_S = 60.0
@@ -105,13 +108,15 @@ class FaultyPlant(RunningPlant):
 
     @property
     def state(self) -> str:
-        """What the tickerplant says of its journal, empty if it does not answer."""
+        """What the tickerplant says of its journal."""
+        return str(self.position()["state"])
+
+    def position(self) -> dict[str, Any]:
+        """Return the tickerplant's word on where it stands; raises Unavailable."""
         ports = self.settings.tickerplant
         requester = Requester(self.settings.address(ports.journal_port), "tickerplant", 2.0)
         try:
-            return str(msgpack.unpackb(requester.ask(ask="status")[0])["state"])
-        except Unavailable:
-            return ""
+            return dict(msgpack.unpackb(requester.ask(ask="status")[0]))
         finally:
             requester.close()
 
@@ -122,7 +127,7 @@ class FaultyPlant(RunningPlant):
         deadline = time.monotonic() + self.wait_s
         while not subscriber.caught_up:
             found += subscriber.poll(0.05)
-            assert time.monotonic() < deadline, f"the journal was not read to its end: {self.log('tickerplant')[-2000:]}"
+            assert time.monotonic() < deadline, f"the journal was not read to its end: {self.log('tickerplant')[-999:]}"
         return found
 
     def reached(self) -> int:
@@ -146,6 +151,21 @@ class FaultyPlant(RunningPlant):
             self.processes[name].close()
             self.processes[name] = self.spawn(name)
         self.wait_ready(name)
+
+    def last_segment(self) -> Path:
+        """Return the file the journal ends in."""
+        return max((self.settings.plant.data / "journal").glob("*.journal"))
+
+    def until_rdb_agrees_or_ended(self) -> None:
+        """Wait until the rdb has caught up with a tickerplant that restarted, or has given up."""
+        db, process, seq = self.ask(timeout_s=2.0), self.processes["rdb"], self.position()["seq"]
+        self.until(lambda: process.poll() or db.status()["seq"] >= seq, "the rdb neither agrees nor ends")
+
+    def stop(self) -> list[int]:
+        """Stop everything, feeds first and at once; return the pids of processes that had to be killed."""
+        for name in self.feeds():
+            self.processes.pop(name).kill()
+        return super().stop()
 
     def memory(self, name: str) -> int:
         """Return the resident memory of a process, bytes."""
@@ -230,12 +250,11 @@ class FaultyPlant(RunningPlant):
         """Wait for a condition; what cannot be asked yet counts as not so."""
         deadline = time.monotonic() + self.wait_s
         while True:
-            try:
+            with contextlib.suppress(Unavailable):
                 if condition():
                     return
-            except PlantError as error:
-                assert time.monotonic() < deadline, f"after {self.wait_s:g} s: {error}"
-            assert time.monotonic() < deadline, what() if callable(what) else what
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {self.wait_s:g} s: {what() if callable(what) else what}")
             time.sleep(0.02)
 
 
@@ -284,7 +303,7 @@ def _trade_ids(rows: Numbers, which: np.ndarray) -> np.ndarray:
 
 
 def _steps_back(numbers: list[int]) -> list[tuple[int, int]]:
-    return [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b < a]
+    return [(a, b) for a, b in itertools.pairwise(numbers) if b < a]
 
 
 def _listed(column: Any) -> list[Any]:

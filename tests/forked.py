@@ -1,8 +1,8 @@
 """Processes forked from one that has imported the plant already: alive within 20 ms instead of most of a second.
 
-So a process that is killed every 200 ms is hit at its work, not while Python still imports. Run as a program this is the
-process they are forked from: it reads orders, one JSON array [module, arguments,
-environment, log file] a line, and prints the pids.
+So a process that is killed every 200 ms is hit at its work, not while Python still imports. Run as a program this is
+the process they are forked from: it reads orders, one JSON array [module, arguments, environment, log file] a line, and
+prints the pids.
 """
 
 import contextlib
