@@ -4,8 +4,8 @@
 
 Row n of a source is a trade with trade_id "<source>:<n>", or, each BAR_EVERY-th, a bar; so a row that is missing,
 doubled, changed or out of place shows, whatever table it is in. Started again it goes on after the last row the plant
-has. It writes to FOLDER/<source>.<ns since 1970>.acknowledged every number that the plant acknowledged. SIGTERM, or ROWS
-of each source, end it once all is acknowledged; it then writes to FOLDER/<source>.published what it made.
+has. It writes to FOLDER/<source>.<ns since 1970>.acknowledged every number that the plant acknowledged. SIGTERM, or
+ROWS of each source, end it once all is acknowledged; it then writes to FOLDER/<source>.published what it made.
 """
 
 import os
