@@ -216,6 +216,10 @@ def _print_health(healths: list[Health]) -> None:
             h.detail,
         )
     out.print(table)
+    readers = {name: lag for h in healths for name, lag in h.readers.items()}
+    if readers:
+        behind = ", ".join(f"{name} {lag:,}" if lag else name for name, lag in sorted(readers.items()))
+        out.print(f"subscribers, and how many batches they are behind: {behind}", markup=False, highlight=False)
 
 
 def _log_tail(place: Supervision, process: str, lines: int = 8) -> str:

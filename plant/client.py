@@ -310,7 +310,14 @@ def publisher(
 
 
 def subscribe(
-    tables: Syms = None, sym: Syms = None, since: Moment | None = None, *, config: str | None = None
+    tables: Syms = None,
+    sym: Syms = None,
+    since: Moment | None = None,
+    *,
+    after: int | None = None,
+    conflate: bool = False,
+    name: str = "",
+    config: str | None = None,
 ) -> Subscriber:
     """Return an iterator of Batch: what the journal holds, then what comes, with no seam; it never ends by itself.
 
@@ -318,9 +325,14 @@ def subscribe(
     sym      only rows of these symbols
     since    None: only what comes from now on; "start": all the journal holds; a time ("09:30", a datetime, ns):
              rows of that time and later
+    after    a journal sequence number already known: everything behind it
+    conflate only the newest row of each key (of each symbol) of what came since the last batch was taken: for a screen
+             that need not see every step
+    name     under which `plant status` shows how far the subscriber is behind
     """
     settings = load(config)
-    return subscriber_of(settings, _syms(tables), _syms(sym), since)
+    options = {"conflate": conflate, "name": name}
+    return subscriber_of(settings, _syms(tables), _syms(sym), since, after, **options)
 
 
 def subscriber_of(
@@ -328,8 +340,10 @@ def subscriber_of(
     tables: tuple[str, ...] | None,
     sym: tuple[str, ...] | None = None,
     since: Moment | None = "start",
+    after: int | None = None,
+    **options: Any,
 ) -> Subscriber:
-    """Return `subscribe` for settings already loaded."""
+    """Return `subscribe` for settings already loaded; options are those of Subscriber."""
     since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
     ports = settings.tickerplant
     return Subscriber(
@@ -337,8 +351,9 @@ def subscriber_of(
         settings.table_schema if tables is None else tables,
         settings.address(ports.publish_port),
         settings.address(ports.journal_port),
-        cursor=None if since is None else 0,
+        cursor=after if after is not None else None if since is None else 0,
         keep=only(sym, since_ns),
+        **options,
     )
 
 

@@ -48,6 +48,14 @@ class Position:
     table_seqs: dict[str, int] = field(default_factory=dict)
     sources: dict[int, int] = field(default_factory=dict)
 
+    def copy(self) -> "Position":
+        """Return a position that stays as this one is now."""
+        return Position(self.seq, dict(self.table_seqs), dict(self.sources))
+
+    def restore(self, earlier: "Position") -> None:
+        """Be again as `earlier`, a copy, was."""
+        self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
+
 
 class Block(NamedTuple):
     """A run of whole records in a segment: sequence number of the first, and the bytes [start, end)."""

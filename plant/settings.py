@@ -27,6 +27,9 @@ class _Section(BaseModel):
 class PlantSettings(_Section):
     """[plant]: what all processes share."""
 
+    name: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]*$", description="told apart from other plants by it, e.g. in a chain"
+    )
     data: Path = Field(Path("data"), description="folder of journal, history, logs; relative to plant.toml")
     host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -41,6 +44,7 @@ class TickerplantSettings(_Section):
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
+    batch_ms: int = Field(0, ge=0, description="publish every so many ms; 0: at once, as much as waits")
     publish_queue: int = Field(1000, gt=0, description="messages kept for a slow subscriber before it misses some")
 
     @field_validator("sync")
@@ -53,6 +57,14 @@ class TickerplantSettings(_Section):
     def sync_s(self) -> float | None:
         """Seconds between fsyncs: None for never, 0 for before every acknowledgement."""
         return sync_interval_s(self.sync)
+
+
+class UpstreamSettings(_Section):
+    """[upstream]: the plant this one follows; all empty: none, it takes publishers itself."""
+
+    publish: str = Field("", description='the other plant\'s publish socket, e.g. "tcp://127.0.0.1:5001"')
+    journal: str = Field("", description="its journal socket")
+    ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
 
 
 class RdbSettings(_Section):
@@ -156,6 +168,7 @@ class Settings(BaseSettings):
 
     plant: PlantSettings = PlantSettings()
     tickerplant: TickerplantSettings = TickerplantSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     rdb: RdbSettings = RdbSettings()
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
@@ -186,6 +199,15 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The zone of times typed without one."""
         return ZoneInfo(self.hdb.time_zone)
+
+    @property
+    def ingest_address(self) -> str:
+        """Where this plant's rows are published: its own tickerplant, or the one it follows; "" if that is not told."""
+        return self.upstream.ingest if self.upstream.publish else self.address(self.tickerplant.ingest_port)
+
+    def source_name(self, process: str) -> str:
+        """Return the name a process of this plant publishes under."""
+        return f"{process}@{self.plant.name}" if self.plant.name else process
 
     def address(self, port: int) -> str:
         """Return the ZeroMQ address of a port of this plant."""

@@ -7,8 +7,9 @@ outliving a restart of the tickerplant are this one thing. A record is handed on
 cursor, so nothing comes twice and nothing out of order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plant import wire
 from plant.batch import Batch
@@ -30,14 +31,25 @@ class Gap:
     detail: str
 
 
+Decode = Callable[[Table, wire.Header, bytes, int], Any]
+"""Makes what is handed on from a record: its table, its envelope, the message it is in, where its payload starts."""
+
+
+def decoded(table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
+    """Hand on a record as a Batch."""
+    return wire.decode(table, header, memoryview(message)[start : start + header.length])
+
+
 class Stream:
     """Follow some tables from a position in the journal.
 
     tables      the declarations to decode with; records of other tables pass unseen
     cursor      seq of the last record already known: 0 for everything, None for only what comes from now on
+    decode      what is handed on for each record; a Batch, unless it is to be passed on as it is
     """
 
-    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None) -> None:
+    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None, decode: Decode = decoded) -> None:
+        self._decode = decode
         self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
         self.names = {t.name for t in self.by_id.values()}
         self.cursor = cursor
@@ -50,20 +62,24 @@ class Stream:
         self._held_bytes = 0
         self._open: list[Gap] = []
 
+    def progress(self) -> dict[str, int]:
+        """Return the last table sequence number handed on of each table."""
+        return {name: self._last.get(name, 0) for name in self.names}
+
     def wants(self) -> int | None:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
         return 2**62 if self.cursor is None else self.cursor + 1
 
-    def live(self, message: bytes) -> list[Batch]:
+    def live(self, message: bytes) -> list[Any]:
         """Take published records; return the batches to hand on."""
         if self.catching_up:
             if self._held_bytes < HELD_BYTES:
                 self._held.append(message)
                 self._held_bytes += len(message)
             return []
-        found: list[Batch] = []
+        found: list[Any] = []
         try:
             for header, start in wire.records(message):
                 table = self.by_id.get(header.schema_id)
@@ -90,13 +106,13 @@ class Stream:
             if tables[name] > self._last.get(name, 0):
                 self._gap(name, self._last.get(name, 0) + 1, tables[name], "a beat showed batches that never came")
 
-    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Batch]:
+    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Any]:
         """Take an answer of the journal: records from `wants` on, and the plant's position at that moment.
 
         When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends
         before what was published.
         """
-        found: list[Batch] = []
+        found: list[Any] = []
         if self.cursor is not None and seq < self.cursor:
             raise JournalError(
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
@@ -117,7 +133,7 @@ class Stream:
             self.cursor = max(reached, self.cursor or 0)
         return found
 
-    def _turn_live(self, found: list[Batch]) -> None:
+    def _turn_live(self, found: list[Any]) -> None:
         self.catching_up = False
         held, self._held, self._held_bytes = self._held, [], 0
         for gap in self._open:
@@ -130,10 +146,10 @@ class Stream:
                 self._held_bytes += sum(map(len, held[i + 1 :]))
                 break
 
-    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
+    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Any:
         self.cursor = header.seq
         self._last[table.name] = header.table_seq
-        return wire.decode(table, header, memoryview(message)[start : start + header.length])
+        return self._decode(table, header, message, start)
 
     def _gap(self, table: str, first: int, last: int, detail: str) -> None:
         self.catching_up = True
