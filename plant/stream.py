@@ -1,10 +1,15 @@
 """What a subscriber hands on, and when: a state machine without sockets.
 
-A stream has a cursor: the seq of the last record it handed on. Live records come from the publish socket; whenever one
-does not follow on from the last of its table, or a beat shows that the plant is ahead, the stream catches up: it reads
-the journal from the cursor to its end while live records wait, then goes on with those. Joining late, healing a gap and
-outliving a restart of the tickerplant are this one thing. A record is handed on if and only if its seq is beyond the
-cursor, so nothing comes twice and nothing out of order.
+Live records come from the publish socket; whenever one does not follow on from the last of its table, or a beat shows
+that the plant is ahead, the stream catches up: it reads the journal to its end while live records wait, then goes on
+with those. Joining late, healing a gap and outliving a restart of the tickerplant are this one thing. A record is
+handed on if and only if its table_seq is beyond the last of its table, so nothing comes twice and every table is in
+order.
+
+A lost record is noticed by the next of its own table, or by a beat; until then those of other tables are handed on.
+So the stream keeps two marks: `cursor`, the newest record handed on, and `complete`, the seq up to which no record of
+any of its tables is missing. It reads the journal from there, and passes over what it has. A stream of all tables
+sees every seq, so it notices at once, and hands on in the order of the journal.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -46,13 +51,17 @@ class Stream:
     tables      the declarations to decode with; records of other tables pass unseen
     cursor      seq of the last record already known: 0 for everything, None for only what comes from now on
     decode      what is handed on for each record; a Batch, unless it is to be passed on as it is
+
+    One that wants to go on in another process starts there from `complete`, not from `cursor`.
     """
 
     def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None, decode: Decode = decoded) -> None:
         self._decode = decode
         self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
         self.names = {t.name for t in self.by_id.values()}
+        self._whole = self.names == set(schema)
         self.cursor = cursor
+        self.complete = cursor or 0
         self.catching_up = True
         self.plant_seq = 0
         self._epoch = 0
@@ -70,7 +79,7 @@ class Stream:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
-        return 2**62 if self.cursor is None else self.cursor + 1
+        return 2**62 if self.cursor is None else self.complete + 1
 
     def live(self, message: bytes) -> list[Any]:
         """Take published records; return the batches to hand on."""
@@ -83,11 +92,18 @@ class Stream:
         try:
             for header, start in wire.records(message):
                 table = self.by_id.get(header.schema_id)
-                if header.seq <= (self.cursor or 0) or table is None:
+                if table is None:
                     continue
                 expected = self._last.get(table.name, 0) + 1
-                if header.table_seq != expected:
+                if header.table_seq < expected:
+                    continue
+                if header.table_seq > expected:
                     self._gap(table.name, expected, header.table_seq - 1, "a published batch did not follow on")
+                    break
+                if self._whole and header.seq != (self.cursor or 0) + 1:
+                    self._gap(
+                        "", 0, 0, f"batches {(self.cursor or 0) + 1} to {header.seq - 1} of the plant did not come"
+                    )
                     break
                 found.append(self._hand_on(table, header, message, start))
         except WireError as error:
@@ -105,6 +121,8 @@ class Stream:
         for name in self.names & tables.keys():
             if tables[name] > self._last.get(name, 0):
                 self._gap(name, self._last.get(name, 0) + 1, tables[name], "a beat showed batches that never came")
+        if not self.catching_up:
+            self.complete = max(seq, self.complete)
 
     def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Any]:
         """Take an answer of the journal: records from `wants` on, and the plant's position at that moment.
@@ -118,14 +136,16 @@ class Stream:
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
                 "(a power cut before an fsync?); start again from the journal"
             )
-        reached = self.cursor or 0
+        reached = self.complete
         for header, start in wire.records(chunk):
             reached = header.seq
             table = self.by_id.get(header.schema_id)
-            if table is not None and self.cursor is not None and header.seq > self.cursor:
+            if table is not None and self.cursor is not None and header.table_seq > self._last.get(table.name, 0):
                 found.append(self._hand_on(table, header, chunk, start))
         self.plant_seq = seq
+        self.complete = max(reached, self.complete)
         if not chunk or reached >= seq:
+            self.complete = max(seq, self.complete)
             self.cursor = max(seq, self.cursor or 0)
             self._last = {name: tables.get(name, 0) for name in self.names}
             self._turn_live(found)
@@ -147,7 +167,7 @@ class Stream:
                 break
 
     def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Any:
-        self.cursor = header.seq
+        self.cursor = max(header.seq, self.cursor or 0)
         self._last[table.name] = header.table_seq
         return self._decode(table, header, message, start)
 
