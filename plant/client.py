@@ -42,7 +42,8 @@ class Connection:
     timeout_s       after which a question raises Unavailable
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the
-    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn.
+    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn;
+    WireError if it is another process that answers.
     """
 
     def __init__(

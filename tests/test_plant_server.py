@@ -145,7 +145,7 @@ def test_bytes_that_are_not_zeromq_leave_it_answering(serve: Callable[..., Query
 def test_an_endless_query_holds_up_no_other_and_is_stopped_at_the_limit(
     serve: Callable[..., QueryServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "SqlEngine", lambda: sql.SqlEngine(1.5))
+    monkeypatch.setattr(answers, "SqlEngine", lambda: sql.SqlEngine(2.0))
     address, failures = serve().address, list[Exception]()
 
     def endless() -> None:
@@ -159,7 +159,7 @@ def test_an_endless_query_holds_up_no_other_and_is_stopped_at_the_limit(
         thread.start()
     answered = 0
     while any(thread.is_alive() for thread in threads):
-        ask(address, 1.0, ask="count", table="trades")
+        ask(address, 1.9, ask="count", table="trades")
         answered += 1
     assert answered > 3
     assert [type(e) for e in failures] == [QueryLimit] * len(threads)
