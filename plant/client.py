@@ -42,7 +42,7 @@ class Connection:
     timeout_s       after which a question raises Unavailable
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the
-    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn, or
+    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn;
     WireError if it is another process that answers.
     """
 

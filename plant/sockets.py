@@ -85,11 +85,11 @@ def _refuse_open_address(address: str) -> None:
 def _host(address: str) -> str:
     """Return the host of tcp://host:port, empty if there is none. Raises SettingsError for what ZeroMQ would misread.
 
-    ZeroMQ takes a port modulo 65536, and what stands before a ";" for the address to connect from.
+    ZeroMQ takes a port modulo 65536, and what stands before a ";" for the address to connect from: no number is a port.
     """
     try:
         parts = urlsplit(address)
-        if ";" in address or (not address.endswith(":*") and parts.port is None and parts.hostname):
+        if not address.endswith(":*") and parts.port is None and parts.hostname:
             raise ValueError("no port")
         return parts.hostname or ""
     except ValueError as error:
