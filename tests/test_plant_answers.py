@@ -128,15 +128,6 @@ def test_first_and_last_are_numbers_of_rows_none_included(terms: dict[str, int],
     assert [row["time"] for row in listed(found)] == times
 
 
-@pytest.mark.parametrize(
-    ("terms", "times"),
-    [({"last": 0}, []), ({"first": 0}, []), ({"last": 2}, [3, 5]), ({"first": 2}, [1, 3]), ({"last": 9}, [1, 3, 5])],
-)
-def test_first_and_last_are_numbers_of_rows_none_included(terms: dict[str, int], times: list[int]) -> None:
-    found = ask(query.Select("trades", **terms), trades=[[trade(5), trade(1)], [trade(3)]])
-    assert [row["time"] for row in listed(found)] == times
-
-
 @law
 @given(batches(BAR), SYM, st.fixed_dictionaries(RANGE))
 def test_only_the_newest_revision_of_a_bar_is_in_any_answer(
