@@ -106,8 +106,9 @@ Columns = dict[str, Any]
 class Batch:
     """Rows of one table as they were journaled together.
 
-    `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the
-    tickerplant took it, ns since 1970 UTC.
+    `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the tickerplant took
+    it, ns since 1970 UTC. Several batches decoded as one have the numbers of the last, and `parts`: the first row,
+    the seq and the received of each, int64[k].
     """
 
     table: str
@@ -116,6 +117,7 @@ class Batch:
     table_seq: int
     received: int
     key: tuple[str, ...] = ()
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.columns["time"])

@@ -53,7 +53,7 @@ class Follower(Process):
             if self._publisher and not self._publisher.connected:
                 time.sleep(0.05)
                 return
-            self._subscriber = subscriber_of(self.settings, self.follows, name=self.name)
+            self._subscriber = subscriber_of(self.settings, self.follows, name=self.name, merge=True)
         for batch in self._subscriber.poll(STEP_S):
             self.take(batch)
             self.vitals.rows += len(batch)

@@ -15,6 +15,7 @@ import zmq
 from plant import sockets
 from plant.batch import Batch, Symbols
 from plant.errors import Unavailable, from_wire
+from plant.merge import Merge, raw
 from plant.schema import Schema
 from plant.stream import Decode, Stream, decoded
 
@@ -43,6 +44,7 @@ class Subscriber:
     conflate           hand on only the newest row of each key (of each symbol, in a table without a key) of what came
                        since the last poll: for a screen that need not see every step
     name               under which `plant status` shows how far it is behind; "" for script and pid
+    merge              hand on runs of one-row batches as one: faster, but a batch then has the seq of its last row
     decode             as in plant.stream.Stream
     """
 
@@ -57,9 +59,11 @@ class Subscriber:
         keep: Wanted | None = None,
         conflate: bool = False,
         name: str = "",
+        merge: bool = False,
         decode: Decode = decoded,
     ) -> None:
-        self.stream = Stream(schema, tables, cursor, decode)
+        self._merge = Merge() if merge else None
+        self.stream = Stream(schema, tables, cursor, raw if merge else decode)
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
         self.publish_address = publish
         self._keep = keep
@@ -110,6 +114,8 @@ class Subscriber:
             self._read_journal(found)
         self._ask_journal()
         self._report()
+        if self._merge is not None:
+            found = self._merge.batches(found)
         if self._conflate and found:
             for _ in range(DRAIN_TURNS):
                 if not (more := self._drained()):
