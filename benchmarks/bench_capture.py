@@ -1,6 +1,7 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    bench_capture.py [throughput] [subscribers] [trades] [latency] [replay] [memory] [--quick] [--repeats 5] [--scale 1]
+    bench_capture.py [throughput] [subscribers] [trades] [latency] [replay] [memory] [--quick] [--table bars]
+                     [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
 last acknowledgement), with everything on disk where the system has a disk. Each run has servers, files, publisher and
@@ -57,8 +58,8 @@ def throughput(effort: Effort) -> bool:
     _print_durability(systems)
     good = True
     for rows in (1, 100, 1000):
-        title = f"Throughput: bars in messages of {rows:,} row{'s' * (rows > 1)}, one subscriber"
-        good &= _compare(title, [(s, _bars(s, rows, effort)) for s in systems], effort)
+        title = f"Throughput: {effort.kind} in messages of {rows:,} row{'s' * (rows > 1)}, one subscriber"
+        good &= _compare(title, [(s, _rows(s, rows, effort)) for s in systems], effort)
     print(f"\n{HIDDEN}")
     return good
 
@@ -66,8 +67,8 @@ def throughput(effort: Effort) -> bool:
 def subscribers(effort: Effort) -> bool:
     """Print the same for three subscribers that each take everything."""
     systems: tuple[System, ...] = (OURS, Redis(), *NATS, BareZmq())
-    title = "Three subscribers: bars in messages of 1,000 rows, until the last has all"
-    return _compare(title, [(s, _bars(s, 1000, effort)) for s in systems], effort, subscribers=3)
+    title = f"Three subscribers: {effort.kind} in messages of 1,000 rows, until the last has all"
+    return _compare(title, [(s, _rows(s, 1000, effort)) for s in systems], effort, subscribers=3)
 
 
 def trades(effort: Effort) -> bool:
@@ -85,10 +86,10 @@ def trades(effort: Effort) -> bool:
     return good
 
 
-def _bars(system: System, rows: int, effort: Effort) -> Work:
+def _rows(system: System, rows: int, effort: Effort) -> Work:
     if rows == 1:
-        return Work("bars", effort.size(200_000 * system.speed, 2_000), 1)
-    return Work("bars", effort.size(2_000_000 / rows, 50), rows)
+        return Work(effort.kind, effort.size(200_000 * system.speed, 2_000), 1)
+    return Work(effort.kind, effort.size(2_000_000 / rows, 50), rows)
 
 
 def _compare(title: str, works: Sequence[tuple[System, Work]], effort: Effort, subscribers: int = 1) -> bool:
@@ -152,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument("--table", choices=("bars", "trades"), default="bars", help="of throughput and subscribers")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each cell (5)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all sizes (1)")
     arguments = parser.parse_args()
@@ -159,7 +161,7 @@ def main() -> None:
         parser.error(f"no section {unknown[0]!r}; sections are {', '.join(SECTIONS)}")
     if arguments.repeats < 1 or not arguments.scale > 0:
         parser.error("--repeats must be at least 1, and --scale more than 0")
-    effort = Effort(arguments.quick, arguments.repeats, arguments.scale)
+    effort = Effort(arguments.quick, arguments.repeats, arguments.scale, arguments.table)
     print(describe())
     if effort.quick:
         print("--quick: these numbers say only that everything runs")

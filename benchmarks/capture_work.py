@@ -77,11 +77,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: `repeats` of each cell, sizes times `scale`; `quick` only tries that everything runs."""
+    """How much is measured: `repeats` of each cell, sizes times `scale`; `quick` only tries that everything runs.
+
+    kind    rows of throughput and subscribers: "bars" are revised in memory, "trades" only appended
+    """
 
     quick: bool = False
     repeats: int = 5
     scale: float = 1.0
+    kind: str = "bars"
 
     def times(self, most: int | None = None) -> range:
         """Return the repeats, at most so many."""
