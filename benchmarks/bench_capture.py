@@ -49,6 +49,8 @@ What these numbers hide:
 - All alternatives carry bytes: single rows as msgpack arrays that their subscriber turns into columns as many at a time
   as it received; batches in this project's own payload. All end in the same kind of table in memory, which also marks
   revised bars. Only the plant checks the rows (types, values, checksums), numbers them, and knows what it already has.
+- Bare sockets are the ceiling for messages that go out as they came. The plant may pass it with small batches: behind a
+  busy tickerplant they are joined to records of 1,000 rows and more, and so are decoded and appended together.
 - The servers start empty and run for seconds: no old data, no rewrite of an append-only file, no other clients."""
 
 

@@ -16,8 +16,9 @@ from machine import Grid, Spread, ratio
 from stamping_rdb import VISIBLE
 
 HIDDEN = """\
-In a paced run Redis gets each XADD by itself, and NATS one message. The first tenth of each run is warm-up and left
-out. Sleeping for 1 ms leaves the CPUs idle between rows, so that waking processes up is part of every number."""
+The plant's rows are seen by a whole rdb process, which follows heartbeats too and can be queried; the others' by a loop
+that does nothing else. In a paced run Redis gets each XADD by itself, and NATS one message. The first tenth of each run
+is warm-up and left out. The CPUs rest between rows, so that waking processes up is part of every number."""
 
 
 def latency(effort: Effort) -> bool:
@@ -45,7 +46,7 @@ def latency(effort: Effort) -> bool:
     warm = work.messages // 10
     reference: tuple[float, float] | None = None
     for name, runs in found.items():
-        label = "tickplant, in a real rdb" if name == ours.name else name
+        label = f"{name}, in a real rdb" if name == ours.name else name
         if name in failed:
             grid.add(label, 0, failed[name])
             continue

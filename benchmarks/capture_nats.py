@@ -29,7 +29,7 @@ class Nats:
         "stored in a file before the acknowledgement, fsync by sync_interval, whose documented default is 2 minutes: "
         "a power cut loses up to that; no message ids, so no deduplication"
     )
-    speed: float = 0.1
+    speed: float = 0.25
     acknowledges: bool = True
 
     @property

@@ -28,7 +28,7 @@ class Redis:
         "appendonly yes, appendfsync everysec (a power cut loses a second or two), no snapshots, no rewrite of the "
         "file; acknowledged before the fsync; XADD does not deduplicate what is sent again"
     )
-    speed: float = 0.4
+    speed: float = 0.6
     acknowledges: bool = True
 
     def missing(self) -> str | None:

@@ -18,9 +18,9 @@ PROBE = b""
 class BareZmq:
     """PUSH -> a forwarder process (PULL, PUB) -> SUB, all high-water marks 0: queues without end."""
 
-    name: str = "bare pyzmq (ceiling)"
+    name: str = "bare pyzmq, no journal"
     durability: str = "none: no journal, no sequence numbers, no acknowledgement, rows waiting in memory without limit"
-    speed: float = 1.5
+    speed: float = 2.0
     acknowledges: bool = False
 
     def missing(self) -> str | None:

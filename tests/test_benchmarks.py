@@ -14,7 +14,7 @@ SECTIONS = {
     "throughput": "tickplant (sync 1000 ms)",
     "subscribers": "tickplant (sync 1000 ms)",
     "trades": "trades",
-    "latency": "tickplant, in a real rdb",
+    "latency": "tickplant (sync 100 ms), in a real rdb",
     "replay": "50 of 1,000 rows",
     "memory": "tickerplant, subscriber stopped",
 }
