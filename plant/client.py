@@ -16,7 +16,7 @@ import msgpack
 import numpy as np
 import pyarrow as pa
 
-from plant import query
+from plant import query, sockets
 from plant.batch import nanoseconds
 from plant.errors import BadRows, QueryError, UnknownTable
 from plant.publishing import Publisher
@@ -285,7 +285,7 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
 
     Raises Unavailable at once if it does not answer within `timeout_s` (10 s).
     """
-    settings = load(config)
+    settings = _plant_of(config)
     address = address or settings.address(getattr(settings, who).port)
     connection = Connection(who, address, **{"zone": settings.zone, **options})
     connection.status()
@@ -299,7 +299,7 @@ def publisher(
 
     `address` is the tickerplant's ingest socket; default: as in plant.toml. Raises Unavailable if it does not answer.
     """
-    settings = load(config)
+    settings = _plant_of(config)
     made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.table_schema)
     try:
         made.wait_connected(timeout_s)
@@ -330,7 +330,7 @@ def subscribe(
              that need not see every step
     name     under which `plant status` shows how far the subscriber is behind
     """
-    settings = load(config)
+    settings = _plant_of(config)
     options = {"conflate": conflate, "name": name}
     return subscriber_of(settings, _syms(tables), _syms(sym), since, after, **options)
 
@@ -364,6 +364,12 @@ def schema_at(address: str, timeout_s: float = 5.0) -> Schema:
         return Schema(Table.declared(t) for t in msgpack.unpackb(requester.ask(ask="schema")[0]))
     finally:
         requester.close()
+
+
+def _plant_of(config: str | None) -> Settings:
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    return settings
 
 
 def _syms(value: Syms) -> tuple[str, ...] | None:
