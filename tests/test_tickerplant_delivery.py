@@ -388,3 +388,27 @@ TestDelivery = Delivery.TestCase
 TestDelivery.settings = settings(
     max_examples=300, stateful_step_count=50, deadline=None, derandomize=True, database=None
 )
+
+
+def test_a_hello_repeated_while_the_first_was_under_way_costs_no_row() -> None:
+    """Its welcome tells of a moment before the row that the same turn acknowledges: it must come before that ack."""
+    plant, feed = Plant(), Feed("one", 1)
+    feed.connect(b"peer")
+
+    def turn(count: int) -> None:
+        answers, _ = plant.turn([[feed.peer, *feed.up.popleft()] for _ in range(count)], own=False, written=True)
+        feed.down += [(verb, fields) for _, verb, fields in answers]
+        while feed.down:
+            feed.hear()
+
+    feed.hello()
+    feed.hello()
+    turn(1)
+    feed.publish(0, [1.0])
+    feed.send()
+    turn(2)
+    feed.publish(1, [1.0])
+    while feed.outbox.bytes:
+        feed.send()
+        turn(len(feed.up))
+    assert [header.source_seq for header, _ in plant.journal] == [1, 2]
