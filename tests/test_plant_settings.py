@@ -22,7 +22,7 @@ from plant.settings import (
 )
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = ("plant", "tickerplant", "rdb", "processor", "hdb", "dashboard")
+SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "hdb", "dashboard")
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,7 @@ def plain(settings: Settings) -> dict[str, Any]:
 def test_without_a_file_the_defaults_of_the_design_hold(tmp_path: Path) -> None:
     found = load()
     assert found.plant.model_dump() == {
+        "name": "",
         "data": tmp_path / "data",
         "host": "127.0.0.1",
         "log_level": "info",

@@ -13,7 +13,7 @@ from random_rows import columns_from, trades
 
 from plant import wire
 from plant.errors import JournalError
-from plant.publisher import ACK
+from plant.publishing import ACK
 from plant.schema import schema_of
 from plant.settings import PlantSettings, Settings, TickerplantSettings
 from tickerplant.__main__ import Tickerplant
