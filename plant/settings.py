@@ -268,8 +268,8 @@ def sync_interval_s(policy: str) -> float | None:
     if policy == "batch":
         return 0.0
     number, _, unit = policy.partition(" ")
-    if unit != "ms" or not number.isdigit() or int(number) == 0:
-        raise ValueError(f'expected "none", "<n> ms" or "batch", found {policy!r}')
+    if unit != "ms" or not number.isdecimal() or not 0 < int(number) <= 3_600_000:
+        raise ValueError(f'expected "none", "<n> ms" or "batch", found {policy!r}; n is 1 to 3600000 (an hour)')
     return int(number) / 1000
 
 

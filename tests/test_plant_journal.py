@@ -188,6 +188,19 @@ def test_one_great_turn_is_read_in_pieces_of_the_size_asked_for(writer: Writer, 
     assert len(sizes) < 20
 
 
+def test_records_are_found_though_their_numbers_jump(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chained plant journals what another one could still read: damage there is a jump here."""
+    monkeypatch.setattr(module, "BLOCK_BYTES", 100)  # a block for each record
+    made = []
+    for seq in (1, 4, 5, 9):
+        writer.journal.position.seq = seq - 1
+        made.append(writer.record(1))
+    writer.journal.append(made, 1)
+    for seq, expected in ((1, 1), (2, 4), (4, 4), (5, 5), (6, 9), (9, 9)):
+        assert wire.header_at(writer.journal.read(seq, 0), 0).seq == expected
+    assert writer.journal.read(10) == b""
+
+
 def test_a_tail_torn_at_any_byte_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append(2)
