@@ -31,7 +31,7 @@ class PlantSettings(_Section):
         "", pattern=r"^[A-Za-z0-9_.-]*$", description="told apart from other plants by it, e.g. in a chain"
     )
     data: Path = Field(Path("data"), description="folder of journal, history, logs; relative to plant.toml")
-    keys: Path | None = Field(None, description="folder of CURVE keys, made by `plant keys`; none: loopback only")
+    keys: str = Field("", description="folder of CURVE keys, made by `plant keys`; empty: loopback only")
     host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between a process's heartbeat rows")
@@ -235,7 +235,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     except (ValueError, SchemaError) as error:  # TOML syntax, a table, a port that is no number
         raise SettingsError(f"{file}: {error}") from None
     base = file.parent
-    keys = settings.plant.keys and base / settings.plant.keys
+    keys = settings.plant.keys and str(base / settings.plant.keys)
     plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
     feeds = tuple(
         f.model_copy(update={"paths": tuple(str(base / p) for p in f.paths)})

@@ -30,9 +30,9 @@ class _Security:
     authenticator: Any = None
 
 
-def use_keys(folder: Path | None) -> None:
-    """Protect every socket made from now on with the CURVE keys in `folder`; None: none, and loopback only."""
-    _Security.keys = read_keys(folder) if folder else None
+def use_keys(folder: str | Path) -> None:
+    """Protect every socket made from now on with the CURVE keys in `folder`; empty: none, and loopback only."""
+    _Security.keys = read_keys(Path(folder)) if folder else None
 
 
 def topic_of(table: str) -> bytes:

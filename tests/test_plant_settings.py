@@ -49,6 +49,7 @@ def test_without_a_file_the_defaults_of_the_design_hold(tmp_path: Path) -> None:
     assert found.plant.model_dump() == {
         "name": "",
         "data": tmp_path / "data",
+        "keys": "",
         "host": "127.0.0.1",
         "log_level": "info",
         "heartbeat_s": 1.0,

@@ -18,7 +18,7 @@ from plant.request import Requester
 @pytest.fixture(autouse=True)
 def _no_keys_afterwards() -> Iterator[None]:
     yield
-    sockets.use_keys(None)
+    sockets.use_keys("")
 
 
 def test_a_plant_with_keys_serves_beyond_loopback_and_only_those_who_have_them(
@@ -34,7 +34,7 @@ def test_a_plant_with_keys_serves_beyond_loopback_and_only_those_who_have_them(
     eventually(lambda: plant.ask().count("trades") == 1)
     address = plant.settings.address(plant.settings.rdb.port)
 
-    sockets.use_keys(None)
+    sockets.use_keys("")
     with pytest.raises(SettingsError, match="not a loopback address"):
         Connection("rdb", address).count("trades")
     local = Requester(address.replace("0.0.0.0", "127.0.0.1"), "rdb", 0.5)
