@@ -175,8 +175,11 @@ class Journal:
         self.schema = schema
         self.segment_bytes = segment_bytes
         self.damage: list[Damage] = []
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder / "lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder / "lock")
+        except OSError as error:
+            raise _unusable(folder, error) from None
         self._size = 0
         self._file = threading.Lock()  # held while the file is synced or exchanged
         try:
@@ -187,8 +190,10 @@ class Journal:
                 self._open_last()
             else:
                 self._start_segment()
-        except BaseException:
+        except BaseException as error:
             os.close(self._lock)
+            if isinstance(error, OSError):
+                raise _unusable(folder, error) from None
             raise
 
     def append(self, chunks: Sequence[bytes | bytearray], first_seq: int, durable: bool = False) -> None:
@@ -352,6 +357,11 @@ class Journal:
                 done = os.write(self._fd, rest)
                 self._size += done
                 rest = rest[done:]
+
+
+def _unusable(folder: Path, error: OSError) -> JournalError:
+    where = error.filename or folder
+    return JournalError(f"{where}: cannot open the journal for writing: {error.strerror}; see to the disk, then start")
 
 
 def _locked(path: Path) -> int:

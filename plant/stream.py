@@ -65,6 +65,8 @@ class Stream:
         self.catching_up = True
         self.plant_seq = 0
         self._epoch = 0
+        self._newest: wire.Header | None = None  # the record at the cursor
+        self._doubtful = False  # whether the journal of the present epoch has it is not known yet
         self.gaps: list[Gap] = []
         self._last: dict[str, int] = {}
         self._held: list[bytes] = []
@@ -79,6 +81,8 @@ class Stream:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
+        if self._doubtful and self._newest is not None:
+            return self._newest.seq
         return 2**62 if self.cursor is None else self.complete + 1
 
     def live(self, message: bytes) -> list[Any]:
@@ -113,9 +117,7 @@ class Stream:
     def beat(self, tables: Mapping[str, int], seq: int, epoch: int) -> None:
         """Take a beat: the last table_seq of every table, the plant's seq, and when its tickerplant started."""
         self.plant_seq = seq
-        if epoch != self._epoch:
-            self.catching_up = self.catching_up or self._epoch != 0
-            self._epoch = epoch
+        self._restarted(epoch)
         if self.catching_up:
             return
         for name in self.names & tables.keys():
@@ -124,24 +126,41 @@ class Stream:
         if not self.catching_up:
             self.complete = max(seq, self.complete)
 
-    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int]) -> list[Any]:
-        """Take an answer of the journal: records from `wants` on, and the plant's position at that moment.
+    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int], epoch: int = 0) -> list[Any]:
+        """Take an answer of the journal: records from `wants` on, and the plant's position and epoch at that moment.
 
         When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends
-        before what was published.
+        before what was published, or has other records in its place.
         """
         found: list[Any] = []
+        if epoch and self._restarted(epoch):
+            return found  # it answers what an earlier tickerplant was asked: `wants` is another now
         if self.cursor is not None and seq < self.cursor:
             raise JournalError(
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
                 "(a power cut before an fsync?); start again from the journal"
             )
+        if self._doubtful and self._newest is not None:
+            first = next(wire.records(chunk), (None, 0))[0]
+            if first != self._newest:
+                raise JournalError(
+                    f"the journal has no longer what was published as {self._newest.seq}: it lost its tail before the "
+                    "tickerplant restarted (a power cut before an fsync?); start again from the journal"
+                )
+            self._doubtful = False
+            if self.complete < self._newest.seq - 1:
+                return found  # the journal is the one we know; now from where something is missing
+        self._doubtful = False
         reached = self.complete
         for header, start in wire.records(chunk):
             reached = header.seq
+            if self.cursor is None:
+                continue
             table = self.by_id.get(header.schema_id)
-            if table is not None and self.cursor is not None and header.table_seq > self._last.get(table.name, 0):
+            if table is not None and header.table_seq > self._last.get(table.name, 0):
                 found.append(self._hand_on(table, header, chunk, start))
+            if header.seq >= self.cursor:
+                self._newest = header
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not chunk or reached >= seq:
@@ -152,6 +171,14 @@ class Stream:
         else:
             self.cursor = max(reached, self.cursor or 0)
         return found
+
+    def _restarted(self, epoch: int) -> bool:
+        """Note whose word we hear; return whether it is another tickerplant than before, whose journal is in doubt."""
+        before, self._epoch = self._epoch, epoch
+        if before in (0, epoch):
+            return False
+        self.catching_up = self._doubtful = True
+        return True
 
     def _turn_live(self, found: list[Any]) -> None:
         self.catching_up = False
@@ -167,7 +194,8 @@ class Stream:
                 break
 
     def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Any:
-        self.cursor = max(header.seq, self.cursor or 0)
+        if header.seq >= (self.cursor or 0):
+            self.cursor, self._newest = header.seq, header
         self._last[table.name] = header.table_seq
         return self._decode(table, header, message, start)
 

@@ -205,7 +205,7 @@ class Subscriber:
         fields: dict[str, Any] = msgpack.unpackb(head)
         if status == b"error":
             raise from_wire(fields)
-        found += self.stream.replayed(chunk[0], fields["seq"], fields["tables"])
+        found += self.stream.replayed(chunk[0], fields["seq"], fields["tables"], fields["epoch"])
 
 
 def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:

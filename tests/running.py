@@ -1,6 +1,8 @@
 """A plant of real processes in a folder of its own, for tests: started, killed, looked into, stopped."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,7 +35,7 @@ class RunningPlant:
             f"[dashboard]\nport = {ports[5]}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.processes: dict[str, Any] = {}
         self._open: list[Any] = []
 
     @property
@@ -44,13 +46,16 @@ class RunningPlant:
     def start(self, *names: str) -> None:
         """Start processes ("tickerplant", "feedhandler simulated", ...) and wait for their ready lines."""
         for name in names:
-            log = (self.folder / f"{name.split()[-1]}.log").open("a")
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *name.split()], env=self.environment, stdout=log, stderr=log, text=True
-            )
-            log.close()
+            self.processes[name] = self.spawn(name)
         for name in names:
             self.wait_ready(name)
+
+    def spawn(self, name: str) -> Any:
+        """Return a new process called `name`, not ready yet."""
+        with (self.folder / f"{name.split()[-1]}.log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *name.split()], env=self.environment, stdout=log, stderr=log, text=True
+            )
 
     def wait_ready(self, name: str) -> None:
         """Wait for the process's ready line."""
@@ -104,7 +109,7 @@ class RunningPlant:
         return _stopped(first) + _stopped(last)  # the others hand over what they hold
 
 
-def _stopped(processes: list[subprocess.Popen[str]]) -> list[int]:
+def _stopped(processes: list[Any]) -> list[int]:
     for process in processes:
         process.send_signal(signal.SIGCONT)
         process.terminate()
@@ -120,11 +125,15 @@ def _stopped(processes: list[subprocess.Popen[str]]) -> list[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for s in sockets:
-        s.close()
+    """Return ports nobody listens on now, and that the system gives to no outgoing connection (Linux: from 32768 on).
+
+    A killed process's clients would else take its port now and then, trying to reach it.
+    """
+    ports: list[int] = []
+    chance = random.SystemRandom()
+    while len(ports) < count:
+        port = chance.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
     return ports
