@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from plant.errors import SchemaError, SettingsError
 from plant.schema import Schema, Table, schema_of
 
+PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard"))
+"""Names under which processes publish; a feed has another."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system pick one."""
 
@@ -246,6 +249,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     labels = [f.label for f in feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
+    if taken := sorted({*labels} & PROCESS_NAMES):
+        raise SettingsError(f"{file}: a feed cannot be called {taken[0]!r}, as a process is; give it another name")
     return settings.model_copy(update={"plant": plant, "feeds": feeds})
 
 

@@ -299,3 +299,9 @@ def test_every_section_is_frozen_refuses_unknown_keys_and_is_listed_here() -> No
     for model in (*models.values(), SimulatedFeedSettings(kind="simulated"), FinazonFeedSettings(kind="finazon")):
         assert model.model_config["extra"] == "forbid"
         assert model.model_config["frozen"]
+
+
+def test_a_feed_cannot_have_the_name_of_a_process(tmp_path: Path) -> None:
+    file = written(tmp_path, '[[feeds]]\nkind = "simulated"\nname = "rdb"\n')
+    with pytest.raises(SettingsError, match="cannot be called 'rdb'"):
+        load(file)
