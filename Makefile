@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak bench lint format docs install browser clean
+.PHONY: run stop test soak bench bench-servers lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -21,7 +21,7 @@ test: install browser lint
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
-bench: install
+bench: install bench-servers
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 lint: install
@@ -50,6 +50,15 @@ browser:
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
 		|| echo "no chromium: the browser test will be skipped"
+
+# What the plant is compared with. Where a server is missing and cannot be installed, its lines say so. Debian starts the
+# services that it installs; the benchmarks start servers of their own.
+bench-servers:
+	@PATH="$$PATH:/usr/sbin"; { command -v redis-server && command -v nats-server; } > /dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server nats-server > /dev/null \
+		&& { service redis-server stop || true; service nats-server stop || true; } > /dev/null 2>&1; } \
+		|| echo "redis-server or nats-server is missing: its lines will say so"
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dashboard.watchlist import DayOpens
-from plant import client
+from plant import client, sockets
 from plant.errors import PlantError, Unavailable
 from plant.settings import load
 
@@ -175,6 +175,7 @@ class Connections:
 def live_connections() -> Connections:
     """Return connections to the plant that the settings name. Raises `plant.errors.SettingsError` for wrong ones."""
     settings = load()
+    sockets.use_keys(settings.plant.keys)
     return Connections(
         rdb=_live("rdb", settings.address(settings.rdb.port)),
         processor=_live("processor", settings.address(settings.processor.port)),

@@ -37,6 +37,9 @@ class Symbols:
     @classmethod
     def of(cls, strings: Iterable[str]) -> "Symbols":
         """Return the column of these strings, in order of first appearance."""
+        if type(strings) is list and strings and strings.count(strings[0]) == len(strings):
+            strings[0].encode()
+            return cls(strings[:1], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
         known: dict[str, int] = {}
         codes = [known.setdefault(s, len(known)) for s in strings]
         "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
@@ -53,7 +56,7 @@ class Symbols:
         return self.codes == (self.names.index(text) if text in self.names else -1)
 
     def __ne__(self, text: object) -> Any:
-        return ~(self == text)
+        return np.ones(len(self), dtype=bool) if text not in self.names else ~(self == text)
 
     def tolist(self) -> list[str]:
         """Return the strings, one per row."""
@@ -103,8 +106,9 @@ Columns = dict[str, Any]
 class Batch:
     """Rows of one table as they were journaled together.
 
-    `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the
-    tickerplant took it, ns since 1970 UTC.
+    `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the tickerplant took
+    it, ns since 1970 UTC. Several batches decoded as one have the numbers of the last, and `parts`: the first row,
+    the seq and the received of each, int64[k].
     """
 
     table: str
@@ -113,6 +117,7 @@ class Batch:
     table_seq: int
     received: int
     key: tuple[str, ...] = ()
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.columns["time"])
@@ -241,7 +246,7 @@ def constant(column: Column, count: int, value: Any) -> Any:
 def _column(table: Table, column: Column, value: Any) -> Any:
     try:
         if column.kind == "symbol":
-            return value if isinstance(value, Symbols) else Symbols.of(_strings(value))
+            return _symbols(value)
         if column.kind == "text":
             return value if isinstance(value, Texts) else Texts.of(_strings(value))
         if column.kind == "time":
@@ -249,6 +254,18 @@ def _column(table: Table, column: Column, value: Any) -> Any:
         return _numbers(value, column.kind)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadRows(f"{table.name}.{column.name}: expected {column.kind}, {error}") from None
+
+
+def _symbols(value: Any) -> Symbols:
+    """Return a symbol column; a pandas Categorical or an Arrow dictionary without looking at each row."""
+    if isinstance(value, Symbols):
+        return value
+    categories = getattr(getattr(value, "dtype", None), "categories", None)
+    if categories is not None and hasattr(value, "cat") and len(value):
+        codes = value.cat.codes.to_numpy() if hasattr(value.cat, "codes") else None
+        if codes is not None and codes.min() >= 0:
+            return Symbols(_strings(categories), codes.astype(np.int32))
+    return Symbols.of(_strings(value))
 
 
 def _strings(value: Any) -> list[str]:
@@ -261,10 +278,11 @@ def _strings(value: Any) -> list[str]:
         if hasattr(value, "to_list")
         else list(value)
     )
-    for s in strings:
-        if not isinstance(s, str):
-            raise TypeError(f"found {s!r} ({type(s).__name__})")
-    "".join(dict.fromkeys(strings)).encode()  # a lone surrogate is no text: better known here than on the wire
+    try:
+        "".join(strings).encode()  # a lone surrogate is no text: better known here than on the wire
+    except TypeError:
+        wrong = next(s for s in strings if not isinstance(s, str))
+        raise TypeError(f"found {wrong!r} ({type(wrong).__name__})") from None
     return strings
 
 

@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from plant import sockets
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
+from plant.keys import make_keys
 from plant.settings import Settings, load
 from plant.supervision import Supervision, supervision_of, write_configuration
 
@@ -119,7 +121,7 @@ def query(
     config: Config = None,
 ) -> None:
     """Answer a SELECT over today's tables."""
-    settings = load(config)
+    settings, _ = _plant(config)
     with Connection("rdb", settings.address(settings.rdb.port), frames="arrow", timeout_s=60) as db:
         answer = db.sql(sql)
     if form == "json":
@@ -144,7 +146,7 @@ def tail(
     config: Config = None,
 ) -> None:
     """Print rows of a table as they come."""
-    settings = load(config)
+    settings, _ = _plant(config)
     left = limit
     with subscriber_of(settings, (table,), tuple(sym) if sym else None, since) as subscriber:
         for batch in subscriber:
@@ -152,6 +154,14 @@ def tail(
                 print(_line(row), flush=True)
             if left is not None and (left := left - min(left, len(batch))) == 0:
                 return
+
+
+@app.command()
+def keys(folder: Annotated[Path, typer.Argument(help="Where to write them.")]) -> None:
+    """Make CURVE keys, so that a plant may use addresses beyond this machine."""
+    make_keys(folder)
+    out.print(f'wrote keys to {folder}; set keys = "{folder}" and host in [plant] of plant.toml.', highlight=False)
+    out.print(f"A reader elsewhere needs server.key and a client pair whose public half is in {folder}/clients.")
 
 
 def main() -> None:
@@ -167,6 +177,7 @@ def main() -> None:
 
 def _plant(config: str | None) -> tuple[Settings, Supervision]:
     settings = load(config)
+    sockets.use_keys(settings.plant.keys)
     return settings, supervision_of(settings, config)
 
 
@@ -216,6 +227,10 @@ def _print_health(healths: list[Health]) -> None:
             h.detail,
         )
     out.print(table)
+    readers = {name: lag for h in healths for name, lag in h.readers.items()}
+    if readers:
+        behind = ", ".join(f"{name} {lag:,}" if lag else name for name, lag in sorted(readers.items()))
+        out.print(f"subscribers, and how many batches they are behind: {behind}", markup=False, highlight=False)
 
 
 def _log_tail(place: Supervision, process: str, lines: int = 8) -> str:

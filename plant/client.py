@@ -16,7 +16,7 @@ import msgpack
 import numpy as np
 import pyarrow as pa
 
-from plant import query
+from plant import query, sockets
 from plant.batch import nanoseconds
 from plant.errors import BadRows, QueryError, UnknownTable
 from plant.publishing import Publisher
@@ -42,7 +42,7 @@ class Connection:
     timeout_s       after which a question raises Unavailable
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe; a lost connection is renewed by the
-    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn, or
+    next question. Every question raises Unavailable, QueryError, QueryLimit, UnknownTable or UnknownColumn;
     WireError if it is another process that answers.
     """
 
@@ -285,7 +285,7 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
 
     Raises Unavailable at once if it does not answer within `timeout_s` (10 s).
     """
-    settings = load(config)
+    settings = _plant_of(config)
     address = address or settings.address(getattr(settings, who).port)
     connection = Connection(who, address, **{"zone": settings.zone, **options})
     connection.status()
@@ -299,7 +299,7 @@ def publisher(
 
     `address` is the tickerplant's ingest socket; default: as in plant.toml. Raises Unavailable if it does not answer.
     """
-    settings = load(config)
+    settings = _plant_of(config)
     made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.table_schema)
     try:
         made.wait_connected(timeout_s)
@@ -310,7 +310,14 @@ def publisher(
 
 
 def subscribe(
-    tables: Syms = None, sym: Syms = None, since: Moment | None = None, *, config: str | None = None
+    tables: Syms = None,
+    sym: Syms = None,
+    since: Moment | None = None,
+    *,
+    after: int | None = None,
+    conflate: bool = False,
+    name: str = "",
+    config: str | None = None,
 ) -> Subscriber:
     """Return an iterator of Batch: what the journal holds, then what comes, with no seam; it never ends by itself.
 
@@ -318,9 +325,14 @@ def subscribe(
     sym      only rows of these symbols
     since    None: only what comes from now on; "start": all the journal holds; a time ("09:30", a datetime, ns):
              rows of that time and later
+    after    a journal sequence number already known: everything behind it
+    conflate only the newest row of each key (of each symbol) of what came since the last batch was taken: for a screen
+             that need not see every step
+    name     under which `plant status` shows how far the subscriber is behind
     """
-    settings = load(config)
-    return subscriber_of(settings, _syms(tables), _syms(sym), since)
+    settings = _plant_of(config)
+    options = {"conflate": conflate, "name": name}
+    return subscriber_of(settings, _syms(tables), _syms(sym), since, after, **options)
 
 
 def subscriber_of(
@@ -328,8 +340,10 @@ def subscriber_of(
     tables: tuple[str, ...] | None,
     sym: tuple[str, ...] | None = None,
     since: Moment | None = "start",
+    after: int | None = None,
+    **options: Any,
 ) -> Subscriber:
-    """Return `subscribe` for settings already loaded."""
+    """Return `subscribe` for settings already loaded; options are those of Subscriber."""
     since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
     ports = settings.tickerplant
     return Subscriber(
@@ -337,8 +351,9 @@ def subscriber_of(
         settings.table_schema if tables is None else tables,
         settings.address(ports.publish_port),
         settings.address(ports.journal_port),
-        cursor=None if since is None else 0,
+        cursor=after if after is not None else None if since is None else 0,
         keep=only(sym, since_ns),
+        **options,
     )
 
 
@@ -349,6 +364,12 @@ def schema_at(address: str, timeout_s: float = 5.0) -> Schema:
         return Schema(Table.declared(t) for t in msgpack.unpackb(requester.ask(ask="schema")[0]))
     finally:
         requester.close()
+
+
+def _plant_of(config: str | None) -> Settings:
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    return settings
 
 
 def _syms(value: Syms) -> tuple[str, ...] | None:

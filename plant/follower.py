@@ -42,17 +42,18 @@ class Follower(Process):
         """Open the query socket and say hello to the tickerplant."""
         settings = self.settings
         self._server = QueryServer(settings.address(self._port), self.tables, self.status)
-        self._publisher = Publisher(self.name, settings.address(settings.tickerplant.ingest_port), self.schema)
+        if settings.ingest_address:
+            self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
         self._note("no tickerplant")
         return {"listen": self._server.address}
 
     def step(self) -> None:
         """Take what has come, and report."""
         if self._subscriber is None:
-            if not self.publisher.connected:
+            if self._publisher and not self._publisher.connected:
                 time.sleep(0.05)
                 return
-            self._subscriber = subscriber_of(self.settings, self.follows)
+            self._subscriber = subscriber_of(self.settings, self.follows, name=self.name, merge=True)
         for batch in self._subscriber.poll(STEP_S):
             self.take(batch)
             self.vitals.rows += len(batch)
@@ -110,7 +111,7 @@ class Follower(Process):
 
     def _report(self, subscriber: Subscriber) -> None:
         """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
-        if not self.publisher.connected:
+        if not self._publisher or not self._publisher.connected:
             return
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())

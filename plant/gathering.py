@@ -123,10 +123,9 @@ def _joined(parts: list[Any]) -> Any:
         return np.concatenate(parts)
     if isinstance(first, Symbols):
         return _joined_symbols(parts)
-    texts: list[str] = []
-    for part in parts:
-        texts += part.tolist()
-    return Texts.of(texts)
+    starts = np.cumsum([0, *(len(p.data) for p in parts)])
+    offsets = [p.offsets[1:] - p.offsets[0] + start for p, start in zip(parts, starts.tolist(), strict=False)]
+    return Texts(np.concatenate([np.zeros(1, dtype=np.int64), *offsets]), b"".join(p.data for p in parts))
 
 
 def _joined_symbols(parts: list[Symbols]) -> Symbols:

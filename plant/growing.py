@@ -26,6 +26,13 @@ class Growing:
         self.array[self.length : end] = values
         self.length = end
 
+    def append(self, value: Any) -> None:
+        """Add one value at the end."""
+        if self.length == len(self.array):
+            self.reserve(self.length + 1)
+        self.array[self.length] = value
+        self.length += 1
+
     def reserve(self, capacity: int) -> None:
         """Make room for so many values in all."""
         if capacity > len(self.array):

@@ -3,7 +3,7 @@
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgpack
@@ -26,7 +26,10 @@ WELL = "up"
 
 @dataclass
 class Health:
-    """One process: `state` is up, starting, late (heartbeats missed), silent, not answering, or supervisord's word."""
+    """One process: `state` is up, starting, late (heartbeats missed), silent, not answering, or supervisord's word.
+
+    `readers` of the tickerplant: subscriber -> batches it is behind.
+    """
 
     process: str
     state: str
@@ -37,6 +40,7 @@ class Health:
     memory: int | None = None
     seq: int | None = None
     detail: str = ""
+    readers: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
@@ -88,6 +92,7 @@ def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, be
             health.detail = str(error)
             return health
         health.seq = answer.get("seq")
+        health.readers = dict(answer.get("readers", {}))
         health.pid = health.pid or answer.get("pid")
         health.detail = str(answer.get("state", ""))
         if name != "dashboard" and health.detail != "ok":

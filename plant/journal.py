@@ -37,6 +37,7 @@ BLOCK_BYTES = 64 * 1024
 """Granularity of the index in memory: a reader finds its record by walking at most about this much."""
 
 _PREFIX = struct.Struct("<8sII")
+_SEQ = struct.Struct("<16xQ")  # of plant.wire's envelope
 _IOV_MAX = 1024
 
 
@@ -47,6 +48,14 @@ class Position:
     seq: int = 0
     table_seqs: dict[str, int] = field(default_factory=dict)
     sources: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> "Position":
+        """Return a position that stays as this one is now."""
+        return Position(self.seq, dict(self.table_seqs), dict(self.sources))
+
+    def restore(self, earlier: "Position") -> None:
+        """Be again as `earlier`, a copy, was."""
+        self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
 
 
 class Block(NamedTuple):
@@ -209,8 +218,8 @@ class Journal:
         if self._size - start <= BLOCK_BYTES:
             self._index(first_seq, start, self._size)
             return
-        for seq, chunk in enumerate(chunks, first_seq):
-            self._index(seq, start, start + len(chunk))
+        for chunk in chunks:
+            self._index(_SEQ.unpack_from(chunk)[0], start, start + len(chunk))
             start += len(chunk)
 
     def roll_if_full(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import structlog
 
+from plant import sockets
 from plant.errors import PlantError, SettingsError
 from plant.settings import Settings, load
 
@@ -115,6 +116,7 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
     stop = StopFlag()
     try:
         settings = load(arguments.config)
+        sockets.use_keys(settings.plant.keys)
         configure_logs(settings.plant.log_level)
         process = make(settings)
         shown = process.startup()

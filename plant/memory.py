@@ -29,8 +29,13 @@ class _SymbolColumn:
         self.names: list[str] = []
         self.codes = Growing(np.int32)
         self._code_of: dict[str, int] = {}
+        self._same_names: list[str] = []
+        self._same_codes = np.empty(0, dtype=np.int32)
 
     def extend(self, value: Symbols) -> None:
+        if value.names == self._same_names:  # batch after batch, a feed sends the same symbols
+            self.codes.extend(self._same_codes[value.codes])
+            return
         known = self._code_of
         translate = np.empty(len(value.names), dtype=np.int32)
         for i, name in enumerate(value.names):
@@ -40,6 +45,7 @@ class _SymbolColumn:
                 self.names.append(name)
                 known[name] = code
             translate[i] = code
+        self._same_names, self._same_codes = value.names, translate
         self.codes.extend(translate[value.codes])
 
     def code(self, name: str) -> int:
@@ -118,9 +124,15 @@ class MemoryTable:
         start, count = self._rows, len(batch)
         for name, column in self._columns.items():
             column.extend(batch.columns[name])
-        self._batches["seq"].extend([batch.seq])
-        self._batches["received"].extend([batch.received])
-        self._batches["start"].extend([start])
+        if batch.parts is None:
+            self._batches["seq"].append(batch.seq)
+            self._batches["received"].append(batch.received)
+            self._batches["start"].append(start)
+        else:
+            first_rows, seqs, received = batch.parts
+            self._batches["seq"].extend(seqs)
+            self._batches["received"].extend(received)
+            self._batches["start"].extend(first_rows + start)
         if self._revisions is not None:
             for name, known in self._number_codes.items():
                 values = self._columns[name].array[start : start + count].tolist()

@@ -264,7 +264,7 @@ class Publisher:
                 self._hello()
         elif verb == b"error":
             error = from_wire(dict(fields))
-            if isinstance(error, SourceTaken):
+            if isinstance(error, Refused):
                 self._fatal = error
             else:
                 self.errors.append(error)

@@ -46,7 +46,8 @@ class Revisions:
         if count == 1:
             self._add_one(int(series[0]), int(times[0]), start)
             return
-        order = np.argsort(series, kind="stable")
+        few = len(self._codes) <= np.iinfo(np.int16).max  # numpy sorts small numbers by radix, in half the time
+        order = np.argsort(series.astype(np.int16) if few else series, kind="stable")
         s, t, rows = series[order], times[order], order + start
         first = np.empty(count, dtype=bool)
         first[0] = True

@@ -34,7 +34,7 @@ class QueryServer:
         self._answerer = Answerer(tables)
         self._status = status
         context = sockets.context()
-        self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, SNDHWM=100)
+        self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, SNDHWM=100, ROUTER_MANDATORY=1)
         done = f"inproc://answers-{next(_numbers)}"
         self._answers, _ = sockets.bind(context, zmq.PULL, done)
         self._done = sockets.connect(context, zmq.PUSH, done)
@@ -74,7 +74,7 @@ class QueryServer:
     def _send(self, frames: list[zmq.Frame]) -> None:
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError as error:  # it asked and does not read
+        except zmq.ZMQError as error:  # it asked and does not read, or is gone
             log.warning("answer dropped", reason=str(error))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:

@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from plant.errors import SchemaError, SettingsError
 from plant.schema import Schema, Table, schema_of
 
+PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard"))
+"""Names under which processes publish; a feed has another."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system pick one."""
 
@@ -27,7 +30,11 @@ class _Section(BaseModel):
 class PlantSettings(_Section):
     """[plant]: what all processes share."""
 
+    name: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]*$", description="told apart from other plants by it, e.g. in a chain"
+    )
     data: Path = Field(Path("data"), description="folder of journal, history, logs; relative to plant.toml")
+    keys: str = Field("", description="folder of CURVE keys, made by `plant keys`; empty: loopback only")
     host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between a process's heartbeat rows")
@@ -41,6 +48,7 @@ class TickerplantSettings(_Section):
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
+    batch_ms: int = Field(0, ge=0, description="publish every so many ms; 0: at once, as much as waits")
     publish_queue: int = Field(1000, gt=0, description="messages kept for a slow subscriber before it misses some")
 
     @field_validator("sync")
@@ -53,6 +61,14 @@ class TickerplantSettings(_Section):
     def sync_s(self) -> float | None:
         """Seconds between fsyncs: None for never, 0 for before every acknowledgement."""
         return sync_interval_s(self.sync)
+
+
+class UpstreamSettings(_Section):
+    """[upstream]: the plant this one follows; all empty: none, it takes publishers itself."""
+
+    publish: str = Field("", description='the other plant\'s publish socket, e.g. "tcp://127.0.0.1:5001"')
+    journal: str = Field("", description="its journal socket")
+    ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
 
 
 class RdbSettings(_Section):
@@ -156,6 +172,7 @@ class Settings(BaseSettings):
 
     plant: PlantSettings = PlantSettings()
     tickerplant: TickerplantSettings = TickerplantSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     rdb: RdbSettings = RdbSettings()
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
@@ -187,6 +204,15 @@ class Settings(BaseSettings):
         """The zone of times typed without one."""
         return ZoneInfo(self.hdb.time_zone)
 
+    @property
+    def ingest_address(self) -> str:
+        """Where this plant's rows are published: its own tickerplant, or the one it follows; "" if that is not told."""
+        return self.upstream.ingest if self.upstream.publish else self.address(self.tickerplant.ingest_port)
+
+    def source_name(self, process: str) -> str:
+        """Return the name a process of this plant publishes under."""
+        return f"{process}@{self.plant.name}" if self.plant.name else process
+
     def address(self, port: int) -> str:
         """Return the ZeroMQ address of a port of this plant."""
         host = f"[{self.plant.host}]" if ":" in self.plant.host else self.plant.host
@@ -212,7 +238,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     except (ValueError, SchemaError) as error:  # TOML syntax, a table, a port that is no number
         raise SettingsError(f"{file}: {error}") from None
     base = file.parent
-    plant = settings.plant.model_copy(update={"data": base / settings.plant.data})
+    keys = settings.plant.keys and str(base / settings.plant.keys)
+    plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
     feeds = tuple(
         f.model_copy(update={"paths": tuple(str(base / p) for p in f.paths)})
         if isinstance(f, RecordedFeedSettings)
@@ -222,6 +249,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     labels = [f.label for f in feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
+    if taken := sorted({*labels} & PROCESS_NAMES):
+        raise SettingsError(f"{file}: a feed cannot be called {taken[0]!r}, as a process is; give it another name")
     return settings.model_copy(update={"plant": plant, "feeds": feeds})
 
 
@@ -244,8 +273,8 @@ def sync_interval_s(policy: str) -> float | None:
     if policy == "batch":
         return 0.0
     number, _, unit = policy.partition(" ")
-    if unit != "ms" or not number.isdigit() or int(number) == 0:
-        raise ValueError(f'expected "none", "<n> ms" or "batch", found {policy!r}')
+    if unit != "ms" or not number.isdecimal() or not 0 < int(number) <= 3_600_000:
+        raise ValueError(f'expected "none", "<n> ms" or "batch", found {policy!r}; n is 1 to 3600000 (an hour)')
     return int(number) / 1000
 
 

@@ -1,16 +1,18 @@
 """ZeroMQ sockets as the plant uses them: safe addresses only, no lingering, dead peers noticed.
 
-The plant binds and connects to loopback unless CURVE keys are configured, so that a plant is never open to a network by
-accident.
+The plant binds and connects to loopback unless CURVE keys are configured (plant.keys), so that a plant is never open
+to a network by accident.
 """
 
 import ipaddress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import zmq
 
 from plant.errors import SettingsError
+from plant.keys import Keys, read_keys, start_authenticator
 
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
@@ -21,6 +23,18 @@ def context() -> zmq.Context[zmq.Socket[bytes]]:
     return zmq.Context.instance()
 
 
+class _Security:
+    """The keys of this process, and the check of who connects once something is bound."""
+
+    keys: Keys | None = None
+    authenticator: Any = None
+
+
+def use_keys(folder: str | Path) -> None:
+    """Protect every socket made from now on with the CURVE keys in `folder`; empty: none, and loopback only."""
+    _Security.keys = read_keys(Path(folder)) if folder else None
+
+
 def topic_of(table: str) -> bytes:
     """Return the topic under which a table's records are published (the zero byte ends the prefix match)."""
     return table.encode() + b"\0"
@@ -29,6 +43,10 @@ def topic_of(table: str) -> bytes:
 def bind(context: zmq.Context[Any], kind: int, address: str, **options: int) -> tuple[zmq.Socket[Any], str]:
     """Return a bound socket and its real address (port 0 or * means "pick one"). Raises SettingsError."""
     socket = _socket(context, kind, address, options)
+    if _Security.keys is not None:
+        _Security.keys.protect_server(socket)
+        if _Security.authenticator is None:
+            _Security.authenticator = start_authenticator(context, _Security.keys)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
@@ -43,6 +61,8 @@ def bind(context: zmq.Context[Any], kind: int, address: str, **options: int) -> 
 def connect(context: zmq.Context[Any], kind: int, address: str, **options: int) -> zmq.Socket[Any]:
     """Return a socket that connects to `address` now or as soon as someone is there, and again whenever it must."""
     socket = _socket(context, kind, address, options)
+    if _Security.keys is not None:
+        _Security.keys.protect_client(socket)
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
@@ -54,7 +74,8 @@ def connect(context: zmq.Context[Any], kind: int, address: str, **options: int) 
 
 
 def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[str, int]) -> zmq.Socket[Any]:
-    _refuse_open_address(address)
+    if _Security.keys is None:
+        _refuse_open_address(address)
     socket = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IPV6, int("[" in address))
@@ -85,11 +106,11 @@ def _refuse_open_address(address: str) -> None:
 def _host(address: str) -> str:
     """Return the host of tcp://host:port, empty if there is none. Raises SettingsError for what ZeroMQ would misread.
 
-    ZeroMQ takes a port modulo 65536, and what stands before a ";" for the address to connect from.
+    ZeroMQ takes a port modulo 65536, and what stands before a ";" for the address to connect from: no number is a port.
     """
     try:
         parts = urlsplit(address)
-        if ";" in address or (not address.endswith(":*") and parts.port is None and parts.hostname):
+        if not address.endswith(":*") and parts.port is None and parts.hostname:
             raise ValueError("no port")
         return parts.hostname or ""
     except ValueError as error:

@@ -1,14 +1,20 @@
 """What a subscriber hands on, and when: a state machine without sockets.
 
-A stream has a cursor: the seq of the last record it handed on. Live records come from the publish socket; whenever one
-does not follow on from the last of its table, or a beat shows that the plant is ahead, the stream catches up: it reads
-the journal from the cursor to its end while live records wait, then goes on with those. Joining late, healing a gap and
-outliving a restart of the tickerplant are this one thing. A record is handed on if and only if its seq is beyond the
-cursor, so nothing comes twice and nothing out of order.
+Live records come from the publish socket; whenever one does not follow on from the last of its table, or a beat shows
+that the plant is ahead, the stream catches up: it reads the journal to its end while live records wait, then goes on
+with those. Joining late, healing a gap and outliving a restart of the tickerplant are this one thing. A record is
+handed on if and only if its table_seq is beyond the last of its table, so nothing comes twice and every table is in
+order.
+
+A lost record is noticed by the next of its own table, or by a beat; until then those of other tables are handed on.
+So the stream keeps two marks: `cursor`, the newest record handed on, and `complete`, the seq up to which no record of
+any of its tables is missing. It reads the journal from there, and passes over what it has. A stream of all tables
+sees every seq, so it notices at once, and hands on in the order of the journal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plant import wire
 from plant.batch import Batch
@@ -30,17 +36,32 @@ class Gap:
     detail: str
 
 
+Decode = Callable[[Table, wire.Header, bytes, int], Any]
+"""Makes what is handed on from a record: its table, its envelope, the message it is in, where its payload starts."""
+
+
+def decoded(table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
+    """Hand on a record as a Batch."""
+    return wire.decode(table, header, memoryview(message)[start : start + header.length])
+
+
 class Stream:
     """Follow some tables from a position in the journal.
 
     tables      the declarations to decode with; records of other tables pass unseen
     cursor      seq of the last record already known: 0 for everything, None for only what comes from now on
+    decode      what is handed on for each record; a Batch, unless it is to be passed on as it is
+
+    One that wants to go on in another process starts there from `complete`, not from `cursor`.
     """
 
-    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None) -> None:
+    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None, decode: Decode = decoded) -> None:
+        self._decode = decode
         self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
         self.names = {t.name for t in self.by_id.values()}
+        self._whole = self.names == set(schema)
         self.cursor = cursor
+        self.complete = cursor or 0
         self.catching_up = True
         self.plant_seq = 0
         self._epoch = 0
@@ -52,30 +73,41 @@ class Stream:
         self._held_bytes = 0
         self._open: list[Gap] = []
 
+    def progress(self) -> dict[str, int]:
+        """Return the last table sequence number handed on of each table."""
+        return {name: self._last.get(name, 0) for name in self.names}
+
     def wants(self) -> int | None:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
         if self._doubtful and self._newest is not None:
             return self._newest.seq
-        return 2**62 if self.cursor is None else self.cursor + 1
+        return 2**62 if self.cursor is None else self.complete + 1
 
-    def live(self, message: bytes) -> list[Batch]:
+    def live(self, message: bytes) -> list[Any]:
         """Take published records; return the batches to hand on."""
         if self.catching_up:
             if self._held_bytes < HELD_BYTES:
                 self._held.append(message)
                 self._held_bytes += len(message)
             return []
-        found: list[Batch] = []
+        found: list[Any] = []
         try:
             for header, start in wire.records(message):
                 table = self.by_id.get(header.schema_id)
-                if header.seq <= (self.cursor or 0) or table is None:
+                if table is None:
                     continue
                 expected = self._last.get(table.name, 0) + 1
-                if header.table_seq != expected:
+                if header.table_seq < expected:
+                    continue
+                if header.table_seq > expected:
                     self._gap(table.name, expected, header.table_seq - 1, "a published batch did not follow on")
+                    break
+                if self._whole and header.seq != (self.cursor or 0) + 1:
+                    self._gap(
+                        "", 0, 0, f"batches {(self.cursor or 0) + 1} to {header.seq - 1} of the plant did not come"
+                    )
                     break
                 found.append(self._hand_on(table, header, message, start))
         except WireError as error:
@@ -91,14 +123,16 @@ class Stream:
         for name in self.names & tables.keys():
             if tables[name] > self._last.get(name, 0):
                 self._gap(name, self._last.get(name, 0) + 1, tables[name], "a beat showed batches that never came")
+        if not self.catching_up:
+            self.complete = max(seq, self.complete)
 
-    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int], epoch: int = 0) -> list[Batch]:
+    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int], epoch: int = 0) -> list[Any]:
         """Take an answer of the journal: records from `wants` on, and the plant's position and epoch at that moment.
 
         When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends
         before what was published, or has other records in its place.
         """
-        found: list[Batch] = []
+        found: list[Any] = []
         if epoch and self._restarted(epoch):
             return found  # it answers what an earlier tickerplant was asked: `wants` is another now
         if self.cursor is not None and seq < self.cursor:
@@ -113,18 +147,24 @@ class Stream:
                     f"the journal has no longer what was published as {self._newest.seq}: it lost its tail before the "
                     "tickerplant restarted (a power cut before an fsync?); start again from the journal"
                 )
+            self._doubtful = False
+            if self.complete < self._newest.seq - 1:
+                return found  # the journal is the one we know; now from where something is missing
         self._doubtful = False
-        reached = self.cursor or 0
+        reached = self.complete
         for header, start in wire.records(chunk):
             reached = header.seq
-            if self.cursor is None or header.seq <= self.cursor:
+            if self.cursor is None:
                 continue
             table = self.by_id.get(header.schema_id)
-            if table is not None:
+            if table is not None and header.table_seq > self._last.get(table.name, 0):
                 found.append(self._hand_on(table, header, chunk, start))
-            self._newest = header
+            if header.seq >= self.cursor:
+                self._newest = header
         self.plant_seq = seq
+        self.complete = max(reached, self.complete)
         if not chunk or reached >= seq:
+            self.complete = max(seq, self.complete)
             self.cursor = max(seq, self.cursor or 0)
             self._last = {name: tables.get(name, 0) for name in self.names}
             self._turn_live(found)
@@ -140,7 +180,7 @@ class Stream:
         self.catching_up = self._doubtful = True
         return True
 
-    def _turn_live(self, found: list[Batch]) -> None:
+    def _turn_live(self, found: list[Any]) -> None:
         self.catching_up = False
         held, self._held, self._held_bytes = self._held, [], 0
         for gap in self._open:
@@ -153,11 +193,11 @@ class Stream:
                 self._held_bytes += sum(map(len, held[i + 1 :]))
                 break
 
-    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
-        self.cursor = header.seq
-        self._newest = header
+    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Any:
+        if header.seq >= (self.cursor or 0):
+            self.cursor, self._newest = header.seq, header
         self._last[table.name] = header.table_seq
-        return wire.decode(table, header, memoryview(message)[start : start + header.length])
+        return self._decode(table, header, message, start)
 
     def _gap(self, table: str, first: int, last: int, detail: str) -> None:
         self.catching_up = True

@@ -1,7 +1,11 @@
 """Follow tables of the plant: replay from a position, then live, with no seam (plant.stream holds the logic)."""
 
+import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -11,11 +15,18 @@ import zmq
 from plant import sockets
 from plant.batch import Batch, Symbols
 from plant.errors import Unavailable, from_wire
+from plant.merge import Merge, raw
 from plant.schema import Schema
-from plant.stream import Stream
+from plant.stream import Decode, Stream, decoded
 
 ASK_AGAIN_S = 2.0
 """Pause before asking the journal again if it did not answer."""
+
+DRAIN_TURNS = 100
+"""A conflating subscriber looks so often for more before it hands on the newest rows, however fast they come."""
+
+REPORT_S = 1.0
+"""Pause between a subscriber's reports of how far it is."""
 
 SILENCE_S = 5.0
 """No beat for this long: the tickerplant counts as absent."""
@@ -30,6 +41,11 @@ class Subscriber:
     tables             names
     cursor             seq of the last record already known: 0 for the whole journal, None for only what comes now
     keep               turns a batch into what is handed on, or None to pass over it
+    conflate           hand on only the newest row of each key (of each symbol, in a table without a key) of what came
+                       since the last poll: for a screen that need not see every step
+    name               under which `plant status` shows how far it is behind; "" for script and pid
+    merge              hand on runs of one-row batches as one: faster, but a batch then has the seq of its last row
+    decode             as in plant.stream.Stream
     """
 
     def __init__(
@@ -41,10 +57,18 @@ class Subscriber:
         *,
         cursor: int | None = 0,
         keep: Wanted | None = None,
+        conflate: bool = False,
+        name: str = "",
+        merge: bool = False,
+        decode: Decode = decoded,
     ) -> None:
-        self.stream = Stream(schema, tables, cursor)
+        self._merge = Merge() if merge else None
+        self.stream = Stream(schema, tables, cursor, raw if merge else decode)
+        self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
         self.publish_address = publish
         self._keep = keep
+        self._conflate = conflate
+        self._reported = 0.0
         context = sockets.context()
         self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
         self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
@@ -66,6 +90,11 @@ class Subscriber:
         return self._beat_at is not None and time.monotonic() - self._beat_at < SILENCE_S
 
     @property
+    def sockets(self) -> tuple[zmq.Socket[bytes], ...]:
+        """The sockets that become readable when `poll` has something to do."""
+        return (self._live, self._journal)
+
+    @property
     def caught_up(self) -> bool:
         """Whether everything the journal held has been handed on."""
         return not self.stream.catching_up
@@ -75,16 +104,25 @@ class Subscriber:
         """Batches of the plant (of all tables) that were not yet seen, as of the last beat."""
         return max(self.stream.plant_seq - (self.stream.cursor or 0), 0) if self.stream.catching_up else 0
 
-    def poll(self, timeout_s: float) -> list[Batch]:
+    def poll(self, timeout_s: float) -> list[Any]:
         """Return what has come, waiting at most `timeout_s` for the first of it."""
         self._ask_journal()
         ready = dict(self._poller.poll(int(timeout_s * 1000)))
-        found: list[Batch] = []
+        found: list[Any] = []
         if self._live in ready:
             self._read_live(found)
         if self._journal in ready:
             self._read_journal(found)
         self._ask_journal()
+        self._report()
+        if self._merge is not None:
+            found = self._merge.batches(found)
+        if self._conflate and found:
+            for _ in range(DRAIN_TURNS):
+                if not (more := self._drained()):
+                    break
+                found += more
+            found = newest(found)
         if self._keep is None:
             return found
         return [kept for batch in found if (kept := self._keep(batch)) is not None]
@@ -114,6 +152,25 @@ class Subscriber:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _drained(self) -> list[Any]:
+        """Return what else is there already."""
+        found: list[Any] = []
+        self._read_live(found)
+        if self._journal.poll(0):
+            self._read_journal(found)
+        self._ask_journal()
+        return found
+
+    def _report(self) -> None:
+        """Tell the tickerplant how far we are, so that `plant status` can show it; nothing waits for its answer."""
+        now = time.monotonic()
+        if now - self._reported < REPORT_S or self._beat_at is None:
+            return
+        self._reported = now
+        report = {"ask": "report", "name": self.name, "tables": self.stream.progress()}
+        with contextlib.suppress(zmq.Again):
+            self._journal.send_multipart([b"report", msgpack.packb(report)], zmq.NOBLOCK)
 
     def _read_live(self, found: list[Batch]) -> None:
         for _ in range(1000):
@@ -172,3 +229,22 @@ def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:
         return batch.filtered(rows) if rows.any() else None
 
     return keep
+
+
+def newest(batches: list[Batch]) -> list[Batch]:
+    """Return the batches with only the newest row of each key; of each symbol in a table without a key."""
+    seen: dict[str, set[tuple[Any, ...]]] = {}
+    kept: list[Batch] = []
+    for batch in reversed(batches):
+        columns = [batch.columns[name].tolist() for name in batch.key or ("sym",)]
+        known = seen.setdefault(batch.table, set())
+        rows = []
+        for row, key in zip(
+            range(len(batch) - 1, -1, -1), zip(*(reversed(c) for c in columns), strict=True), strict=True
+        ):
+            if key not in known:
+                known.add(key)
+                rows.append(row)
+        if rows:
+            kept.append(batch if len(rows) == len(batch) else batch.filtered(np.array(rows[::-1])))
+    return kept[::-1]

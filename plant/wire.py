@@ -36,7 +36,7 @@ import numpy as np
 
 from plant.batch import Batch, Columns, Symbols, Texts
 from plant.errors import WireError
-from plant.schema import FIXED_DTYPES, Table
+from plant.schema import FIXED_DTYPES, Column, Table
 
 MAGIC = b"TPLT"
 VERSION = 1
@@ -50,6 +50,9 @@ _STAMP = struct.Struct("<QQq")
 _U64 = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _crc32 = zlib.crc32
+_frombuffer = np.frombuffer
+_INT32 = np.dtype("<i4")
+_DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
 
 
 class Header(NamedTuple):
@@ -181,37 +184,48 @@ def decode_payload(table: Table, payload: Any, rows: int) -> Columns:
     if not isinstance(items, list) or len(items) != len(table.columns):
         found = f"{len(items)} items" if isinstance(items, list) else type(items).__name__
         raise WireError(f"{table.name}: expected an array of {len(table.columns)} columns, found {found}")
-    found_columns: Columns = {}
+    columns: Columns = dict.fromkeys(table.names)
     for column, item in zip(table.wire_order, items, strict=True):
-        where = f"{table.name}.{column.name}"
         if column.fixed:
-            found_columns[column.name] = _buffer(item, FIXED_DTYPES[column.kind], rows, where)
+            columns[column.name] = _buffer(item, _DTYPES[column.kind], rows, table, column)
         elif not isinstance(item, list) or len(item) != 2:
+            where = f"{table.name}.{column.name}"
             raise WireError(f"{where}: expected two items for a {column.kind} column, found {type(item).__name__}")
         elif column.kind == "symbol":
-            found_columns[column.name] = _symbols(item, rows, where)
+            columns[column.name] = _symbols(item, rows, table, column)
         else:
-            found_columns[column.name] = _texts(item, rows, where)
-    return {name: found_columns[name] for name in table.names}
+            columns[column.name] = _texts(item, rows, table, column)
+    return columns
 
 
 def decode(table: Table, header: Header, payload: Any) -> Batch:
-    """Return the batch of one record. Raises WireError."""
-    columns = decode_payload(table, payload, header.rows)
+    """Return the batch of one record that the plant has checked and published. Raises WireError."""
+    columns: Columns = dict.fromkeys(table.names)
+    try:
+        for column, item in zip(table.wire_order, msgpack.unpackb(payload), strict=True):
+            if column.fixed:
+                columns[column.name] = _frombuffer(item, _DTYPES[column.kind])
+            elif column.kind == "symbol":
+                columns[column.name] = Symbols(item[0], _frombuffer(item[1], _INT32))
+            else:
+                columns[column.name] = _texts(item, header.rows, table, column)
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise WireError(f"{table.name}: seq {header.seq} does not fit the table's declaration: {error}") from None
     return Batch(table.name, columns, header.seq, header.table_seq, header.received, table.key)
 
 
-def _buffer(item: Any, dtype: str, rows: int, where: str) -> np.ndarray:
-    if not isinstance(item, bytes):
-        raise WireError(f"{where}: expected a buffer of numbers, found {type(item).__name__}")
-    if len(item) != rows * int(dtype[2]):
-        raise WireError(f"{where}: expected {rows} x {dtype[2]} bytes, found {len(item)}")
-    return np.frombuffer(item, dtype)
+def _buffer(item: Any, dtype: np.dtype[Any], rows: int, table: Table, column: Column) -> np.ndarray:
+    if type(item) is not bytes:
+        raise WireError(f"{table.name}.{column.name}: expected a buffer of numbers, found {type(item).__name__}")
+    if len(item) != rows * dtype.itemsize:
+        raise WireError(f"{table.name}.{column.name}: expected {rows} x {dtype.itemsize} bytes, found {len(item)}")
+    return _frombuffer(item, dtype)
 
 
-def _symbols(item: list[Any], rows: int, where: str) -> Symbols:
-    names, codes = item[0], _buffer(item[1], "<i4", rows, where)
-    if not isinstance(names, list) or not all(type(n) is str for n in names):
+def _symbols(item: list[Any], rows: int, table: Table, column: Column) -> Symbols:
+    names, codes = item[0], _buffer(item[1], _INT32, rows, table, column)
+    where = f"{table.name}.{column.name}"
+    if type(names) is not list or (names and set(map(type, names)) != {str}):
         raise WireError(f"{where}: expected a list of strings, found {type(names).__name__}")
     if len(names) > 1 and len(set(names)) < len(names):  # Symbols compares codes, Arrow wants a dictionary
         raise WireError(f"{where}: expected distinct strings, found {len(names) - len(set(names))} twice")
@@ -220,8 +234,9 @@ def _symbols(item: list[Any], rows: int, where: str) -> Symbols:
     return Symbols(names, codes)
 
 
-def _texts(item: list[Any], rows: int, where: str) -> Texts:
-    lengths, data = _buffer(item[0], "<i4", rows, where), item[1]
+def _texts(item: list[Any], rows: int, table: Table, column: Column) -> Texts:
+    lengths, data = _buffer(item[0], _INT32, rows, table, column), item[1]
+    where = f"{table.name}.{column.name}"
     offsets = np.zeros(rows + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     if not isinstance(data, bytes) or (rows and int(lengths.min()) < 0) or offsets[-1] != len(data):

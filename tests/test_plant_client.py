@@ -152,7 +152,8 @@ def test_symbols_and_columns_may_be_one_or_several(db: Connection) -> None:
     [
         ({"sym": "AAPL"}, 4),
         ({"sym": "AAPL", "close": 101.0}, 1),
-        ({"close": np.float64(101.0)}, 2),
+        ({"close": np.float32(101.0)}, 2),
+        (("seq", ">=", np.int64(10)), 8),
         (("close", ">", 101), 4),
         (["close", ">", 101], 4),
         ([("close", ">", 101), ("sym", "!=", "MSFT")], 2),
@@ -317,6 +318,11 @@ def test_a_closed_connection_may_be_closed_again_and_asked_again(address: str) -
 def test_an_address_that_is_not_loopback_is_refused(where: str) -> None:
     with Connection("rdb", where) as db, pytest.raises(SettingsError, match="is not a loopback address"):
         db.tables()
+
+
+def test_a_wrong_question_is_told_at_once_though_nobody_is_there() -> None:
+    with Connection("rdb", free_address(), timeout_s=60) as db, pytest.raises(QueryError, match="expected an interval"):
+        db.resample("trades", "soon")
 
 
 def test_connecting_to_a_process_asks_it_at_once(address: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

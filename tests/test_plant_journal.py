@@ -1,14 +1,13 @@
 """The journal: what was appended is read back, whatever the disk, a crash or a flipped bit did in between."""
 
 import errno
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE
 
 import pytest
 from hypothesis import settings
@@ -24,6 +23,7 @@ from plant.schema import Schema, Table, schema_of
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
+PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})
 
 
@@ -188,6 +188,19 @@ def test_one_great_turn_is_read_in_pieces_of_the_size_asked_for(writer: Writer, 
     assert len(sizes) < 20
 
 
+def test_records_are_found_though_their_numbers_jump(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chained plant journals what another one could still read: damage there is a jump here."""
+    monkeypatch.setattr(module, "BLOCK_BYTES", 100)  # a block for each record
+    made = []
+    for seq in (1, 4, 5, 9):
+        writer.journal.position.seq = seq - 1
+        made.append(writer.record(1))
+    writer.journal.append(made, 1)
+    for seq, expected in ((1, 1), (2, 4), (4, 4), (5, 5), (6, 9), (9, 9)):
+        assert wire.header_at(writer.journal.read(seq, 0), 0).seq == expected
+    assert writer.journal.read(10) == b""
+
+
 def test_a_tail_torn_at_any_byte_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append(2)
@@ -336,29 +349,26 @@ def test_a_publish_of_several_records_cut_in_its_middle_is_cut_as_a_whole(
     journal.close()
 
 
-def _hold(folder: Path, ready: Any, go: Any) -> None:
-    held = Journal(folder, SCHEMA)
-    ready.put(os.getpid())
-    go.get()
-    held.close()
-
-
 def test_a_second_opener_is_refused_naming_the_first(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, go = context.Queue(), context.Queue()
-    holder = context.Process(target=_hold, args=(tmp_path, ready, go))
-    holder.start()
-    try:
-        pid = ready.get(timeout=30)
+    program = """
+import sys
+from pathlib import Path
+from plant.journal import Journal
+from plant.schema import schema_of
+held = Journal(Path(sys.argv[1]), schema_of())
+print("open", flush=True)
+sys.stdin.read()
+held.close()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=PIPE, stdout=PIPE, text=True, env={"PYTHONPATH": PATH}
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "open\n"
         for _ in range(2):
-            with pytest.raises(JournalLocked, match=rf"another tickerplant \(pid {pid}\) writes this journal; stop it"):
+            with pytest.raises(JournalLocked, match=rf"\(pid {holder.pid}\) writes this journal; stop it, or give"):
                 Journal(tmp_path, SCHEMA)
-    finally:
-        go.put(None)
-        holder.join(30)
-        for queue in (ready, go):
-            queue.close()
-            queue.join_thread()
+        holder.communicate("")
     Journal(tmp_path, SCHEMA).close()
 
 
@@ -498,9 +508,8 @@ assert everything(writer.journal) == writer.records
 assert [seq for seq, _ in everything(writer.reopen())] == [1, 2]
 assert writer.journal.damage == []
 """
-    path = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env={"PYTHONPATH": path}
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env={"PYTHONPATH": PATH}
     )
     assert done.returncode == 0, done.stderr
     assert "refused:" in done.stdout

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from random_rows import columns_from
 
 from plant.batch import Symbols
@@ -201,3 +203,29 @@ def test_an_empty_sym_is_found_wherever_it_stands() -> None:
 
 def test_no_name_of_a_table_is_used_for_a_column_of_all_tables() -> None:
     assert not {t.name for t in TABLES} & {*META_COLUMNS, "time", "sym"}
+
+
+PRICE = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0, NAN, INF, -INF])
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(
+        st.tuples(PRICE, PRICE, PRICE, PRICE, PRICE, st.sampled_from([-1, 0, 5, LATEST]), st.sampled_from(["", "A"])),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_the_quick_look_at_bars_says_what_their_checks_say(rows: list[tuple[float, ...]]) -> None:
+    bars = schema_of()["bars"]
+    names = ("open", "high", "low", "close", "volume", "time", "sym")
+    values = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns = {n: np.array(v) for n, v in values.items()} | {"sym": Symbols.of(list(values["sym"]))}
+    columns["interval"] = Symbols.of(["1m"] * len(rows))
+    one_by_one = np.ones(len(rows), dtype=bool)
+    for check in bars.checks:
+        one_by_one &= check.good(columns)
+    assert bars.all_good is not None
+    assert (bars.all_good(columns) & np.ones(len(rows), dtype=bool)).tolist() == one_by_one.tolist()
+    for row, good in zip(rows, one_by_one.tolist(), strict=True):
+        assert bool(bars.all_good(dict(zip(names, row, strict=True)) | {"interval": "1m"})) == good

@@ -6,7 +6,7 @@ acknowledge it. In that order: no subscriber sees, and no publisher is told of, 
 
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import zmq
@@ -16,7 +16,10 @@ from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
+from plant.subscriber import REPORT_S
+from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
+from tickerplant.turn import Turn
 
 TURN_MESSAGES = 2000
 """At most this many messages make a turn, so that the first of them need not wait for long."""
@@ -24,8 +27,22 @@ TURN_MESSAGES = 2000
 BEAT_S = 0.2
 """Seconds between beats: the plant's position, by which a subscriber notices that it missed the end."""
 
+FORGET_READER_S = 60.0
+"""A subscriber that has not reported for so long is forgotten."""
+
+MOST_READERS = 1000
+"""More subscribers than this are served, but not listed."""
+
 CHUNK_BYTES = 4 * 2**20
 """Most a reader of the journal gets at once."""
+
+
+class Reader(NamedTuple):
+    """A subscriber's last report: when, how far it was in each table, and how many batches behind."""
+
+    at: float
+    tables: dict[str, int]
+    lag: int
 
 
 class Tickerplant(Process):
@@ -39,8 +56,10 @@ class Tickerplant(Process):
         self.schema = plant.table_schema
         self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
         self._report_damage()
-        self.sequencer = Sequencer(self.schema, self.journal.position)
+        refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal)
         self.own = Own(self.sequencer)
+        self.relay = Relay(plant, self.schema, self.journal.position) if plant.upstream.publish else None
         self.written = self.synced = self.journal.position.seq
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
@@ -52,9 +71,10 @@ class Tickerplant(Process):
             context, zmq.XPUB, plant.address(settings.publish_port), XPUB_VERBOSE=1, SNDHWM=settings.publish_queue
         )
         self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
-        self._poller = zmq.Poller()
-        for socket in (self.ingest, self.publish, self.control):
-            self._poller.register(socket, zmq.POLLIN)
+        self._watch()
+        self._readers: dict[str, Reader] = {}
+        self._unpublished: list[tuple[str, list[bytes | bytearray]]] = []
+        self._batch_timer = Timer(settings.batch_ms / 1000, 0)
         self._beat_timer = Timer(BEAT_S, 0)
         self._heartbeat_timer = Timer(plant.plant.heartbeat_s)
         self._stopping = threading.Event()
@@ -65,15 +85,20 @@ class Tickerplant(Process):
 
     def step(self) -> None:
         """Serve whichever socket has something, then the timers."""
-        ready = dict(self._poller.poll(int(BEAT_S * 500)))
+        wait_ms = self.settings.tickerplant.batch_ms if self._unpublished else BEAT_S * 500
+        ready = dict(self._poller.poll(int(wait_ms)))
         if self.ingest in ready:
             self._turn()
+        if self.relay is not None and any(socket in ready for socket in self.relay.sockets):
+            self._relay_turn(self.relay)
         if self.publish in ready:
             self._welcome_subscribers()
         if self.control in ready:
             self._answer()
         if self._heartbeat_timer.due():
             self._heartbeat()
+        if self._unpublished and self._batch_timer.due():
+            self._publish()
         if self._beat_timer.due():
             self._beat()
 
@@ -84,7 +109,22 @@ class Tickerplant(Process):
             self._syncer.join()
             for socket in (self.ingest, self.publish, self.control):
                 socket.close(0)
+            if self.relay is not None:
+                self.relay.close()
             self.journal.close()
+
+    def _watch(self) -> None:
+        """Poll the sockets there are now."""
+        self._poller = zmq.Poller()
+        for socket in (self.ingest, self.publish, self.control, *(self.relay.sockets if self.relay else ())):
+            self._poller.register(socket, zmq.POLLIN)
+
+    def _relay_turn(self, relay: Relay) -> None:
+        """Keep and pass on what came from the plant we follow; if it cannot be kept, ask for it again."""
+        relay.begin()
+        if not self._keep(relay.turn):
+            relay.undo()
+            self._watch()
 
     def _turn(self) -> None:
         sequencer = self.sequencer
@@ -96,8 +136,10 @@ class Tickerplant(Process):
             except zmq.Again:
                 break
             sequencer.message(frames, now)
-        if self._keep_turn():
-            turn = sequencer.turn
+        turn = sequencer.turn
+        if not self._keep(turn):
+            sequencer.undo()
+        else:
             # Answers first: they tell of a moment within the turn, an ack of its end. A welcome behind the ack of a row
             # that it does not know of yet would look like a plant that lost its tail.
             for peer, verb, fields in turn.answers:
@@ -106,9 +148,8 @@ class Tickerplant(Process):
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 self._send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
 
-    def _keep_turn(self) -> bool:
+    def _keep(self, turn: Turn) -> bool:
         """Write the turn to the journal and publish it; False, and nothing kept, if the journal cannot be written."""
-        turn = self.sequencer.turn
         if not turn.chunks:
             return True
         try:
@@ -118,18 +159,25 @@ class Tickerplant(Process):
             if each_batch:
                 self.synced = self.written
         except JournalError as error:
-            self.sequencer.undo()
             self._journal_state(str(error))
             return False
         self._journal_state("ok")
-        for table, chunks in turn.runs:
-            self.publish.send_multipart([sockets.topic_of(table), b"".join(chunks)], copy=False)
+        self._unpublished += turn.runs
+        if not self.settings.tickerplant.batch_ms:
+            self._publish()
         self.vitals.rows += turn.rows
         try:
             self.journal.roll_if_full()
         except JournalError as error:  # what this turn wrote is safe in the old segment
             self._journal_state(str(error))
         return True
+
+    def _publish(self) -> None:
+        """Publish what is in the journal and has not been published, a message per run of records of one table."""
+        for table, chunks in self._unpublished:
+            message = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self.publish.send_multipart([sockets.topic_of(table), message], copy=False)
+        self._unpublished.clear()
 
     def _journal_state(self, state: str) -> None:
         if state != self.vitals.state:
@@ -143,14 +191,18 @@ class Tickerplant(Process):
                 self._beat()
 
     def _beat(self) -> None:
+        self._publish()  # a beat shows no batch that did not go before it
         self.publish.send_multipart([sockets.BEAT_TOPIC, msgpack.packb(self._position())])
 
     def _heartbeat(self) -> None:
+        if self.relay is not None:
+            return  # its numbers are the other plant's: no row can be added here
         self.vitals.seq_seen = self.sequencer.position.seq
         self.sequencer.begin()
         row = self.vitals.row()
         self.own.add("heartbeats", batch.columns_of(self.schema["heartbeats"], row), row["time"])
-        self._keep_turn()
+        if not self._keep(self.sequencer.turn):
+            self.sequencer.undo()
 
     def _position(self) -> dict[str, Any]:
         position = self.sequencer.position
@@ -170,7 +222,9 @@ class Tickerplant(Process):
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
         if ask == "status":
-            return [msgpack.packb(self._position())]
+            return [msgpack.packb({**self._position(), "readers": self._lags()})]
+        if ask == "report":
+            return [self._note_reader(fields)]
         if ask == "schema":
             return [msgpack.packb([t.declaration() for t in self.schema.values()])]
         if ask == "journal":
@@ -187,6 +241,30 @@ class Tickerplant(Process):
     def _report_damage(self) -> None:
         while self.journal.damage:
             log.warning("journal repaired", damage=str(self.journal.damage.pop(0)))
+
+    def _note_reader(self, fields: dict[str, Any]) -> bytes:
+        name, tables = fields.get("name"), fields.get("tables")
+        if type(name) is not str or not isinstance(tables, dict) or not all(type(v) is int for v in tables.values()):
+            raise QueryError(f"report: expected a name and {{table: table_seq}}, found {str(fields)[:80]}")
+        if name in self._readers or len(self._readers) < MOST_READERS:
+            self._readers[name] = Reader(time.monotonic(), tables, self._behind(tables))
+        return b""
+
+    def _lags(self) -> dict[str, int]:
+        """Return by how many batches of its tables each subscriber is behind, of those heard of lately.
+
+        One that reports is as far behind as it was then; one that has fallen silent, as it is by now.
+        """
+        now = time.monotonic()
+        self._readers = {n: r for n, r in self._readers.items() if now - r.at < FORGET_READER_S}
+        return {
+            name: reader.lag if now - reader.at < 2.5 * REPORT_S else self._behind(reader.tables)
+            for name, reader in self._readers.items()
+        }
+
+    def _behind(self, tables: dict[str, int]) -> int:
+        table_seqs = self.sequencer.position.table_seqs
+        return sum(max(table_seqs.get(table, 0) - seen, 0) for table, seen in tables.items())
 
     def _sync_now_and_then(self) -> None:
         interval_s = self.settings.tickerplant.sync_s

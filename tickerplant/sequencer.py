@@ -10,50 +10,28 @@ something was lost on the way: the publisher is told what we hold and sends agai
 """
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
 import msgpack
 import numpy as np
 
 from plant import wire
 from plant.batch import Columns
-from plant.errors import BadRows, PlantError, SourceTaken, WireError, to_wire
+from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.journal import Position
 from plant.schema import Schema, Table
 from tickerplant import validation
+from tickerplant.turn import Source, Turn
 
 REJECTS_IN_ONE = 10_000
 """Rows in one record of the table rejects, so that a batch of nothing but bad rows stays below wire.MAX_PAYLOAD."""
 
 
-@dataclass(slots=True)
-class Source:
-    """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from."""
-
-    name: str
-    source_id: int
-    session: int
-    peer: bytes
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn brought about."""
-
-    first_seq: int
-    chunks: list[bytearray] = field(default_factory=list)
-    runs: list[tuple[str, list[bytearray]]] = field(default_factory=list)
-    acks: dict[bytes, Source] = field(default_factory=dict)
-    answers: list[tuple[bytes, bytes, dict[str, Any]]] = field(default_factory=list)
-    rows: int = 0
-
-
 class Sequencer:
     """Number, check and order what publishers send; `position` is where the plant stands."""
 
-    def __init__(self, schema: Schema, position: Position) -> None:
+    def __init__(self, schema: Schema, position: Position, refusal: str = "") -> None:
         self.schema = schema
+        self._refusal = refusal  # why nobody may publish here, if so
         self.position = position
         self._sources: dict[int, Source] = {}
         self._peers: dict[bytes, Source] = {}
@@ -62,15 +40,12 @@ class Sequencer:
 
     def begin(self) -> None:
         """Start a turn, remembering where the plant stands."""
-        p = self.position
-        self._saved = Position(p.seq, dict(p.table_seqs), dict(p.sources))
-        self.turn = Turn(p.seq + 1)
+        self._saved = self.position.copy()
+        self.turn = Turn(self.position.seq + 1)
 
     def undo(self) -> None:
         """Forget the turn: nothing of it was kept, so nothing of it is acknowledged."""
-        self.position.seq = self._saved.seq
-        self.position.table_seqs = self._saved.table_seqs
-        self.position.sources = self._saved.sources
+        self.position.restore(self._saved)
         self.turn = Turn(self.position.seq + 1)
 
     def message(self, frames: list[bytes], now: int) -> None:
@@ -96,6 +71,9 @@ class Sequencer:
         """Make `peer` the publisher called `name`, unless a newer session has that name already."""
         if type(name) is not str or not name or type(session) is not int:
             raise TypeError("a source has a name and a session number")
+        if self._refusal:
+            self._refuse(peer, Refused(self._refusal))
+            return
         if name == Own.NAME:
             self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
             return
@@ -214,12 +192,7 @@ class Sequencer:
         position.seq += 1
         table_seq = position.table_seqs[table.name] = position.table_seqs.get(table.name, 0) + 1
         wire.stamp(record, 0, position.seq, table_seq, now)
-        turn.chunks.append(record)
-        turn.rows += rows
-        if turn.runs and turn.runs[-1][0] == table.name:
-            turn.runs[-1][1].append(record)
-        else:
-            turn.runs.append((table.name, [record]))
+        turn.add(table.name, record, rows)
 
     def _refuse(self, peer: bytes, error: PlantError) -> None:
         self.turn.answers.append((peer, b"error", to_wire(error)))

@@ -98,10 +98,10 @@ def test_a_feed_added_to_plant_toml_starts_and_a_removed_one_stops(
     supervised.config.write_text(supervised.sections + FEEDS + second)
     settings = load(supervised.config)
     db = Connection("rdb", settings.address(settings.rdb.port))
-    eventually(lambda: db.count("bars", sym="COIN") >= 30, 20)
+    eventually(lambda: db.count("bars", sym="COIN") >= 30, 40)
     db.close()
     supervised.config.write_text(supervised.sections + second)
-    eventually(lambda: "feed-simulated" not in supervised.states(), 20, supervised.states)
+    eventually(lambda: "feed-simulated" not in supervised.states(), 40, supervised.states)
     assert supervised.states()["feed-coins"] == "up"
 
 

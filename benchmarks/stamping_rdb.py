@@ -1,0 +1,71 @@
+"""An rdb that also notes when rows became visible in it, and how long its replay took: for benchmarks.
+
+It leaves two files in the plant's data folder: `replay.npy` once it has caught up, int64 [asked, caught up], the
+monotonic ns of its first request to the journal and of the end of its replay; and `visible.npy` when it stops,
+int64[2, rows] of bars: the row's `time`, and the UTC ns at which a snapshot first had it.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from plant.batch import Batch
+from plant.lifecycle import run
+from plant.settings import Settings
+from rdb.__main__ import Rdb
+
+REPLAY = "replay.npy"
+VISIBLE = "visible.npy"
+
+
+class StampingRdb(Rdb):
+    """The rdb, watched."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._visible: list[tuple[int, int]] = []
+        self._asked_ns = 0
+        self._replayed = False
+
+    def take(self, batch: Batch) -> None:
+        """Note the time after the rows were appended."""
+        super().take(batch)
+        if batch.table == "bars":
+            self._visible.append((len(batch), time.time_ns()))
+
+    def step(self) -> None:
+        """Note the time after the step that asked the journal, and after the one that ended the replay.
+
+        A subscriber asks at the end of the poll in which it first hears the tickerplant.
+        """
+        super().step()
+        if not self._asked_ns and self._subscriber is not None and self._subscriber.connected:
+            self._asked_ns = time.monotonic_ns()
+        if self._asked_ns and not self._replayed and self.caught_up:
+            self._replayed = True
+            self._save(REPLAY, np.array([self._asked_ns, time.monotonic_ns()]))
+
+    def shutdown(self) -> None:
+        """Leave what was noted."""
+        super().shutdown()
+        if self._visible:
+            counts, moments = np.array(self._visible, dtype=np.int64).T
+            bars = self.tables["bars"].snapshot()
+            self._save(VISIBLE, np.array([bars.column("time"), np.repeat(moments, counts)]))
+
+    def _save(self, name: str, array: np.ndarray) -> None:
+        """Write whole or not at all: somebody waits for the file."""
+        partial = Path(self.settings.plant.data) / f"new-{name}"
+        np.save(partial, array)
+        os.replace(partial, partial.with_name(name))
+
+
+def main() -> None:
+    """Run it."""
+    run(StampingRdb, name="stamping_rdb")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""A plant that follows another; subscribers that conflate; how far each subscriber is behind."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import pytest
+from running import RunningPlant
+
+from plant.batch import Batch
+from plant.client import subscribe, subscriber_of
+from plant.errors import Refused
+from plant.request import Requester
+
+Start = Callable[..., RunningPlant]
+
+
+def trades(first: int, count: int, sym: str = "AAPL") -> dict[str, Any]:
+    """Return trades whose ids and prices count up."""
+    now = time.time_ns()
+    numbers = range(first, first + count)
+    return {
+        "time": [now + n for n in numbers],
+        "sym": [sym] * count,
+        "price": [n + 1.0 for n in numbers],
+        "size": [1.0] * count,
+        "trade_id": [str(n) for n in numbers],
+    }
+
+
+def chained(start: Start, first: RunningPlant, **options: Any) -> RunningPlant:
+    """Start a plant that follows `first`."""
+    ports, address = first.settings.tickerplant, first.settings.address
+    toml = f'name = "far"\n[upstream]\npublish = "{address(ports.publish_port)}"\n' \
+           f'journal = "{address(ports.journal_port)}"\ningest = "{address(ports.ingest_port)}"\n'  # fmt: skip
+    return start("tickerplant", "rdb", name="far", toml=toml, **options)
+
+
+def journaled(plant: RunningPlant, table: str = "trades") -> list[tuple[int, int, list[str]]]:
+    """Return (seq, table_seq, trade ids) of each batch in the plant's journal."""
+    subscriber = plant.subscriber(table)
+    found: list[Batch] = []
+    deadline = time.monotonic() + 15
+    while not subscriber.caught_up:
+        found += subscriber.poll(0.05)
+        assert time.monotonic() < deadline, "the journal was not read to its end"
+    return [(b.seq, b.table_seq, b.columns["trade_id"].tolist()) for b in found]
+
+
+def test_a_chained_plant_has_the_same_rows_under_the_same_numbers_whatever_is_killed(
+    start_plant: Start, eventually: Any
+) -> None:
+    first = start_plant("tickerplant")
+    feed = first.publisher("feed")
+    feed.publish("trades", trades(1, 50))
+    feed.flush()
+    far = chained(start_plant, first)
+    eventually(lambda: far.ask().count("trades") == 50, what=lambda: far.log("tickerplant"))
+    for i in range(60):
+        feed.publish("trades", trades(51 + 10 * i, 10))
+        if i == 20:
+            far.restart("tickerplant")
+        if i == 40:
+            first.restart("tickerplant")
+    feed.flush(15)
+    eventually(lambda: far.ask().count("trades") == 650, 15, lambda: far.ask())
+    assert journaled(far) == journaled(first)
+    numbers = [int(i) for _, _, ids in journaled(first) for i in ids]
+    assert numbers == list(range(1, 651))
+
+
+def test_nobody_publishes_into_a_chained_plant(start_plant: Start, eventually: Any) -> None:
+    first = start_plant("tickerplant")
+    far = chained(start_plant, first)
+    with pytest.raises(Refused, match=r"follows tcp://.*publish there"):
+        far.publisher("stray")
+    eventually(lambda: "rdb@far" in _readers(far) or "rdb" in _readers(far))
+
+
+def test_a_conflating_subscriber_has_the_newest_row_of_each_symbol(start_plant: Start, eventually: Any) -> None:
+    plant = start_plant("tickerplant")
+    feed = plant.publisher("feed")
+    slow = subscribe("trades", conflate=True, config=str(plant.config))
+    eventually(lambda: slow.poll(0.05) == [] and slow.caught_up)
+    for i in range(100):
+        feed.publish("trades", trades(i, 10, sym="AAPL" if i % 2 else "TSLA"))
+    feed.flush()
+    seen: dict[str, float] = {}
+    rows = 0
+
+    def newest() -> bool:
+        nonlocal rows
+        for batch in slow.poll(0.05):
+            rows += len(batch)
+            seen.update((r["sym"], r["price"]) for r in batch.rows())
+        return seen == {"TSLA": 108.0, "AAPL": 109.0}
+
+    eventually(newest, what=lambda: seen)
+    assert rows < 100, "a conflating subscriber was given every step"
+    slow.close()
+
+
+def test_a_stopped_subscriber_misses_nothing_and_its_lag_is_seen(start_plant: Start, eventually: Any) -> None:
+    plant = start_plant("tickerplant", "rdb", publish_queue=20)
+    feed = plant.publisher("feed")
+    feed.publish("trades", trades(0, 1))
+    feed.flush()
+    eventually(lambda: plant.ask().count("trades") == 1 and _readers(plant).get("rdb") == 0)
+    plant.kill("rdb", signal.SIGSTOP)
+    for i in range(300):
+        feed.publish("trades", trades(1 + 1000 * i, 1000))
+    feed.flush(30)
+    eventually(lambda: _readers(plant).get("rdb", 0) > 50, what=lambda: _readers(plant))
+    plant.kill("rdb", signal.SIGCONT)
+    db = plant.ask()
+    eventually(lambda: db.count("trades") == 300_001, 20, lambda: db)
+    assert db.sql("select count(distinct trade_id) n from trades")["n"].tolist() == [300_001]
+    eventually(lambda: {"opened", "healed"} <= set(db.select("gaps")["state"]), what=lambda: db.select("gaps"))
+    eventually(lambda: _readers(plant).get("rdb") == 0)
+
+
+def test_a_timer_of_n_ms_publishes_in_batches_and_loses_nothing(start_plant: Start, eventually: Any) -> None:
+    plant = start_plant("tickerplant", batch_ms=100)
+    feed = plant.publisher("feed")
+    live = subscriber_of(plant.settings, ("trades",), since=None)
+    eventually(lambda: live.poll(0.05) == [] and live.caught_up)
+    ids: list[str] = []
+    for i in range(30):
+        feed.publish("trades", trades(i, 1))
+        feed.flush()
+    eventually(lambda: ids.extend(r for b in live.poll(0.05) for r in b.columns["trade_id"].tolist()) or len(ids) == 30)
+    assert ids == [str(i) for i in range(30)]
+    assert not live.stream.gaps
+    live.close()
+
+
+def _readers(plant: RunningPlant) -> dict[str, int]:
+    requester = Requester(plant.settings.address(plant.settings.tickerplant.journal_port), "tickerplant", 5)
+    try:
+        return dict(msgpack.unpackb(requester.ask(ask="status")[0])["readers"])
+    finally:
+        requester.close()

@@ -1,0 +1,121 @@
+"""The direction of imports, and what every module owes its reader; read from the source, so nothing is imported."""
+
+import ast
+import sys
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard")
+PACKAGES = ("plant", *PROCESSES)
+FILES = sorted(f for package in PACKAGES for f in (ROOT / package).rglob("*.py"))
+FOUNDATION = ("errors", "schema", "batch", "wire")
+"""The modules of `plant` that stand under all others; each imports only those before it."""
+
+
+def name_of(file: Path) -> str:
+    """Return the module's dotted name, e.g. plant.wire."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+NAMES = {name_of(file) for file in FILES}
+
+
+def imports_of(file: Path, at_load: bool = False) -> set[str]:
+    """Return what of our packages a module imports, as dotted names; `at_load` leaves out what it imports later.
+
+    Later is within a function, or under TYPE_CHECKING (never).
+    """
+    tree = ast.parse(file.read_text())
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        later |= isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if at_load and later:
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: a relative import; write the whole name"
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            found.update(name if name in NAMES else str(node.module) for name in whole)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree)
+    return {name for name in found if name.split(".")[0] in PACKAGES}
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {"plant.wire", "tickerplant.sequencer", "rdb.__main__"} <= NAMES
+    assert imports_of(ROOT / "plant/wire.py") == {"plant.batch", "plant.errors", "plant.schema"}
+    assert "plant.wire" in imports_of(ROOT / "plant/stream.py")
+    assert "plant.client" in imports_of(ROOT / "plant/__init__.py")
+    assert "plant.client" not in imports_of(ROOT / "plant/__init__.py", at_load=True)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_process_imports_plant_and_itself_and_plant_imports_no_process(file: Path) -> None:
+    package = file.relative_to(ROOT).parts[0]
+    packages = {name.split(".")[0] for name in imports_of(file)}
+    assert packages <= {"plant", package}, f"{name_of(file)} imports {sorted(packages - {'plant', package})}"
+
+
+def test_no_module_needs_itself_to_be_loaded() -> None:
+    graph = {name_of(f): imports_of(f, at_load=True) for f in FILES if f.name != "__init__.py"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as cycle:
+        pytest.fail(f"imports in a circle: {' -> '.join(cycle.args[1])}")
+
+
+@pytest.mark.parametrize("position", range(len(FOUNDATION)))
+def test_the_foundation_imports_only_what_stands_before_it(position: int) -> None:
+    before = {f"plant.{name}" for name in FOUNDATION[:position]}
+    assert imports_of(ROOT / f"plant/{FOUNDATION[position]}.py") <= before
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_module_and_public_definition_says_what_it_is(file: Path) -> None:
+    """Functions and classes everywhere; in `plant`, which users call, methods too, unless they are a base class's."""
+    tree = ast.parse(file.read_text())
+    silent = [] if ast.get_docstring(tree) else ["the module itself"]
+
+    def visit(node: ast.Module | ast.ClassDef, prefix: str) -> None:
+        for child in node.body:
+            if not isinstance(child, ast.ClassDef | ast.FunctionDef) or child.name.startswith("_"):
+                continue
+            inherits = isinstance(node, ast.ClassDef) and bool(node.bases)
+            if not ast.get_docstring(child) and not inherits:
+                silent.append(prefix + child.name)
+            if isinstance(child, ast.ClassDef) and file.parent.name == "plant":
+                visit(child, f"{child.name}.")
+
+    visit(tree, "")
+    assert not silent, f"{name_of(file)}: no docstring on {', '.join(silent)}"
+
+
+def test_no_module_is_a_heap_of_leftovers() -> None:
+    heaps = {"utils", "util", "helpers", "helper", "misc", "common", "tools", "lib"}
+    assert not {name for name in NAMES if heaps & set(name.split("."))}
+
+
+def test_every_package_is_installed() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {p for p in PACKAGES if (ROOT / p / "__init__.py").is_file()}
+    assert set(declared) == there
+
+
+def test_no_file_of_the_dashboard_carries_the_name_of_a_package() -> None:
+    """`streamlit run dashboard/app.py` puts that folder first on the path."""
+    taken = {*PACKAGES, *sys.stdlib_module_names, "streamlit", "plotly", "pandas", "numpy", "polars", "duckdb", "zmq"}
+    names = {file.stem for file in (ROOT / "dashboard").glob("*.py")} - {"__init__", "__main__"}
+    assert not names & taken
+
+
+def test_no_test_folder_shadows_a_package() -> None:
+    assert not {f.name for f in (ROOT / "tests").iterdir() if f.is_dir()} & set(PACKAGES)

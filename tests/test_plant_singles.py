@@ -1,0 +1,55 @@
+"""Runs of one-row records decoded in one step are the rows that each record holds."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plant import wire
+from plant.batch import columns_of
+from plant.memory import MemoryTable
+from plant.merge import Merge, raw
+from plant.schema import Table, schema_of
+
+TRADES, BARS = schema_of()["trades"], schema_of()["bars"]
+
+TRADE = st.fixed_dictionaries({
+    "time": st.integers(1, 2**60), "sym": st.sampled_from(["A", "BRK.B", "Ünïcode", "x" * 40]),
+    "price": st.floats(allow_nan=True), "size": st.floats(0, 1e9), "source": st.just("test"),
+    "trade_id": st.text(max_size=40),
+})  # fmt: skip
+BAR = st.fixed_dictionaries({
+    "time": st.integers(1, 5), "sym": st.sampled_from(["A", "B"]), "interval": st.sampled_from(["1m", "5m"]),
+    **dict.fromkeys(("open", "high", "low", "close", "volume"), st.floats(1, 2)), "source": st.just("test"),
+})  # fmt: skip
+MANY = st.lists(TRADE | BAR | st.lists(TRADE, min_size=2, max_size=3), max_size=25)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(MANY, st.integers(1, 3))
+def test_merged_records_hold_the_rows_seqs_and_order_of_single_ones(given_rows: list, messages: int) -> None:
+    tables = {t.name: (MemoryTable(t), MemoryTable(t)) for t in (TRADES, BARS)}
+    merge, chunks = Merge(), [bytearray() for _ in range(messages)]
+    for i, rows in enumerate(given_rows):
+        table = BARS if isinstance(rows, dict) and "open" in rows else TRADES
+        record = wire.encode(table, columns_of(table, rows), 1, i + 1)
+        wire.stamp(record, 0, i + 1, i + 1, 10 * i)
+        chunks[i * messages // len(given_rows)] += record
+    records = [
+        raw(_table_of(header), header, bytes(chunk), start) for chunk in chunks for header, start in wire.records(chunk)
+    ]
+    by_message = {id(r[2]): r[2] for r in records}
+    records = [(t, h, next(m for m in by_message.values() if m == message), s) for t, h, message, s in records]
+    for batch in merge.batches(records):
+        tables[batch.table][0].append(batch)
+    for record in records:
+        for batch in Merge().batches([record]):
+            tables[batch.table][1].append(batch)
+    for merged, single in tables.values():
+        assert len(merged) == len(single)
+        for name in (*merged.declaration.names, "seq", "received"):
+            found, expected = (t.snapshot().column(name).tolist() for t in (merged, single))
+            np.testing.assert_array_equal(np.array(found), np.array(expected), err_msg=name)
+
+
+def _table_of(header: wire.Header) -> Table:
+    return TRADES if header.schema_id == TRADES.schema_id else BARS

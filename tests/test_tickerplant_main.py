@@ -1,0 +1,142 @@
+"""The tickerplant, one turn at a time: what reaches the file, the subscribers and the publishers, and when."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+from random_rows import columns_from, trades
+
+from plant import wire
+from plant.errors import JournalError
+from plant.publishing import ACK
+from plant.schema import schema_of
+from plant.settings import PlantSettings, Settings, TickerplantSettings
+from tickerplant.__main__ import Tickerplant
+
+
+class Wire:
+    """Stands for a socket: gives what waits in it, and writes down what is sent."""
+
+    def __init__(self, log: list[Any]) -> None:
+        self.waiting: deque[list[bytes]] = deque()
+        self.log = log
+
+    def recv_multipart(self, flags: int = 0) -> list[bytes]:
+        if not self.waiting:
+            raise zmq.Again
+        return self.waiting.popleft()
+
+    def send_multipart(self, frames: list[Any], flags: int = 0, copy: bool = True) -> None:
+        self.log.append([bytes(frame) for frame in frames])
+
+
+class Plant:
+    """A tickerplant whose ingest and publish sockets are ours; `log` holds what it did, in order."""
+
+    def __init__(self, folder: Path, sync: str) -> None:
+        settings = Settings(
+            plant=PlantSettings(data=folder),
+            tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync),
+        )
+        self.log: list[Any] = []
+        self.process = Tickerplant(settings)
+        self.process.startup()
+        self.sockets = (self.process.ingest, self.process.publish)
+        self.ingest = Wire(self.log)
+        self.process.ingest = self.ingest  # type: ignore[assignment]
+        self.process.publish = Wire(self.log)  # type: ignore[assignment]
+
+    def turn(self, *messages: list[bytes]) -> list[Any]:
+        """Take these messages as one turn; return what was sent meanwhile, by the first two frames."""
+        self.log.clear()
+        self.ingest.waiting += [[b"peer", *message] for message in messages]
+        self.process._turn()
+        return [tuple(entry[:2]) if entry[0] == b"peer" else entry[0] for entry in self.log]
+
+    def journaled(self) -> list[int]:
+        """Return the source_seq of every record in the journal."""
+        return [header.source_seq for header, _ in wire.records(self.process.journal.read(1))]
+
+    def close(self) -> None:
+        self.process.ingest, self.process.publish = self.sockets
+        self.process.shutdown()
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    made = Plant(tmp_path, "batch")
+    yield made
+    made.close()
+
+
+def hello() -> list[bytes]:
+    return [b"hello", msgpack.packb({"source": "feed", "session": 1})]
+
+
+def upd(last: int, price: float = 1.0) -> list[bytes]:
+    table = schema_of()["trades"]
+    columns = columns_from(table, trades(last, 1) | {"price": [price]})
+    return [b"upd", bytes(wire.encode(table, columns, wire.source_id_of("feed"), last))]
+
+
+def test_a_turn_is_published_then_answered_then_acknowledged(plant: Plant) -> None:
+    assert plant.turn(hello(), upd(1)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+    assert ACK.unpack(plant.log[-1][2]) == (1, 1)
+    assert plant.turn(hello(), upd(2), upd(1)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+    assert ACK.unpack(plant.log[-1][2]) == (2, 2)
+    assert msgpack.unpackb(plant.log[1][2]) == {"source_seq": 1, "seq": 1}
+
+
+def test_nothing_is_published_or_acknowledged_before_it_is_written_and_synced(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_write, real_sync = os.writev, os.fdatasync
+
+    def write(fd: int, chunks: list[bytes]) -> int:
+        plant.log.append([b"written"])
+        return real_write(fd, chunks)
+
+    def sync(fd: int) -> None:
+        plant.log.append([b"synced"])
+        real_sync(fd)
+
+    plant.turn(hello())
+    monkeypatch.setattr(os, "writev", write)
+    monkeypatch.setattr(os, "fdatasync", sync)
+    assert plant.turn(upd(1)) == [b"written", b"synced", b"trades\0", (b"peer", b"ack")]
+
+
+@pytest.mark.parametrize("call", ["writev", "fdatasync"])
+def test_a_turn_that_could_not_be_kept_is_neither_published_nor_answered_and_comes_again(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    plant.turn(hello(), upd(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        assert plant.turn(hello(), upd(2)) == []
+        assert "No space left on device" in plant.process.vitals.state
+    assert plant.turn(hello(), upd(2)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+    assert plant.process.vitals.state == "ok"
+    assert plant.journaled() == [1, 2]
+    assert plant.process.synced == plant.process.written == 2
+
+
+def test_a_segment_that_cannot_be_begun_costs_no_row(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bool:
+        raise JournalError("cannot begin a segment: No space left on device")
+
+    plant.turn(hello())
+    with monkeypatch.context() as patch:
+        patch.setattr(plant.process.journal, "roll_if_full", fail)
+        assert plant.turn(upd(1)) == [b"trades\0", (b"peer", b"ack")]
+        assert "cannot begin a segment" in plant.process.vitals.state
+    assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]
+    assert plant.journaled() == [1, 2]

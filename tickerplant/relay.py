@@ -1,0 +1,83 @@
+"""A chained tickerplant's source of turns: the records of another plant, with the numbers they have there.
+
+It is a subscriber to every table that hands records on as they are. What it polls is a turn like the Sequencer's, for
+the same journal, publish socket and readers; only nobody publishes here. So slow or remote readers load this plant and
+not the first, and see the same sequence numbers.
+"""
+
+import zmq
+
+from plant import wire
+from plant.errors import SettingsError
+from plant.journal import Position
+from plant.schema import Schema, Table
+from plant.settings import Settings
+from plant.subscriber import Subscriber
+from tickerplant.turn import Turn
+
+Relayed = tuple[Table, wire.Header, bytes]
+"""A record's table, its envelope, and all of its bytes."""
+
+
+class Relay:
+    """Follow the plant that [upstream] names, from where our journal ends."""
+
+    def __init__(self, settings: Settings, schema: Schema, position: Position) -> None:
+        if not settings.upstream.journal:
+            raise SettingsError("[upstream] names publish but not journal: a chained tickerplant needs both addresses")
+        self.position = position
+        self.turn = Turn(position.seq + 1)
+        self._settings = settings
+        self._schema = schema
+        self._saved = position
+        self._subscriber = self._subscribe()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the upstream plant beats."""
+        return self._subscriber.connected
+
+    @property
+    def sockets(self) -> tuple[zmq.Socket[bytes], ...]:
+        """The sockets to poll."""
+        return self._subscriber.sockets
+
+    def begin(self) -> None:
+        """Take what has come as a turn."""
+        self._saved = self.position.copy()
+        self.turn = Turn(self.position.seq + 1)
+        relayed: list[Relayed] = self._subscriber.poll(0)
+        for table, header, record in relayed:
+            if not self.turn.chunks:
+                self.turn.first_seq = header.seq
+            self.turn.add(table.name, record, header.rows)
+            self.position.seq = header.seq
+            self.position.table_seqs[table.name] = header.table_seq
+            self.position.sources[header.source_id] = header.source_seq
+
+    def undo(self) -> None:
+        """Forget the turn: nothing of it was kept. Follow anew from where the journal ends."""
+        self.position.restore(self._saved)
+        self.turn = Turn(self.position.seq + 1)
+        self.close()
+        self._subscriber = self._subscribe()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._subscriber.close()
+
+    def _subscribe(self) -> Subscriber:
+        upstream = self._settings.upstream
+        return Subscriber(
+            self._schema,
+            self._schema,
+            upstream.publish,
+            upstream.journal,
+            cursor=self.position.seq,
+            name=f"tickerplant@{self._settings.plant.name or 'chained'}",
+            decode=_as_it_is,
+        )
+
+
+def _as_it_is(table: Table, header: wire.Header, message: bytes, start: int) -> Relayed:
+    return table, header, bytes(message[start - wire.HEADER_BYTES : start + header.length])

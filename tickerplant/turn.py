@@ -1,0 +1,38 @@
+"""A turn: what becomes of all that waited in a socket, to be written, published and answered as one."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Source:
+    """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from."""
+
+    name: str
+    source_id: int
+    session: int
+    peer: bytes
+
+
+@dataclass(slots=True)
+class Turn:
+    """Records to write (`chunks`, the first numbered `first_seq`), the same in runs of one table to publish (`runs`).
+
+    Once they are written: `answers` (peer, verb, fields) and `acks` go out.
+    """
+
+    first_seq: int
+    chunks: list[bytes | bytearray] = field(default_factory=list)
+    runs: list[tuple[str, list[bytes | bytearray]]] = field(default_factory=list)
+    acks: dict[bytes, Source] = field(default_factory=dict)
+    answers: list[tuple[bytes, bytes, dict[str, Any]]] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, table: str, record: bytes | bytearray, rows: int) -> None:
+        """Add a record of `rows` rows, numbered and in order."""
+        self.chunks.append(record)
+        self.rows += rows
+        if self.runs and self.runs[-1][0] == table:
+            self.runs[-1][1].append(record)
+        else:
+            self.runs.append((table, [record]))
