@@ -81,9 +81,9 @@ class FaultyPlant(RunningPlant):
         for name in self.processes.keys() - self.mortal:
             assert self.processes[name].poll() is None, f"{name} ended by itself: {self.log(name)[-3000:]}"
 
-    def storm(self, pick: Callable[[random.Random], tuple[str, ...]], kills: int, every_s: float = 0.2) -> None:
-        """Strike what `pick` chooses, `kills` times, at random moments `every_s` apart on average."""
-        for _ in range(kills):
+    def storm(self, pick: Callable[[random.Random], tuple[str, ...]], strikes: int, every_s: float = 0.2) -> None:
+        """Strike what `pick` chooses, `strikes` times, at random moments `every_s` apart on average."""
+        for _ in range(strikes):
             time.sleep(every_s * self.chance.uniform(0.2, 1.8))
             self.strike(*pick(self.chance))
 
