@@ -151,16 +151,15 @@ class Stream:
             if self.complete < self._newest.seq - 1:
                 return found  # the journal is the one we know; now from where something is missing
         self._doubtful = False
-        reached = self.complete
-        for header, start in wire.records(chunk):
+        reached, last, by_id, decode = self.complete, self._last, self.by_id, self._decode
+        for header, start in wire.records(chunk) if self.cursor is not None else ():
+            table = by_id.get(header.schema_id)
+            if table is not None and header.table_seq > last.get(table.name, 0):
+                last[table.name] = header.table_seq
+                found.append(decode(table, header, chunk, start))
             reached = header.seq
-            if self.cursor is None:
-                continue
-            table = self.by_id.get(header.schema_id)
-            if table is not None and header.table_seq > self._last.get(table.name, 0):
-                found.append(self._hand_on(table, header, chunk, start))
-            if header.seq >= self.cursor:
-                self._newest = header
+        if self.cursor is not None and chunk and reached >= self.cursor:
+            self._newest = header
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not chunk or reached >= seq:
