@@ -80,6 +80,7 @@ class Subscriber:
         self._poller.register(self._journal, zmq.POLLIN)
         self._asked: float | None = None
         self._request = 0
+        self._asked_seq = 0
         self._beat_at: float | None = None
         self._closed = False
 
@@ -193,7 +194,7 @@ class Subscriber:
         request = msgpack.packb({"ask": "journal", "seq": seq})
         try:
             self._journal.send_multipart([self._request.to_bytes(8, "little"), request], zmq.NOBLOCK)
-            self._asked = now
+            self._asked, self._asked_seq = now, seq
         except zmq.Again:
             pass  # not connected yet: the next poll asks
 
@@ -202,6 +203,8 @@ class Subscriber:
         if request != self._request.to_bytes(8, "little"):
             return
         self._asked = None
+        if self._asked_seq != self.stream.wants():
+            return  # a restart came between: the question is another now
         fields: dict[str, Any] = msgpack.unpackb(head)
         if status == b"error":
             raise from_wire(fields)

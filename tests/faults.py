@@ -36,6 +36,7 @@ class FaultyPlant(RunningPlant):
         self.chance = random.Random(seed)
         self.seed = seed
         self.faults = 0
+        self.mortal: set[str] = set()  # processes that may end by themselves
         self.sources: set[str] = set()
         self.wait_s = SETTLE_S
         self._forker = forker
@@ -66,15 +67,19 @@ class FaultyPlant(RunningPlant):
 
     def strike(self, *names: str) -> None:
         """SIGKILL processes at once and start them again, not waiting until they are ready."""
+        self.assert_alive()
         for name in names:
-            code = self.processes[name].poll()
-            assert code is None, f"{name} ended by itself: {self.log(name)[-3000:]}"
             self.processes[name].kill()
         for name in names:
             self.processes[name].wait(10)
             self.processes[name].close()
             self.processes[name] = self.spawn(name)
         self.faults += len(names)
+
+    def assert_alive(self) -> None:
+        """Fail if a process has ended that nobody killed."""
+        for name in self.processes.keys() - self.mortal:
+            assert self.processes[name].poll() is None, f"{name} ended by itself: {self.log(name)[-3000:]}"
 
     def storm(self, pick: Callable[[random.Random], tuple[str, ...]], kills: int, every_s: float = 0.2) -> None:
         """Strike what `pick` chooses, `kills` times, at random moments `every_s` apart on average."""
@@ -180,6 +185,7 @@ class FaultyPlant(RunningPlant):
         for name in self.processes:
             self.wait_ready(name)
         self.finish_feeds()
+        self.mortal = set()
         batches = self.journal("trades", "bars")
         if not lost:
             _assert_numbered(batches)
@@ -253,6 +259,7 @@ class FaultyPlant(RunningPlant):
             with contextlib.suppress(Unavailable):
                 if condition():
                     return
+            self.assert_alive()
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {self.wait_s:g} s: {what() if callable(what) else what}")
             time.sleep(0.02)

@@ -3,6 +3,7 @@
 TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -195,6 +196,7 @@ def test_a_tickerplant_killed_on_a_full_disk_goes_on_once_there_is_room(start: S
         small_disk.fill()
         plant.until(lambda: "No space left" in plant.state, lambda: f"state {plant.state!r}")
         plant.strike("tickerplant")
+        plant.mortal = {"tickerplant"}
         plant.until_ready_or_ended("tickerplant")
         small_disk.free()
         plant.revive("tickerplant")
@@ -222,6 +224,7 @@ def test_a_read_only_disk_is_named_and_the_plant_goes_on_when_it_is_not(start: S
     plant.kill("tickerplant")
     small_disk.read_only(True)
     plant.processes["tickerplant"] = plant.spawn("tickerplant")
+    plant.mortal = {"tickerplant"}
     plant.until_ready_or_ended("tickerplant")
     last = plant.log("tickerplant").splitlines()[-1]
     assert "JournalError" in last
@@ -259,6 +262,7 @@ def test_a_torn_tail_after_a_kill_costs_nothing_acknowledged(start: Start, torn:
 @pytest.mark.parametrize("harm", ["truncate", "truncate while the rdb is stopped", "flip"])
 def test_a_journal_that_lost_its_tail_is_what_every_process_goes_on_with(start: Start, harm: str) -> None:
     plant = start("tickerplant", "rdb")
+    plant.mortal = {"rdb"}
     plant.feed("one,two", 10_000)
     for _ in range(3):
         plant.reach(1000)
@@ -325,6 +329,7 @@ def test_publishers_that_take_over_a_name_leave_no_hole_and_no_double(start: Sta
     for _ in range(5):
         plant.reach(300)
         feeds.append(plant.feed("one", 5_000))
+        plant.mortal = {feeds[-2]}
         plant.until(lambda: plant.processes[feeds[-2]].poll(), "the older publisher was not told")
         assert "SourceTaken: a newer publisher" in plant.log(feeds[-2])
         plant.processes.pop(feeds[-2]).close()
@@ -341,15 +346,12 @@ def _answer(socket: Any) -> tuple[bytes, bytes]:
 
 def _last_record(segment: bytes) -> bytes:
     """Return the last record of a segment."""
-    at = segment.rfind(wire.MAGIC)
-    while at >= 0:
-        try:
-            found = list(wire.records(segment[at:]))
-        except WireError:
-            found = []  # these four bytes stood in a payload
-        if found:
-            return segment[at:]
-        at = segment.rfind(wire.MAGIC, 0, at)
+    at = len(segment)
+    while (at := segment.rfind(wire.MAGIC, 0, at)) >= 0:
+        with contextlib.suppress(WireError):  # four bytes of a payload, or a record that the kill cut short
+            header = wire.header_at(segment, at)
+            if (end := at + wire.HEADER_BYTES + header.length) <= len(segment):
+                return segment[at:end]
     raise AssertionError("no record in the segment")
 
 
