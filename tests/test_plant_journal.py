@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from random_rows import columns_from, trades
 
-from plant import journal as module
+from plant import segment as module
 from plant import wire
 from plant.errors import JournalError, JournalLocked
 from plant.journal import Journal, Position
