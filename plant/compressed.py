@@ -33,6 +33,8 @@ _CODEC = pa.Codec("zstd", 3)
 class CompressedSegment(Segment):
     """A closed segment as zstd frames; offsets are those of the plain segment."""
 
+    _good: list[Block]
+
     def opening(self) -> bytes:
         """Return the bytes of the header, or of what stands in its place."""
         with self.path.open("rb") as file:
@@ -55,15 +57,8 @@ class CompressedSegment(Segment):
                 if head is None:
                     lost, at = at, _next_head(data, at + 1)
                     head = _head_in(data, at)
-                    damage.append(
-                        Damage(
-                            self.path.name,
-                            end,
-                            head.start if head else end,
-                            f"no frame at byte {lost:,} of the file",
-                            "skipped",
-                        )
-                    )
+                    reason = f"no frame at byte {lost:,} of the file"
+                    damage.append(Damage(self.path.name, end, head.start if head else end, reason, "skipped"))
                     if head is None:
                         return
                 yield head
@@ -71,17 +66,16 @@ class CompressedSegment(Segment):
 
     def _pieces(self, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
         with self.path.open("rb") as file:
-            for block in self.frames(damage):
-                if not block.first_seq:
-                    continue
+            self._good = []
+            for block in [b for b in self.frames(damage) if b.first_seq]:
                 try:
                     yield block.start, 0, self._bytes(file, [block], check=False)
+                    self._good.append(block)
                 except WireError as error:
                     damage.append(Damage(self.path.name, block.start, block.end, str(error), "skipped"))
 
     def _found(self, blocks: list[Block], damage: list[Damage]) -> None:
-        self._rebuild()
-        self.damage = damage
+        self.blocks, self.damage = self._good, damage
 
     def _rebuild(self) -> list[Block]:
         damage: list[Damage] = []

@@ -1,7 +1,7 @@
 """Whether a journal is whole: every checksum, and that seq and table_seq go on by one (`plant journal verify`).
 
-Reads only, without the lock, so it may run beside a live plant: a record that is being written is given time to end, and
-a segment that is compressed or removed meanwhile is looked for again.
+Reads only, without the lock, so it may run beside a live plant: a record that is being written is given time to end,
+and a segment that is compressed or removed meanwhile is looked for again.
 """
 
 import time

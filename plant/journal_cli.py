@@ -54,9 +54,8 @@ def repair_command(folder: Folder = None, config: Config = None) -> None:
     found = verify(place)
     for missing in found.missing:
         print(f"lost: {missing}")
-    print(
-        f"{'repaired' if done else 'nothing to repair'}: {found.segments} segments, {sum(found.rows.values()):,} rows"
-    )
+    rows = sum(found.rows.values())
+    print(f"{'repaired' if done else 'nothing to repair'}: {found.segments} segments, {rows:,} rows")
     if found.damage:
         print(*found.damage, sep="\n")
         raise typer.Exit(EXIT_DAMAGED)

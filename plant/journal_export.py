@@ -1,6 +1,7 @@
 """The rows of a journal as Parquet or CSV, a file per table (`plant journal export`).
 
-Goes through the journal once, segment by segment, and holds about `ROWS` rows of each table. Reads only, without the lock.
+Goes through the journal once, segment by segment, and holds about `ROWS` rows of each table. Reads only, without the
+lock.
 """
 
 from collections.abc import Collection, Iterator
