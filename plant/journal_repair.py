@@ -95,7 +95,7 @@ def _repair_segment(segment: Segment, header: dict[str, Any], remade: bool, last
     with partial.open("wb") as file:
         file.write(packed_header(header))
         for block in segment.load():
-            file.write(segment.examined(block)[0])
+            file.write(segment.bytes_of(block))
         file.flush()
         os.fsync(file.fileno())
     os.link(path, kept)

@@ -166,11 +166,10 @@ class Segment:
                 return b"".join((memoryview(data)[start:], more))
         return b""
 
-    def examined(self, block: Block) -> tuple[bytes, Block]:
-        """Return the plain bytes of a block, and the block with its checksum. Raises WireError if they are damaged."""
+    def bytes_of(self, block: Block) -> bytes:
+        """Return the plain bytes of a block. Raises WireError if its checksum, or without one a record's, is wrong."""
         with self.path.open("rb") as file:
-            data = self._bytes(file, [block], check=False)
-        return data, block._replace(crc=zlib.crc32(data))
+            return self._bytes(file, [block], check=block.crc < 0)
 
     def _pieces(self, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
         """Yield (offset in the segment, where records begin in it, bytes); add what cannot be read to `damage`."""

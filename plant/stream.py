@@ -188,7 +188,7 @@ class Stream:
             if checked and reached == before:  # that did not help: go on behind it
                 reached += 1
                 self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
-        if header is not None and header.seq >= (self.cursor or 0) and not self.checking:
+        if header is not None and header.seq >= (self.cursor or 0):
             self._newest = header
         self.plant_seq = seq
         self.complete = max(reached, self.complete)

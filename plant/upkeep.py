@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import zlib
 from collections.abc import Callable
 
 from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame, segment_at
@@ -15,6 +16,9 @@ ROUND_S = 1.0
 
 RETRY_S = 60.0
 """Pause after a round that failed (disk full, say)."""
+
+RESTS = 3
+"""Rest for each time of work."""
 
 READING_S = 60.0
 """A segment that was read this lately is not removed, nor are those after it."""
@@ -117,19 +121,19 @@ class Upkeep:
         self._settled.add(segment.path.name)
 
     def _index(self, segment: Segment) -> None:
-        """Write the index of a segment; blocks that only the writer has noted get their checksums first."""
+        """Write the index of a segment; blocks that only the writer has noted are verified, and get a checksum."""
         blocks = []
-        for block in segment.load():
-            if block.crc < 0:
-                began = time.monotonic()
-                try:
-                    block = segment.examined(block)[1]
-                except WireError:
-                    segment.blocks = None  # cut short by something else than us
-                    return
-                if self._rest(began):
-                    return
-            blocks.append(block)
+        try:
+            for block in segment.load():
+                if block.crc < 0:
+                    began = time.monotonic()
+                    block = block._replace(crc=zlib.crc32(segment.bytes_of(block)))
+                    if self._rest(began):
+                        return
+                blocks.append(block)
+        except WireError as error:  # it was good when it was written
+            self._damaged(segment, error)
+            return
         if not segment.indexed:
             write_index(segment, blocks)
             segment.blocks = None  # read from the index when wanted
@@ -144,17 +148,14 @@ class Upkeep:
                 file.write(frame(Block(0, 0, len(opening)), opening))
                 for block in segment.load():
                     began = time.monotonic()
-                    file.write(frame(block, segment.examined(block)[0]))
+                    file.write(frame(block, segment.bytes_of(block)))
                     if self._rest(began):
                         return None
                 file.flush()
                 os.fsync(file.fileno())
             partial.rename(path)
         except WireError as error:  # it was good when it was indexed
-            self._report(f"{segment.path.name} is damaged and stays as it is: {error}; see `plant journal verify`")
-            for _ in segment.scan():
-                pass
-            write_index(segment, segment.load())
+            self._damaged(segment, error)
             return None
         finally:
             partial.unlink(missing_ok=True)
@@ -164,6 +165,13 @@ class Upkeep:
         found.blocks, found.read_at = None, segment.read_at
         return found
 
+    def _damaged(self, segment: Segment, error: WireError) -> None:
+        """Find what is left of a segment; it stays as it is."""
+        self._report(f"{segment.path.name} is damaged: {error}; `plant journal verify` tells what is lost")
+        for _ in segment.scan():
+            pass
+        write_index(segment, segment.load())
+
     def _rest(self, began: float) -> bool:
-        """Rest as long as the work since `began` took, so that capture has its share; return whether to stop."""
-        return self._stopping.wait(min(time.monotonic() - began, 0.1))
+        """Rest for several times what the work since `began` took: capture goes first. Return whether to stop."""
+        return self._stopping.wait(min(RESTS * (time.monotonic() - began), 0.1))
