@@ -30,6 +30,8 @@ class Missing:
     first: int
     last: int
     where: str
+    until: int
+    """The seq that was found next."""
 
     def __str__(self) -> str:
         of = f"{self.table}: table_seq" if self.table else "seq"
@@ -76,6 +78,7 @@ def verify(folder: Path) -> Verification:
         except FileNotFoundError:
             continue  # compressed or removed a moment ago
         done.add(path.name.split(".")[0])
+    walk.found.missing = walk.missing_for_good()
     if walk.backward:
         walk.found.notes.append(
             f"received goes back {walk.backward:,} times, first at seq {walk.backward_at:,}: the clock was set back; "
@@ -107,10 +110,9 @@ class _Walk:
             return
         records = segment.scan()
         head = next(records, None)  # from here on the file is open, whoever removes it
-        first = found.segments == 0
         found.segments += 1
         found.stored_bytes += stored
-        self._begin(segment, first)
+        self._begin(segment)
         names = {schema_id: table.name for schema_id, table in segment.tables.items()}
         count = 0
         for header, _ in chain([head] if head else [], records):
@@ -131,23 +133,28 @@ class _Walk:
                 return headers
         return []
 
-    def _begin(self, segment: Segment, first: bool) -> None:
+    def missing_for_good(self) -> list[Missing]:
+        """Return what is missing, but for what was rightly removed, before or while we read."""
+        found, first = self.found, int(segment_paths(self.folder)[0].name.split(".")[0])
+        missing = [m for m in found.missing if m.until > first]
+        confirmed = confirmed_in(self.folder)
+        if 1 < found.first_seq <= confirmed + 1:
+            found.notes.append(f"begins at seq {found.first_seq:,}: what came before was confirmed and removed")
+        elif found.first_seq > 1:
+            where = f"before the first segment, and only {confirmed:,} were confirmed"
+            missing.insert(0, Missing("", 1, found.first_seq - 1, where, found.first_seq))
+        return missing
+
+    def _begin(self, segment: Segment) -> None:
         found, header = self.found, segment.header
-        if first:
-            found.first_seq = segment.first_seq
-            confirmed = confirmed_in(self.folder)
-            if segment.first_seq > 1 and segment.first_seq - 1 <= confirmed:
-                found.notes.append(f"begins at seq {segment.first_seq:,}: what came before was confirmed and removed")
-            elif segment.first_seq > 1:
-                where = f"before {segment.path.name}, and only {confirmed:,} were confirmed"
-                found.missing.append(Missing("", 1, segment.first_seq - 1, where))
         if self._table_seqs is None:
+            found.first_seq = segment.first_seq
             self._expected, self._table_seqs = segment.first_seq, dict(header["table_seqs"])
         elif self._expected is not None and segment.first_seq > self._expected:
             where = f"before {segment.path.name}"
-            found.missing.append(Missing("", self._expected, segment.first_seq - 1, where))
+            found.missing.append(Missing("", self._expected, segment.first_seq - 1, where, segment.first_seq))
             for table, last in header["table_seqs"].items():
-                self._expect_table(table, last + 1, where)
+                self._expect_table(table, last + 1, where, segment.first_seq)
             self._expected = segment.first_seq
             self._table_seqs |= header["table_seqs"]
 
@@ -155,10 +162,10 @@ class _Walk:
         found = self.found
         where = f"before seq {header.seq:,} in {segment}"
         if self._expected is not None and header.seq > self._expected:
-            found.missing.append(Missing("", self._expected, header.seq - 1, where))
+            found.missing.append(Missing("", self._expected, header.seq - 1, where, header.seq))
         elif self._expected is not None and header.seq < self._expected:
             found.damage.append(f"{segment}: seq {header.seq:,} comes again, expected {self._expected:,}")
-        self._expect_table(table, header.table_seq, where)
+        self._expect_table(table, header.table_seq, where, header.seq)
         assert self._table_seqs is not None
         self._table_seqs[table] = header.table_seq
         self._expected = header.seq + 1
@@ -170,11 +177,11 @@ class _Walk:
             self.backward_at = self.backward_at or header.seq
         self._received = header.received
 
-    def _expect_table(self, table: str, table_seq: int, where: str) -> None:
+    def _expect_table(self, table: str, table_seq: int, where: str, until: int) -> None:
         assert self._table_seqs is not None
         expected = self._table_seqs.get(table, 0) + 1
         if table_seq > expected:
-            self.found.missing.append(Missing(table, expected, table_seq - 1, where))
+            self.found.missing.append(Missing(table, expected, table_seq - 1, where, until))
 
 
 def position_before(paths: list[Path], path: Path) -> Position | None:

@@ -69,7 +69,8 @@ def closed(folder: Path, segments: int = 3, segment_bytes: int = 6000) -> Writer
     writer = Writer(folder, segment_bytes=segment_bytes)
     while len(writer.journal.segments) < segments:
         writer.append(3)
-    writer.append(3)
+    for _ in range(3):
+        writer.append(3)
     return writer
 
 
