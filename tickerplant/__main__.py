@@ -17,6 +17,7 @@ from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
 from plant.subscriber import REPORT_S
+from plant.upkeep import Upkeep
 from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.turn import Turn
@@ -54,7 +55,9 @@ class Tickerplant(Process):
         """Open the journal and the three sockets."""
         settings, plant = self.settings.tickerplant, self.settings
         self.schema = plant.table_schema
-        self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
+        self.journal = Journal(
+            plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20, settings.segment_hours
+        )
         self._report_damage()
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         self.sequencer = Sequencer(self.schema, self.journal.position, refusal)
@@ -80,6 +83,14 @@ class Tickerplant(Process):
         self._stopping = threading.Event()
         self._syncer = threading.Thread(target=self._sync_now_and_then, name="syncer", daemon=True)
         self._syncer.start()
+        self.upkeep = Upkeep(
+            self.journal,
+            compress=settings.compress,
+            keep_days=settings.keep_days,
+            keep_gb=settings.keep_gb,
+            report=lambda line: log.info("journal", upkeep=line),
+        )
+        self.upkeep.start()
         self.vitals.state = "ok"
         return {"ingest": ingest, "publish": publish, "journal": control, "seq": self.journal.position.seq}
 
@@ -107,6 +118,7 @@ class Tickerplant(Process):
         if hasattr(self, "_stopping"):
             self._stopping.set()
             self._syncer.join()
+            self.upkeep.stop()
             for socket in (self.ingest, self.publish, self.control):
                 socket.close(0)
             if self.relay is not None:
@@ -209,6 +221,7 @@ class Tickerplant(Process):
         return {
             "seq": position.seq,
             "synced": self.synced,
+            "first_seq": self.journal.first_seq,
             "tables": position.table_seqs,
             "epoch": self.epoch,
             "time": time.time_ns(),
@@ -228,19 +241,25 @@ class Tickerplant(Process):
         if ask == "schema":
             return [msgpack.packb([t.declaration() for t in self.schema.values()])]
         if ask == "journal":
-            seq, most = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES)
+            seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
             if type(seq) is not int or type(most) is not int:
                 raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
-            found = (
-                self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
-            )
+            found = b""
+            if seq <= self.sequencer.position.seq:
+                found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check)
             self._report_damage()
             return [msgpack.packb(self._position()), found]
-        raise QueryError(f"the tickerplant answers journal, schema and status; found {ask!r}")
+        if ask == "confirmed":
+            seq = fields.get("seq")
+            if type(seq) is not int:
+                raise QueryError(f"confirmed: expected a whole number seq, found {seq!r}")
+            self.journal.confirm(seq)
+            return [msgpack.packb({"confirmed": self.journal.confirmed})]
+        raise QueryError(f"the tickerplant answers journal, schema, status and confirmed; found {ask!r}")
 
     def _report_damage(self) -> None:
         while self.journal.damage:
-            log.warning("journal repaired", damage=str(self.journal.damage.pop(0)))
+            log.warning("journal damaged", damage=str(self.journal.damage.pop(0)))
 
     def _note_reader(self, fields: dict[str, Any]) -> bytes:
         name, tables = fields.get("name"), fields.get("tables")
