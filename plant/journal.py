@@ -91,7 +91,8 @@ class Journal:
             self._lock = locked(folder)
         except OSError as error:
             raise _unusable(folder, error) from None
-        self._size = 0
+        self._size = self._synced_size = 0
+        self._sync_failed = False
         self._file = threading.Lock()  # held while the file is synced or exchanged
         self._list = threading.Lock()  # held while `segments` is exchanged
         try:
@@ -165,12 +166,28 @@ class Journal:
         return True
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut (fdatasync); any thread may call it. Raises JournalError."""
+        """Make what was appended survive a power cut (fdatasync); any thread may call it. Raises JournalError.
+
+        After a failure Linux takes the pages that it could not write for clean, and the next fsync would succeed
+        without them (https://wiki.postgresql.org/wiki/Fsync_Errors). So they are written once more first.
+        """
         try:
             with self._file:
+                size = self._size
+                if self._sync_failed:
+                    self._write_again(self._synced_size, size)
                 os.fdatasync(self._fd)
+                self._synced_size, self._sync_failed = size, False
         except OSError as error:
+            self._sync_failed = True
             raise JournalError(f"{self.segments[-1].path}: fsync failed: {error.strerror}") from None
+
+    def _write_again(self, start: int, end: int) -> None:
+        with self.segments[-1].path.open("r+b") as file:
+            file.seek(start)
+            unsynced = file.read(end - start)
+            file.seek(start)
+            file.write(unsynced)
 
     def read(self, seq: int, max_bytes: int = 2**20, check: bool = False) -> bytes:
         """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end.
@@ -340,6 +357,7 @@ class Journal:
     def _open_last(self) -> None:
         self._fd = os.open(self.segments[-1].path, os.O_WRONLY | os.O_APPEND)
         self._size = os.fstat(self._fd).st_size
+        self._synced_size, self._sync_failed = 0, False
         # counted from now, so that a clock that is set does not matter while the plant runs
         age_s = (time.time_ns() - self.segments[-1].header["created"]) / 10**9
         self._ends_at = time.monotonic() + self.segment_s - max(age_s, 0.0)

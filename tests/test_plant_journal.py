@@ -536,3 +536,29 @@ def test_sources_and_table_numbers_survive_rolls_and_reopenings(tmp_path: Path) 
     assert writer.reopen().position == Position(30, {"trades": 30}, expected)
     writer.journal.close()
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_after_a_failed_fsync_the_unsynced_bytes_are_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, schema_of())
+    path = journal.segments[-1].path
+    size = path.stat().st_size
+    os.ftruncate(journal._fd, size)
+    os.write(journal._fd, b"records")
+    journal._size += 7
+    failures = [OSError(errno.EIO, "Input/output error")]
+    written: list[tuple[int, int]] = []
+    write_again = Journal._write_again
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (_ for _ in ()).throw(failures.pop()) if failures else None)
+    monkeypatch.setattr(
+        Journal, "_write_again", lambda self, a, b: (written.append((a, b)), write_again(self, a, b))[1]
+    )
+    with pytest.raises(JournalError, match="fsync failed"):
+        journal.sync()
+    journal.sync()
+    journal.sync()
+    assert written == [(0, size + 7)], "once after the failure, and no more"
+    assert path.read_bytes().endswith(b"records")
+    monkeypatch.undo()
+    journal.close()
