@@ -320,7 +320,7 @@ def _next_record(data: Any, view: memoryview, at: int) -> int:
 
 
 def check_block(block: Block, data: memoryview, every_record: bool) -> None:
-    """Raise WireError if the block's checksum, or with `every_record` any of its records, is wrong."""
+    """Raise WireError if the checksum of a block, or of any record in it, is wrong."""
     if block.crc >= 0 and zlib.crc32(data) != block.crc:
         raise WireError(f"the checksum of the block at {block.start:,} is wrong")
     if every_record:

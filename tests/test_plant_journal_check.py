@@ -120,6 +120,23 @@ def test_a_missing_beginning_is_missing_unless_it_was_confirmed(writer: Writer) 
     assert found.notes == [f"begins at seq {second}: what came before was confirmed and removed"]
 
 
+def test_what_is_removed_while_verify_reads_is_not_missing(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = writer.journal.segments[:3]
+    real = journal_check.segment_at
+
+    def removing(path: Path) -> Any:
+        if path == second.path:  # the first one is read by now
+            (writer.folder / "confirmed").write_text(str(third.first_seq - 1))
+            first.path.unlink()
+            second.path.unlink()
+        return real(path)
+
+    monkeypatch.setattr(journal_check, "segment_at", removing)
+    found = verify(writer.folder)
+    assert found.whole, shown(found)
+    assert found.last_seq == len(writer.records)
+
+
 def test_a_clock_set_back_is_a_note_and_seq_is_the_order(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     for received in (50, 60, 20, 30):
