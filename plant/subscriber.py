@@ -188,7 +188,9 @@ class Subscriber:
     def _ask_journal(self) -> None:
         seq = self.stream.wants()
         now = time.monotonic()
-        if seq is None or self._beat_at is None or (self._asked is not None and now - self._asked < ASK_AGAIN_S):
+        if seq is None or self._beat_at is None:
+            return
+        if self._asked is not None and seq == self._asked_seq and now - self._asked < ASK_AGAIN_S:
             return
         self._request += 1
         request = msgpack.packb({"ask": "journal", "seq": seq, "check": self.stream.checking})

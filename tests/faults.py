@@ -163,7 +163,7 @@ class FaultyPlant(RunningPlant):
 
     def until_rdb_agrees_or_ended(self) -> None:
         """Wait until the rdb has caught up with a tickerplant that restarted, or has given up."""
-        db, process, seq = self.ask(timeout_s=2.0), self.processes["rdb"], self.position()["seq"]
+        db, process, seq = self.ask(timeout_s=0.2), self.processes["rdb"], self.position()["seq"]
         self.until(lambda: process.poll() or db.status()["seq"] >= seq, "the rdb neither agrees nor ends")
 
     def stop(self) -> list[int]:
