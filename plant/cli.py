@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail."""
+"""The command `plant`: up, down, status, query, tail, keys, journal."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from plant import sockets
+from plant import journal_cli, sockets
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A kdb-style tick plant: start it, look at it, ask it.",
 )
+app.add_typer(journal_cli.app, name="journal")
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
 

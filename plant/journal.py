@@ -1,6 +1,6 @@
 """The journal: every batch the plant accepted, in order, on disk (docs/journal.md).
 
-A folder of segments. A segment is named for the sequence number of its first record and starts with
+A folder of segments (plant.segment). A segment is named for the sequence number of its first record and starts with
 
     magic b"TPLTJRNL" | uint32 length | uint32 CRC-32 | msgpack map of that length
 
@@ -13,32 +13,41 @@ segment as `<segment>.torn-<offset>`; damage with good records after it is skipp
 """
 
 import fcntl
-import mmap
 import os
 import struct
 import threading
 import time
-import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgpack
+from plant import segment as segments
+from plant.compressed import CompressedSegment, segment_at, segment_paths
+from plant.errors import JournalError, JournalLocked
+from plant.schema import Schema
+from plant.segment import (
+    PLAIN_SUFFIX,
+    SEGMENT_VERSION,
+    Block,
+    Damage,
+    Segment,
+    index_path,
+    packed_header,
+)
+from plant.wire import HEADER_BYTES, MORE
 
-from plant.errors import JournalError, JournalLocked, WireError
-from plant.schema import Schema, Table
-from plant.wire import HEADER_BYTES, MAGIC, MORE, Header, header_at, records
+CONFIRMED = "confirmed"
+"""File of the journal's folder with the seq up to which the writer of the history has kept everything."""
 
-SEGMENT_MAGIC = b"TPLTJRNL"
-SEGMENT_VERSION = 1
-BLOCK_BYTES = 64 * 1024
-"""Granularity of the index in memory: a reader finds its record by walking at most about this much."""
+LOADED_INDEXES = 8
+"""Closed segments whose index stays in memory; one takes about 1 MB."""
 
-_PREFIX = struct.Struct("<8sII")
-_SEQ = struct.Struct("<16xQ")  # of plant.wire's envelope
 _IOV_MAX = 1024
+_SEQ = struct.Struct("<16xQ")  # of plant.wire's envelope
+_RECEIVED = struct.Struct("<32xq")
+_HOUR_S = 3600.0
 
 
 @dataclass
@@ -58,135 +67,42 @@ class Position:
         self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
 
 
-class Block(NamedTuple):
-    """A run of whole records in a segment: sequence number of the first, and the bytes [start, end)."""
-
-    first_seq: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Bytes [start, end) of a segment that are no records, and what became of them."""
-
-    segment: str
-    start: int
-    end: int
-    reason: str
-    outcome: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.segment}: {self.end - self.start:,} bytes at {self.start:,} are no record "
-            f"({self.reason}); {self.outcome}"
-        )
-
-
-class Segment:
-    """One file of the journal, for reading. Raises JournalError if its header is not ours."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.blocks: list[Block] = []
-        self.damage: list[Damage] = []
-        with path.open("rb") as file:
-            head = file.read(_PREFIX.size)
-            if len(head) < _PREFIX.size:
-                raise JournalError(f"{path}: expected a segment header, found {len(head)} bytes")
-            magic, length, crc = _PREFIX.unpack(head)
-            body = file.read(length) if magic == SEGMENT_MAGIC else b""
-        if magic != SEGMENT_MAGIC or zlib.crc32(body) != crc:
-            raise JournalError(
-                f"{path}: expected a segment header starting with {SEGMENT_MAGIC!r}, found {magic!r} "
-                f"or a wrong checksum; move the file away, or restore it"
-            )
-        self.header: dict[str, Any] = msgpack.unpackb(body, strict_map_key=False)
-        if self.header["version"] != SEGMENT_VERSION:
-            raise JournalError(f"{path}: expected segment version {SEGMENT_VERSION}, found {self.header['version']}")
-        self.first_seq: int = self.header["first_seq"]
-        self.start = _PREFIX.size + length
-        self.tables = {t.schema_id: t for t in map(Table.declared, self.header["tables"])}
-
-    def scan(self) -> Iterator[tuple[Header, int]]:
-        """Yield each good record's envelope and its offset, filling `blocks` and `damage` on the way."""
-        self.blocks, self.damage = [], []
-        if self.path.stat().st_size <= self.start:
-            return
-        with (
-            self.path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            memoryview(data) as view,
-        ):
-            yield from self._scan(data, view)
-
-    def _scan(self, data: mmap.mmap, view: memoryview) -> Iterator[tuple[Header, int]]:
-        at, size = self.start, len(view)
-        first, begin = 0, at
-        while at < size:
-            try:
-                for header, payload in records(view, at):
-                    at = payload + header.length
-                    if at - begin > BLOCK_BYTES and first:
-                        self.blocks.append(Block(first, begin, payload - HEADER_BYTES))
-                        first = 0
-                    if not first:
-                        first, begin = header.seq, payload - HEADER_BYTES
-                    yield header, payload - HEADER_BYTES
-            except WireError as error:
-                if first:
-                    self.blocks.append(Block(first, begin, at))
-                good = _next_record(data, view, at + 1)
-                self.damage.append(Damage(self.path.name, at, good, str(error), "skipped"))
-                first, at = 0, good
-        if first:
-            self.blocks.append(Block(first, begin, at))
-
-    def read(self, seq: int, max_bytes: int) -> bytes:
-        """Return whole records from the first whose seq is at least `seq`: at least one, at most about `max_bytes`.
-
-        Empty if there is none. `scan` must have run, or the writer kept `blocks`.
-        """
-        index = max(bisect_right(self.blocks, seq, key=lambda b: b.first_seq) - 1, 0)
-        with self.path.open("rb") as file:
-            while index < len(self.blocks):
-                block = self.blocks[index]
-                start = _offset_of(os.pread(file.fileno(), block.end - block.start, block.start), seq)
-                if start is not None:
-                    end = block.end
-                    for following in self.blocks[index + 1 :]:
-                        if following.start != end or following.end - block.start - start > max_bytes:
-                            break
-                        end = following.end
-                    return os.pread(file.fileno(), end - block.start - start, block.start + start)
-                index += 1
-        return b""
-
-
 class Journal:
     """The journal, open for appending by the one tickerplant that holds its lock.
 
-    `position` is the state after the last good record; `damage` what opening, and reading since, found. Raises
-    JournalLocked if another process has it open, JournalError if it cannot be read or written.
+    `position` is the state after the last good record; `damage` what opening, and reading since, found. A segment ends
+    at `segment_bytes`, or `segment_hours` after it began. Raises JournalLocked if another process has the journal open,
+    JournalError if it cannot be read or written.
+
+    One thread appends and reads; others may sync, and exchange or remove closed segments.
     """
 
-    def __init__(self, folder: Path, schema: Schema, segment_bytes: int = 256 * 2**20) -> None:
+    def __init__(
+        self, folder: Path, schema: Schema, segment_bytes: int = 256 * 2**20, segment_hours: float = 24.0
+    ) -> None:
         self.folder = folder
         self.schema = schema
         self.segment_bytes = segment_bytes
+        self.segment_s = segment_hours * _HOUR_S
         self.damage: list[Damage] = []
+        self._known_damage: set[Damage] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder / "lock")
+            self._lock = locked(folder)
         except OSError as error:
             raise _unusable(folder, error) from None
-        self._size = 0
+        self._size = self._synced_size = 0
+        self._sync_failed = False
         self._file = threading.Lock()  # held while the file is synced or exchanged
+        self._list = threading.Lock()  # held while `segments` is exchanged
         try:
-            self.segments = [Segment(p) for p in sorted(folder.glob("*.journal"))]
+            self._clear_leftovers()
+            self.segments = [segment_at(p) for p in segment_paths(folder)]
+            self.confirmed = confirmed_in(folder)
             self.position = self._recover() if self.segments else Position()
             # a record is read with the declarations of its segment
-            if self.segments and self.segments[-1].tables.keys() == schema.by_id.keys():
+            last = self.segments[-1] if self.segments else None
+            if last and last.tables.keys() == schema.by_id.keys() and not isinstance(last, CompressedSegment):
                 self._open_last()
             else:
                 self._start_segment()
@@ -195,6 +111,11 @@ class Journal:
             if isinstance(error, OSError):
                 raise _unusable(folder, error) from None
             raise
+
+    @property
+    def first_seq(self) -> int:
+        """The seq of the first record there is, if none was lost: what came before was removed."""
+        return self.segments[0].first_seq
 
     def append(self, chunks: Sequence[bytes | bytearray], first_seq: int, durable: bool = False) -> None:
         """Write records, already stamped and in order, one in each chunk, the first numbered `first_seq`.
@@ -215,23 +136,25 @@ class Journal:
                 f"{self.segments[-1].path}: cannot write {sum(map(len, chunks)):,} bytes: "
                 f"{error.strerror}; nothing of it was accepted"
             ) from None
-        if self._size - start <= BLOCK_BYTES:
-            self._index(first_seq, start, self._size)
+        if self._size - start <= segments.BLOCK_BYTES:
+            self._index(first_seq, start, self._size, chunks[0])
             return
         for chunk in chunks:
-            self._index(_SEQ.unpack_from(chunk)[0], start, start + len(chunk))
+            self._index(_SEQ.unpack_from(chunk)[0], start, start + len(chunk), chunk)
             start += len(chunk)
 
     def roll_if_full(self) -> bool:
-        """Begin a new segment if the present one has reached its size; `position` must be current.
+        """Begin a new segment if the present one has reached its size or age; `position` must be current.
 
         Raises JournalError if that cannot be done; the present one then stays in use.
         """
-        if self._size < self.segment_bytes:
+        last = self.segments[-1]
+        full = self._size >= self.segment_bytes or time.monotonic() >= self._ends_at
+        if not full or self.position.seq < last.first_seq:
             return False
         self.sync()
         with self._file:
-            full = self._fd
+            old = self._fd
             try:
                 self._start_segment()
             except OSError as error:
@@ -239,28 +162,83 @@ class Journal:
                     f"{self.folder}: cannot begin a segment: {error.strerror}; "
                     f"the journal goes on in {self.segments[-1].path.name}"
                 ) from None
-            os.close(full)
+            os.close(old)
         return True
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut (fdatasync); any thread may call it. Raises JournalError."""
+        """Make what was appended survive a power cut (fdatasync); any thread may call it. Raises JournalError.
+
+        After a failure Linux takes the pages that it could not write for clean, and the next fsync would succeed
+        without them (https://wiki.postgresql.org/wiki/Fsync_Errors). So they are written once more first.
+        """
         try:
             with self._file:
+                size = self._size
+                if self._sync_failed:
+                    self._write_again(self._synced_size, size)
                 os.fdatasync(self._fd)
+                self._synced_size, self._sync_failed = size, False
         except OSError as error:
+            self._sync_failed = True
             raise JournalError(f"{self.segments[-1].path}: fsync failed: {error.strerror}") from None
 
-    def read(self, seq: int, max_bytes: int = 2**20) -> bytes:
-        """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end."""
-        index = max(bisect_right(self.segments, seq, key=lambda s: s.first_seq) - 1, 0)
-        for segment in self.segments[index:]:
-            if not segment.blocks and not segment.damage and segment is not self.segments[-1]:
-                for _ in segment.scan():
-                    pass
-                self.damage += segment.damage
-            if found := segment.read(seq, max_bytes):
-                return found
-        return b""
+    def _write_again(self, start: int, end: int) -> None:
+        with self.segments[-1].path.open("r+b") as file:
+            file.seek(start)
+            unsynced = file.read(end - start)
+            file.seek(start)
+            file.write(unsynced)
+
+    def read(self, seq: int, max_bytes: int = 2**20, check: bool = False) -> bytes:
+        """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end.
+
+        What cannot be read is passed over, and is in `damage` once. `check` verifies every record on the way, for a
+        reader that was handed a damaged one.
+        """
+        while True:
+            present = self.segments
+            index = max(bisect_right(present, seq, key=lambda s: s.first_seq) - 1, 0)
+            try:
+                for before, segment in zip([None, *present[index:]], present[index:], strict=False):
+                    if before is not None:
+                        self._note_hole(before, segment, seq)
+                    found = segment.read(seq, max_bytes, check)
+                    self._note(segment.damage)
+                    if found:
+                        self._limit_indexes(present)
+                        return found
+                return b""
+            except FileNotFoundError as error:
+                if self.segments is present:  # nobody compressed or removed it here
+                    raise JournalError(f"{error.filename}: the segment is gone; `plant journal verify` tells") from None
+
+    def exchange(self, old: Segment, new: Segment | None) -> None:
+        """Let `new` take the place of a closed segment; None removes it. Then delete the file of `old`. Any thread."""
+        with self._list:
+            self.segments = [s if s is not old else new for s in self.segments if s is not old or new]  # type: ignore[misc]
+        index_path(old.path).unlink(missing_ok=True)
+        old.path.unlink()
+        sync_folder(self.folder)
+
+    def confirm(self, seq: int) -> None:
+        """Note that the history holds everything up to `seq`, so that it may be removed here (settings keep_...).
+
+        Raises JournalError if `seq` is beyond the journal, or cannot be noted.
+        """
+        if not 0 <= seq <= self.position.seq:
+            raise JournalError(f"confirmed: expected a seq up to {self.position.seq}, found {seq}")
+        if seq <= self.confirmed:
+            return
+        partial = self.folder / f"{CONFIRMED}.new"
+        try:
+            with partial.open("w") as file:
+                file.write(f"{seq}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(self.folder / CONFIRMED)
+        except OSError as error:
+            raise JournalError(f"{partial}: cannot note what is confirmed: {error.strerror}") from None
+        self.confirmed = seq
 
     def tables(self) -> list[dict[str, Any]]:
         """Return the declaration of every table in any segment, each schema id once, newest segment last."""
@@ -275,16 +253,47 @@ class Journal:
             os.close(self._fd)
             os.close(self._lock)
 
-    def _index(self, seq: int, start: int, end: int) -> None:
+    def _index(self, seq: int, start: int, end: int, record: bytes | bytearray) -> None:
         """Note that records from `seq` on stand at [start, end) of the last segment, in blocks of BLOCK_BYTES."""
-        blocks = self.segments[-1].blocks
-        if blocks and end - blocks[-1].start <= BLOCK_BYTES:
-            blocks[-1] = Block(blocks[-1].first_seq, blocks[-1].start, end)
+        blocks = self.segments[-1].load()
+        last = blocks[-1] if blocks else None
+        if last and last.end == start and end - last.start <= segments.BLOCK_BYTES:
+            blocks[-1] = Block(last.first_seq, last.start, end, last.received)
         else:
-            blocks.append(Block(seq, start, end))
+            blocks.append(Block(seq, start, end, _RECEIVED.unpack_from(record)[0]))
+
+    def _note(self, damage: Sequence[Damage]) -> None:
+        for found in damage:
+            if found not in self._known_damage:
+                self._known_damage.add(found)
+                self.damage.append(found)
+
+    def _note_hole(self, before: Segment, segment: Segment, seq: int) -> None:
+        """Note that a whole segment is missing, if nothing from `seq` to the beginning of `segment` was found."""
+        if segment.first_seq > seq and not any(d.outcome == "skipped" for d in before.damage):
+            detail = f"seqs {seq:,} to {segment.first_seq - 1:,} are in no segment"
+            self._note(
+                [Damage(before.path.name, before.path.stat().st_size, before.path.stat().st_size, detail, "skipped")]
+            )
+
+    def _limit_indexes(self, present: Sequence[Segment]) -> None:
+        """Forget the indexes of the closed segments that were not read for longest."""
+        loaded = [s for s in present[:-1] if s.indexed and s.blocks is not None]
+        for segment in sorted(loaded, key=lambda s: s.read_at)[: max(len(loaded) - LOADED_INDEXES, 0)]:
+            segment.blocks = None
+
+    def _clear_leftovers(self) -> None:
+        """Delete what a crash left of files that were being made, and the plain segment beside its compressed copy."""
+        for partial in self.folder.glob("*.new"):
+            partial.unlink()
+        kept = set(segment_paths(self.folder))
+        for path in self.folder.glob(f"*{PLAIN_SUFFIX}"):
+            if path not in kept:
+                path.unlink()
 
     def _recover(self) -> Position:
         last = self.segments[-1]
+        index_path(last.path).unlink(missing_ok=True)
         position = Position(last.first_seq - 1, dict(last.header["table_seqs"]), dict(last.header["sources"]))
         names = {schema_id: t.name for schema_id, t in last.tables.items()}
         whole_until, group = last.start, []
@@ -297,8 +306,9 @@ class Journal:
                 position.table_seqs[names.get(member.schema_id, "")] = member.table_seq
                 position.sources[member.source_id] = member.source_seq
             group, whole_until = [], offset + HEADER_BYTES + header.length
-        self._cut_tail(last, whole_until)
-        self.damage += last.damage
+        if not isinstance(last, CompressedSegment):
+            self._cut_tail(last, whole_until)
+        self._note(last.damage)
         return position
 
     def _cut_tail(self, segment: Segment, end: int) -> None:
@@ -316,11 +326,12 @@ class Journal:
         reason = segment.damage[-1].reason if segment.damage else "the last publish was cut short"
         segment.damage = [d for d in segment.damage if d.start < end]
         segment.damage.append(Damage(segment.path.name, end, size, reason, f"cut off and kept as {torn.name}"))
-        segment.blocks = [Block(b.first_seq, b.start, min(b.end, end)) for b in segment.blocks if b.start < end]
+        blocks = [b for b in segment.load() if b.start < end]
+        segment.blocks = [b if b.end <= end else Block(b.first_seq, b.start, end, b.received) for b in blocks]
 
     def _start_segment(self) -> None:
-        path = self.folder / f"{self.position.seq + 1:020d}.journal"
-        header = msgpack.packb(
+        path = self.folder / f"{self.position.seq + 1:020d}{PLAIN_SUFFIX}"
+        header = packed_header(
             {
                 "version": SEGMENT_VERSION,
                 "first_seq": self.position.seq + 1,
@@ -332,20 +343,24 @@ class Journal:
         )
         partial = path.with_suffix(".new")
         with partial.open("wb") as file:
-            file.write(_PREFIX.pack(SEGMENT_MAGIC, len(header), zlib.crc32(header)) + header)
+            file.write(header)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
-        folder = os.open(self.folder, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-        self.segments = [s for s in self.segments if s.path != path]
-        self.segments.append(Segment(path))
+        sync_folder(self.folder)
+        begun = Segment(path)
+        begun.blocks = []
+        with self._list:
+            self.segments = [*(s for s in self.segments if s.path != path), begun]
         self._open_last()
 
     def _open_last(self) -> None:
         self._fd = os.open(self.segments[-1].path, os.O_WRONLY | os.O_APPEND)
         self._size = os.fstat(self._fd).st_size
+        self._synced_size, self._sync_failed = 0, False
+        # counted from now, so that a clock that is set does not matter while the plant runs
+        age_s = (time.time_ns() - self.segments[-1].header["created"]) / 10**9
+        self._ends_at = time.monotonic() + self.segment_s - max(age_s, 0.0)
 
     def _write(self, chunks: Sequence[bytes | bytearray]) -> None:
         wanted = sum(map(len, chunks))
@@ -364,15 +379,16 @@ def _unusable(folder: Path, error: OSError) -> JournalError:
     return JournalError(f"{where}: cannot open the journal for writing: {error.strerror}; see to the disk, then start")
 
 
-def _locked(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+def locked(folder: Path) -> int:
+    """Return a file descriptor that holds the journal's lock. Raises JournalLocked, naming the process that has it."""
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
         os.close(fd)
         raise JournalLocked(
-            f"{path.parent}: another tickerplant (pid {holder}) writes this journal; "
+            f"{folder}: another tickerplant (pid {holder}) writes this journal; "
             f"stop it, or give this plant another [plant] data folder"
         ) from None
     os.ftruncate(fd, 0)
@@ -380,26 +396,18 @@ def _locked(path: Path) -> int:
     return fd
 
 
-def _next_record(data: mmap.mmap, view: memoryview, at: int) -> int:
-    """Return the offset of the next good record at or after `at`, or the end of the file."""
-    while (at := data.find(MAGIC, at)) >= 0:
-        try:
-            header = header_at(view, at)
-            end = at + HEADER_BYTES + header.length
-            if end <= len(view) and zlib.crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
-                return at
-        except WireError:
-            pass  # these four bytes stood in a payload
-        at += 1
-    return len(view)
+def confirmed_in(folder: Path) -> int:
+    """Return the seq up to which the history holds everything, 0 if nobody has said so."""
+    try:
+        return int((folder / CONFIRMED).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
-def _offset_of(block: bytes, seq: int) -> int | None:
-    """Return the offset in a block of the first record whose seq is at least `seq`, None if there is none."""
-    at = 0
-    while at < len(block):
-        header = header_at(block, at)
-        if header.seq >= seq:
-            return at
-        at += HEADER_BYTES + header.length
-    return None
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -9,6 +9,7 @@ fraction of a second; `shutdown` closes. A signal handler only sets a flag; a se
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,10 @@ from plant.settings import Settings, load
 
 STEP_S = 0.2
 """Longest a step may wait for its sockets, so that signals and timers are seen."""
+
+GC_THRESHOLDS = (50_000, 20, 20)
+"""Python's collector looks at its youngest objects after so many. A chunk of the journal makes more than the default
+700 objects, none of them garbage; looking at them again and again cost an eighth of a replay's time."""
 
 EXIT_SETTINGS = 78
 """Exit code for settings that cannot be used (EX_CONFIG of sysexits.h)."""
@@ -120,6 +125,8 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
         configure_logs(settings.plant.log_level)
         process = make(settings)
         shown = process.startup()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         print(
             f"{process.name} ready",
             *(f"{key}={value}" for key, value in shown.items()),

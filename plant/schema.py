@@ -338,7 +338,7 @@ TABLES = (
     table_name symbol  table that missed batches
     first      int     first table sequence number missed
     last       int     last table sequence number missed
-    state      symbol  opened or healed
+    state      symbol  opened, healed or lost
     detail     text    how it was noticed, or how long it took
     """,
     ),

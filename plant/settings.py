@@ -48,6 +48,10 @@ class TickerplantSettings(_Section):
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
+    segment_hours: float = Field(24.0, gt=0, description="age at which it does so")
+    compress: bool = Field(True, description="compress the journal's closed files")
+    keep_days: float = Field(0.0, ge=0, description="remove confirmed files that ended longer ago; 0: keep them")
+    keep_gb: float = Field(0.0, ge=0, description="remove confirmed files beyond this size, 10**9 bytes; 0: keep them")
     batch_ms: int = Field(0, ge=0, description="publish every so many ms; 0: at once, as much as waits")
     publish_queue: int = Field(1000, gt=0, description="messages kept for a slow subscriber before it misses some")
 

@@ -1,8 +1,8 @@
 """Decode many one-row records of a table in one step.
 
 A record of one row has its fixed-width columns at fixed offsets: byte 0 of the payload opens the array, and column i is
-the two bytes C4 08 and its value at 3 + 10 i. So numpy takes them out of all records at once. What follows, symbols and
-texts, mostly repeats, and is looked up by its bytes.
+the two bytes C4 08 and its value at 3 + 10 i. So numpy takes them out of all records at once. The symbols that follow
+mostly repeat, and are looked up by their bytes; a text is taken as it is.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from plant.schema import FIXED_DTYPES, Table
 from plant.wire import Header
 
 _CACHE = 10_000
-"""Tails (symbols and texts of a row) remembered per table; beyond it, all are forgotten."""
+"""Combinations of symbols remembered per table; beyond it, all are forgotten."""
 
 
 class Singles:
@@ -28,59 +28,84 @@ class Singles:
         self._symbols = [c for c in table.wire_order if c.kind == "symbol"]
         self._texts = [c for c in table.wire_order if c.kind == "text"]
         self._width = 1 + 10 * len(self._fixed)
-        self._opening = msgpack.Packer().pack_array_header(len(table.columns))
-        self._usable = len(self._opening) == 1
-        self._rest = msgpack.Packer().pack_array_header(len(table.columns) - len(self._fixed))
+        self._usable = len(table.columns) < 16 and len(self._texts) <= 1
+        self._opening = 0x90 | len(table.columns)
+        self._codes: dict[bytes, tuple[int, ...]] = {}
         self._names: list[dict[str, int]] = [{} for _ in self._symbols]
-        self._tails: dict[bytes, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
     def decode(self, message: bytes, headers: list[Header], starts: list[int]) -> Batch | None:
-        """Return one batch of all rows, with the seq of each; None if the records are not laid out as expected."""
+        """Return one batch of all rows, with the seq of each; None if a record is not laid out as expected.
+
+        That is one of more than 15 columns, with two texts, with a symbol of 32 bytes, or a text of 256: rare, and
+        decoded one by one.
+        """
         if not self._usable:
             return None
         data = np.frombuffer(message, dtype=np.uint8)
-        fixed = data[np.array(starts)[:, None] + np.arange(self._width)]
-        if not self._as_expected(fixed):
-            return None
+        at = np.array(starts)
+        ends = at + np.array([h.length for h in headers])
         columns: Columns = dict.fromkeys(self._table.names)
+        fixed = data[at[:, None] + np.arange(self._width)]
+        marks = fixed[:, 1:].reshape(len(at), -1, 10)[:, :, :2]
+        if (fixed[:, 0] != self._opening).any() or (marks != (0xC4, 8)).any():
+            return None
         for i, column in enumerate(self._fixed):
             values = np.ascontiguousarray(fixed[:, 3 + 10 * i : 11 + 10 * i])
             columns[column.name] = values.view(FIXED_DTYPES[column.kind]).ravel()
-        self._add_tails(columns, message, headers, starts)
+        tails = at + self._width
+        texts = self._after_symbols(data, tails, ends)
+        if texts is None or not self._add_texts(columns, message, data, texts, ends):
+            return None
+        self._add_symbols(columns, message, tails, texts)
         last = headers[-1]
-        parts = (np.arange(len(headers)), np.array([h.seq for h in headers]), np.array([h.received for h in headers]))
+        parts = (np.arange(len(at)), np.array([h.seq for h in headers]), np.array([h.received for h in headers]))
         return Batch(self._table.name, columns, last.seq, last.table_seq, last.received, self._table.key, parts)
 
-    def _as_expected(self, fixed: np.ndarray) -> bool:
-        marks = fixed[:, 1:].reshape(len(fixed), -1, 10)[:, :, :2]
-        return bool((fixed[:, 0] == self._opening[0]).all() and (marks == (0xC4, 8)).all())
+    def _after_symbols(self, data: np.ndarray, at: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+        """Return where each record's symbols end: each is 92 91, A0 + length, the string, C4 04 and its code."""
+        for _ in self._symbols:
+            if (at + 9 > ends).any():
+                return None
+            lengths = data[at + 2].astype(np.int64)
+            if (data[at] != 0x92).any() or (data[at + 1] != 0x91).any() or (lengths & 0xE0 != 0xA0).any():
+                return None
+            at = at + 9 + (lengths & 0x1F)
+        return None if (at > ends).any() else at
 
-    def _add_tails(self, columns: Columns, message: bytes, headers: list[Header], starts: list[int]) -> None:
-        known, width = self._tails, self._width
-        rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
-        for header, start in zip(headers, starts, strict=True):
-            tail = message[start + width : start + header.length]
-            row = known.get(tail)
-            rows.append(self._learn(tail) if row is None else row)
-        if self._symbols:
-            codes = np.array([codes for codes, _ in rows], dtype=np.int32)
-            for i, column in enumerate(self._symbols):
-                columns[column.name] = Symbols(list(self._names[i]), np.ascontiguousarray(codes[:, i]))
-        for i, column in enumerate(self._texts):
-            columns[column.name] = Texts.of([texts[i] for _, texts in rows])
+    def _add_symbols(self, columns: Columns, message: bytes, starts: np.ndarray, ends: np.ndarray) -> None:
+        known = self._codes
+        rows = []
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            symbols = message[start:end]
+            codes = known.get(symbols)
+            rows.append(self._learn(symbols) if codes is None else codes)
+        table = np.array(rows, dtype=np.int32)
+        for i, column in enumerate(self._symbols):
+            columns[column.name] = Symbols(list(self._names[i]), np.ascontiguousarray(table[:, i]))
 
-    def _learn(self, tail: bytes) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    def _add_texts(
+        self, columns: Columns, message: bytes, data: np.ndarray, starts: np.ndarray, ends: np.ndarray
+    ) -> bool:
+        """Take out the texts, each 92, C4 04 and its length as int32, C4 and its length as a byte, and the text."""
+        if not self._texts:
+            return bool((starts == ends).all())
+        lengths = ends - starts - 9
+        if (lengths < 0).any() or (lengths > 255).any() or (data[starts + 8] != lengths).any():
+            return False
+        offsets = np.zeros(len(starts) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        texts = b"".join([message[a:b] for a, b in zip((starts + 9).tolist(), ends.tolist(), strict=True)])
+        columns[self._texts[0].name] = Texts(offsets, texts)
+        return True
+
+    def _learn(self, symbols: bytes) -> tuple[int, ...]:
         try:
-            items: list[Any] = msgpack.unpackb(self._rest + tail)
-            symbols, texts = items[: len(self._symbols)], items[len(self._symbols) :]
-            names = [item[0][int.from_bytes(item[1], "little")] for item in symbols]
-            row = (
-                tuple(known.setdefault(name, len(known)) for known, name in zip(self._names, names, strict=True)),
-                tuple(item[1].decode() for item in texts),
-            )
+            items: list[Any] = msgpack.unpackb(bytes([0x90 | len(self._symbols)]) + symbols)
+            names = [item[0][int.from_bytes(item[1], "little")] for item in items]
+            codes = tuple(known.setdefault(name, len(known)) for known, name in zip(self._names, names, strict=True))
         except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-            raise WireError(f"{self._table.name}: a row's symbols and texts cannot be read: {error}") from None
-        if len(self._tails) >= _CACHE:
-            self._tails.clear()
-        self._tails[tail] = row
-        return row
+            raise WireError(f"{self._table.name}: a row's symbols cannot be read: {error}") from None
+        if len(self._codes) >= _CACHE:
+            self._codes.clear()
+        self._codes[symbols] = codes
+        return codes

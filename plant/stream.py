@@ -27,7 +27,11 @@ HELD_BYTES = 64 * 2**20
 
 @dataclass(slots=True)
 class Gap:
-    """Batches of a table that did not arrive, by their table sequence numbers; healed once the journal gave them."""
+    """Batches of a table that did not arrive, by their table sequence numbers.
+
+    `state` is "opened", then "healed" once the journal gave them; or "lost": the journal does not have them either. If
+    it is not known which tables were lost, `table` is "" and the numbers are those of the journal.
+    """
 
     table: str
     first: int
@@ -64,6 +68,7 @@ class Stream:
         self.complete = cursor or 0
         self.catching_up = True
         self.plant_seq = 0
+        self.checking = False  # the journal gave a damaged record: it is asked to check them
         self._epoch = 0
         self._newest: wire.Header | None = None  # the record at the cursor
         self._doubtful = False  # whether the journal of the present epoch has it is not known yet
@@ -72,6 +77,7 @@ class Stream:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._open: list[Gap] = []
+        self._lost: list[Gap] = []
 
     def progress(self) -> dict[str, int]:
         """Return the last table sequence number handed on of each table."""
@@ -126,11 +132,15 @@ class Stream:
         if not self.catching_up:
             self.complete = max(seq, self.complete)
 
-    def replayed(self, chunk: bytes, seq: int, tables: Mapping[str, int], epoch: int = 0) -> list[Any]:
+    def replayed(
+        self, chunk: bytes, seq: int, tables: Mapping[str, int], epoch: int = 0, first_seq: int = 1
+    ) -> list[Any]:
         """Take an answer of the journal: records from `wants` on, and the plant's position and epoch at that moment.
 
-        When the chunk ends where the plant stands, the stream turns live. Raises JournalError if the journal ends
-        before what was published, or has other records in its place.
+        `first_seq` is where the journal begins by then. When the chunk ends where the plant stands, the stream turns
+        live. What the journal skips is lost, which is reported, once; except what was removed before a stream that
+        starts from the beginning. Raises JournalError if the journal ends before what was published, or has other
+        records in its place.
         """
         found: list[Any] = []
         if epoch and self._restarted(epoch):
@@ -141,7 +151,10 @@ class Stream:
                 "(a power cut before an fsync?); start again from the journal"
             )
         if self._doubtful and self._newest is not None:
-            first = next(wire.records(chunk), (None, 0))[0]
+            try:
+                first = next(wire.records(chunk), (None, 0))[0]
+            except WireError:
+                first = None
             if first != self._newest:
                 raise JournalError(
                     f"the journal has no longer what was published as {self._newest.seq}: it lost its tail before the "
@@ -151,19 +164,39 @@ class Stream:
             if self.complete < self._newest.seq - 1:
                 return found  # the journal is the one we know; now from where something is missing
         self._doubtful = False
-        reached = self.complete
-        for header, start in wire.records(chunk):
-            reached = header.seq
-            if self.cursor is None:
-                continue
-            table = self.by_id.get(header.schema_id)
-            if table is not None and header.table_seq > self._last.get(table.name, 0):
-                found.append(self._hand_on(table, header, chunk, start))
-            if header.seq >= self.cursor:
-                self._newest = header
+        if self.cursor == 0 and not self._last:
+            if first_seq > 1:
+                self.complete = min(first_seq - 1, seq)
+            else:
+                self._last = dict.fromkeys(self.names, 0)
+        checked, self.checking = self.checking, False
+        before, last, by_id, decode = self.complete, self._last, self.by_id, self._decode
+        reached, header = before, None
+        try:
+            for header, start in wire.records(chunk) if self.cursor is not None else ():
+                if header.seq > reached + 1:
+                    self._note_skipped(reached + 1, header.seq)
+                table = by_id.get(header.schema_id)
+                if table is not None and header.table_seq > (known := last.get(table.name, 0)):
+                    if header.table_seq > known + 1:
+                        self._note_lost(table.name, header.table_seq)
+                    found.append(decode(table, header, chunk, start))
+                    last[table.name] = header.table_seq
+                reached = header.seq
+        except WireError as error:
+            self.checking = True
+            if checked and reached == before:  # that did not help: go on behind it
+                reached += 1
+                self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
+        if header is not None and header.seq >= (self.cursor or 0):
+            self._newest = header
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
-        if not chunk or reached >= seq:
+        if not self.checking and (not chunk or reached >= seq):
+            if self.cursor is not None:
+                self._note_skipped(reached + 1, seq + 1)
+                for name in self.names:
+                    self._note_lost(name, tables.get(name, 0) + 1)
             self.complete = max(seq, self.complete)
             self.cursor = max(seq, self.cursor or 0)
             self._last = {name: tables.get(name, 0) for name in self.names}
@@ -184,8 +217,10 @@ class Stream:
         self.catching_up = False
         held, self._held, self._held_bytes = self._held, [], 0
         for gap in self._open:
+            if any(lost.table == gap.table and lost.last >= gap.first for lost in self._lost):
+                continue
             self.gaps.append(Gap(gap.table, gap.first, gap.last, "healed", "read from the journal"))
-        self._open = []
+        self._open, self._lost = [], []
         for i, message in enumerate(held):
             found += self.live(message)
             if self.catching_up:  # another gap: the rest waits for the journal again
@@ -198,6 +233,23 @@ class Stream:
             self.cursor, self._newest = header.seq, header
         self._last[table.name] = header.table_seq
         return self._decode(table, header, message, start)
+
+    def _note_lost(self, table: str, table_seq: int) -> None:
+        """Report what the journal skips of a table before `table_seq`."""
+        last = self._last.get(table)
+        if last is not None and table_seq > last + 1:
+            detail = "the journal does not have them (damaged or removed): plant journal verify"
+            self._lose(Gap(table, last + 1, table_seq - 1, "lost", detail))
+
+    def _note_skipped(self, expected: int, seq: int) -> None:
+        """Report what the journal skips before `seq`, as long as it is not known how far each table was."""
+        if seq > expected and not self.names <= self._last.keys():
+            detail = f"seqs {expected} to {seq - 1} are not in the journal, of whichever tables: plant journal verify"
+            self._lose(Gap("", expected, seq - 1, "lost", detail))
+
+    def _lose(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+        self._lost.append(gap)
 
     def _gap(self, table: str, first: int, last: int, detail: str) -> None:
         self.catching_up = True

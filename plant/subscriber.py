@@ -193,7 +193,7 @@ class Subscriber:
         if self._asked is not None and seq == self._asked_seq and now - self._asked < ASK_AGAIN_S:
             return
         self._request += 1
-        request = msgpack.packb({"ask": "journal", "seq": seq})
+        request = msgpack.packb({"ask": "journal", "seq": seq, "check": self.stream.checking})
         try:
             self._journal.send_multipart([self._request.to_bytes(8, "little"), request], zmq.NOBLOCK)
             self._asked, self._asked_seq = now, seq
@@ -210,7 +210,8 @@ class Subscriber:
         fields: dict[str, Any] = msgpack.unpackb(head)
         if status == b"error":
             raise from_wire(fields)
-        found += self.stream.replayed(chunk[0], fields["seq"], fields["tables"], fields["epoch"])
+        position = (fields["seq"], fields["tables"], fields["epoch"], fields.get("first_seq", 1))
+        found += self.stream.replayed(chunk[0], *position)
 
 
 def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:

@@ -149,16 +149,37 @@ def records(buffer: Any, at: int = 0) -> Iterator[tuple[Header, int]]:
     """
     view = memoryview(buffer)
     end = len(view)
+    unpack, new = _HEADER.unpack_from, tuple.__new__
     while at < end:
-        header = header_at(view, at)
         start = at + HEADER_BYTES
-        stop = start + header.length
-        if stop > end:
-            raise WireError(f"byte {at}: expected a payload of {header.length} bytes, found {end - start}")
-        if _crc32(view[start:stop]) != header.payload_crc:
-            raise WireError(f"byte {at}: the payload's checksum is wrong")
-        yield header, start
+        if start > end:
+            raise _wrong(view, at)
+        fields = unpack(view, at)  # the order of Header, so that this loop needs no look-up of names
+        magic, version, length, payload_crc, header_crc = fields[0], fields[1], fields[11], fields[12], fields[14]
+        stop = start + length
+        if (
+            magic != MAGIC
+            or version != VERSION
+            or length > MAX_PAYLOAD
+            or header_crc != _crc32(view[at : at + 68])
+            or stop > end
+            or payload_crc != _crc32(view[start:stop])
+        ):
+            raise _wrong(view, at)
+        yield new(Header, fields), start
         at = stop
+
+
+def _wrong(view: memoryview, at: int) -> WireError:
+    """Return what is wrong with the record at byte `at`."""
+    try:
+        header = header_at(view, at)
+    except WireError as error:
+        return error
+    found = len(view) - at - HEADER_BYTES
+    if header.length > found:
+        return WireError(f"byte {at}: expected a payload of {header.length} bytes, found {found}")
+    return WireError(f"byte {at}: the payload's checksum is wrong")
 
 
 def encode_payload(table: Table, columns: Columns) -> bytes:

@@ -13,65 +13,16 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from random_rows import columns_from, trades
+from journals import SCHEMA, Writer, copy_of, everything
 
-from plant import journal as module
+from plant import segment as module
 from plant import wire
 from plant.errors import JournalError, JournalLocked
 from plant.journal import Journal, Position
-from plant.schema import Schema, Table, schema_of
+from plant.schema import Table, schema_of
 
-SCHEMA = schema_of()
-TRADES = SCHEMA["trades"]
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})
-
-
-class Writer:
-    """Appends records to a journal as the tickerplant does, and keeps them as a plain list."""
-
-    def __init__(self, folder: Path, schema: Schema = SCHEMA, segment_bytes: int = 2**20) -> None:
-        self.folder, self.schema, self.segment_bytes = folder, schema, segment_bytes
-        self.records: list[tuple[int, bytes]] = []  # seq, bytes
-        self.open()
-
-    def open(self) -> Journal:
-        self.journal = Journal(self.folder, self.schema, self.segment_bytes)
-        return self.journal
-
-    def reopen(self) -> Journal:
-        self.journal.close()
-        return self.open()
-
-    def record(self, rows: int, source: int = 1, flags: int = 0) -> bytearray:
-        position = self.journal.position
-        position.seq += 1
-        position.table_seqs["trades"] = position.table_seqs.get("trades", 0) + 1
-        position.sources[source] = position.sources.get(source, 0) + rows
-        columns = columns_from(TRADES, trades(position.seq, rows))
-        record = wire.encode(TRADES, columns, source, position.sources[source], flags)
-        wire.stamp(record, 0, position.seq, position.table_seqs["trades"], 5)
-        return record
-
-    def append(self, *rows: int, source: int = 1, group: bool = False) -> None:
-        """Append one record for each count of rows; as a group, all but the last say that more follows."""
-        first = self.journal.position.seq + 1
-        made = [self.record(n, source, int(group and i < len(rows) - 1)) for i, n in enumerate(rows)]
-        self.journal.append(made, first)
-        self.records += [(first + i, bytes(r)) for i, r in enumerate(made)]
-        self.journal.roll_if_full()
-
-    @property
-    def last_file(self) -> Path:
-        return self.journal.segments[-1].path
-
-
-def everything(journal: Journal, max_bytes: int = 2**20) -> list[tuple[int, bytes]]:
-    """Read the journal from its beginning to its end, as a subscriber does."""
-    found: list[tuple[int, bytes]] = []
-    while chunk := journal.read(found[-1][0] + 1 if found else 1, max_bytes):
-        found += [(h.seq, chunk[start - wire.HEADER_BYTES : start + h.length]) for h, start in wire.records(chunk)]
-    return found
 
 
 @pytest.fixture
@@ -79,10 +30,6 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     made = Writer(tmp_path / "journal")
     yield made
     made.journal.close()
-
-
-def copy_of(position: Position) -> Position:
-    return Position(position.seq, dict(position.table_seqs), dict(position.sources))
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -589,3 +536,29 @@ def test_sources_and_table_numbers_survive_rolls_and_reopenings(tmp_path: Path) 
     assert writer.reopen().position == Position(30, {"trades": 30}, expected)
     writer.journal.close()
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_after_a_failed_fsync_the_unsynced_bytes_are_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, schema_of())
+    path = journal.segments[-1].path
+    size = path.stat().st_size
+    os.ftruncate(journal._fd, size)
+    os.write(journal._fd, b"records")
+    journal._size += 7
+    failures = [OSError(errno.EIO, "Input/output error")]
+    written: list[tuple[int, int]] = []
+    write_again = Journal._write_again
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (_ for _ in ()).throw(failures.pop()) if failures else None)
+    monkeypatch.setattr(
+        Journal, "_write_again", lambda self, a, b: (written.append((a, b)), write_again(self, a, b))[1]
+    )
+    with pytest.raises(JournalError, match="fsync failed"):
+        journal.sync()
+    journal.sync()
+    journal.sync()
+    assert written == [(0, size + 7)], "once after the failure, and no more"
+    assert path.read_bytes().endswith(b"records")
+    monkeypatch.undo()
+    journal.close()

@@ -6,7 +6,7 @@ acknowledge it. In that order: no subscriber sees, and no publisher is told of, 
 
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import zmq
@@ -16,7 +16,8 @@ from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
-from plant.subscriber import REPORT_S
+from plant.upkeep import Upkeep
+from tickerplant.readers import Readers
 from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.turn import Turn
@@ -24,25 +25,14 @@ from tickerplant.turn import Turn
 TURN_MESSAGES = 2000
 """At most this many messages make a turn, so that the first of them need not wait for long."""
 
+TURN_ANSWERS = 4
+"""At most so many questions are answered between two turns: capture comes first."""
+
 BEAT_S = 0.2
 """Seconds between beats: the plant's position, by which a subscriber notices that it missed the end."""
 
-FORGET_READER_S = 60.0
-"""A subscriber that has not reported for so long is forgotten."""
-
-MOST_READERS = 1000
-"""More subscribers than this are served, but not listed."""
-
 CHUNK_BYTES = 4 * 2**20
 """Most a reader of the journal gets at once."""
-
-
-class Reader(NamedTuple):
-    """A subscriber's last report: when, how far it was in each table, and how many batches behind."""
-
-    at: float
-    tables: dict[str, int]
-    lag: int
 
 
 class Tickerplant(Process):
@@ -54,7 +44,9 @@ class Tickerplant(Process):
         """Open the journal and the three sockets."""
         settings, plant = self.settings.tickerplant, self.settings
         self.schema = plant.table_schema
-        self.journal = Journal(plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20)
+        self.journal = Journal(
+            plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20, settings.segment_hours
+        )
         self._report_damage()
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         self.sequencer = Sequencer(self.schema, self.journal.position, refusal)
@@ -72,7 +64,7 @@ class Tickerplant(Process):
         )
         self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
         self._watch()
-        self._readers: dict[str, Reader] = {}
+        self.readers = Readers()
         self._unpublished: list[tuple[str, list[bytes | bytearray]]] = []
         self._batch_timer = Timer(settings.batch_ms / 1000, 0)
         self._beat_timer = Timer(BEAT_S, 0)
@@ -80,6 +72,15 @@ class Tickerplant(Process):
         self._stopping = threading.Event()
         self._syncer = threading.Thread(target=self._sync_now_and_then, name="syncer", daemon=True)
         self._syncer.start()
+        self.upkeep = Upkeep(
+            self.journal,
+            compress=settings.compress,
+            keep_days=settings.keep_days,
+            keep_gb=settings.keep_gb,
+            report=lambda line: log.info("journal", upkeep=line),
+        )
+        self.upkeep.start()
+        self._states = {"write": "ok", "sync": "ok"}
         self.vitals.state = "ok"
         return {"ingest": ingest, "publish": publish, "journal": control, "seq": self.journal.position.seq}
 
@@ -107,6 +108,7 @@ class Tickerplant(Process):
         if hasattr(self, "_stopping"):
             self._stopping.set()
             self._syncer.join()
+            self.upkeep.stop()
             for socket in (self.ingest, self.publish, self.control):
                 socket.close(0)
             if self.relay is not None:
@@ -159,9 +161,9 @@ class Tickerplant(Process):
             if each_batch:
                 self.synced = self.written
         except JournalError as error:
-            self._journal_state(str(error))
+            self._note("write", str(error))
             return False
-        self._journal_state("ok")
+        self._note("write", "ok")
         self._unpublished += turn.runs
         if not self.settings.tickerplant.batch_ms:
             self._publish()
@@ -169,7 +171,7 @@ class Tickerplant(Process):
         try:
             self.journal.roll_if_full()
         except JournalError as error:  # what this turn wrote is safe in the old segment
-            self._journal_state(str(error))
+            self._note("write", str(error))
         return True
 
     def _publish(self) -> None:
@@ -179,10 +181,12 @@ class Tickerplant(Process):
             self.publish.send_multipart([sockets.topic_of(table), message], copy=False)
         self._unpublished.clear()
 
-    def _journal_state(self, state: str) -> None:
-        if state != self.vitals.state:
-            self.vitals.state = state
-            (log.info if state == "ok" else log.error)("journal", state=state)
+    def _note(self, what: str, state: str) -> None:
+        """Note how writing or syncing the journal went; a change is logged, and `plant status` shows what is wrong."""
+        if state != self._states[what]:
+            self._states[what] = state
+            (log.info if state == "ok" else log.error)(f"journal {what}", state=state)
+            self.vitals.state = next((s for s in self._states.values() if s != "ok"), "ok")
 
     def _welcome_subscribers(self) -> None:
         """Beat as soon as somebody subscribes to the beats, so that a new subscriber knows that it is connected."""
@@ -209,6 +213,7 @@ class Tickerplant(Process):
         return {
             "seq": position.seq,
             "synced": self.synced,
+            "first_seq": self.journal.first_seq,
             "tables": position.table_seqs,
             "epoch": self.epoch,
             "time": time.time_ns(),
@@ -216,66 +221,54 @@ class Tickerplant(Process):
         }
 
     def _answer(self) -> None:
-        while self.control.poll(0):
+        for _ in range(TURN_ANSWERS):
+            if not self.control.poll(0):
+                return
             self._send(self.control, request.answer(self.control.recv_multipart(), self._handle))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
         if ask == "status":
-            return [msgpack.packb({**self._position(), "readers": self._lags()})]
+            return [
+                msgpack.packb({**self._position(), "readers": self.readers.lags(self.sequencer.position.table_seqs)})
+            ]
         if ask == "report":
-            return [self._note_reader(fields)]
+            self.readers.note(fields, self.sequencer.position.table_seqs)
+            return [b""]
         if ask == "schema":
             return [msgpack.packb([t.declaration() for t in self.schema.values()])]
         if ask == "journal":
-            seq, most = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES)
+            seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
             if type(seq) is not int or type(most) is not int:
                 raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
-            found = (
-                self.journal.read(seq, min(max(most, 0), CHUNK_BYTES)) if seq <= self.sequencer.position.seq else b""
-            )
+            found = b""
+            if seq <= self.sequencer.position.seq:
+                found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check)
             self._report_damage()
             return [msgpack.packb(self._position()), found]
-        raise QueryError(f"the tickerplant answers journal, schema and status; found {ask!r}")
+        if ask == "confirmed":
+            seq = fields.get("seq")
+            if type(seq) is not int:
+                raise QueryError(f"confirmed: expected a whole number seq, found {seq!r}")
+            self.journal.confirm(seq)
+            return [msgpack.packb({"confirmed": self.journal.confirmed})]
+        raise QueryError(f"the tickerplant answers journal, schema, status and confirmed; found {ask!r}")
 
     def _report_damage(self) -> None:
         while self.journal.damage:
-            log.warning("journal repaired", damage=str(self.journal.damage.pop(0)))
-
-    def _note_reader(self, fields: dict[str, Any]) -> bytes:
-        name, tables = fields.get("name"), fields.get("tables")
-        if type(name) is not str or not isinstance(tables, dict) or not all(type(v) is int for v in tables.values()):
-            raise QueryError(f"report: expected a name and {{table: table_seq}}, found {str(fields)[:80]}")
-        if name in self._readers or len(self._readers) < MOST_READERS:
-            self._readers[name] = Reader(time.monotonic(), tables, self._behind(tables))
-        return b""
-
-    def _lags(self) -> dict[str, int]:
-        """Return by how many batches of its tables each subscriber is behind, of those heard of lately.
-
-        One that reports is as far behind as it was then; one that has fallen silent, as it is by now.
-        """
-        now = time.monotonic()
-        self._readers = {n: r for n, r in self._readers.items() if now - r.at < FORGET_READER_S}
-        return {
-            name: reader.lag if now - reader.at < 2.5 * REPORT_S else self._behind(reader.tables)
-            for name, reader in self._readers.items()
-        }
-
-    def _behind(self, tables: dict[str, int]) -> int:
-        table_seqs = self.sequencer.position.table_seqs
-        return sum(max(table_seqs.get(table, 0) - seen, 0) for table, seen in tables.items())
+            log.warning("journal damaged", damage=str(self.journal.damage.pop(0)))
 
     def _sync_now_and_then(self) -> None:
         interval_s = self.settings.tickerplant.sync_s
         while interval_s and not self._stopping.wait(interval_s):
             seq = self.written
-            if seq > self.synced and self.vitals.state == "ok":
+            if seq > self.synced:
                 try:
                     self.journal.sync()
                     self.synced = seq
+                    self._note("sync", "ok")
                 except JournalError as error:
-                    self._journal_state(str(error))
+                    self._note("sync", str(error))
 
     @staticmethod
     def _send(socket: zmq.Socket[bytes], frames: list[Any]) -> None:
