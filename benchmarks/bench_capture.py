@@ -47,8 +47,11 @@ What these numbers hide:
   same idea. A pipeline of redis-py is a round trip; ours and NATS's have many messages unacknowledged at once.
 - "received" is measured at the slowest subscriber, "acked" at the publisher; bare sockets acknowledge nothing.
 - All alternatives carry bytes: single rows as msgpack arrays that their subscriber turns into columns as many at a time
-  as it received; batches in this project's own payload. All end in the same kind of table in memory, which also marks
-  revised bars. Only the plant checks the rows (types, values, checksums), numbers them, and knows what it already has.
+  as it received; batches in this project's own payload, decoded without checks, as our subscriber does. All end in the
+  same kind of table in memory. Only the plant checks the rows (types, values, checksums), numbers them, and knows what
+  it already has.
+- Batches come as arrays with coded symbols. With --strings they are lists of str, and coding them is what most of the
+  time goes to, for every system alike.
 - Bare sockets are the ceiling for messages that go out as they came. The plant may pass it with small batches: behind a
   busy tickerplant they are joined to records of 1,000 rows and more, and so are decoded and appended together.
 - The servers start empty and run for seconds: no old data, no rewrite of an append-only file, no other clients."""
@@ -91,7 +94,7 @@ def trades(effort: Effort) -> bool:
 def _rows(system: System, rows: int, effort: Effort) -> Work:
     if rows == 1:
         return Work(effort.kind, effort.size(200_000 * system.speed, 2_000), 1)
-    return Work(effort.kind, effort.size(2_000_000 / rows, 50), rows)
+    return Work(effort.kind, effort.size(4_000_000 / rows, 50), rows, coded=effort.coded)
 
 
 def _compare(title: str, works: Sequence[tuple[System, Work]], effort: Effort, subscribers: int = 1) -> bool:
@@ -156,6 +159,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument("--table", choices=("bars", "trades"), default="bars", help="of throughput and subscribers")
+    parser.add_argument("--strings", action="store_true", help="batches hold symbols as lists of str, not as codes")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each cell (5)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all sizes (1)")
     arguments = parser.parse_args()
@@ -163,7 +167,7 @@ def main() -> None:
         parser.error(f"no section {unknown[0]!r}; sections are {', '.join(SECTIONS)}")
     if arguments.repeats < 1 or not arguments.scale > 0:
         parser.error("--repeats must be at least 1, and --scale more than 0")
-    effort = Effort(arguments.quick, arguments.repeats, arguments.scale, arguments.table)
+    effort = Effort(arguments.quick, arguments.repeats, arguments.scale, arguments.table, not arguments.strings)
     print(describe())
     if effort.quick:
         print("--quick: these numbers say only that everything runs")

@@ -16,7 +16,7 @@ import msgpack
 import numpy as np
 
 from plant import wire
-from plant.batch import Batch, Columns, columns_of
+from plant.batch import Batch, Columns, Symbols, columns_of
 from plant.memory import MemoryTable
 from plant.schema import Table, schema_of
 
@@ -31,17 +31,21 @@ RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data" / "lean_us_eq
 """Folder of recorded trades as Parquet; the section is skipped without it."""
 
 Item = dict[str, Any]
-"""What a feed hands over: a dict of plain values (one row), or of numpy arrays and lists of str (many)."""
+"""What a feed hands over: a dict of plain values (one row), or of numpy arrays, symbols coded or as str (many)."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """`messages` messages of `rows` rows of `kind`; `rate` messages a second, 0 for as fast as it goes."""
+    """`messages` messages of `rows` rows of `kind`; `rate` messages a second, 0 for as fast as it goes.
+
+    coded   batches hold symbols as codes, as a DataFrame's categories are; else as a list of str to be coded on the way
+    """
 
     kind: str
     messages: int
     rows: int
     rate: float = 0.0
+    coded: bool = True
 
     @property
     def total(self) -> int:
@@ -50,8 +54,9 @@ class Work:
 
     @cached_property
     def table(self) -> Table:
-        """The declaration of the rows' table."""
-        return schema_of()["bars" if self.kind == "bars" else "trades"]
+        """The declaration of the rows' table; without its key, so that the sink only appends."""
+        table = schema_of()["bars" if self.kind == "bars" else "trades"]
+        return Table(table.name, table.columns, (), table.checks, table.all_good)
 
     def columns(self) -> dict[str, Any]:
         """Return all rows: float64 and int64 arrays, and lists of str, in the order of the declaration."""
@@ -63,6 +68,9 @@ class Work:
         if self.rows == 1:
             plain = [c if isinstance(c, list) else c.tolist() for c in columns.values()]
             return [dict(zip(columns, values, strict=True)) for values in zip(*plain, strict=True)]
+        if self.coded:
+            symbols = {c.name for c in self.table.columns if c.kind == "symbol"}
+            columns = {name: Symbols.of(c) if name in symbols else c for name, c in columns.items()}
         starts = range(0, self.total, self.rows)
         return [{name: column[i : i + self.rows] for name, column in columns.items()} for i in starts]
 
@@ -79,13 +87,15 @@ class Work:
 class Effort:
     """How much is measured: `repeats` of each cell, sizes times `scale`; `quick` only tries that everything runs.
 
-    kind    rows of throughput and subscribers: "bars" are revised in memory, "trades" only appended
+    kind    rows of throughput and subscribers: "bars" or "trades"
+    coded   whether the batches' symbols are codes
     """
 
     quick: bool = False
     repeats: int = 5
     scale: float = 1.0
     kind: str = "bars"
+    coded: bool = True
 
     def times(self, most: int | None = None) -> range:
         """Return the repeats, at most so many."""
@@ -138,7 +148,8 @@ class Sink:
         """Append encoded items in order: one-row messages become columns together, as many as came at once."""
         table, rows = self.work.table, self.work.rows
         if rows > 1:
-            self.append(Batch(table.name, wire.decode_payload(table, m, rows), 0, 0, 0, table.key) for m in messages)
+            header = wire.Header(b"", 0, 0, 0, 0, rows, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            self.append(wire.decode(table, header, message) for message in messages)
         elif messages:
             values = zip(*map(msgpack.unpackb, messages), strict=True)
             columns = columns_of(table, dict(zip(table.names, map(list, values), strict=True)))
