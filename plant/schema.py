@@ -113,6 +113,22 @@ class Table:
         return tuple(sorted(self.columns, key=lambda c: (not c.fixed, c.kind == "text")))
 
     @cached_property
+    def fixed_columns(self) -> tuple[Column, ...]:
+        """The fixed-width columns, as a payload begins with them."""
+        return tuple(c for c in self.wire_order if c.fixed)
+
+    @cached_property
+    def other_columns(self) -> tuple[Column, ...]:
+        """The symbols and texts, as a payload ends with them."""
+        return tuple(c for c in self.wire_order if not c.fixed)
+
+    @cached_property
+    def rest_opening(self) -> bytes:
+        """How a msgpack array of `other_columns` begins."""
+        count = len(self.other_columns)
+        return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+    @cached_property
     def schema_id(self) -> int:
         """CRC-32 of the declaration "name(column:kind,...)": two ends that differ notice it at once."""
         columns = ",".join(f"{c.name}:{c.kind}" for c in self.columns)

@@ -196,43 +196,64 @@ def encode_payload(table: Table, columns: Columns) -> bytes:
     return msgpack.packb(items)
 
 
-def decode_payload(table: Table, payload: Any, rows: int) -> Columns:
-    """Return the columns of a payload; numbers are views of it. Raises WireError if it does not fit `table`."""
-    try:
-        items = msgpack.unpackb(payload)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise WireError(f"{table.name}: the payload is not msgpack: {error}") from None
-    if not isinstance(items, list) or len(items) != len(table.columns):
-        found = f"{len(items)} items" if isinstance(items, list) else type(items).__name__
-        raise WireError(f"{table.name}: expected an array of {len(table.columns)} columns, found {found}")
+def decode_payload(table: Table, payload: Any, rows: int, checked: bool = True) -> Columns:
+    """Return the columns of a payload; numbers are views of it. Raises WireError if it does not fit `table`.
+
+    Without `checked` symbols and texts are taken as they are: right for what the plant has checked and published.
+    """
     columns: Columns = dict.fromkeys(table.names)
-    for column, item in zip(table.wire_order, items, strict=True):
-        if column.fixed:
-            columns[column.name] = _buffer(item, _DTYPES[column.kind], rows, table, column)
-        elif not isinstance(item, list) or len(item) != 2:
+    try:
+        at = _array_start(table, payload)
+        for column in table.fixed_columns:
+            start, size = _bin_start(table, column, payload, at)
+            at = start + size
+            if size != rows * 8 or at > len(payload):
+                found = min(size, len(payload) - start)
+                raise WireError(f"{table.name}.{column.name}: expected {rows} x 8 bytes, found {found}")
+            columns[column.name] = _frombuffer(payload, _DTYPES[column.kind], rows, start)
+        items = msgpack.unpackb(table.rest_opening + payload[at:])
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise WireError(f"{table.name}: the payload is cut short, or not msgpack: {error}") from None
+    for column, item in zip(table.other_columns, items, strict=True):
+        if type(item) is not list or len(item) != 2:
             where = f"{table.name}.{column.name}"
             raise WireError(f"{where}: expected two items for a {column.kind} column, found {type(item).__name__}")
-        elif column.kind == "symbol":
+        if column.kind == "text":
+            columns[column.name] = _texts(item, rows, table, column)
+        elif checked:
             columns[column.name] = _symbols(item, rows, table, column)
         else:
-            columns[column.name] = _texts(item, rows, table, column)
+            columns[column.name] = Symbols(item[0], _buffer(item[1], _INT32, rows, table, column))
     return columns
 
 
 def decode(table: Table, header: Header, payload: Any) -> Batch:
     """Return the batch of one record that the plant has checked and published. Raises WireError."""
-    columns: Columns = dict.fromkeys(table.names)
-    try:
-        for column, item in zip(table.wire_order, msgpack.unpackb(payload), strict=True):
-            if column.fixed:
-                columns[column.name] = _frombuffer(item, _DTYPES[column.kind])
-            elif column.kind == "symbol":
-                columns[column.name] = Symbols(item[0], _frombuffer(item[1], _INT32))
-            else:
-                columns[column.name] = _texts(item, header.rows, table, column)
-    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-        raise WireError(f"{table.name}: seq {header.seq} does not fit the table's declaration: {error}") from None
+    columns = decode_payload(table, payload, header.rows, checked=False)
     return Batch(table.name, columns, header.seq, header.table_seq, header.received, table.key)
+
+
+def _array_start(table: Table, payload: Any) -> int:
+    """Return where the items of a payload's array begin."""
+    count, tag = len(table.columns), payload[0]
+    found = tag & 0x0F if tag >> 4 == 0x9 else int.from_bytes(payload[1:3], "big") if tag == 0xDC else -1
+    if found != count:
+        raise WireError(
+            f"{table.name}: expected an array of {count} columns, found {found if found >= 0 else hex(tag)}"
+        )
+    return 3 if tag == 0xDC else 1
+
+
+def _bin_start(table: Table, column: Column, payload: Any, at: int) -> tuple[int, int]:
+    """Return where the bytes of a msgpack bin begin, and how many they are."""
+    tag = payload[at]
+    if tag == 0xC4:
+        return at + 2, payload[at + 1]
+    if tag == 0xC5:
+        return at + 3, int.from_bytes(payload[at + 1 : at + 3], "big")
+    if tag == 0xC6:
+        return at + 5, int.from_bytes(payload[at + 1 : at + 5], "big")
+    raise WireError(f"{table.name}.{column.name}: expected a buffer of numbers, found msgpack's {tag:#04x}")
 
 
 def _buffer(item: Any, dtype: np.dtype[Any], rows: int, table: Table, column: Column) -> np.ndarray:
