@@ -133,6 +133,8 @@ def test_an_rdb_stopped_for_20_s_while_a_million_rows_pass_has_them_all(start: S
 
 def _stop_rdb(start: Start, seconds: float, rows: int) -> None:
     plant = start()
+    db = plant.ask()
+    plant.until(lambda: db.status()["caught_up"], "the rdb does not follow yet")
     before = plant.memory("tickerplant")
     plant.kill("rdb", signal.SIGSTOP)
     plant.faults += 1
