@@ -31,7 +31,7 @@ WINDOW = 2
 FULL_ROWS = 1000
 """Rows that make a record whatever is under way."""
 
-RECORD_ROWS = 20_000
+RECORD_ROWS = 2_000
 """A frame of more rows becomes several records."""
 
 LOOK_EVERY = 32

@@ -16,7 +16,7 @@ from plant.errors import JournalError
 from plant.publishing import ACK
 from plant.schema import schema_of
 from plant.settings import PlantSettings, Settings, TickerplantSettings
-from tickerplant.__main__ import Tickerplant
+from tickerplant.__main__ import MESSAGE_BYTES, Tickerplant, messages
 
 
 class Wire:
@@ -140,3 +140,10 @@ def test_a_segment_that_cannot_be_begun_costs_no_row(plant: Plant, monkeypatch: 
         assert "cannot begin a segment" in plant.process.vitals.state
     assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]
     assert plant.journaled() == [1, 2]
+
+
+def test_records_are_grouped_into_messages_of_bounded_size_in_order() -> None:
+    sizes = [10, 20, MESSAGE_BYTES - 30, 1, MESSAGE_BYTES + 5, 7, MESSAGE_BYTES]
+    groups = list(messages([bytes(size) for size in sizes]))
+    assert [[len(record) for record in group] for group in groups] == [sizes[:3], [1], sizes[4:5], [7], sizes[6:]]
+    assert list(messages([])) == []

@@ -6,6 +6,7 @@ acknowledge it. In that order: no subscriber sees, and no publisher is told of, 
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -27,6 +28,10 @@ TURN_MESSAGES = 2000
 
 TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
+
+MESSAGE_BYTES = 128 * 1024
+"""Most that is published as one message, unless one record is longer. ZeroMQ counts what waits for a slow subscriber in
+messages: so `publish_queue` of them are a bound in bytes, too."""
 
 BEAT_S = 0.2
 """Seconds between beats: the plant's position, by which a subscriber notices that it missed the end."""
@@ -175,10 +180,11 @@ class Tickerplant(Process):
         return True
 
     def _publish(self) -> None:
-        """Publish what is in the journal and has not been published, a message per run of records of one table."""
+        """Publish what is in the journal and has not been published: runs of records of one table."""
         for table, chunks in self._unpublished:
-            message = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            self.publish.send_multipart([sockets.topic_of(table), message], copy=False)
+            for some in messages(chunks):
+                message = some[0] if len(some) == 1 else b"".join(some)
+                self.publish.send_multipart([sockets.topic_of(table), message], copy=False)
         self._unpublished.clear()
 
     def _note(self, what: str, state: str) -> None:
@@ -276,6 +282,20 @@ class Tickerplant(Process):
             socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:  # the peer is gone or takes nothing; it will ask again
             log.debug("answer dropped", reason=str(error))
+
+
+def messages(chunks: list[bytes | bytearray]) -> Iterator[list[bytes | bytearray]]:
+    """Yield records in groups of at most MESSAGE_BYTES; a longer one is alone."""
+    group: list[bytes | bytearray] = []
+    size = 0
+    for chunk in chunks:
+        if group and size + len(chunk) > MESSAGE_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(chunk)
+        size += len(chunk)
+    if group:
+        yield group
 
 
 def main() -> None:
