@@ -45,6 +45,10 @@ class Symbols:
         "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
         return cls(list(known), np.array(codes, dtype=np.int32))
 
+    def copy(self) -> "Symbols":
+        """Return a column that shares nothing with this one."""
+        return Symbols(self.names.copy(), self.codes.copy())
+
     def __len__(self) -> int:
         return len(self.codes)
 
@@ -97,6 +101,8 @@ class Texts:
         data, ends = bytes(self.data), self.offsets.tolist()
         return [data[a:b].decode() for a, b in pairwise(ends)]
 
+
+_DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
 
 Columns = dict[str, Any]
 """Column name to ndarray, Symbols or Texts, all of one length."""
@@ -176,6 +182,9 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
 
     Raises BadRows (wrong type or length, missing time, sym or key) and UnknownColumn.
     """
+    ready = _as_they_are(table, rows) if type(rows) is dict else None
+    if ready is not None:
+        return ready
     given = _by_name(rows)
     for name in given:
         if name not in table.names and name not in META_COLUMNS:
@@ -195,6 +204,26 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
             value = constant(column, count, (defaults or {}).get(column.name, DEFAULTS[column.kind]))
         if len(value) != count:
             raise BadRows(f"{table.name}.{column.name}: expected {count} values as in time, found {len(value)}")
+        columns[column.name] = value
+    return columns
+
+
+def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
+    """Return rows that are whole columns already, in the order of the declaration; None if any is anything else."""
+    if len(rows) != len(table.columns):
+        return None
+    columns: Columns = {}
+    count = -1
+    for column in table.columns:
+        value = rows.get(column.name)
+        if type(value) is np.ndarray:
+            if value.dtype != _DTYPES.get(column.kind) or value.ndim != 1 or not value.flags.c_contiguous:
+                return None
+        elif type(value) is not (Symbols if column.kind == "symbol" else Texts) or column.fixed:
+            return None
+        if count not in (-1, len(value)):
+            return None
+        count = len(value)
         columns[column.name] = value
     return columns
 

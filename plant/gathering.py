@@ -69,6 +69,11 @@ class Gathering:
             self.rows += count
         return count
 
+    def own(self) -> None:
+        """Copy what was added last, if it still is its giver's, who may write over it."""
+        if self._parts and not self._single:
+            self._parts[-1] = {n: c if type(c) is Texts else c.copy() for n, c in self._parts[-1].items()}
+
     def take(self) -> Columns | None:
         """Return all rows as columns, and begin anew; None for no rows. `refused` tells of rows that had to be left."""
         self._end_singles()

@@ -28,7 +28,7 @@ OUTBOX_BYTES = 32 * 2**20
 WINDOW = 2
 """Unacknowledged records that may be under way before rows gather."""
 
-FULL_ROWS = 1000
+FULL_ROWS = 2000
 """Rows that make a record whatever is under way."""
 
 RECORD_ROWS = 2_000
@@ -119,8 +119,10 @@ class Publisher:
             if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
                 self._send()
-            elif self._calls % LOOK_EVERY == 0:
-                self._service()
+            else:
+                gathering.own()
+                if self._calls % LOOK_EVERY == 0:
+                    self._service()
         if self._resting:
             self._wake.set()
 

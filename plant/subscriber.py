@@ -175,15 +175,16 @@ class Subscriber:
     def _read_live(self, found: list[Batch]) -> None:
         for _ in range(1000):
             try:
-                topic, message = self._live.recv_multipart(zmq.NOBLOCK)
+                topic, *messages = self._live.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if topic == sockets.BEAT_TOPIC:
-                beat = msgpack.unpackb(message)
+                beat = msgpack.unpackb(messages[0])
                 self._beat_at = time.monotonic()
                 self.stream.beat(beat["tables"], beat["seq"], beat["epoch"])
             else:
-                found += self.stream.live(message)
+                for message in messages:
+                    found += self.stream.live(message)
 
     def _ask_journal(self) -> None:
         seq = self.stream.wants()

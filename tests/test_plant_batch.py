@@ -376,3 +376,19 @@ def test_any_text_is_a_moment_or_an_error_of_ours(text: str) -> None:
         assert isinstance(nanoseconds(text, NEW_YORK, NOW), int)
     except BadRows:
         return
+
+
+def test_what_a_publisher_gathers_is_its_own_though_the_feed_fills_its_arrays_again() -> None:
+    from plant.gathering import Gathering
+
+    table = schema_of()["trades"]
+    gathering = Gathering(table, {"source": "test"})
+    rows = columns_of(table, {"time": [1, 2], "sym": ["A", "B"], "price": [1.0, 2.0], "size": [1.0, 1.0]})
+    gathering.add(rows)
+    gathering.own()
+    rows["price"][:] = 0
+    rows["sym"].codes[:] = 0
+    gathering.add({"time": 3, "sym": "C", "price": 3.0, "size": 1.0})
+    found = gathering.take()
+    assert found is not None
+    assert (found["price"].tolist(), found["sym"].tolist()) == ([1.0, 2.0, 3.0], ["A", "B", "C"])

@@ -33,6 +33,9 @@ MESSAGE_BYTES = 128 * 1024
 """Most that is published as one message, unless one record is longer. ZeroMQ counts what waits for a slow subscriber in
 messages: so `publish_queue` of them are a bound in bytes, too."""
 
+SMALL_FRAMES = 8
+"""More records than this in a message are joined to one frame."""
+
 BEAT_S = 0.2
 """Seconds between beats: the plant's position, by which a subscriber notices that it missed the end."""
 
@@ -183,8 +186,8 @@ class Tickerplant(Process):
         """Publish what is in the journal and has not been published: runs of records of one table."""
         for table, chunks in self._unpublished:
             for some in messages(chunks):
-                message = some[0] if len(some) == 1 else b"".join(some)
-                self.publish.send_multipart([sockets.topic_of(table), message], copy=False)
+                small = len(some) > SMALL_FRAMES  # then one copy costs less than so many frames
+                self.publish.send_multipart([sockets.topic_of(table), *([b"".join(some)] if small else some)])
         self._unpublished.clear()
 
     def _note(self, what: str, state: str) -> None:
