@@ -37,6 +37,9 @@ RECORD_ROWS = 2_000
 LOOK_EVERY = 32
 """Gathered publishes between looks for an acknowledgement."""
 
+BUSY_CALLS = 16
+"""A thread that publishes more often than this between two acknowledgements needs no help with them."""
+
 HELLO_AGAIN_S = 1.0
 """Pause before asking again, while no welcome or no acknowledgement comes."""
 
@@ -118,7 +121,7 @@ class Publisher:
             self._calls += 1
             if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
-                self._send()
+                self._service()
             else:
                 gathering.own()
                 if self._calls % LOOK_EVERY == 0:
@@ -224,7 +227,10 @@ class Publisher:
                 busy = not self._welcomed or self.waiting > 0
                 self._resting = not busy
             if busy:
+                calls = self._calls
                 select.select([arrival], [], [], 0.02)
+                if self._calls - calls > BUSY_CALLS:
+                    time.sleep(0.002)  # the publishing thread looks for acknowledgements itself: leave it the lock
             else:
                 self._wake.wait(0.25)
                 self._wake.clear()
