@@ -25,6 +25,9 @@ ASK_AGAIN_S = 2.0
 DRAIN_TURNS = 100
 """A conflating subscriber looks so often for more before it hands on the newest rows, however fast they come."""
 
+READ_BYTES = 8 * 2**20
+"""About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
+
 REPORT_S = 1.0
 """Pause between a subscriber's reports of how far it is."""
 
@@ -173,6 +176,7 @@ class Subscriber:
             self._journal.send_multipart([b"report", msgpack.packb(report)], zmq.NOBLOCK)
 
     def _read_live(self, found: list[Batch]) -> None:
+        room = READ_BYTES
         for _ in range(1000):
             try:
                 topic, *messages = self._live.recv_multipart(zmq.NOBLOCK)
@@ -185,6 +189,9 @@ class Subscriber:
             else:
                 for message in messages:
                     found += self.stream.live(message)
+                    room -= len(message)
+                if room < 0:
+                    return
 
     def _ask_journal(self) -> None:
         seq = self.stream.wants()
