@@ -129,11 +129,11 @@ def free_ports(count: int) -> list[int]:
 
     A killed process's clients would else take its port now and then, trying to reach it.
     """
-    ports: list[int] = []
+    ports: set[int] = set()  # a set: two processes of a plant must not be given the same one
     chance = random.SystemRandom()
     while len(ports) < count:
         port = chance.randrange(15_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            ports.append(port)
-    return ports
+            ports.add(port)
+    return list(ports)
