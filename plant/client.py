@@ -21,7 +21,6 @@ from plant.batch import nanoseconds
 from plant.errors import BadRows, QueryError, UnknownTable
 from plant.publishing import Publisher
 from plant.request import Requester
-from plant.schema import Schema, Table
 from plant.server import from_ipc
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber, only
@@ -355,15 +354,6 @@ def subscriber_of(
         keep=only(sym, since_ns),
         **options,
     )
-
-
-def schema_at(address: str, timeout_s: float = 5.0) -> Schema:
-    """Return the tables of the plant whose tickerplant's journal socket is `address`."""
-    requester = Requester(address, "tickerplant", timeout_s)
-    try:
-        return Schema(Table.declared(t) for t in msgpack.unpackb(requester.ask(ask="schema")[0]))
-    finally:
-        requester.close()
 
 
 def _plant_of(config: str | None) -> Settings:
