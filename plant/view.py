@@ -7,14 +7,15 @@ Columns are asked for by name, those of the table and META_COLUMNS (`seq`, `rece
 name to ndarray, Symbols or Texts. They may be views of a table's own arrays: read them only.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from plant.batch import Columns, Symbols
 from plant.errors import QueryError, UnknownColumn
+from plant.limits import Budget
 from plant.query import Where
 from plant.schema import META_COLUMNS, Table
 
@@ -31,6 +32,7 @@ class Terms:
     where         conditions (column, operator, value) that all hold
     first, last   at most so many of what the others leave, the earliest or the newest; not both
     beyond        only rows whose seq is greater: with history up to a seq, the rest
+    budget        asked (`rows`, `check`) before rows are gathered and during long work; None: no limits
     """
 
     sym: tuple[str, ...] | None = None
@@ -40,12 +42,18 @@ class Terms:
     first: int | None = None
     last: int | None = None
     beyond: int = 0
+    budget: Budget | None = field(default=None, compare=False)
 
 
 class View(Protocol):
-    """The rows of one table, fixed; read by any thread."""
+    """The rows of one table, fixed; read by any thread.
+
+    facts   what an answer's schema metadata says of where its rows come from: {"released": seq} of a table in memory,
+            {"through": seq} of history
+    """
 
     declaration: Table
+    facts: Mapping[str, int]
 
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows in order of time, those of one time in the order they arrived (of their seq)."""
@@ -53,6 +61,10 @@ class View(Protocol):
 
     def by_symbol(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows symbol by symbol, each symbol's in order of time, then arrival."""
+        ...
+
+    def parts(self, terms: Terms, columns: Sequence[str]) -> Iterable[Columns]:
+        """Return the rows of `by_symbol` in parts, each of them so ordered, a later part's rows having come later."""
         ...
 
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
