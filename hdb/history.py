@@ -119,7 +119,7 @@ class HistoryView:
                 if not wanted and terms.sym is not None:
                     break
             found = self._rows_of(file, replace(terms, sym=wanted), need, loose, newest_of_each_symbol)
-            best = joined_columns([best, found])
+            best = joined_columns([best, found], need)
             best = taken(best, newest_of_each_symbol(best))
         return {name: best[name] for name in columns}
 
@@ -186,7 +186,7 @@ class HistoryView:
             rows += len(found[-1]["time"])
             if terms.budget is not None and limit is None:
                 terms.budget.rows(rows)
-        return joined_columns([piece for piece in found[::-1] if len(piece["time"])] or found[:1])
+        return joined_columns([piece for piece in found[::-1] if len(piece["time"])] or found[:1], columns)
 
     def _loose(self, terms: Terms, columns: Sequence[str]) -> _Loose:
         """Return the rows of parts, if the table has a key; what another part revised is not in force."""
@@ -200,7 +200,7 @@ class HistoryView:
         others = tuple(c for c in terms.where if c[0] not in key)
         need = tuple(dict.fromkeys((*columns, *key, "seq", *(c[0] for c in others))))
         keyed = replace(terms, where=of_key, beyond=0)
-        found = joined_columns([self._matching(file, keyed, need) for file in files])
+        found = joined_columns([self._matching(file, keyed, need) for file in files], need)
         found = taken(found, newest(found, key))
         kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(found)
         return _Loose(found, found if kept is None else taken(found, kept))
@@ -267,9 +267,9 @@ class HistoryView:
         return {name: nulls(self.declaration, name, 0) for name in columns}
 
 
-def joined_columns(pieces: Sequence[Columns]) -> Columns:
-    """Return rows one after the other, with the columns that the first has."""
-    return pieces[0] if len(pieces) == 1 else {name: joined([p[name] for p in pieces]) for name in pieces[0]}
+def joined_columns(pieces: Sequence[Columns], columns: Sequence[str]) -> Columns:
+    """Return these columns of all pieces, one after the other."""
+    return {name: joined([piece[name] for piece in pieces]) for name in columns}
 
 
 def _reaches(terms: Terms, file: File) -> bool:

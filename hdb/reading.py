@@ -1,8 +1,8 @@
 """One Parquet file of the history: which of its row groups a question needs, and their rows as columns.
 
-Rows are sorted by sym, time, seq, so the row groups of a symbol are found by bisection of the statistics in the footer,
-and nothing else is read. Footers are kept, for files never change; a file is open only while it is read, so that what the
-writer removes is gone from the disk once nobody reads it.
+Rows are sorted by sym, time, seq, so the row groups of a symbol are found by bisection of the statistics in the
+footer, and nothing else is read. Footers are kept, for files never change; a file is open only while it is read, so
+that what the writer removes is gone from the disk once nobody reads it.
 """
 
 import sys
@@ -124,7 +124,8 @@ class Footer:
         kinds = {name: _kind(table, name) for name in columns}
         with _explaining(self.path), pa.OSFile(str(self.path)) as source:
             symbols = [name for name in there if kinds[name] == "symbol"]
-            with pq.ParquetFile(source, metadata=self.metadata, read_dictionary=symbols, pre_buffer=False) as opened:
+            options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
+            with pq.ParquetFile(source, pre_buffer=False, **options) as opened:
                 found = opened.read_row_groups(
                     list(groups), columns=there or ["time"], use_threads=len(groups) >= THREADED_GROUPS
                 )
