@@ -201,7 +201,8 @@ def _texts(column: pa.ChunkedArray) -> Texts:
         if len(whole)
         else np.zeros(1, "<i8")
     )
-    return Texts(ends, memoryview(data) if data is not None else b"", missing)
+    used = memoryview(data)[int(ends[0]) : int(ends[-1])] if data is not None else b""
+    return Texts(ends - ends[0], used, missing)
 
 
 def _nulls(kind: str, count: int) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 
 from plant.batch import NULL, Columns, Symbols, Texts
 
+_FEW = 8
 _RADIX = 2**15  # numpy sorts int16 by radix, several times as fast as wider ones
 
 
@@ -30,23 +31,21 @@ def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
     codes = []
     for part in parts:
         translate = np.array([*(known.setdefault(n, len(known)) for n in part.names), NULL], dtype=np.int32)
-        codes.append(translate[part.codes] if len(part) else part.codes)
+        codes.append(translate[part.codes])
     return Symbols(list(known), np.concatenate(codes))
 
 
 def joined_texts(parts: Sequence[Texts]) -> Texts:
-    """Return texts one after the other; each part may begin anywhere in its data."""
+    """Return texts one after the other."""
     offsets = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
-    data, row = [], 0
+    row = 0
     for part in parts:
-        first, last = int(part.offsets[0]), int(part.offsets[-1])
-        np.add(part.offsets[1:], int(offsets[row]) - first, out=offsets[row + 1 : row + len(part) + 1])
-        data.append(memoryview(part.data)[first:last])
+        np.add(part.offsets[1:], offsets[row], out=offsets[row + 1 : row + len(part) + 1])
         row += len(part)
-    if all(part.missing is None for part in parts):
-        return Texts(offsets, b"".join(data))
-    missing = [np.zeros(len(part), dtype=bool) if part.missing is None else part.missing for part in parts]
-    return Texts(offsets, b"".join(data), np.concatenate(missing))
+    missing = None
+    if any(part.missing is not None for part in parts):
+        missing = np.concatenate([np.zeros(len(p), dtype=bool) if p.missing is None else p.missing for p in parts])
+    return Texts(offsets, b"".join([p.data for p in parts]), missing)
 
 
 def taken(columns: Columns, rows: Any) -> Columns:
@@ -78,6 +77,26 @@ def grouped(codes: np.ndarray, times: np.ndarray) -> np.ndarray:
         rows = rows[np.argsort(times[rows], kind="stable")]
         order[places] = rows[order_by_code(codes[rows])]
     return order
+
+
+def ranks(column: Symbols) -> np.ndarray:
+    """Return for each row the place of its name among the sorted names that there are, int64[n]."""
+    used = np.flatnonzero(np.bincount(column.codes)).tolist()
+    ranks = np.zeros(used[-1] + 1 if used else 0, dtype=np.int64)
+    ranks[sorted(used, key=column.names.__getitem__)] = np.arange(len(used))
+    return ranks[column.codes]
+
+
+def compact(column: Symbols) -> Symbols:
+    """Return the same column with only the names that there are."""
+    if len(column.names) <= _FEW:
+        return column
+    used = np.flatnonzero(np.bincount(column.codes + 1)[1:])  # without NULL
+    if len(used) == len(column.names):
+        return column
+    translate = np.full(len(column.names) + 1, NULL, dtype=np.int32)
+    translate[used] = np.arange(len(used), dtype=np.int32)
+    return Symbols([column.names[code] for code in used.tolist()], translate[column.codes])
 
 
 def in_order(times: np.ndarray) -> np.ndarray | None:

@@ -46,14 +46,20 @@ class Terms:
 
 
 class View(Protocol):
-    """The rows of one table, fixed; read by any thread.
+    """The rows of one table, fixed; read by any thread."""
 
-    facts   what an answer's schema metadata says of where its rows come from: {"released": seq} of a table in memory,
-            {"through": seq} of history
-    """
+    @property
+    def declaration(self) -> Table:
+        """The table's name, columns and key."""
+        ...
 
-    declaration: Table
-    facts: Mapping[str, int]
+    @property
+    def facts(self) -> Mapping[str, int]:
+        """What an answer's schema metadata says of where its rows come from.
+
+        {"released": seq} of a table in memory, {"through": seq} of history.
+        """
+        ...
 
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows in order of time, those of one time in the order they arrived (of their seq)."""
