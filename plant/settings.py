@@ -98,7 +98,9 @@ class HdbSettings(_Section):
     port: Port = 5007
     roll_at: str = Field("00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="end of day, in time_zone")
     time_zone: str = Field("UTC", description="zone of roll_at, and of times typed without one")
-    calendar: str = Field("", description="an exchange whose sessions are the days, e.g. XNYS; empty: every date is one")
+    calendar: str = Field(
+        "", description="an exchange whose sessions are the days, e.g. XNYS; empty: every date is one"
+    )
     part_s: float = Field(30.0, gt=0, description="seconds after which what came is written")
     part_rows: int = Field(500_000, gt=0, description="rows after which it is")
     compact_mb: float = Field(16.0, ge=0, description="days of a table whose month is smaller become one file, MiB")
