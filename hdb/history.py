@@ -23,7 +23,7 @@ import pyarrow as pa
 from hdb.reading import Footer, Footers, nulls
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
 from plant.batch import Columns, arrow_column
-from plant.columns import joined, order_by_code, taken
+from plant.columns import joined, order_by_code, ranks, taken
 from plant.keyed import among, newest
 from plant.partition import Catalogue, File
 from plant.schema import Table
@@ -87,12 +87,9 @@ class HistoryView:
         """Return the rows symbol by symbol, by name, each symbol's in order of time, then seq."""
         columns = known_columns(self.declaration, columns)
         found = self.select(terms, tuple(dict.fromkeys((*columns, "sym"))))
-        names = found["sym"].names
-        rank = np.empty(len(names), dtype=np.int32)
-        rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-        ranks = rank[found["sym"].codes]
-        if (ranks[1:] < ranks[:-1]).any():
-            found = taken(found, order_by_code(ranks))
+        order = ranks(found["sym"])
+        if (order[1:] < order[:-1]).any():
+            found = taken(found, order_by_code(order))
         return {name: found[name] for name in columns}
 
     def parts(self, terms: Terms, columns: Sequence[str]) -> Iterable[Columns]:

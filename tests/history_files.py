@@ -85,7 +85,9 @@ def write_file(folder: Path, path: str, table: Table, rows: list[Row]) -> File:
     days = sorted(_day(row) for row in rows)
     with PartitionFile(folder, path, table, days[0], days[-1], schema) as file:
         file.write(pa.table([_array([r.get(f.name) for r in ordered], f.type) for f in schema], schema=schema))
-        return file.finish()
+        made = file.finish()
+        file.place()
+        return made
 
 
 def _parts(folder: Path, rows: dict[Table, list[Row]], closed: int, through: int, ends: Sequence[int]) -> list[Part]:
