@@ -13,8 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
-from feedhandler.recording import NUMBERS, TEXTS, Reader
-from feedhandler.recording_values import interval_ns
+from plant.recording import NUMBERS, TEXTS, Reader
+from plant.recording_values import interval_ns
 
 
 class RecordedFeed:

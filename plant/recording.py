@@ -1,19 +1,23 @@
-"""Recorded files as rows of one table: CSV (also .csv.gz) and Parquet in, columns in order of time out.
+"""Recorded files as rows of one table: CSV (also .csv.gz), Excel and Parquet in, columns in order of time out.
 
 A file of somebody else's making has other names, other clocks and broken lines. Names are found by alias or given,
 times become UTC nanoseconds, numbers are read from the file's own text, and a row that cannot be read is left out and
-counted while its neighbours are kept. How single values are read is in `recording_values.py`.
+counted while its neighbours are kept. How files are opened is in `recording_files.py`, how single values are read in
+`recording_values.py`.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from feedhandler.recording_values import Rejects, interval_ns, open_file, read_numbers, read_texts, read_times, scaled
+from plant.recording_files import open_file
+from plant.recording_values import Rejects, interval_ns, read_numbers, read_texts, read_times, scaled
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "bars": ("open", "high", "low", "close", "volume"),
@@ -39,12 +43,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
 
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?|")
+_DAY_ALONE = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
+"""What stands behind a date that a sheet keeps as a moment."""
+
 
 @dataclass(frozen=True)
 class Recording:
     """Rows in order of time: `time` int64 UTC ns, `sym` int32 codes into `names`, `numbers` float64, `texts` str.
 
-    `skipped` rows could not be read; `reason` is the first one's file, row, column, what was expected and found.
+    lines     int64, where each row stands in its file; `unit` says what is counted: "line" or "row"
+    skipped   rows that could not be read; `reasons` are (line, why) of the first of them
+    reason    the first of these, with the file's name
+    where     our column name to the file's
     """
 
     time: np.ndarray
@@ -52,20 +63,29 @@ class Recording:
     names: np.ndarray
     numbers: dict[str, np.ndarray]
     texts: dict[str, list[str]]
+    lines: np.ndarray
     skipped: int
     reason: str
+    reasons: list[tuple[int, str]]
+    unit: str
+    where: dict[str, str]
 
     def only(self, symbols: Collection[str]) -> "Recording":
         """Return the rows of `symbols`, in the same order."""
-        kept = np.isin(self.sym, [code for code, name in enumerate(self.names) if name in symbols])
+        return self._taken(np.isin(self.sym, [code for code, name in enumerate(self.names) if name in symbols]))
+
+    def in_order(self) -> "Recording":
+        """Return the rows in order of time, those of one time as they stand."""
+        return self._taken(np.argsort(self.time, kind="stable"))
+
+    def _taken(self, rows: np.ndarray) -> "Recording":
         return replace(
             self,
-            time=self.time[kept],
-            sym=self.sym[kept],
-            numbers={name: values[kept] for name, values in self.numbers.items()},
-            texts={
-                name: [text for text, keep in zip(each, kept, strict=True) if keep] for name, each in self.texts.items()
-            },
+            time=self.time[rows],
+            sym=self.sym[rows],
+            numbers={name: values[rows] for name, values in self.numbers.items()},
+            texts={name: np.array(each, dtype=object)[rows].tolist() for name, each in self.texts.items()},
+            lines=self.lines[rows],
         )
 
 
@@ -86,30 +106,34 @@ class Reader:
 
         Raises ValueError that names the file, and what it has, when a file or a column is missing or unreadable.
         """
-        parts = [self._read_file(path) for path in paths]
-        order = np.argsort(np.concatenate([part.time for part in parts]), kind="stable")
+        parts = [self.file(path) for path in paths]
         names = sorted({name for part in parts for name in part.names})
         code = {name: number for number, name in enumerate(names)}
         codes = [np.array([code[name] for name in part.names], dtype=np.int32)[part.sym] for part in parts]
-        texts = {name: [text for part in parts for text in part.texts[name]] for name in TEXTS[self.table]}
         return Recording(
-            time=np.concatenate([part.time for part in parts])[order],
-            sym=np.concatenate(codes)[order],
+            time=np.concatenate([part.time for part in parts]),
+            sym=np.concatenate(codes),
             names=np.array(names, dtype=object),
-            numbers={name: np.concatenate([part.numbers[name] for part in parts])[order] for name in parts[0].numbers},
-            texts={name: [values[row] for row in order] for name, values in texts.items()},
+            numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers},
+            texts={name: [text for part in parts for text in part.texts[name]] for name in TEXTS[self.table]},
+            lines=np.concatenate([part.lines for part in parts]),
             skipped=sum(part.skipped for part in parts),
             reason=next((part.reason for part in parts if part.reason), ""),
-        )
+            reasons=[each for part in parts for each in part.reasons],
+            unit=parts[0].unit,
+            where=parts[0].where,
+        ).in_order()
 
-    def _read_file(self, path: Path) -> Recording:
+    def file(self, path: Path) -> Recording:
+        """Return the rows of one file, in its order. Raises ValueError as `read` does."""
         file = open_file(path)
         where = self._locate(path, file.names)
-        rows = file.read(sorted(set(where.values())))
+        clock = _clock_of(file.names, where["time"])
+        rows = file.read(sorted({*where.values(), *clock}))
         count = rows.num_rows
-        rejects = Rejects(path.name, count)
+        rejects = Rejects(file)
 
-        times = read_times(rows[where["time"]], self.time_zone, rejects)
+        times = read_times(_dated(rows, where["time"], clock), self.time_zone, rejects)
         numbers = {}
         for name in NUMBERS[self.table]:
             fixed = self.columns.get(name)
@@ -128,14 +152,19 @@ class Reader:
 
         kept = ~rejects.rows
         codes, names = pd.factorize(np.array(syms, dtype=object)[kept])
+        reasons = rejects.reasons
         return Recording(
             time=times[kept],
             sym=codes.astype(np.int32),
             names=names,
             numbers={name: values[kept] for name, values in numbers.items()},
             texts={name: [text for text, keep in zip(each, kept, strict=True) if keep] for name, each in texts.items()},
-            skipped=len(file.broken) + int(rejects.rows.sum()),
-            reason=rejects.reason or "".join(file.broken[:1]),
+            lines=file.lines[kept],
+            skipped=rejects.count,
+            reason=f"{path.name}, {file.unit} {reasons[0][0]:,}, {reasons[0][1]}" if reasons else "",
+            reasons=reasons,
+            unit=file.unit,
+            where={**where, **({"time": " + ".join(clock)} if clock else {})},
         )
 
     def _locate(self, path: Path, found: Sequence[str]) -> dict[str, str]:
@@ -178,3 +207,20 @@ class Reader:
 
 def _fold(name: str) -> str:
     return re.sub(r"\s+", "_", name.strip().lower())
+
+
+def _clock_of(names: Sequence[str], time: str) -> tuple[str, ...]:
+    """Return the two columns of a time that is divided into date and time of day; empty if it is not."""
+    folded = {_fold(name): name for name in reversed(names)}
+    pair = tuple(folded[name] for name in ("date", "time") if name in folded)
+    return pair if len(pair) == 2 and time in pair else ()
+
+
+def _dated(rows: Any, time: str, clock: tuple[str, ...]) -> Any:
+    """Return the column of times; if the column `time` holds times of day, with the dates ahead of them."""
+    if not clock:
+        return rows[time]
+    dates, times = (read_texts(rows[name]) for name in clock)
+    if not all(_TIME_OF_DAY.fullmatch(text.strip()) for text in times):
+        return rows[time]
+    return pa.array([f"{_DAY_ALONE.sub('', d.strip())} {t.strip()}" for d, t in zip(dates, times, strict=True)])
