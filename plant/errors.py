@@ -9,6 +9,7 @@
     ├── WireError              bytes that are not ours, or are damaged
     ├── JournalError           the journal cannot be opened, read or written
     │   └── JournalLocked      another tickerplant holds it
+    ├── HistoryError           a file of the history is missing, damaged or cannot be written
     ├── QueryError             the question is wrong
     │   └── QueryLimit         the question is right but too large or too slow
     ├── Refused                a peer answered, and said no
@@ -72,6 +73,10 @@ class JournalError(PlantError):
 
 class JournalLocked(JournalError):
     """Another tickerplant has this journal open."""
+
+
+class HistoryError(PlantError):
+    """A file of the history is missing, damaged, or cannot be written."""
 
 
 class QueryError(PlantError):
