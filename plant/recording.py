@@ -6,11 +6,14 @@ counted while its neighbours are kept. How files are opened is in `recording_fil
 `recording_values.py`.
 """
 
+import glob
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -30,16 +33,20 @@ TEXTS: dict[str, tuple[str, ...]] = {"bars": ("interval",), "trades": ("trade_id
 """Text columns that a file may have."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "date"),
-    "sym": ("symbol", "ticker", "instrument"),
-    "price": ("last", "last_price"),
-    "size": ("quantity", "qty", "amount"),
-    "volume": ("vol",),
-    "bid": ("bid_price",),
-    "ask": ("ask_price",),
-    "bid_size": ("bid_quantity", "bid_qty"),
-    "ask_size": ("ask_quantity", "ask_qty"),
-    "trade_id": ("tradeid", "id"),
+    "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "open_time", "ts_event", "date"),
+    "sym": ("symbol", "ticker", "instrument", "pair"),
+    "open": ("o", "open_price", "first"),
+    "high": ("h", "high_price", "max"),
+    "low": ("l", "low_price", "min"),
+    "close": ("c", "close_price", "last"),
+    "price": ("last", "last_price", "trade_price"),
+    "size": ("quantity", "qty", "amount", "volume", "last_size"),
+    "volume": ("vol", "v", "qty"),
+    "bid": ("bid_price", "best_bid", "bidprice"),
+    "ask": ("ask_price", "best_ask", "askprice", "offer"),
+    "bid_size": ("bid_quantity", "bid_qty", "bidsize", "bid_volume"),
+    "ask_size": ("ask_quantity", "ask_qty", "asksize", "ask_volume"),
+    "trade_id": ("tradeid", "id", "trade_no"),
 }
 """Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
 
@@ -91,15 +98,48 @@ class Recording:
 
 @dataclass(frozen=True)
 class Reader:
-    """How files are read; the fields are the arguments of `RecordedFeed` of the same names."""
+    """How files are read.
+
+    table       "bars", "trades" or "quotes"
+    columns     our name -> the file's name of it ({"time": "datetime"}), or a number for all rows ({"volume": 0});
+                usual names (`ALIASES`) are found without it
+    sym         of all rows; without it the file's column, or else the file's name up to the first "_" or "." decides
+    interval    of bars whose file has no such column
+    time_zone   of times without an offset
+    stamp       "start" or "end": which edge of its interval a bar is stamped with in the file; `time` is the start
+    scale       our name -> factor ({"price": 1e-4} for prices in hundredths of a cent)
+
+    Raises ValueError for an argument that cannot be used.
+    """
 
     table: str
-    columns: Mapping[str, str | float]
-    sym: str | None
-    interval: str
-    time_zone: str
-    stamp: str
-    scale: Mapping[str, float]
+    columns: Mapping[str, str | float] = field(default_factory=dict)
+    sym: str | None = None
+    interval: str = "1m"
+    time_zone: str = "UTC"
+    stamp: str = "start"
+    scale: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        table, stamp = self.table, self.stamp
+        if table not in NUMBERS:
+            raise ValueError(f"table: expected one of {', '.join(NUMBERS)}, found {table!r}")
+        names = ("time", "sym", *NUMBERS[table], *TEXTS[table])
+        for option, mapping, known in (("columns", self.columns, names), ("scale", self.scale, NUMBERS[table])):
+            if unknown := sorted(set(mapping) - set(known)):
+                raise ValueError(f"{option}: {table} has {', '.join(known)}, found {', '.join(map(repr, unknown))}")
+        for name, given in self.columns.items():
+            if not isinstance(given, str) and (name not in NUMBERS[table] or isinstance(given, bool)):
+                raise ValueError(f"columns: expected the name of a column for {name}, found {given!r}")
+        if stamp not in ("start", "end") or (stamp == "end" and table != "bars"):
+            raise ValueError(f'stamp: expected "start", or "end" for bars, found {stamp!r} for {table}')
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError) as error:
+            raise ValueError(
+                f"time_zone: expected a name such as America/New_York, found {self.time_zone!r}"
+            ) from error
+        interval_ns(self.interval)
 
     def read(self, paths: Sequence[Path]) -> Recording:
         """Return the rows of all `paths`, merged by time; rows of one time stay in the order of paths, then of file.
@@ -203,6 +243,20 @@ class Reader:
 
     def _name(self, path: Path) -> str:
         return self.sym or re.split(r"[_.]", path.name)[0]
+
+
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of a path or of a pattern ("data/*_1min.csv"), by name; raises ValueError if none matches.
+
+    A file whose own name has a bracket in it is meant as it stands.
+    """
+    text = os.fspath(path)
+    if not glob.has_magic(text) or Path(text).exists():
+        return [Path(text)]
+    found = sorted(glob.glob(text, recursive=True))
+    if not found:
+        raise ValueError(f"paths: no file matches {text} (looked in {Path.cwd()})")
+    return [Path(each) for each in found]
 
 
 def _fold(name: str) -> str:

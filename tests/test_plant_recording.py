@@ -13,8 +13,7 @@ from plant.recording_files import KEPT_REASONS, open_file
 
 
 def read(path: Path, table: str = "trades", **options: Any) -> Recording:
-    given = {"columns": {}, "sym": None, "interval": "1m", "time_zone": "UTC", "stamp": "start", "scale": {}, **options}
-    return Reader(table, **given).file(path)
+    return Reader(table, **options).file(path)
 
 
 def sheet(path: Path, rows: list[list[Any]]) -> Path:
