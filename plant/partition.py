@@ -3,7 +3,7 @@
     history/catalogue.json                                     the one truth, replaced by rename
     history/<table>/month=2026-11/2026-11-20.<cut>.parquet     a day; <cut>: seq of the end of day that wrote it
     history/<table>/month=2026-10/2026-10.<cut>.parquet        a month of a small table
-    history/parts/<table>/<first>-<last>.parquet               rows of the journal's seqs first to last, not closed yet
+    history/parts/<table>/<first>-<last>.<day>.parquet         a day's rows of the seqs first to last, not closed yet
     history/replaced/<table>/<cut>.parquet                     rows that were replaced after their day was closed
     history/lock                                               held by the process that writes
 
@@ -62,7 +62,8 @@ class File:
     crc                      CRC-32 (zlib) of all its bytes
     first_seq, last_seq      smallest and largest seq of its rows
     first_time, last_time    smallest and largest time of its rows, ns since 1970 UTC
-    first_day, last_day      days it holds, "2026-11-20"; the same unless it is a month, a part or of replaced
+    first_day, last_day      days it holds, "2026-11-20"; the same unless it is a month or of replaced
+    row_sum                  plant.rowsum.row_sum of its rows
     """
 
     table: str
@@ -76,11 +77,12 @@ class File:
     last_time: int
     first_day: str
     last_day: str
+    row_sum: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """All rows of the journal's seqs `first` to `last` that are not closed yet: one file for each table that has any.
+    """All rows of the journal's seqs `first` to `last` that are not closed yet: one file for each table and day.
 
     `record_crc` is the header_crc of the record `last` in the journal (0: it was not seen), by which a journal that
     lost its tail is noticed; `verified`, whether the files were compared with the journal.
@@ -94,6 +96,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """An end of day that was met in the stream and is not closed yet: its seq, which is the cut, and its day."""
+
+    seq: int
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """What of the history counts. Empty for a plant that has none yet.
 
@@ -101,6 +111,8 @@ class Catalogue:
     through      every row with seq <= through is in `parts` or `files`, and none beyond
     closed       seq of the last end of day whose days are published; parts begin behind it
     closed_day   the day it ended, "" for none
+    ended_day    the last day that was ended, or that lay behind when this history began; "" before it began
+    ends         ends of day that are not closed yet
     files        days and months, sorted by table and day
     replaced     rows that were amended or replaced after their day was closed
     """
@@ -109,6 +121,8 @@ class Catalogue:
     through: int = 0
     closed: int = 0
     closed_day: str = ""
+    ended_day: str = ""
+    ends: tuple[End, ...] = ()
     parts: tuple[Part, ...] = ()
     files: tuple[File, ...] = ()
     replaced: tuple[File, ...] = ()
@@ -188,6 +202,7 @@ class Catalogue:
             return cls(
                 **{
                     **fields,
+                    "ends": tuple(End(**e) for e in fields["ends"]),
                     "parts": tuple(parts),
                     "files": _files(fields["files"]),
                     "replaced": _files(fields["replaced"]),
@@ -231,9 +246,9 @@ def day_path(table: str, day: str, cut: int) -> str:
     return f"{table}/month={day[:7]}/{day}.{cut}{SUFFIX}"
 
 
-def part_path(table: str, first: int, last: int) -> str:
-    """Return where the part of a table is that holds its rows of the journal's seqs `first` to `last`."""
-    return f"{PARTS}/{table}/{first:020d}-{last:020d}{SUFFIX}"
+def part_path(table: str, first: int, last: int, day: str) -> str:
+    """Return where the part of a table is that holds a day's rows of the journal's seqs `first` to `last`."""
+    return f"{PARTS}/{table}/{first:020d}-{last:020d}.{day}{SUFFIX}"
 
 
 def replaced_path(table: str, cut: int) -> str:

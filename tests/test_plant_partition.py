@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from plant.errors import HistoryError
-from plant.partition import CATALOGUE, Catalogue, File, Part, day_path, locked, part_path, partition_schema
+from plant.partition import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
 from plant.schema import schema_of
 
 
 def file_of(path: str, table: str = "trades", day: str = "2026-11-20") -> File:
-    return File(table, path, 3, 100, 7, 1, 9, 5, 6, day, day)
+    return File(table, path, 3, 100, 7, 1, 9, 5, 6, day, day, 2**64 - 1)
 
 
 def test_a_catalogue_that_was_saved_is_loaded_as_it_was(tmp_path: Path) -> None:
-    part = Part(10, 20, 5, True, (file_of(part_path("trades", 10, 20)),))
+    part = Part(10, 20, 5, True, (file_of(part_path("trades", 10, 20, "2026-11-20")),))
     made = Catalogue().changed(
         through=20,
         closed=9,
@@ -28,7 +28,7 @@ def test_a_catalogue_that_was_saved_is_loaded_as_it_was(tmp_path: Path) -> None:
     made.save(tmp_path)
     assert Catalogue.load(tmp_path) == made
     assert [f.path for f in made.days_of("trades")] == ["a", "b"]
-    assert [f.path for f in made.parts_of("trades")] == [part_path("trades", 10, 20)]
+    assert [f.path for f in made.parts_of("trades")] == [part_path("trades", 10, 20, "2026-11-20")]
     assert (made.generation, made.tables, made.parts_of("quotes")) == (1, ["trades"], [])
     assert [p.name for p in tmp_path.iterdir()] == [CATALOGUE]
 
