@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail, keys, journal."""
+"""The command `plant`: up, down, status, query, tail, keys, journal, import."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from plant import journal_cli, sockets
+from plant import import_cli, journal_cli, sockets
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
@@ -34,6 +34,7 @@ app = typer.Typer(
     help="A kdb-style tick plant: start it, look at it, ask it.",
 )
 app.add_typer(journal_cli.app, name="journal")
+app.add_typer(import_cli.app)
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
 

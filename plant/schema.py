@@ -379,9 +379,9 @@ TABLES = (
     file       text    the file's name
     state      symbol  begun or finished
     rows       int     rows to be written, or written
-    duplicates int     rows of the file that were known
+    duplicates int     rows of the file that were there already
     rejected   int     rows of the file that were no good rows
-    known      text    which rows of the file were in the history when it began: bits, zlib, base64
+    left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
     """,
     ),
 )
