@@ -1,13 +1,11 @@
 """The command `plant import`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 from plant import sockets
@@ -16,14 +14,9 @@ from plant.errors import BadRows, Unavailable
 from plant.importing import FileRows, compare, doubled_lines, publish, read_file, until_seen
 from plant.recording import Reader, files_of
 from plant.settings import load
+from plant.terminal import Config, Step, err, out, steps
 
 app = typer.Typer()
-out = Console(width=140)
-err = Console(stderr=True)
-
-Step = Callable[[str], Callable[[int, int], None]]
-"""Begins a step of the work, by what is shown; returns what is told how many rows of how many are done."""
-
 EXIT_NOTHING_GOOD = 1
 """Exit code if a file has rows, and none of them can be used."""
 
@@ -51,9 +44,7 @@ def import_command(
     ] = False,
     write: Annotated[bool, typer.Option("--write/--dry-run", help="Write; without it nothing is.")] = False,
     errors: Annotated[int, typer.Option(help="Show so many rejected rows and duplicates of each file.")] = 10,
-    config: Annotated[
-        str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
-    ] = None,
+    config: Config = None,
 ) -> None:
     """Take files of bars, trades or quotes into history; without --write, only tell what would be done.
 
@@ -74,7 +65,8 @@ def import_command(
     useless = False
     with _history(config, write) as db:
         for path in paths:
-            with _steps(path.name) as step:
+            with steps(path.name) as step:
+                step("reading")
                 file = read_file(reader, declared, path, source, earlier, drop_alike)
                 rows = _import(file, db, drop_alike, step, config) if write else _compare(file, db, drop_alike, step)
             _tell(file, reader, errors)
@@ -125,20 +117,6 @@ def _history(config: str | None, needed: bool) -> Iterator[Any]:
         return
     with db:
         yield db
-
-
-@contextmanager
-def _steps(name: str) -> Iterator[Step]:
-    """Show how far each step of the work on a file is."""
-    columns = (TextColumn(f"{name}: {{task.description}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def step(what: str) -> Callable[[int, int], None]:
-            progress.reset(task, description=what, total=None)
-            return lambda done, of: progress.update(task, completed=done, total=of)
-
-        yield step
 
 
 def _tell(file: FileRows, reader: Reader, most: int) -> None:

@@ -15,29 +15,34 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Columns, Symbols, Texts, arrow_column
+from plant.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.errors import BadRows, PlantError, Unavailable
 from plant.publishing import Publisher
 from plant.recording import Reader, Recording
 from plant.recording_files import KEPT_REASONS
 from plant.rowsum import row_hashes
 from plant.schema import Table
-from plant.slicing import SLICE_ROWS, time_slices
+from plant.slicing import time_slices
 
 TABLE = "imports"
-PUBLISH_ROWS = 20_000
+PUBLISH_ROWS = 2_000
 """Rows handed to the publisher at once; between them, an import can be interrupted."""
 
 _RANK = np.uint64(0x9E3779B97F4A7C15)
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int | None], None]
 """Told how many rows of how many are done."""
+
+
+def _quietly(done: int, of: int | None) -> None:
+    """Tell nobody."""
 
 
 @dataclass
@@ -151,14 +156,14 @@ def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.nda
     return ranked
 
 
-def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = lambda done, of: None) -> None:
+def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = _quietly) -> None:
     """Find out which rows of a file the plant knows: sets `known` and `differing`. `db` is a connection."""
     syms, times = file.columns["sym"], file.columns["time"]
     done = 0
     for code in np.unique(syms.codes).tolist():
         rows = np.flatnonzero(syms.codes == code)
         sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
-        for start, stop, _ in time_slices(db, file.table.name, sym, first, end, SLICE_ROWS):
+        for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
             inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
             inside = inside[~file.doubled[inside]]
             if len(inside):
@@ -172,7 +177,7 @@ def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progres
         progress(done, len(file))
 
 
-def publish(feed: Publisher, db: Any, file: FileRows, progress: Progress = lambda done, of: None) -> int:
+def publish(feed: Publisher, db: Any, file: FileRows, progress: Progress = _quietly) -> int:
     """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
 
     feed   a publisher called `file.name`, connected
@@ -194,7 +199,7 @@ def publish(feed: Publisher, db: Any, file: FileRows, progress: Progress = lambd
     first = max(accepted - 1, 0)
     for start in range(first, len(wanted), PUBLISH_ROWS):
         some = wanted[start : start + PUBLISH_ROWS]
-        feed.publish(file.table.name, {name: column[some] for name, column in file.columns.items()})
+        feed.publish(file.table.name, taken(file.columns, some))
         progress(start + len(some), len(wanted))
     feed.publish(TABLE, _note(file, "finished", ""))
     feed.flush(120.0)
