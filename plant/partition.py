@@ -94,6 +94,11 @@ class Part:
     verified: bool = False
     files: tuple[File, ...] = ()
 
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(f.rows for f in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -111,6 +116,7 @@ class Catalogue:
     through      every row with seq <= through is in `parts` or `files`, and none beyond
     closed       seq of the last end of day whose days are published; parts begin behind it
     closed_day   the day it ended, "" for none
+    closed_rows  rows that came up to it since the one before
     ended_day    the last day that was ended, or that lay behind when this history began; "" before it began
     ends         ends of day that are not closed yet
     files        days and months, sorted by table and day
@@ -121,6 +127,7 @@ class Catalogue:
     through: int = 0
     closed: int = 0
     closed_day: str = ""
+    closed_rows: int = 0
     ended_day: str = ""
     ends: tuple[End, ...] = ()
     parts: tuple[Part, ...] = ()
@@ -269,11 +276,13 @@ def partition_schema(table: Table) -> pa.Schema:
 
 def replaced_schema(table: Table) -> pa.Schema:
     """Return the columns of a table's files in replaced: also the seq of the row that replaced it, and why."""
-    return (
-        partition_schema(table)
-        .append(pa.field("replaced_by", pa.int64(), False))
-        .append(pa.field("reason", pa.string(), False))
-    )
+    return told_schema(partition_schema(table))
+
+
+def told_schema(schema: pa.Schema) -> pa.Schema:
+    """Return columns with replaced_by and reason behind them."""
+    schema = schema.append(pa.field("replaced_by", pa.int64(), False))
+    return schema.append(pa.field("reason", pa.string(), False))
 
 
 def _files(found: list[dict[str, Any]]) -> tuple[File, ...]:

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -32,10 +31,10 @@ _DELTA = ("time", "seq", "received", "replaced_by")
 class PartitionFile:
     """A file of rows of `table` in the making, at `path` within the history's `folder`.
 
-    `write` takes rows in the order they are to have; `finish` makes the file durable, reads it back, puts it in place
-    and returns what the catalogue says of it. `notes` go into the file's metadata, with the table's declaration. As a
-    context manager it removes what is half done. Raises HistoryError if it cannot be written, or is not read as it was
-    written; nothing is in place then.
+    `write` takes rows in the order they are to have; `finish` makes the file durable, reads it back, and returns what
+    the catalogue says of it; `place` gives it its name. `notes` go into the file's metadata, with the table's
+    declaration. As a context manager it removes what is not in place at the end. Raises HistoryError if it cannot be
+    written, or is not read as it was written.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class PartitionFile:
         self._times: list[tuple[int, int]] = []
         fields = {"table": table.declaration(), "first_day": first_day, "last_day": last_day, **notes}
         self.schema = (schema or partition_schema(table)).with_metadata({METADATA: json.dumps(fields).encode()})
-        self._writer: pq.ParquetWriter | None = None
         try:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._partial, self.schema, **_options(self.schema))
@@ -67,7 +65,6 @@ class PartitionFile:
         """Add rows, sorted by sym; those of one symbol may come in several pieces, and then have row groups apart."""
         if not rows.num_rows:
             return
-        assert self._writer is not None
         rows = rows.select(self.schema.names).cast(self.schema)
         self.rows += rows.num_rows
         self.row_sum = (self.row_sum + row_sum(rows)) % MODULUS
@@ -80,32 +77,37 @@ class PartitionFile:
         except OSError as error:
             raise self._failed(error) from None
 
+    def cover(self, first_day: str, last_day: str) -> None:
+        """Note that there are rows of other days, too."""
+        self.first_day, self.last_day = min(self.first_day, first_day), max(self.last_day, last_day)
+
     def finish(self) -> File:
-        """Put the file in place; see the class."""
-        assert self._writer is not None
+        """Make the file durable, and read it back; see the class."""
         try:
             self._writer.close()
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
             made = self._described()
             check_file(self._partial, made)
+        except OSError as error:
+            raise self._failed(error) from None
+        return made
+
+    def place(self) -> None:
+        """Give the finished file its name."""
+        try:
             self._partial.rename(self.folder / self.path)
             sync_folder(self._partial.parent)
         except OSError as error:
             raise self._failed(error) from None
-        self._writer = None
-        return made
 
     def __enter__(self) -> "PartitionFile":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(OSError):  # the disk is full, which has been told, and the file goes away
-                self._writer.close()
-            self._partial.unlink(missing_ok=True)
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # the disk is full, which has been told, and the file goes away
+            self._writer.close()
+        self._partial.unlink(missing_ok=True)
 
     def _described(self) -> File:
         first_seq, last_seq = min(s[0] for s in self._seqs), max(s[1] for s in self._seqs)
@@ -167,12 +169,15 @@ def row_groups(path: Path) -> Iterator[pa.Table]:
         raise HistoryError(f"{path}: cannot be read: {error}; restore it, or plant rebuild") from None
 
 
-def declared_in(schema: pa.Schema) -> Table:
-    """Return the declaration of the table that a file has in its metadata. Raises HistoryError."""
+def declared_of(path: Path) -> Table:
+    """Return the declaration of the table that a file was written with. Raises HistoryError."""
     try:
-        return Table.declared(json.loads(schema.metadata[METADATA])["table"])
-    except (KeyError, TypeError, ValueError):
-        raise HistoryError(f"expected a file of the history, found one without the metadata {METADATA!r}") from None
+        metadata = pq.read_schema(path).metadata or {}
+        return Table.declared(json.loads(metadata[METADATA])["table"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise HistoryError(
+            f"{path}: cannot tell which table this is: {error!r}; restore it, or plant rebuild"
+        ) from None
 
 
 def groups_of(rows: pa.Table) -> Iterator[tuple[int, int]]:
@@ -198,7 +203,7 @@ def symbol_codes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with exactly the columns of `schema`, null where they lack one; raises HistoryError for another type."""
+    """Return rows with exactly the columns of `schema`, null where they lack one; raises HistoryError."""
     columns = []
     for wanted in schema:
         if wanted.name not in rows.column_names:

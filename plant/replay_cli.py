@@ -49,7 +49,7 @@ def replay(
         refuse_same(settings, target)
     schema = settings.table_schema
     tables = tables_of(schema, table or ())
-    start, end = bounds_of(Days(settings.hdb.roll_at, settings.hdb.time_zone), day)
+    start, end = bounds_of(settings.days, day)
     with connect(config=config, frames="arrow", timeout_s=60.0) as db:
         rows = rows_of(db, schema, tables, sym or None, start, end)
         if printed:

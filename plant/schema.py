@@ -359,6 +359,16 @@ TABLES = (
     """,
     ),
     _table(
+        "days",
+        """
+    day        text    the day of the plant, e.g. 2026-11-20
+    state      symbol  end: it ends behind this row; closed: its files are in place; failed: they cannot be made now
+    last_seq   int     closed, failed: sequence number of the row that ended it
+    rows       int     closed: rows that came since the end before
+    detail     text    failed: why; closed: how long it took
+    """,
+    ),
+    _table(
         "amendments",
         """
     table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
@@ -385,7 +395,8 @@ TABLES = (
     """,
     ),
 )
-"""The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber."""
+"""The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber; in
+days who said it."""
 
 
 def schema_of(extra: Iterable[Table] = ()) -> Schema:
