@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows
+from plant.partition import told_schema
 from plant.schema import META_COLUMNS, Table
 
 TABLE = "amendments"
@@ -66,12 +67,15 @@ class Applied:
 
     rows        the rows in force
     replaced    what was there before: the same columns, then replaced_by (seq of the amendment) and reason
+    made        the rows that amendments made, those that a later one replaced too: `rows` are those given, without
+                `replaced`, with `made`
     unmatched   amendments whose row is not among those given: it was revised meanwhile, lies elsewhere, or would become
                 what its table does not hold
     """
 
     rows: pa.Table
     replaced: pa.Table
+    made: pa.Table
     unmatched: list[Amendment] = field(default_factory=list)
 
 
@@ -127,12 +131,11 @@ def apply(table: Table, rows: pa.Table, amendments: Iterable[Amendment]) -> Appl
     wanted = [a for a in amendments if a.table == table.name]
     slots = _Slots(rows, wanted)
     unmatched = [a for a in wanted if _complaint(table, a.changes) or not slots.amend(a)]
-    replaced_schema = rows.schema.append(pa.field("replaced_by", pa.int64(), False))
-    replaced_schema = replaced_schema.append(pa.field("reason", pa.string(), False))
-    replaced = pa.Table.from_pylist(slots.replaced, schema=replaced_schema)
+    replaced = pa.Table.from_pylist(slots.replaced, schema=told_schema(rows.schema))
+    made = pa.Table.from_pylist(slots.made, schema=rows.schema)
     if not slots.touched:
-        return Applied(rows, replaced, unmatched)
-    return Applied(_exchanged(rows, slots.touched), replaced, unmatched)
+        return Applied(rows, replaced, made, unmatched)
+    return Applied(_exchanged(rows, slots.touched), replaced, made, unmatched)
 
 
 @dataclass(eq=False)
@@ -149,6 +152,7 @@ class _Slots:
 
     def __init__(self, rows: pa.Table, amendments: Sequence[Amendment]) -> None:
         self.replaced: list[dict[str, Any]] = []
+        self.made: list[dict[str, Any]] = []
         self._slots: dict[tuple[int, int, str], list[_Slot]] = {}
         if not amendments or not rows.num_rows:
             return
@@ -179,6 +183,7 @@ class _Slots:
             slot.now = None
             return True
         slot.now = {**before, **amendment.changes, "seq": amendment.amended_by, "received": amendment.received}
+        self.made.append(slot.now)
         others = self._slots.setdefault(_name(slot.now), [])
         if slot not in others:
             others.append(slot)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.amending import Amendment, amendment, amendments_of, apply
 from plant.batch import columns_of
 from plant.errors import BadRows
 from plant.partition import partition_schema, replaced_schema
+from plant.rowsum import MODULUS, row_sum
 from plant.schema import Table, schema_of
 
 SCHEMA = schema_of()
@@ -145,6 +146,7 @@ ROWS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from("AB"), st.integers(
 ASKED = st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(1, 3)), max_size=8)
 
 
+@settings(deadline=None)
 @given(ROWS, ASKED)
 def test_amending_equals_a_plain_list_in_which_rows_are_exchanged(
     given_rows: list[tuple[int, str, int, int]], asked: list[tuple[int, int | None]]
@@ -168,3 +170,6 @@ def test_amending_equals_a_plain_list_in_which_rows_are_exchanged(
     assert sorted(plain(done.rows), key=key) == sorted(left, key=key)
     assert plain(done.replaced) == replaced
     assert done.unmatched == []
+    columns = done.rows.column_names
+    gone, made = done.replaced.select(columns), done.made
+    assert (row_sum(done.rows) + row_sum(gone)) % MODULUS == (row_sum(table(rows)) + row_sum(made)) % MODULUS
