@@ -37,6 +37,19 @@ class Journaled:
         self._schema = schema
         self._days = days
 
+    def end(self) -> int:
+        """Return the seq of the last record."""
+        return int(msgpack.unpackb(self._requester.ask(ask="status")[0])["seq"])
+
+    def record_crc(self, seq: int) -> int | None:
+        """Return the header_crc of the record `seq`, None if the journal has no such record."""
+        _, chunk = self._requester.ask(ask="journal", seq=seq, max_bytes=1)
+        try:
+            header = wire.header_at(chunk, 0) if chunk else None
+        except WireError:
+            return None
+        return header.header_crc if header and header.seq == seq else None
+
     def batches(self, first: int, last: int, tables: tuple[str, ...] | None = None) -> Iterator[Batch]:
         """Yield the batches with seqs from `first` to `last`, of some tables or all. Raises HistoryError if damaged."""
         merge = Merge()

@@ -30,7 +30,7 @@ class Follower(Process):
         self.schema = settings.table_schema
         self.vitals = Vitals(self.name)
         self.tables: Mapping[str, MemoryTable] = {
-            name: MemoryTable(self.schema[name]) for name in self.serves or self.schema
+            name: MemoryTable(self.schema[name]) for name in (self.schema if self.serves is None else self.serves)
         }
         self._port = port
         self._subscriber: Subscriber | None = None
@@ -53,19 +53,25 @@ class Follower(Process):
             if self._publisher and not self._publisher.connected:
                 time.sleep(0.05)
                 return
-            self._subscriber = subscriber_of(self.settings, self.follows, name=self.name, merge=True)
+            self._subscriber = self.subscribe()
+            if self._subscriber is None:
+                return
         for batch in self._subscriber.poll(STEP_S):
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
-        self._note(
-            "no tickerplant"
-            if not self._subscriber.connected
-            else "ok"
-            if self._subscriber.caught_up
-            else "replaying the journal"
-        )
+        self._note(self.state())
         self._report(self._subscriber)
+
+    def subscribe(self) -> Subscriber | None:
+        """Return the subscriber to follow the plant with, None if that is not possible yet."""
+        return subscriber_of(self.settings, self.follows, name=self.name, merge=True)
+
+    def state(self) -> str:
+        """Return one line on how this process is; "ok" if all is well."""
+        if self._subscriber is None or not self._subscriber.connected:
+            return "no tickerplant"
+        return "ok" if self._subscriber.caught_up else "replaying the journal"
 
     def take(self, batch: Batch) -> None:
         """Take a batch of a followed table; the tables served keep it."""

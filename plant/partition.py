@@ -245,10 +245,10 @@ def locked(folder: Path) -> int:
     return fd
 
 
-def day_path(table: str, day: str, cut: int) -> str:
+def day_path(table: str, day: str, cut: int | str) -> str:
     """Return where the file of a day ("2026-11-20") or a month ("2026-11") is, relative to the history's folder.
 
-    `cut` tells it from the file that it takes the place of.
+    `cut` tells it from the file that it takes the place of; where no end of day wrote it, it is no number.
     """
     return f"{table}/month={day[:7]}/{day}.{cut}{SUFFIX}"
 
