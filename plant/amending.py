@@ -66,7 +66,7 @@ class Applied:
     """What `apply` makes of rows.
 
     rows        the rows in force
-    replaced    what was there before: the same columns, then replaced_by (seq of the amendment) and reason
+    replaced    what was there before: the same columns, then replaced_by (seq of the amendment), replaced_reason
     made        the rows that amendments made, those that a later one replaced too: `rows` are those given, without
                 `replaced`, with `made`
     unmatched   amendments whose row is not among those given: it was revised meanwhile, lies elsewhere, or would become
@@ -177,7 +177,7 @@ class _Slots:
         slot = min(found, key=lambda s: len(s.was))
         before = slot.now
         assert before is not None
-        self.replaced.append({**before, "replaced_by": amendment.amended_by, "reason": amendment.reason})
+        self.replaced.append({**before, "replaced_by": amendment.amended_by, "replaced_reason": amendment.reason})
         slot.was.append(before)
         if amendment.action == "remove":
             slot.now = None

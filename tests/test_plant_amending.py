@@ -42,7 +42,7 @@ def test_a_replaced_row_has_the_amendments_seq_and_the_old_one_is_kept_with_the_
     rows = [trade(1, "A", 5), trade(1, "A", 7, 2.0), trade(2, "A", 6), trade(1, "B", 5)]
     done = apply(TRADES, table(rows), [decided(rows[0], {"price": 9, "trade_id": "z"}, 100, "fat finger")])
     assert plain(done.rows) == [rows[1], trade(1, "A", 100, 9.0, trade_id="z", received=1000), rows[2], rows[3]]
-    assert plain(done.replaced) == [{**rows[0], "replaced_by": 100, "reason": "fat finger"}]
+    assert plain(done.replaced) == [{**rows[0], "replaced_by": 100, "replaced_reason": "fat finger"}]
     assert done.unmatched == []
     assert done.rows.schema == partition_schema(TRADES)
     assert done.replaced.schema.names == replaced_schema(TRADES).names
@@ -52,7 +52,7 @@ def test_a_removed_row_is_gone_and_kept_among_the_replaced() -> None:
     rows = [trade(1, "A", 5), trade(2, "A", 6)]
     done = apply(TRADES, table(rows), [decided(rows[0], None, 100)])
     assert plain(done.rows) == [rows[1]]
-    assert plain(done.replaced) == [{**rows[0], "replaced_by": 100, "reason": "wrong"}]
+    assert plain(done.replaced) == [{**rows[0], "replaced_by": 100, "replaced_reason": "wrong"}]
 
 
 def test_rows_alike_have_their_turn_and_a_second_round_meets_them_again() -> None:
@@ -159,7 +159,7 @@ def test_amending_equals_a_plain_list_in_which_rows_are_exchanged(
             continue
         alike = [i for i, r in enumerate(model) if r == row]
         amendments.append(decided(row, None if price is None else {"price": float(price)}, by))
-        replaced.append({**row, "replaced_by": by, "reason": "wrong"})
+        replaced.append({**row, "replaced_by": by, "replaced_reason": "wrong"})
         fresh = None if price is None else {**row, "price": float(price), "seq": by, "received": by * 10}
         model[alike[0]] = fresh
     done = apply(TRADES, table(rows), amendments)
