@@ -6,10 +6,11 @@
     3  one new catalogue names the new files and no longer the parts
 
 Until step 3 nothing that counts has changed: whatever happens before, it is done again. After it the day is closed,
-whatever happens. Days that a late row or a revision falls into are written anew with it; a row that is replaced goes to
-`replaced`, so that history can be read as it was.
+whatever happens. Days that a late row, a revision or an amendment falls into are written anew with it; a row that is
+replaced goes to `replaced`, so that history can be read as it was.
 """
 
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hdb.amendments import Amendments
 from hdb.journaled import Journaled
 from hdb.store import Store, conserved
 from plant.errors import HistoryError
@@ -54,8 +56,12 @@ class Closing:
         self.rows = sum(f.rows for f in files)
         with ExitStack() as stack:
             made = _Made(stack)
-            for name in sorted({f.table for f in files}):
-                self._table(self.store.table(name, files), [f for f in files if f.table == name], made)
+            self._amendments = Amendments(self.store, files)
+            known = {f.table for f in self.store.catalogue.files}
+            for name in sorted({f.table for f in files} | (self._amendments.tables & known)):
+                days = self.store.catalogue.days_of(name)
+                self._table(self.store.table(name, [*files, *days]), [f for f in files if f.table == name], made)
+            self._amendments.tell_unmatched()
             for file in made.pending:
                 file.place()
             return self.store.change(lambda c: self._closed(c, made))
@@ -77,8 +83,11 @@ class Closing:
         known = self.store.catalogue.days_of(table.name)
         for part in parts:
             day = part.first_day
-            old = [f for f in known if f.first_day <= day <= f.last_day]
-            groups.setdefault(old[0].path if old else day, (old, []))[1].append(part)
+            closed = [f for f in known if f.first_day <= day <= f.last_day]
+            groups.setdefault(closed[0].path if closed else day, (closed, []))[1].append(part)
+        for day in self._amendments.days_of(table.name):
+            for old in (f for f in known if f.first_day <= day <= f.last_day):
+                groups.setdefault(old.path, ([old], []))
         gone = [f for closed, _ in groups.values() for f in closed]
         for file in (*gone, *parts):
             self._go_on()
@@ -107,11 +116,12 @@ class Closing:
         path = day_path(table.name, first if first == last else first[:7], cut)
         file = made.file(PartitionFile(folder, path, table, first, last, schema, cut=cut))
         gone_rows = gone_sum = 0
-        for piece in merged(folder, table, closed, parts, schema):
+        for merged_piece in merged(folder, table, closed, parts, schema):
             self._go_on()
+            piece, fresh = self._amendments.amended(table, first, last, merged_piece)
             file.write(piece.rows)
-            gone_rows += piece.left_out.num_rows + piece.replaced.num_rows
-            gone_sum += row_sum(piece.left_out) + row_sum(piece.replaced.select(schema.names))
+            gone_rows += piece.left_out.num_rows + piece.replaced.num_rows - fresh.num_rows
+            gone_sum += row_sum(piece.left_out) + row_sum(piece.replaced.select(schema.names)) - row_sum(fresh)
             if piece.replaced.num_rows:
                 if replaced is None:
                     path = replaced_path(table.name, cut)
@@ -119,7 +129,12 @@ class Closing:
                     replaced = made.file(PartitionFile(folder, path, table, first, last, columns, cut=cut))
                 replaced.cover(first, last)
                 replaced.write(piece.replaced)
-        made.days.append(conserved(file.finish(), [*closed, *parts], gone_rows, gone_sum))
+        if file.rows:
+            made.days.append(conserved(file.finish(), [*closed, *parts], gone_rows, gone_sum))
+        else:  # every row was removed
+            nothing = dataclasses.replace((closed or parts)[0], path=file.path, rows=0, row_sum=0)
+            conserved(nothing, [*closed, *parts], gone_rows, gone_sum)
+            made.pending.remove(file)
         return replaced
 
     def _closed(self, catalogue: Catalogue, made: "_Made") -> dict[str, Any]:

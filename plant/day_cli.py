@@ -6,28 +6,24 @@ from typing import Annotated, Any
 
 import msgpack
 import typer
-from rich.console import Console
 
 from plant import sockets
 from plant.client import publisher
 from plant.errors import HistoryError, QueryError
 from plant.request import Requester
 from plant.settings import Settings, load
+from plant.terminal import Config, out
 
 NAME = "end-of-day"
 """Source under which days are ended by hand."""
 
 POLL_S = 0.1
 
-out = Console(width=140)
-
 
 def end_of_day(
     day: Annotated[str | None, typer.Argument(help="The day, e.g. 2026-11-20 (default: the present one).")] = None,
     wait: Annotated[bool, typer.Option(help="Return when the day is closed.")] = True,
-    config: Annotated[
-        str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
-    ] = None,
+    config: Config = None,
 ) -> None:
     """End a day now: its rows go to history, and the rdb lets them go. A day whose close failed is closed again.
 

@@ -287,7 +287,7 @@ def _key_codes(column: pa.ChunkedArray) -> np.ndarray:
 def _told(rows: pa.Table, replaced_by: np.ndarray) -> pa.Table:
     rows = rows.append_column(pa.field("replaced_by", pa.int64(), False), pa.array(replaced_by, pa.int64()))
     return rows.append_column(
-        pa.field("reason", pa.string(), False), pa.array([REVISED] * len(replaced_by), pa.string())
+        pa.field("replaced_reason", pa.string(), False), pa.array([REVISED] * len(replaced_by), pa.string())
     )
 
 

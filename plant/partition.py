@@ -11,9 +11,9 @@ A file is never written to once it is in the catalogue; what takes its place has
 read, stays true for as long as its files are there, and they are removed only after the next one is in place: who does
 not find a file reads the catalogue again.
 
-Every file has the columns of its table, then seq and received, and in replaced also replaced_by and reason. Rows are
-sorted by sym, time, seq, in parts too; row groups of days hold whole symbols. History covers exactly the rows with
-seq <= `through`, whichever files hold them.
+Every file has the columns of its table, then seq and received, and in replaced also replaced_by and replaced_reason.
+Rows are sorted by sym, time, seq, in parts too; row groups of days hold whole symbols. History covers exactly the rows
+with seq <= `through`, whichever files hold them.
 """
 
 import fcntl
@@ -280,9 +280,9 @@ def replaced_schema(table: Table) -> pa.Schema:
 
 
 def told_schema(schema: pa.Schema) -> pa.Schema:
-    """Return columns with replaced_by and reason behind them."""
+    """Return columns with replaced_by and replaced_reason behind them."""
     schema = schema.append(pa.field("replaced_by", pa.int64(), False))
-    return schema.append(pa.field("reason", pa.string(), False))
+    return schema.append(pa.field("replaced_reason", pa.string(), False))
 
 
 def _files(found: list[dict[str, Any]]) -> tuple[File, ...]:

@@ -368,6 +368,32 @@ TABLES = (
     detail     text    failed: why; closed: how long it took
     """,
     ),
+    _table(
+        "amendments",
+        """
+    table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
+    row_time   int     time of the row, ns since 1970 UTC
+    row_seq    int     its journal sequence number
+    row        text    its other columns, as JSON
+    action     symbol  replace or remove
+    changes    text    what it becomes: the columns that change, as JSON
+    reason     text    why
+    """,
+        (),
+        (Check("action must be replace or remove", lambda c: (c["action"] == "replace") | (c["action"] == "remove")),),
+    ),
+    _table(
+        "imports",
+        """
+    table_name symbol  table the rows went to; sym is the publisher: import-, and a digest of file and options
+    file       text    the file's name
+    state      symbol  begun or finished
+    rows       int     rows to be written, or written
+    duplicates int     rows of the file that were there already
+    rejected   int     rows of the file that were no good rows
+    left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
+    """,
+    ),
 )
 """The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber; in
 days who said it."""

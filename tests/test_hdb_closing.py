@@ -83,7 +83,7 @@ def _assert_readable_as_it_was(history: History) -> None:
     for file in history.store.catalogue.replaced:
         for row in history.rows_of(file):
             assert row["seq"] < row["replaced_by"] <= history.store.catalogue.closed
-            assert row["reason"] == "revised"
+            assert row["replaced_reason"] == "revised"
 
 
 def filled(data: Path) -> History:
@@ -157,7 +157,7 @@ def test_a_late_row_goes_into_the_day_of_its_time_under_a_new_name(tmp_path: Pat
 def test_a_row_that_is_revised_after_its_day_was_closed_is_kept_with_what_replaced_it(tmp_path: Path) -> None:
     history = filled(tmp_path)
     (file,) = history.close().replaced_of("bars")
-    assert [(r["sym"], r["seq"], r["replaced_by"], r["reason"]) for r in history.rows_of(file)] == [
+    assert [(r["sym"], r["seq"], r["replaced_by"], r["replaced_reason"]) for r in history.rows_of(file)] == [
         ("A", 6, 10, "revised")
     ]
 
