@@ -102,7 +102,12 @@ class Texts:
         return [data[a:b].decode() for a, b in pairwise(ends)]
 
 
-_DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
+_FORMS: dict[str, Any] = {
+    **{kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()},
+    "symbol": Symbols,
+    "text": Texts,
+}
+_CONTIGUOUS = (8,)
 
 Columns = dict[str, Any]
 """Column name to ndarray, Symbols or Texts, all of one length."""
@@ -214,17 +219,21 @@ def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
         return None
     columns: Columns = {}
     count = -1
-    for column in table.columns:
-        value = rows.get(column.name)
-        if type(value) is np.ndarray:
-            if value.dtype != _DTYPES.get(column.kind) or value.ndim != 1 or not value.flags.c_contiguous:
+    try:
+        for column in table.columns:
+            value, form = rows[column.name], _FORMS[column.kind]
+            if type(form) is type:
+                if type(value) is not form:
+                    return None
+            elif type(value) is not np.ndarray or value.dtype != form or value.strides != _CONTIGUOUS:
                 return None
-        elif type(value) is not (Symbols if column.kind == "symbol" else Texts) or column.fixed:
-            return None
-        if count not in (-1, len(value)):
-            return None
-        count = len(value)
-        columns[column.name] = value
+            if len(value) != count:
+                if count >= 0:
+                    return None
+                count = len(value)
+            columns[column.name] = value
+    except KeyError:
+        return None
     return columns
 
 

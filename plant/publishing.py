@@ -112,19 +112,19 @@ class Publisher:
         with self._lock:
             if self._fatal or self._closed:
                 self._check()
-            if self._outbox.bytes >= self._outbox_bytes:
+            outbox, gathering = self._outbox, self._gathering
+            if outbox.bytes >= self._outbox_bytes:
                 self._wait_for_room(timeout_s)
-            gathering = self._gathering
             if gathering is None or gathering.table.name != table:
                 gathering = self._gather(table)
             gathering.add(rows)
-            self._calls += 1
-            if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
+            self._calls = calls = self._calls + 1
+            if len(outbox.entries) < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
                 self._service()
             else:
                 gathering.own()
-                if self._calls % LOOK_EVERY == 0:
+                if not calls % LOOK_EVERY:
                     self._service()
         if self._resting:
             self._wake.set()
