@@ -35,15 +35,16 @@ class Symbols:
         self.codes = codes
 
     @classmethod
-    def of(cls, strings: Iterable[str]) -> "Symbols":
+    def of(cls, given: Iterable[str]) -> "Symbols":
         """Return the column of these strings, in order of first appearance."""
-        if type(strings) is list and strings and strings.count(strings[0]) == len(strings):
+        strings = given if isinstance(given, list | tuple) else tuple(given)
+        if strings and strings.count(strings[0]) == len(strings):
             strings[0].encode()
-            return cls(strings[:1], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
-        known: dict[str, int] = {}
-        codes = [known.setdefault(s, len(known)) for s in strings]
-        "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
-        return cls(list(known), np.array(codes, dtype=np.int32))
+            return cls([strings[0]], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
+        names = list(dict.fromkeys(strings))
+        "".join(names).encode()  # a lone surrogate is no text: say so now, as a ValueError
+        code_of = dict(zip(names, range(len(names)), strict=True))
+        return cls(names, np.fromiter(map(code_of.__getitem__, strings), np.int32, len(strings)))
 
     def copy(self) -> "Symbols":
         """Return a column that shares nothing with this one."""

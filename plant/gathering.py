@@ -118,6 +118,7 @@ class Gathering:
 
     def __init__(self, table: Table, defaults: Mapping[str, Any]) -> None:
         self.table = table
+        self.name = table.name
         self.rows = 0
         self.refused: list[BadRows] = []
         self._defaults = {**{c.name: DEFAULTS.get(c.kind) for c in table.columns}, **defaults}
@@ -129,19 +130,10 @@ class Gathering:
 
     def add(self, rows: Any) -> None:
         """Add rows in any form `plant.batch.columns_of` takes. Raises as it does, nothing added."""
-        if type(rows) is dict:
-            shape = self._shape
-            try:
-                if shape is not None and len(rows) == len(shape.names):
-                    values = shape.pick(rows)
-                    if [*map(type, values)] == shape.last and -_INT64 <= values[shape.time_at] < _INT64:
-                        self._single.append(values)
-                        self.rows += 1
-                        return
-            except KeyError:
-                pass  # as many names, but others
-            if self._add_known(rows):
-                return
+        if self.add_row(rows):
+            return
+        if type(rows) is dict and self._add_known(rows):
+            return
         columns = columns_of(self.table, rows, self._defaults)
         count = len(columns["time"])
         if not count:
@@ -152,6 +144,21 @@ class Gathering:
         self.own()
         self._last = columns
         self.rows += count
+
+    def add_row(self, row: Any) -> bool:
+        """Add a row of the same form as the last one; False, and nothing added, for anything else."""
+        shape = self._shape
+        if shape is None or type(row) is not dict or len(row) != len(shape.names):
+            return False
+        try:
+            values = shape.pick(row)
+        except KeyError:
+            return False  # as many names, but others
+        if [*map(type, values)] != shape.last or not -_INT64 <= values[shape.time_at] < _INT64:
+            return False
+        self._single.append(values)
+        self.rows += 1
+        return True
 
     def _add_known(self, row: dict[str, Any]) -> bool:
         """Add a row of another form than the last one, if it was seen before."""
