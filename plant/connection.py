@@ -25,8 +25,8 @@ class Connection:
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe, and one question does not wait for
     another; a lost connection is renewed by the next question. Every question takes `frames` and `timeout_s` of its
-    own, and raises Unavailable, QueryError, QueryLimit, Cancelled (the connection was closed meanwhile), UnknownTable or
-    UnknownColumn; WireError if it is another process that answers.
+    own, and raises Unavailable, QueryError, QueryLimit, Cancelled (the connection was closed meanwhile), UnknownTable
+    or UnknownColumn; WireError if it is another process that answers.
 
     >>> import rdb
     >>> db = rdb.connect()

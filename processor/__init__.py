@@ -19,7 +19,7 @@ def connect(address: str | None = None, **options: Any) -> Any:
 
 
 async def connect_async(address: str | None = None, **options: Any) -> Any:
-    """Return a connection to the processor whose questions are awaited (plant.aio); the terms are those of `connect`."""
+    """Return a connection to the processor whose questions are awaited (plant.aio); terms as in `connect`."""
     from plant.aio import connect_async_to
 
     return await connect_async_to("processor", address, **options)

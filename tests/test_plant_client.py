@@ -91,7 +91,7 @@ def test_a_whole_connection_may_answer_in_another_frame(address: str) -> None:
         assert isinstance(db.select("bars"), pl.DataFrame)
         assert isinstance(db.bars.tail(1), pl.DataFrame)
         assert isinstance(db.select("bars", frames="arrow"), pa.Table)
-    with pytest.raises(QueryError, match="frames must be one of pandas, arrow, polars, numpy; found 'excel'"):
+    with pytest.raises(QueryError, match=r"frames must be one of pandas, .*, numpy; found 'excel'"):
         Connection("rdb", address, frames="excel")
 
 
