@@ -146,6 +146,10 @@ class AsyncWatch:
         coming = self._coming
         try:
             found = await asyncio.shield(coming)
+        except asyncio.CancelledError:
+            if not coming.cancelled():
+                raise
+            raise StopAsyncIteration from None  # the connection was closed before a thread took it up
         finally:
             if coming.done():
                 self._coming = None

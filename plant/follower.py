@@ -118,8 +118,8 @@ class Follower(Process):
             "state": self.vitals.state,
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
-            "publish": self.settings.address(self.settings.tickerplant.publish_port),
-            "journal": self.settings.address(self.settings.tickerplant.journal_port),
+            "publish_port": self.settings.tickerplant.publish_port,
+            "journal_port": self.settings.tickerplant.journal_port,
         }
 
     def _note(self, state: str) -> None:

@@ -38,8 +38,9 @@ _COMPARE = {
 class Watch:
     """Frames of a table; `Connection.watch` makes it and says what the terms mean. Use from one thread.
 
-    The process that was asked says where its tickerplant is and up to which sequence number of the journal its tables
-    hold everything. The subscription begins behind that number, and what the first frame held already is passed over.
+    The process that was asked says which ports its tickerplant has, on the same host, and up to which sequence number
+    of the journal its tables hold everything. The subscription begins behind that number, and what the first frame held
+    already is passed over.
 
     >>> watch = db.watch("trades", "MSFT", columns=["price", "seq"], last=1)
     >>> next(watch)["price"].tolist()
@@ -65,9 +66,11 @@ class Watch:
         self._closed = False
         self._lock = threading.Lock()
         status = connection.status()
-        if "publish" not in status:
+        if not {"publish_port", "journal_port"} <= status.keys():
             raise QueryError(f"watch: {connection.address} does not say where its tickerplant is; watch the rdb")
-        schema = _schema(status["journal"])
+        host = connection.address.rpartition(":")[0]
+        publish, journal = f"{host}:{status['publish_port']}", f"{host}:{status['journal_port']}"
+        schema = _schema(journal)
         self._table: Table = schema[table]
         self._columns = self._table.names if columns is None else columns
         for name in self._columns:
@@ -80,8 +83,8 @@ class Watch:
         self._subscriber = Subscriber(
             schema,
             [table],
-            status["publish"],
-            status["journal"],
+            publish,
+            journal,
             cursor=status["seq"],
             keep=only(sym, start),
             name=f"watch {table}",
@@ -103,7 +106,7 @@ class Watch:
     def close(self) -> None:
         """Disconnect; the iteration ends, also one that waits in another thread."""
         self._closed = True
-        if self._lock.acquire(timeout=2 * LOOK_S):  # else who holds it sees that we are closed
+        if self._lock.acquire(blocking=False):  # else who holds it sees that we are closed
             self._subscriber.close()
             self._lock.release()
 
