@@ -6,7 +6,7 @@ lost.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +14,20 @@ import pyarrow as pa
 
 from hdb.history import HistoryView
 from hdb.reading import Footers, MissingFile
-from hdb.sql import HistorySql, Today
+from hdb.sql import HistorySql
 from plant import query
 from plant.answers import Answerer
-from plant.errors import QueryError
+from plant.arrow_columns import columns_from_arrow
+from plant.errors import HistoryError, QueryError
 from plant.limits import Budget
-from plant.partition import CATALOGUE, Catalogue
-from plant.schema import Schema, Table
+from plant.partition import CATALOGUE, Catalogue, File
+from plant.schema import META_COLUMNS, Schema, Table
 
 ATTEMPTS = 5
 """Versions that a question is tried on, if each is replaced while it is read."""
+
+Today = Callable[[query.Select, Budget], pa.Table]
+"""Asks the rdb for rows."""
 
 
 class Version(Mapping[str, "Stored"]):
@@ -76,14 +80,16 @@ class HistoryAnswerer:
 
     def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer. Raises HistoryError, and what plant.answers.Answerer.answer does."""
-        for attempt in range(ATTEMPTS):
+        budget = budget or Budget()
+        for _ in range(ATTEMPTS):
             version = self.version()
             try:
                 return self._answer(version, question, budget)
-            except MissingFile:
-                if attempt == ATTEMPTS - 1 or self.version() is version:
+            except (MissingFile, Released) as error:
+                if self.version() is version:
                     raise
-        raise AssertionError("the last attempt returns or raises")
+                outrun = error
+        raise outrun
 
     def version(self) -> Version:
         """Return the tables of the catalogue as it is now. Raises HistoryError if it cannot be read."""
@@ -100,7 +106,7 @@ class HistoryAnswerer:
                 self._seen = seen
             return self._version
 
-    def _answer(self, version: Version, question: query.Question, budget: Budget | None) -> pa.Table:
+    def _answer(self, version: Version, question: query.Question, budget: Budget) -> pa.Table:
         as_of = getattr(question, "as_of", None)
         tables: Mapping[str, Stored] = version
         if as_of is not None:
@@ -112,5 +118,37 @@ class HistoryAnswerer:
             tables = Version(version.catalogue, self._schema, self._folder, self._footers, as_of)
             question = replace(question, as_of=None)  # type: ignore[call-arg]
         if isinstance(question, query.Sql) and question.today:
-            return self._sql_with_today(version, question, budget)
+            if self._today is None or as_of is not None:
+                raise QueryError("today: this history is asked alone, or as of an earlier seq; ask without today")
+            whole = {name: WithToday(table.snapshot(), self._today) for name, table in version.items()}
+            found = self._sql.answer(question.query, whole, question.beyond, budget)
+            facts = {"through": version.catalogue.through, "closed": version.catalogue.closed}
+            return found.replace_schema_metadata({name: str(value) for name, value in facts.items()})
         return Answerer(tables, self._sql).answer(question, budget)
+
+
+class Released(HistoryError):
+    """Memory let go of rows that this version of the history does not hold yet; the newest one does."""
+
+
+class WithToday:
+    """A table of the history and the rows that came since, for SQL."""
+
+    def __init__(self, view: HistoryView, today: Today) -> None:
+        self.declaration = view.declaration
+        self.files = view.files
+        self._view = view
+        self._today = today
+
+    def sources(self, beyond: int, budget: Budget) -> tuple[list[File], pa.Table]:
+        """Return files, and rows in memory; see HistoryView.sources."""
+        through = max(beyond, self._view.facts["through"])
+        every = (*self.declaration.names, *META_COLUMNS)
+        rows = self._today(query.Select(self.declaration.name, columns=every, beyond=through), budget)
+        released = int((rows.schema.metadata or {}).get(b"released", 0))
+        if released > self._view.facts["through"]:
+            raise Released(
+                f"{self.declaration.name}: the rdb has let go of rows up to seq {released:,}, but history holds them "
+                f"up to {through:,} only; `plant status` tells how the hdb is"
+            )
+        return self._view.sources(beyond, budget, columns_from_arrow(rows, self.declaration, every))

@@ -20,13 +20,15 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hdb.reading import Footer, Footers, nulls
+from hdb.reading import Footer, Footers
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
+from plant.arrow_columns import nulls
 from plant.batch import Columns, arrow_column
 from plant.columns import joined, order_by_code, ranks, taken
 from plant.keyed import among, newest
+from plant.limits import Budget
 from plant.partition import Catalogue, File
-from plant.schema import Table
+from plant.schema import META_COLUMNS, Table
 from plant.view import Terms, check_where, known_columns
 
 _TIMES = ("time", "received")
@@ -40,6 +42,11 @@ class _Loose(NamedTuple):
 
     in_force: Columns
     chosen: Columns
+
+    @classmethod
+    def all_of(cls, rows: Columns) -> "_Loose":
+        """Return rows that are in force and meet all terms."""
+        return cls(rows, rows)
 
     def may_revise(self, file: File) -> bool:
         """Return whether one of them may take the place of a row of a closed file."""
@@ -140,9 +147,8 @@ class HistoryView:
         rows = self._rows if not beyond else self.count(terms)
         if not rows:
             return 0, None, None
-        files = [*self._settled, *self._parts]
-        if all(f.first_seq > beyond and (self.as_of is None or f.last_seq <= self.as_of) for f in files):
-            return rows, min(f.first_time for f in files), max(f.last_time for f in files)
+        if all(f.first_seq > beyond and (self.as_of is None or f.last_seq <= self.as_of) for f in self.files):
+            return rows, min(f.first_time for f in self.files), max(f.last_time for f in self.files)
         first, last = self.select(replace(terms, first=1), ("time",)), self.select(replace(terms, last=1), ("time",))
         return rows, int(first["time"][0]), int(last["time"][0])
 
@@ -150,6 +156,30 @@ class HistoryView:
         """Return these columns of all rows, read into memory."""
         found = self._gathered(Terms(beyond=beyond), columns)
         return pa.table({name: arrow_column(found[name], name in _TIMES) for name in columns})
+
+    @property
+    def files(self) -> list[File]:
+        """Every file with rows of this view."""
+        return [*self._settled, *self._parts]
+
+    def sources(
+        self, beyond: int = 0, budget: Budget | None = None, later: Columns | None = None
+    ) -> tuple[list[File], pa.Table]:
+        """Return all rows in two pieces: files whose rows all count, and the others, with every column, in memory.
+
+        `later`: rows that came after those of the history, with every column.
+        """
+        every = (*self.declaration.names, *META_COLUMNS)
+        terms, key = Terms(beyond=beyond, budget=budget), self.declaration.key
+        loose = self._loose(terms, every, later if key else None)
+        whole, others = [], [loose.chosen, *([] if key or later is None else [later])]
+        for file in self._reached(terms):
+            if self._takes_whole(terms, file) and not loose.may_revise(file):
+                whole.append(file)
+            else:
+                others.append(self._rows_of(file, terms, every, loose))
+        rows = joined_columns(others, every)
+        return whole, pa.table({name: arrow_column(rows[name], name in _TIMES) for name in every})
 
     @cached_property
     def _rows(self) -> int:
@@ -185,22 +215,22 @@ class HistoryView:
                 terms.budget.rows(rows)
         return joined_columns([piece for piece in found[::-1] if len(piece["time"])] or found[:1], columns)
 
-    def _loose(self, terms: Terms, columns: Sequence[str]) -> _Loose:
-        """Return the rows of parts, if the table has a key; what another part revised is not in force."""
+    def _loose(self, terms: Terms, columns: Sequence[str], later: Columns | None = None) -> _Loose:
+        """Return the rows of parts, and `later` ones, if the table has a key: the newest of each key are in force."""
         key = self.declaration.key
         columns = tuple(dict.fromkeys((*columns, "time")))
         files = [f for f in self._parts if _reaches(terms, f)]
-        if not files:
-            nothing = self._empty(tuple(dict.fromkeys((*columns, *key))))
-            return _Loose(nothing, nothing)
+        if not files and later is None:
+            return _Loose.all_of(self._empty(tuple(dict.fromkeys((*columns, *key)))))
         of_key = tuple(c for c in terms.where if c[0] in key)
         others = tuple(c for c in terms.where if c[0] not in key)
         need = tuple(dict.fromkeys((*columns, *key, "seq", *(c[0] for c in others))))
         keyed = replace(terms, where=of_key, beyond=0)
-        found = joined_columns([self._matching(file, keyed, need) for file in files], need)
-        found = taken(found, newest(found, key))
-        kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(found)
-        return _Loose(found, found if kept is None else taken(found, kept))
+        found = [self._matching(file, keyed, need) for file in files] + ([] if later is None else [later])
+        in_force = joined_columns(found, need)
+        in_force = taken(in_force, newest(in_force, key))
+        kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(in_force)
+        return _Loose(in_force, in_force if kept is None else taken(in_force, kept))
 
     def _rows_of(
         self, file: File, terms: Terms, columns: Sequence[str], loose: _Loose, pick: Pick | None = None

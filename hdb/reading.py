@@ -11,16 +11,16 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plant.batch import Columns, Symbols, Texts
+from plant.arrow_columns import columns_from_arrow, kind_of
+from plant.batch import Columns
 from plant.errors import HistoryError
 from plant.partition import File
-from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
+from plant.schema import Table
 
 FOOTER_BYTES = 256 * 2**20
 """Footers kept, as they are in the files; in memory they take several times that."""
@@ -28,11 +28,14 @@ FOOTER_BYTES = 256 * 2**20
 THREADED_GROUPS = 4
 """From so many row groups on, columns are decoded by several threads."""
 
-_INTS = {**dict.fromkeys(META_COLUMNS, "int"), "replaced_by": "int"}
-
 
 class MissingFile(HistoryError):
     """A file of the catalogue is not there: it was replaced since the catalogue was read, or is lost."""
+
+    @classmethod
+    def of(cls, path: Path) -> "MissingFile":
+        """Return the error for the file that should be at `path`."""
+        return cls(f"{path} is missing; restore it from a backup, or make the day again with `plant rebuild`")
 
 
 class Footers:
@@ -115,22 +118,17 @@ class Footer:
         return self._symbols
 
     def read(self, groups: Sequence[int], table: Table, columns: Iterable[str]) -> Columns:
-        """Return these columns of the rows of some row groups; a column that the file does not have is null.
-
-        Null is NaN among floats, masked among ints, the code -1 among symbols, and `missing` among texts.
-        """
+        """Return these columns of the rows of some row groups; a column that the file does not have is null."""
         columns = list(dict.fromkeys(columns))
         there = [name for name in columns if name in self.names]
-        kinds = {name: _kind(table, name) for name in columns}
         with _explaining(self.path), pa.OSFile(str(self.path)) as source:
-            symbols = [name for name in there if kinds[name] == "symbol"]
+            symbols = [name for name in there if kind_of(table, name) == "symbol"]
             options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
             with pq.ParquetFile(source, pre_buffer=False, **options) as opened:
                 found = opened.read_row_groups(
                     list(groups), columns=there or ["time"], use_threads=len(groups) >= THREADED_GROUPS
                 )
-            count = found.num_rows
-            return {n: _column(found.column(n), kinds[n]) if n in there else _nulls(kinds[n], count) for n in columns}
+            return columns_from_arrow(found, table, columns)
 
     def _groups_of(self, name: str) -> Iterable[int]:
         count = self.metadata.num_row_groups
@@ -152,67 +150,8 @@ class Footer:
         return stored.min_raw, stored.max_raw
 
 
-def nulls(table: Table, name: str, count: int) -> Any:
-    """Return a column of which nothing is known."""
-    return _nulls(_kind(table, name), count)
-
-
 def _meet(times: tuple[int, int], start: int | None, end: int | None) -> bool:
     return (start is None or times[1] >= start) and (end is None or times[0] < end)
-
-
-def _kind(table: Table, name: str) -> str:
-    return _INTS.get(name) or table.column(name).kind
-
-
-def _column(column: pa.ChunkedArray, kind: str) -> Any:
-    if kind == "symbol":
-        return _symbols(column)
-    if kind == "text":
-        return _texts(column)
-    if kind == "float":
-        return column.to_numpy()
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    if column.null_count:
-        return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
-    return column.to_numpy()
-
-
-def _symbols(column: pa.ChunkedArray) -> Symbols:
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
-    codes = whole.indices.cast(pa.int32())
-    codes = codes.fill_null(-1) if codes.null_count else codes
-    return Symbols(whole.dictionary.to_pylist(), codes.to_numpy())
-
-
-def _texts(column: pa.ChunkedArray) -> Texts:
-    whole = column.cast(pa.large_string()).combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.large_string())
-    missing = whole.is_null().to_numpy(zero_copy_only=False) if whole.null_count else None
-    _, offsets, data = whole.buffers()
-    ends = (
-        np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
-        if len(whole)
-        else np.zeros(1, "<i8")
-    )
-    used = memoryview(data)[int(ends[0]) : int(ends[-1])] if data is not None else b""
-    return Texts(ends - ends[0], used, missing)
-
-
-def _nulls(kind: str, count: int) -> Any:
-    if kind == "symbol":
-        return Symbols([], np.full(count, -1, dtype=np.int32))
-    if kind == "text":
-        return Texts(np.zeros(count + 1, dtype=np.int64), b"", np.ones(count, dtype=bool))
-    if kind == "float":
-        return np.full(count, np.nan)
-    return np.ma.MaskedArray(np.zeros(count, dtype=FIXED_DTYPES[kind]), np.ones(count, dtype=bool))
 
 
 class _explaining:
@@ -225,9 +164,7 @@ class _explaining:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, FileNotFoundError):
-            raise MissingFile(
-                f"{self._path} is missing; restore it from a backup, or make the day again with `plant rebuild`"
-            ) from None
+            raise MissingFile.of(self._path) from None
         if isinstance(error, OSError | pa.ArrowException | UnicodeDecodeError):
             raise _damaged(self._path, str(error)) from None
 

@@ -7,25 +7,21 @@ filtered by.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from hdb.history import HistoryView
 from hdb.reading import MissingFile
-from plant.batch import Columns
 from plant.errors import QueryError
 from plant.limits import Budget
 from plant.partition import File
 from plant.schema import META_COLUMNS, Table
-from plant.sql import SqlEngine, without_zone
-
-Today = Callable[[Table, int, Budget], Columns]
-"""Returns all columns of a table's rows with a seq beyond a number, from where today's rows are."""
+from plant.sql import SqlEngine, quoted, without_zone
 
 _TYPES = {"time": "TIMESTAMP_NS", "float": "DOUBLE", "int": "BIGINT", "symbol": "VARCHAR", "text": "VARCHAR"}
 _BOUND = re.compile(r"time (>=|<=|>|<|=) '([-0-9]+ [0-9:.]+)'::TIMESTAMP_NS")
@@ -37,18 +33,40 @@ Span = tuple[int, int]
 ALWAYS: Span = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
 
 
+class SqlTable(Protocol):
+    """What SQL needs of a table of the history: hdb.history.HistoryView, or one with later rows."""
+
+    declaration: Table
+
+    @property
+    def files(self) -> list[File]: ...
+
+    def sources(self, beyond: int, budget: Budget) -> tuple[list[File], pa.Table]: ...
+
+
 class HistorySql(SqlEngine):
-    """Answer SQL over views of the history in `folder`; any thread."""
+    """Answer SQL over tables of the history in `folder`; any thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         super().__init__(readable=self._folder)
 
+    def answer(self, sql: str, views: Mapping[str, Any], beyond: int = 0, budget: Budget | None = None) -> pa.Table:
+        """Return the answer, as SqlEngine does; raises HistoryError if a file is missing."""
+        try:
+            return super().answer(sql, views, beyond, budget)
+        except QueryError:
+            for view in views.values():
+                for file in view.files:
+                    if not (self._folder / file.path).exists():
+                        raise MissingFile.of(self._folder / file.path) from None
+            raise
+
     def _show(
         self,
         connection: duckdb.DuckDBPyConnection,
         sql: str,
-        views: Mapping[str, HistoryView],  # type: ignore[override]
+        views: Mapping[str, SqlTable],
         beyond: int,
         budget: Budget,
     ) -> None:
@@ -66,13 +84,6 @@ class HistorySql(SqlEngine):
             if len(kept) < len(files[name]):
                 self._define(connection, name, view.declaration, kept)
 
-    def _failed(self, error: Exception, views: Mapping[str, Any], budget: Budget) -> QueryError:
-        for view in views.values():
-            for file in view.files:
-                if not (self._folder / file.path).exists():
-                    raise MissingFile.of(self._folder / file.path) from None
-        return super()._failed(error, views, budget)
-
     def _define(self, connection: duckdb.DuckDBPyConnection, name: str, table: Table, files: list[File]) -> None:
         """Show a table as these files and the rows that are in memory."""
         kinds = {c.name: c.kind for c in table.columns} | {"seq": "int", "received": "time"}
@@ -81,7 +92,7 @@ class HistorySql(SqlEngine):
         if not files:
             connection.execute(f'create or replace temp view "{name}" as {of_rows}')
             return
-        paths = ", ".join(_quoted(str(self._folder / f.path)) for f in files)
+        paths = ", ".join(quoted(str(self._folder / f.path)) for f in files)
         schema = ", ".join(
             f"'{column}': {{name: '{column}', type: '{_TYPES[kind]}', default_value: NULL}}"
             for column, kind in kinds.items()
@@ -113,7 +124,3 @@ def _span_of_scan(scan: dict[str, Any]) -> Span:
                 first = max(first, at) if operator in (">=", ">", "=") else first
                 last = min(last, at) if operator in ("<=", "<", "=") else last
     return first, last
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

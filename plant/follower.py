@@ -6,14 +6,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from plant.answers import Answerer
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
+from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
-from plant.server import QueryServer
+from plant.server import Answering, QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.usage import Usage
+
+USAGE_S = 0.5
+"""Pause between batches of the table `queries`."""
 
 IDLE_S = 0.05
 """Pause between two looks for something to tidy."""
@@ -40,19 +46,34 @@ class Follower(Process):
         self._subscriber: Subscriber | None = None
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
+        self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
+        self._usage_due = Timer(USAGE_S)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
         settings = self.settings
-        self._server = QueryServer(settings.address(self._port), self.tables, self.status)
+        answering = getattr(settings, self.name)
+        self._usage = Usage(self.name) if answering.log_queries and settings.ingest_address else None
+        self._server = QueryServer(
+            settings.address(self._port),
+            self.answering(),
+            self.status,
+            limits=answering.limits,
+            held_bytes=answering.unread_mb * MEBIBYTE,
+            usage=self._usage,
+        )
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
         self._tidying.start()
         self._note("no tickerplant")
         return {"listen": self._server.address}
+
+    def answering(self) -> Answering:
+        """Return who answers questions."""
+        return Answerer(self.tables)
 
     def step(self) -> None:
         """Take what has come, and report."""
@@ -118,6 +139,8 @@ class Follower(Process):
             "state": self.vitals.state,
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
+            "publish_port": self.settings.tickerplant.publish_port,
+            "journal_port": self.settings.tickerplant.journal_port,
         }
 
     def _tidy(self) -> None:
@@ -135,6 +158,8 @@ class Follower(Process):
         """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
         if not self._publisher or not self._publisher.connected:
             return
+        if self._usage is not None and self._usage_due.due():
+            self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
         while subscriber.stream.gaps:
