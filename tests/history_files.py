@@ -57,7 +57,7 @@ def write_history(
                 for other in [r for r in settled if table.key and all(r[k] == row[k] for k in table.key)]:
                     settled.remove(other)
                     if other["seq"] <= before:
-                        old.append({**other, "replaced_by": row["seq"], "reason": "revised"})
+                        old.append({**other, "replaced_by": row["seq"], "replaced_reason": "revised"})
                 settled.append(row)
             if old:
                 replaced.append(write_file(folder, replaced_path(table.name, cut), table, old))

@@ -235,7 +235,7 @@ def test_another_columns_bounds_are_not_those_of_time_whatever_they_are_called(t
     answerer, memory = HistoryAnswerer(tmp_path, SCHEMA), in_memory()
     for sql in (
         "select count(*) n from (select received as time from trades) where time < '2026-11-21'",
-        "with t(time, at) as (select received, time from trades) select count(*) n from t where time < '2026-11-21'",
+        "with t(time, came) as (select received, time from trades) select count(*) n from t where time < '2026-11-21'",
         "select count(*) n from trades a join trades b on a.seq = b.seq where a.time > '2026-11-23'",
         "select count(*) n from trades where time > (select max(time) from trades where sym = 'A')",
         "select (select count(*) from trades) n from trades where time > '2026-11-23'",
