@@ -180,7 +180,9 @@ def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
         return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
     if is_time:
         return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
-    return pa.array(column, from_pandas=column.dtype.kind == "f")
+    if column.dtype.kind == "f" and np.isnan(column).any():
+        return pa.array(column, from_pandas=True)
+    return pa.array(column)  # a look for NaN is a tenth of the time that Arrow takes to make a mask of none
 
 
 def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = None) -> Columns:
