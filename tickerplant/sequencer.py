@@ -20,6 +20,7 @@ from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, t
 from plant.journal import Position
 from plant.schema import Schema, Table
 from tickerplant import validation
+from tickerplant.sessions import Sessions
 from tickerplant.turn import Source, Turn
 
 REJECTS_IN_ONE = 10_000
@@ -29,9 +30,10 @@ REJECTS_IN_ONE = 10_000
 class Sequencer:
     """Number, check and order what publishers send; `position` is where the plant stands."""
 
-    def __init__(self, schema: Schema, position: Position, refusal: str = "") -> None:
+    def __init__(self, schema: Schema, position: Position, refusal: str = "", sessions: Sessions | None = None) -> None:
         self.schema = schema
         self._refusal = refusal  # why nobody may publish here, if so
+        self.sessions = sessions or Sessions()
         self.position = position
         self._sources: dict[int, Source] = {}
         self._peers: dict[bytes, Source] = {}
@@ -57,7 +59,7 @@ class Sequencer:
             return
         try:
             fields = msgpack.unpackb(body) if verb == b"hello" else {}
-            self.hello(peer, fields["source"], fields["session"])
+            self.hello(peer, fields["source"], fields["session"], now)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException):
             self._refuse(
                 peer,
@@ -67,8 +69,11 @@ class Sequencer:
                 ),
             )
 
-    def hello(self, peer: bytes, name: str, session: int) -> None:
-        """Make `peer` the publisher called `name`, unless a newer session has that name already."""
+    def hello(self, peer: bytes, name: str, session: int, now: int) -> None:
+        """Make `peer` the publisher called `name`, unless a newer session has that name already.
+
+        Before it is welcomed, `sessions` must be saved: after a restart an older one could else come first.
+        """
         if type(name) is not str or not name or type(session) is not int:
             raise TypeError("a source has a name and a session number")
         if self._refusal:
@@ -77,14 +82,15 @@ class Sequencer:
         if name == Own.NAME:
             self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
             return
-        source_id = wire.source_id_of(name)
-        holder = self._sources.get(source_id)
-        if holder and holder.session > session:
+        if self.sessions.held(name, session, now):
             self._refuse(peer, SourceTaken(f"a newer publisher is called {name!r}; give each its own name"))
             return
+        self.sessions.note(name, session)
+        source_id = wire.source_id_of(name)
+        holder = self._sources.get(source_id)
         if holder and holder.peer != peer:
             self._peers.pop(holder.peer, None)
-            if holder.session < session:
+            if holder.session != session:
                 self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
         source = Source(name, source_id, session, peer)
         self._sources[source_id] = self._peers[peer] = source
