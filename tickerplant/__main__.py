@@ -61,7 +61,7 @@ class Tickerplant(Process):
         sessions = Sessions(self.journal.folder / FILE)
         self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions)
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal.position) if plant.upstream.publish else None
+        self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.written = self.synced = self.journal.position.seq
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)

@@ -1,5 +1,6 @@
 """A plant that follows another; subscribers that conflate; how far each subscriber is behind."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -69,6 +70,41 @@ def test_a_chained_plant_has_the_same_rows_under_the_same_numbers_whatever_is_ki
     assert journaled(far) == journaled(first)
     numbers = [int(i) for _, _, ids in journaled(first) for i in ids]
     assert numbers == list(range(1, 651))
+
+
+def test_a_chained_plant_that_was_down_while_the_first_lost_its_tail_refuses_to_mix_the_two(
+    start_plant: Start, eventually: Any
+) -> None:
+    first = start_plant("tickerplant")
+    feed = first.publisher("feed")
+    for i in range(10):
+        feed.publish("trades", trades(10 * i, 10))
+        feed.flush()
+    far = chained(start_plant, first)
+    eventually(lambda: far.ask().count("trades") == 100)
+    for name in ("rdb", "tickerplant"):
+        far.kill(name)
+        far.processes.pop(name)
+    first.kill("tickerplant")
+    (segment,) = (first.settings.plant.data / "journal").glob("*.journal")
+    os.truncate(segment, segment.stat().st_size // 2)
+    first.start("tickerplant")
+    other = first.publisher("other")
+    for i in range(20):
+        other.publish("trades", trades(1000 + 10 * i, 10))
+        other.flush()
+    process = far.processes["tickerplant"] = far.spawn("tickerplant")
+    assert process.wait(20) == 1
+    last = far.log("tickerplant").splitlines()[-1]
+    assert "JournalDiverged" in last
+    assert "the journal has no longer what was published as" in last
+    assert "move the folder away" in last
+    folder = far.settings.plant.data / "journal"
+    folder.rename(folder.with_name("journal-before"))
+    far.start("tickerplant", "rdb")
+    ids = [int(i) for _, _, ids in journaled(first) for i in ids]
+    eventually(lambda: far.ask().count("trades") == len(ids))
+    assert journaled(far) == journaled(first)
 
 
 def test_nobody_publishes_into_a_chained_plant(start_plant: Start, eventually: Any) -> None:
