@@ -173,3 +173,16 @@ def test_records_are_grouped_into_messages_of_bounded_size_in_order() -> None:
     groups = list(messages([bytes(size) for size in sizes]))
     assert [[len(record) for record in group] for group in groups] == [sizes[:3], [1], sizes[4:5], [7], sizes[6:]]
     assert list(messages([])) == []
+
+
+def test_ahead_of_a_long_record_go_empty_messages_that_count_for_its_length(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZeroMQ counts the messages that wait for a subscriber: 1000 of 8 MiB would be 8 GiB."""
+    plant.turn(hello())
+    table = schema_of()["trades"]
+    columns = columns_from(table, trades(1, 1) | {"trade_id": ["x" * (3 * MESSAGE_BYTES)]})
+    record = bytes(wire.encode(table, columns, wire.source_id_of("feed"), 1))
+    assert plant.turn([b"upd", record]) == [*[b"trades\0"] * 4, (b"peer", b"ack")]
+    assert [len(frames) for frames in plant.log[:4]] == [1, 1, 1, 2]
+    assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]

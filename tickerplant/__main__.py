@@ -31,8 +31,8 @@ TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
 
 MESSAGE_BYTES = 128 * 1024
-"""Most that is published as one message, unless one record is longer. ZeroMQ counts what waits for a slow subscriber in
-messages: so `publish_queue` of them are a bound in bytes, too."""
+"""Most that is published as one message, unless one record is longer; ahead of that go empty messages, one for each so
+many bytes of it. ZeroMQ counts what waits for a slow subscriber in messages: so `publish_queue` bounds bytes, too."""
 
 SMALL_FRAMES = 8
 """More records than this in a message are joined to one frame."""
@@ -196,9 +196,12 @@ class Tickerplant(Process):
     def _publish(self) -> None:
         """Publish what is in the journal and has not been published: runs of records of one table."""
         for table, chunks in self._unpublished:
+            topic = sockets.topic_of(table)
             for some in messages(chunks):
+                for _ in range(len(some[0]) // MESSAGE_BYTES):
+                    self.publish.send_multipart([topic])
                 small = len(some) > SMALL_FRAMES  # then one copy costs less than so many frames
-                self.publish.send_multipart([sockets.topic_of(table), *([b"".join(some)] if small else some)])
+                self.publish.send_multipart([topic, *([b"".join(some)] if small else some)])
         self._unpublished.clear()
 
     def _note(self, what: str, state: str) -> None:

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import msgpack
+import psutil
 import pytest
+import zmq
 from running import RunningPlant
 
+from plant import sockets
 from plant.batch import Batch
 from plant.client import subscribe, subscriber_of
 from plant.errors import Refused
 from plant.request import Requester
+from plant.subscriber import Subscriber
 
 Start = Callable[..., RunningPlant]
 
@@ -41,12 +45,7 @@ def chained(start: Start, first: RunningPlant, **options: Any) -> RunningPlant:
 
 def journaled(plant: RunningPlant, table: str = "trades") -> list[tuple[int, int, list[str]]]:
     """Return (seq, table_seq, trade ids) of each batch in the plant's journal."""
-    subscriber = plant.subscriber(table)
-    found: list[Batch] = []
-    deadline = time.monotonic() + 15
-    while not subscriber.caught_up:
-        found += subscriber.poll(0.05)
-        assert time.monotonic() < deadline, "the journal was not read to its end"
+    found = _until_live(plant.subscriber(table))
     return [(b.seq, b.table_seq, b.columns["trade_id"].tolist()) for b in found]
 
 
@@ -155,6 +154,39 @@ def test_a_stopped_subscriber_misses_nothing_and_its_lag_is_seen(start_plant: St
     assert db.sql("select count(distinct trade_id) n from trades")["n"].tolist() == [300_001]
     eventually(lambda: {"opened", "healed"} <= set(db.select("gaps")["state"]), what=lambda: db.select("gaps"))
     eventually(lambda: _readers(plant).get("rdb") == 0)
+
+
+def test_long_records_for_a_subscriber_that_reads_nothing_cost_a_bounded_memory(start_plant: Start) -> None:
+    """Its queue holds 100 messages: of 1 MiB each, the tickerplant would grow by 100 MiB."""
+    plant = start_plant("tickerplant", publish_queue=100)
+    feed = plant.publisher("feed")
+    stopped = zmq.Context.instance().socket(zmq.SUB)
+    stopped.setsockopt(zmq.RCVHWM, 1)
+    stopped.setsockopt(zmq.RCVBUF, 2**16)
+    stopped.setsockopt(zmq.SUBSCRIBE, sockets.topic_of("trades"))
+    stopped.connect(plant.settings.address(plant.settings.tickerplant.publish_port))
+    process = psutil.Process(plant.processes["tickerplant"].pid)
+    try:
+        for i in range(140):
+            feed.publish("trades", trades(i, 1) | {"trade_id": ["x" * 2**20]})
+            feed.flush()
+            if i == 20:
+                before = process.memory_info().rss
+        grown = process.memory_info().rss - before
+    finally:
+        stopped.close(0)
+    assert grown < 50 * 2**20, f"{grown:,} bytes"
+    live = plant.subscriber("trades")
+    assert sum(len(b) for b in _until_live(live)) == 140
+
+
+def _until_live(subscriber: Subscriber) -> list[Batch]:
+    found: list[Batch] = []
+    deadline = time.monotonic() + 15
+    while not subscriber.caught_up:
+        found += subscriber.poll(0.05)
+        assert time.monotonic() < deadline, "the journal was not read to its end"
+    return found
 
 
 def test_a_timer_of_n_ms_publishes_in_batches_and_loses_nothing(start_plant: Start, eventually: Any) -> None:
