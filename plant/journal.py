@@ -36,7 +36,7 @@ from plant.segment import (
     index_path,
     packed_header,
 )
-from plant.wire import HEADER_BYTES, MORE
+from plant.wire import HEADER_BYTES, MORE, Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
@@ -211,6 +211,12 @@ class Journal:
             except FileNotFoundError as error:
                 if self.segments is present:  # nobody compressed or removed it here
                     raise JournalError(f"{error.filename}: the segment is gone; `plant journal verify` tells") from None
+
+    def newest(self) -> Header | None:
+        """Return the envelope of the last record, None if there is none: a new journal, or all of it was removed."""
+        chunk = self.read(self.position.seq, 0, check=True)
+        header = header_at(chunk, 0) if chunk else None
+        return header if header and header.seq == self.position.seq else None
 
     def exchange(self, old: Segment, new: Segment | None) -> None:
         """Let `new` take the place of a closed segment; None removes it. Then delete the file of `old`. Any thread."""

@@ -44,7 +44,12 @@ class Plant:
             tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync),
         )
         self.log: list[Any] = []
-        self.process = Tickerplant(settings)
+        self.settings = settings
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, the first time or once `close` has ended it."""
+        self.process = Tickerplant(self.settings)
         self.process.startup()
         self.sockets = (self.process.ingest, self.process.publish)
         self.ingest = Wire(self.log)
@@ -74,8 +79,8 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     made.close()
 
 
-def hello() -> list[bytes]:
-    return [b"hello", msgpack.packb({"source": "feed", "session": 1})]
+def hello(session: int = 1) -> list[bytes]:
+    return [b"hello", msgpack.packb({"source": "feed", "session": session})]
 
 
 def upd(last: int, price: float = 1.0) -> list[bytes]:
@@ -129,6 +134,27 @@ def test_a_turn_that_could_not_be_kept_is_neither_published_nor_answered_and_com
     assert plant.process.synced == plant.process.written == 2
 
 
+def test_a_restarted_plant_knows_which_publisher_of_a_name_is_the_newest(plant: Plant) -> None:
+    plant.turn(hello(2), upd(1))
+    plant.close()
+    plant.start()
+    assert plant.turn(hello(1), upd(2)) == [(b"peer", b"error"), (b"peer", b"hello?")]
+    assert msgpack.unpackb(plant.log[0][2])["error"] == "SourceTaken"
+    assert plant.turn(hello(2), upd(2)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+
+
+def test_nobody_is_welcomed_whose_name_could_not_be_written_down(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        assert plant.turn(hello()) == []
+        assert plant.turn(hello()) == []
+        assert "cannot note who publishes: No space left on device" in plant.process.vitals.state
+    assert plant.turn(hello()) == [(b"peer", b"welcome")]
+
+
 def test_a_segment_that_cannot_be_begun_costs_no_row(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bool:
         raise JournalError("cannot begin a segment: No space left on device")
@@ -147,3 +173,16 @@ def test_records_are_grouped_into_messages_of_bounded_size_in_order() -> None:
     groups = list(messages([bytes(size) for size in sizes]))
     assert [[len(record) for record in group] for group in groups] == [sizes[:3], [1], sizes[4:5], [7], sizes[6:]]
     assert list(messages([])) == []
+
+
+def test_ahead_of_a_long_record_go_empty_messages_that_count_for_its_length(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZeroMQ counts the messages that wait for a subscriber: 1000 of 8 MiB would be 8 GiB."""
+    plant.turn(hello())
+    table = schema_of()["trades"]
+    columns = columns_from(table, trades(1, 1) | {"trade_id": ["x" * (3 * MESSAGE_BYTES)]})
+    record = bytes(wire.encode(table, columns, wire.source_id_of("feed"), 1))
+    assert plant.turn([b"upd", record]) == [*[b"trades\0"] * 4, (b"peer", b"ack")]
+    assert [len(frames) for frames in plant.log[:4]] == [1, 1, 1, 2]
+    assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]

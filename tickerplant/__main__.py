@@ -21,6 +21,7 @@ from plant.upkeep import Upkeep
 from tickerplant.readers import Readers
 from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
+from tickerplant.sessions import FILE, Sessions
 from tickerplant.turn import Turn
 
 TURN_MESSAGES = 2000
@@ -30,8 +31,8 @@ TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
 
 MESSAGE_BYTES = 128 * 1024
-"""Most that is published as one message, unless one record is longer. ZeroMQ counts what waits for a slow subscriber in
-messages: so `publish_queue` of them are a bound in bytes, too."""
+"""Most that is published as one message, unless one record is longer; ahead of that go empty messages, one for each so
+many bytes of it. ZeroMQ counts what waits for a slow subscriber in messages: so `publish_queue` bounds bytes, too."""
 
 SMALL_FRAMES = 8
 """More records than this in a message are joined to one frame."""
@@ -57,9 +58,10 @@ class Tickerplant(Process):
         )
         self._report_damage()
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal)
+        sessions = Sessions(self.journal.folder / FILE)
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions)
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal.position) if plant.upstream.publish else None
+        self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.written = self.synced = self.journal.position.seq
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
@@ -147,7 +149,7 @@ class Tickerplant(Process):
                 break
             sequencer.message(frames, now)
         turn = sequencer.turn
-        if not self._keep(turn):
+        if not (self._sessions_saved() and self._keep(turn)):
             sequencer.undo()
         else:
             # Answers first: they tell of a moment within the turn, an ack of its end. A welcome behind the ack of a row
@@ -157,6 +159,15 @@ class Tickerplant(Process):
             for source in turn.acks.values():
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 self._send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
+
+    def _sessions_saved(self) -> bool:
+        """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""
+        try:
+            self.sequencer.sessions.save()
+        except JournalError as error:
+            self._note("write", str(error))
+            return False
+        return True
 
     def _keep(self, turn: Turn) -> bool:
         """Write the turn to the journal and publish it; False, and nothing kept, if the journal cannot be written."""
@@ -185,9 +196,12 @@ class Tickerplant(Process):
     def _publish(self) -> None:
         """Publish what is in the journal and has not been published: runs of records of one table."""
         for table, chunks in self._unpublished:
+            topic = sockets.topic_of(table)
             for some in messages(chunks):
+                for _ in range(len(some[0]) // MESSAGE_BYTES):
+                    self.publish.send_multipart([topic])
                 small = len(some) > SMALL_FRAMES  # then one copy costs less than so many frames
-                self.publish.send_multipart([sockets.topic_of(table), *([b"".join(some)] if small else some)])
+                self.publish.send_multipart([topic, *([b"".join(some)] if small else some)])
         self._unpublished.clear()
 
     def _note(self, what: str, state: str) -> None:
