@@ -14,7 +14,8 @@ from journals import SCHEMA, Writer, closed, everything, flip
 from plant import compressed, segment, wire
 from plant.errors import JournalError
 from plant.journal import Journal, confirmed_in
-from plant.segment import Segment, index_path
+from plant.segment import Segment
+from plant.segment_index import index_path
 from plant.upkeep import READING_S, Upkeep
 
 DAY_NS = 86_400 * 10**9
@@ -39,7 +40,7 @@ def no_walks(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Segment) -> None:
         raise AssertionError(f"{self.path.name} was walked")
 
-    monkeypatch.setattr(Segment, "_rebuild", refuse)
+    monkeypatch.setattr(Segment, "walk", refuse)
     monkeypatch.setattr(compressed.CompressedSegment, "_rebuild", refuse)
 
 
