@@ -1,6 +1,7 @@
 """The tickerplant, one turn at a time: what reaches the file, the subscribers and the publishers, and when."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from plant import wire
 from plant.errors import JournalError
 from plant.publishing import ACK
 from plant.schema import schema_of
+from plant.segment import Segment
 from plant.settings import PlantSettings, Settings, TickerplantSettings
 from tickerplant.__main__ import MESSAGE_BYTES, Tickerplant, messages
 
@@ -41,7 +43,7 @@ class Plant:
     def __init__(self, folder: Path, sync: str) -> None:
         settings = Settings(
             plant=PlantSettings(data=folder),
-            tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync),
+            tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync, compress=False),
         )
         self.log: list[Any] = []
         self.settings = settings
@@ -186,3 +188,30 @@ def test_ahead_of_a_long_record_go_empty_messages_that_count_for_its_length(
     assert plant.turn([b"upd", record]) == [*[b"trades\0"] * 4, (b"peer", b"ack")]
     assert [len(frames) for frames in plant.log[:4]] == [1, 1, 1, 2]
     assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]
+
+
+def test_a_question_about_a_segment_without_an_index_waits_for_the_upkeep_and_capture_goes_on(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    plant.turn(hello(), *map(upd, range(1, 10)))
+    plant.process.journal.segment_bytes = 1
+    plant.turn(upd(10))
+    plant.close()
+    for index in plant.process.journal.folder.glob("*.index"):
+        index.unlink()
+    held = threading.Event()
+    walk = Segment.walk
+    monkeypatch.setattr(Segment, "walk", lambda self: (held.wait(30), walk(self))[1])
+    plant.start()
+    sent: list[Any] = []
+    control, plant.process.control = plant.process.control, Wire(sent)  # type: ignore[assignment]
+    for request_id in (b"1", b"2"):
+        plant.process._answer([b"reader", request_id, msgpack.packb({"ask": "journal", "seq": 1})])
+    plant.process._answer([b"reader 2", b"7", msgpack.packb({"ask": "status"})])
+    assert [frames[:3] for frames in sent] == [[b"reader 2", b"7", b"ok"]]
+    assert plant.turn(hello(), upd(11)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+    held.set()
+    eventually(lambda: plant.process._answer_later() or len(sent) > 1)
+    assert sent[1][:3] == [b"reader", b"2", b"ok"], "only the newest question of a peer is answered"
+    assert [h.source_seq for h, _ in wire.records(sent[1][4])] == list(range(1, 11))
+    plant.process.control = control

@@ -17,6 +17,7 @@ from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
+from plant.segment import NotIndexed
 from plant.upkeep import Upkeep
 from tickerplant.readers import Readers
 from tickerplant.relay import Relay
@@ -75,6 +76,7 @@ class Tickerplant(Process):
         self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
         self._watch()
         self.readers = Readers()
+        self._later: dict[bytes, list[bytes]] = {}  # by peer: its question that waits for the index of a segment
         self._unpublished: list[tuple[str, list[bytes | bytearray]]] = []
         self._batch_timer = Timer(settings.batch_ms / 1000, 0)
         self._beat_timer = Timer(BEAT_S, 0)
@@ -105,7 +107,8 @@ class Tickerplant(Process):
         if self.publish in ready:
             self._welcome_subscribers()
         if self.control in ready:
-            self._answer()
+            self._answer_questions()
+        self._answer_later()
         if self._heartbeat_timer.due():
             self._heartbeat()
         if self._unpublished and self._batch_timer.due():
@@ -243,11 +246,28 @@ class Tickerplant(Process):
             "state": self.vitals.state,
         }
 
-    def _answer(self) -> None:
+    def _answer_questions(self) -> None:
         for _ in range(TURN_ANSWERS):
             if not self.control.poll(0):
                 return
-            self._send(self.control, request.answer(self.control.recv_multipart(), self._handle))
+            self._answer(self.control.recv_multipart())
+
+    def _answer(self, frames: list[bytes]) -> None:
+        """Answer a question; one about a segment without an index later, in place of an earlier one of the same peer.
+
+        To go through a segment takes seconds, in which nothing would be captured: the upkeep does it.
+        """
+        self._must_wait = False
+        answer = request.answer(frames, self._handle)
+        if self._must_wait:
+            self._later[frames[0]] = frames
+        else:
+            self._send(self.control, answer)
+
+    def _answer_later(self) -> None:
+        """Answer a question that had to wait for an index, once there is one."""
+        if self._later and self.journal.unindexed is None:
+            self._answer(self._later.pop(next(iter(self._later))))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
@@ -266,7 +286,10 @@ class Tickerplant(Process):
                 raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
             found = b""
             if seq <= self.sequencer.position.seq:
-                found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check)
+                try:
+                    found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check, walk=False)
+                except NotIndexed:
+                    self._must_wait = True
             self._report_damage()
             return [msgpack.packb(self._position()), found]
         if ask == "confirmed":
