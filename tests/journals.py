@@ -64,7 +64,7 @@ def copy_of(position: Position) -> Position:
     return Position(position.seq, dict(position.table_seqs), dict(position.sources))
 
 
-def closed(folder: Path, segments: int = 3, segment_bytes: int = 6000) -> Writer:
+def closed(folder: Path, segments: int = 3, segment_bytes: int = 12_000) -> Writer:
     """Return a writer whose journal has `segments` segments, the last one with records too."""
     writer = Writer(folder, segment_bytes=segment_bytes)
     while len(writer.journal.segments) < segments:
