@@ -31,9 +31,8 @@ def test_an_example_is_true(
     module: ModuleType, example: doctest.DocTest, market: RunningPlant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANT_CONFIG", str(market.config))
-    pd.set_option("display.width", 120)
     report: list[str] = []
-    with rdb.connect() as db:
+    with rdb.connect() as db, pd.option_context("display.width", 120):
         example.globs |= {"db": db, "rdb": rdb, "plant": plant, "asyncio": __import__("asyncio"), "pd": pd}
         result = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=report.append)
     assert result.failed == 0, "".join(report)
