@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from journals import SCHEMA, Writer, copy_of, everything
 
+from plant import journal, wire
 from plant import segment as module
-from plant import wire
 from plant.errors import JournalError, JournalLocked
 from plant.journal import Journal, Position
 from plant.schema import Table, schema_of
+from plant.upkeep import Upkeep
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})
@@ -38,6 +39,7 @@ class JournalMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.block_bytes, module.BLOCK_BYTES = module.BLOCK_BYTES, 1500
+        self.index_every, journal.INDEX_EVERY = journal.INDEX_EVERY, 2000
         self.tmp = tempfile.TemporaryDirectory()
         self.writer = Writer(Path(self.tmp.name), segment_bytes=6000)
 
@@ -52,6 +54,10 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def append_more_than_one_system_call_takes(self) -> None:
         self.writer.append(*([1] * 1030))
+
+    @rule(compress=st.booleans())
+    def do_the_upkeep(self, compress: bool) -> None:
+        Upkeep(self.writer.journal, compress=compress, report=lambda line: None).round()
 
     @rule()
     def reopen(self) -> None:
@@ -87,6 +93,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.writer.journal.close()
         self.tmp.cleanup()
         module.BLOCK_BYTES = self.block_bytes
+        journal.INDEX_EVERY = self.index_every
 
 
 TestJournalMachine = JournalMachine.TestCase
