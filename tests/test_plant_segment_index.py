@@ -18,7 +18,7 @@ from plant.upkeep import Upkeep
 def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     """Return a writer of one open segment, whose index covers all but its last records."""
     monkeypatch.setattr(segment, "BLOCK_BYTES", 1500)
-    monkeypatch.setattr(journal, "INDEX_EVERY", 5000)
+    monkeypatch.setattr(journal, "INDEX_EVERY", 12_000)
     made = Writer(tmp_path / "journal")
     while made.journal.beginning is None:
         made.append(3, 1, source=len(made.records) % 3)
