@@ -9,6 +9,7 @@ import pyarrow as pa
 from plant import query
 from plant.batch import Symbols, arrow_column
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
+from plant.limits import Budget
 from plant.memory import MemoryTable, Snapshot
 from plant.schema import META_COLUMNS
 from plant.sql import SqlEngine
@@ -33,8 +34,8 @@ class Answerer:
         self._tables = tables
         self._sql = SqlEngine()
 
-    def answer(self, question: query.Question) -> pa.Table:
-        """Return the answer. Raises QueryError, QueryLimit, UnknownTable or UnknownColumn."""
+    def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
+        """Return the answer. Raises QueryError, QueryLimit, Cancelled, UnknownTable or UnknownColumn."""
         match question:
             case query.Tables():
                 return self._describe()
@@ -50,7 +51,7 @@ class Answerer:
                 return self._asof(question)
             case query.Sql():
                 return self._sql.answer(
-                    question.query, lambda name: self._whole(self._snapshot(name)), list(self._tables)
+                    question.query, lambda name: self._whole(self._snapshot(name)), list(self._tables), budget
                 )
         raise QueryError(f"no answer to {question!r}")
 

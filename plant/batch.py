@@ -35,15 +35,16 @@ class Symbols:
         self.codes = codes
 
     @classmethod
-    def of(cls, strings: Iterable[str]) -> "Symbols":
+    def of(cls, given: Iterable[str]) -> "Symbols":
         """Return the column of these strings, in order of first appearance."""
-        if type(strings) is list and strings and strings.count(strings[0]) == len(strings):
+        strings = given if isinstance(given, list | tuple) else tuple(given)
+        if strings and strings.count(strings[0]) == len(strings):
             strings[0].encode()
-            return cls(strings[:1], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
-        known: dict[str, int] = {}
-        codes = [known.setdefault(s, len(known)) for s in strings]
-        "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
-        return cls(list(known), np.array(codes, dtype=np.int32))
+            return cls([strings[0]], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
+        names = list(dict.fromkeys(strings))
+        "".join(names).encode()  # a lone surrogate is no text: say so now, as a ValueError
+        code_of = dict(zip(names, range(len(names)), strict=True))
+        return cls(names, np.fromiter(map(code_of.__getitem__, strings), np.int32, len(strings)))
 
     def copy(self) -> "Symbols":
         """Return a column that shares nothing with this one."""
@@ -102,7 +103,12 @@ class Texts:
         return [data[a:b].decode() for a, b in pairwise(ends)]
 
 
-_DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
+_FORMS: dict[str, Any] = {
+    **{kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()},
+    "symbol": Symbols,
+    "text": Texts,
+}
+_CONTIGUOUS = (8,)
 
 Columns = dict[str, Any]
 """Column name to ndarray, Symbols or Texts, all of one length."""
@@ -214,17 +220,21 @@ def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
         return None
     columns: Columns = {}
     count = -1
-    for column in table.columns:
-        value = rows.get(column.name)
-        if type(value) is np.ndarray:
-            if value.dtype != _DTYPES.get(column.kind) or value.ndim != 1 or not value.flags.c_contiguous:
+    try:
+        for column in table.columns:
+            value, form = rows[column.name], _FORMS[column.kind]
+            if type(form) is type:
+                if type(value) is not form:
+                    return None
+            elif type(value) is not np.ndarray or value.dtype != form or value.strides != _CONTIGUOUS:
                 return None
-        elif type(value) is not (Symbols if column.kind == "symbol" else Texts) or column.fixed:
-            return None
-        if count not in (-1, len(value)):
-            return None
-        count = len(value)
-        columns[column.name] = value
+            if len(value) != count:
+                if count >= 0:
+                    return None
+                count = len(value)
+            columns[column.name] = value
+    except KeyError:
+        return None
     return columns
 
 

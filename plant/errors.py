@@ -4,14 +4,16 @@
     ├── SettingsError          plant.toml or the environment says something we cannot use
     ├── SchemaError            a declaration of a table is broken
     │   ├── UnknownTable       no such table
-    │   └── UnknownColumn      no such column in that table
+    │   ├── UnknownColumn      no such column in that table
+    │   └── UnknownSymbol      no row of that table has this symbol
     ├── BadRows                rows handed to us do not fit their table
     ├── WireError              bytes that are not ours, or are damaged
     ├── JournalError           the journal cannot be opened, read or written
     │   ├── JournalLocked      another tickerplant holds it
     │   └── JournalDiverged    it does not hold what it published before
     ├── QueryError             the question is wrong
-    │   └── QueryLimit         the question is right but too large or too slow
+    │   ├── QueryLimit         the question is right but too large or too slow
+    │   └── Cancelled          its asker gave up
     ├── Refused                a peer answered, and said no
     │   └── SourceTaken        a newer publisher uses the same source name
     └── Unavailable            a peer did not answer in time
@@ -23,6 +25,9 @@ other side as what it is. Messages say what was expected, what was found, where,
 import difflib
 from collections.abc import Iterable
 from typing import Any
+
+_LISTED = 20
+"""Symbols an error lists."""
 
 
 class PlantError(Exception):
@@ -59,6 +64,18 @@ class UnknownColumn(SchemaError):
         return cls(f"{table} has no column {name!r}{_nearest(name, known)}; columns are: {', '.join(known)}")
 
 
+class UnknownSymbol(SchemaError):
+    """No row of the table has this symbol."""
+
+    @classmethod
+    def named(cls, name: object, table: str, known: Iterable[str]) -> "UnknownSymbol":
+        """Return the error for symbol `name` of `table`, listing some of the symbols there are and the nearest one."""
+        known = list(known)
+        more = f", ... {len(known):,} in all" if len(known) > _LISTED else ""
+        shown = ", ".join(known[:_LISTED]) or "none"
+        return cls(f"{table} has no symbol {name!r}{_nearest(name, known)}; symbols are: {shown}{more}")
+
+
 class BadRows(PlantError):
     """Rows do not fit the table they are meant for."""
 
@@ -85,6 +102,10 @@ class QueryError(PlantError):
 
 class QueryLimit(QueryError):
     """A question that needs more time, rows or memory than it may have."""
+
+
+class Cancelled(QueryError):
+    """A question whose asker gave up before it was answered."""
 
 
 class Refused(PlantError):

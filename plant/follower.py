@@ -8,11 +8,16 @@ from typing import Any
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
+from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.usage import Usage
+
+USAGE_S = 0.5
+"""Pause between batches of the table `queries`."""
 
 
 class Follower(Process):
@@ -36,12 +41,23 @@ class Follower(Process):
         self._subscriber: Subscriber | None = None
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
+        self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._usage_due = Timer(USAGE_S)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
         settings = self.settings
-        self._server = QueryServer(settings.address(self._port), self.tables, self.status)
+        answering = getattr(settings, self.name)
+        self._usage = Usage(self.name) if answering.log_queries and settings.ingest_address else None
+        self._server = QueryServer(
+            settings.address(self._port),
+            self.tables,
+            self.status,
+            limits=answering.limits,
+            held_bytes=answering.unread_mb * MEBIBYTE,
+            usage=self._usage,
+        )
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
         self._note("no tickerplant")
@@ -102,6 +118,8 @@ class Follower(Process):
             "state": self.vitals.state,
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
+            "publish_port": self.settings.tickerplant.publish_port,
+            "journal_port": self.settings.tickerplant.journal_port,
         }
 
     def _note(self, state: str) -> None:
@@ -113,6 +131,8 @@ class Follower(Process):
         """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
         if not self._publisher or not self._publisher.connected:
             return
+        if self._usage is not None and self._usage_due.due():
+            self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
         while subscriber.stream.gaps:

@@ -6,14 +6,14 @@ So `time > now()::timestamp - interval '5 minutes'` compares like with like.
 """
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from plant.errors import QueryError, QueryLimit
+from plant.errors import Cancelled, QueryError, QueryLimit
+from plant.limits import Budget
 
 TIME_LIMIT_S = 30.0
 MEMORY_LIMIT = "2GB"
@@ -40,14 +40,16 @@ class SqlEngine:
         self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         self._database.execute("SET GLOBAL lock_configuration = true")
 
-    def answer(self, sql: str, table: Callable[[str], pa.Table], names: list[str]) -> pa.Table:
+    def answer(
+        self, sql: str, table: Callable[[str], pa.Table], names: list[str], budget: Budget | None = None
+    ) -> pa.Table:
         """Return the answer to one SELECT over the tables it names, each given by `table(name)`.
 
         Raises QueryError for anything that is not one SELECT, or that DuckDB refuses; QueryLimit if it takes too long,
         or answers too much.
         """
         connection = self._database.cursor()
-        timer = threading.Timer(self._time_limit_s, connection.interrupt)
+        budget = budget or Budget(self._time_limit_s)
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -56,26 +58,28 @@ class SqlEngine:
             for name in names:
                 if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
                     connection.register(name, _zone(table(name), None))
-            timer.start()
-            reader = connection.sql(statements[0]).to_arrow_reader(100_000)
             batches, rows = [], 0
-            for found in reader:
-                batches.append(found)
-                rows += found.num_rows
-                if rows > MAX_ROWS:
-                    raise QueryLimit(f"sql: more than {MAX_ROWS:,} rows; add a LIMIT or aggregate")
+            with budget.interrupting(connection.interrupt):
+                reader = connection.sql(statements[0]).to_arrow_reader(100_000)
+                for found in reader:
+                    budget.check()
+                    batches.append(found)
+                    rows += found.num_rows
+                    if rows > MAX_ROWS:
+                        raise QueryLimit(f"sql: more than {MAX_ROWS:,} rows; add a LIMIT or aggregate")
             return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
         except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:
-            raise self._explained(error) from None
+            raise self._explained(error, budget) from None
         finally:
-            timer.cancel()
             connection.close()
 
-    def _explained(self, error: Exception) -> QueryError:
+    def _explained(self, error: Exception, budget: Budget) -> QueryError:
         """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
         text = str(error)
         if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
-            return QueryLimit(f"sql: stopped after {self._time_limit_s:g} s; ask for less")
+            if budget.cancelled:
+                return Cancelled("sql: cancelled by its asker")
+            return QueryLimit(f"sql: stopped after {budget.seconds:g} s; ask for less")
         if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory"):
             return QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less")
         return QueryError(f"sql: {text}")
