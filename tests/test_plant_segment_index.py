@@ -65,7 +65,7 @@ def test_the_index_of_the_open_segment_is_written_again_as_it_grows(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    for _ in range(60):
+    for _ in range(160):
         writer.append(3)
         upkeep(writer)
         found = read_index(writer.last_file, writer.journal.segments[-1].header_crc)
@@ -129,7 +129,7 @@ def test_an_open_segment_with_damage_is_not_indexed(writer: Writer) -> None:
     index_path(writer.last_file).unlink()
     flip(writer.last_file, writer.records[3][1])
     everything(writer.reopen())
-    for _ in range(60):
+    for _ in range(160):
         writer.append(3)
         upkeep(writer)
     assert not index_path(writer.last_file).exists()
