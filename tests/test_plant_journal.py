@@ -109,7 +109,7 @@ def test_a_new_journal_is_empty(writer: Writer) -> None:
 
 
 def test_a_segment_is_named_for_its_first_record_and_holds_the_state_before_it(tmp_path: Path) -> None:
-    writer = Writer(tmp_path, segment_bytes=1500)
+    writer = Writer(tmp_path, segment_bytes=300)
     writer.append(5, source=2**64 - 1)
     writer.append(5, source=8)
     writer.append(5, source=9)
@@ -533,7 +533,7 @@ def test_a_sync_that_fails_is_told_and_closing_lets_go_all_the_same(
 
 def test_sources_and_table_numbers_survive_rolls_and_reopenings(tmp_path: Path) -> None:
     files = len(os.listdir("/proc/self/fd"))
-    writer = Writer(tmp_path, segment_bytes=1500)
+    writer = Writer(tmp_path, segment_bytes=500)
     for i in range(30):
         writer.append(1 + i % 3, source=i % 5)
         if i % 7 == 0:
