@@ -8,6 +8,7 @@ from typing import Any
 
 from plant.batch import Batch
 from plant.client import subscriber_of
+from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
@@ -26,6 +27,8 @@ IDLE_S = 0.05
 
 class Follower(Process):
     """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
+
+    One that follows `gaps` among them reports what the journal has lost once, not at each start.
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
@@ -47,6 +50,7 @@ class Follower(Process):
         self._publisher: Publisher | None = None
         self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._gap_reports = GapReports(settings.source_name(self.name))
         self._usage_due = Timer(USAGE_S)
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
@@ -78,6 +82,7 @@ class Follower(Process):
                 return
             self._subscriber = subscriber_of(self.settings, self.follows, name=self.name, merge=True)
         for batch in self._subscriber.poll(STEP_S):
+            self._gap_reports.learn(batch)
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
@@ -151,13 +156,12 @@ class Follower(Process):
             self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
-        while subscriber.stream.gaps:
-            gap = subscriber.stream.gaps.pop(0)
+        for gap in self._gap_reports.due(subscriber.stream.gaps, subscriber.caught_up):
             self.publisher.publish(
                 "gaps",
                 {
                     "time": time.time_ns(),
-                    "sym": self.name,
+                    "sym": self._gap_reports.reader,
                     "table_name": gap.table,
                     "first": gap.first,
                     "last": gap.last,

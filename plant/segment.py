@@ -6,7 +6,6 @@ Its index (plant.segment_index) lists its blocks, so that nobody walks its recor
 import mmap
 import os
 import time
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 import msgpack
 
+from plant.checksum import crc32
 from plant.errors import JournalError, WireError
 from plant.schema import Table
 from plant.segment_index import PREFIX, Block, Damage, Index, read_index, write_index
@@ -221,7 +221,7 @@ def header_in(opening: bytes) -> dict[str, Any] | None:
         return None
     magic, length, crc = PREFIX.unpack_from(opening)
     body = opening[PREFIX.size :]
-    if magic != SEGMENT_MAGIC or len(body) != length or zlib.crc32(body) != crc:
+    if magic != SEGMENT_MAGIC or len(body) != length or crc32(body) != crc:
         return None
     found: dict[str, Any] = msgpack.unpackb(body, strict_map_key=False)
     return found
@@ -230,7 +230,7 @@ def header_in(opening: bytes) -> dict[str, Any] | None:
 def packed_header(fields: dict[str, Any]) -> bytes:
     """Return the bytes of a segment's header."""
     body = msgpack.packb(fields)
-    return PREFIX.pack(SEGMENT_MAGIC, len(body), zlib.crc32(body)) + body
+    return PREFIX.pack(SEGMENT_MAGIC, len(body), crc32(body)) + body
 
 
 def records_in(
@@ -242,7 +242,7 @@ def records_in(
 
     def close(end: int) -> None:
         if first:
-            crc = zlib.crc32(view[begin:end])
+            crc = crc32(view[begin:end])
             blocks.append(Block(first.seq, base + begin, base + end, first.received, crc))
 
     while at < size:
@@ -269,7 +269,7 @@ def _next_record(data: Any, view: memoryview, at: int) -> int:
         try:
             header = header_at(view, at)
             end = at + HEADER_BYTES + header.length
-            if end <= len(view) and zlib.crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
+            if end <= len(view) and crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
                 return at
         except WireError:
             pass  # these four bytes stood in a payload
@@ -279,7 +279,7 @@ def _next_record(data: Any, view: memoryview, at: int) -> int:
 
 def check_block(block: Block, data: memoryview, every_record: bool) -> None:
     """Raise WireError if the checksum of a block, or of any record in it, is wrong."""
-    if block.crc >= 0 and zlib.crc32(data) != block.crc:
+    if block.crc >= 0 and crc32(data) != block.crc:
         raise WireError(f"the checksum of the block at {block.start:,} is wrong")
     if every_record:
         for _ in records(data):

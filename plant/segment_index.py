@@ -5,13 +5,14 @@ says where the plant stood there, so that opening the journal need not go throug
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
+
+from plant.checksum import crc32
 
 INDEX_MAGIC = b"TPLTINDX"
 INDEX_VERSION = 1
@@ -92,7 +93,7 @@ def write_index(segment: Path, header_crc: int, index: Index) -> None:
     body = msgpack.packb(fields)
     path = index_path(segment)
     partial = path.with_name(f"{path.name}.new")
-    partial.write_bytes(PREFIX.pack(INDEX_MAGIC, len(body), zlib.crc32(body)) + body)
+    partial.write_bytes(PREFIX.pack(INDEX_MAGIC, len(body), crc32(body)) + body)
     partial.rename(path)
 
 
@@ -104,7 +105,7 @@ def read_index(segment: Path, header_crc: int) -> Index | None:
     except (OSError, struct.error):
         return None
     body = content[PREFIX.size :]
-    if magic != INDEX_MAGIC or len(body) != length or zlib.crc32(body) != crc:
+    if magic != INDEX_MAGIC or len(body) != length or crc32(body) != crc:
         return None
     fields = msgpack.unpackb(body, strict_map_key=False)
     if (fields["version"], fields["header_crc"]) != (INDEX_VERSION, header_crc):

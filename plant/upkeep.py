@@ -7,9 +7,9 @@ of the journal's locks is held meanwhile, so that capture goes on; after each pi
 import os
 import threading
 import time
-import zlib
 from collections.abc import Callable
 
+from plant.checksum import crc32
 from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame, segment_at
 from plant.errors import JournalError, WireError
 from plant.journal import Journal, sync_folder
@@ -146,7 +146,7 @@ class Upkeep:
             try:
                 if self._summed(beginning.segment, beginning.segment.load(), beginning.blocks - 1):
                     last = beginning.last
-                    crc = zlib.crc32(beginning.segment.bytes_of(last))
+                    crc = crc32(beginning.segment.bytes_of(last))
                     self.journal.index_beginning(beginning._replace(last=last._replace(crc=crc)))
             except WireError as error:
                 self._report(f"{beginning.segment.path.name} is damaged while it is written: {error}")
@@ -171,7 +171,7 @@ class Upkeep:
         for i in range(count):
             if (block := blocks[i]).crc < 0:
                 began = time.monotonic()
-                blocks[i] = block._replace(crc=zlib.crc32(segment.bytes_of(block)))
+                blocks[i] = block._replace(crc=crc32(segment.bytes_of(block)))
                 if self._rest(began):
                     return False
         return True

@@ -18,7 +18,7 @@ from plant.upkeep import Upkeep
 def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     """Return a writer of one open segment, whose index covers all but its last records."""
     monkeypatch.setattr(segment, "BLOCK_BYTES", 1500)
-    monkeypatch.setattr(journal, "INDEX_EVERY", 12_000)
+    monkeypatch.setattr(journal, "INDEX_EVERY", 10_000)
     made = Writer(tmp_path / "journal")
     while made.journal.beginning is None:
         made.append(3, 1, source=len(made.records) % 3)
@@ -65,15 +65,15 @@ def test_the_index_of_the_open_segment_is_written_again_as_it_grows(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    for _ in range(160):
+    for _ in range(200):
         writer.append(3)
         upkeep(writer)
         found = read_index(writer.last_file, writer.journal.segments[-1].header_crc)
         assert found is not None
         sizes.append(found.size)
     assert len(set(sizes)) > 2
-    assert writer.last_file.stat().st_size - sizes[-1] < 6000
-    assert walked(writer, monkeypatch) < 20
+    assert writer.last_file.stat().st_size - sizes[-1] < 11_000
+    assert walked(writer, monkeypatch) < 60
 
 
 @pytest.mark.parametrize("where", [0, 5, -3])
@@ -129,7 +129,7 @@ def test_an_open_segment_with_damage_is_not_indexed(writer: Writer) -> None:
     index_path(writer.last_file).unlink()
     flip(writer.last_file, writer.records[3][1])
     everything(writer.reopen())
-    for _ in range(160):
+    for _ in range(200):
         writer.append(3)
         upkeep(writer)
     assert not index_path(writer.last_file).exists()
