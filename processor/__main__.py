@@ -16,7 +16,7 @@ class Processor(Follower):
     """Indicators and signals on a timer."""
 
     name = "processor"
-    follows = ("bars", "indicators", "signals")
+    follows = ("bars", "indicators", "signals", "gaps")
     serves = ("indicators", "signals")
 
     def __init__(self, settings: Settings) -> None:
