@@ -112,6 +112,8 @@ def _within(question: query.Resample, first: int, last: int) -> tuple[int, int]:
 def _spans(starts: np.ndarray) -> list[tuple[int, int]]:
     """Return first and last of runs of bars that are less than a day apart: rows that come late are few, and far."""
     every = np.unique(starts)
+    if not len(every):
+        return []
     breaks = np.flatnonzero(np.diff(every) > _DAY_NS)
     firsts, lasts = np.append(0, breaks + 1), np.append(breaks, len(every) - 1)
     return list(zip(every[firsts].tolist(), every[lasts].tolist(), strict=True))

@@ -20,7 +20,7 @@ from plant.gateway import Gateway
 from plant.memory import MemoryTable
 from plant.schema import Table
 
-law = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]
 UNIT = 5 * HOURS
@@ -103,7 +103,7 @@ def questions(draw: st.DrawFn) -> query.Question:
         tolerance = draw(st.sampled_from([None, UNIT]))
         return query.Asof(left, right, **terms, tolerance=tolerance, strict=draw(st.booleans()))
     before, after = draw(st.sampled_from([(-UNIT, 0), (-UNIT, UNIT), (UNIT, 2 * UNIT), (-2 * UNIT, -UNIT), (0, 0)]))
-    aggregates = (("n", "count", value), ("high", "max", value), ("newest", "last", value))
+    aggregates = (("n", "count", value), ("top", "max", value), ("newest", "last", value))
     return query.Window(left, right, before, after, aggregates, **terms, prevailing=draw(st.booleans()))
 
 
