@@ -73,7 +73,7 @@ except plant.PlantError as error:
 in_journal > 0""",
     ),
     (
-        "Watch a table: first its present rows, then what comes. The second row had the key of the first, so it replaced it.",
+        "Watch a table: first its present rows, then what comes. The second row replaced the first: it has its key.",
         """with db.watch("signals", "TOUR", columns=["sym", "price"]) as frames:
     seen = next(frames)
     while seen["price"].tolist()[-1:] != [2.0]:
