@@ -237,6 +237,26 @@ def test_a_client_that_dies_amid_its_answer_is_forgotten(
         assert db.count("trades") == 1
 
 
+def test_questions_of_a_client_that_is_gone_are_not_begun(
+    serve: Callable[..., QueryServer], dealer: Any, usage: Usage, eventually: Callable[..., Any]
+) -> None:
+    one = serve(limits=Limits(seconds=2.0))
+    others = [dealer(one.address) for _ in range(server.WORKERS - 1)]
+    for other in others:
+        send(other, b"1", ask="sql", query=ENDLESS)
+    eventually(lambda: len(one._waiting.under_way) == server.WORKERS - 1)
+    asker = dealer(one.address)
+    for n in range(20):
+        send(asker, b"%d" % n, ask="sql", query=ENDLESS)
+    send(asker, b"quick", ask="count", table="trades")
+    assert receive(asker)[0] == b"quick"
+    asker.close(0)
+    eventually(lambda: len(one._waiting) == 0, 15)
+    eventually(lambda: not one._waiting.under_way, 15)
+    gone = [row for row in usage._rows if row["detail"] == "its client is gone"]
+    assert len(gone) >= 20 - 2 * (server.WORKERS - 1)
+
+
 def test_unread_answers_beyond_the_bound_are_replaced_by_an_error(
     serve: Callable[..., QueryServer], dealer: Any, eventually: Callable[..., Any]
 ) -> None:
