@@ -65,7 +65,7 @@ def _watch(hdb: Requester, day: str, seq: int, again: bool) -> None:
             met = not again or found["through"] >= seq
             if met and found["closed_day"] >= day and day not in found["ends"]:
                 break
-            wrong = found["seq"] >= seq and not state.startswith(("closing ", "ok", "replaying", "no tickerplant"))
+            wrong = not state.startswith(("closing ", "ok", "replaying", "no tickerplant"))
             wrong_since = (wrong_since or time.monotonic()) if wrong else None
             if wrong_since is not None and time.monotonic() - wrong_since > WRONG_S:
                 raise HistoryError(f"{day} is not closed: {state}; it is tried again, nothing was removed")
