@@ -68,7 +68,7 @@ def test_days_end_once_each_across_a_change_of_the_clock_a_weekend_and_a_half_da
     days = [day for day, _ in ended]
     assert days == sorted(set(days))
     assert not {"2026-11-26", "2026-11-28", "2026-11-29"} & set(days)
-    assert len(days) == 24
+    assert len(days) == 23
 
 
 def test_a_batch_of_days_tells_what_it_ends() -> None:
