@@ -11,6 +11,7 @@
     ├── JournalError           the journal cannot be opened, read or written
     │   ├── JournalLocked      another tickerplant holds it
     │   └── JournalDiverged    it does not hold what it published before
+    ├── HistoryError           a file of the history is missing, damaged or cannot be written
     ├── QueryError             the question is wrong
     │   ├── QueryLimit         the question is right but too large or too slow
     │   └── Cancelled          its asker gave up
@@ -94,6 +95,10 @@ class JournalLocked(JournalError):
 
 class JournalDiverged(JournalError):
     """The journal does not hold what it published before: it lost its tail, or is another one."""
+
+
+class HistoryError(PlantError):
+    """A file of the history is missing, damaged, or cannot be written."""
 
 
 class QueryError(PlantError):

@@ -106,6 +106,11 @@ class Stream:
         """Return the last table sequence number handed on of each table."""
         return {name: self._last.get(name, 0) for name in self.names}
 
+    @property
+    def newest(self) -> wire.Header | None:
+        """The envelope of the newest record handed on, None before there is one."""
+        return self._newest
+
     def wants(self) -> int | None:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:

@@ -86,6 +86,7 @@ class Subscriber:
         self._request = 0
         self._asked_seq = 0
         self._beat_at: float | None = None
+        self.confirmed = 0  # the plant's word on the seq up to which its days are closed
         self._closed = False
 
     @property
@@ -186,6 +187,7 @@ class Subscriber:
             if topic == sockets.BEAT_TOPIC:
                 beat = msgpack.unpackb(messages[0])
                 self._beat_at = time.monotonic()
+                self.confirmed = max(self.confirmed, beat.get("confirmed", 0))
                 self.stream.beat(beat["tables"], beat["seq"], beat["epoch"])
             else:
                 for message in messages:

@@ -1,5 +1,6 @@
 """Fixtures: whole plants of real processes on free ports in temporary folders, and waiting for a condition."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 import small_market
 from running import RunningPlant, all_stopped
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-"""Real recorded market data beside the repository; tests that need it skip without it."""
+DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
+"""Real recorded market data beside the repository, or where the variable says; tests that need it skip without it."""
 
 
 def wait_for(condition: Callable[[], Any], deadline_s: float = 15.0, what: Callable[[], Any] | str = "") -> Any:

@@ -240,6 +240,7 @@ class Tickerplant(Process):
             "seq": position.seq,
             "synced": self.synced,
             "first_seq": self.journal.first_seq,
+            "confirmed": self.journal.confirmed,
             "tables": position.table_seqs,
             "epoch": self.epoch,
             "time": time.time_ns(),
@@ -279,7 +280,8 @@ class Tickerplant(Process):
             self.readers.note(fields, self.sequencer.position.table_seqs)
             return [b""]
         if ask == "schema":
-            return [msgpack.packb([t.declaration() for t in self.schema.values()])]
+            every = bool(fields.get("every"))
+            return [msgpack.packb(self.journal.tables() if every else [t.declaration() for t in self.schema.values()])]
         if ask == "journal":
             seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
             if type(seq) is not int or type(most) is not int:
