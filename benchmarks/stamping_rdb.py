@@ -2,7 +2,7 @@
 
 It leaves two files in the plant's data folder: `replay.npy` once it has caught up, int64 [asked, caught up], the
 monotonic ns of its first request to the journal and of the end of its replay; and `visible.npy` when it stops,
-int64[2, rows] of bars: the row's `time`, and the UTC ns at which a snapshot first had it.
+int64[2, rows] of bars or trades: the row's `time`, and the UTC ns at which a snapshot first had it.
 """
 
 import os
@@ -32,7 +32,7 @@ class StampingRdb(Rdb):
     def take(self, batch: Batch) -> None:
         """Note the time after the rows were appended."""
         super().take(batch)
-        if batch.table == "bars":
+        if batch.table in ("bars", "trades"):
             self._visible.append((batch.columns["time"], time.time_ns()))
 
     def step(self) -> None:

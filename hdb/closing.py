@@ -22,7 +22,7 @@ from hdb.amendments import Amendments
 from hdb.journaled import Journaled
 from hdb.store import Store, conserved
 from plant.errors import HistoryError
-from plant.merging import merged, schema_of_files
+from plant.merging import ahead, merged, schema_of_files
 from plant.partition import Catalogue, End, File, Part, day_path, replaced_path, told_schema
 from plant.partition_file import PartitionFile, check_bytes
 from plant.rowsum import row_sum
@@ -116,7 +116,7 @@ class Closing:
         path = day_path(table.name, first if first == last else first[:7], cut)
         file = made.file(PartitionFile(folder, path, table, first, last, schema, cut=cut))
         gone_rows = gone_sum = 0
-        for merged_piece in merged(folder, table, closed, parts, schema):
+        for merged_piece in ahead(merged(folder, table, closed, parts, schema)):
             self._go_on()
             piece, fresh = self._amendments.amended(table, first, last, merged_piece)
             file.write(piece.rows)

@@ -5,7 +5,9 @@ where to cut and what to read. Of a table with a key only the newest row of each
 a closed day is told of, so that history can still be read as it was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +88,7 @@ def merged(
     parts: Sequence[File],
     schema: pa.Schema | None = None,
     every_row: bool = False,
-) -> Iterator[Merged]:
+) -> Generator[Merged, None, None]:
     """Yield the rows of these files, in order. Raises HistoryError if one cannot be read.
 
     closed      files of closed days: a row of theirs that is replaced is given in `replaced`
@@ -114,6 +116,15 @@ def in_order(rows: pa.Table) -> pa.Table:
     rows = rows.unify_dictionaries().combine_chunks()
     rank, _ = _ranks(rows.column("sym"))
     return rows.take(pa.array(_order(rank, _times(rows), rows.column("seq").to_numpy())))
+
+
+def ahead(pieces: Generator[Merged, None, None]) -> Iterator[Merged]:
+    """Yield pieces, the next of them being made in a thread meanwhile."""
+    with closing(pieces), ThreadPoolExecutor(1, "merging") as maker:
+        following = maker.submit(next, pieces, None)
+        while (piece := following.result()) is not None:
+            following = maker.submit(next, pieces, None)
+            yield piece
 
 
 def _opened(path: Path, closed: bool) -> _Source:
@@ -149,8 +160,8 @@ def _cuts(sources: Sequence[_Source]) -> list[Place]:
 
 def _read(
     sources: Sequence[_Source], schema: pa.Schema, first: Place, end: Place | None
-) -> tuple[pa.Table, np.ndarray, np.ndarray] | None:
-    """Return the rows of [first, end) of all sources, one after the other; sym by rank; which are of closed days."""
+) -> tuple[pa.Table, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return what was read of all sources, and for its rows in [first, end): where, sym by rank, if of closed days."""
     found: list[pa.Table] = []
     closed: list[np.ndarray] = []
     for source in sources:
@@ -170,12 +181,9 @@ def _read(
         return None
     rows = pa.concat_tables(found).unify_dictionaries().combine_chunks()
     rank, names = _ranks(rows.column("sym"))
-    within = _within(rank, names, _times(rows), first, end)
+    positions = np.flatnonzero(_within(rank, names, _times(rows), first, end))
     flags = np.concatenate(closed)
-    if not within.all():
-        positions = np.flatnonzero(within)
-        rows, rank, flags = rows.take(pa.array(positions)), rank[positions], flags[positions]
-    return (rows, rank, flags) if rows.num_rows else None
+    return (rows, positions, rank[positions], flags[positions]) if len(positions) else None
 
 
 def _row_group(source: _Source, number: int, schema: pa.Schema) -> pa.Table:
@@ -211,20 +219,18 @@ def _not_before(rank: np.ndarray, names: list[str], times: np.ndarray, place: Pl
     return found
 
 
-def _in_order(table: Table, rows: pa.Table, rank: np.ndarray, closed: np.ndarray, every_row: bool) -> Merged:
-    """Return the rows sorted by sym, time and seq, without those that others replace."""
-    times, seqs = _times(rows), rows.column("seq").to_numpy()
-    order = _order(rank, times, seqs)
-    if not (order[1:] > order[:-1]).all():
-        rows, rank, times, seqs, closed = (
-            rows.take(pa.array(order)),
-            rank[order],
-            times[order],
-            seqs[order],
-            closed[order],
-        )
+def _in_order(
+    table: Table, rows: pa.Table, positions: np.ndarray, rank: np.ndarray, closed: np.ndarray, every_row: bool
+) -> Merged:
+    """Return the rows at these positions sorted by sym, time and seq, without those that others replace."""
+    order = _order(rank, _times(rows)[positions], rows.column("seq").to_numpy()[positions])
+    positions, rank, closed = positions[order], rank[order], closed[order]
+    if len(positions) < rows.num_rows or not (positions[1:] > positions[:-1]).all():
+        rows = rows.take(pa.array(positions))
     nothing = rows.slice(0, 0)
-    replaced_by = _replaced_by(table, rows, rank, times, seqs) if table.key and not every_row else None
+    replaced_by = None
+    if table.key and not every_row:
+        replaced_by = _replaced_by(table, rows, rank, _times(rows), rows.column("seq").to_numpy())
     if replaced_by is None:
         return Merged(rows, _told(nothing, np.empty(0, np.int64)), nothing)
     gone = replaced_by >= 0

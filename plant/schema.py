@@ -359,13 +359,26 @@ TABLES = (
     """,
     ),
     _table(
+        "queries",
+        """
+    client     text    who asked: name/pid@host, as it told
+    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
+    question   text    its terms, or the SQL, at most 1,000 characters
+    seconds    float   from its arrival to its answer, waiting included
+    rows       int     rows of the answer
+    bytes      int     bytes of the answer
+    state      symbol  ok, error, limit or cancelled; lost: some were not noted
+    detail     text    the error, if there was one
+    """,
+    ),
+    _table(
         "days",
         """
     day        text    the day of the plant, e.g. 2026-11-20
     state      symbol  end: it ends behind this row; closed: its files are in place; failed: they cannot be made now
     last_seq   int     closed, failed: sequence number of the row that ended it
     rows       int     closed: rows that came since the end before
-    detail     text    failed: why; closed: how long it took
+    detail     text    failed: why; end: again, if it counts although that day was ended before
     """,
     ),
     _table(
@@ -392,19 +405,6 @@ TABLES = (
     duplicates int     rows of the file that were there already
     rejected   int     rows of the file that were no good rows
     left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
-    """,
-    ),
-    _table(
-        "queries",
-        """
-    client     text    who asked: name/pid@host, as it told
-    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
-    question   text    its terms, or the SQL, at most 1,000 characters
-    seconds    float   from its arrival to its answer, waiting included
-    rows       int     rows of the answer
-    bytes      int     bytes of the answer
-    state      symbol  ok, error, limit or cancelled; lost: some were not noted
-    detail     text    the error, if there was one
     """,
     ),
 )

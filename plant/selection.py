@@ -153,7 +153,7 @@ def by_arrival(part: Part, rows: Rows) -> Rows:
     places = part.arrival(rows)
     positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
     if 8 * len(places) < part.span:
-        return positions[np.argsort(places)]
+        return positions[np.argsort(places, kind="stable")]  # few runs in order: one for each symbol
     slots = np.full(part.span, -1, dtype=np.int32)
     slots[places] = positions
     return slots[slots >= 0]

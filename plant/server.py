@@ -123,6 +123,9 @@ class QueryServer:
                     self._deliver(messages)
             if self._socket in ready:
                 self._receive()
+            while self._delivery.gone:
+                for asked in self._waiting.cancel(self._delivery.gone.pop()):
+                    self._note(asked, error=Cancelled("its client is gone"))
             while asked_next := self._waiting.begin(self._may_ask):
                 self._workers.submit(self._work, asked_next)
 

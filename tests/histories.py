@@ -1,7 +1,9 @@
 """A history for tests, without a plant: a journal of real records, a store that is fed from it, and a plain model."""
 
+import errno
 import json
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from hdb.waiting import Waiting
 from plant import wire
 from plant.batch import Batch, columns_of
 from plant.days import Days
-from plant.partition import Catalogue, End, File, history_folder
+from plant.partition import CATALOGUE, Catalogue, End, File, history_folder
 from plant.partition_file import check_bytes, check_file
 from plant.schema import Schema
 
@@ -45,6 +47,13 @@ class History:
         """End as a killed process does, and begin again."""
         os.close(self.store._held)
         self.open()
+
+    def copy(self, data: Path) -> "History":
+        """Return this history once more, in another folder."""
+        shutil.copytree(self.data, data)
+        made = History(data, self.schema, self.days)
+        made.records, made.batches = self.records, self.batches
+        return made
 
     def ask(self, ask: str, seq: int = 0, **_: Any) -> list[bytes]:
         """Answer as the tickerplant's journal does; at most three records at a time."""
@@ -154,9 +163,27 @@ def killed_at(step: int) -> Iterator[list[str]]:
     with (
         mock.patch.object(Path, "rename", dying("rename", Path.rename)),
         mock.patch.object(Path, "unlink", dying("unlink", Path.unlink)),
-        mock.patch("os.fsync", dying("fsync", os.fsync)),
+        mock.patch("os.fsync", dying("fsync", lambda fd: None)),
     ):
         try:
             yield done
         except Killed:
             done.append("killed")
+
+
+@contextmanager
+def full_at(step: int) -> Iterator[list[str]]:
+    """Let the disk be full at the step-th fsync or rename, and at no other; yield the names of what was changed."""
+    done: list[str] = []
+
+    def failing(change: Any) -> Any:
+        def at_step(first: Any, *rest: Any) -> Any:
+            done.append("catalogue" if CATALOGUE in str(first) else "")
+            if len(done) == step + 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return change(first, *rest)
+
+        return at_step
+
+    with mock.patch.object(Path, "rename", failing(Path.rename)), mock.patch("os.fsync", failing(lambda fd: None)):
+        yield done

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from histories import History, killed_at
+from histories import History, full_at, killed_at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, Row, bar, trade
@@ -49,7 +49,7 @@ def made_of(table: str, places: list[tuple[int, int]], number: int) -> list[Row]
 
 
 @given(OPERATIONS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 def test_whatever_happens_every_row_is_there_once(
     tmp_path_factory: pytest.TempPathFactory, small: None, operations: list[tuple[str, list[tuple[int, int]] | None]]
 ) -> None:
@@ -72,9 +72,10 @@ def test_whatever_happens_every_row_is_there_once(
             history.store.join_parts()
         elif history.store.catalogue.through < len(history.batches):
             history.part()
-        for table in TABLES:
-            assert history.stored(table) == history.published(table)
-        assert history.files() == {f.path for f in history.store.catalogue.every_file()}
+        assert history.stored("trades") == history.published("trades")
+    for table in TABLES:
+        assert history.stored(table) == history.published(table)
+    assert history.files() == {f.path for f in history.store.catalogue.every_file()}
     _assert_readable_as_it_was(history)
 
 
@@ -106,11 +107,12 @@ def filled(data: Path) -> History:
 
 
 def test_killed_at_any_step_of_the_close_it_is_done_again_to_the_same_end(tmp_path: Path) -> None:
-    whole = filled(tmp_path / "whole")
+    start = filled(tmp_path / "start")
+    whole = start.copy(tmp_path / "whole")
     expected = {f.path for f in whole.close().every_file()}
     step = 0
     while True:
-        history = filled(tmp_path / str(step))
+        history = start.copy(tmp_path / str(step))
         with killed_at(step) as done:
             history.close()
         history.kill()
@@ -307,3 +309,27 @@ def test_parts_beyond_the_journal_s_end_are_kept_beside(tmp_path: Path) -> None:
     assert history.stored("trades") == history.published("trades")
     assert len(list((history.folder / "lost").rglob("*.parquet"))) > 3
     assert Catalogue.load(history.folder) == catalogue
+
+
+def test_a_disk_that_is_full_at_any_step_closes_no_day_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    start = filled(tmp_path / "start")
+    step, more = 0, True
+    while more:
+        history = start.copy(tmp_path / str(step))
+        before = history.store.catalogue
+        with full_at(step) as done:
+            try:
+                history.close()
+                more = False
+            except HistoryError as error:
+                said = str(error)
+        assert not more or "No space left" in said
+        catalogue = history.store.catalogue
+        if more and "catalogue" not in done:
+            assert (catalogue.files, catalogue.ends) == (before.files, before.ends), done
+            assert history.files() == {f.path for f in catalogue.every_file()}, done
+        history.close()
+        assert history.stored("trades") == history.published("trades")
+        assert history.files() == {f.path for f in history.store.catalogue.every_file()}, done
+        step += 1
+    assert step > 10

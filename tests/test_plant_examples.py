@@ -12,10 +12,10 @@ from running import RunningPlant
 
 import plant
 import rdb
-from plant import aio, client, connection, frames, query, table_view, terms, watching
+from plant import aio, client, connection, frames, query, questions, table_view, terms, watching
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES = (aio, client, connection, frames, table_view, terms, watching)
+MODULES = (aio, client, connection, frames, questions, table_view, terms, watching)
 CLASSES = (connection.Connection, table_view.TableView, aio.AsyncConnection)
 
 
