@@ -1,6 +1,7 @@
 """A process that follows the plant, keeps tables in memory and answers questions about them: the rdb, the processor."""
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,9 @@ from plant.usage import Usage
 
 USAGE_S = 0.5
 """Pause between batches of the table `queries`."""
+
+IDLE_S = 0.05
+"""Pause between two looks for something to tidy."""
 
 
 class Follower(Process):
@@ -48,6 +52,8 @@ class Follower(Process):
         self._heartbeat = Timer(settings.plant.heartbeat_s)
         self._gap_reports = GapReports(settings.source_name(self.name))
         self._usage_due = Timer(USAGE_S)
+        self._stopping = threading.Event()
+        self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
@@ -64,6 +70,7 @@ class Follower(Process):
         )
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
+        self._tidying.start()
         self._note("no tickerplant")
         return {"listen": self._server.address}
 
@@ -95,6 +102,9 @@ class Follower(Process):
 
     def shutdown(self) -> None:
         """Flush what was published and close the sockets."""
+        self._stopping.set()
+        if self._tidying.is_alive():
+            self._tidying.join()
         if self._server:
             self._server.close()
         if self._publisher:
@@ -126,6 +136,12 @@ class Follower(Process):
             "publish_port": self.settings.tickerplant.publish_port,
             "journal_port": self.settings.tickerplant.journal_port,
         }
+
+    def _tidy(self) -> None:
+        """Sort and merge what the tables have taken, a step of each table in turn."""
+        while not self._stopping.is_set():
+            if not sum([table.tidy() for table in self.tables.values()]):
+                self._stopping.wait(IDLE_S)
 
     def _note(self, state: str) -> None:
         if state != self.vitals.state:
