@@ -13,14 +13,15 @@ Row = dict[str, Any]
 
 
 class PlainAnswers:
-    """Tables as lists of rows with seq and received; times int ns. `asked` counts the rows of the largest answer."""
+    """Tables as lists of rows with seq and received; times int ns. `largest` is the rows of the largest answer."""
 
     address = "here"
 
     def __init__(self, schema: Schema | None = None, **tables: list[Row]) -> None:
         self.schema = schema or schema_of()
-        self.tables = {name: [{"received": 0, **row} for row in rows] for name, rows in tables.items()}
+        self.held = {name: [{"received": 0, **row} for row in rows] for name, rows in tables.items()}
         self.largest = 0
+        self.released = 0
 
     def select(
         self, table: str, sym: Any = None, start: int | None = None, end: int | None = None,
@@ -39,18 +40,22 @@ class PlainAnswers:
 
     def status(self) -> Row:
         """Return what a process says of itself."""
-        return {"seq": 10**9, "caught_up": True, "state": "ok"}
+        return {"seq": 10**9, "caught_up": True, "state": "ok", "released": self.released}
+
+    def tables(self, frames: str = "arrow") -> pa.Table:
+        """Return one row per table."""
+        return pa.table({"table": list(self.schema)})
 
     def take(self, batch: Batch) -> None:
         """Add the rows of a batch."""
         rows = [{**row, "seq": batch.seq, "received": batch.received} for row in batch.rows()]
-        self.tables.setdefault(batch.table, []).extend(rows)
+        self.held.setdefault(batch.table, []).extend(rows)
 
     def _found(self, table: str, sym: Any, start: int | None, end: int | None) -> list[Row]:
         syms = [sym] if isinstance(sym, str) else sym
         return [
             row
-            for row in self.tables.get(table, [])
+            for row in self.held.get(table, [])
             if (syms is None or row["sym"] in syms)
             and (start is None or row["time"] >= start)
             and (end is None or row["time"] < end)
