@@ -97,7 +97,7 @@ class Rebuilding:
         if first := [f for f in stored.values() if f.first_seq < self._journal.first]:
             raise HistoryError(
                 f"{name} cannot be made again: {first[0].path} has rows from seq {first[0].first_seq:,} on, "
-                f"the journal begins at {self._journal.first:,}; restore the file, or the journal's segments, from a backup"
+                f"the journal begins at {self._journal.first:,}; restore the file, or the journal, from a backup"
             )
         pieces, amendments = self._gathered(spans, progress)
         if self._journal.damage:

@@ -144,7 +144,7 @@ def test_a_damaged_file_is_told_and_its_rows_are_not_called_missing(past: Past) 
 
 def test_a_damaged_journal_is_told(past: Past) -> None:
     filled(past)
-    path = next((past.data / "journal").glob("*.journal"))
+    (path,) = (past.data / "journal").glob("*.journal")
     data = bytearray(path.read_bytes())
     data[-300] ^= 1
     path.write_bytes(data)
