@@ -57,8 +57,9 @@ class Hdb(Follower):
             return
         stream = subscriber.stream
         newest = stream.newest
-        crc = newest.header_crc if newest is not None and newest.seq == stream.complete else 0
-        self.parts.cut_if_due(stream.complete, crc, self.clock.ended_day)
+        seen = stream.cursor or 0  # a stream of all tables is complete up to its cursor
+        crc = newest.header_crc if newest is not None and newest.seq == seen else 0
+        self.parts.cut_if_due(seen, crc, self.clock.ended_day)
         if self.caught_up and self._publisher and self._publisher.connected:
             day = self.clock.due(time.time_ns())
             if day is not None:
@@ -74,9 +75,10 @@ class Hdb(Follower):
             if self.clock.end(day, batch.received):
                 self.parts.cut(batch.seq, End(batch.seq, day), 0, self.clock.ended_day)
                 break
-            log.info("end of day passed over", day=day, seq=batch.seq, ended=self.clock.ended_day)
-            if self._closer is not None:
+            if self._closer is not None and any(e.day == day for e in self.store.catalogue.ends):
                 self._closer.nudge()
+            else:
+                log.info("end of day passed over", day=day, seq=batch.seq, ended=self.clock.ended_day)
 
     def subscribe(self) -> Subscriber | None:
         """Follow the plant from where the history ends, if its journal is still the one the history was made from."""
@@ -108,6 +110,7 @@ class Hdb(Follower):
             "through": catalogue.through,
             "closed": catalogue.closed,
             "closed_day": catalogue.closed_day,
+            "closed_rows": catalogue.closed_rows,
             "ends": [e.day for e in catalogue.ends],
         }
 

@@ -50,13 +50,14 @@ class Closer:
         self._confirm = confirm
         self._stopping = threading.Event()
         self._again_at = 0.0
+        self._failure = ("", 0)  # what was told last, and of which end
         self._told = 0  # the cut of the last day that everybody was told of
         self._thread = threading.Thread(target=self._run, name="closing", daemon=True)
         self._thread.start()
 
     def nudge(self) -> None:
         """Try again now what failed."""
-        self._again_at = 0.0
+        self._again_at, self.error = 0.0, ""
 
     def close(self) -> None:
         """Stop soon; what is half done is done again after the next start."""
@@ -123,13 +124,13 @@ class Closer:
     def _failed(self, error: Exception) -> None:
         self._again_at = time.monotonic() + RETRY_S
         said = str(error) if isinstance(error, PlantError) else f"{type(error).__name__}: {error}"
-        if said == self.error:
-            return
-        self.error = said
         ends = self._store.catalogue.ends
-        log.error("history", failed=said, day=ends[0].day if ends else "")
-        if ends:
+        if said != self.error:
+            log.error("history", failed=said, day=ends[0].day if ends else "")
+        if ends and (said, ends[0].seq) != self._failure:
+            self._failure = (said, ends[0].seq)
             self._tell(_row(ends[0].day, "failed", ends[0].seq, 0, said))
+        self.error = said
 
     def _progress(self, end: End, line: str) -> None:
         self.progress = f"closing {end.day}{': ' if line else ''}{line}"

@@ -94,6 +94,10 @@ class Texts:
         return len(self.offsets) - 1
 
     def __getitem__(self, rows: Any) -> "Texts":
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            first, last, _ = rows.indices(len(self))
+            ends = self.offsets[first : max(first, last) + 1]
+            return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])])
         starts = self.offsets[:-1][rows]
         lengths = self.offsets[1:][rows] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail, keys, journal, import, replay, verify, rebuild."""
+"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal; import, replay, verify, rebuild."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from plant import import_cli, journal_cli, rebuild_cli, replay_cli, sockets, verify_cli
+from plant import day_cli, import_cli, journal_cli, rebuild_cli, replay_cli, sockets, verify_cli
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
@@ -38,6 +38,7 @@ app.add_typer(import_cli.app)
 app.add_typer(replay_cli.app)
 app.add_typer(verify_cli.app)
 app.add_typer(rebuild_cli.app)
+app.command("end-of-day")(day_cli.end_of_day)
 
 
 @app.command()

@@ -11,7 +11,8 @@
     │   └── JournalLocked      another tickerplant holds it
     ├── HistoryError           a file of the history is missing, damaged or cannot be written
     ├── QueryError             the question is wrong
-    │   └── QueryLimit         the question is right but too large or too slow
+    │   ├── QueryLimit         the question is right but too large or too slow
+    │   └── Cancelled          its asker gave up
     ├── Refused                a peer answered, and said no
     │   └── SourceTaken        a newer publisher uses the same source name
     └── Unavailable            a peer did not answer in time
@@ -85,6 +86,10 @@ class QueryError(PlantError):
 
 class QueryLimit(QueryError):
     """A question that needs more time, rows or memory than it may have."""
+
+
+class Cancelled(QueryError):
+    """A question whose asker gave up before it was answered."""
 
 
 class Refused(PlantError):

@@ -1,6 +1,7 @@
 """A process that follows the plant, keeps tables in memory and answers questions about them: the rdb, the processor."""
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,9 @@ from plant.publishing import Publisher
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+
+IDLE_S = 0.05
+"""Pause between two looks for something to tidy."""
 
 
 class Follower(Process):
@@ -37,6 +41,8 @@ class Follower(Process):
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._stopping = threading.Event()
+        self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
@@ -44,6 +50,7 @@ class Follower(Process):
         self._server = QueryServer(settings.address(self._port), self.tables, self.status)
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
+        self._tidying.start()
         self._note("no tickerplant")
         return {"listen": self._server.address}
 
@@ -80,6 +87,9 @@ class Follower(Process):
 
     def shutdown(self) -> None:
         """Flush what was published and close the sockets."""
+        self._stopping.set()
+        if self._tidying.is_alive():
+            self._tidying.join()
         if self._server:
             self._server.close()
         if self._publisher:
@@ -109,6 +119,12 @@ class Follower(Process):
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
         }
+
+    def _tidy(self) -> None:
+        """Sort and merge what the tables have taken, a step of each table in turn."""
+        while not self._stopping.is_set():
+            if not sum([table.tidy() for table in self.tables.values()]):
+                self._stopping.wait(IDLE_S)
 
     def _note(self, state: str) -> None:
         if state != self.vitals.state:

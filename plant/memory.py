@@ -1,41 +1,51 @@
-"""A table in memory: columns that only grow, read while they are written.
+"""A table in memory: rows are added while others are read, and a symbol's rows are found without a look at others.
 
-One thread appends; any thread reads. A reader takes `snapshot()`, a row count: rows below it never change or
-move away (a column that outgrows its array is copied to one twice as long, and the old one lives as long as
-somebody reads it). So a query works on a fixed set of rows and stops nothing.
+Rows arrive in a chunk, in the order they come. A full chunk is sealed: sorted by symbol, time and arrival into a block;
+blocks are merged into larger ones as they grow many, none larger than a fraction of the table. `tidy` does one such
+step, in a thread that waits its turn; a question asked meanwhile sees the rows before or after the step, which are the
+same. So a symbol's rows are a slice of each of a few blocks, and what a scan of the newest chunk finds.
 
-Revisions: for a table with a key, `next_revision[row]` is the number of the row that replaced it. A row is in force
-in a snapshot of n rows if its next revision is n or later. The mark is set after the new row is in place, and changes
-no answer of an earlier snapshot.
+One thread appends and releases, one tidies, any thread reads. A reader takes `snapshot()`, which never changes.
 
-seq and received are kept per batch, not per row.
+Rows are numbered from 0 by arrival, for ever. For a table with a key, `Revisions` knows the number of the row that
+replaced a row; it is in force in a snapshot that ends before that number. A replaced row leaves memory when its block
+is made. seq and received are kept per batch, not per row.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import threading
 
 import numpy as np
+import pyarrow as pa
 
-from plant.batch import Batch, Symbols, Texts
-from plant.growing import Growing
+from plant.batch import Batch, Symbols
+from plant.block import Block, Part, sealed
+from plant.chunk import Chunk
 from plant.revisions import Revisions
-from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
+from plant.schema import Table
+from plant.snapshot import Snapshot
+
+CHUNK_ROWS = 65_536
+FAN_IN = 16
+"""So many neighbouring blocks become one."""
+LARGEST = 8
+"""Larger blocks are merged as long as the result holds no more than this fraction, an eighth, of the table."""
 
 
-class _SymbolColumn:
-    """Codes into a list of names that grows; a name keeps its code for ever."""
+class Names:
+    """The strings of a symbol column; each keeps its code, its place in `names`, for ever."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.codes = Growing(np.int32)
         self._code_of: dict[str, int] = {}
         self._same_names: list[str] = []
         self._same_codes = np.empty(0, dtype=np.int32)
+        self._ranks = np.empty(0, dtype=np.int32)
+        self._dictionary = pa.array([], pa.string())
 
-    def extend(self, value: Symbols) -> None:
+    def codes(self, value: Symbols) -> np.ndarray:
+        """Return the codes of a column, int32[n]; new names are added."""
         if value.names == self._same_names:  # batch after batch, a feed sends the same symbols
-            self.codes.extend(self._same_codes[value.codes])
-            return
+            return self._same_codes[value.codes]
         known = self._code_of
         translate = np.empty(len(value.names), dtype=np.int32)
         for i, name in enumerate(value.names):
@@ -46,137 +56,209 @@ class _SymbolColumn:
                 known[name] = code
             translate[i] = code
         self._same_names, self._same_codes = value.names, translate
-        self.codes.extend(translate[value.codes])
+        return translate[value.codes]
 
     def code(self, name: str) -> int:
         """Return the code of a name, -1 if no row ever had it."""
         return self._code_of.get(name, -1)
 
+    def ranks(self) -> np.ndarray:
+        """Return the place of each code among the sorted names, int32[n]."""
+        ranks = self._ranks
+        count = len(self.names)
+        if len(ranks) < count:
+            names = self.names[:count]
+            ranks = np.empty(count, dtype=np.int32)
+            ranks[sorted(range(count), key=names.__getitem__)] = np.arange(count, dtype=np.int32)
+            self._ranks = ranks
+        return ranks
 
-class _TextColumn:
-    """UTF-8 in one growing buffer, and where each text ends."""
-
-    def __init__(self) -> None:
-        self.ends = Growing(np.int64)
-        self.ends.extend([0])
-        self.data = Growing(np.uint8)
-
-    def extend(self, value: Texts) -> None:
-        start = self.data.length
-        self.data.extend(np.frombuffer(value.data, dtype=np.uint8))
-        self.ends.extend(value.offsets[1:] + start)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The first `rows` rows of a table, fixed. Columns are views, not copies."""
-
-    table: "MemoryTable"
-    rows: int
-
-    def column(self, name: str) -> Any:
-        """Return a column as ndarray, Symbols or Texts of length `rows`; also seq and received."""
-        return self.table.view(name, self.rows)
-
-    def take(self, name: str, rows: np.ndarray) -> Any:
-        """Return a column of the rows at these positions, copied; seq and received are looked up for these only."""
-        return self.table.take(name, self.rows, rows)
-
-    def in_force(self) -> np.ndarray | None:
-        """Return bool[rows], False for rows that a later one replaced; None if every row is in force."""
-        return self.table.in_force(self.rows)
-
-    def code(self, column: str, name: str) -> int:
-        """Return the code of a name in a symbol column, -1 if it has none."""
-        return self.table.code(column, name)
+    def dictionary(self) -> pa.Array:
+        """Return the names as an Arrow array."""
+        dictionary = self._dictionary
+        if len(dictionary) < len(self.names):
+            dictionary = self._dictionary = pa.array(self.names, pa.string())
+        return dictionary
 
 
 class MemoryTable:
-    """The rows of one table, in the order they came."""
+    """The rows of one table.
 
-    def __init__(self, table: Table) -> None:
+    `chunk_rows`, `fan_in`: how many rows a chunk takes, and how many blocks are merged at once.
+    """
+
+    def __init__(self, table: Table, chunk_rows: int = CHUNK_ROWS, fan_in: int = FAN_IN) -> None:
         self.declaration = table
-        self._columns: dict[str, Any] = {}
-        for column in table.columns:
-            self._columns[column.name] = (
-                _SymbolColumn()
-                if column.kind == "symbol"
-                else _TextColumn()
-                if column.kind == "text"
-                else Growing(FIXED_DTYPES[column.kind])
-            )
-        self._batches = {name: Growing(np.int64) for name in ("start", "seq", "received")}
-        self._key = {n: Growing(np.int32) if self._is_fixed(n) else self._columns[n].codes for n in table.key}
-        self._key.pop("time", None)
-        self._number_codes: dict[str, dict[int, int]] = {n: {} for n in self._key if self._is_fixed(n)}
-        self._revisions = Revisions(len(self._key), self._rows_of) if table.key else None
+        self.names = {c.name: Names() for c in table.columns if c.kind == "symbol"}
+        self._chunk_rows = chunk_rows
+        self._fan_in = fan_in
+        self._first = 0
         self._rows = 0
+        self._released = 0
+        self._tail = Chunk(table, 0, chunk_rows)
+        self._parts: tuple[Part, ...] = (self._tail,)
+        self._lock = threading.Lock()  # of _parts, with _first and _released; the tail fills and _rows grows without it
+        self._tidying = threading.Lock()
+        self._numbers: dict[str, dict[int, int]] = {n: {} for n in table.key if n != "time" and table.column(n).fixed}
+        self._key = [n for n in table.key if n != "time"]
+        self._revisions = Revisions(len(self._key), self._rows_of) if table.key else None
 
     def __len__(self) -> int:
-        return self._rows
+        """Return the number of rows taken and not released, those replaced included."""
+        return self._rows - self._first
+
+    @property
+    def released(self) -> int:
+        """The seq up to which rows were let go, 0 at first."""
+        return self._released
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the rows take, their order and revisions included."""
+        marks = self._revisions.nbytes if self._revisions else 0
+        return sum(p.nbytes for p in self._parts) + marks
 
     def snapshot(self) -> Snapshot:
         """Return the rows there are now."""
-        return Snapshot(self, self._rows)
+        with self._lock:  # no part is exchanged meanwhile: blocks hold no row that is not counted
+            end, parts = self._rows, self._parts
+            marks = self._revisions.marks if self._revisions else None
+            return Snapshot(self.declaration, self.names, parts, self._first, end, marks, {"released": self._released})
 
     def append(self, batch: Batch) -> None:
         """Add the rows of a batch; one thread only."""
-        start, count = self._rows, len(batch)
-        for name, column in self._columns.items():
-            column.extend(batch.columns[name])
-        if batch.parts is None:
-            self._batches["seq"].append(batch.seq)
-            self._batches["received"].append(batch.received)
-            self._batches["start"].append(start)
-        else:
-            first_rows, seqs, received = batch.parts
-            self._batches["seq"].extend(seqs)
-            self._batches["received"].extend(received)
-            self._batches["start"].extend(first_rows + start)
+        count = len(batch)
+        if not count:
+            return
+        columns = {
+            n: self.names[n].codes(value) if n in self.names else value
+            for n, value in ((n, batch.columns[n]) for n in self.declaration.names)
+        }
+        first, seqs, received = batch.parts or (np.zeros(1, np.int64), (batch.seq,), (batch.received,))
+        taken = 0
+        while taken < count:
+            if not self._tail.room:
+                self._roll(self._rows + taken)
+            end = min(taken + self._tail.room, count)
+            if end - taken == count:
+                self._tail.extend(columns, (first, seqs, received))
+            else:
+                i = int(np.searchsorted(first, taken, side="right")) - 1
+                j = int(np.searchsorted(first, end))
+                some = np.maximum(first[i:j], taken) - taken
+                self._tail.extend({n: c[taken:end] for n, c in columns.items()}, (some, seqs[i:j], received[i:j]))
+            taken = end
         if self._revisions is not None:
-            for name, known in self._number_codes.items():
-                values = self._columns[name].array[start : start + count].tolist()
-                self._key[name].extend([known.setdefault(v, len(known)) for v in values])
-            codes = [c.array[start : start + count] for c in self._key.values()]
-            self._revisions.add(codes, self._columns["time"].array[start : start + count], start)
-        self._rows = start + count  # last: readers see the rows only now
+            self._revisions.add([self._codes(n, columns[n]) for n in self._key], columns["time"], self._rows)
+        self._rows += count  # last: readers see the rows only now
 
-    def view(self, name: str, rows: int) -> Any:
-        """Return the first `rows` values of a column."""
-        if name in META_COLUMNS:
-            return self.take(name, rows, np.arange(rows))
-        column = self._columns[name]
-        if isinstance(column, _SymbolColumn):
-            return Symbols(column.names, column.codes.array[:rows])
-        if isinstance(column, _TextColumn):
-            offsets = column.ends.array[: rows + 1]
-            return Texts(offsets, column.data.array.data[: int(offsets[-1])])
-        return column.array[:rows]
+    def release(self, seq: int) -> None:
+        """Let go of every row whose seq is at most this; the thread that appends calls it.
 
-    def take(self, name: str, rows: int, positions: np.ndarray) -> Any:
-        """Return a column at some positions below `rows`, copied."""
-        if name not in META_COLUMNS:
-            return self.view(name, rows)[positions]
-        starts = self._batches["start"].array[: self._batches["start"].length]
-        return self._batches[name].array[np.searchsorted(starts, positions, side="right") - 1]
+        Snapshots taken before keep theirs. The memory is free once they are gone, and `tidy` has cut the block that
+        holds rows on both sides.
+        """
+        seq = max(seq, self._released)
+        with self._lock:
+            first = self._rows
+            for part in self._parts:
+                found = part.batches.after(seq) if len(part) else None
+                if found is not None:
+                    first = max(part.base + found, self._first)
+                    break
+            self._first, self._released = first, seq
+            tail = self._tail
+            kept = [p for p in self._parts[:-1] if p.base + p.span > first]
+            if tail.rows and first == self._rows:  # nothing is left in it
+                tail = self._tail = Chunk(self.declaration, self._rows, self._chunk_rows)
+            self._parts = (*kept, tail)
+            if self._revisions is not None:
+                self._revisions.release(first)
 
-    def in_force(self, rows: int) -> np.ndarray | None:
-        """Return which of the first `rows` rows no later one among them replaced; None for all."""
-        if self._revisions is None:
-            return None
-        return self._revisions.next_revision.array[:rows] >= rows
+    def tidy(self) -> bool:
+        """Do one step of sorting or merging; return whether there was one to do. Any thread, one at a time."""
+        if not self._tidying.acquire(blocking=False):
+            return False
+        try:
+            with self._lock:
+                parts, first, rows = self._parts[:-1], self._first, self._rows
+                marks = self._revisions.marks if self._revisions else None
+            span = self._due([p for p in parts if p.base + p.span <= rows], first)
+            if span is None:
+                return False
+            old = parts[span]
 
-    def code(self, column: str, name: str) -> int:
-        """Return the code of a name in a symbol column, -1 if it has none."""
-        return self._columns[column].code(name)
+            def keep(base: int, place: np.ndarray) -> np.ndarray | None:
+                kept = None if base >= first else place >= first - base
+                if marks is None:
+                    return kept
+                in_force = marks.in_force(base, place, rows)
+                return in_force if kept is None else in_force & kept
+
+            block = sealed(old, keep)
+            with self._lock:
+                if self._first != first:  # released meanwhile: what was made holds rows that are gone
+                    return True
+                start = self._parts.index(old[0])
+                new = (block,) if len(block) else ()
+                self._parts = (*self._parts[:start], *new, *self._parts[start + len(old) :])
+            return True
+        finally:
+            self._tidying.release()
+
+    def _due(self, parts: list[Part], first: int) -> slice | None:
+        """Return which neighbours to make one block of next."""
+        if parts and isinstance(parts[0], Block) and parts[0].base + parts[0].first_place < first:
+            return slice(0, 1)
+        blocks = [p for p in parts if isinstance(p, Block)]
+        if len(blocks) < len(parts):
+            return slice(len(blocks), len(blocks) + 1)
+        large = self._chunk_rows * self._fan_in // 2
+        small = len(blocks)
+        while small and len(blocks[small - 1]) < large:
+            small -= 1
+        if len(blocks) - small > self._fan_in:  # the newest stays small, for those who ask for the last rows
+            return slice(small, small + self._fan_in)
+        most = sum(map(len, blocks)) // LARGEST
+        for i in range(small - 1):
+            sizes = len(blocks[i]), len(blocks[i + 1])
+            if sum(sizes) <= most and max(sizes) <= 2 * min(sizes):
+                return slice(i, i + 2)
+        return None
+
+    def _roll(self, base: int) -> None:
+        self._tail.close()
+        tail = Chunk(self.declaration, base, self._chunk_rows)
+        with self._lock:
+            self._tail = tail
+            self._parts = (*self._parts, tail)
+
+    def _codes(self, name: str, column: np.ndarray) -> np.ndarray:
+        """Return a key column as small whole numbers."""
+        if name in self.names:
+            return column
+        known = self._numbers[name]
+        return np.array([known.setdefault(v, len(known)) for v in column.tolist()], dtype=np.int64)
 
     def _rows_of(self, codes: tuple[int, ...], below: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return times and positions of the rows below a row number whose key has these codes."""
-        same = np.ones(below, dtype=bool)
-        for column, code in zip(self._key.values(), codes, strict=True):
-            same &= column.array[:below] == code
-        rows = np.flatnonzero(same)
-        return self._columns["time"].array[rows], rows
-
-    def _is_fixed(self, name: str) -> bool:
-        return self.declaration.column(name).fixed
+        """Return times and numbers of the rows below a row number whose key has these codes."""
+        others = {
+            n: code if n in self.names else list(self._numbers[n])[code]
+            for n, code in zip(self._key, codes, strict=True)
+        }
+        sym = others.pop("sym")
+        times, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for part in self._parts:
+            if isinstance(part, Block):
+                where = part.of_symbol(sym)
+                found = np.arange(where.start, where.stop)
+            else:
+                found = np.flatnonzero(part.columns["sym"][: max(min(len(part), below - part.base), 0)] == sym)
+            for name, value in others.items():
+                found = found[part.columns[name][found] == value]
+            numbers = part.arrival(found) + part.base
+            order = np.argsort(numbers)
+            order = order[numbers[order] >= self._first]
+            times.append(part.columns["time"][found[order]])
+            rows.append(numbers[order])
+        return np.concatenate(times), np.concatenate(rows)

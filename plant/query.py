@@ -6,23 +6,30 @@
     Count                          how many rows
     Resample                       open, high, low, close, volume of any interval, from trades or finer bars (q: xbar)
     Asof                           each left row with the right row in force (q: aj)
+    Window                         each left row with aggregates of the right rows around it (q: wj, wj1)
     Sql                            DuckDB's SQL, read-only
 
 Times are int nanoseconds since 1970 UTC; a range includes its start and excludes its end. Rows come in the order of
-their time, those of one time in the order they arrived. A question travels as a msgpack map: "ask" names it, the other
-keys are its fields.
+their time, those of one time in the order they arrived. `beyond` leaves out rows whose seq is not greater: what history
+already has. A question travels as a msgpack map: "ask" names it, the other keys are its fields.
 """
 
 import difflib
 import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from plant.errors import QueryError
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
 _UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+
+AGGREGATES = ("min", "max", "sum", "mean", "count", "first", "last", "wavg")
+EMPTY = ("skip", "fill")
+
+LONGEST_NS = 100 * 366 * 86_400 * 10**9
 
 Where = tuple[tuple[str, str, Any], ...]
 """Conditions that all hold: (column, operator, value)."""
@@ -44,6 +51,7 @@ class Tables(Question):
     """Which tables there are."""
 
     ask = "tables"
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Select(Question):
     where: Where = ()
     first: int | None = None
     last: int | None = None
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Last(Question):
     at: int | None = None
     columns: tuple[str, ...] | None = None
     where: Where = ()
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,14 +93,24 @@ class Count(Question):
     start: int | None = None
     end: int | None = None
     where: Where = ()
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
 class Resample(Question):
     """Bars of `interval` ("5m") from trades (price, size) or from finer bars.
 
-    A bar holds the rows of [time, time + interval), time a multiple of the interval since 1970 UTC; an interval without
-    rows gives no bar.
+    A bar holds the rows of [time, time + interval). Bars begin at multiples of the interval since 1970 UTC or, with
+    `at` ("09:30", a session's start) or `zone` ("America/New_York"), are counted anew every day from that time of day
+    in that zone (missing: 00:00, UTC), whatever the clocks do; the bar before it is cut short if need be, and an
+    interval is at most a day. Where the clocks skip `at`, the day begins as if they had not been changed yet.
+
+    Open and close are the first and last price by time, then arrival. vwap is sum(price x size) / sum(size); of bars,
+    where their price is (high + low + close) / 3 and their size the volume. A row without price (null) is left out; a
+    row without size adds no volume. vwap is null for no volume.
+
+    An interval without rows gives no bar (`empty` "skip"), or one with the close before it as prices, volume 0 and no
+    vwap, between the first and the last bar of its symbol ("fill").
     """
 
     ask = "resample"
@@ -100,6 +120,10 @@ class Resample(Question):
     start: int | None = None
     end: int | None = None
     where: Where = ()
+    at: str | None = None
+    zone: str | None = None
+    empty: str = "skip"
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +131,7 @@ class Asof(Question):
     """Each row of `left` with the last row of `right` of its symbol at or before its time (`strict`: before it).
 
     `tolerance` (ns): how old that row may be. Columns of `right` that `left` has too are left out; the time of the
-    right row is `<right>_time`.
+    right row is `<right>_time`. `beyond` is of both tables.
     """
 
     ask = "asof"
@@ -118,6 +142,34 @@ class Asof(Question):
     end: int | None = None
     tolerance: int | None = None
     strict: bool = False
+    beyond: int = 0
+
+
+@dataclass(frozen=True)
+class Window(Question):
+    """Each row of `left` with aggregates of the rows of `right` of its symbol around it.
+
+    They are those with a time in [left time + before, left time + after], both ends included (ns; before is negative
+    for a window that opens earlier). `prevailing`: if no row has just the time at which the window opens, the last one
+    before it belongs to it too, being in force then (q: wj); else it does not (q: wj1).
+
+    An aggregate is (name of the answer's column, function, column of right), functions being min, max, sum, mean,
+    count, first, last; or (name, "wavg", column, column of weights). Nulls are left out as in SQL: count counts the
+    others, a weight or value that is null takes its row out of wavg; first and last are those of the window's first and
+    last row, null or not. Of no values the sum is 0 and the count 0, all else null.
+    """
+
+    ask = "window"
+    left: str
+    right: str
+    before: int
+    after: int
+    aggregates: tuple[tuple[str, ...], ...]
+    sym: tuple[str, ...] | None = None
+    start: int | None = None
+    end: int | None = None
+    prevailing: bool = True
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,9 +178,10 @@ class Sql(Question):
 
     ask = "sql"
     query: str
+    beyond: int = 0
 
 
-KINDS: dict[str, type[Question]] = {k.ask: k for k in (Tables, Select, Last, Count, Resample, Asof, Sql)}
+KINDS: dict[str, type[Question]] = {k.ask: k for k in (Tables, Select, Last, Count, Resample, Asof, Window, Sql)}
 
 
 def question_of(request: dict[str, Any]) -> Question:
@@ -174,9 +227,11 @@ def _check(question: Question) -> None:
     for name in ("table", "left", "right", "query", "interval"):
         if name in values and type(values[name]) is not str:
             raise QueryError(f"{question.ask}: {name} must be a string, found {values[name]!r}")
-    for name in ("start", "end", "at", "first", "last", "tolerance"):
+    moments = ["start", "end", "first", "last", "tolerance", *(() if question.ask == "resample" else ("at",))]
+    required = [name for name in ("before", "after", "beyond") if name in values]
+    for name in (*moments, *required):
         value = values.get(name)
-        if value is not None and (type(value) is not int or not -(2**63) <= value < 2**63):
+        if (value is not None or name in required) and (type(value) is not int or not -(2**63) <= value < 2**63):
             raise QueryError(
                 f"{question.ask}: {name} must be a whole number (times are ns since 1970 UTC), found {value!r}"
             )
@@ -184,13 +239,14 @@ def _check(question: Question) -> None:
         value = values.get(name)
         if value is not None and not (isinstance(value, tuple) and all(type(v) is str for v in value)):
             raise QueryError(f"{question.ask}: {name} must be a list of strings, found {value!r}")
-    for name in ("first", "last", "tolerance"):
+    for name in ("first", "last", "tolerance", "beyond"):
         if (values.get(name) or 0) < 0:
             raise QueryError(f"{question.ask}: {name} must be 0 or more, found {values[name]}")
     if values.get("first") is not None and values.get("last") is not None:
         raise QueryError("select: give first or last, not both")
-    if type(values.get("strict", False)) is not bool:
-        raise QueryError(f"{question.ask}: strict must be true or false, found {values['strict']!r}")
+    for name in ("strict", "prevailing"):
+        if type(values.get(name, False)) is not bool:
+            raise QueryError(f"{question.ask}: {name} must be true or false, found {values[name]!r}")
     conditions = values.get("where", ())
     if not isinstance(conditions, tuple):
         raise QueryError(f"{question.ask}: where must be a list of conditions, found {conditions!r}")
@@ -208,3 +264,55 @@ def _check(question: Question) -> None:
             )
     if "interval" in values:
         interval_ns(values["interval"])
+    if isinstance(question, Resample):
+        _check_session(question)
+    if isinstance(question, Window):
+        _check_window(question)
+
+
+def _check_session(question: Resample) -> None:
+    if question.at is not None:
+        time_of_day(question.at)
+    if question.zone is not None:
+        zone_of(question.zone)
+    if (question.at is not None or question.zone is not None) and interval_ns(question.interval) > _UNITS_NS["d"]:
+        raise QueryError(f"resample: bars that begin anew every day are at most 1d long, found {question.interval!r}")
+    if question.empty not in EMPTY:
+        raise QueryError(f"resample: empty must be {' or '.join(map(repr, EMPTY))}, found {question.empty!r}")
+
+
+def _check_window(question: Window) -> None:
+    if question.before > question.after:
+        raise QueryError(f"window: before must not be after `after`, found {question.before} and {question.after}")
+    if max(abs(question.before), abs(question.after)) > LONGEST_NS:
+        raise QueryError(f"window: at most 100 years long, found {question.before} and {question.after} ns")
+    if not isinstance(question.aggregates, tuple) or not question.aggregates:
+        raise QueryError(f"window: aggregates must be a list of them, found {question.aggregates!r}")
+    for one in question.aggregates:
+        texts = isinstance(one, tuple) and all(type(t) is str for t in one)
+        if not texts or len(one) < 3 or one[1] not in AGGREGATES or len(one) != 3 + (one[1] == "wavg"):
+            raise QueryError(
+                f"window: an aggregate is [name, function, column] with a function of {', '.join(AGGREGATES)} "
+                f"(wavg: and a column of weights), found {one!r}"
+            )
+    names = [one[0] for one in question.aggregates]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise QueryError(f"window: two aggregates are named {twice[0]!r}")
+
+
+def time_of_day(text: str) -> tuple[int, int, int]:
+    """Return hour, minute and second of "09:30" or "09:30:15". Raises QueryError."""
+    match = (
+        re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", text, re.ASCII) if isinstance(text, str) else None
+    )
+    if not match:
+        raise QueryError(f'expected a time of day like "09:30", found {text!r}')
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of this name. Raises QueryError."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, TypeError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise QueryError(f'expected a time zone like "America/New_York", found {name!r}') from None

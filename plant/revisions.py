@@ -21,14 +21,36 @@ RowsOf = Callable[[tuple[int, ...], int], tuple[np.ndarray, np.ndarray]]
 """Returns times and rows, below a row number, of the series with these codes."""
 
 
+class Marks:
+    """`next_revision[row - base]` is the number of the row that replaced a row, NEVER if none did."""
+
+    __slots__ = ("base", "next_revision")
+
+    def __init__(self, next_revision: np.ndarray, base: int) -> None:
+        self.next_revision = next_revision
+        self.base = base
+
+    def in_force(self, base: int, place: np.ndarray, end: int) -> np.ndarray:
+        """Return which of the rows `base` + `place` no row below number `end` replaced, bool[n].
+
+        What it says of rows that were released has no meaning.
+        """
+        return self.next_revision.take(place + (base - self.base), mode="clip") >= end
+
+    def count(self, first: int, end: int) -> int:
+        """Return how many of the rows [first, end) are in force."""
+        return int(np.count_nonzero(self.next_revision[first - self.base : end - self.base] >= end))
+
+
 class Revisions:
-    """`next_revision.array[row]` is the number of the row that replaced it, NEVER if none did.
+    """Finds the row that each new row replaces, and marks it.
 
     A series is known by the codes of its key columns, small whole numbers from 0. `rows_of` finds the rows of a series.
     """
 
     def __init__(self, key_columns: int, rows_of: RowsOf) -> None:
-        self.next_revision = Growing(np.int64)
+        self._next = Growing(np.int64)
+        self._base = 0
         self._rows_of = rows_of
         self._codes: list[tuple[int, ...]] = []
         self._bits = [1] * key_columns
@@ -41,7 +63,7 @@ class Revisions:
     def add(self, codes: Sequence[np.ndarray], times: np.ndarray, start: int) -> None:
         """Take the rows start, start + 1, ...: `codes` of their key columns, int[n] each, and `times`, int64[n]."""
         count = len(times)
-        self.next_revision.extend(np.full(count, NEVER))
+        self._next.extend(np.full(count, NEVER))
         series = self._series(codes)
         if count == 1:
             self._add_one(int(series[0]), int(times[0]), start)
@@ -65,21 +87,40 @@ class Revisions:
             s, t, rows, before_t, before_row = s[rest], t[rest], rows[rest], before_t[rest], before_row[rest]
             if not len(s):
                 return
-        same = t == before_t
-        self.next_revision.array[before_row[same]] = rows[same]
+        same = (t == before_t) & (before_row >= self._base)
+        self._next.array[before_row[same] - self._base] = rows[same]
         ends = np.empty(len(s), dtype=bool)
         ends[-1] = True
         np.not_equal(s[1:], s[:-1], out=ends[:-1])
         self._last_time.array[s[ends]] = t[ends]
         self._last_row.array[s[ends]] = rows[ends]
 
+    @property
+    def marks(self) -> Marks:
+        """What is known now. Rows that come later may be marked in it too, with their own, higher numbers."""
+        return Marks(self._next.array, self._base)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that marks take."""
+        return 8 * self._next.length + 100 * (len(self._codes) + sum(map(len, self._rows_at.values())))
+
+    def release(self, first: int) -> None:
+        """Forget the rows below a number; nothing can mark them any more."""
+        kept = Growing(np.int64)
+        kept.extend(self._next.array[first - self._base : self._next.length])
+        self._next, self._base = kept, first
+        for series, rows_at in self._rows_at.items():
+            self._rows_at[series] = {time: row for time, row in rows_at.items() if row >= first}
+
     def _add_one(self, series: int, time: int, row: int) -> None:
         last = int(self._last_time.array[series])
         if time < last or self._late.array[series]:
             self._add_late(series, time, row, row)
             return
-        if time == last:
-            self.next_revision.array[self._last_row.array[series]] = row
+        before = int(self._last_row.array[series])
+        if time == last and before >= self._base:
+            self._next.array[before - self._base] = row
         self._last_time.array[series] = time
         self._last_row.array[series] = row
 
@@ -91,8 +132,8 @@ class Revisions:
             rows_at = self._rows_at[series] = dict(zip(times.tolist(), rows.tolist(), strict=True))
             self._late.array[series] = True
         before = rows_at.get(time)
-        if before is not None:
-            self.next_revision.array[before] = row
+        if before is not None and before >= self._base:
+            self._next.array[before - self._base] = row
         rows_at[time] = row
 
     def _series(self, codes: Sequence[np.ndarray]) -> np.ndarray:

@@ -5,19 +5,20 @@ time_bucket, extract and intervals take no TIMESTAMPTZ_NS (DuckDB 2.0); every ti
 So `time > now()::timestamp - interval '5 minutes'` compares like with like.
 """
 
+import json
 import re
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from plant.errors import QueryError, QueryLimit
+from plant.limits import Budget
+from plant.schema import META_COLUMNS
+from plant.view import View
 
-TIME_LIMIT_S = 30.0
 MEMORY_LIMIT = "2GB"
-MAX_ROWS = 5_000_000
 
 _CONFIG: dict[str, Any] = {
     "enable_external_access": "false",
@@ -34,51 +35,99 @@ _CONFIG: dict[str, Any] = {
 class SqlEngine:
     """Answer SQL; any thread."""
 
-    def __init__(self, time_limit_s: float = TIME_LIMIT_S) -> None:
-        self._time_limit_s = time_limit_s
+    def __init__(self) -> None:
         self._database = duckdb.connect(":memory:", config=_CONFIG)
         self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         self._database.execute("SET GLOBAL lock_configuration = true")
 
-    def answer(self, sql: str, table: Callable[[str], pa.Table], names: list[str]) -> pa.Table:
-        """Return the answer to one SELECT over the tables it names, each given by `table(name)`.
+    def answer(self, sql: str, views: Mapping[str, View], beyond: int = 0, budget: Budget | None = None) -> pa.Table:
+        """Return the answer to one SELECT over the tables it names; of each only rows whose seq is beyond a number.
 
         Raises QueryError for anything that is not one SELECT, or that DuckDB refuses; QueryLimit if it takes too long,
-        or answers too much.
+        or answers too much; Cancelled.
         """
+        budget = budget or Budget()
         connection = self._database.cursor()
-        timer = threading.Timer(self._time_limit_s, connection.interrupt)
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 kinds = ", ".join(s.type.name for s in statements) or "nothing"
                 raise QueryError(f"sql: expected one SELECT, found {kinds}; this connection only reads")
-            for name in names:
-                if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
-                    connection.register(name, _zone(table(name), None))
-            timer.start()
-            reader = connection.sql(statements[0]).to_arrow_reader(100_000)
-            batches, rows = [], 0
-            for found in reader:
-                batches.append(found)
-                rows += found.num_rows
-                if rows > MAX_ROWS:
-                    raise QueryLimit(f"sql: more than {MAX_ROWS:,} rows; add a LIMIT or aggregate")
+            named = [name for name in views if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+            meta = META_COLUMNS if named and _may_need_meta(connection, sql, named) else ()
+            for name in named:
+                columns = (*views[name].declaration.names, *meta)
+                connection.register(name, _zone(views[name].arrow(columns, beyond), None))
+            budget.check()
+            with budget.interrupting(connection.interrupt):
+                reader = connection.sql(statements[0]).to_arrow_reader(100_000)
+                batches, rows, size = [], 0, 0
+                for found in reader:
+                    batches.append(found)
+                    rows += found.num_rows
+                    size += found.nbytes
+                    if rows > budget.limits.max_rows:
+                        raise QueryLimit(f"sql: more than {budget.limits.max_rows:,} rows; add a LIMIT or aggregate")
+                    budget.bytes(size)
             return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
         except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:
-            raise self._explained(error) from None
+            raise _explained(error, budget) from None
         finally:
-            timer.cancel()
             connection.close()
 
-    def _explained(self, error: Exception) -> QueryError:
-        """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
-        text = str(error)
-        if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
-            return QueryLimit(f"sql: stopped after {self._time_limit_s:g} s; ask for less")
-        if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory"):
-            return QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less")
-        return QueryError(f"sql: {text}")
+
+def _explained(error: Exception, budget: Budget) -> QueryError:
+    """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
+    text = str(error)
+    if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
+        try:
+            budget.check()
+        except QueryError as reason:
+            return type(reason)(f"sql: {reason}")
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory"):
+        return QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less")
+    return QueryError(f"sql: {text}")
+
+
+def _may_need_meta(connection: duckdb.DuckDBPyConnection, sql: str, tables: list[str]) -> bool:
+    """Return whether a SELECT may use seq or received, which are made for it alone, at some cost for many rows.
+
+    It does not if its syntax tree has neither their names, nor anything that stands for all columns: a star, a table
+    taken as a value, a natural join, a pivot, columns renamed or counted by place, SQL in a string.
+    """
+    try:
+        ((text,),) = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()
+        tree = json.loads(text)
+    except (duckdb.Error, ValueError, RecursionError):
+        return True  # whatever it is, DuckDB will say when it is run
+    if tree.get("error"):
+        return True
+    nodes = list(_nodes(tree))
+    as_value = {*tables, *(str(n["alias"]).lower() for n in nodes if n.get("type") == "BASE_TABLE")}
+    for node in nodes:
+        kinds = {str(node.get(k)) for k in ("class", "type", "ref_type")}
+        names = [str(v).lower() for k in ("column_names", "using_columns") for v in node.get(k) or ()]
+        if (
+            kinds & {"STAR", "POSITIONAL_REFERENCE", "NATURAL", "PIVOT", "SHOW_REF"}
+            or set(names) & set(META_COLUMNS)
+            or (len(names) == 1 and names[0] in as_value)
+            or node.get("column_name_alias")
+            or str(node.get("function_name", "")).startswith("query")
+        ):
+            return True
+    return False
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object in a JSON value."""
+    left = [tree]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            yield value
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
 
 
 def _zone(table: pa.Table, zone: str | None) -> pa.Table:

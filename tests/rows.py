@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from plant.batch import Batch, columns_of
-from plant.memory import MemoryTable
+from plant.memory import CHUNK_ROWS, FAN_IN, MemoryTable
 from plant.schema import TABLES, Table, schema_of
 
 NOON = 1_795_176_000_000_000_000
@@ -23,17 +23,28 @@ def batch_of(table: str | Table, rows: list[Row], seq: int = 1, received: int = 
     return Batch(declared.name, columns_of(declared, rows), seq, seq, received, declared.key)
 
 
-def table_of(table: str | Table, batches: Iterable[list[Row]] = ()) -> MemoryTable:
-    """Return a table in memory; batch i has seq 10 + i and was received i seconds after noon."""
-    made = MemoryTable(SCHEMA[table] if isinstance(table, str) else table)
+def table_of(
+    table: str | Table, batches: Iterable[list[Row]] = (), chunk_rows: int = CHUNK_ROWS, tidied: int = 0
+) -> MemoryTable:
+    """Return a table in memory; batch i has seq 10 + i and was received i seconds after noon.
+
+    `tidied`: after each batch so many steps of sorting and merging are done, two blocks at a time.
+    """
+    made = MemoryTable(SCHEMA[table] if isinstance(table, str) else table, chunk_rows, 2 if tidied else FAN_IN)
     for i, rows in enumerate(batches):
         made.append(batch_of(table, rows, 10 + i, NOON + i * SECOND))
+        for _ in range(tidied):
+            made.tidy()
     return made
 
 
-def tables_of(**batches: list[list[Row]]) -> dict[str, MemoryTable]:
+SHAPES = ((CHUNK_ROWS, 0), (2, 0), (3, 1), (1, 100))
+"""Rows of a chunk and steps after each batch: one chunk, many, some sorted, all sorted and merged."""
+
+
+def tables_of(shape: tuple[int, int] = SHAPES[0], /, **batches: list[list[Row]]) -> dict[str, MemoryTable]:
     """Return every table of the plant, those named filled with batches of rows."""
-    return {table.name: table_of(table, batches.get(table.name, ())) for table in TABLES}
+    return {table.name: table_of(table, batches.get(table.name, ()), *shape) for table in TABLES}
 
 
 def trade(time: int, sym: str = "AAPL", price: float = 100.0, size: float = 1.0, trade_id: str = "") -> Row:

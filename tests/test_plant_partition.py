@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plant.errors import HistoryError
-from plant.partition import CATALOGUE, Catalogue, File, Part, day_path, locked, part_path, partition_schema
+from plant.partition import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
 from plant.schema import schema_of
 
 
@@ -22,6 +22,7 @@ def test_a_catalogue_that_was_saved_is_loaded_as_it_was(tmp_path: Path) -> None:
         through=20,
         closed=9,
         closed_day="2026-11-20",
+        ends=(End(15, "2026-11-21"),),
         parts=(part,),
         files=[file_of("b", day="2026-11-21"), file_of("a")],
     )

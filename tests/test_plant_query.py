@@ -22,7 +22,9 @@ QUESTIONS = [
     query.Last("bars", (), at=7, columns=("time",), where=(("volume", ">=", 0),)),
     query.Count("trades", ("A",), 1, 2, (("size", "<", 3),)),
     query.Resample("trades", "5m", ("A",), 1, 2, (("price", "==", 1.0),)),
+    query.Resample("trades", "5m", at="09:30", zone="America/New_York", empty="fill", beyond=7),
     query.Asof("trades", "quotes", ("A",), 1, 2, tolerance=0, strict=True),
+    query.Window("trades", "quotes", -5, 0, (("b", "max", "bid"), ("w", "wavg", "bid", "bid_size")), prevailing=False),
     query.Sql("select 1"),
 ]
 
@@ -41,12 +43,12 @@ def test_a_question_is_the_same_after_its_journey(question: query.Question) -> N
 
 
 def test_every_kind_of_question_is_known_by_its_word() -> None:
-    assert list(query.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "sql"]
+    assert list(query.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "window", "sql"]
     assert {type(q) for q in QUESTIONS} == set(query.KINDS.values())
 
 
 def test_an_unknown_question_is_told_which_there_are() -> None:
-    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, sql"
+    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql"
     assert refusal(ask="selekt") == message
     assert "unknown question None" in refusal()
     assert "unknown question ['select']" in refusal(ask=["select"])
@@ -54,7 +56,7 @@ def test_an_unknown_question_is_told_which_there_are() -> None:
 
 def test_an_unknown_term_is_told_the_nearest_one() -> None:
     assert refusal(ask="count", table="bars", symb=["A"]) == (
-        "count: unknown term 'symb' (did you mean 'sym'?); terms are table, sym, start, end, where"
+        "count: unknown term 'symb' (did you mean 'sym'?); terms are table, sym, start, end, where, beyond"
     )
     assert "unknown term 'columns'" in refusal(ask="count", table="bars", columns=["close"])
 
@@ -148,6 +150,64 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
     max_leaves=6,
 )
+WINDOW = {
+    "ask": "window",
+    "left": "trades",
+    "right": "quotes",
+    "before": -5,
+    "after": 0,
+    "aggregates": [["b", "max", "bid"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"before": None}, "before must be a whole number"),
+        ({"after": 0.5}, "after must be a whole number"),
+        ({"after": -6}, "before must not be after `after`, found -5 and -6"),
+        ({"after": 10**19}, "after must be a whole number"),
+        ({"after": 4 * 10**18}, "at most 100 years long"),
+        ({"aggregates": []}, "aggregates must be a list of them, found ()"),
+        ({"aggregates": {"b": "max"}}, "aggregates must be a list of them"),
+        ({"aggregates": ["max"]}, "an aggregate is [name, function, column]"),
+        ({"aggregates": [["b", "max"]]}, "an aggregate is [name, function, column]"),
+        ({"aggregates": [["b", "median", "bid"]]}, "min, max, sum, mean, count, first, last, wavg"),
+        ({"aggregates": [["b", "max", "bid", "ask"]]}, "an aggregate is [name, function, column]"),
+        ({"aggregates": [["b", "wavg", "bid"]]}, "wavg: and a column of weights"),
+        ({"aggregates": [["b", "max", 5]]}, "an aggregate is [name, function, column]"),
+        ({"aggregates": [["b", "max", "bid"], ["b", "min", "bid"]]}, "two aggregates are named 'b'"),
+        ({"prevailing": 1}, "prevailing must be true or false, found 1"),
+        ({"beyond": -1}, "beyond must be 0 or more"),
+        ({"beyond": None}, "beyond must be a whole number"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_told_why(terms: dict[str, Any], message: str) -> None:
+    query.question_of(WINDOW)
+    assert message in refusal(**{**WINDOW, **terms})
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"at": "9"}, "expected a time of day like \"09:30\", found '9'"),
+        ({"at": "24:00"}, "expected a time of day"),
+        ({"at": "09:30\n"}, "expected a time of day"),
+        ({"at": 930}, "expected a time of day"),
+        ({"zone": "New York"}, "expected a time zone like \"America/New_York\", found 'New York'"),
+        ({"zone": "../secret"}, "expected a time zone"),
+        ({"zone": ""}, "expected a time zone"),
+        ({"zone": 5}, "expected a time zone"),
+        ({"at": "09:30", "interval": "2d"}, "bars that begin anew every day are at most 1d long"),
+        ({"zone": "UTC", "interval": "25h"}, "bars that begin anew every day are at most 1d long"),
+        ({"empty": "zero"}, "empty must be 'skip' or 'fill', found 'zero'"),
+        ({"empty": None}, "empty must be 'skip' or 'fill'"),
+    ],
+)
+def test_a_session_that_makes_no_sense_is_told_why(terms: dict[str, Any], message: str) -> None:
+    assert message in refusal(**{"ask": "resample", "table": "trades", "interval": "5m", **terms})
+
+
 NAMES = st.sampled_from(
     [f for kind in query.KINDS.values() for f in kind.__dataclass_fields__]  # type: ignore[attr-defined]
 )

@@ -40,10 +40,12 @@ def test_every_row_knows_the_row_that_replaced_it(batches: list[tuple[int, bool,
             "price": np.zeros(len(rows)),
         }
         table.append(Batch("levels", columns, seq, seq, 0, TABLE.key))
+        marks = table.snapshot().marks
+        assert marks is not None
         for rows_then in range(len(expected) + 1):
-            force = table.in_force(rows_then)
-            assert force is not None
-            assert force.tolist() == [e >= rows_then for e in expected[:rows_then]]
+            in_force = [e >= rows_then for e in expected[:rows_then]]
+            assert marks.in_force(0, np.arange(rows_then), rows_then).tolist() == in_force
+            assert marks.count(0, rows_then) == sum(in_force)
 
 
 def test_many_symbols_widen_the_series_and_keep_their_revisions() -> None:
@@ -57,6 +59,6 @@ def test_many_symbols_widen_the_series_and_keep_their_revisions() -> None:
             "price": np.zeros(3000),
         }
         table.append(Batch("levels", columns, seq, seq, 0, TABLE.key))
-    force = table.in_force(6000)
-    assert force is not None
-    assert (force == (np.arange(6000) >= 3000)).all()
+    marks = table.snapshot().marks
+    assert marks is not None
+    assert (marks.in_force(0, np.arange(6000), 6000) == (np.arange(6000) >= 3000)).all()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
 
 from plant import query, sql
 from plant.answers import Answerer
-from plant.errors import QueryError, QueryLimit
+from plant.errors import Cancelled, QueryError, QueryLimit
+from plant.limits import Limits
 from plant.sql import SqlEngine
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
@@ -213,37 +215,55 @@ def test_a_wrong_query_is_told_what_is_wrong_also_when_it_fails_after_its_first_
 
 
 @pytest.mark.parametrize("text", [ENDLESS, ENDLESS_AFTER_THE_FIRST_ROWS], ids=["no row", "rows"])
-def test_an_endless_query_is_stopped_at_the_limit_and_others_go_on_meanwhile(
-    text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql, "MAX_ROWS", 10**12)
-    engine, failures, others = SqlEngine(0.6), list[Exception](), list[Any]()
+def test_an_endless_query_is_stopped_at_the_limit_and_others_go_on_meanwhile(text: str) -> None:
+    engine, failures, others = SqlEngine(), list[Exception](), list[Any]()
     started = time.monotonic()
 
     def endless() -> None:
         try:
-            engine.answer(text, lambda _: pa.table({}), [])
+            engine.answer(text, {}, budget=Limits(0.6, 10**12, 10**15).budget())
         except Exception as error:
             failures.append(error)
 
     thread = threading.Thread(target=endless)
     thread.start()
     while thread.is_alive():
-        others.append(engine.answer("select 42 x", lambda _: pa.table({}), []).to_pylist())
+        others.append(engine.answer("select 42 x", {}).to_pylist())
     thread.join()
 
     assert [type(e) for e in failures] == [QueryLimit]
-    assert str(failures[0]) == "sql: stopped after 0.6 s; ask for less"
+    assert str(failures[0]) == "sql: stopped after 0.6 s; ask for less, or allow more time (timeout_s)"
     assert 0.5 < time.monotonic() - started < 10
     assert len(others) > 1
     assert others[-1] == [{"x": 42}]
 
 
-def test_an_answer_of_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "MAX_ROWS", 1000)
-    assert ask("select * from range(1000)").num_rows == 1000
+def test_a_query_nobody_waits_for_is_stopped() -> None:
+    budget, failures = Limits().budget(), list[Exception]()
+
+    def endless() -> None:
+        try:
+            SqlEngine().answer(ENDLESS, {}, budget=budget)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    budget.cancel()
+    thread.join(20)
+    assert [(type(e), str(e)) for e in failures] in (
+        [(Cancelled, "sql: cancelled by its asker")],
+        [(Cancelled, "cancelled by its asker")],  # before it began
+    )
+
+
+def test_an_answer_of_too_many_rows_or_bytes_is_refused() -> None:
+    limits = Limits(max_rows=1000)
+    assert SqlEngine().answer("select * from range(1000)", {}, budget=limits.budget()).num_rows == 1000
     with pytest.raises(QueryLimit, match="more than 1,000 rows; add a LIMIT or aggregate"):
-        ask("select * from range(1001)")
+        SqlEngine().answer("select * from range(1001)", {}, budget=limits.budget())
+    with pytest.raises(QueryLimit, match="at most 0 MiB are answered at once"):
+        SqlEngine().answer("select * from range(1000)", {}, budget=Limits(max_bytes=1000).budget())
 
 
 def test_a_query_of_too_much_memory_is_refused_and_writes_no_file(
@@ -253,24 +273,76 @@ def test_a_query_of_too_much_memory_is_refused_and_writes_no_file(
     monkeypatch.setitem(sql._CONFIG, "memory_limit", "30MB")
     engine = SqlEngine()
     with pytest.raises(QueryLimit, match="of memory; ask for less"):
-        engine.answer("select * from range(9000000) t order by hash(range) limit 3000000", lambda _: pa.table({}), [])
-    assert engine.answer("select 1 x", lambda _: pa.table({}), []).num_rows == 1
+        engine.answer("select * from range(9000000) t order by hash(range) limit 3000000", {})
+    assert engine.answer("select 1 x", {}).num_rows == 1
     assert not list(tmp_path.iterdir())
 
 
+class Watched:
+    """A view of a table that notes which columns were made for SQL."""
+
+    def __init__(self, name: str) -> None:
+        self._view = TABLES[name].snapshot()
+        self.declaration = self._view.declaration
+        self.made: list[str] = []
+
+    def arrow(self, columns: Sequence[str], beyond: int = 0) -> pa.Table:
+        self.made += columns
+        return self._view.arrow(columns, beyond)
+
+
+@pytest.mark.parametrize(
+    ("text", "meta"),
+    [
+        ("select count(*) from trades", False),
+        ("select sym, sum(price * size) / sum(size) vwap, count(*) n from trades group by sym order by n", False),
+        ("select t.price from trades t asof join quotes q on t.sym = q.sym and t.time >= q.time", False),
+        ("select price from trades join quotes using (sym)", False),
+        ("with a as (select price p from trades) select max(p) from a", False),
+        ("select seq from trades", True),
+        ('select "SEQ" from trades', True),
+        ("select max(t.received) from trades t", True),
+        ("select price from trades where price > (select min(seq) from trades)", True),
+        ("select price from trades join quotes using (sym, seq)", True),
+        ("select price from trades natural join quotes", True),
+        ("select * from trades", True),
+        ("select t.* from trades t", True),
+        ("select * exclude (sym) from trades", True),
+        ("select max(columns('s.*')) from trades", True),
+        ("from trades", True),
+        ("table trades", True),
+        ("select t from trades t", True),
+        ("select trades from trades", True),
+        ("select max_by(t, time).price from trades t", True),
+        ("select #7 from trades", True),
+        ("select g from trades t(a, b, c, d, e, f, g)", True),
+        ("from (pivot trades on sym in ('AAPL') using count(price))", True),
+        ("from (unpivot trades on price, size)", True),
+        ("select column_name from (describe trades)", True),
+        ("from query('select seq from trades')", True),
+        ("select s from query_table('trades') t(t, s)", True),
+    ],
+)
+def test_seq_and_received_are_made_for_a_query_that_may_use_them_and_no_other(text: str, meta: bool) -> None:
+    views = {name: Watched(name) for name in TABLES}
+    found = SqlEngine().answer(text, views)  # type: ignore[arg-type]
+    assert ("seq" in views["trades"].made, "received" in views["trades"].made) == (meta, meta)
+    assert found.equals(ask(text)) or "group by" in text or "max_by" in text
+
+
+def test_only_rows_beyond_a_seq_are_there_if_so_asked() -> None:
+    assert ANSWERER.answer(query.Sql("select count(*) n from trades", beyond=9)).to_pylist() == [{"n": 6}]
+    assert ANSWERER.answer(query.Sql("select count(*) n from trades", beyond=10)).to_pylist() == [{"n": 0}]
+
+
 def test_a_table_is_made_for_sql_only_if_the_query_names_it() -> None:
-    made = list[str]()
-
-    def table(name: str) -> pa.Table:
-        made.append(name)
-        return pa.table({"x": [1]})
-
-    SqlEngine().answer("select * from bars", table, ["bars", "trades", "bar"])
-    assert made == ["bars"]
+    views = {name: Watched(name) for name in TABLES}
+    SqlEngine().answer("select sym from bars", views)  # type: ignore[arg-type]
+    assert [name for name, view in views.items() if view.made] == ["bars"]
 
 
 def test_the_tables_of_one_query_are_not_there_for_another() -> None:
     engine = SqlEngine()
-    engine.answer("select * from mine", lambda _: pa.table({"x": [1]}), ["mine"])
-    with pytest.raises(QueryError, match="mine does not exist"):
-        engine.answer("select * from mine", lambda _: pa.table({}), [])
+    engine.answer("select sym from bars", {"bars": TABLES["bars"].snapshot()})
+    with pytest.raises(QueryError, match="bars does not exist"):
+        engine.answer("select sym from bars", {})

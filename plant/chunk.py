@@ -1,0 +1,133 @@
+"""The newest rows of a table, in order of arrival: a fixed room that is filled once."""
+
+from typing import Any
+
+import numpy as np
+
+from plant.batch import Columns, Texts
+from plant.growing import Growing
+from plant.pages import arrays
+from plant.schema import FIXED_DTYPES, Table
+
+Rows = slice | np.ndarray
+"""Positions within a chunk or a block: a slice with start and stop, or int64[n]."""
+
+
+class Batches:
+    """Which batch rows came with: `start[i]` is the first row of batch i within its chunk or block."""
+
+    __slots__ = ("received", "seq", "start")
+
+    def __init__(self, start: np.ndarray, seq: np.ndarray, received: np.ndarray) -> None:
+        self.start, self.seq, self.received = start, seq, received
+
+    def of(self, name: str, arrival: np.ndarray, span: int) -> np.ndarray:
+        """Return `seq` or `received` of the rows that arrived in these places, of `span` in all; int64[n]."""
+        values: np.ndarray = getattr(self, name)
+        if 8 * len(arrival) <= span:
+            return values[np.searchsorted(self.start, arrival, side="right") - 1]
+        known = int(np.searchsorted(self.start, span))  # a chunk may have grown since
+        return np.repeat(values[:known], np.diff(self.start[:known], append=span))[arrival - self.start[0]]
+
+    def after(self, seq: int) -> int | None:
+        """Return the first row whose seq is greater; None if there is none."""
+        found = int(np.searchsorted(self.seq, seq, side="right"))
+        return int(self.start[found]) if found < len(self.start) else None
+
+    def with_rows(self, arrival: np.ndarray) -> "Batches":
+        """Return only those that one of these rows came with."""
+        used = np.zeros(len(self.start), dtype=bool)
+        used[np.searchsorted(self.start, arrival, side="right") - 1] = True
+        return Batches(self.start[used], self.seq[used], self.received[used])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.start.nbytes + self.seq.nbytes + self.received.nbytes
+
+
+class Chunk:
+    """Rows `base`, `base` + 1, ... of a table as they came; one thread fills it.
+
+    A symbol column is an array of codes here, a text column an array of ends and a growing buffer.
+    """
+
+    sorted = False
+
+    def __init__(self, table: Table, base: int, capacity: int) -> None:
+        self.base = base
+        self.capacity = capacity
+        self.rows = 0
+        self.first_time: int | None = None  # known once it is full
+        self.last_time: int | None = None
+        kinds = {c.name: c.kind for c in table.columns}
+        layout = [
+            (np.int64, capacity + 1) if k == "text" else (np.int32 if k == "symbol" else FIXED_DTYPES[k], capacity)
+            for k in kinds.values()
+        ]
+        self.columns: dict[str, np.ndarray] = dict(zip(kinds, arrays(layout, touched=False), strict=True))
+        self.texts = {name: Growing(np.uint8) for name, kind in kinds.items() if kind == "text"}
+        for name in self.texts:
+            self.columns[name][0] = 0
+        self._start, self._seq, self._received = Growing(np.int32), Growing(np.int64), Growing(np.int64)
+
+    @property
+    def room(self) -> int:
+        """Rows that still fit."""
+        return self.capacity - self.rows
+
+    def extend(self, columns: Columns, batches: tuple[Any, Any, Any]) -> None:
+        """Add rows that fit; symbols are codes, and `batches` is their first rows (from 0), seqs and received."""
+        start = self.rows
+        end = start + len(columns["time"])
+        for name, array in self.columns.items():
+            value = columns[name]
+            if name in self.texts:
+                self._extend_text(name, value, start, end)
+            else:
+                array[start:end] = value
+        first, seqs, received = batches
+        self._start.extend(first if not start else np.add(first, start))
+        self._seq.extend(seqs)
+        self._received.extend(received)
+        self.rows = end
+
+    def _extend_text(self, name: str, value: Texts, start: int, end: int) -> None:
+        data, first = self.texts[name], int(value.offsets[0])
+        np.add(value.offsets[1:], data.length - first, out=self.columns[name][start + 1 : end + 1])
+        data.extend(np.frombuffer(value.data, dtype=np.uint8)[first : int(value.offsets[-1])])
+
+    def close(self) -> None:
+        """Note the range of times, once it is full."""
+        times = self.columns["time"][: self.rows]
+        self.first_time, self.last_time = int(times.min()), int(times.max())
+
+    def column(self, name: str, rows: Rows) -> Any:
+        """Return a column at some rows; symbols as codes."""
+        if name in self.texts:
+            return Texts(self.columns[name], self.texts[name].array.data)[rows]
+        return self.columns[name][rows]
+
+    def arrival(self, rows: Rows) -> np.ndarray:
+        """Return in which place rows came, counted from `base`."""
+        return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of the rows there are."""
+        count = self._received.length  # the last to grow
+        return Batches(self._start.array[:count], self._seq.array[:count], self._received.array[:count])
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def span(self) -> int:
+        """How many rows came, from `base` on."""
+        return self.rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that rows were written to."""
+        used = sum(a.itemsize for a in self.columns.values()) * self.rows
+        return used + sum(t.length for t in self.texts.values()) + 20 * self._received.length

@@ -1,0 +1,124 @@
+"""Columns put together, cut, and put in order: what is done to rows of a table whatever they mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from plant.batch import Columns, Symbols, Texts
+
+_FEW = 8
+_RADIX = 2**15  # numpy sorts int16 by radix, several times as fast as wider ones
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Return columns of one kind one after the other; there must be at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], Symbols):
+        return _joined_symbols(parts)
+    if isinstance(parts[0], Texts):
+        return joined_texts(parts)
+    return np.concatenate(parts)
+
+
+def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
+    names = parts[0].names
+    if all(p.names is names for p in parts) or all(p.names == names for p in parts):
+        return Symbols(names, np.concatenate([p.codes for p in parts]))
+    known: dict[str, int] = {}
+    codes = []
+    for part in parts:
+        translate = np.array([known.setdefault(n, len(known)) for n in part.names], dtype=np.int32)
+        codes.append(translate[part.codes] if len(part) else part.codes)
+    return Symbols(list(known), np.concatenate(codes))
+
+
+def joined_texts(parts: Sequence[Texts]) -> Texts:
+    """Return texts one after the other."""
+    offsets = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
+    row = 0
+    for part in parts:
+        np.add(part.offsets[1:], offsets[row], out=offsets[row + 1 : row + len(part) + 1])
+        row += len(part)
+    return Texts(offsets, b"".join([p.data for p in parts]))
+
+
+def taken(columns: Columns, rows: Any) -> Columns:
+    """Return some rows (positions, bool[n] or a slice) of all columns."""
+    return {name: column[rows] for name, column in columns.items()}
+
+
+def order_by_code(codes: np.ndarray) -> np.ndarray:
+    """Return the stable order of codes (0 or more), int64[n]."""
+    if not len(codes) or int(codes.max()) < _RADIX:
+        return np.argsort(codes.astype(np.int16), kind="stable")
+    order = np.argsort((codes & (_RADIX - 1)).astype(np.int16), kind="stable")
+    high = codes >> 15
+    if int(high.max()) >= _RADIX:
+        return order[np.argsort(high[order], kind="stable")]
+    return order[np.argsort(high[order].astype(np.int16), kind="stable")]
+
+
+def grouped(codes: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the order of rows by code, then time, then place, int64[n]; cheap if times are in order but for a few."""
+    order = order_by_code(codes)
+    sorted_codes, sorted_times = codes[order], times[order]
+    late = (sorted_times[1:] < sorted_times[:-1]) & (sorted_codes[1:] == sorted_codes[:-1])
+    if late.any():  # the symbols concerned are ordered again, by time and then by code, both stable
+        wrong = np.zeros(int(sorted_codes[-1]) + 1, dtype=bool)
+        wrong[sorted_codes[1:][late]] = True
+        places = np.flatnonzero(wrong[sorted_codes])
+        rows = order[places]
+        rows = rows[np.argsort(times[rows], kind="stable")]
+        order[places] = rows[order_by_code(codes[rows])]
+    return order
+
+
+def ranks(column: Symbols) -> np.ndarray:
+    """Return for each row the place of its name among the sorted names that there are, int64[n]."""
+    used = np.flatnonzero(np.bincount(column.codes)).tolist()
+    ranks = np.zeros(used[-1] + 1 if used else 0, dtype=np.int64)
+    ranks[sorted(used, key=column.names.__getitem__)] = np.arange(len(used))
+    return ranks[column.codes]
+
+
+def compact(column: Symbols) -> Symbols:
+    """Return the same column with only the names that there are."""
+    if len(column.names) <= _FEW:
+        return column
+    counts = np.bincount(column.codes)
+    used = np.flatnonzero(counts)
+    if len(used) == len(column.names):
+        return column
+    translate = np.zeros(len(counts), dtype=np.int32)
+    translate[used] = np.arange(len(used), dtype=np.int32)
+    return Symbols([column.names[code] for code in used.tolist()], translate[column.codes])
+
+
+def in_order(times: np.ndarray) -> np.ndarray | None:
+    """Return the stable order of times, None if they are in order."""
+    if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
+        return None
+    return np.argsort(times, kind="stable")
+
+
+def runs(values: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """Return where a new value begins in rows grouped by it (and by others), int64[k]."""
+    if not len(values):
+        return np.empty(0, dtype=np.int64)
+    new = np.empty(len(values), dtype=bool)
+    new[0] = True
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    for other in others:
+        new[1:] |= other[1:] != other[:-1]
+    return np.flatnonzero(new)
+
+
+def ranges(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return the positions of [first, last) of every pair, one pair after the other, int64[k]."""
+    counts = last - first
+    ends = np.cumsum(counts)
+    if not len(ends) or not ends[-1]:
+        return np.empty(0, dtype=np.int64)
+    return np.repeat(first - (ends - counts), counts) + np.arange(ends[-1])

@@ -1,0 +1,201 @@
+"""Bars from trades or from finer bars: plant.query.Resample says by which rules.
+
+Rows come in parts, each grouped by symbol. A part gives partial bars, which know the times of their first and last
+price; partial bars of the same symbol and interval are then put together. So no part waits for another, and rows of one
+interval may lie in any of them.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from plant import query
+from plant.batch import Columns, Symbols
+from plant.columns import grouped, joined, ranks, runs, taken
+from plant.errors import QueryError
+from plant.limits import Budget
+from plant.schema import Table
+
+_DAY_NS = 86_400 * 10**9
+_OHLC = ("open", "high", "low", "close")
+
+
+def source_columns(declaration: Table, question: query.Resample) -> tuple[str, ...]:
+    """Return the columns that bars are made from. Raises QueryError if the table has neither trades nor bars."""
+    names = set(declaration.names)
+    if {*_OHLC, "volume", "interval"} <= names:
+        return ("time", "sym", *_OHLC, "volume", "interval")
+    if {"price", "size"} <= names:
+        return ("time", "sym", "price", "size")
+    raise QueryError(f"resample needs price and size, or bars; {question.table} has {', '.join(declaration.names)}")
+
+
+def resample(parts: Iterable[Columns], question: query.Resample, budget: Budget | None = None) -> Columns:
+    """Return bars, in order of time, then of the symbol's name.
+
+    Columns time, sym, interval, open, high, low, close, volume, vwap. `parts` hold the columns of `source_columns`,
+    grouped by symbol, by time, then arrival, within each part; a later part's rows came later.
+    """
+    grid = Grid(question)
+    held: set[str] = set()
+    partial: list[Columns] = []
+    for part in parts:
+        if not len(part["time"]):
+            continue
+        if "interval" in part:
+            interval = part["interval"]
+            held |= {interval.names[c] for c in np.flatnonzero(np.bincount(interval.codes)).tolist()}
+            _check_finer(sorted(held), question)
+        partial.append(_partial(_prices(part), grid))
+        if budget:
+            budget.check()
+    bars = _together(partial) if partial else _no_bars()
+    bars["vwap"] = bars.pop("value") / np.where(bars["volume"] > 0, bars["volume"], np.nan)
+    if question.empty == "fill":
+        bars = _filled(bars, grid, budget)
+    order = np.argsort(bars["time"], kind="stable")
+    bars["interval"] = Symbols([question.interval], np.zeros(len(order), dtype=np.int32))
+    return taken({n: bars[n] for n in ("time", "sym", "interval", *_OHLC, "volume", "vwap")}, order)
+
+
+class Grid:
+    """Where bars begin."""
+
+    def __init__(self, question: query.Resample) -> None:
+        self._step = query.interval_ns(question.interval)
+        daily = question.at is not None or question.zone is not None
+        self._at = query.time_of_day(question.at or "00:00") if daily else None
+        self._zone = query.zone_of(question.zone or "UTC")
+
+    def starts(self, times: np.ndarray) -> np.ndarray:
+        """Return for each time the start of its bar, int64[n]."""
+        if self._at is None:
+            return times // self._step * self._step
+        if not len(times):
+            return times
+        days = self._days(int(times.min()), int(times.max()))
+        day = days[np.searchsorted(days, times, side="right") - 1]
+        return day + (times - day) // self._step * self._step
+
+    def between(self, first: int, last: int) -> np.ndarray:
+        """Return all starts from one to another, both included, int64[k]."""
+        if self._at is None:
+            return np.arange(first, last + 1, self._step)
+        days = self._days(first, last)
+        all_starts = np.concatenate(
+            [np.arange(a, b, self._step) for a, b in zip(days[:-1].tolist(), days[1:].tolist(), strict=True)]
+        )
+        return all_starts[(all_starts >= first) & (all_starts <= last)]
+
+    def count(self, first: int, last: int) -> int:
+        """Return about how many starts there are from one to another."""
+        return (last - first) // self._step + 1
+
+    def _days(self, first: int, last: int) -> np.ndarray:
+        """Return the beginnings of the days from the one that holds `first` to the one after `last`, int64[k]."""
+        hour, minute, second = self._at or (0, 0, 0)
+        day = dt.date(1970, 1, 1) + dt.timedelta(days=first // _DAY_NS - 2)
+        count = (last - first) // _DAY_NS + 6
+        found = []
+        for _ in range(count):
+            moment = dt.datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=self._zone)
+            found.append(int(moment.timestamp()) * 10**9)
+            day += dt.timedelta(days=1)
+        return np.array(found, dtype=np.int64)
+
+
+def _check_finer(held: list[str], question: query.Resample) -> None:
+    if len(held) > 1:
+        raise QueryError(
+            f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"
+        )
+    if query.interval_ns(question.interval) % query.interval_ns(held[0]):
+        raise QueryError(f"resample: bars of {held[0]} do not make bars of {question.interval}")
+
+
+def _prices(part: Columns) -> Columns:
+    """Return open, high, low, close, typical price and size of each row, whatever the rows are."""
+    if "price" in part:
+        price = part["price"]
+        return {**dict.fromkeys(_OHLC, price), "typical": price, **{n: part[n] for n in ("time", "sym", "size")}}
+    typical = (part["high"] + part["low"] + part["close"]) / 3
+    return {**{n: part[n] for n in ("time", "sym", *_OHLC)}, "typical": typical, "size": part["volume"]}
+
+
+def _partial(rows: Columns, grid: Grid) -> Columns:
+    """Return the bars of one part; `value` is what was paid, `opened` and `closed` are when its prices are of."""
+    start = grid.starts(rows["time"])
+    new = runs(rows["sym"].codes, start)
+    last = np.append(new[1:], len(start)) - 1
+    size = rows["size"]
+    high, low = np.maximum.reduceat(rows["high"], new), np.minimum.reduceat(rows["low"], new)
+    volume, value = np.add.reduceat(size, new), np.add.reduceat(rows["typical"] * size, new)
+    ends = np.isnan(rows["open"][new]) | np.isnan(rows["close"][last])
+    if (np.isnan(high) | np.isnan(low) | np.isnan(volume) | ends).any():  # seldom: nulls, which every sum passes on
+        unpriced = np.isnan([rows[n] for n in _OHLC]).any(axis=0)
+        if unpriced.any():
+            return _partial(taken(rows, ~unpriced), grid) if not unpriced.all() else _no_bars()
+        size = np.nan_to_num(size)
+        volume, value = np.add.reduceat(size, new), np.add.reduceat(rows["typical"] * size, new)
+    return {
+        "time": start[new], "sym": rows["sym"][new], "opened": rows["time"][new], "closed": rows["time"][last],
+        "open": rows["open"][new], "high": high, "low": low, "close": rows["close"][last],
+        "volume": volume, "value": value,
+    }  # fmt: skip
+
+
+def _no_bars() -> Columns:
+    numbers = {n: np.empty(0) for n in (*_OHLC, "volume", "value")}
+    whole = {n: np.empty(0, dtype=np.int64) for n in ("time", "opened", "closed")}
+    return {**whole, "sym": Symbols([], np.empty(0, dtype=np.int32)), **numbers}
+
+
+def _together(partial: list[Columns]) -> Columns:
+    """Return one bar for the partial bars of each symbol and interval, grouped by symbol's name, by time."""
+    bars = {name: joined([p[name] for p in partial]) for name in partial[0]}
+    order = grouped(ranks(bars["sym"]), bars["time"])  # stable: those of one interval stay in order of arrival
+    bars = taken(bars, order)
+    new = runs(bars["sym"].codes, bars["time"])
+    first, last = new, np.append(new[1:], len(order)) - 1
+    again = np.ones(len(order), dtype=bool)
+    again[new] = False
+    again = np.flatnonzero(again)
+    opened, closed = bars["opened"], bars["closed"]
+    if (opened[again] < opened[again - 1]).any() or (closed[again] < closed[again - 1]).any():  # rows came late
+        begins = np.zeros(len(order), dtype=np.int64)
+        begins[new] = 1
+        groups = np.cumsum(begins)
+        first = np.lexsort((order, opened, groups))[new]
+        last = np.lexsort((order, closed, groups))[last]
+    return {
+        "time": bars["time"][new], "sym": bars["sym"][new],
+        "open": bars["open"][first], "high": np.maximum.reduceat(bars["high"], new),
+        "low": np.minimum.reduceat(bars["low"], new), "close": bars["close"][last],
+        **{n: np.add.reduceat(bars[n], new) for n in ("volume", "value")},
+    }  # fmt: skip
+
+
+def _filled(bars: Columns, grid: Grid, budget: Budget | None) -> Columns:
+    """Return the bars, grouped by symbol, and those of intervals without rows between them."""
+    begins = runs(bars["sym"].codes)
+    ends = np.append(begins[1:], len(bars["time"])) - 1
+    spans = list(zip(bars["time"][begins].tolist(), bars["time"][ends].tolist(), strict=True)) if len(begins) else []
+    if budget:
+        budget.rows(sum(grid.count(a, b) for a, b in spans))
+    before: list[Any] = []
+    time: list[np.ndarray] = []
+    for begin, end, span in zip(begins.tolist(), ends.tolist(), spans, strict=True):
+        starts = grid.between(*span)
+        time.append(starts)
+        before.append(begin + np.searchsorted(bars["time"][begin : end + 1], starts, side="right") - 1)
+    if not time:
+        return bars
+    source, times = np.concatenate(before), np.concatenate(time)
+    found = {**taken(bars, source), "time": times}
+    empty = bars["time"][source] != times
+    for name in ("open", "high", "low"):
+        found[name][empty] = found["close"][empty]
+    found["volume"][empty], found["vwap"][empty] = 0.0, np.nan
+    return found

@@ -1,0 +1,192 @@
+"""Where in a block or a chunk the rows are that a question wants.
+
+In a block the rows of a symbol are a slice in order of time, and a range of times is found in it by bisection. In a
+chunk they are found by a scan. Parts outside the range of times are skipped; the first or last n rows are looked for
+from that end, until no other part can have any.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plant.block import Block, Part
+from plant.chunk import Rows
+from plant.columns import ranges
+from plant.revisions import Marks
+from plant.schema import META_COLUMNS
+
+Piece = tuple[Part, Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Terms in the codes and row numbers of one table in memory.
+
+    codes         of the symbols, sorted, int32[k]; None: all
+    start, end    times of [start, end)
+    cut, stop     numbers of the first row and of the one after the last
+    tests         a column's name, and which of its values (a symbol's codes) pass
+    marks         which rows are replaced; None: none are
+    """
+
+    codes: np.ndarray | None
+    start: int | None
+    end: int | None
+    cut: int
+    stop: int
+    tests: tuple[tuple[str, Callable[[Any], np.ndarray]], ...]
+    marks: Marks | None
+
+    def rows(self, part: Part, also_replaced: bool = False) -> Rows:
+        """Return where in a part the rows are: in a block in its own order, in a chunk in order of arrival."""
+        rows = self._of_block(part) if isinstance(part, Block) else self._of_chunk(part)
+        if part.base < self.cut and length(rows):
+            rows = kept(rows, part.arrival(rows) >= self.cut - part.base)
+        if self.marks is not None and not also_replaced and length(rows):
+            rows = kept(rows, self.marks.in_force(part.base, part.arrival(rows), self.stop))
+        for name, passes in self.tests:
+            if length(rows):
+                rows = kept(rows, passes(value_of(part, name, rows)))
+        return rows
+
+    def in_reach(self, parts: Iterable[Part]) -> list[Part]:
+        """Return the parts that may have rows of the range of times and numbers, in order of arrival."""
+        return [
+            p
+            for p in parts
+            if self.cut < p.base + p.span
+            and p.base < self.stop
+            and (self.end is None or p.first_time is None or p.first_time < self.end)
+            and (self.start is None or p.last_time is None or p.last_time >= self.start)
+        ]
+
+    def _of_block(self, block: Block) -> Rows:
+        times = block.columns["time"]
+        start = None if self.start is None or self.start <= block.first_time else self.start
+        end = None if self.end is None or self.end > block.last_time else self.end
+        if self.codes is None:
+            return self._within(times, slice(0, len(block)), start, end)
+        if len(self.codes) == 1:
+            found = block.of_symbol(int(self.codes[0]))
+            low, high = found.start, found.stop
+            if start is not None:
+                low += int(times[low:high].searchsorted(start))
+            if end is not None:
+                high = low + int(times[low:high].searchsorted(end))
+            return slice(low, high)
+        which = places_of(block.codes, self.codes)
+        first, last = block.bounds[which], block.bounds[which + 1]
+        if start is not None:
+            first = bisect(times, first, last, start)
+        if end is not None:
+            last = bisect(times, first, last, end)
+        return ranges(first, last)
+
+    def _of_chunk(self, chunk: Part) -> Rows:
+        count = max(min(len(chunk), self.stop - chunk.base), 0)
+        rows: Rows = slice(0, count)
+        if self.codes is not None:
+            codes = chunk.columns["sym"][:count]
+            if len(self.codes) == 1:
+                rows = np.flatnonzero(codes == self.codes[0])
+            elif len(self.codes) and count:
+                among = np.zeros(max(int(self.codes[-1]), int(codes.max())) + 1, dtype=bool)
+                among[self.codes] = True
+                rows = np.flatnonzero(among[codes])
+            else:
+                rows = slice(0, 0)
+        return self._within(chunk.columns["time"], rows, self.start, self.end)
+
+    @staticmethod
+    def _within(times: np.ndarray, rows: Rows, start: int | None, end: int | None) -> Rows:
+        if start is not None:
+            rows = kept(rows, times[rows] >= start)
+        if end is not None:
+            rows = kept(rows, times[rows] < end)
+        return rows
+
+
+def length(rows: Rows) -> int:
+    """Return the number of rows."""
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+def kept(rows: Rows, which: np.ndarray) -> Rows:
+    """Return those of the rows that `which`, bool[n], is true for; a slice stays one if it is true for all."""
+    if which.all():
+        return rows
+    return np.flatnonzero(which) + rows.start if isinstance(rows, slice) else rows[which]
+
+
+def value_of(part: Part, name: str, rows: Rows) -> Any:
+    """Return a column at some rows, also seq and received; symbols as codes."""
+    if name in META_COLUMNS:
+        span = part.span
+        return part.batches.of(name, part.arrival(rows), span)
+    return part.column(name, rows)
+
+
+def places_of(sorted_codes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return where those of the codes are that are there, int64[k]."""
+    places = sorted_codes.searchsorted(codes)
+    there = places < len(sorted_codes)
+    there[there] = sorted_codes[places[there]] == codes[there]
+    return places[there]
+
+
+def bisect(values: np.ndarray, low: np.ndarray, high: np.ndarray, bound: int) -> np.ndarray:
+    """Return for each pair the first place of [low, high) whose value is not below the bound, `high` if none is."""
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        below = open_ & (values.take(middle, mode="clip") < bound)
+        low, high = np.where(below, middle + 1, low), np.where(open_ & ~below, middle, high)
+    return low
+
+
+def by_arrival(part: Part, rows: Rows) -> Rows:
+    """Return rows in order of arrival."""
+    if not isinstance(part, Block):
+        return rows
+    places = part.arrival(rows)
+    positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    if 8 * len(places) < part.span:
+        return positions[np.argsort(places)]
+    slots = np.full(part.span, -1, dtype=np.int32)
+    slots[places] = positions
+    return slots[slots >= 0]
+
+
+def nearest(parts: Sequence[Part], wanted: Wanted, count: int, newest: bool) -> list[Piece]:
+    """Return pieces that hold the first or the newest `count` rows (by time, then arrival), few others, by arrival."""
+    pieces: list[Piece] = []
+    times = np.empty(0, dtype=np.int64)
+    bound: int | None = None  # the time of the last row so far that is among them; ties go to the part seen first
+    for part in reversed(parts) if newest else parts:
+        edge = part.last_time if newest else part.first_time
+        if not count or (bound is not None and edge is not None and (edge <= bound if newest else edge >= bound)):
+            continue
+        rows = wanted.rows(part)
+        found = part.columns["time"][rows]
+        if len(found) > count:
+            if isinstance(part, Block) and wanted.codes is not None and len(wanted.codes) == 1:
+                rows = rows_at_end(rows, count, newest)
+            else:
+                at = len(found) - count if newest else count - 1
+                edge = int(np.partition(found, at)[at])
+                rows = kept(rows, found >= edge if newest else found <= edge)
+            found = part.columns["time"][rows]
+        pieces.append((part, rows))
+        times = np.concatenate([times, found])
+        if len(times) >= count:
+            at = len(times) - count if newest else count - 1
+            bound = int(np.partition(times, at)[at])
+    return pieces[::-1] if newest else pieces
+
+
+def rows_at_end(rows: Rows, count: int, last: bool) -> Rows:
+    """Return the first or last `count` of more rows."""
+    if isinstance(rows, slice):
+        return slice(rows.stop - count, rows.stop) if last else slice(rows.start, rows.start + count)
+    return rows[-count:] if last else rows[:count]
