@@ -136,7 +136,7 @@ class Verifying:
             found.unknown.append(f"the history goes to seq {catalogue.through:,}, the journal ends at {journal.last:,}")
         self._check_files()
         upper = min(catalogue.through, journal.last)
-        held, released, reached = self._rdb_rows()
+        held, reached = self._rdb_rows()
         history: dict[str, _Sums] = {}
         rdb: dict[str, _Sums] = {}
         amendments = []
@@ -145,15 +145,16 @@ class Verifying:
                 amendments.append(rows)
             rows = self._of_day(rows)
             history.setdefault(name, _Sums()).add(_between(rows, self._first, upper))
-            rdb.setdefault(name, _Sums()).add(_between(rows, max(released + 1, self._first), reached))
+            if name in held:
+                rdb.setdefault(name, _Sums()).add(_between(rows, max(held[name][1] + 1, self._first), reached))
         self._make(amendments)
         for name in sorted({*history, *catalogue.tables}):
             if name in self._tables:
                 self._compare_history(self._tables[name], history.get(name, _Sums()), upper)
             else:
                 found.unknown.append(f"{name}: no declaration of this table is known")
-        for name, rows in sorted(held.items()):
-            self._compare_rdb(self._tables[name], rows, rdb.get(name, _Sums()), released, reached)
+        for name, (hashes, released) in sorted(held.items()):
+            self._compare_rdb(self._tables[name], hashes, rdb.get(name, _Sums()), released, reached)
         for text in journal.damage:
             found.damage.append(f"journal: {text}")
         return found
@@ -225,23 +226,30 @@ class Verifying:
             lost = lost[~superseded(lost, Hashes.joined(newer))]
         self._tell(table, "rdb", lost, matching.extra(), [])
 
-    def _rdb_rows(self) -> tuple[dict[str, Hashes], int, int]:
-        """Return what the rdb holds of each table, up to which seq it has let go, and up to which it is compared."""
+    def _rdb_rows(self) -> tuple[dict[str, tuple[Hashes, int]], int]:
+        """Return what the rdb has of each table, beyond which seq that is, and up to which it is compared."""
         if self._db is None:
-            return {}, 0, 0
-        for _ in range(5):
-            before = self._db.status()
-            found: dict[str, Hashes] = {}
-            advance = self._step("reading the rdb")
-            names = [row["table"] for row in self._db.tables(frames="arrow").to_pylist()]
-            for i, table in enumerate(self._tables[name] for name in names if name in self._tables):
-                found[table.name] = Hashes.joined(Hashes.of(table, rows) for rows in self._asked(table))
-                advance(i + 1, len(names))
-            released = int(self._db.status().get("released", 0))
-            if released == int(before.get("released", 0)):
-                return found, released, min(int(before["seq"]), self._journal.last)
-        self.found.unknown.append("the rdb lets go of rows while it is read; try again after the end of day")
-        return {}, 0, 0
+            return {}, 0
+        reached = min(int(self._db.status()["seq"]), self._journal.last)
+        found: dict[str, tuple[Hashes, int]] = {}
+        advance = self._step("reading the rdb")
+        names = [row["table"] for row in self._db.tables(frames="arrow").to_pylist()]
+        for i, table in enumerate(self._tables[name] for name in names if name in self._tables):
+            for _ in range(AGAIN):
+                released = self._released(table)
+                hashes = Hashes.joined(Hashes.of(table, rows) for rows in self._asked(table))
+                if self._released(table) == released:
+                    found[table.name] = hashes, released
+                    break
+            else:
+                self.found.unknown.append(f"{table.name}: the rdb lets go of rows while it is read; try again")
+            advance(i + 1, len(names))
+        return found, reached
+
+    def _released(self, table: Table) -> int:
+        """Return the seq up to which the rdb has let go of a table's rows."""
+        metadata = self._db.select(table.name, last=0, frames="arrow").schema.metadata or {}
+        return int(metadata.get(b"released", 0))
 
     def _asked(self, table: Table) -> Iterator[pa.Table]:
         name = table.name

@@ -25,14 +25,16 @@ class PlainAnswers:
 
     def select(
         self, table: str, sym: Any = None, start: int | None = None, end: int | None = None,
-        columns: Sequence[str] | None = None, frames: str = "arrow",
+        columns: Sequence[str] | None = None, last: int | None = None, frames: str = "arrow",
     ) -> pa.Table:  # fmt: skip
         """Return rows in order of time, then seq."""
         rows = sorted(self._found(table, sym, start, end), key=lambda row: (row["time"], row["seq"]))
         self.largest = max(self.largest, len(rows))
         declared = self.schema[table]
         found = pa.Table.from_pylist(rows, schema=partition_schema(declared))
-        return found.select(list(columns or declared.names))
+        rows_wanted = found.num_rows if last is None else last
+        found = found.slice(found.num_rows - rows_wanted).select(list(columns or declared.names))
+        return found.replace_schema_metadata({"released": str(self.released)})
 
     def count(self, table: str, sym: Any = None, start: int | None = None, end: int | None = None) -> int:
         """Return the number of rows that `select` would return."""
@@ -40,7 +42,7 @@ class PlainAnswers:
 
     def status(self) -> Row:
         """Return what a process says of itself."""
-        return {"seq": 10**9, "caught_up": True, "state": "ok", "released": self.released}
+        return {"seq": 10**9, "caught_up": True, "state": "ok"}
 
     def tables(self, frames: str = "arrow") -> pa.Table:
         """Return one row per table."""
