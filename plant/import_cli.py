@@ -9,7 +9,7 @@ import typer
 from rich.table import Table as RichTable
 
 from plant import sockets
-from plant.client import connect, publisher
+from plant.client import connect, connect_to, publisher
 from plant.errors import BadRows, Unavailable
 from plant.importing import FileRows, compare, doubled_lines, publish, read_file, until_seen
 from plant.recording import Reader, files_of
@@ -84,7 +84,8 @@ def _import(file: FileRows, db: Any, drop_alike: bool, step: Step, config: str |
     """Compare and publish a file; return the rows published."""
     feed = publisher(file.name, config=config)
     try:
-        until_seen(db, feed.flush())
+        with connect_to("rdb", config=config) as rdb:
+            until_seen(rdb, feed.flush())
         if not feed.accepted:
             _compare(file, db, drop_alike, step)
         return publish(feed, db, file, step("writing"))

@@ -13,10 +13,12 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 from plant import importing
+from plant.cli import app as cli
 from plant.client import publisher
 from plant.errors import PlantError
 from plant.import_cli import app
 from plant.importing import publish, read_file
+from plant.partition import Catalogue, history_folder
 from plant.recording import Reader
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from plant.cli import main; main()", "import"]
@@ -159,3 +161,33 @@ def test_what_cannot_be_imported_is_said(plant: RunningPlant, tmp_path: Path) ->
     run(plant, path, "--table", "orders", code=1)
     run(plant, tmp_path / "none*.csv", "--table", "trades", code=1)
     run(plant, path, "--table", "trades", "--map", "price", code=1)
+
+
+def test_recorded_sessions_become_days_of_history_that_equal_the_files(
+    start_plant: Callable[..., RunningPlant], market_data: Path
+) -> None:
+    plant = start_plant("tickerplant", "rdb", "hdb")
+    paths = sorted((market_data / "eqker_1min").glob("*.csv"))
+    options = ("--table", "bars", "--time-zone", "America/New_York", "--stamp", "end", "--write")
+    run(plant, *paths, *options)
+    done = CliRunner().invoke(cli, ["end-of-day", "--config", str(plant.config)])
+    assert done.exit_code == 0, repr(done.exception)
+    folder = history_folder(plant.settings.plant.data)
+    files = Catalogue.load(folder).days_of("bars")
+    assert [f.first_day for f in files] == [f"2019-02-{day}" for day in (11, 12, 13, 14, 15)]
+    held = pd.concat([pd.read_parquet(folder / f.path) for f in files]).sort_values(["sym", "time"])
+    for path in paths:
+        sym = path.name.split("_")[0]
+        expected = pd.read_csv(path, parse_dates=["datetime"]).sort_values("datetime")
+        found = held[held["sym"] == sym]
+        times = found["time"].dt.tz_convert("America/New_York").dt.tz_localize(None) + pd.Timedelta("1min")
+        assert times.tolist() == expected["datetime"].tolist()
+        for name in ("open", "high", "low", "close", "volume"):
+            assert found[name].tolist() == expected[name].astype(float).tolist(), (sym, name)
+    for command in (["verify"], ["verify", "2019-02-13"]):
+        checked = CliRunner().invoke(cli, [*command, "--config", str(plant.config)])
+        assert (checked.exit_code, "the same" in checked.output) == (0, True), checked.output
+    counts = [
+        line.split()[-1] for line in run(plant, *paths, *options).splitlines() if line.startswith(("AAPL", "TSLA"))
+    ]
+    assert counts == ["0", "0"]
