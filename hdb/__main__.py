@@ -17,13 +17,9 @@ from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
 from plant.lifecycle import log, run
 from plant.partition import End
-from plant.request import Requester
 from plant.schema import Schema, Table
 from plant.settings import Settings
 from plant.subscriber import Subscriber
-
-ASK_S = 10.0
-"""Longest the tickerplant may take to answer about its journal."""
 
 
 class Hdb(Follower):
@@ -42,7 +38,6 @@ class Hdb(Follower):
         self.store = Store(settings.plant.data, self.schema, settings.days)
         self.clock = Clock(self.store.days, self.store.catalogue.ended_day)
         self.parts = Parts(self.store, settings.hdb.part_s, settings.hdb.part_rows)
-        self._requester = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
         return {**super().startup(), "through": self.store.catalogue.through}
 
     def step(self) -> None:
@@ -71,8 +66,8 @@ class Hdb(Follower):
         self.parts.add(batch)
         if batch.table != "days":
             return
-        for day in ends_in(batch):
-            if self.clock.end(day, batch.received):
+        for day, again in ends_in(batch):
+            if self.clock.end(day, batch.received, again):
                 self.parts.cut(batch.seq, End(batch.seq, day), 0, self.clock.ended_day)
                 break
             if self._closer is not None and any(e.day == day for e in self.store.catalogue.ends):
@@ -85,7 +80,7 @@ class Hdb(Follower):
         try:
             every = self._declarations()
             self.store.schema = Schema({t.name: t for t in every}.values())
-            journaled = Journaled(self._requester, {t.schema_id: t for t in every}, self.store.schema, self.store.days)
+            journaled = Journaled(self._journal, {t.schema_id: t for t in every}, self.store.schema, self.store.days)
             self._check_journal(journaled)
         except Unavailable:
             self._note("no tickerplant")
@@ -126,7 +121,7 @@ class Hdb(Follower):
 
     def _declarations(self) -> list[Table]:
         """Return every declaration that records of the journal may have; those in force now come last."""
-        answer = msgpack.unpackb(self._requester.ask(ask="schema", every=True)[0])
+        answer = msgpack.unpackb(self._journal.ask(ask="schema", every=True)[0])
         return [*map(Table.declared, answer), *self.schema.values()]
 
     def _check_journal(self, journaled: Journaled) -> None:
@@ -152,7 +147,7 @@ class Hdb(Follower):
             self._publisher.publish("days", {"sym": self.settings.source_name(self.name), **row})
 
     def _confirm(self, seq: int) -> None:
-        self._requester.ask(ask="confirmed", seq=seq)
+        self._journal.ask(ask="confirmed", seq=seq)
 
 
 def main() -> None:

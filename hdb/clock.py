@@ -5,6 +5,9 @@ import datetime as dt
 from plant.batch import Batch
 from plant.days import Days
 
+AGAIN = "again"
+"""Detail of an end of day that counts even if that day was ended before."""
+
 
 class Clock:
     """Knows which day was ended last, "" for none yet, and says which one is due.
@@ -31,24 +34,23 @@ class Clock:
         self._announced = day
         return day
 
-    def end(self, day: str, received_ns: int) -> bool:
-        """Take an end of day that came out of the plant; return whether it ends a day that was not ended before."""
+    def end(self, day: str, received_ns: int, again: bool = False) -> bool:
+        """Take an end of day that came out of the plant; return whether it counts.
+
+        It does if the day was not ended before, or if it is to end `again`: for what came late.
+        """
         self.see(received_ns)
         try:
             meant = str(dt.date.fromisoformat(day))
         except ValueError:
             return False
-        if meant <= self.ended_day or meant > str(self.days.next_roll(received_ns)[0]):
+        if (meant <= self.ended_day and not again) or meant > str(self.days.next_roll(received_ns)[0]):
             return False
-        self.ended_day = meant
+        self.ended_day = max(meant, self.ended_day)
         return True
 
 
-def ends_in(batch: Batch) -> list[str]:
-    """Return the days that a batch of the table `days` ends."""
-    columns = batch.columns
-    return [
-        day
-        for state, day in zip(columns["state"].tolist(), columns["day"].tolist(), strict=True)
-        if state == "end"
-    ]  # fmt: skip
+def ends_in(batch: Batch) -> list[tuple[str, bool]]:
+    """Return the days that a batch of the table `days` ends, and whether again."""
+    rows = zip(*(batch.columns[name].tolist() for name in ("state", "day", "detail")), strict=True)
+    return [(day, detail == AGAIN) for state, day, detail in rows if state == "end"]

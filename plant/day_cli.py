@@ -19,15 +19,19 @@ NAME = "end-of-day"
 
 POLL_S = 0.1
 
+WRONG_S = 2.0
+"""An error that stands for longer than this is told."""
+
 
 def end_of_day(
     day: Annotated[str | None, typer.Argument(help="The day, e.g. 2026-11-20 (default: the present one).")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also if it was ended before: for what came since.")] = False,
     wait: Annotated[bool, typer.Option(help="Return when the day is closed.")] = True,
     config: Config = None,
 ) -> None:
-    """End a day now: its rows go to history, and the rdb lets them go. A day whose close failed is closed again.
+    """End a day now: all rows so far go to history, and the rdb lets them go. One whose close failed is closed again.
 
-    What comes later for that day stays with today's rows, and is written into it when the next day ends.
+    What comes later for that day stays with today's rows, and is written into it when the next day ends, or --again.
     """
     settings = load(config)
     sockets.use_keys(settings.plant.keys)
@@ -35,32 +39,35 @@ def end_of_day(
     try:
         wanted = _checked(settings, day)
         found = _status(hdb)
-        if found["closed_day"] >= wanted and wanted not in found["ends"]:
-            out.print(
-                f"{wanted} was closed before, up to seq {found['closed']:,}; late rows follow at the next end of day"
-            )
+        if found["closed_day"] >= wanted and wanted not in found["ends"] and not again:
+            out.print(f"{wanted} was closed before, up to seq {found['closed']:,}; --again writes what came since")
             return
         name = settings.source_name(NAME)
         with publisher(name, config=config) as feed:
-            feed.publish("days", {"time": time.time_ns(), "sym": name, "day": wanted, "state": "end"})
+            row = {"time": time.time_ns(), "sym": name, "day": wanted, "state": "end"}
+            feed.publish("days", {**row, "detail": "again"} if again else row)
             seq = feed.flush()
         if wait:
-            _watch(hdb, wanted, seq)
+            _watch(hdb, wanted, seq, again)
         else:
             out.print(f"{wanted} ends at seq {seq:,}")
     finally:
         hdb.close()
 
 
-def _watch(hdb: Requester, day: str, seq: int) -> None:
+def _watch(hdb: Requester, day: str, seq: int, again: bool) -> None:
     """Show what the hdb does until the day is closed. Raises HistoryError if that fails."""
+    wrong_since: float | None = None
     with out.status(f"{day} ends at seq {seq:,}") as shown:
         while True:
             found = _status(hdb)
             state = str(found["state"])
-            if found["closed_day"] >= day and day not in found["ends"]:
+            met = not again or found["through"] >= seq
+            if met and found["closed_day"] >= day and day not in found["ends"]:
                 break
-            if found["seq"] >= seq and day in found["ends"] and not state.startswith(("closing ", "ok", "replaying")):
+            wrong = found["seq"] >= seq and not state.startswith(("closing ", "ok", "replaying", "no tickerplant"))
+            wrong_since = (wrong_since or time.monotonic()) if wrong else None
+            if wrong_since is not None and time.monotonic() - wrong_since > WRONG_S:
                 raise HistoryError(f"{day} is not closed: {state}; it is tried again, nothing was removed")
             shown.update(state if state.startswith("closing ") else f"{day} ends at seq {seq:,}")
             time.sleep(POLL_S)

@@ -6,14 +6,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgpack
+
 from plant.batch import Batch
 from plant.client import subscriber_of
+from plant.errors import Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
+from plant.request import Requester
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+
+ASK_S = 2.0
+"""Longest the tickerplant may take to answer where the last closed day ends."""
 
 IDLE_S = 0.05
 """Pause between two looks for something to tidy."""
@@ -24,10 +31,14 @@ class Follower(Process):
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
+
+    Rows of days that are closed are in the history; once the tickerplant says so, the tables let go of them. One that
+    is `of_today` does not read the journal before the last closed day at all.
     """
 
     follows: tuple[str, ...] | None = None
     serves: tuple[str, ...] | None = None
+    of_today = True
 
     def __init__(self, settings: Settings, port: int) -> None:
         super().__init__(settings)
@@ -41,6 +52,8 @@ class Follower(Process):
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
+        self._released = 0
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
 
@@ -67,12 +80,27 @@ class Follower(Process):
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
+        self.release(min(self._subscriber.confirmed, self._subscriber.stream.complete))
         self._note(self.state())
         self._report(self._subscriber)
 
     def subscribe(self) -> Subscriber | None:
         """Return the subscriber to follow the plant with, None if that is not possible yet."""
-        return subscriber_of(self.settings, self.follows, name=self.name, merge=True)
+        after = 0
+        if self.of_today:
+            try:
+                after = int(msgpack.unpackb(self._journal.ask(ask="status")[0])["confirmed"])
+            except Unavailable:
+                return None
+        self.release(after)
+        return subscriber_of(self.settings, self.follows, name=self.name, merge=True, after=after)
+
+    def release(self, seq: int) -> None:
+        """Let go of the rows with seq <= `seq`, which the history has."""
+        if seq > self._released:
+            self._released = seq
+            for table in self.tables.values():
+                table.release(seq)
 
     def state(self) -> str:
         """Return one line on how this process is; "ok" if all is well."""
@@ -96,6 +124,7 @@ class Follower(Process):
             self._publisher.close(2.0)
         if self._subscriber:
             self._subscriber.close()
+        self._journal.close()
 
     @property
     def publisher(self) -> Publisher:
@@ -118,6 +147,7 @@ class Follower(Process):
             "state": self.vitals.state,
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
+            "released": self._released,
         }
 
     def _tidy(self) -> None:

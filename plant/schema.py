@@ -365,7 +365,7 @@ TABLES = (
     state      symbol  end: it ends behind this row; closed: its files are in place; failed: they cannot be made now
     last_seq   int     closed, failed: sequence number of the row that ended it
     rows       int     closed: rows that came since the end before
-    detail     text    failed: why; closed: how long it took
+    detail     text    failed: why; end: again, if it counts although that day was ended before
     """,
     ),
     _table(

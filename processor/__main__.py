@@ -18,6 +18,7 @@ class Processor(Follower):
     name = "processor"
     follows = ("bars", "indicators", "signals")
     serves = ("indicators", "signals")
+    of_today = False  # a mean of fifty bars does not begin anew with the day
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.processor.port)

@@ -22,10 +22,12 @@ READY_S = 30.0
 class RunningPlant:
     """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file.
 
-    `hdb` are lines of its section, `keys` those of [tickerplant].
+    `hdb` and `rdb` are lines of their sections, `keys` those of [tickerplant].
     """
 
-    def __init__(self, folder: Path, toml: str = "", timer_s: float = 0.5, hdb: str = "", **keys: Any) -> None:
+    def __init__(
+        self, folder: Path, toml: str = "", timer_s: float = 0.5, hdb: str = "", rdb: str = "", **keys: Any
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         ports = free_ports(7)
@@ -34,7 +36,7 @@ class RunningPlant:
         self.config.write_text(
             f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
             f"journal_port = {ports[2]}\n{tickerplant}"
-            f"[rdb]\nport = {ports[3]}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
+            f"[rdb]\nport = {ports[3]}\n{rdb}[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
             f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
