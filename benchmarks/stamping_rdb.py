@@ -25,7 +25,7 @@ class StampingRdb(Rdb):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._visible: list[tuple[int, int]] = []
+        self._visible: list[tuple[np.ndarray, int]] = []
         self._asked_ns = 0
         self._replayed = False
 
@@ -33,7 +33,7 @@ class StampingRdb(Rdb):
         """Note the time after the rows were appended."""
         super().take(batch)
         if batch.table == "bars":
-            self._visible.append((len(batch), time.time_ns()))
+            self._visible.append((batch.columns["time"], time.time_ns()))
 
     def step(self) -> None:
         """Note the time after the step that asked the journal, and after the one that ended the replay.
@@ -51,9 +51,9 @@ class StampingRdb(Rdb):
         """Leave what was noted."""
         super().shutdown()
         if self._visible:
-            counts, moments = np.array(self._visible, dtype=np.int64).T
-            bars = self.tables["bars"].snapshot()
-            self._save(VISIBLE, np.array([bars.column("time"), np.repeat(moments, counts)]))
+            times = [t for t, _ in self._visible]
+            moments = np.repeat(np.array([m for _, m in self._visible]), [len(t) for t in times])
+            self._save(VISIBLE, np.array([np.concatenate(times), moments]))
 
     def _save(self, name: str, array: np.ndarray) -> None:
         """Write whole or not at all: somebody waits for the file."""

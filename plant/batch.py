@@ -24,8 +24,12 @@ DEFAULTS: dict[str, Any] = {"float": np.nan, "int": 0, "symbol": "", "text": ""}
 """What a column that was not given holds; `time`, `sym` and the columns of a key must be given."""
 
 
+NULL = -1
+"""The code of a symbol that is not there: of a row that is older than its column. Rows that are published have none."""
+
+
 class Symbols:
-    """A column of repeating strings: `names` (distinct) and `codes`, int32[n] into names."""
+    """A column of repeating strings: `names` (distinct) and `codes`, int32[n] into names, or NULL."""
 
     __slots__ = ("codes", "names")
     __hash__ = None  # type: ignore[assignment]
@@ -35,15 +39,16 @@ class Symbols:
         self.codes = codes
 
     @classmethod
-    def of(cls, strings: Iterable[str]) -> "Symbols":
+    def of(cls, given: Iterable[str]) -> "Symbols":
         """Return the column of these strings, in order of first appearance."""
-        if type(strings) is list and strings and strings.count(strings[0]) == len(strings):
+        strings = given if isinstance(given, list | tuple) else tuple(given)
+        if strings and strings.count(strings[0]) == len(strings):
             strings[0].encode()
-            return cls(strings[:1], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
-        known: dict[str, int] = {}
-        codes = [known.setdefault(s, len(known)) for s in strings]
-        "".join(known).encode()  # a lone surrogate is no text: say so now, as a ValueError
-        return cls(list(known), np.array(codes, dtype=np.int32))
+            return cls([strings[0]], np.zeros(len(strings), dtype=np.int32))  # one source, one interval: very common
+        names = list(dict.fromkeys(strings))
+        "".join(names).encode()  # a lone surrogate is no text: say so now, as a ValueError
+        code_of = dict(zip(names, range(len(names)), strict=True))
+        return cls(names, np.fromiter(map(code_of.__getitem__, strings), np.int32, len(strings)))
 
     def copy(self) -> "Symbols":
         """Return a column that shares nothing with this one."""
@@ -68,19 +73,23 @@ class Symbols:
         return np.ones(len(self), dtype=bool) if text not in self.names else ~(self == text)
 
     def tolist(self) -> list[str]:
-        """Return the strings, one per row."""
-        names = self.names
+        """Return the strings, one per row; None for NULL."""
+        names: list[Any] = [*self.names, None]
         return [names[c] for c in self.codes.tolist()]
 
 
 class Texts:
-    """A column of strings that do not repeat: `data` (UTF-8, joined) and `offsets`, int64[n + 1] into it."""
+    """A column of strings that do not repeat: `data` (UTF-8, joined) and `offsets`, int64[n + 1] into it.
 
-    __slots__ = ("data", "offsets")
+    `missing`, bool[n]: those that are not there, as rows that are older than their column; None if all are.
+    """
 
-    def __init__(self, offsets: np.ndarray, data: bytes | memoryview) -> None:
+    __slots__ = ("data", "missing", "offsets")
+
+    def __init__(self, offsets: np.ndarray, data: bytes | memoryview, missing: np.ndarray | None = None) -> None:
         self.offsets = offsets
         self.data = data
+        self.missing = missing
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> "Texts":
@@ -97,21 +106,32 @@ class Texts:
         if isinstance(rows, slice) and rows.step in (None, 1):
             first, last, _ = rows.indices(len(self))
             ends = self.offsets[first : max(first, last) + 1]
-            return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])])
+            missing = None if self.missing is None else self.missing[rows]
+            return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])], missing)
         starts = self.offsets[:-1][rows]
         lengths = self.offsets[1:][rows] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from
-        return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes())
+        missing = None if self.missing is None else self.missing[rows]
+        return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes(), missing)
 
     def tolist(self) -> list[str]:
-        """Return the strings, one per row."""
+        """Return the strings, one per row; None for those that are missing."""
         data, ends = bytes(self.data), self.offsets.tolist()
-        return [data[a:b].decode() for a, b in pairwise(ends)]
+        texts: list[Any] = [data[a:b].decode() for a, b in pairwise(ends)]
+        if self.missing is not None:
+            for row in np.flatnonzero(self.missing).tolist():
+                texts[row] = None
+        return texts
 
 
-_DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
+_FORMS: dict[str, Any] = {
+    **{kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()},
+    "symbol": Symbols,
+    "text": Texts,
+}
+_CONTIGUOUS = (8,)
 
 Columns = dict[str, Any]
 """Column name to ndarray, Symbols or Texts, all of one length."""
@@ -175,13 +195,18 @@ def taken(columns: Columns, rows: Any) -> Columns:
 
 
 def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
-    """Return a column as an Arrow array without copying its numbers; a float NaN is null."""
+    """Return a column as an Arrow array without copying its numbers; a float NaN is null, and so is what is missing."""
     import pyarrow as pa
 
     if isinstance(column, Symbols):
-        return pa.DictionaryArray.from_arrays(pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string()))
+        absent = column.codes == NULL
+        codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()))
     if isinstance(column, Texts):
-        buffers = [None, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
+        known = None
+        if column.missing is not None:
+            known = pa.py_buffer(np.packbits(~column.missing, bitorder="little"))
+        buffers = [known, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
         return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
     if is_time:
         return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
@@ -229,17 +254,21 @@ def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
         return None
     columns: Columns = {}
     count = -1
-    for column in table.columns:
-        value = rows.get(column.name)
-        if type(value) is np.ndarray:
-            if value.dtype != _DTYPES.get(column.kind) or value.ndim != 1 or not value.flags.c_contiguous:
+    try:
+        for column in table.columns:
+            value, form = rows[column.name], _FORMS[column.kind]
+            if type(form) is type:
+                if type(value) is not form:
+                    return None
+            elif type(value) is not np.ndarray or value.dtype != form or value.strides != _CONTIGUOUS:
                 return None
-        elif type(value) is not (Symbols if column.kind == "symbol" else Texts) or column.fixed:
-            return None
-        if count not in (-1, len(value)):
-            return None
-        count = len(value)
-        columns[column.name] = value
+            if len(value) != count:
+                if count >= 0:
+                    return None
+                count = len(value)
+            columns[column.name] = value
+    except KeyError:
+        return None
     return columns
 
 

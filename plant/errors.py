@@ -4,7 +4,8 @@
     ├── SettingsError          plant.toml or the environment says something we cannot use
     ├── SchemaError            a declaration of a table is broken
     │   ├── UnknownTable       no such table
-    │   └── UnknownColumn      no such column in that table
+    │   ├── UnknownColumn      no such column in that table
+    │   └── UnknownSymbol      no row of that table has this symbol
     ├── BadRows                rows handed to us do not fit their table
     ├── WireError              bytes that are not ours, or are damaged
     ├── JournalError           the journal cannot be opened, read or written
@@ -24,6 +25,9 @@ other side as what it is. Messages say what was expected, what was found, where,
 import difflib
 from collections.abc import Iterable
 from typing import Any
+
+_LISTED = 20
+"""Symbols an error lists."""
 
 
 class PlantError(Exception):
@@ -58,6 +62,18 @@ class UnknownColumn(SchemaError):
         """Return the error for column `name` of `table`, listing the columns and the nearest one."""
         known = list(known)
         return cls(f"{table} has no column {name!r}{_nearest(name, known)}; columns are: {', '.join(known)}")
+
+
+class UnknownSymbol(SchemaError):
+    """No row of the table has this symbol."""
+
+    @classmethod
+    def named(cls, name: object, table: str, known: Iterable[str]) -> "UnknownSymbol":
+        """Return the error for symbol `name` of `table`, listing some of the symbols there are and the nearest one."""
+        known = list(known)
+        more = f", ... {len(known):,} in all" if len(known) > _LISTED else ""
+        shown = ", ".join(known[:_LISTED]) or "none"
+        return cls(f"{table} has no symbol {name!r}{_nearest(name, known)}; symbols are: {shown}{more}")
 
 
 class BadRows(PlantError):

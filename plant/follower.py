@@ -8,16 +8,22 @@ from typing import Any
 
 import msgpack
 
+from plant.answers import Answerer
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
+from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
 from plant.request import Requester
-from plant.server import QueryServer
+from plant.server import Answering, QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.usage import Usage
+
+USAGE_S = 0.5
+"""Pause between batches of the table `queries`."""
 
 ASK_S = 2.0
 """Longest the tickerplant may take to answer where the last closed day ends."""
@@ -51,21 +57,36 @@ class Follower(Process):
         self._subscriber: Subscriber | None = None
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
+        self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
         self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
         self._released = 0
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
+        self._usage_due = Timer(USAGE_S)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
         settings = self.settings
-        self._server = QueryServer(settings.address(self._port), self.tables, self.status)
+        answering = getattr(settings, self.name)
+        self._usage = Usage(self.name) if answering.log_queries and settings.ingest_address else None
+        self._server = QueryServer(
+            settings.address(self._port),
+            self.answering(),
+            self.status,
+            limits=answering.limits,
+            held_bytes=answering.unread_mb * MEBIBYTE,
+            usage=self._usage,
+        )
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
         self._tidying.start()
         self._note("no tickerplant")
         return {"listen": self._server.address}
+
+    def answering(self) -> Answering:
+        """Return who answers questions."""
+        return Answerer(self.tables)
 
     def step(self) -> None:
         """Take what has come, and report."""
@@ -148,6 +169,8 @@ class Follower(Process):
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
             "released": self._released,
+            "publish_port": self.settings.tickerplant.publish_port,
+            "journal_port": self.settings.tickerplant.journal_port,
         }
 
     def _tidy(self) -> None:
@@ -165,6 +188,8 @@ class Follower(Process):
         """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
         if not self._publisher or not self._publisher.connected:
             return
+        if self._usage is not None and self._usage_due.due():
+            self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
         while subscriber.stream.gaps:

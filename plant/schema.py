@@ -394,9 +394,22 @@ TABLES = (
     left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
     """,
     ),
+    _table(
+        "queries",
+        """
+    client     text    who asked: name/pid@host, as it told
+    kind       symbol  select, last, count, resample, asof, sql, ...
+    question   text    its terms, or the SQL, at most 1,000 characters
+    seconds    float   from its arrival to its answer, waiting included
+    rows       int     rows of the answer
+    bytes      int     bytes of the answer
+    state      symbol  ok, error, limit or cancelled; lost: some were not noted
+    detail     text    the error, if there was one
+    """,
+    ),
 )
-"""The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber; in
-days who said it."""
+"""The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
+subscriber; in days who said it."""
 
 
 def schema_of(extra: Iterable[Table] = ()) -> Schema:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_market
 from running import RunningPlant
 
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
@@ -52,3 +53,12 @@ def market_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no recorded market data at {DATA}")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
+    """Return a running plant with the rows of tests/small_market.py; nobody may change its trades, quotes and bars."""
+    plant = small_market.start(tmp_path_factory.mktemp("market") / "plant")
+    yield plant
+    leaked = plant.stop()
+    assert not leaked, f"processes did not stop within their time: {leaked}"

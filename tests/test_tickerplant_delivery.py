@@ -317,7 +317,7 @@ class Delivery(RuleBasedStateMachine):
             of_this_one = [i for i in held if i in set(feed.made)]
             assert of_this_one == feed.made[: len(of_this_one)]
             assert len(of_this_one) >= feed.outbox.rows - sum(
-                wire.header_at(entry.record, 0).rows for entry in feed.outbox._entries
+                wire.header_at(entry.record, 0).rows for entry in feed.outbox.entries
             ), "a row was acknowledged that is not in the journal"
 
     def held(self, source_id: int) -> list[int]:
