@@ -22,9 +22,13 @@ from plant.frames import from_ipc
 from plant.lifecycle import log, run
 from plant.limits import Budget
 from plant.partition import End
+from plant.request import Requester
 from plant.schema import Schema, Table
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+
+RDB_S = 10.0
+"""Longest the rdb may take to give its rows for a SELECT over history and today."""
 
 
 class Hdb(Follower):
@@ -47,10 +51,10 @@ class Hdb(Follower):
 
     def answering(self) -> HistoryAnswerer:
         """Return who answers questions, about what is in the catalogue at the time."""
-        rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", ASK_S, self.name)
+        rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", RDB_S, self.name)
 
         def today(question: query.Select, budget: Budget) -> pa.Table:
-            return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, ASK_S)))
+            return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
 
         return HistoryAnswerer(self.store.folder, self.schema, today)
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+import plant
 from plant import sockets
 from plant.amending import TABLE, amendment, plain_rows
-from plant.client import connect, publisher
+from plant.client import publisher
 from plant.errors import BadRows, Refused
 from plant.replaying import NEVER
 from plant.schema import Table
@@ -54,7 +55,7 @@ def amend(
     if not (sym or start or end or where or seq):
         raise BadRows("say which rows: --sym, --start, --end, --where or --seq")
     new = None if remove else dict(_assignment(declared, text) for text in changes or [])
-    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
+    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db:
         terms: list[tuple[str, str, Any]] = [_condition(declared, text) for text in where or []]
         rows = plain_rows(db.select(table, sym or None, start, end, [*declared.names, "seq"], where=terms or None))
     rows = [row for row in rows if seq is None or row["seq"] == seq]

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+import plant
 from plant import sockets
 from plant.batch import nanoseconds
-from plant.client import connect
 from plant.exporting import export
 from plant.settings import load
 from plant.terminal import Config, steps
@@ -30,6 +30,6 @@ def export_command(
     settings.table_schema[table]
     path = to or Path(f"{table}.csv")
     span = [None if text is None else nanoseconds(text, settings.zone) for text in (start, end)]
-    with connect(config=config, frames="arrow", timeout_s=60.0) as db, steps(f"export {table}") as step:
+    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db, steps(f"export {table}") as step:
         rows = export(db, table, path, sym or None, span[0], span[1], step(path.name))
     print(f"{path}: {rows:,} rows")

@@ -52,6 +52,12 @@ def test_rows_are_amended_at_the_end_of_day_with_the_reason(
     assert sorted(before["price"]) == [2.0, 4.0, 11.0, 13.0, 15.0, 17.0, 19.0]
     assert set(before["replaced_reason"]) == {"a test print", "r"}
     assert verify(plant.settings.plant.data, plant.settings.table_schema).same
+    feed.publish("trades", {"time": DAY, "sym": "late", "price": 1.0, "size": 1.0})
+    feed.flush()
+    for name in ("rdb", "hdb"):
+        plant.restart(name)
+        eventually(lambda: plant.ask().status()["caught_up"] and plant.ask().count("trades") == 1)
+        assert "the same" in run(plant, "verify")
     for arguments, error in (
         (("trades", "--sym", "A", "--reason", "r"), BadRows),
         (("trades", "--reason", "r", "--remove"), BadRows),
