@@ -108,7 +108,7 @@ def test_trades_without_an_id_that_are_alike_are_all_kept_and_none_twice(
 def test_rows_that_are_in_history_are_known_and_those_alike_count_over_both_places(
     start_plant: Callable[..., RunningPlant], tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
-    plant = start_plant("tickerplant", "rdb", "hdb")
+    plant = start_plant("tickerplant", "rdb", "hdb", hdb="part_s = 0.2")
     paths = [tmp_path / f"SPY_{name}.csv" for name in ("one", "two", "three")]
     for path, alike in zip(paths, (2, 3, 5), strict=True):
         path.write_text("ts,price,qty\n" + "1719826200,10,1\n" * alike + "1719826209,9,1\n")
@@ -118,6 +118,8 @@ def test_rows_that_are_in_history_are_known_and_those_alike_count_over_both_plac
     eventually(lambda: db.count("trades") == 0)
     two = run(plant, paths[1], "--table", "trades", "--write")
     assert summary(two, paths[1].name) == ["4", "0", "3", "0", "0", "1"]
+    hdb = plant.ask("hdb")
+    eventually(lambda: hdb.count("trades") == 4)  # one of them is in the rdb, too
     three = run(plant, paths[2], "--table", "trades", "--write")
     assert summary(three, paths[2].name) == ["6", "0", "4", "0", "0", "2"]
     for path in paths:
