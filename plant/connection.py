@@ -4,13 +4,14 @@ import datetime as dt
 from typing import Any
 
 import msgpack
+import pyarrow as pa
 
 from plant import query
 from plant.errors import PlantError, UnknownTable
 from plant.frames import as_frame, check_frames, from_ipc
 from plant.request import Requester
 from plant.table_view import TableView, overview_html, overview_text
-from plant.terms import Duration, Moment, Syms, conditions_of, duration_of, moment_of, names_of
+from plant.terms import Duration, Moment, Syms, aggregates_of, conditions_of, duration_of, moment_of, names_of
 from plant.watching import Watch
 
 
@@ -149,17 +150,24 @@ class Connection:
         end: Moment = None,
         *,
         where: Any = None,
+        at: str | None = None,
+        zone: str | None = None,
+        empty: str = "skip",
         frames: str | None = None,
         timeout_s: float | None = None,
     ) -> Any:
         """Return bars of `interval` ("5m") made of trades or of finer bars; q calls it xbar.
+
+        at, zone   a session's start, e.g. "09:30", "America/New_York": bars are counted from it every day; else they
+                   begin at multiples of the interval since 1970 UTC
+        empty      "skip": an interval without rows has no bar; "fill": it has one of the close before it, with volume 0
 
         >>> db.resample("trades", "5m", "AAPL")[["time", "open", "high", "low", "close", "volume"]]
                                time    open    high     low   close  volume
         0 2026-11-20 14:30:00+00:00  190.00  190.50  190.00  190.50   250.0
         1 2026-11-20 14:35:00+00:00  190.75  190.75  190.75  190.75   100.0
         """
-        terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone))
+        terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone), at, zone, empty)
         return self._ask(query.Resample(table, interval, *terms), frames, timeout_s)
 
     def asof(
@@ -188,6 +196,41 @@ class Connection:
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), duration_of(tolerance), strict)
         return self._ask(query.Asof(left, right, *terms), frames, timeout_s)
+
+    def window(
+        self,
+        left: str,
+        right: str,
+        before: Duration,
+        after: Duration,
+        aggregates: Any,
+        sym: Syms = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        prevailing: bool = True,
+        frames: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Return each row of `left` with aggregates of the rows of `right` around it; q calls it wj.
+
+        before, after   the window [time + before, time + after], e.g. "-60s" and "0s"
+        aggregates      {"top": ("max", "bid"), "mid": ("wavg", "bid", "bid_size")}: name of the column, function (min,
+                        max, sum, mean, count, first, last, wavg), column of `right` and, for wavg, that of the weights
+        prevailing      whether the row in force when the window opens belongs to it; False: q's wj1
+
+        >>> db.window("trades", "quotes", "-60s", "0s", {"top": ("max", "bid")}, "AAPL")[["price", "top"]]
+            price     top
+        0  190.00  189.75
+        1  190.25  190.00
+        2  190.50  190.25
+        3  190.75  190.50
+        """
+        reach = (duration_of(before) or 0, duration_of(after) or 0)
+        question = query.Window(
+            left, right, *reach, aggregates_of(aggregates), names_of(sym), self._ns(start), self._ns(end), prevailing
+        )
+        return self._ask(question, frames, timeout_s)
 
     def sql(self, query_text: str, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
         """Return the answer to a SELECT in DuckDB's dialect over the tables.
@@ -247,6 +290,16 @@ class Connection:
         ['AAPL', 'MSFT']
         """
         return sorted(set(self.last(table, columns=["sym"], frames="arrow").column("sym").to_pylist()))
+
+    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query as an Arrow table; all questions come here.
+
+        >>> db.answer_to(query.Count("trades", ("AAPL",))).to_pylist()
+        [{'count': 4}]
+        """
+        fields = question.to_wire()
+        query.question_of(fields)
+        return from_ipc(self._requester.table(fields, timeout_s))
 
     def status(self) -> dict[str, Any]:
         """Return what the process says of itself: name, pid, seq, rows, memory, ...
@@ -315,6 +368,4 @@ class Connection:
     def _ask(self, question: query.Question, frames: str | None, timeout_s: float | None) -> Any:
         wanted = frames or self._frames
         check_frames(wanted)
-        fields = question.to_wire()
-        query.question_of(fields)
-        return as_frame(from_ipc(self._requester.table(fields, timeout_s)), wanted)
+        return as_frame(self.answer_to(question, timeout_s), wanted)

@@ -12,6 +12,7 @@ from plant.answers import Answerer
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import Unavailable
+from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
@@ -34,6 +35,8 @@ IDLE_S = 0.05
 
 class Follower(Process):
     """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
+
+    One that follows `gaps` among them reports what the journal has lost once, not at each start.
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
@@ -61,9 +64,10 @@ class Follower(Process):
         self._heartbeat = Timer(settings.plant.heartbeat_s)
         self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
         self._released = 0
+        self._gap_reports = GapReports(settings.source_name(self.name))
+        self._usage_due = Timer(USAGE_S)
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
-        self._usage_due = Timer(USAGE_S)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
@@ -98,6 +102,7 @@ class Follower(Process):
             if self._subscriber is None:
                 return
         for batch in self._subscriber.poll(STEP_S):
+            self._gap_reports.learn(batch)
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
@@ -192,13 +197,12 @@ class Follower(Process):
             self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
-        while subscriber.stream.gaps:
-            gap = subscriber.stream.gaps.pop(0)
+        for gap in self._gap_reports.due(subscriber.stream.gaps, subscriber.caught_up):
             self.publisher.publish(
                 "gaps",
                 {
                     "time": time.time_ns(),
-                    "sym": self.name,
+                    "sym": self._gap_reports.reader,
                     "table_name": gap.table,
                     "first": gap.first,
                     "last": gap.last,

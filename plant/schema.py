@@ -398,7 +398,7 @@ TABLES = (
         "queries",
         """
     client     text    who asked: name/pid@host, as it told
-    kind       symbol  select, last, count, resample, asof, sql, ...
+    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
     question   text    its terms, or the SQL, at most 1,000 characters
     seconds    float   from its arrival to its answer, waiting included
     rows       int     rows of the answer

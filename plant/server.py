@@ -20,12 +20,11 @@ import structlog
 import zmq
 
 from plant import query, request, sockets
-from plant.answers import Answerer
+from plant.answers import Answerer, Source
 from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
 from plant.frames import from_ipc, to_ipc
 from plant.limits import MEBIBYTE, Budget, Limits
-from plant.memory import MemoryTable
 from plant.usage import Usage
 from plant.waiting import WAITING, Asked, Waiting
 
@@ -72,7 +71,7 @@ class QueryServer:
     def __init__(
         self,
         address: str,
-        tables: Mapping[str, MemoryTable] | Answering,
+        tables: Mapping[str, Source] | Answering,
         status: Callable[[], dict[str, Any]],
         *,
         limits: Limits | None = None,

@@ -29,6 +29,7 @@ from plant.errors import (
     WireError,
 )
 from plant.frames import from_ipc
+from plant.limits import Limits
 from plant.server import QueryServer
 
 TABLES = tables_of(
@@ -44,7 +45,7 @@ def status() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = QueryServer("tcp://127.0.0.1:*", TABLES, status)
+    server = QueryServer("tcp://127.0.0.1:*", TABLES, status, limits=Limits(max_rows=1_000_000))
     yield server.address
     server.close()
 
@@ -83,7 +84,7 @@ def test_every_question_answers_in_all_four_frames(db: Connection) -> None:
         }
         assert {type(answer) for answer in found.values()} == {kind}
         rows = {n: len(a["time" if n != "tables" else "table"]) for n, a in found.items()}
-        assert rows == {"tables": 9, "select": 6, "last": 2, "resample": 3, "asof": 6, "sql": 6, "empty": 0}
+        assert rows == {"tables": 12, "select": 6, "last": 2, "resample": 3, "asof": 6, "sql": 6, "empty": 0}
 
 
 def test_numpy_frames_hold_utc_times_texts_and_nan_for_null(db: Connection) -> None:
@@ -227,7 +228,7 @@ def test_errors_come_back_as_their_class(db: Connection) -> None:
         db.select("bars", columns=["clos"])
     with pytest.raises(QueryError, match="this connection only reads"):
         db.sql("delete from bars")
-    with pytest.raises(QueryLimit, match="at most 20,000,000 are answered at once"):
+    with pytest.raises(QueryLimit, match="at most 1,000,000 are answered at once"):
         db.sql("select * from range(20000001)")
     with pytest.raises(QueryError, match="expected an interval"):
         db.resample("trades", "soon")
