@@ -23,11 +23,11 @@ import pyarrow.compute as pc
 from plant.amending import TABLE as AMENDMENTS
 from plant.amending import amendments_of, apply
 from plant.errors import HistoryError
+from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal_rows import JournalRows
 from plant.matching import Hashes, Matching, superseded
 from plant.merging import REVISED
-from plant.partition import Catalogue, File, history_folder
-from plant.partition_file import check_bytes, row_groups
+from plant.partition import File
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import EARLIEST, LATEST, Schema, Table
 from plant.slicing import time_slices
@@ -40,8 +40,6 @@ SHOWN = 10
 
 AGAIN = 5
 """Attempts, as long as the history is changed meanwhile."""
-
-_DAY, _PART, _REPLACED = 0, 1, 2
 
 Progress = Callable[[int, int | None], None]
 Step = Callable[[str], Progress]
@@ -112,8 +110,8 @@ class Verifying:
 
     def __init__(self, data: Path, schema: Schema, span: tuple[int, int] | None, db: Any, step: Step) -> None:
         self.found = Verified()
-        self._folder = history_folder(data)
-        self._catalogue = Catalogue.load(self._folder)  # first: then the journal has all that it has
+        self._history = HistoryRows(data, span)  # first: then the journal has all that it has
+        self._catalogue = self._history.catalogue
         self._journal = JournalRows(data / "journal")
         self._tables: dict[str, Table] = {**self._journal.tables(), **schema}
         self._span = span
@@ -125,7 +123,7 @@ class Verifying:
     @property
     def up_to_date(self) -> bool:
         """Whether the history is still the one that is compared."""
-        return Catalogue.load(self._folder).generation == self._catalogue.generation
+        return self._history.up_to_date
 
     def run(self) -> Verified:
         """Compare; raises HistoryError if a file goes away meanwhile."""
@@ -134,7 +132,8 @@ class Verifying:
             found.unknown.append(f"seqs 1 to {self._first - 1:,} were removed from the journal: not compared")
         if catalogue.through > journal.last:
             found.unknown.append(f"the history goes to seq {catalogue.through:,}, the journal ends at {journal.last:,}")
-        self._check_files()
+        self._history.check(self._first, self._step("checking files"))
+        found.damage += self._history.damage
         upper = min(catalogue.through, journal.last)
         held, reached = self._rdb_rows()
         history: dict[str, _Sums] = {}
@@ -143,10 +142,10 @@ class Verifying:
         for name, rows in journal.pieces(self._first, journal.last, progress=self._step("reading the journal")):
             if name == AMENDMENTS:
                 amendments.append(rows)
-            rows = self._of_day(rows)
-            history.setdefault(name, _Sums()).add(_between(rows, self._first, upper))
+            rows = within(rows, self._span)
+            history.setdefault(name, _Sums()).add(between(rows, self._first, upper))
             if name in held:
-                rdb.setdefault(name, _Sums()).add(_between(rows, max(held[name][1] + 1, self._first), reached))
+                rdb.setdefault(name, _Sums()).add(between(rows, max(held[name][1] + 1, self._first), reached))
         self._make(amendments)
         for name in sorted({*history, *catalogue.tables}):
             if name in self._tables:
@@ -159,24 +158,12 @@ class Verifying:
             found.damage.append(f"journal: {text}")
         return found
 
-    def _check_files(self) -> None:
-        """Read every file by its checksum; one that is damaged is told of and not used."""
-        files = [f for f in self._catalogue.every_file() if self._touches(f)]
-        advance = self._step("checking files")
-        self._good: list[File] = []
-        for i, file in enumerate(files, 1):
-            try:
-                check_bytes(self._folder, file)
-                self._good.append(file)
-            except HistoryError as error:
-                self.found.damage.append(str(error))
-            advance(i, len(files))
-
     def _compare_history(self, table: Table, journaled: _Sums, upper: int) -> None:
         """Compare one table's rows up to `upper`: by sums, and one by one where those do not tell."""
-        files = [f for f in self._good if f.table == table.name]
+        history = self._history
+        files = [f for f in history.good if f.table == table.name]
         made = self._made.get(table.name)
-        rows, total = self._sum(files)
+        rows, total = history.total(files)
         self.found.rows[table.name, "journal"] += journaled.rows
         self.found.rows[table.name, "history"] += rows
         expected = journaled.rows + (made.num_rows if made is not None else 0)
@@ -189,7 +176,7 @@ class Verifying:
         kept: list[Hashes] = []
         for first, end in pairwise(windows):
             held = Hashes.joined(
-                Hashes.of(table, some, self._kind(f)) for f in files for some in self._read(f, first, end - 1)
+                Hashes.of(table, some, history.kind(f)) for f in files for some in history.read(f, first, end - 1)
             )
             matching = Matching(held)
             for piece in self._expected(table, first, end - 1):
@@ -202,8 +189,8 @@ class Verifying:
             known = Hashes.joined(kept)
             closed = lost.seq <= self._catalogue.closed
             lost = lost[~(closed & superseded(lost, known))]
-            more = Hashes.joined([more, _doubled(known[known.kind == _DAY])])
-        if self._damaged(table.name):
+            more = Hashes.joined([more, _doubled(known[known.kind == DAY])])
+        if history.damaged(table.name):
             self.found.unknown.append(f"{table.name}: {len(lost):,} rows may be in what is damaged")
             lost = lost[:0]
         self._tell(table, "history", lost, more, files)
@@ -217,7 +204,7 @@ class Verifying:
         matching = Matching(compared)
         missing, newer = [], [held]
         for _, piece in self._journal.pieces(max(released + 1, self._first), self._journal.last, (table.name,)):
-            hashes = Hashes.of(table, self._of_day(piece))
+            hashes = Hashes.of(table, within(piece, self._span))
             missing.append(matching.missing(hashes[hashes.seq <= reached]))
             if table.key:
                 newer.append(hashes[hashes.seq > reached])
@@ -262,13 +249,13 @@ class Verifying:
         """Find the rows that amendments made, from those they replaced; compare these with what is there."""
         if not found:
             return
-        rows = _between(pa.concat_tables(found, promote_options="default"), 0, self._catalogue.closed)
+        rows = between(pa.concat_tables(found, promote_options="default"), 0, self._catalogue.closed)
         amendments = amendments_of(rows)
         for name in {a.table for a in amendments} & self._tables.keys():
             table = self._tables[name]
             seqs = pa.array(sorted({a.amended_by for a in amendments if a.table == name}))
-            there = [some for f in self._catalogue.replaced_of(name) if f in self._good
-                     for some in self._read(f, self._first, self._catalogue.closed, told=True)]  # fmt: skip
+            there = [some for f in self._catalogue.replaced_of(name) if f in self._history.good
+                     for some in self._history.read(f, self._first, self._catalogue.closed, told=True)]  # fmt: skip
             if not there:
                 continue
             told = pa.concat_tables(there, promote_options="default")
@@ -285,56 +272,16 @@ class Verifying:
         """Yield what the history should have of a range of seqs, but for rows left out."""
         advance = self._step(f"matching {table.name}")
         for _, piece in self._journal.pieces(first, last, (table.name,), advance):
-            yield self._of_day(piece)
+            yield within(piece, self._span)
         if table.name in self._made:
-            yield _between(self._made[table.name], first, last)
-
-    def _sum(self, files: Iterable[File]) -> tuple[int, int]:
-        rows = total = 0
-        for file in files:
-            if self._whole(file):
-                rows, total = rows + file.rows, total + file.row_sum
-                continue
-            for some in self._read(file, self._first, self._catalogue.through):
-                rows, total = rows + some.num_rows, total + row_sum(some)
-        return rows, total % MODULUS
-
-    def _read(self, file: File, first: int, last: int, told: bool = False) -> Iterator[pa.Table]:
-        """Yield a file's rows of a range of seqs, and of the day asked for; `told`: with replaced_by and reason."""
-        if file.first_seq > last or file.last_seq < first:
-            return
-        for group in row_groups(self._folder / file.path):
-            if self._kind(file) == _REPLACED and not told:
-                group = group.drop_columns(["replaced_by", "replaced_reason"])
-            yield self._of_day(_between(group, first, last))
-
-    def _of_day(self, rows: pa.Table) -> pa.Table:
-        if self._span is None:
-            return rows
-        times = rows.column("time").cast("int64").to_numpy()
-        return rows.filter(pa.array((times >= self._span[0]) & (times < self._span[1])))
-
-    def _touches(self, file: File) -> bool:
-        inside = self._span is None or (file.first_time < self._span[1] and file.last_time >= self._span[0])
-        return inside and file.last_seq >= self._first
-
-    def _whole(self, file: File) -> bool:
-        """Whether all rows of a file are compared, so that its sum is the one in the catalogue."""
-        inside = self._span is None or (file.first_time >= self._span[0] and file.last_time < self._span[1])
-        return inside and file.first_seq >= self._first and self._kind(file) != _REPLACED
-
-    def _kind(self, file: File) -> int:
-        return _REPLACED if file in self._catalogue.replaced else _DAY if file in self._catalogue.files else _PART
-
-    def _damaged(self, table: str) -> bool:
-        return any(f.table == table and f not in self._good for f in self._catalogue.every_file() if self._touches(f))
+            yield between(self._made[table.name], first, last)
 
     def _tell(self, table: Table, where: str, lost: Hashes, more: Hashes, files: list[File]) -> None:
         """Count what differs, and show some of it: rows with the same seq, time and sym as one that differs."""
         if not len(lost) and not len(more):
             return
         absent = self._shown(lost, (rows for _, rows in self._journal.pieces(*_range(lost), (table.name,))), table)
-        stray = self._shown(more, (rows for f in files for rows in self._read(f, *_range(more))), table)
+        stray = self._shown(more, (rows for f in files for rows in self._history.read(f, *_range(more))), table)
         if where == "rdb":
             stray = self._shown(more, self._asked(table), table)
         lines = []
@@ -373,13 +320,6 @@ def _doubled(rows: Hashes) -> Hashes:
     again = np.zeros(len(keys), dtype=bool)
     again[1:] = keys[1:] == keys[:-1]
     return rows[order[again]]
-
-
-def _between(rows: pa.Table, first: int, last: int) -> pa.Table:
-    seqs = rows.column("seq").to_numpy()
-    if not len(seqs) or (seqs.min() >= first and seqs.max() <= last):
-        return rows
-    return rows.filter(pa.array((seqs >= first) & (seqs <= last)))
 
 
 def _range(rows: Hashes) -> tuple[int, int]:
