@@ -4,21 +4,17 @@ The rows are the same, in the same order, in every run with the same files and a
 goes on at the row after the last one that the plant accepted.
 """
 
-import glob
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
-from feedhandler.recording import NUMBERS, TEXTS, Reader
-from feedhandler.recording_values import interval_ns
+from plant.recording import Reader, files_of
 
 
 class RecordedFeed:
-    """Replay bars, trades or quotes from CSV (also .csv.gz) or Parquet files, merged by time.
+    """Replay bars, trades or quotes from CSV (also .csv.gz), Excel or Parquet files, merged by time.
 
     paths: one file or several, or patterns such as "data/*_1min.csv", whose files are taken in order of name.
     table: "bars", "trades" or "quotes". symbols: only rows of these, all when empty.
@@ -56,16 +52,20 @@ class RecordedFeed:
         scale: Mapping[str, float] | None = None,
         symbols: Sequence[str] = (),
     ) -> None:
-        found = [path for each in ([paths] if isinstance(paths, str | os.PathLike) else paths) for path in _files(each)]
-        columns, scale = dict(columns or {}), dict(scale or {})
-        _check(found, table, columns, scale, time_zone, stamp, speed, batch_rows)
-        interval_ns(interval)
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        found = [path for each in given for path in files_of(each)]
+        if not found:
+            raise ValueError("paths: expected at least one file, found none")
+        if not speed >= 0:
+            raise ValueError(f"speed: expected 0 or more, found {speed}")
+        if batch_rows < 1:
+            raise ValueError(f"batch_rows: expected 1 or more, found {batch_rows}")
         self._table = table
         self._speed = speed
         self._shift_to_today = shift_to_today
         self._batch_rows = batch_rows
         self._source = source
-        rows = Reader(table, columns, sym, interval, time_zone, stamp, scale).read(found)
+        rows = Reader(table, dict(columns or {}), sym, interval, time_zone, stamp, dict(scale or {})).read(found)
         self._rows = rows.only(symbols) if symbols else rows
         self._next = 0
         self._ahead = 0  # rows that the plant holds beyond the end of the files
@@ -123,48 +123,3 @@ class RecordedFeed:
             "source": [self._source] * (last - first),
             **({"trade_id": texts["trade_id"]} if self._table == "trades" else {}),
         }
-
-
-def _files(path: str | os.PathLike[str]) -> list[Path]:
-    """The files of a path or of a pattern; a file whose own name has a bracket in it is meant as it stands."""
-    text = os.fspath(path)
-    if not glob.has_magic(text) or Path(text).exists():
-        return [Path(text)]
-    found = sorted(glob.glob(text, recursive=True))
-    if not found:
-        raise ValueError(f"paths: no file matches {text} (looked in {Path.cwd()})")
-    return [Path(each) for each in found]
-
-
-def _check(
-    paths: Sequence[Path],
-    table: str,
-    columns: Mapping[str, str | float],
-    scale: Mapping[str, float],
-    time_zone: str,
-    stamp: str,
-    speed: float,
-    batch_rows: int,
-) -> None:
-    if not paths:
-        raise ValueError("paths: expected at least one file, found none")
-    if table not in NUMBERS:
-        raise ValueError(f"table: expected one of {', '.join(NUMBERS)}, found {table!r}")
-    names = ("time", "sym", *NUMBERS[table], *TEXTS[table])
-    for option, mapping, known in (("columns", columns, names), ("scale", scale, NUMBERS[table])):
-        unknown = sorted(set(mapping) - set(known))
-        if unknown:
-            raise ValueError(f"{option}: {table} has {', '.join(known)}, found {', '.join(map(repr, unknown))}")
-    for name, given in columns.items():
-        if not isinstance(given, str) and (name not in NUMBERS[table] or isinstance(given, bool)):
-            raise ValueError(f"columns: expected the name of a column for {name}, found {given!r}")
-    if stamp not in ("start", "end") or (stamp == "end" and table != "bars"):
-        raise ValueError(f'stamp: expected "start", or "end" for bars, found {stamp!r} for {table}')
-    if not speed >= 0:
-        raise ValueError(f"speed: expected 0 or more, found {speed}")
-    if batch_rows < 1:
-        raise ValueError(f"batch_rows: expected 1 or more, found {batch_rows}")
-    try:
-        ZoneInfo(time_zone)
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"time_zone: expected a name such as America/New_York, found {time_zone!r}") from error

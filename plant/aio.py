@@ -60,6 +60,7 @@ class AsyncConnection:
     count = _awaited(Connection.count)
     resample = _awaited(Connection.resample)
     asof = _awaited(Connection.asof)
+    window = _awaited(Connection.window)
     sql = _awaited(Connection.sql)
     symbols = _awaited(Connection.symbols)
     status = _awaited(Connection.status)

@@ -50,6 +50,11 @@ class Symbols:
         """Return a column that shares nothing with this one."""
         return Symbols(self.names.copy(), self.codes.copy())
 
+    def compact(self) -> "Symbols":
+        """Return the column with only the names that it uses: what is sent of a frame of many symbols."""
+        used, codes = np.unique(self.codes, return_inverse=True)
+        return Symbols([self.names[code] for code in used.tolist()], codes.astype(np.int32))
+
     def __len__(self) -> int:
         return len(self.codes)
 
@@ -182,6 +187,12 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"<Batch {self.table} seq={self.seq} rows={len(self)}>"
+
+
+def taken(columns: Columns, rows: Any) -> Columns:
+    """Return some rows (positions, bool[n] or a slice) of columns, with only the names of symbols that they use."""
+    some = {name: column[rows] for name, column in columns.items()}
+    return {name: c.compact() if isinstance(c, Symbols) and len(c.names) > 1 else c for name, c in some.items()}
 
 
 def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":

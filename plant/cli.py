@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail, keys, journal."""
+"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal, import, replay."""
 
 import json
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table as RichTable
 
-from plant import journal_cli, sockets
+from plant import day_cli, import_cli, journal_cli, replay_cli, sockets
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
 from plant.keys import make_keys
 from plant.settings import Settings, load
 from plant.supervision import Supervision, supervision_of, write_configuration
+from plant.terminal import Config, err, line_of, out
 
 READY_S = 90.0
 """Longest `plant up -d` waits for every process to be up."""
@@ -34,12 +34,9 @@ app = typer.Typer(
     help="A kdb-style tick plant: start it, look at it, ask it.",
 )
 app.add_typer(journal_cli.app, name="journal")
-out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True)
-
-Config = Annotated[
-    str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
-]
+app.add_typer(import_cli.app)
+app.add_typer(replay_cli.app)
+app.command("end-of-day")(day_cli.end_of_day)
 
 
 @app.command()
@@ -152,7 +149,7 @@ def tail(
     with subscriber_of(settings, (table,), tuple(sym) if sym else None, since) as subscriber:
         for batch in subscriber:
             for row in batch.rows()[:left]:
-                print(_line(row), flush=True)
+                print(line_of(row), flush=True)
             if left is not None and (left := left - min(left, len(batch))) == 0:
                 return
 
@@ -241,14 +238,6 @@ def _log_tail(place: Supervision, process: str, lines: int = 8) -> str:
 
 def _address_hint(settings: Settings) -> str:
     return "" if settings.rdb.port == 5006 else f'"{settings.address(settings.rdb.port)}"'
-
-
-def _line(row: dict[str, Any]) -> str:
-    seconds, nanoseconds = divmod(row.pop("time"), 10**9)
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
-    return f"{stamp}.{nanoseconds // 10**6:03d}  " + "  ".join(
-        f"{k}={v}" if k != "sym" else str(v) for k, v in row.items()
-    )
 
 
 def _text(value: Any) -> str:

@@ -4,17 +4,19 @@ import datetime as dt
 from typing import Any
 
 import msgpack
+import pyarrow as pa
 
 from plant import query
 from plant.errors import PlantError, UnknownTable
-from plant.frames import as_frame, check_frames, from_ipc
+from plant.frames import from_ipc
+from plant.questions import Questions
 from plant.request import Requester
 from plant.table_view import TableView, overview_html, overview_text
-from plant.terms import Duration, Moment, Syms, conditions_of, duration_of, moment_of, names_of
+from plant.terms import Moment, Syms, conditions_of, names_of
 from plant.watching import Watch
 
 
-class Connection:
+class Connection(Questions):
     """Ask a process of the plant about its tables.
 
     who, address    e.g. "rdb", "tcp://127.0.0.1:5006"
@@ -46,158 +48,11 @@ class Connection:
         timeout_s: float = 10.0,
         client: str = "",
     ) -> None:
-        check_frames(frames)
+        super().__init__(frames, zone)
         self.address = address
         self._who = who
-        self._frames = frames
-        self._zone = zone
         self._requester = Requester(address, who, timeout_s, client)
         self._names: list[str] = []
-
-    def tables(self, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
-        """Return one row per table: table, rows, first, last (times).
-
-        >>> db.tables()[["table", "rows"]].head(3)
-            table  rows
-        0    bars    12
-        1  trades     8
-        2  quotes     7
-        """
-        return self._ask(query.Tables(), frames, timeout_s)
-
-    def select(
-        self,
-        table: str,
-        sym: Syms = None,
-        start: Moment = None,
-        end: Moment = None,
-        columns: Syms = None,
-        *,
-        where: Any = None,
-        first: int | None = None,
-        last: int | None = None,
-        frames: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        """Return rows of `table`, in order of time.
-
-        sym        one symbol or several: text, list, tuple, set, array, Series; None: all
-        start, end a time range [start, end): "09:30" (today), "2026-11-20 09:30", a datetime, a Timestamp, ns
-        columns    only these; `seq` (of the journal) and `received` (by the tickerplant) can be asked for too
-        where      {"interval": "1m"} or [("price", ">", 100.0), ...]; all must hold
-        first, last    only so many rows, the earliest or the newest
-
-        >>> db.select("trades", sym=["AAPL"], start="2026-11-20 14:31", columns=["time", "price"])
-                               time   price
-        0 2026-11-20 14:31:05+00:00  190.50
-        1 2026-11-20 14:36:00+00:00  190.75
-        >>> db.select("trades", where=("price", ">", 400), first=1, frames="arrow").column("price").to_pylist()
-        [410.0]
-        """
-        terms = (names_of(sym), self._ns(start), self._ns(end), names_of(columns, "columns"))
-        question = query.Select(table, *terms, conditions_of(where, self._zone), first, last)
-        return self._ask(question, frames, timeout_s)
-
-    def last(
-        self,
-        table: str,
-        sym: Syms = None,
-        at: Moment = None,
-        columns: Syms = None,
-        *,
-        where: Any = None,
-        frames: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        """Return the newest row of each symbol, or the newest at a time `at`; q: select by sym.
-
-        >>> db.last("trades", columns=["sym", "price"])
-            sym   price
-        0  AAPL  190.75
-        1  MSFT  410.25
-        >>> db.last("trades", "AAPL", at="2026-11-20 14:30:30", frames="numpy")["price"]
-        array([190.25])
-        """
-        terms = (names_of(sym), self._ns(at), names_of(columns, "columns"))
-        return self._ask(query.Last(table, *terms, conditions_of(where, self._zone)), frames, timeout_s)
-
-    def count(
-        self,
-        table: str,
-        sym: Syms = None,
-        start: Moment = None,
-        end: Moment = None,
-        *,
-        where: Any = None,
-        timeout_s: float | None = None,
-    ) -> int:
-        """Return the number of rows that `select` would return.
-
-        >>> db.count("trades"), db.count("trades", "MSFT")
-        (8, 4)
-        """
-        terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone))
-        answer = self._ask(query.Count(table, *terms), "arrow", timeout_s)
-        return int(answer.column("count")[0].as_py())
-
-    def resample(
-        self,
-        table: str,
-        interval: str,
-        sym: Syms = None,
-        start: Moment = None,
-        end: Moment = None,
-        *,
-        where: Any = None,
-        frames: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        """Return bars of `interval` ("5m") made of trades or of finer bars; q calls it xbar.
-
-        >>> db.resample("trades", "5m", "AAPL")[["time", "open", "high", "low", "close", "volume"]]
-                               time    open    high     low   close  volume
-        0 2026-11-20 14:30:00+00:00  190.00  190.50  190.00  190.50   250.0
-        1 2026-11-20 14:35:00+00:00  190.75  190.75  190.75  190.75   100.0
-        """
-        terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone))
-        return self._ask(query.Resample(table, interval, *terms), frames, timeout_s)
-
-    def asof(
-        self,
-        left: str,
-        right: str,
-        sym: Syms = None,
-        start: Moment = None,
-        end: Moment = None,
-        *,
-        tolerance: Duration = None,
-        strict: bool = False,
-        frames: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        """Return each row of `left` with the row of `right` in force at its time; q calls it aj.
-
-        tolerance   how old that row may be, e.g. "5s" or a timedelta; strict: it must be older than the left row
-
-        >>> db.asof("trades", "quotes", "AAPL")[["price", "bid", "ask"]]
-            price     bid     ask
-        0  190.00  189.75  190.00
-        1  190.25  190.00  190.25
-        2  190.50  190.25  190.50
-        3  190.75  190.50  190.75
-        """
-        terms = (names_of(sym), self._ns(start), self._ns(end), duration_of(tolerance), strict)
-        return self._ask(query.Asof(left, right, *terms), frames, timeout_s)
-
-    def sql(self, query_text: str, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
-        """Return the answer to a SELECT in DuckDB's dialect over the tables.
-
-        >>> db.sql("select sym, count(*) n, max(price) top from trades group by sym order by sym")
-            sym  n     top
-        0  AAPL  4  190.75
-        1  MSFT  4  410.75
-        """
-        return self._ask(query.Sql(query_text), frames, timeout_s)
 
     def watch(
         self,
@@ -240,13 +95,15 @@ class Connection:
             frames or self._frames,
         )
 
-    def symbols(self, table: str) -> list[str]:
-        """Return the symbols that have rows in a table, sorted.
+    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query as an Arrow table; all questions come here.
 
-        >>> db.symbols("trades")
-        ['AAPL', 'MSFT']
+        >>> db.answer_to(query.Count("trades", ("AAPL",))).to_pylist()
+        [{'count': 4}]
         """
-        return sorted(set(self.last(table, columns=["sym"], frames="arrow").column("sym").to_pylist()))
+        fields = question.to_wire()
+        query.question_of(fields)
+        return from_ipc(self._requester.table(fields, timeout_s))
 
     def status(self) -> dict[str, Any]:
         """Return what the process says of itself: name, pid, seq, rows, memory, ...
@@ -308,13 +165,3 @@ class Connection:
         if not self._names or (name and name not in self._names):
             self._overview()
         return self._names
-
-    def _ns(self, moment: Moment) -> int | None:
-        return moment_of(moment, self._zone)
-
-    def _ask(self, question: query.Question, frames: str | None, timeout_s: float | None) -> Any:
-        wanted = frames or self._frames
-        check_frames(wanted)
-        fields = question.to_wire()
-        query.question_of(fields)
-        return as_frame(from_ipc(self._requester.table(fields, timeout_s)), wanted)

@@ -39,6 +39,8 @@ class _Outgoing:
 class Delivery:
     """Messages for several clients, told apart by the first frame.
 
+    `gone` collects clients that turned out to be gone, for whoever takes them out.
+
     `max_bytes`: if more than this waits here, of all clients together, the one that left the most loses its messages.
     """
 
@@ -46,6 +48,7 @@ class Delivery:
         self._send = send
         self._max_bytes = max_bytes
         self._window_bytes = window_bytes
+        self.gone: list[bytes] = []
         self._clients: OrderedDict[bytes, _Outgoing] = OrderedDict()
         self._progress = time.monotonic()
 
@@ -102,6 +105,7 @@ class Delivery:
                 break
             except zmq.ZMQError:  # it is gone
                 del self._clients[peer]
+                self.gone.append(peer)
                 return
             out.messages.popleft()
             size = _size(message)

@@ -9,7 +9,9 @@
     ├── BadRows                rows handed to us do not fit their table
     ├── WireError              bytes that are not ours, or are damaged
     ├── JournalError           the journal cannot be opened, read or written
-    │   └── JournalLocked      another tickerplant holds it
+    │   ├── JournalLocked      another tickerplant holds it
+    │   └── JournalDiverged    it does not hold what it published before
+    ├── HistoryError           a file of the history is missing, damaged or cannot be written
     ├── QueryError             the question is wrong
     │   ├── QueryLimit         the question is right but too large or too slow
     │   └── Cancelled          its asker gave up
@@ -89,6 +91,14 @@ class JournalError(PlantError):
 
 class JournalLocked(JournalError):
     """Another tickerplant has this journal open."""
+
+
+class JournalDiverged(JournalError):
+    """The journal does not hold what it published before: it lost its tail, or is another one."""
+
+
+class HistoryError(PlantError):
+    """A file of the history is missing, damaged, or cannot be written."""
 
 
 class QueryError(PlantError):

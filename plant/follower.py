@@ -6,12 +6,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgpack
+
 from plant.batch import Batch
 from plant.client import subscriber_of
+from plant.errors import Unavailable
+from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
+from plant.request import Requester
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
@@ -20,6 +25,9 @@ from plant.usage import Usage
 USAGE_S = 0.5
 """Pause between batches of the table `queries`."""
 
+ASK_S = 2.0
+"""Longest the tickerplant may take to answer where the last closed day ends."""
+
 IDLE_S = 0.05
 """Pause between two looks for something to tidy."""
 
@@ -27,19 +35,25 @@ IDLE_S = 0.05
 class Follower(Process):
     """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
 
+    One that follows `gaps` among them reports what the journal has lost once, not at each start.
+
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
+
+    Rows of days that are closed are in the history; once the tickerplant says so, the tables let go of them. One that
+    is `of_today` does not read the journal before the last closed day at all.
     """
 
     follows: tuple[str, ...] | None = None
     serves: tuple[str, ...] | None = None
+    of_today = True
 
     def __init__(self, settings: Settings, port: int) -> None:
         super().__init__(settings)
         self.schema = settings.table_schema
         self.vitals = Vitals(self.name)
         self.tables: Mapping[str, MemoryTable] = {
-            name: MemoryTable(self.schema[name]) for name in self.serves or self.schema
+            name: MemoryTable(self.schema[name]) for name in (self.schema if self.serves is None else self.serves)
         }
         self._port = port
         self._subscriber: Subscriber | None = None
@@ -47,9 +61,12 @@ class Follower(Process):
         self._publisher: Publisher | None = None
         self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._gap_reports = GapReports(settings.source_name(self.name))
+        self._usage_due = Timer(USAGE_S)
+        self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
+        self._released = 0
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
-        self._usage_due = Timer(USAGE_S)
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
@@ -76,19 +93,41 @@ class Follower(Process):
             if self._publisher and not self._publisher.connected:
                 time.sleep(0.05)
                 return
-            self._subscriber = subscriber_of(self.settings, self.follows, name=self.name, merge=True)
+            self._subscriber = self.subscribe()
+            if self._subscriber is None:
+                return
         for batch in self._subscriber.poll(STEP_S):
+            self._gap_reports.learn(batch)
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
-        self._note(
-            "no tickerplant"
-            if not self._subscriber.connected
-            else "ok"
-            if self._subscriber.caught_up
-            else "replaying the journal"
-        )
+        self.release(min(self._subscriber.confirmed, self._subscriber.stream.complete))
+        self._note(self.state())
         self._report(self._subscriber)
+
+    def subscribe(self) -> Subscriber | None:
+        """Return the subscriber to follow the plant with, None if that is not possible yet."""
+        after = 0
+        if self.of_today:
+            try:
+                after = int(msgpack.unpackb(self._journal.ask(ask="status")[0])["confirmed"])
+            except Unavailable:
+                return None
+        self.release(after)
+        return subscriber_of(self.settings, self.follows, name=self.name, merge=True, after=after)
+
+    def release(self, seq: int) -> None:
+        """Let go of the rows with seq <= `seq`, which the history has."""
+        if seq > self._released:
+            self._released = seq
+            for table in self.tables.values():
+                table.release(seq)
+
+    def state(self) -> str:
+        """Return one line on how this process is; "ok" if all is well."""
+        if self._subscriber is None or not self._subscriber.connected:
+            return "no tickerplant"
+        return "ok" if self._subscriber.caught_up else "replaying the journal"
 
     def take(self, batch: Batch) -> None:
         """Take a batch of a followed table; the tables served keep it."""
@@ -106,6 +145,7 @@ class Follower(Process):
             self._publisher.close(2.0)
         if self._subscriber:
             self._subscriber.close()
+        self._journal.close()
 
     @property
     def publisher(self) -> Publisher:
@@ -130,6 +170,7 @@ class Follower(Process):
             "lag": self._subscriber.lag if self._subscriber else 0,
             "publish_port": self.settings.tickerplant.publish_port,
             "journal_port": self.settings.tickerplant.journal_port,
+            "released": self._released,
         }
 
     def _tidy(self) -> None:
@@ -151,13 +192,12 @@ class Follower(Process):
             self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
-        while subscriber.stream.gaps:
-            gap = subscriber.stream.gaps.pop(0)
+        for gap in self._gap_reports.due(subscriber.stream.gaps, subscriber.caught_up):
             self.publisher.publish(
                 "gaps",
                 {
                     "time": time.time_ns(),
-                    "sym": self.name,
+                    "sym": self._gap_reports.reader,
                     "table_name": gap.table,
                     "first": gap.first,
                     "last": gap.last,

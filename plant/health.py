@@ -59,10 +59,11 @@ def health_of(settings: Settings, place: Supervision) -> tuple[list[Health], boo
         "tickerplant",
         "rdb",
         "processor",
+        "hdb",
         "dashboard",
         *(f"feed-{f.label}" for f in settings.feeds),
     ]
-    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "feeds"))}
+    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
     missing = [f"feed-{f.label}" for f in settings.feeds if running and f"feed-{f.label}" not in supervised]
     return [
@@ -84,7 +85,7 @@ def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, be
             health.state = supervised["statename"].lower()
             health.detail = supervised["spawnerr"] or supervised["description"]
             return health
-    if name in ("tickerplant", "rdb", "processor", "dashboard"):
+    if name in ("tickerplant", "rdb", "processor", "hdb", "dashboard"):
         try:
             answer = _probe(name, settings)
         except Unavailable as error:
@@ -95,7 +96,7 @@ def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, be
         health.readers = dict(answer.get("readers", {}))
         health.pid = health.pid or answer.get("pid")
         health.detail = str(answer.get("state", ""))
-        if name != "dashboard" and health.detail != "ok":
+        if name != "dashboard" and health.detail != "ok" and not health.detail.startswith("closing "):
             health.state = "starting" if health.detail == "replaying the journal" else health.detail
     if beat is None:
         if name.startswith("feed-"):

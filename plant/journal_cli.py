@@ -5,22 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table as RichTable
 
 from plant.journal_check import Verification, verify
 from plant.journal_export import export
 from plant.journal_repair import repair
 from plant.settings import Settings, load
+from plant.terminal import Config, out
 
 EXIT_DAMAGED = 1
 
 app = typer.Typer(no_args_is_help=True, help="Check, repair and export the journal.")
-out = Console(width=140)
-
-Config = Annotated[
-    str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
-]
 Folder = Annotated[Path | None, typer.Option("--journal", help="A journal's folder (default: that of the plant).")]
 
 

@@ -362,7 +362,7 @@ TABLES = (
         "queries",
         """
     client     text    who asked: name/pid@host, as it told
-    kind       symbol  select, last, count, resample, asof, sql, ...
+    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
     question   text    its terms, or the SQL, at most 1,000 characters
     seconds    float   from its arrival to its answer, waiting included
     rows       int     rows of the answer
@@ -371,9 +371,45 @@ TABLES = (
     detail     text    the error, if there was one
     """,
     ),
+    _table(
+        "days",
+        """
+    day        text    the day of the plant, e.g. 2026-11-20
+    state      symbol  end: it ends behind this row; closed: its files are in place; failed: they cannot be made now
+    last_seq   int     closed, failed: sequence number of the row that ended it
+    rows       int     closed: rows that came since the end before
+    detail     text    failed: why; end: again, if it counts although that day was ended before
+    """,
+    ),
+    _table(
+        "amendments",
+        """
+    table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
+    row_time   int     time of the row, ns since 1970 UTC
+    row_seq    int     its journal sequence number
+    row        text    its other columns, as JSON
+    action     symbol  replace or remove
+    changes    text    what it becomes: the columns that change, as JSON
+    reason     text    why
+    """,
+        (),
+        (Check("action must be replace or remove", lambda c: (c["action"] == "replace") | (c["action"] == "remove")),),
+    ),
+    _table(
+        "imports",
+        """
+    table_name symbol  table the rows went to; sym is the publisher: import-, and a digest of file and options
+    file       text    the file's name
+    state      symbol  begun or finished
+    rows       int     rows to be written, or written
+    duplicates int     rows of the file that were there already
+    rejected   int     rows of the file that were no good rows
+    left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
+    """,
+    ),
 )
 """The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
-subscriber."""
+subscriber; in days who said it."""
 
 
 def schema_of(extra: Iterable[Table] = ()) -> Schema:

@@ -19,12 +19,11 @@ import structlog
 import zmq
 
 from plant import query, request, sockets
-from plant.answers import Answerer
+from plant.answers import Answerer, Source
 from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
 from plant.frames import from_ipc, to_ipc
 from plant.limits import MEBIBYTE, Limits
-from plant.memory import MemoryTable
 from plant.usage import Usage
 from plant.waiting import WAITING, Asked, Waiting
 
@@ -51,7 +50,7 @@ _numbers = itertools.count()
 
 
 class QueryServer:
-    """Answers about `tables`, at `address`; `status` adds what the process says of itself to the answer to "status".
+    """Answers about `tables`, at `address`; `status` returns what the process says of itself when it is asked.
 
     limits       what one question may cost
     held_bytes   of answers that their clients have not read, all together
@@ -61,14 +60,14 @@ class QueryServer:
     def __init__(
         self,
         address: str,
-        tables: Mapping[str, MemoryTable],
+        tables: Mapping[str, Source] | Answerer,
         status: Callable[[], dict[str, Any]],
         *,
         limits: Limits | None = None,
         held_bytes: int = 2048 * MEBIBYTE,
         usage: Usage | None = None,
     ) -> None:
-        self._answerer = Answerer(tables)
+        self._answerer = tables if isinstance(tables, Answerer) else Answerer(tables)
         self._status = status
         self._limits = limits or Limits()
         self._usage = usage
@@ -113,6 +112,9 @@ class QueryServer:
                     self._deliver(messages)
             if self._socket in ready:
                 self._receive()
+            while self._delivery.gone:
+                for asked in self._waiting.cancel(self._delivery.gone.pop()):
+                    self._note(asked, error=Cancelled("its client is gone"))
             while asked_next := self._waiting.begin(self._may_ask):
                 self._workers.submit(self._work, asked_next)
 

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from plant.days import Days
 from plant.errors import SchemaError, SettingsError
 from plant.limits import MEBIBYTE, Limits
 from plant.schema import Schema, Table, schema_of
 
-PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard"))
+PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "end-of-day"))
 """Names under which processes publish; a feed has another."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -93,6 +94,8 @@ class RdbSettings(_Answering):
     """[rdb]"""
 
     port: Port = 5006
+    keep_gb: float = Field(0.0, ge=0, description="let go of the oldest rows the hdb has beyond this, 10**9 bytes")
+    keep_hours: float = Field(0.0, ge=0, description="and of those taken longer ago; 0: all since the end of day stay")
 
 
 class ProcessorSettings(_Answering):
@@ -109,6 +112,13 @@ class HdbSettings(_Answering):
     port: Port = 5007
     roll_at: str = Field("00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="end of day, in time_zone")
     time_zone: str = Field("UTC", description="zone of roll_at, and of times typed without one")
+    calendar: str = Field(
+        "", description="an exchange whose sessions are the days, e.g. XNYS; empty: every date is one"
+    )
+    part_s: float = Field(30.0, gt=0, description="seconds after which what came is written")
+    part_rows: int = Field(500_000, gt=0, description="rows after which it is")
+    compact_mb: float = Field(16.0, ge=0, description="days of a table whose month is smaller become one file, MiB")
+    keep_days: float = Field(0.0, ge=0, description="remove days that ended longer ago; 0: keep everything")
 
     @field_validator("time_zone")
     @classmethod
@@ -221,6 +231,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The zone of times typed without one."""
         return ZoneInfo(self.hdb.time_zone)
+
+    @property
+    def days(self) -> Days:
+        """The days of this plant. Raises SettingsError for a calendar nobody knows."""
+        return Days(self.hdb.roll_at, self.hdb.time_zone, self.hdb.calendar)
 
     @property
     def ingest_address(self) -> str:

@@ -77,6 +77,15 @@ def conditions_of(value: Any, zone: dt.tzinfo) -> query.Where:
         raise QueryError(f'where is {{"interval": "1m"}} or [("price", ">", 100.0)], found {value!r}') from None
 
 
+def aggregates_of(value: Any) -> tuple[tuple[str, ...], ...]:
+    """Return aggregates from {"top": ("max", "bid")} or [("top", "max", "bid")]. Raises QueryError."""
+    if isinstance(value, Mapping):
+        value = [(name, *terms) if isinstance(terms, list | tuple) else terms for name, terms in value.items()]
+    if isinstance(value, list | tuple) and all(isinstance(one, list | tuple) for one in value):
+        return tuple(tuple(one) for one in value)
+    raise QueryError(f'aggregates are {{"top": ("max", "bid")}} or [("top", "max", "bid")], found {value!r}')
+
+
 def _compared(name: Any, value: Any, zone: dt.tzinfo) -> Any:
     if isinstance(value, dt.date | np.datetime64) or (isinstance(value, str) and name in ("time", META_COLUMNS[1])):
         return moment_of(value, zone)

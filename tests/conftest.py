@@ -1,5 +1,6 @@
 """Fixtures: whole plants of real processes on free ports in temporary folders, and waiting for a condition."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,10 +8,10 @@ from typing import Any
 
 import pytest
 import small_market
-from running import RunningPlant
+from running import RunningPlant, all_stopped
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-"""Real recorded market data beside the repository; tests that need it skip without it."""
+DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
+"""Real recorded market data beside the repository, or where the variable says; tests that need it skip without it."""
 
 
 def wait_for(condition: Callable[[], Any], deadline_s: float = 15.0, what: Callable[[], Any] | str = "") -> Any:
@@ -33,17 +34,15 @@ def eventually() -> Callable[..., Any]:
 @pytest.fixture
 def start_plant(tmp_path: Path) -> Iterator[Callable[..., RunningPlant]]:
     """Return a function that starts a plant; all are stopped at the end, and none may leave a process behind."""
-    plants: list[RunningPlant] = []
+    with all_stopped() as plants:
 
-    def start(*processes: str, name: str = "plant", **toml: Any) -> RunningPlant:
-        plant = RunningPlant(tmp_path / name, **toml)
-        plants.append(plant)
-        plant.start(*(processes or ("tickerplant", "rdb", "processor")))
-        return plant
+        def start(*processes: str, name: str = "plant", **toml: Any) -> RunningPlant:
+            plant = RunningPlant(tmp_path / name, **toml)
+            plants.append(plant)
+            plant.start(*(processes or ("tickerplant", "rdb", "processor")))
+            return plant
 
-    yield start
-    leaked = [pid for plant in plants for pid in plant.stop()]
-    assert not leaked, f"processes did not stop within their time: {leaked}"
+        yield start
 
 
 @pytest.fixture(scope="session")

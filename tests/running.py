@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,24 @@ READY_S = 30.0
 
 
 class RunningPlant:
-    """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file."""
+    """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file.
 
-    def __init__(self, folder: Path, toml: str = "", timer_s: float = 0.5, **keys: Any) -> None:
+    `hdb` and `rdb` are lines of their sections, `keys` those of [tickerplant].
+    """
+
+    def __init__(
+        self, folder: Path, toml: str = "", timer_s: float = 0.5, hdb: str = "", rdb: str = "", **keys: Any
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        ports = free_ports(6)
+        ports = free_ports(7)
         self.config = folder / "plant.toml"
         tickerplant = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in keys.items())
         self.config.write_text(
             f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
             f"journal_port = {ports[2]}\n{tickerplant}"
-            f"[rdb]\nport = {ports[3]}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
-            f"[dashboard]\nport = {ports[5]}\n[plant]\nheartbeat_s = 0.2\n{toml}"
+            f"[rdb]\nport = {ports[3]}\n{rdb}[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
+            f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
         self.processes: dict[str, Any] = {}
@@ -107,6 +113,17 @@ class RunningPlant:
         last = [p for name, p in self.processes.items() if name == "tickerplant"]
         first = [p for p in self.processes.values() if p not in last]
         return _stopped(first) + _stopped(last)  # the others hand over what they hold
+
+
+@contextlib.contextmanager
+def all_stopped() -> Iterator[list[RunningPlant]]:
+    """Give a list for plants; stop them at the end. Raises AssertionError if one leaves a process behind."""
+    plants: list[RunningPlant] = []
+    try:
+        yield plants
+    finally:
+        leaked = [pid for plant in plants for pid in plant.stop()]
+    assert not leaked, f"processes did not stop within their time: {leaked}"
 
 
 def _stopped(processes: list[Any]) -> list[int]:

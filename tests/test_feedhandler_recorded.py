@@ -15,7 +15,7 @@ import pytest
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from feedhandler.recorded import RecordedFeed
-from feedhandler.recording_values import interval_ns, scaled
+from plant.recording_values import interval_ns, scaled
 
 # Recorded market data lies beside the repository, or where the variable says; its licences keep it out of here.
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
@@ -120,7 +120,7 @@ def test_bad_rows_are_skipped_and_counted_and_their_neighbours_kept(tmp_path: Pa
     feed = RecordedFeed(paths=path)
     feed.start(0)
 
-    assert "9 rows skipped (first: X.csv, row 2, high: expected a number, found 'n/a')" in feed.status()
+    assert "9 rows skipped (first: X.csv, line 3, high: expected a number, found 'n/a')" in feed.status()
     found = everything(feed)
     assert found["time"] == [ns("2024-01-02T00:00Z"), ns("2024-01-02T00:08Z")]
     assert found["volume"] == [10.0, 20.0]
@@ -132,7 +132,7 @@ def test_file_of_broken_lines_only_is_finished_and_says_why(tmp_path: Path) -> N
     feed = RecordedFeed(paths=path)
     feed.start(0)
     assert feed.finished
-    assert "1 rows skipped (first: X.csv, line 2: expected 6 fields, found 1: 'garbage')" in feed.status()
+    assert "1 rows skipped (first: X.csv, line 2, expected 6 fields, found 1: 'garbage')" in feed.status()
 
 
 @pytest.mark.parametrize("text", [HEADER, HEADER.strip()])

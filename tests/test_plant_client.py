@@ -29,6 +29,7 @@ from plant.errors import (
     WireError,
 )
 from plant.frames import from_ipc
+from plant.limits import Limits
 from plant.server import QueryServer
 
 TABLES = tables_of(
@@ -44,7 +45,7 @@ def status() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = QueryServer("tcp://127.0.0.1:*", TABLES, status)
+    server = QueryServer("tcp://127.0.0.1:*", TABLES, status, limits=Limits(max_rows=1_000_000))
     yield server.address
     server.close()
 
@@ -227,8 +228,8 @@ def test_errors_come_back_as_their_class(db: Connection) -> None:
         db.select("bars", columns=["clos"])
     with pytest.raises(QueryError, match="this connection only reads"):
         db.sql("delete from bars")
-    with pytest.raises(QueryLimit, match="at most 20,000,000 are answered at once"):
-        db.sql("select * from range(20000001)")
+    with pytest.raises(QueryLimit, match="at most 1,000,000 are answered at once"):
+        db.sql("select * from range(1000001)")
     with pytest.raises(QueryError, match="expected an interval"):
         db.resample("trades", "soon")
     with pytest.raises(QueryError):

@@ -104,6 +104,7 @@ def test_a_client_that_is_gone_is_forgotten(out: Delivery, network: Network) -> 
     network.read(b"a")
     assert out.flush() is None
     assert out.waiting_bytes == 0
+    assert out.gone == [b"a"]
 
 
 def test_the_rest_of_one_answer_can_be_dropped_and_another_goes_on(out: Delivery, network: Network) -> None:

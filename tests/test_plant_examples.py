@@ -12,10 +12,10 @@ from running import RunningPlant
 
 import plant
 import rdb
-from plant import aio, client, connection, frames, table_view, terms, watching
+from plant import aio, client, connection, frames, query, questions, table_view, terms, watching
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES = (aio, client, connection, frames, table_view, terms, watching)
+MODULES = (aio, client, connection, frames, questions, table_view, terms, watching)
 CLASSES = (connection.Connection, table_view.TableView, aio.AsyncConnection)
 
 
@@ -31,10 +31,16 @@ def test_an_example_is_true(
     module: ModuleType, example: doctest.DocTest, market: RunningPlant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANT_CONFIG", str(market.config))
-    pd.set_option("display.width", 120)
     report: list[str] = []
-    with rdb.connect() as db:
-        example.globs |= {"db": db, "rdb": rdb, "plant": plant, "asyncio": __import__("asyncio"), "pd": pd}
+    with rdb.connect() as db, pd.option_context("display.width", 120):
+        example.globs |= {
+            "db": db,
+            "rdb": rdb,
+            "plant": plant,
+            "asyncio": __import__("asyncio"),
+            "pd": pd,
+            "query": query,
+        }
         result = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=report.append)
     assert result.failed == 0, "".join(report)
 

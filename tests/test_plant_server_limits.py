@@ -146,7 +146,7 @@ def test_what_goes_with_a_question_is_checked(
 def test_more_rows_or_bytes_than_the_limits_are_refused(serve: Callable[..., QueryServer]) -> None:
     with Connection("rdb", serve(limits=Limits(max_rows=1000, max_bytes=MEBIBYTE)).address) as db:
         assert len(db.sql(WIDE.format(1000))) == 1000
-        with pytest.raises(QueryLimit, match="1,001 rows, at most 1,000"):
+        with pytest.raises(QueryLimit, match="at most 1,000 are answered at once"):
             db.sql(WIDE.format(1001))
         with pytest.raises(QueryLimit, match="at most 1 MiB"):
             db.sql("select repeat('x', 2000000) text")
@@ -235,6 +235,26 @@ def test_a_client_that_dies_amid_its_answer_is_forgotten(
     eventually(lambda: one._delivery.waiting_bytes == 0, what=lambda: one._delivery.waiting_bytes)
     with Connection("rdb", one.address) as db:
         assert db.count("trades") == 1
+
+
+def test_questions_of_a_client_that_is_gone_are_not_begun(
+    serve: Callable[..., QueryServer], dealer: Any, usage: Usage, eventually: Callable[..., Any]
+) -> None:
+    one = serve(limits=Limits(seconds=2.0))
+    others = [dealer(one.address) for _ in range(server.WORKERS - 1)]
+    for other in others:
+        send(other, b"1", ask="sql", query=ENDLESS)
+    eventually(lambda: len(one._waiting.under_way) == server.WORKERS - 1)
+    asker = dealer(one.address)
+    for n in range(20):
+        send(asker, b"%d" % n, ask="sql", query=ENDLESS)
+    send(asker, b"quick", ask="count", table="trades")
+    assert receive(asker)[0] == b"quick"
+    asker.close(0)
+    eventually(lambda: len(one._waiting) == 0, 15)
+    eventually(lambda: not one._waiting.under_way, 15)
+    gone = [row for row in usage._rows if row["detail"] == "its client is gone"]
+    assert len(gone) >= 20 - 2 * (server.WORKERS - 1)
 
 
 def test_unread_answers_beyond_the_bound_are_replaced_by_an_error(

@@ -11,7 +11,7 @@ import pytest
 from rows import NOON, SECOND
 
 from plant.errors import QueryError
-from plant.terms import conditions_of, duration_of, moment_of, names_of
+from plant.terms import aggregates_of, conditions_of, duration_of, moment_of, names_of
 
 BOTH = ["AAPL", "MSFT"]
 EASTERN = dt.timezone(dt.timedelta(hours=-5))
@@ -104,3 +104,14 @@ def test_a_condition_on_text_stays_text_and_numpy_scalars_become_plain() -> None
     found = conditions_of([("sym", "==", "12:00"), ("price", ">", np.float32(1.5))], EASTERN)
     assert found == (("sym", "==", "12:00"), ("price", ">", 1.5))
     assert type(found[1][2]) is float
+
+
+@pytest.mark.parametrize("value", [{"top": ("max", "bid")}, {"top": ["max", "bid"]}, [("top", "max", "bid")]])
+def test_aggregates_may_be_a_dict_or_a_list(value: Any) -> None:
+    assert aggregates_of(value) == (("top", "max", "bid"),)
+
+
+@pytest.mark.parametrize("value", ["max", {"top": "max"}, ["max"], 5, None])
+def test_aggregates_of_another_form_are_a_query_error(value: Any) -> None:
+    with pytest.raises(QueryError, match="aggregates are"):
+        aggregates_of(value)

@@ -27,13 +27,13 @@ class Supervised:
     """A plant under supervisord in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        ports = iter(free_ports(6))
+        ports = iter(free_ports(7))
         self.folder = folder
         self.config = folder / "plant.toml"
         self.sections = (
             f"[tickerplant]\ningest_port = {next(ports)}\npublish_port = {next(ports)}\njournal_port = {next(ports)}\n"
             f"[rdb]\nport = {next(ports)}\n[processor]\nport = {next(ports)}\ntimer_s = 1.0\n"
-            f"[dashboard]\nport = {next(ports)}\n"
+            f"[dashboard]\nport = {next(ports)}\n[hdb]\nport = {next(ports)}\n"
         )
         self.config.write_text(self.sections + FEEDS)
 
@@ -67,7 +67,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
 def test_every_process_is_up_and_comes_back_after_sigkill(
     supervised: Supervised, eventually: Callable[..., Any]
 ) -> None:
-    names = ("tickerplant", "rdb", "processor", "feeds", "feed-simulated", "dashboard")
+    names = ("tickerplant", "rdb", "processor", "hdb", "feeds", "feed-simulated", "dashboard")
     assert supervised.states() == dict.fromkeys(names, "up")
     settings = load(supervised.config)
     page = urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboard.port}/", timeout=10).read()
@@ -76,7 +76,7 @@ def test_every_process_is_up_and_comes_back_after_sigkill(
     db = Connection("rdb", settings.address(settings.rdb.port), timeout_s=2)
     processor = Connection("processor", settings.address(settings.processor.port), timeout_s=2)
     place = supervision_of(settings, str(supervised.config))
-    for victim in ("tickerplant", "rdb", "processor", "feed-simulated"):
+    for victim in ("tickerplant", "rdb", "processor", "hdb", "feed-simulated"):
         before = {p["name"]: p["pid"] for p in place.processes()}
         bars = db.count("bars")
         os.kill(before[victim], signal.SIGKILL)

@@ -3,73 +3,55 @@
 Each `read_*` returns a value for every row, and marks in `Rejects` those rows whose value means nothing.
 """
 
-import csv
-import gzip
-import io
 import math
 import re
-import zlib
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
+from plant.recording_files import KEPT_REASONS, File
 
-OTHER_DATES = ("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y", "%Y%m%d %H:%M:%S", "%Y.%m.%d %H:%M")
-"""Forms of a time besides ISO 8601 and Unix time; with slashes the month comes first."""
+OTHER_DATES = tuple(
+    f"{date}{clock}"
+    for date in ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d", "%d.%m.%Y")
+    for clock in ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H%M%S", " %I:%M %p", " %I:%M:%S %p")
+)
+"""Forms of a time besides ISO 8601 and Unix time; with slashes and the year at the end, the month comes first."""
 
+NS_PER_SECOND = 1_000_000_000
 _INT64_MAX = np.iinfo(np.int64).max
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_INTERVAL_NS = {"s": NS_PER_SECOND, "m": NS_PER_MINUTE, "h": 60 * NS_PER_MINUTE, "d": NS_PER_DAY}
-_DELIMITERS = (",", ";", "\t", "|")
-
-
-class File(NamedTuple):
-    """An opened file: its column names, a function that reads some of them, and why rows were left out by it."""
-
-    names: list[str]
-    read: Callable[[list[str]], Any]
-    broken: list[str]
+_INTERVAL_NS = {"s": NS_PER_SECOND, "m": 60 * NS_PER_SECOND, "h": 3600 * NS_PER_SECOND, "d": 86_400 * NS_PER_SECOND}
 
 
 class Rejects:
-    """Which rows of one file cannot be used, and why the first of them cannot."""
+    """Which rows of one file cannot be used, and why: the first reason of each, for the first KEPT_REASONS rows."""
 
-    def __init__(self, name: str, count: int) -> None:
-        self.reason = ""
-        self.rows = np.zeros(count, dtype=bool)
-        self._name = name
-        self._first = count
+    def __init__(self, file: File) -> None:
+        self.rows = np.zeros(len(file.lines), dtype=bool)
+        self._lines = file.lines
+        self._reasons: dict[int, str] = dict(file.broken)
+        self._broken_rows = file.broken_rows
 
     def add(self, bad: np.ndarray, column: str, expected: str, found: Any) -> None:
         """Mark the rows where `bad` (bool[n]); `found` is the column as it stood, list or Arrow array."""
+        for row in np.flatnonzero(bad & ~self.rows)[:KEPT_REASONS].tolist():
+            self._reasons[int(self._lines[row])] = f"{column}: expected {expected}, found {_show(found[row])}"
         self.rows |= bad
-        row = int(np.argmax(bad)) if bad.any() else self._first
-        if row < self._first:
-            self._first = row
-            self.reason = f"{self._name}, row {row + 1}, {column}: expected {expected}, found {_show(found[row])}"
 
+    @property
+    def count(self) -> int:
+        """Rows that cannot be used, and lines that are no rows."""
+        return self._broken_rows + int(self.rows.sum())
 
-def open_file(path: Path) -> File:
-    """Return the columns of a CSV, CSV.gz or Parquet file; ValueError names the file that cannot be read."""
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            names = pq.read_schema(path).names
-            return File(names, lambda wanted: pq.read_table(path, columns=wanted), [])
-        packed = path.read_bytes()
-        return _open_csv(path, gzip.decompress(packed) if path.suffix.lower() == ".gz" else packed)
-    except FileNotFoundError:
-        raise ValueError(f"paths: no file {path} (looked for it in {Path.cwd()})") from None
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise ValueError(f"paths: {path} cannot be read: {error}") from error
+    @property
+    def reasons(self) -> list[tuple[int, str]]:
+        """(line, why) in the order of the file, KEPT_REASONS at most."""
+        return sorted(self._reasons.items())[:KEPT_REASONS]
 
 
 def read_times(column: Any, time_zone: str, rejects: Rejects) -> np.ndarray:
@@ -133,35 +115,6 @@ def interval_ns(interval: str) -> int:
     if match is None:
         raise ValueError(f'interval: expected a number and one of s, m, h, d such as "1m", found {interval!r}')
     return int(match[1]) * _INTERVAL_NS[match[2]]
-
-
-def _open_csv(path: Path, data: bytes) -> File:
-    # Names and values may be in any old encoding; what is not UTF-8 becomes U+FFFD, and then fails as a value or not.
-    lines = re.split(r"\r\n|\n|\r", data.decode("utf-8-sig", "replace"))
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    # A quote that is never closed would swallow all the rows after it.
-    odd = [number for number, line in enumerate(lines, start=1) if line.count('"') % 2]
-    broken = [f"{path.name}, line {number}: a quote is not closed: {lines[number - 1]!r:.60}" for number in odd]
-    for number in odd:
-        lines[number - 1] = ""
-    names = next(csv.reader(lines[:1], delimiter=delimiter), [])
-
-    def leave_out(row: Any) -> str:
-        found = f"{row.actual_columns}: {row.text!r:.60}"
-        broken.append(f"{path.name}, line {row.number}: expected {row.expected_columns} fields, found {found}")
-        return "skip"
-
-    def read(wanted: list[str]) -> Any:
-        return pyarrow.csv.read_csv(
-            io.BytesIO(("\n".join(lines) + "\n").encode()),
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),  # with threads, rows have no numbers
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=leave_out),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
-            ),
-        )
-
-    return File(names, read, broken)
 
 
 def _plain(column: Any) -> Any:

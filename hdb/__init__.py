@@ -1,0 +1,18 @@
+"""The hdb: history on disk, written as it comes, closed day by day, and queried.
+
+import hdb
+db = hdb.connect()
+"""
+
+from typing import Any
+
+
+def connect(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the hdb at `address` ("tcp://127.0.0.1:5007"; default: as in plant.toml).
+
+    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it
+    does not answer.
+    """
+    from plant.client import connect_to
+
+    return connect_to("hdb", address, **options)

@@ -1,0 +1,70 @@
+"""What is done to closed days when there is time: small months become one file, old days go."""
+
+import datetime as dt
+import threading
+from collections.abc import Sequence
+
+from hdb.closing import Interrupted
+from hdb.store import Store, conserved
+from plant.lifecycle import log
+from plant.merging import merged, schema_of_files
+from plant.partition import Catalogue, File, day_path
+from plant.partition_file import PartitionFile, check_bytes
+
+
+class Housekeeping:
+    """Keeps the closed days of `store` in few files, and not for longer than wanted.
+
+    compact_mb   the days of a table whose month is over and takes no more than this, MiB, become one file; 0: never
+    keep_days    days that ended so many days before the last closed one are removed; 0: none
+    """
+
+    def __init__(self, store: Store, compact_mb: float, keep_days: float) -> None:
+        self.store = store
+        self.compact_mb = compact_mb
+        self.keep_days = keep_days
+
+    def work(self, stopping: threading.Event) -> bool:
+        """Do one thing if there is one to do, and return whether there was. Raises HistoryError or Interrupted."""
+        if gone := self.expired(self.store.catalogue):
+            self.store.change(lambda c: {"files": [f for f in c.files if f not in gone],
+                                         "replaced": tuple(f for f in c.replaced if f not in gone)})  # fmt: skip
+            log.info("history", removed=len(gone), until=max(f.last_day for f in gone))
+            return True
+        for files in self.small_months(self.store.catalogue):
+            self._compact(files, stopping)
+            return True
+        return False
+
+    def expired(self, catalogue: Catalogue) -> list[File]:
+        """Return the files that hold only days too old to be kept."""
+        if not self.keep_days or not catalogue.closed_day:
+            return []
+        first = str(dt.date.fromisoformat(catalogue.closed_day) - dt.timedelta(days=self.keep_days))
+        return [f for f in (*catalogue.files, *catalogue.replaced) if f.last_day < first]
+
+    def small_months(self, catalogue: Catalogue) -> list[list[File]]:
+        """Return the days that are to become one file: of one table and one month that is over, two files at least."""
+        months: dict[tuple[str, str], list[File]] = {}
+        for file in catalogue.files:
+            if file.first_day[:7] < catalogue.closed_day[:7]:
+                months.setdefault((file.table, file.first_day[:7]), []).append(file)
+        most = self.compact_mb * 2**20
+        return [files for files in months.values() if len(files) > 1 and sum(f.bytes for f in files) <= most]
+
+    def _compact(self, files: Sequence[File], stopping: threading.Event) -> None:
+        table = self.store.table(files[0].table, files)
+        folder, cut = self.store.folder, f"g{self.store.catalogue.generation + 1}"
+        path = day_path(table.name, files[0].first_day[:7], cut)
+        for file in files:
+            check_bytes(folder, file)
+        schema = schema_of_files(folder, table, files)
+        with PartitionFile(folder, path, table, files[0].first_day, files[-1].last_day, schema, cut=cut) as made:
+            for piece in merged(folder, table, files, [], schema, every_row=True):
+                if stopping.is_set():
+                    raise Interrupted(f"joining {table.name} {files[0].first_day[:7]}")
+                made.write(piece.rows)
+            month = conserved(made.finish(), files)
+            made.place()
+        self.store.change(lambda c: {"files": [*(f for f in c.files if f not in files), month]})
+        log.info("history", month=path, days=len(files), rows=month.rows)

@@ -1,0 +1,164 @@
+"""The command `plant import`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table as RichTable
+
+from plant import sockets
+from plant.client import connect, publisher
+from plant.errors import BadRows, Unavailable
+from plant.importing import FileRows, compare, doubled_lines, publish, read_file, until_seen
+from plant.recording import Reader, files_of
+from plant.settings import load
+from plant.terminal import Config, Step, err, out, steps
+
+app = typer.Typer()
+EXIT_NOTHING_GOOD = 1
+"""Exit code if a file has rows, and none of them can be used."""
+
+
+@app.command(name="import")
+def import_command(
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help='CSV, Excel or Parquet; also "data/*.csv".')],
+    table: Annotated[str, typer.Option(help="bars, trades or quotes.")],
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", help="COLUMN=FIELD: the file's column and ours, e.g. Last=price.")
+    ] = None,
+    fixed: Annotated[list[str] | None, typer.Option("--set", help="FIELD=NUMBER, of all rows, e.g. volume=0.")] = None,
+    scale: Annotated[
+        list[str] | None, typer.Option(help="FIELD=FACTOR, e.g. price=0.0001 for prices in hundredths of a cent.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="Zone of times without an offset, e.g. America/New_York.")] = "UTC",
+    stamp: Annotated[str, typer.Option(help="Which edge of a bar its time marks: start or end.")] = "start",
+    sym: Annotated[
+        str | None, typer.Option(help="Symbol of all rows; else a column, else the file's name up to the first _ or .")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Of bars, if the file has no such column.")] = "1m",
+    source: Annotated[str, typer.Option(help="What the rows carry as their source.")] = "import",
+    drop_alike: Annotated[
+        bool, typer.Option("--drop-alike", help="Trades and quotes alike in everything are one, even without trade_id.")
+    ] = False,
+    write: Annotated[bool, typer.Option("--write/--dry-run", help="Write; without it nothing is.")] = False,
+    errors: Annotated[int, typer.Option(help="Show so many rejected rows and duplicates of each file.")] = 10,
+    config: Config = None,
+) -> None:
+    """Take files of bars, trades or quotes into history; without --write, only tell what would be done.
+
+    The rows go through the tickerplant; the next end of day writes them to the days of their own time. Run again, an
+    import goes on where it was interrupted, and writes nothing twice.
+    """
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    try:
+        given = {field: column for column, field in map(_pair, columns or [])}
+        reader = Reader(table, {**given, **_numbers(fixed)}, sym, interval, time_zone, stamp, _numbers(scale))
+        paths = [path for each in files for path in files_of(each)]
+    except ValueError as error:
+        raise BadRows(str(error)) from None
+    declared = settings.table_schema[table]
+    overview = _overview(write)
+    earlier: list[np.ndarray] = []
+    useless = False
+    with _history(config, write) as db:
+        for path in paths:
+            with steps(path.name) as step:
+                step("reading")
+                file = read_file(reader, declared, path, source, earlier, drop_alike)
+                rows = _import(file, db, drop_alike, step, config) if write else _compare(file, db, drop_alike, step)
+            _tell(file, reader, errors)
+            _add(overview, file, rows)
+            earlier.append(file.identity)
+            useless |= bool(file.rejected) and not len(file)
+    out.print(overview)
+    if not write:
+        print("nothing was written; --write does it" + ("" if db else "; no rdb answers: not compared with its rows"))
+    if useless:
+        raise typer.Exit(EXIT_NOTHING_GOOD)
+
+
+def _import(file: FileRows, db: Any, drop_alike: bool, step: Step, config: str | None) -> int:
+    """Compare and publish a file; return the rows published."""
+    feed = publisher(file.name, config=config)
+    try:
+        until_seen(db, feed.flush())
+        if not feed.accepted:
+            _compare(file, db, drop_alike, step)
+        return publish(feed, db, file, step("writing"))
+    except KeyboardInterrupt:
+        err.print(f"interrupted in {file.path.name}; the same command goes on where it was", markup=False)
+        raise
+    finally:
+        try:
+            feed.close()
+        except Unavailable as error:
+            err.print(str(error), style="red", markup=False)
+
+
+def _compare(file: FileRows, db: Any, drop_alike: bool, step: Step) -> int:
+    """Compare a file with what the plant has, if it answers; return how many rows are to be written."""
+    if db is not None:
+        compare(db, file, drop_alike, step("comparing"))
+    return len(file.wanted)
+
+
+@contextmanager
+def _history(config: str | None, needed: bool) -> Iterator[Any]:
+    """Yield a connection to what the plant has; None, if it is not needed and does not answer."""
+    try:
+        db = connect(config=config, frames="arrow", timeout_s=60.0 if needed else 2.0)
+    except Unavailable:
+        if needed:
+            raise
+        yield None
+        return
+    with db:
+        yield db
+
+
+def _tell(file: FileRows, reader: Reader, most: int) -> None:
+    others = [f"{ours} = {theirs}" for ours, theirs in file.where.items() if ours != theirs]
+    edge = f", the {reader.stamp} of a bar" if reader.table == "bars" else ""
+    print(f"{file.path}: {', '.join([*others, f'times in {reader.time_zone} unless they name a zone'])}{edge}")
+    for line, why in file.reasons[:most]:
+        print(f"  {file.unit} {line:,}: {why}")
+    if file.rejected > most:
+        print(f"  and {file.rejected - most:,} more rejected")
+    for text in doubled_lines(file, most):
+        print(f"  {text}")
+
+
+def _overview(write: bool) -> RichTable:
+    overview = RichTable(box=None, pad_edge=False)
+    counts = ("rows", "doubled", "known", "differing", "rejected", "written" if write else "to write")
+    for heading in ("file", "first", "last", "symbols", *counts):
+        overview.add_column(heading, justify="right" if heading in counts else "left")
+    return overview
+
+
+def _add(overview: RichTable, file: FileRows, rows: int) -> None:
+    times, syms = file.columns["time"], file.syms
+    span = [str(np.datetime64(int(t), "ns"))[:19].replace("T", " ") for t in times[[0, -1]]] if len(times) else ["", ""]
+    shown = ", ".join(syms[:3]) + (f" and {len(syms) - 3:,} more" if len(syms) > 3 else "")
+    marks = (int(rows.sum()) for rows in (file.doubled, file.known, file.differing))
+    overview.add_row(file.path.name, *span, shown, *(f"{n:,}" for n in (len(file), *marks, file.rejected, rows)))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    left, equals, right = text.rpartition("=")
+    if not (equals and left and right):
+        raise BadRows(f"expected NAME=VALUE, found {text!r}")
+    return left, right
+
+
+def _numbers(texts: list[str] | None) -> dict[str, float]:
+    found = {}
+    for name, value in map(_pair, texts or []):
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise BadRows(f"expected {name}=NUMBER, found {value!r}") from None
+    return found

@@ -1,0 +1,283 @@
+"""Files of bars, trades or quotes into history: read, compared with what is known, and published (`plant import`).
+
+The rows go the way of all rows, through the tickerplant: journaled, and written to the days of their own time at the
+next end of day. Each file is a publisher of its own, named for a digest of its bytes and of how it is read. Its first
+row, in the table `imports`, says which rows of the file were left out when it began; its last one, that all is there.
+So an import that was interrupted goes on where it was, and one that is run again has nothing to do.
+
+A row is known if the history has its key. In a table without a key, if it has an equal row; of rows that are alike and
+have no trade_id, as many are known as the history has: many real trades differ in nothing.
+"""
+
+import base64
+import hashlib
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant.batch import Columns, Symbols, Texts, arrow_column, taken
+from plant.errors import BadRows, PlantError, Unavailable
+from plant.publishing import Publisher
+from plant.recording import Reader, Recording
+from plant.recording_files import KEPT_REASONS
+from plant.rowsum import row_hashes
+from plant.schema import Table
+from plant.slicing import time_slices
+
+TABLE = "imports"
+PUBLISH_ROWS = 2_000
+"""Rows handed to the publisher at once; between them, an import can be interrupted."""
+
+_RANK = np.uint64(0x9E3779B97F4A7C15)
+
+Progress = Callable[[int, int | None], None]
+"""Told how many rows of how many are done."""
+
+
+def _quietly(done: int, of: int | None) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class FileRows:
+    """The good rows of one file, in order of time, and what became of the others.
+
+    name        of its publisher
+    lines       int64[n], where each row stands in the file; `unit` says what that counts
+    identity    uint64[n]: equal for rows that are the same
+    contents    uint64[n]: equal for rows with the same values but for `source`
+    doubled     bool[n]: the same as an earlier row of this file, or of one before it
+    known       bool[n]: the history has it; set by `compare`
+    differing   bool[n]: known, with other values
+    rejected    rows that cannot be used; `reasons` are (line, why) of the first of them
+    where       our column to the file's
+    """
+
+    path: Path
+    name: str
+    table: Table
+    columns: Columns
+    lines: np.ndarray
+    unit: str
+    identity: np.ndarray
+    contents: np.ndarray
+    doubled: np.ndarray
+    known: np.ndarray
+    differing: np.ndarray
+    rejected: int
+    reasons: list[tuple[int, str]]
+    where: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Positions of the rows to be written."""
+        return np.flatnonzero(~self.doubled & ~self.known)
+
+    @property
+    def syms(self) -> list[str]:
+        """The symbols, sorted."""
+        column = self.columns["sym"]
+        return sorted(column.names[code] for code in np.unique(column.codes).tolist())
+
+
+def read_file(
+    reader: Reader, table: Table, path: Path, source: str, earlier: Sequence[np.ndarray] = (), drop_alike: bool = False
+) -> FileRows:
+    """Return the rows of a file.
+
+    table        the declaration of `reader.table`, with its checks
+    source       what the rows carry as their source
+    earlier      `identity` of files before this one, whose rows count as known
+    drop_alike   rows that are alike count as doubled even without a trade_id
+
+    Raises BadRows for a file that cannot be read, or lacks a column.
+    """
+    try:
+        found = reader.file(path).in_order()
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=8)
+    except (ValueError, OSError) as error:
+        raise BadRows(str(error)) from None
+    digest.update(repr((path.name, reader, source, drop_alike)).encode())
+    columns = _columns(table, found, source)
+    bad, reasons = _failed(table, columns, found.lines)
+    columns = {name: column[~bad] for name, column in columns.items()}
+    rows = pa.table({n: arrow_column(c, is_time=n == "time") for n, c in columns.items()})
+    identity = identities(table, rows, drop_alike)
+    _, first = np.unique(identity, return_index=True)
+    doubled = np.ones(len(identity), dtype=bool)
+    doubled[first] = False
+    for known in earlier:
+        doubled |= np.isin(identity, known)
+    return FileRows(
+        path=path,
+        name=f"import-{digest.hexdigest()}",
+        table=table,
+        columns=columns,
+        lines=found.lines[~bad],
+        unit=found.unit,
+        identity=identity,
+        contents=row_hashes(rows.drop_columns(["source"])),
+        doubled=doubled,
+        known=np.zeros(len(identity), dtype=bool),
+        differing=np.zeros(len(identity), dtype=bool),
+        rejected=found.skipped + int(bad.sum()),
+        reasons=sorted(found.reasons + reasons)[:KEPT_REASONS],
+        where=found.where,
+    )
+
+
+def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.ndarray:
+    """Return uint64[n], equal for rows that are the same: of one key, or alike in every column (see the module)."""
+    if table.key:
+        return row_hashes(rows.select(sorted(table.key)))
+    hashes = row_hashes(rows.select(table.names))
+    if drop_alike:
+        return hashes
+    order = np.argsort(hashes, kind="stable")
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = hashes[order][1:] != hashes[order][:-1]
+    starts = np.flatnonzero(first)
+    rank = np.empty(len(order), dtype=np.uint64)
+    rank[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
+    if "trade_id" in table.names:
+        rank[np.array(rows.column("trade_id").to_pylist(), dtype=object) != ""] = 0
+    with np.errstate(over="ignore"):
+        ranked: np.ndarray = hashes + rank * _RANK
+    return ranked
+
+
+def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = _quietly) -> None:
+    """Find out which rows of a file the plant knows: sets `known` and `differing`. `db` is a connection."""
+    syms, times = file.columns["sym"], file.columns["time"]
+    done = 0
+    for code in np.unique(syms.codes).tolist():
+        rows = np.flatnonzero(syms.codes == code)
+        sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
+        for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
+            inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
+            inside = inside[~file.doubled[inside]]
+            if len(inside):
+                held = db.select(file.table.name, sym, start, stop, columns=file.table.names, frames="arrow")
+                known = np.isin(file.identity[inside], identities(file.table, held, drop_alike))
+                file.known[inside] = known
+                file.differing[inside] = known & ~np.isin(
+                    file.contents[inside], row_hashes(held.drop_columns(["source"]))
+                )
+        done += len(rows)
+        progress(done, len(file))
+
+
+def publish(feed: Publisher, db: Any, file: FileRows, progress: Progress = _quietly) -> int:
+    """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
+
+    feed   a publisher called `file.name`, connected
+    db     where to ask which rows were left out when the import began, if it did before; sees all the plant has
+
+    Returns when everything is in the journal.
+    """
+    accepted = feed.accepted or 0
+    if accepted:
+        left_out = _left_out_then(db, file)
+        file.known, file.doubled = left_out & ~file.doubled, left_out & file.doubled
+    elif not len(file.wanted):
+        return 0
+    wanted = file.wanted
+    if accepted > len(wanted) + 1:
+        return 0
+    if not accepted:
+        feed.publish(TABLE, _note(file, "begun", _packed(file.doubled | file.known)))
+    first = max(accepted - 1, 0)
+    for start in range(first, len(wanted), PUBLISH_ROWS):
+        some = wanted[start : start + PUBLISH_ROWS]
+        feed.publish(file.table.name, taken(file.columns, some))
+        progress(start + len(some), len(wanted))
+    feed.publish(TABLE, _note(file, "finished", ""))
+    feed.flush(120.0)
+    return len(wanted) - first
+
+
+def until_seen(db: Any, seq: int, timeout_s: float = 60.0) -> None:
+    """Wait until the process asked has taken everything up to `seq`. Raises Unavailable."""
+    deadline = time.monotonic() + timeout_s
+    while not (status := db.status())["caught_up"] or status["seq"] < seq:
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"{db.address} is at seq {status['seq']:,} of {seq:,} ({status['state']}); try again when it is there"
+            )
+        time.sleep(0.02)
+
+
+def _note(file: FileRows, state: str, left_out: str) -> dict[str, Any]:
+    return {
+        "time": time.time_ns(),
+        "sym": file.name,
+        "table_name": file.table.name,
+        "file": file.path.name,
+        "state": state,
+        "rows": len(file.wanted),
+        "duplicates": int((file.doubled | file.known).sum()),
+        "rejected": file.rejected,
+        "left_out": left_out,
+    }
+
+
+def _left_out_then(db: Any, file: FileRows) -> np.ndarray:
+    """Return which rows were not to be written when the import of this file began."""
+    notes = db.select(TABLE, sym=file.name, columns=["state", "left_out"], frames="arrow").to_pylist()
+    packed = next((note["left_out"] for note in notes if note["state"] == "begun"), None)
+    if packed is None:
+        raise PlantError(
+            f"{file.path}: its import began before, but the row of the table imports that tells how (sym {file.name}) "
+            "is not there, perhaps removed by retention; with another --source it begins anew"
+        )
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=np.uint8)
+    return np.unpackbits(bits, count=len(file)).astype(bool)
+
+
+def _packed(rows: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.packbits(rows).tobytes())).decode()
+
+
+def _columns(table: Table, found: Recording, source: str) -> Columns:
+    """Return a recording as the columns of its table."""
+    count = len(found.time)
+    given: dict[str, Any] = {
+        "time": found.time,
+        "sym": Symbols(found.names.tolist(), found.sym),
+        "source": Symbols([source], np.zeros(count, dtype=np.int32)),
+        **found.numbers,
+        **{name: (Symbols if table.column(name).kind == "symbol" else Texts).of(v) for name, v in found.texts.items()},
+    }
+    return {name: given[name] for name in table.names}
+
+
+def _failed(table: Table, columns: Columns, lines: np.ndarray) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """Return which rows fail a check of their table, and (line, why) of the first of them."""
+    bad = np.zeros(len(lines), dtype=bool)
+    reasons: list[tuple[int, str]] = []
+    for check in table.checks:
+        failed = ~np.asarray(check.good(columns), dtype=bool) & ~bad
+        reasons += [(int(line), check.reason) for line in lines[failed][:KEPT_REASONS].tolist()]
+        bad |= failed
+    return bad, reasons
+
+
+def doubled_lines(file: FileRows, most: int) -> Iterator[str]:
+    """Yield what to say of the first rows that are doubled or known, in the order of the file."""
+    for row in np.argsort(file.lines, kind="stable").tolist():
+        if most <= 0:
+            return
+        if file.doubled[row] or file.known[row]:
+            why = "is in the files already" if file.doubled[row] else "is in the plant already"
+            yield f"{file.unit} {file.lines[row]:,} {why}{', with other values' if file.differing[row] else ''}"
+            most -= 1

@@ -1,0 +1,80 @@
+"""The command `plant replay`."""
+
+import datetime as dt
+import hashlib
+from typing import Annotated
+
+import typer
+
+from plant import sockets
+from plant.batch import Batch, Columns
+from plant.client import connect
+from plant.days import Days
+from plant.errors import QueryError, Refused
+from plant.publishing import Publisher
+from plant.replaying import play, publish, refuse_same, rows_of, tables_of
+from plant.settings import load
+from plant.terminal import Config, err, line_of, steps
+
+app = typer.Typer()
+
+
+@app.command()
+def replay(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="The day, e.g. 2026-11-20.")],
+    into: Annotated[
+        str | None, typer.Option(help="plant.toml of the plant the rows go to; never the one read.")
+    ] = None,
+    printed: Annotated[bool, typer.Option("--print", help="Print the rows instead.")] = False,
+    speed: Annotated[float, typer.Option(min=0, help="60: an hour in a minute; 0: as fast as it goes.")] = 0.0,
+    table: Annotated[
+        list[str] | None, typer.Option(help="Only this table; several times for more. Else those fed from outside.")
+    ] = None,
+    sym: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given several times.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Name to publish under. A new name plays again what was played before.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Play the rows of a past day once more, in their order and with their times, into another plant.
+
+    A replay that was interrupted goes on where it was; one that is run again has nothing to do.
+    """
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    if printed == bool(into):
+        raise Refused("say where the rows go: --into PLANT.TOML of another plant, or --print")
+    target = load(into) if into else settings
+    if into:
+        refuse_same(settings, target)
+    schema = settings.table_schema
+    tables = tables_of(schema, table or ())
+    start, end = bounds_of(settings.days, day)
+    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
+        rows = rows_of(db, schema, tables, sym or None, start, end)
+        if printed:
+            play(rows, speed, _print)
+            return
+        total = sum(db.count(name, sym or None, start, end) for name in tables)
+        name = source or f"replay-{day}-{hashlib.blake2b(repr((tables, sym)).encode(), digest_size=4).hexdigest()}"
+        with Publisher(name, target.ingest_address, target.table_schema) as feed, steps(f"replay {day}") as step:
+            advance = step(f"into {feed.address}")
+            try:
+                done = publish(feed, rows, speed, lambda done: advance(done, total))
+            except KeyboardInterrupt:
+                err.print("interrupted; the same command goes on where it was", markup=False)
+                raise
+        print(f"{done:,} rows of {day} as {name}; {total - done:,} were there already")
+
+
+def bounds_of(days: Days, day: str) -> tuple[int, int]:
+    """Return where a day begins and ends, ns since 1970 UTC. Raises QueryError for what is no day of the plant."""
+    try:
+        return days.bounds(dt.date.fromisoformat(day))
+    except ValueError as error:
+        raise QueryError(f"expected a day such as 2026-11-20, found {day!r}: {error}") from None
+
+
+def _print(table: str, columns: Columns) -> None:
+    for row in Batch(table, columns, 0, 0, 0).rows():
+        print(f"{table:<9} {line_of(row)}")

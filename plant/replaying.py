@@ -1,0 +1,148 @@
+"""The rows of a past day once more, in order of time, into another plant (`plant replay`).
+
+What is published is what the history (and today's memory) answers: of a table with a key, the newest revisions. Rows
+of all tables come in the order of their own `time`, which they keep; those of one time in the order they first came. At
+speed 60 an hour takes a minute, pauses included.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant.batch import DEFAULTS, Columns, columns_of, taken
+from plant.errors import Refused
+from plant.publishing import Publisher
+from plant.schema import Column, Schema
+from plant.settings import Settings
+from plant.slicing import SLICE_ROWS, time_slices
+
+OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports")
+"""Tables the plant fills itself, and would again: replayed only if they are named."""
+
+NEVER = ("days", "amendments", "imports")
+"""Tables whose rows are orders: in another plant they would end its days, or amend its rows."""
+
+PUBLISH_ROWS = 2_000
+
+Rows = tuple[str, Columns]
+"""A table, and rows of it that follow on one another."""
+
+
+def tables_of(schema: Schema, asked: Sequence[str] = ()) -> list[str]:
+    """Return the tables to be replayed: those asked for, or all fed from outside. Raises Refused, UnknownTable."""
+    for name in asked:
+        schema[name]
+        if name in NEVER:
+            raise Refused(f"rows of {name} are not replayed: they would take effect in the plant they come to")
+    return list(asked) or [name for name in schema if name not in OF_THE_PLANT]
+
+
+def refuse_same(one: Settings, other: Settings) -> None:
+    """Raise Refused if two plants are one: a replay into the plant it is read from would double its rows."""
+    ports = [{s.tickerplant.ingest_port, s.tickerplant.journal_port} - {0} for s in (one, other)]
+    same_place = one.plant.host == other.plant.host and ports[0] & ports[1]
+    if same_place or one.plant.data.resolve() == other.plant.data.resolve():
+        what = "the same data folder" if not same_place else "the same ports"
+        raise Refused(
+            f"--into names the plant that is read ({what}): its rows would be there twice; "
+            "give the plant.toml of another one, with other ports and another data folder"
+        )
+
+
+def rows_of(
+    db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int, end: int, most: int = SLICE_ROWS
+) -> Iterator[Rows]:
+    """Yield the rows of some tables with start <= time < end, in order of time, then of seq; about `most` in memory."""
+
+    def count(first: int, last: int) -> int:
+        return sum(db.count(name, sym, first, last) for name in tables)
+
+    for first, last in time_slices(count, start, end, most):
+        yield from _merged(db, schema, tables, sym, first, last)
+
+
+def play(rows: Iterator[Rows], speed: float, emit: Callable[[str, Columns], None], skip: int = 0) -> None:
+    """Hand rows to `emit`, at `speed` times their own pace; 0: as fast as it goes. The first `skip` are passed over."""
+    begun: tuple[float, int] | None = None  # (now, time of the row then)
+    for name, columns in rows:
+        count = len(columns["time"])
+        if skip >= count:
+            skip -= count
+            continue
+        if skip:
+            columns, skip = taken(columns, slice(skip, None)), 0
+        if not speed:
+            emit(name, columns)
+            continue
+        times, at = columns["time"], 0
+        begun = begun or (time.monotonic(), int(times[0]))
+        while at < len(times):
+            reached = begun[1] + int((time.monotonic() - begun[0]) * speed * 1e9)
+            due = int(np.searchsorted(times, reached, side="right"))
+            if due > at:
+                emit(name, taken(columns, slice(at, due)))
+                at = due
+            else:
+                time.sleep(min((int(times[at]) - reached) / speed / 1e9, 0.25))
+
+
+def publish(
+    feed: Publisher, rows: Iterator[Rows], speed: float, progress: Callable[[int], None] = lambda done: None
+) -> int:
+    """Publish rows, from behind those that an earlier replay of the same name published; return how many now.
+
+    Returns when everything is in the journal of the plant it went to.
+    """
+    before = done = feed.wait_connected()
+
+    def emit(name: str, columns: Columns) -> None:
+        nonlocal done
+        for start in range(0, len(columns["time"]), PUBLISH_ROWS):
+            some = (
+                columns if len(columns["time"]) <= PUBLISH_ROWS else taken(columns, slice(start, start + PUBLISH_ROWS))
+            )
+            feed.publish(name, some)
+            done += len(some["time"])
+            progress(done)
+
+    play(rows, speed, emit, skip=before)
+    feed.flush(120.0)
+    return done - before
+
+
+def _merged(db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int, end: int) -> Iterator[Rows]:
+    """Yield rows of [start, end) as runs of one table each."""
+    held: list[tuple[str, Columns]] = []
+    times, seqs, whose = [], [], []
+    for name in tables:
+        table = schema[name]
+        found = db.select(name, sym, start, end, columns=[*table.names, "seq"], frames="arrow")
+        if found.num_rows:
+            columns = columns_of(table, {n: _known(found.column(n), table.column(n)) for n in table.names})
+            whose.append(np.full(found.num_rows, len(held)))
+            held.append((name, columns))
+            times.append(columns["time"])
+            seqs.append(found.column("seq").to_numpy())
+    if not held:
+        return
+    of = np.concatenate(whose)
+    of = of[np.lexsort((np.concatenate(seqs), np.concatenate(times)))]
+    edges = np.flatnonzero(np.diff(of, prepend=-1, append=-1))
+    reached = [0] * len(held)
+    for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        name, columns = held[of[first]]
+        at = reached[of[first]]
+        reached[of[first]] = at + last - first
+        yield name, taken(columns, slice(at, at + last - first))
+
+
+def _known(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Return values without nulls, which a column that was added later has in older rows; a float's are NaN anyway."""
+    if not values.null_count or column.kind == "float":
+        return values
+    return values.cast(pa.string() if column.kind in ("symbol", "text") else pa.int64()).fill_null(
+        DEFAULTS[column.kind]
+    )

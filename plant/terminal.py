@@ -1,0 +1,46 @@
+"""What the commands share: the screen, the option --config, how far long work is, a row as a line."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+out = Console(width=None if sys.stdout.isatty() else 140)
+err = Console(stderr=True)
+
+Config = Annotated[
+    str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
+]
+
+Advance = Callable[[int, int | None], None]
+"""Told how much of how much is done."""
+
+Step = Callable[[str], Advance]
+"""Begins a step of long work, by what is shown of it."""
+
+
+@contextmanager
+def steps(name: str) -> Iterator[Step]:
+    """Show on stderr how far the steps of some work are; nothing is left of it at the end."""
+    columns = (TextColumn(f"{name}: {{task.description}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def step(what: str) -> Advance:
+            progress.reset(task, description=what, total=None)
+            return lambda done, of: progress.update(task, completed=done, total=of)
+
+        yield step
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """Return a row of plain values as a line: time, symbol, then column=value."""
+    seconds, nanoseconds = divmod(row["time"], 10**9)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    rest = (f"{k}={v}" if k != "sym" else str(v) for k, v in row.items() if k != "time")
+    return f"{stamp}.{nanoseconds // 10**6:03d}  " + "  ".join(rest)

@@ -1,0 +1,57 @@
+"""A connection for tests that answers `select`, `count` and `status` from plain rows, without sockets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from plant.batch import Batch
+from plant.partition import partition_schema
+from plant.schema import Schema, schema_of
+
+Row = dict[str, Any]
+
+
+class PlainAnswers:
+    """Tables as lists of rows with seq and received; times int ns. `asked` counts the rows of the largest answer."""
+
+    address = "here"
+
+    def __init__(self, schema: Schema | None = None, **tables: list[Row]) -> None:
+        self.schema = schema or schema_of()
+        self.tables = {name: [{"received": 0, **row} for row in rows] for name, rows in tables.items()}
+        self.largest = 0
+
+    def select(
+        self, table: str, sym: Any = None, start: int | None = None, end: int | None = None,
+        columns: Sequence[str] | None = None, frames: str = "arrow",
+    ) -> pa.Table:  # fmt: skip
+        """Return rows in order of time, then seq."""
+        rows = sorted(self._found(table, sym, start, end), key=lambda row: (row["time"], row["seq"]))
+        self.largest = max(self.largest, len(rows))
+        declared = self.schema[table]
+        found = pa.Table.from_pylist(rows, schema=partition_schema(declared))
+        return found.select(list(columns or declared.names))
+
+    def count(self, table: str, sym: Any = None, start: int | None = None, end: int | None = None) -> int:
+        """Return the number of rows that `select` would return."""
+        return len(self._found(table, sym, start, end))
+
+    def status(self) -> Row:
+        """Return what a process says of itself."""
+        return {"seq": 10**9, "caught_up": True, "state": "ok"}
+
+    def take(self, batch: Batch) -> None:
+        """Add the rows of a batch."""
+        rows = [{**row, "seq": batch.seq, "received": batch.received} for row in batch.rows()]
+        self.tables.setdefault(batch.table, []).extend(rows)
+
+    def _found(self, table: str, sym: Any, start: int | None, end: int | None) -> list[Row]:
+        syms = [sym] if isinstance(sym, str) else sym
+        return [
+            row
+            for row in self.tables.get(table, [])
+            if (syms is None or row["sym"] in syms)
+            and (start is None or row["time"] >= start)
+            and (end is None or row["time"] < end)
+        ]

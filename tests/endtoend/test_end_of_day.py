@@ -1,0 +1,309 @@
+"""Days that end while rows come in and processes are killed: every row once, in history or in the rdb.
+
+TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from faults import FaultyPlant
+from forked import Forker
+from numbered_feed import BASE, trades
+from small_disk import SmallDisk
+
+from plant.errors import HistoryError
+from plant.partition import Catalogue, File, history_folder
+from plant.partition_file import check_bytes
+
+SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
+QUICK = "part_s = 0.2\npart_rows = 3000\n"
+VICTIMS = ("hdb", "rdb", "tickerplant")
+KILLS = 12
+LONG_KILLS = 50
+
+Start = Callable[..., FaultyPlant]
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    """Return what forks the processes of these tests."""
+    made = Forker()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, forker: Forker) -> Iterator[Start]:
+    """Return a function that starts a plant; at the end all is stopped, and none may leave a process behind."""
+    plants: list[FaultyPlant] = []
+
+    def start(*processes: str, folder: Path | None = None, hdb: str = QUICK, **options: Any) -> FaultyPlant:
+        plant = FaultyPlant((folder or tmp_path) / f"plant{len(plants)}", forker, SEED, hdb=hdb, **options)
+        plants.append(plant)
+        plant.start(*(processes or ("tickerplant", "rdb", "hdb")))
+        return plant
+
+    yield start
+    leaked = [pid for plant in plants for pid in plant.stop()]
+    assert not leaked, f"processes did not stop within their time: {leaked}"
+
+
+def today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def end_day(plant: FaultyPlant, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `plant end-of-day`."""
+    command = [sys.executable, "-c", "from plant.cli import main; main()", "end-of-day", *arguments]
+    return subprocess.run(command, env=plant.environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def catalogue_of(plant: FaultyPlant) -> Catalogue:
+    return Catalogue.load(history_folder(plant.settings.plant.data))
+
+
+def rows_of(plant: FaultyPlant, file: File) -> list[tuple[Any, ...]]:
+    """Return sym, time, price or close, and seq of the rows of a file."""
+    folder = history_folder(plant.settings.plant.data)
+    check_bytes(folder, file)
+    return _rows(pq.read_table(folder / file.path), file.table)
+
+
+def _rows(frame: Any, table: str) -> list[tuple[Any, ...]]:
+    value = "price" if table == "trades" else "close"
+    times = frame.column("time").cast("int64").to_pylist()
+    others = [frame.column(name).to_pylist() for name in ("sym", value, "seq")]
+    return list(zip(times, *others, strict=True))
+
+
+def assert_every_row_once(plant: FaultyPlant) -> Catalogue:
+    """Compare the journal with history up to `through` and the rdb behind it, of trades and bars."""
+    db = plant.ask(timeout_s=30.0)
+    plant.until(lambda: db.status()["caught_up"], "the rdb does not catch up")
+    for table, value in (("trades", "price"), ("bars", "close")):
+        catalogue, found, seq = _found(plant, db, table, value)
+        journaled = []
+        for batch in plant.journal(table):
+            columns = [batch.columns[name].tolist() for name in ("time", "sym", value)]
+            journaled += [(*row, batch.seq) for row in zip(*columns, strict=True) if batch.seq <= seq]
+        if table == "bars":  # one interval: the key is sym and time
+            journaled, found = _newest(journaled), _newest(found)
+        assert Counter(found) == Counter(journaled), f"{table}: {len(found):,} rows, the journal has {len(journaled):,}"
+    return catalogue
+
+
+def _found(plant: FaultyPlant, db: Any, table: str, value: str) -> tuple[Catalogue, list[tuple[Any, ...]], int]:
+    """Return the rows up to a seq: of a catalogue's files, and of the rdb, which has all beyond it."""
+    while True:
+        catalogue, seq = catalogue_of(plant), db.status()["seq"]
+        held = _rows(db.select(table, frames="arrow", columns=["time", "sym", value, "seq"]), table)
+        try:
+            stored = [r for f in (*catalogue.days_of(table), *catalogue.parts_of(table)) for r in rows_of(plant, f)]
+        except (HistoryError, FileNotFoundError):
+            assert catalogue_of(plant) != catalogue  # else they must be there
+            continue
+        if db.status()["released"] <= catalogue.through:
+            seq = max(seq, catalogue.through)
+            return catalogue, stored + [r for r in held if catalogue.through < r[3] <= seq], seq
+
+
+def _newest(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return list({r[:2]: r for r in sorted(rows, key=lambda r: r[3])}.values())
+
+
+def test_a_day_that_ends_is_in_history_and_no_longer_in_the_rdb(start: Start) -> None:
+    plant = start()
+    db, hdb, feed = plant.ask(), plant.ask("hdb"), plant.publisher("feed")
+    now = time.time_ns()
+    feed.publish("trades", {**trades("feed", 1, 1000), "time": [now] * 1000})
+    feed.publish("trades", trades("feed", 1001, 10))
+    feed.flush()
+    plant.until(lambda: db.count("trades") == 1010, "the rdb has not all rows")
+    done = end_day(plant)
+    assert done.returncode == 0, done.stderr
+    assert f"{today()} is closed" in done.stdout
+    plant.until(lambda: db.count("trades") == 0, "the rdb keeps a closed day")
+    catalogue = catalogue_of(plant)
+    assert [(f.first_day, f.rows) for f in catalogue.days_of("trades")] == [("2026-01-01", 10), (today(), 1000)]
+    assert plant.position()["confirmed"] == catalogue.closed == hdb.status()["closed"] == db.status()["released"]
+    plant.until(lambda: db.count("days") == 1, "the rdb was not told")
+    row = db.select("days").iloc[0]
+    assert (row["state"], row["last_seq"], row["day"], row["sym"]) == ("closed", catalogue.closed, today(), "hdb")
+
+    plant.restart("rdb")
+    plant.until(lambda: db.status()["caught_up"], "the rdb does not catch up")
+    assert (db.count("trades"), db.status()["released"]) == (0, catalogue.closed)
+    feed.publish("trades", {**trades("feed", 1011, 5), "time": [now] * 5})
+    feed.flush()
+    plant.until(lambda: db.count("trades") == 5, "the rdb has not the late rows")
+    assert "--again writes what came since" in end_day(plant).stdout
+    assert end_day(plant, "--again").returncode == 0
+    assert [(f.first_day, f.rows) for f in catalogue_of(plant).days_of("trades")] == [
+        ("2026-01-01", 10),
+        (today(), 1005),
+    ]
+    assert_every_row_once(plant)
+
+
+def test_a_day_that_ended_while_nobody_watched_is_ended_at_the_start(start: Start) -> None:
+    plant = start("tickerplant")
+    feed = plant.publisher("feed")
+    feed.publish("trades", trades("feed", 1, 10))
+    feed.flush()
+    plant.start("hdb")
+    hdb = plant.ask("hdb")
+    plant.until(lambda: hdb.status()["through"] > 0, "nothing is written")
+    plant.kill("hdb")
+    catalogue = catalogue_of(plant)
+    catalogue.changed(ended_day="2026-11-01").save(history_folder(plant.settings.plant.data))
+    plant.start("hdb")
+    plant.until(lambda: hdb.status()["closed_day"] > "2026-11-01", lambda: str(hdb.status()))
+    closed = hdb.status()["closed"]
+    plant.restart("hdb")
+    plant.until(lambda: hdb.status()["caught_up"], "the hdb does not catch up")
+    assert hdb.status()["closed"] == closed
+    ends = [b for b in plant.journal("days") if b.columns["state"].tolist() == ["end"]]
+    assert len(ends) == 1
+
+
+def test_killed_again_and_again_while_days_end_it_keeps_every_row_once(start: Start) -> None:
+    _storm(start, KILLS)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_killed_50_times_while_days_end_it_keeps_every_row_once(start: Start) -> None:
+    _storm(start, LONG_KILLS)
+
+
+def _storm(start: Start, kills: int) -> None:
+    plant = start(segment_mb=1)
+    plant.feed("one,two", 10_000)
+    ends = plant.publisher("ends")
+
+    def pick(chance: random.Random) -> tuple[str, ...]:
+        now = {"time": time.time_ns(), "sym": "x", "day": today(), "state": "end", "detail": "again"}
+        ends.publish("days", now)
+        time.sleep(chance.uniform(0.0, 0.5))  # so that a kill meets any step of the close
+        return tuple(chance.sample(VICTIMS, chance.choice((1, 1, 2))))
+
+    for i in range(kills):
+        plant.strike(*pick(plant.chance))
+        if i % 10 == 9:
+            plant.reach(1000)
+            assert_every_row_once(plant)
+    plant.finish_feeds()
+    done = end_day(plant, "--again")
+    assert done.returncode == 0, done.stderr + plant.log("hdb")[-2000:]
+    catalogue = assert_every_row_once(plant)
+    states = [s for b in plant.journal("days") for s in b.columns["state"].tolist()]
+    assert "failed" not in states
+    assert plant.ask("hdb").status()["state"] == "ok"
+    told = [
+        n
+        for b in plant.journal("days")
+        for s, n in zip(b.columns["state"].tolist(), b.columns["last_seq"].tolist(), strict=True)
+        if s == "closed"
+    ]
+    assert len(told) == len(set(told))
+    assert told[-1] == catalogue.closed
+    rows = sum(f.rows for f in catalogue.days_of("trades"))
+    print(f"\n{plant.faults} kills, {len(told)} closes, {rows:,} trades in history, seed {SEED}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Return a disk of 32 MiB, or skip where none can be mounted."""
+    try:
+        disk = SmallDisk(tmp_path / "disk", 32, 2000)
+    except (PermissionError, FileNotFoundError) as error:
+        pytest.skip(str(error))
+    yield disk
+    disk.unmount()
+
+
+def test_a_disk_that_fills_while_a_day_closes_is_reported_and_nothing_is_lost(
+    small_disk: SmallDisk, start: Start
+) -> None:
+    plant = start("tickerplant", "rdb")
+    (plant.settings.plant.data / "history").symlink_to(small_disk.folder, target_is_directory=True)
+    plant.start("hdb")
+    feed, hdb, db = plant.publisher("feed"), plant.ask("hdb"), plant.ask()
+    for first in range(1, 100_001, 5000):
+        feed.publish("trades", trades("feed", first, 5000))
+    seq = feed.flush()
+    plant.until(lambda: hdb.status()["through"] >= seq, lambda: str(hdb.status()))
+    small_disk.fill()
+    done = end_day(plant)
+    assert done.returncode != 0, done.stdout
+    feed.publish("trades", trades("feed", 100_001, 10))
+    feed.flush()
+    plant.until(lambda: "No space left" in hdb.status()["state"], lambda: str(hdb.status()))
+    plant.until(lambda: db.count("trades") == 100_010, "capture stopped")
+    small_disk.free()
+    plant.until(
+        lambda: hdb.status()["closed_day"] == today() or end_day(plant).returncode == 0, lambda: str(hdb.status())
+    )
+    plant.until(lambda: hdb.status()["state"] == "ok", lambda: str(hdb.status()))
+    assert_every_row_once(plant)
+
+
+def test_a_damaged_part_is_reported_and_the_rdb_keeps_the_day(start: Start) -> None:
+    plant = start()
+    feed, hdb, db = plant.publisher("feed"), plant.ask("hdb"), plant.ask()
+    feed.publish("trades", trades("feed", 1, 1000))
+    seq = feed.flush()
+    plant.until(lambda: hdb.status()["through"] >= seq, "nothing is written")
+    (file,) = catalogue_of(plant).parts_of("trades")
+    path = history_folder(plant.settings.plant.data) / file.path
+    good = path.read_bytes()
+    damaged = bytearray(good)
+    damaged[500] ^= 1
+    path.write_bytes(damaged)
+    done = end_day(plant)
+    assert (done.returncode, "damaged" in done.stderr) == (1, True), done.stdout + done.stderr
+    plant.until(lambda: db.count("days") == 2, "the failure was not told")
+    assert db.select("days").iloc[1]["state"] == "failed"
+    assert db.count("trades") == 1000
+    assert path.read_bytes() == damaged
+    path.write_bytes(good)
+    assert end_day(plant).returncode == 0
+    plant.until(lambda: db.count("trades") == 0, "the rdb keeps a closed day")
+    assert_every_row_once(plant)
+
+
+def test_an_hdb_that_is_asked_to_stop_while_it_closes_ends_within_its_time(start: Start) -> None:
+    plant = start(hdb="part_s = 0.2\n")
+    feed, hdb = plant.publisher("feed"), plant.ask("hdb")
+    for first in range(1, 200_001, 5000):
+        feed.publish("trades", {**trades("feed", first, 5000), "time": [BASE + first] * 5000})
+    feed.publish("days", {"time": time.time_ns(), "sym": "x", "day": today(), "state": "end"})
+    feed.flush()
+    plant.kill("hdb", signal.SIGTERM)
+    plant.processes["hdb"].wait(10)
+    plant.start("hdb")
+    plant.until(lambda: hdb.status()["closed_day"] == today(), lambda: str(hdb.status()))
+    assert_every_row_once(plant)
+
+
+def test_an_rdb_with_a_limit_lets_go_of_what_the_hdb_has(start: Start) -> None:
+    plant = start(rdb="keep_gb = 0.005\n")
+    feed, hdb, db = plant.publisher("feed"), plant.ask("hdb"), plant.ask()
+    for first in range(1, 200_001, 5000):
+        feed.publish("trades", trades("feed", first, 5000))
+        time.sleep(0.05)
+    seq = feed.flush()
+    plant.until(lambda: hdb.status()["through"] >= seq, "nothing is written")
+    plant.until(lambda: db.count("trades") < 190_000, lambda: str(db.count("trades")))
+    assert 0 < db.status()["released"] <= hdb.status()["through"]
+    assert_every_row_once(plant)

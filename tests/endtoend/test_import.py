@@ -1,0 +1,161 @@
+"""plant import on a running plant: dry first, each row once, on where it was, nothing twice."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from running import RunningPlant
+from typer.testing import CliRunner
+
+from plant import importing
+from plant.client import publisher
+from plant.errors import PlantError
+from plant.import_cli import app
+from plant.importing import publish, read_file
+from plant.recording import Reader
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from plant.cli import main; main()", "import"]
+HEADER = "Date,Time,Ticker,Open,High,Low,Close,Vol\n"
+
+
+def bar(minute: int, close: float = 10.0, sym: str = "AAPL") -> str:
+    return f"2024-07-01,{9 + minute // 60}:{minute % 60:02d},{sym},10,20,5,{close},{minute}\n"
+
+
+def run(plant: RunningPlant, *arguments: Any, code: int = 0) -> str:
+    arguments = ("--config", plant.config, *arguments)
+    done = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert done.exit_code == code, f"{done.output}\n{done.exception!r}"
+    assert code == 0 or isinstance(done.exception, PlantError | SystemExit), repr(done.exception)
+    return done.stdout
+
+
+def summary(answer: str, name: str) -> list[str]:
+    """Return the counts of a file: rows, doubled, known, differing, rejected, written."""
+    return next(line for line in answer.splitlines() if line.startswith(f"{name} ")).split()[-6:]
+
+
+@pytest.fixture
+def plant(start_plant: Callable[..., RunningPlant]) -> RunningPlant:
+    return start_plant("tickerplant", "rdb")
+
+
+def test_an_import_is_dry_first_then_writes_each_row_once(
+    plant: RunningPlant, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text(HEADER + bar(1) + bar(0) + "\n" + "junk\n" + bar(0) + bar(3, close=99.0) + bar(4))
+    two.write_text(HEADER + bar(4, close=11.0) + bar(5) + bar(0, sym="TSLA"))
+    known = {"time": pd.Timestamp("2024-07-01T13:05Z").value, "sym": "AAPL", "interval": "1m"}
+    hand, db = plant.publisher("hand"), plant.ask()
+    hand.publish("bars", {**known, "open": 10.0, "high": 20.0, "low": 5.0, "close": 7.0, "volume": 1.0})
+    eventually(lambda: db.count("bars") == 1)
+    options = (one, two, "--table", "bars", "--time-zone", "America/New_York")
+    dry = run(plant, *options)
+    assert f"{one}: time = Date + Time, sym = Ticker, open = Open" in dry
+    assert "  line 5: expected 8 fields, found 1: 'junk'\n" in dry
+    assert "  line 7: high must be the highest price (high >= open, low, close)\n" in dry
+    assert "  line 6 is in the files already\n" in dry
+    assert "  line 3 is in the plant already, with other values\n" in dry
+    assert summary(dry, "one.csv") == ["4", "1", "0", "0", "2", "3"]
+    assert summary(dry, "two.csv") == ["3", "1", "1", "1", "0", "1"]
+    assert "nothing was written; --write does it" in dry
+    assert (db.count("bars"), db.count("imports")) == (1, 0)
+
+    assert summary(run(plant, *options, "--write"), "one.csv")[-1] == "3"
+    eventually(lambda: db.count("imports") == 4)
+    found = db.select("bars", columns=["time", "sym", "close", "volume", "source"])
+    assert found["volume"].tolist() == [0.0, 0.0, 1.0, 4.0, 1.0]
+    assert found["sym"].tolist() == ["AAPL", "TSLA", "AAPL", "AAPL", "AAPL"]
+    assert str(found["time"][0]) == "2024-07-01 13:00:00+00:00"
+    assert set(found["source"]) == {"import", "hand"}
+    assert found["close"].tolist()[-1] == 7.0, "what is known is not overwritten"
+    notes = db.select("imports")
+    assert notes["state"].tolist() == ["begun", "finished"] * 2
+    assert notes["rows"].tolist() == [3, 3, 1, 1]
+
+    again = run(plant, *options, "--write")
+    assert (summary(again, "one.csv")[-1], summary(again, "two.csv")[-1]) == ("0", "0")
+    two.write_text(two.read_text() + bar(6))
+    longer = run(plant, *options, "--write")
+    assert summary(longer, "two.csv") == ["4", "1", "2", "1", "0", "1"]
+    eventually(lambda: db.count("bars") == 6)
+    assert len(db.sql("select 1 from rejects")) == 0
+
+
+def test_trades_without_an_id_that_are_alike_are_all_kept_and_none_twice(
+    plant: RunningPlant, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    path = tmp_path / "SPY.csv"
+    path.write_text("ts,price,qty,id\n" + "1719826200,10,1,\n" * 3 + "1719826201,10,1,x\n" * 2)
+    assert summary(run(plant, path, "--table", "trades", "--write"), "SPY.csv") == ["5", "1", "0", "0", "0", "4"]
+    more = tmp_path / "SPY_more.csv"
+    more.write_text("ts,price,qty,id\n" + "1719826200,10,1,\n" * 5 + "1719826201,10,1,x\n")
+    assert summary(run(plant, more, "--table", "trades", "--write"), "SPY_more.csv") == ["6", "0", "4", "0", "0", "2"]
+    eventually(lambda: plant.ask().count("trades", sym="SPY") == 6)
+    dropped = run(plant, more, "--table", "trades", "--drop-alike")
+    assert summary(dropped, "SPY_more.csv") == ["6", "4", "2", "0", "0", "0"]
+
+
+def test_an_import_that_was_interrupted_goes_on_where_it_was(
+    plant: RunningPlant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
+) -> None:
+    path = tmp_path / "X.csv"
+    path.write_text("ts,price,qty\n" + "".join(f"{1719826200 + i // 3},{10 + i % 2},1\n" for i in range(1000)))
+    monkeypatch.setattr(importing, "PUBLISH_ROWS", 100)
+    declared = plant.settings.table_schema["trades"]
+    db = plant.ask()
+
+    def interrupted(done: int, of: int) -> None:
+        if done >= 500:
+            raise KeyboardInterrupt
+
+    # what was left out then is left out, whatever the history says by now
+    file = read_file(Reader("trades"), declared, path, "import")
+    file.known[::10] = True
+    feed = publisher(file.name, config=str(plant.config))
+    with pytest.raises(KeyboardInterrupt):
+        publish(feed, db, file, interrupted)
+    before = feed.flush() and (feed.accepted or 0) - 1
+    feed.close()
+    assert before == 500
+    assert summary(run(plant, path, "--table", "trades", "--write"), "X.csv")[-1] == str(900 - before)
+    eventually(lambda: db.count("imports") == 2)
+    found = db.select("trades", columns=["price", "time"], frames="numpy")
+    assert found["price"].tolist() == [10.0 + i % 2 for i in range(1000) if i % 10]
+    assert db.select("imports")["state"].tolist() == ["begun", "finished"]
+
+
+def test_an_import_that_is_killed_at_any_moment_ends_with_each_row_once(
+    plant: RunningPlant, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    path, count = tmp_path / "X.csv", 60_000
+    path.write_text("ts,price,qty\n" + "".join(f"{1719826200 + i},1,{i}\n" for i in range(count)))
+    db = plant.ask()
+    for rows in (1, 10_000, 30_000):
+        with subprocess.Popen(
+            [*COMMAND, str(path), "--table", "trades", "--write"], env=plant.environment, stdout=subprocess.DEVNULL
+        ) as running:
+            eventually(lambda rows=rows: db.count("trades") >= rows, deadline_s=30.0)
+            running.send_signal(signal.SIGKILL)
+    run(plant, path, "--table", "trades", "--write")
+    eventually(lambda: db.count("trades") >= count, what=lambda: db.count("trades"))
+    sizes = db.select("trades", columns=["size"], frames="numpy")["size"]
+    assert sizes.tolist() == list(range(count))
+
+
+def test_what_cannot_be_imported_is_said(plant: RunningPlant, tmp_path: Path) -> None:
+    path = tmp_path / "X.csv"
+    path.write_text("a,b\n1,2\n")
+    run(plant, path, "--table", "trades", code=1)
+    path.write_text("time,price,size\nx,1,1\n")
+    refused = run(plant, path, "--table", "trades", code=1)
+    assert "line 2: time: expected a time that exists once in UTC, found 'x'" in refused
+    run(plant, path, "--table", "orders", code=1)
+    run(plant, tmp_path / "none*.csv", "--table", "trades", code=1)
+    run(plant, path, "--table", "trades", "--map", "price", code=1)
