@@ -35,6 +35,7 @@ format: install
 
 docs: install
 	$(BIN)/python docs/render_tables.py
+	$(BIN)/python docs/make_tour.py
 
 install: .venv/installed
 

@@ -166,7 +166,7 @@ class Sink:
         if not self.work.rate:
             return np.empty(0, dtype=np.int64)
         counts, moments = np.array(self._visible, dtype=np.int64).T
-        return np.asarray(np.repeat(moments, counts) - self.table.view("time", len(self.table)))
+        return np.asarray(np.repeat(moments, counts) - self.table.snapshot().column("time"))
 
     def check(self) -> None:
         """Raise ValueError unless exactly the work's rows are here, in order."""

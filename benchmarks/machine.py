@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-PACKAGES = ("pyzmq", "msgpack", "numpy", "pyarrow", "redis", "hiredis", "nats-py")
+PACKAGES = ("pyzmq", "msgpack", "numpy", "pyarrow", "pandas", "polars", "duckdb", "redis", "hiredis", "nats-py")
 
 
 class Spread(NamedTuple):

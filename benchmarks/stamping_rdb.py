@@ -2,7 +2,7 @@
 
 It leaves two files in the plant's data folder: `replay.npy` once it has caught up, int64 [asked, caught up], the
 monotonic ns of its first request to the journal and of the end of its replay; and `visible.npy` when it stops,
-int64[2, rows] of bars: the row's `time`, and the UTC ns at which a snapshot first had it.
+int64[2, rows] of bars or trades: the row's `time`, and the UTC ns at which a snapshot first had it.
 """
 
 import os
@@ -25,15 +25,15 @@ class StampingRdb(Rdb):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._visible: list[tuple[int, int]] = []
+        self._visible: list[tuple[np.ndarray, int]] = []
         self._asked_ns = 0
         self._replayed = False
 
     def take(self, batch: Batch) -> None:
         """Note the time after the rows were appended."""
         super().take(batch)
-        if batch.table == "bars":
-            self._visible.append((len(batch), time.time_ns()))
+        if batch.table in ("bars", "trades"):
+            self._visible.append((batch.columns["time"], time.time_ns()))
 
     def step(self) -> None:
         """Note the time after the step that asked the journal, and after the one that ended the replay.
@@ -51,9 +51,9 @@ class StampingRdb(Rdb):
         """Leave what was noted."""
         super().shutdown()
         if self._visible:
-            counts, moments = np.array(self._visible, dtype=np.int64).T
-            bars = self.tables["bars"].snapshot()
-            self._save(VISIBLE, np.array([bars.column("time"), np.repeat(moments, counts)]))
+            times = [t for t, _ in self._visible]
+            moments = np.repeat(np.array([m for _, m in self._visible]), [len(t) for t in times])
+            self._save(VISIBLE, np.array([np.concatenate(times), moments]))
 
     def _save(self, name: str, array: np.ndarray) -> None:
         """Write whole or not at all: somebody waits for the file."""

@@ -6,12 +6,31 @@ from plant import errors
 from plant.errors import PlantError
 
 if TYPE_CHECKING:
+    from plant.aio import AsyncConnection, connect_async
     from plant.batch import Batch
     from plant.client import Connection, connect, publisher, subscribe
 
-__all__ = ["Batch", "Connection", "PlantError", "connect", "errors", "publisher", "subscribe"]
+__all__ = [
+    "AsyncConnection",
+    "Batch",
+    "Connection",
+    "PlantError",
+    "connect",
+    "connect_async",
+    "errors",
+    "publisher",
+    "subscribe",
+]
 
-_HOMES = {"connect": "client", "publisher": "client", "subscribe": "client", "Connection": "client", "Batch": "batch"}
+_HOMES = {
+    "AsyncConnection": "aio",
+    "Batch": "batch",
+    "Connection": "client",
+    "connect": "client",
+    "connect_async": "aio",
+    "publisher": "client",
+    "subscribe": "client",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.batch import Texts, arrow_column
-from plant.chunk import Batches, Chunk, Rows
+from plant.chunk import Batches, Chunk, Rows, texts_at
 from plant.columns import grouped, joined_texts, runs
 from plant.pages import arrays
 
@@ -31,7 +31,7 @@ class Block:
         self.batches = batches
         self.place = columns.pop("")
         self.columns = columns
-        self._texts = texts
+        self.texts = texts
         self._arrow: dict[str, pa.Array] = {}
         codes, times = columns["sym"], columns["time"]
         starts = runs(codes)
@@ -42,16 +42,21 @@ class Block:
         self.first_place = int(self.place.min()) if len(times) else 0
 
     def column(self, name: str, rows: Rows) -> Any:
-        """Return a column at some rows; symbols as codes. A slice gives a view."""
-        if name in self._texts:
-            return Texts(self.columns[name], self._texts[name].data)[rows]
+        """Return a column at some rows; symbols as codes, texts as their offsets and what they point into.
+
+        A slice gives a view.
+        """
+        if name in self.texts:
+            return texts_at(self.columns[name], self.texts[name], rows)
         return self.columns[name][rows]
 
     def arrow(self, name: str) -> pa.Array:
         """Return a whole column as an Arrow array on the same memory; symbols as codes, a NaN as null."""
         array = self._arrow.get(name)
         if array is None:
-            array = self._arrow[name] = arrow_column(self.column(name, slice(0, len(self))), name == "time")
+            column = self.columns[name]
+            whole = Texts(column, self.texts[name].data) if name in self.texts else column
+            array = self._arrow[name] = arrow_column(whole, name == "time")
         return array
 
     def arrival(self, rows: Rows) -> np.ndarray:
@@ -71,7 +76,7 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        held = (self.place, self.codes, self.bounds, *self.columns.values(), *self._texts.values())
+        held = (self.place, self.codes, self.bounds, *self.columns.values(), *self.texts.values())
         return sum(a.nbytes for a in held) + self.batches.nbytes
 
 
@@ -105,7 +110,7 @@ def _sorted(
     """Return columns in this order, on memory of their own; one column is joined at a time."""
     count = len(order)
     names = list(parts[0].columns)
-    is_text = {n: isinstance(parts[0].column(n, slice(0, 0)), Texts) for n in names}
+    is_text = {n: n in parts[0].texts for n in names}
     texts = {n: _ordered_texts([p.column(n, slice(0, len(p))) for p in parts], order) for n in names if is_text[n]}
     layout = [(np.int32, count), *((parts[0].columns[n].dtype, count + is_text[n]) for n in names)]
     layout += [(np.uint8, len(data)) for _, data in texts.values()]
@@ -130,7 +135,7 @@ def _whole(parts: Sequence[Part], name: str) -> np.ndarray:
     return whole[0] if len(whole) == 1 else np.concatenate(whole)
 
 
-def _ordered_texts(parts: Sequence[Texts], order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ordered_texts(parts: Sequence[tuple[np.ndarray, Any]], order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return offsets and data of texts in this order."""
     whole = joined_texts(parts)
     buffers = [None, pa.py_buffer(whole.offsets), pa.py_buffer(whole.data)]

@@ -13,6 +13,14 @@ Rows = slice | np.ndarray
 """Positions within a chunk or a block: a slice with start and stop, or int64[n]."""
 
 
+def texts_at(ends: np.ndarray, data: np.ndarray, rows: Rows) -> tuple[np.ndarray, Any]:
+    """Return the offsets of some texts, and what they point into; a slice is a view."""
+    if isinstance(rows, slice):
+        return ends[rows.start : rows.stop + 1], data
+    some = Texts(ends, data.data)[rows]
+    return some.offsets, some.data
+
+
 class Batches:
     """Which batch rows came with: `start[i]` is the first row of batch i within its chunk or block."""
 
@@ -103,9 +111,9 @@ class Chunk:
         self.first_time, self.last_time = int(times.min()), int(times.max())
 
     def column(self, name: str, rows: Rows) -> Any:
-        """Return a column at some rows; symbols as codes."""
+        """Return a column at some rows; symbols as codes, texts as their offsets and what they point into."""
         if name in self.texts:
-            return Texts(self.columns[name], self.texts[name].array.data)[rows]
+            return texts_at(self.columns[name], self.texts[name].array, rows)
         return self.columns[name][rows]
 
     def arrival(self, rows: Rows) -> np.ndarray:

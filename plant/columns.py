@@ -18,7 +18,7 @@ def joined(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], Symbols):
         return _joined_symbols(parts)
     if isinstance(parts[0], Texts):
-        return joined_texts(parts)
+        return joined_texts([(p.offsets, p.data) for p in parts])
     return np.concatenate(parts)
 
 
@@ -34,14 +34,18 @@ def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
     return Symbols(list(known), np.concatenate(codes))
 
 
-def joined_texts(parts: Sequence[Texts]) -> Texts:
-    """Return texts one after the other."""
-    offsets = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
-    row = 0
-    for part in parts:
-        np.add(part.offsets[1:], offsets[row], out=offsets[row + 1 : row + len(part) + 1])
-        row += len(part)
-    return Texts(offsets, b"".join([p.data for p in parts]))
+def joined_texts(parts: Sequence[tuple[np.ndarray, Any]]) -> Texts:
+    """Return texts one after the other; each part is its offsets, that may begin anywhere, and what they point into."""
+    offsets = np.empty(sum([len(ends) for ends, _ in parts]) - len(parts) + 1, dtype=np.int64)
+    offsets[0] = row = size = 0
+    data = []
+    for ends, buffer in parts:
+        first, last, rows = ends[0].item(), ends[-1].item(), len(ends) - 1
+        np.add(ends[1:], size - first, out=offsets[row + 1 : row + rows + 1])
+        data.append(memoryview(buffer)[first:last])
+        row += rows
+        size += last - first
+    return Texts(offsets, b"".join(data))
 
 
 def taken(columns: Columns, rows: Any) -> Columns:

@@ -11,15 +11,16 @@ block alone. The head of a frame, little-endian:
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
+from plant.checksum import crc32
 from plant.errors import JournalError, WireError
-from plant.segment import PLAIN_SUFFIX, Block, Damage, Segment, check_block
+from plant.segment import PLAIN_SUFFIX, Segment, check_block
+from plant.segment_index import Block, Damage
 
 COMPRESSED_SUFFIX = ".journal.zst"
 
@@ -46,6 +47,10 @@ class CompressedSegment(Segment):
             except WireError:
                 return b""
 
+    def load(self, walk: bool = True) -> list[Block]:
+        """Return the blocks; without an index the heads of the frames tell, which takes no time worth speaking of."""
+        return super().load(walk=True)
+
     def frames(self, damage: list[Damage]) -> Iterator[Block]:
         """Yield the block of each frame behind a good head, the segment's header first; go round damaged heads."""
         if not self.path.stat().st_size:
@@ -64,7 +69,7 @@ class CompressedSegment(Segment):
                 yield head
                 at, end = head.at + head.length, head.end
 
-    def _pieces(self, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
+    def _pieces(self, start: int, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
         with self.path.open("rb") as file:
             self._good = []
             for block in [b for b in self.frames(damage) if b.first_seq]:
@@ -118,18 +123,18 @@ def frame(block: Block, data: bytes) -> bytes:
     stored = _CODEC.compress(data, asbytes=True)
     if _CODEC.decompress(stored, decompressed_size=len(data), asbytes=True) != data:
         raise JournalError(f"zstd did not give back the {len(data):,} bytes at {block.start:,}; check the memory")
-    crc = zlib.crc32(data)
+    crc = crc32(data)
     head = _HEAD.pack(
         _SKIPPABLE, _HEAD_BYTES - 8, len(stored), len(data), block.first_seq, block.start, block.received, crc
     )
-    return head + _HEAD_CRC.pack(zlib.crc32(head)) + stored
+    return head + _HEAD_CRC.pack(crc32(head)) + stored
 
 
 def _head_in(data: Any, at: int) -> Block | None:
     if at + _HEAD_BYTES > len(data):
         return None
     magic, _, stored, plain, first_seq, start, received, crc = _HEAD.unpack_from(data, at)
-    if magic != _SKIPPABLE or _HEAD_CRC.unpack_from(data, at + _HEAD.size)[0] != zlib.crc32(data[at : at + _HEAD.size]):
+    if magic != _SKIPPABLE or _HEAD_CRC.unpack_from(data, at + _HEAD.size)[0] != crc32(data[at : at + _HEAD.size]):
         return None
     return Block(first_seq, start, start + plain, received, crc, at + _HEAD_BYTES, stored)
 

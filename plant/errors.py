@@ -4,11 +4,13 @@
     ├── SettingsError          plant.toml or the environment says something we cannot use
     ├── SchemaError            a declaration of a table is broken
     │   ├── UnknownTable       no such table
-    │   └── UnknownColumn      no such column in that table
+    │   ├── UnknownColumn      no such column in that table
+    │   └── UnknownSymbol      no row of that table has this symbol
     ├── BadRows                rows handed to us do not fit their table
     ├── WireError              bytes that are not ours, or are damaged
     ├── JournalError           the journal cannot be opened, read or written
-    │   └── JournalLocked      another tickerplant holds it
+    │   ├── JournalLocked      another tickerplant holds it
+    │   └── JournalDiverged    it does not hold what it published before
     ├── HistoryError           a file of the history is missing, damaged or cannot be written
     ├── QueryError             the question is wrong
     │   ├── QueryLimit         the question is right but too large or too slow
@@ -24,6 +26,9 @@ other side as what it is. Messages say what was expected, what was found, where,
 import difflib
 from collections.abc import Iterable
 from typing import Any
+
+_LISTED = 20
+"""Symbols an error lists."""
 
 
 class PlantError(Exception):
@@ -60,6 +65,18 @@ class UnknownColumn(SchemaError):
         return cls(f"{table} has no column {name!r}{_nearest(name, known)}; columns are: {', '.join(known)}")
 
 
+class UnknownSymbol(SchemaError):
+    """No row of the table has this symbol."""
+
+    @classmethod
+    def named(cls, name: object, table: str, known: Iterable[str]) -> "UnknownSymbol":
+        """Return the error for symbol `name` of `table`, listing some of the symbols there are and the nearest one."""
+        known = list(known)
+        more = f", ... {len(known):,} in all" if len(known) > _LISTED else ""
+        shown = ", ".join(known[:_LISTED]) or "none"
+        return cls(f"{table} has no symbol {name!r}{_nearest(name, known)}; symbols are: {shown}{more}")
+
+
 class BadRows(PlantError):
     """Rows do not fit the table they are meant for."""
 
@@ -74,6 +91,10 @@ class JournalError(PlantError):
 
 class JournalLocked(JournalError):
     """Another tickerplant has this journal open."""
+
+
+class JournalDiverged(JournalError):
+    """The journal does not hold what it published before: it lost its tail, or is another one."""
 
 
 class HistoryError(PlantError):

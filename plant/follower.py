@@ -11,13 +11,19 @@ import msgpack
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import Unavailable
+from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
+from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
 from plant.request import Requester
 from plant.server import QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.usage import Usage
+
+USAGE_S = 0.5
+"""Pause between batches of the table `queries`."""
 
 ASK_S = 2.0
 """Longest the tickerplant may take to answer where the last closed day ends."""
@@ -28,6 +34,8 @@ IDLE_S = 0.05
 
 class Follower(Process):
     """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
+
+    One that follows `gaps` among them reports what the journal has lost once, not at each start.
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
@@ -51,7 +59,10 @@ class Follower(Process):
         self._subscriber: Subscriber | None = None
         self._server: QueryServer | None = None
         self._publisher: Publisher | None = None
+        self._usage: Usage | None = None
         self._heartbeat = Timer(settings.plant.heartbeat_s)
+        self._gap_reports = GapReports(settings.source_name(self.name))
+        self._usage_due = Timer(USAGE_S)
         self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
         self._released = 0
         self._stopping = threading.Event()
@@ -60,7 +71,16 @@ class Follower(Process):
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant."""
         settings = self.settings
-        self._server = QueryServer(settings.address(self._port), self.tables, self.status)
+        answering = getattr(settings, self.name)
+        self._usage = Usage(self.name) if answering.log_queries and settings.ingest_address else None
+        self._server = QueryServer(
+            settings.address(self._port),
+            self.tables,
+            self.status,
+            limits=answering.limits,
+            held_bytes=answering.unread_mb * MEBIBYTE,
+            usage=self._usage,
+        )
         if settings.ingest_address:
             self._publisher = Publisher(settings.source_name(self.name), settings.ingest_address, self.schema)
         self._tidying.start()
@@ -77,6 +97,7 @@ class Follower(Process):
             if self._subscriber is None:
                 return
         for batch in self._subscriber.poll(STEP_S):
+            self._gap_reports.learn(batch)
             self.take(batch)
             self.vitals.rows += len(batch)
         self.vitals.seq_seen = self._subscriber.stream.cursor or 0
@@ -147,6 +168,8 @@ class Follower(Process):
             "state": self.vitals.state,
             "caught_up": self.caught_up,
             "lag": self._subscriber.lag if self._subscriber else 0,
+            "publish_port": self.settings.tickerplant.publish_port,
+            "journal_port": self.settings.tickerplant.journal_port,
             "released": self._released,
         }
 
@@ -165,15 +188,16 @@ class Follower(Process):
         """Publish heartbeats and gaps; nothing while the tickerplant is away, so that nothing piles up."""
         if not self._publisher or not self._publisher.connected:
             return
+        if self._usage is not None and self._usage_due.due():
+            self._usage.publish(self.publisher)
         if self._heartbeat.due() and self.publisher.waiting < 10:
             self.publisher.publish("heartbeats", self.vitals.row())
-        while subscriber.stream.gaps:
-            gap = subscriber.stream.gaps.pop(0)
+        for gap in self._gap_reports.due(subscriber.stream.gaps, subscriber.caught_up):
             self.publisher.publish(
                 "gaps",
                 {
                     "time": time.time_ns(),
-                    "sym": self.name,
+                    "sym": self._gap_reports.reader,
                     "table_name": gap.table,
                     "first": gap.first,
                     "last": gap.last,

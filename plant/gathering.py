@@ -5,7 +5,7 @@ write and one message. Types and names are checked when rows are given.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,92 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
 }
 _INT64 = 2**63
 
+FIRST_ROOM = 4096
+"""Rows the buffers hold before they grow."""
 
-@dataclass(slots=True)
+
 class _Shape:
-    """A form of row seen before: where its time stands, and the types of values that were good."""
+    """A form of row seen before: its names, the types of values that were good, and those of the last row."""
 
-    time_at: int
-    types: set[tuple[type, ...]]
+    __slots__ = ("good", "last", "names", "pick", "time_at")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.good: set[tuple[type, ...]] = set()
+        self.last: list[type] = []
+        self.pick = itemgetter(*names)
+        self.time_at = names.index("time")
+
+
+class _CodeBuffer:
+    """Codes of several symbol columns, as codes into the names of the first."""
+
+    def __init__(self) -> None:
+        self.array = np.empty(0, dtype=np.int32)
+        self.names: list[str] = []
+        self._known: dict[str, int] = {}
+
+    def put(self, value: Symbols, start: int, end: int) -> None:
+        """Put a column at start:end; the first at 0."""
+        if not start:
+            self.names, self._known = value.names, {}
+        if value.names is self.names or value.names == self.names:
+            self.array[start:end] = value.codes
+            return
+        if not self._known:
+            self.names = self.names.copy()
+            self._known = {name: code for code, name in enumerate(self.names)}
+        known, count = self._known, len(self.names)
+        translate = np.array([known.setdefault(name, len(known)) for name in value.names], dtype=np.int32)
+        self.names += list(known)[count:]
+        self.array[start:end] = translate[value.codes]
+
+
+class _Buffers:
+    """Columns of `table` that are filled from the front and taken as a whole."""
+
+    def __init__(self, table: Table) -> None:
+        self.rows = 0
+        self._room = 0
+        self._table = table
+        self._numbers = {c.name: np.empty(0, dtype=FIXED_DTYPES[c.kind]) for c in table.columns if c.fixed}
+        self._codes = {c.name: _CodeBuffer() for c in table.columns if c.kind == "symbol"}
+        self._texts: dict[str, list[Texts]] = {c.name: [] for c in table.columns if c.kind == "text"}
+
+    def put(self, columns: Columns) -> None:
+        """Copy columns behind those there are."""
+        start = self.rows
+        end = start + len(columns["time"])
+        if end > self._room:
+            self._grow(end)
+        for name, array in self._numbers.items():
+            array[start:end] = columns[name]
+        for name, codes in self._codes.items():
+            codes.put(columns[name], start, end)
+        for name, texts in self._texts.items():
+            texts.append(columns[name])
+        self.rows = end
+
+    def take(self) -> Columns:
+        """Return what there is, good until the next `put`, and begin anew."""
+        rows, self.rows = self.rows, 0
+        columns: Columns = {}
+        for name in self._table.names:
+            if (array := self._numbers.get(name)) is not None:
+                columns[name] = array[:rows]
+            elif (codes := self._codes.get(name)) is not None:
+                columns[name] = Symbols(codes.names, codes.array[:rows])
+            else:
+                columns[name] = _joined(self._texts[name])
+                self._texts[name] = []
+        return columns
+
+    def _grow(self, rows: int) -> None:
+        self._room = max(rows, 2 * self._room, FIRST_ROOM)
+        for name, array in self._numbers.items():
+            self._numbers[name] = _longer(array, self.rows, self._room)
+        for codes in self._codes.values():
+            codes.array = _longer(codes.array, self.rows, self._room)
 
 
 class Gathering:
@@ -39,76 +118,112 @@ class Gathering:
 
     def __init__(self, table: Table, defaults: Mapping[str, Any]) -> None:
         self.table = table
+        self.name = table.name
         self.rows = 0
         self.refused: list[BadRows] = []
         self._defaults = {**{c.name: DEFAULTS.get(c.kind) for c in table.columns}, **defaults}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._names: tuple[str, ...] = ()
+        self._shape: _Shape | None = None
         self._single: list[tuple[Any, ...]] = []
-        self._parts: list[Columns] = []
+        self._last: Columns | None = None  # what was added last, not copied yet
+        self._buffers = _Buffers(table)
 
-    def add(self, rows: Any) -> int:
-        """Add rows in any form `plant.batch.columns_of` takes; return how many. Raises as it does, nothing added."""
-        if type(rows) is dict:
-            names, values = tuple(rows), tuple(rows.values())
-            shape = self._shapes.get(names)
-            if shape and tuple(map(type, values)) in shape.types and -_INT64 <= values[shape.time_at] < _INT64:
-                if names != self._names:
-                    self._end_singles()
-                    self._names = names
-                self._single.append(values)
-                self.rows += 1
-                return 1
+    def add(self, rows: Any) -> None:
+        """Add rows in any form `plant.batch.columns_of` takes. Raises as it does, nothing added."""
+        if self.add_row(rows):
+            return
+        if type(rows) is dict and self._add_known(rows):
+            return
         columns = columns_of(self.table, rows, self._defaults)
         count = len(columns["time"])
-        if type(rows) is dict:
+        if not count:
+            return
+        self._end_singles()
+        if count == 1 and type(rows) is dict:
             self._learn(tuple(rows), tuple(rows.values()))
-        if count:
+        self.own()
+        self._last = columns
+        self.rows += count
+
+    def add_row(self, row: Any) -> bool:
+        """Add a row of the same form as the last one; False, and nothing added, for anything else."""
+        shape = self._shape
+        if shape is None or type(row) is not dict or len(row) != len(shape.names):
+            return False
+        try:
+            values = shape.pick(row)
+        except KeyError:
+            return False  # as many names, but others
+        if [*map(type, values)] != shape.last or not -_INT64 <= values[shape.time_at] < _INT64:
+            return False
+        self._single.append(values)
+        self.rows += 1
+        return True
+
+    def _add_known(self, row: dict[str, Any]) -> bool:
+        """Add a row of another form than the last one, if it was seen before."""
+        shape = self._shapes.get(tuple(row))
+        if shape is None:
+            return False
+        values = tuple(row.values())
+        kinds = tuple(map(type, values))
+        if kinds not in shape.good or not -_INT64 <= values[shape.time_at] < _INT64:
+            return False
+        if shape is not self._shape:
             self._end_singles()
-            self._parts.append(columns)
-            self.rows += count
-        return count
+            self._shape = shape
+        shape.last = list(kinds)
+        self._single.append(values)
+        self.rows += 1
+        return True
 
     def own(self) -> None:
         """Copy what was added last, if it still is its giver's, who may write over it."""
-        if self._parts and not self._single:
-            self._parts[-1] = {n: c if type(c) is Texts else c.copy() for n, c in self._parts[-1].items()}
+        if self._last is not None:
+            self._buffers.put(self._last)
+            self._last = None
 
     def take(self) -> Columns | None:
-        """Return all rows as columns, and begin anew; None for no rows. `refused` tells of rows that had to be left."""
+        """Return all rows as columns, good until the next `add`, and begin anew; None for no rows.
+
+        `refused` tells of rows that had to be left.
+        """
         self._end_singles()
-        parts, self._parts, self.rows = self._parts, [], 0
-        if len(parts) <= 1:
-            return parts[0] if parts else None
-        return {c.name: _joined([p[c.name] for p in parts]) for c in self.table.columns}
+        self.rows = 0
+        if self._last is not None and not self._buffers.rows:
+            columns, self._last = self._last, None
+            return columns
+        self.own()
+        return self._buffers.take() if self._buffers.rows else None
 
     def _learn(self, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
         """Remember a form of row that was good, if it has plain values that `_columns` can take without a look."""
-        if not set(names) <= set(self.table.names):
+        if not set(names) <= set(self.table.names) or len(names) < 2:
             return
         kinds = [self.table.column(name).kind for name in names]
         if "int" not in kinds and all(type(v) in _ACCEPTED[k] for v, k in zip(values, kinds, strict=True)):
-            shape = self._shapes.setdefault(names, _Shape(names.index("time"), set()))
-            shape.types.add(tuple(map(type, values)))
+            self._shapes.setdefault(names, _Shape(names)).good.add(tuple(map(type, values)))
 
     def _end_singles(self) -> None:
+        """Make columns of the single rows; they go before what is added next."""
         singles, self._single = self._single, []
         if not singles:
             return
+        assert self._shape is not None
+        self.own()
         try:
-            self._parts.append(self._columns(singles))
+            self._last = self._columns(self._shape.names, singles)
         except (ValueError, OverflowError):  # a number beyond float64, half a character: find the row
             for values in singles:
                 try:
-                    self._parts.append(
-                        columns_of(self.table, dict(zip(self._names, values, strict=True)), self._defaults)
-                    )
+                    row = dict(zip(self._shape.names, values, strict=True))
+                    self._buffers.put(columns_of(self.table, row, self._defaults))
                 except BadRows as error:
                     self.refused.append(error)
                     self.rows -= 1
 
-    def _columns(self, singles: list[tuple[Any, ...]]) -> Columns:
-        given = dict(zip(self._names, zip(*singles, strict=True), strict=True))
+    def _columns(self, names: tuple[str, ...], singles: list[tuple[Any, ...]]) -> Columns:
+        given = dict(zip(names, zip(*singles, strict=True), strict=True))
         columns: Columns = {}
         for column in self.table.columns:
             if column.name not in given:
@@ -122,24 +237,15 @@ class Gathering:
         return columns
 
 
-def _joined(parts: list[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, np.ndarray):
-        return np.concatenate(parts)
-    if isinstance(first, Symbols):
-        return _joined_symbols(parts)
+def _joined(parts: list[Texts]) -> Texts:
+    if len(parts) == 1:
+        return parts[0]
     starts = np.cumsum([0, *(len(p.data) for p in parts)])
     offsets = [p.offsets[1:] - p.offsets[0] + start for p, start in zip(parts, starts.tolist(), strict=False)]
     return Texts(np.concatenate([np.zeros(1, dtype=np.int64), *offsets]), b"".join(p.data for p in parts))
 
 
-def _joined_symbols(parts: list[Symbols]) -> Symbols:
-    names = parts[0].names
-    if all(p.names == names for p in parts):  # the usual case: the same symbols again
-        return Symbols(names, np.concatenate([p.codes for p in parts]))
-    known = {name: code for code, name in enumerate(names)}
-    codes = [parts[0].codes]
-    for part in parts[1:]:
-        translate = np.array([known.setdefault(name, len(known)) for name in part.names], dtype=np.int32)
-        codes.append(translate[part.codes])
-    return Symbols(list(known), np.concatenate(codes))
+def _longer(array: np.ndarray, rows: int, room: int) -> np.ndarray:
+    grown = np.empty(room, dtype=array.dtype)
+    grown[:rows] = array[:rows]
+    return grown

@@ -21,7 +21,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from plant import segment as segments
 from plant.compressed import CompressedSegment, segment_at, segment_paths
@@ -30,16 +30,18 @@ from plant.schema import Schema
 from plant.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
-    Block,
-    Damage,
+    NotIndexed,
     Segment,
-    index_path,
     packed_header,
 )
-from plant.wire import HEADER_BYTES, MORE
+from plant.segment_index import Block, Damage, Index, State, index_path, write_index
+from plant.wire import HEADER_BYTES, MORE, Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
+
+INDEX_EVERY = 32 * 2**20
+"""Bytes by which the open segment grows before its index is written again: what opening goes through at most, or so."""
 
 LOADED_INDEXES = 8
 """Closed segments whose index stays in memory; one takes about 1 MB."""
@@ -67,6 +69,15 @@ class Position:
         self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
 
 
+class Beginning(NamedTuple):
+    """A beginning of the open segment that is to be indexed: so many blocks, the last of them, the state behind it."""
+
+    segment: Segment
+    blocks: int
+    last: Block
+    state: State
+
+
 class Journal:
     """The journal, open for appending by the one tickerplant that holds its lock.
 
@@ -74,7 +85,8 @@ class Journal:
     at `segment_bytes`, or `segment_hours` after it began. Raises JournalLocked if another process has the journal open,
     JournalError if it cannot be read or written.
 
-    One thread appends and reads; others may sync, and exchange or remove closed segments.
+    One thread appends and reads; others may sync, index, and exchange or remove closed segments. `unindexed` is a
+    segment that a reader waits for, `beginning` what is to be indexed of the open one.
     """
 
     def __init__(
@@ -86,6 +98,9 @@ class Journal:
         self.segment_s = segment_hours * _HOUR_S
         self.damage: list[Damage] = []
         self._known_damage: set[Damage] = set()
+        self.unindexed: Segment | None = None
+        self.beginning: Beginning | None = None
+        self._begun_size = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = locked(folder)
@@ -146,11 +161,13 @@ class Journal:
     def roll_if_full(self) -> bool:
         """Begin a new segment if the present one has reached its size or age; `position` must be current.
 
-        Raises JournalError if that cannot be done; the present one then stays in use.
+        Otherwise see to it that the index of the present one is written now and then. Raises JournalError if a new one
+        cannot be begun; the present one then stays in use.
         """
         last = self.segments[-1]
         full = self._size >= self.segment_bytes or time.monotonic() >= self._ends_at
         if not full or self.position.seq < last.first_seq:
+            self._note_beginning(last)
             return False
         self.sync()
         with self._file:
@@ -182,6 +199,16 @@ class Journal:
             self._sync_failed = True
             raise JournalError(f"{self.segments[-1].path}: fsync failed: {error.strerror}") from None
 
+    def _note_beginning(self, segment: Segment) -> None:
+        """Have the open segment indexed as far as it goes, if it has grown enough since it was last."""
+        blocks = segment.load()
+        if self._size - self._begun_size < INDEX_EVERY or not blocks or blocks[-1].end != self._size:
+            return
+        position = self.position.copy()
+        state = State(position.seq, position.table_seqs, position.sources)
+        self.beginning = Beginning(segment, len(blocks), blocks[-1], state)
+        self._begun_size = self._size
+
     def _write_again(self, start: int, end: int) -> None:
         with self.segments[-1].path.open("r+b") as file:
             file.seek(start)
@@ -189,11 +216,12 @@ class Journal:
             file.seek(start)
             file.write(unsynced)
 
-    def read(self, seq: int, max_bytes: int = 2**20, check: bool = False) -> bytes:
+    def read(self, seq: int, max_bytes: int = 2**20, check: bool = False, walk: bool = True) -> bytes:
         """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end.
 
         What cannot be read is passed over, and is in `damage` once. `check` verifies every record on the way, for a
-        reader that was handed a damaged one.
+        reader that was handed a damaged one. Unless it may `walk`, NotIndexed is raised for a closed segment that would
+        have to be gone through first, which takes seconds; it is `unindexed` until the upkeep has done that.
         """
         while True:
             present = self.segments
@@ -202,7 +230,11 @@ class Journal:
                 for before, segment in zip([None, *present[index:]], present[index:], strict=False):
                     if before is not None:
                         self._note_hole(before, segment, seq)
-                    found = segment.read(seq, max_bytes, check)
+                    try:
+                        found = segment.read(seq, max_bytes, check, walk)
+                    except NotIndexed:
+                        self.unindexed = segment
+                        raise
                     self._note(segment.damage)
                     if found:
                         self._limit_indexes(present)
@@ -211,6 +243,20 @@ class Journal:
             except FileNotFoundError as error:
                 if self.segments is present:  # nobody compressed or removed it here
                     raise JournalError(f"{error.filename}: the segment is gone; `plant journal verify` tells") from None
+
+    def newest(self) -> Header | None:
+        """Return the envelope of the last record, None if there is none: a new journal, or all of it was removed."""
+        chunk = self.read(self.position.seq, 0, check=True)
+        header = header_at(chunk, 0) if chunk else None
+        return header if header and header.seq == self.position.seq else None
+
+    def index_beginning(self, beginning: Beginning) -> None:
+        """Write the index of a beginning of the open segment; its blocks must have their checksums. Any thread."""
+        segment = beginning.segment
+        blocks = [*segment.load()[: beginning.blocks - 1], beginning.last]
+        if segment is self.segments[-1] and not segment.damage:
+            index = Index(beginning.last.end, blocks, [], beginning.state)
+            write_index(segment.path, segment.header_crc, index)
 
     def exchange(self, old: Segment, new: Segment | None) -> None:
         """Let `new` take the place of a closed segment; None removes it. Then delete the file of `old`. Any thread."""
@@ -293,11 +339,16 @@ class Journal:
 
     def _recover(self) -> Position:
         last = self.segments[-1]
-        index_path(last.path).unlink(missing_ok=True)
         position = Position(last.first_seq - 1, dict(last.header["table_seqs"]), dict(last.header["sources"]))
+        known: list[Block] = []
+        if (begun := last.beginning()) and begun.state:
+            position, known = Position(*begun.state), begun.blocks
+            self._begun_size = begun.size
+        else:
+            index_path(last.path).unlink(missing_ok=True)
         names = {schema_id: t.name for schema_id, t in last.tables.items()}
-        whole_until, group = last.start, []
-        for header, offset in last.scan():
+        whole_until, group = known[-1].end if known else last.start, []
+        for header, offset in last.scan(known):
             group.append(header)
             if header.flags & MORE:
                 continue
@@ -349,7 +400,7 @@ class Journal:
         partial.rename(path)
         sync_folder(self.folder)
         begun = Segment(path)
-        begun.blocks = []
+        begun.blocks, self._begun_size = [], 0
         with self._list:
             self.segments = [*(s for s in self.segments if s.path != path), begun]
         self._open_last()
@@ -358,6 +409,7 @@ class Journal:
         self._fd = os.open(self.segments[-1].path, os.O_WRONLY | os.O_APPEND)
         self._size = os.fstat(self._fd).st_size
         self._synced_size, self._sync_failed = 0, False
+        self._begun_size = min(self._begun_size, self._size)
         # counted from now, so that a clock that is set does not matter while the plant runs
         age_s = (time.time_ns() - self.segments[-1].header["created"]) / 10**9
         self._ends_at = time.monotonic() + self.segment_s - max(age_s, 0.0)

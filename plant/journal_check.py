@@ -6,6 +6,7 @@ and a segment that is compressed or removed meanwhile is looked for again.
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -95,6 +96,7 @@ class _Walk:
         self.found = Verification()
         self.backward = self.backward_at = 0
         self._received = 0
+        self._open: tuple[str, int] | None = None  # the segment that was the last when it was read, and its records
         self._expected: int | None = None  # the next seq
         self._table_seqs: dict[str, int] | None = None
 
@@ -102,6 +104,7 @@ class _Walk:
         """Verify one segment. Raises FileNotFoundError, nothing counted, if it went away."""
         found = self.found
         stored = path.stat().st_size
+        self._finish_open()
         try:
             segment = segment_at(path)
         except JournalError as error:
@@ -113,20 +116,40 @@ class _Walk:
         found.segments += 1
         found.stored_bytes += stored
         self._begin(segment)
+        count = self._records(segment, (header for header, _ in chain([head] if head else [], records)))
+        if last and not isinstance(segment, CompressedSegment):
+            count += self._records(segment, self._written_meanwhile(segment, count))
+            self._open = (path.name.split(".")[0], count)
+        found.damage += [str(d) for d in segment.damage]
+
+    def _finish_open(self) -> None:
+        """Take what was still written to the segment that was read as the last one, now that another has begun."""
+        if self._open is None:
+            return
+        name, count = self._open
+        while there := [p for p in segment_paths(self.folder) if p.name.split(".")[0] == name]:
+            try:
+                segment = segment_at(there[0])
+                headers = [header for header, _ in islice(segment.scan(), count, None)]
+            except FileNotFoundError:
+                continue  # compressed or removed a moment ago
+            self._records(segment, headers)
+            break
+        self._open = None
+
+    def _records(self, segment: Segment, headers: Iterable[Header]) -> int:
+        """Take some records of a segment; return how many."""
         names = {schema_id: table.name for schema_id, table in segment.tables.items()}
         count = 0
-        for header, _ in chain([head] if head else [], records):
-            self._record(header, names.get(header.schema_id, f"schema {header.schema_id:#010x}"), path.name)
+        for header in headers:
+            self._record(header, names.get(header.schema_id, f"schema {header.schema_id:#010x}"), segment.path.name)
             count += 1
-        if last and not isinstance(segment, CompressedSegment):
-            for header in self._written_meanwhile(segment, count):
-                self._record(header, names.get(header.schema_id, f"schema {header.schema_id:#010x}"), path.name)
-        found.damage += [str(d) for d in segment.damage]
+        return count
 
     def _written_meanwhile(self, segment: Segment, count: int) -> list[Header]:
         """Wait for a record that is being written to be whole; return the headers beyond the first `count`."""
         deadline = time.monotonic() + BEING_WRITTEN_S
-        while segment.damage and segment.damage[-1].end >= segment.path.stat().st_size and time.monotonic() < deadline:
+        while _torn(segment) and time.monotonic() < deadline:
             time.sleep(_LOOK_AGAIN_S)
             headers = [header for header, _ in islice(segment.scan(), count, None)]
             if headers and not segment.damage:
@@ -182,6 +205,12 @@ class _Walk:
         expected = self._table_seqs.get(table, 0) + 1
         if table_seq > expected:
             self.found.missing.append(Missing(table, expected, table_seq - 1, where, until))
+
+
+def _torn(segment: Segment) -> bool:
+    """Return whether nothing good was found behind the last damage, however long the file has become since."""
+    damage, blocks = segment.damage, segment.blocks
+    return bool(damage) and (not blocks or blocks[-1].end <= damage[-1].start)
 
 
 def position_before(paths: list[Path], path: Path) -> Position | None:

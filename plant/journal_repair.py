@@ -19,9 +19,9 @@ from plant.segment import (
     SEGMENT_VERSION,
     Segment,
     header_in,
-    index_path,
     packed_header,
 )
+from plant.segment_index import index_path
 
 
 def repair(folder: Path, schema: Schema) -> list[str]:

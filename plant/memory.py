@@ -25,7 +25,7 @@ from plant.schema import Table
 from plant.snapshot import Snapshot
 
 CHUNK_ROWS = 65_536
-FAN_IN = 16
+FAN_IN = 8
 """So many neighbouring blocks become one."""
 LARGEST = 8
 """Larger blocks are merged as long as the result holds no more than this fraction, an eighth, of the table."""

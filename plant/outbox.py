@@ -22,7 +22,7 @@ class Entry:
 
 
 class Outbox:
-    """The records a publisher holds until they are acknowledged.
+    """The records a publisher holds until they are acknowledged: `entries`.
 
     `accepted` rows of the source are in the plant (None before the first welcome); `seq` is the journal sequence number
     that came with the last acknowledgement.
@@ -35,11 +35,11 @@ class Outbox:
         self.rows = 0
         self._base = 0  # row number of the source before our first row
         self._acked = 0  # our rows that are acknowledged
-        self._entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = deque()
         self._unsent: deque[Entry] = deque()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     @property
     def unsent(self) -> int:
@@ -52,7 +52,7 @@ class Outbox:
         entry = Entry(self.rows, record)
         if self.accepted is not None:
             wire.number(record, self._base + entry.last_row)
-        self._entries.append(entry)
+        self.entries.append(entry)
         self._unsent.append(entry)
         self.bytes += len(record)
         return entry.last_row
@@ -73,7 +73,7 @@ class Outbox:
         """
         if self.accepted is None or accepted < self._base + self._acked:
             self._base = accepted - self._acked
-            for entry in self._entries:
+            for entry in self.entries:
                 wire.number(entry.record, self._base + entry.last_row)
         if accepted > self._base + self.rows:
             raise SourceTaken(
@@ -82,7 +82,7 @@ class Outbox:
             )
         self.accepted = accepted
         self._drop(accepted)
-        self._unsent = deque(self._entries)
+        self._unsent = deque(self.entries)
 
     def ack(self, accepted: int, seq: int) -> None:
         """Take an acknowledgement: rows up to `accepted` are journaled, the last of them at or before `seq`."""
@@ -93,7 +93,7 @@ class Outbox:
             self._unsent.popleft()
 
     def _drop(self, accepted: int) -> None:
-        while self._entries and self._entries[0].last_row + self._base <= accepted:
-            entry = self._entries.popleft()
+        while self.entries and self.entries[0].last_row + self._base <= accepted:
+            entry = self.entries.popleft()
             self.bytes -= len(entry.record)
             self._acked = entry.last_row

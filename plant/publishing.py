@@ -35,7 +35,7 @@ RECORD_ROWS = 2_000
 """A frame of more rows becomes several records."""
 
 LOOK_EVERY = 32
-"""Gathered publishes between looks for an acknowledgement."""
+"""Publishes that may gather between looks for an acknowledgement."""
 
 BUSY_CALLS = 16
 """A thread that publishes more often than this between two acknowledgements needs no help with them."""
@@ -72,6 +72,7 @@ class Publisher:
         self._wake = threading.Event()
         self._resting = False
         self._calls = 0
+        self._ahead = 0
         self._gathering: Gathering | None = None
         self._gatherings: dict[str, Gathering] = {}
         self._closed = False
@@ -110,22 +111,26 @@ class Publisher:
         rows not taken. A `source` column that is not given holds the publisher's name.
         """
         with self._lock:
-            if self._fatal or self._closed:
-                self._check()
+            self._calls += 1
+            self._ahead -= 1
+            gathering = self._gathering
+            if self._ahead >= 0 and gathering is not None and gathering.name == table and gathering.add_row(rows):
+                return  # a row on its way into the next record: most of them, at full speed
+            self._check()
             if self._outbox.bytes >= self._outbox_bytes:
                 self._wait_for_room(timeout_s)
-            gathering = self._gathering
-            if gathering is None or gathering.table.name != table:
+            if gathering is None or gathering.name != table:
                 gathering = self._gather(table)
             gathering.add(rows)
-            self._calls += 1
             if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
                 self._service()
             else:
                 gathering.own()
-                if self._calls % LOOK_EVERY == 0:
+                if self._ahead < 0:
                     self._service()
+            if self._ahead < 0:
+                self._ahead = min(LOOK_EVERY, FULL_ROWS - 1 - gathering.rows) if len(self._outbox) >= WINDOW else 0
         if self._resting:
             self._wake.set()
 
@@ -152,6 +157,7 @@ class Publisher:
         finally:
             with self._lock:
                 self._closed = True
+                self._ahead = 0
             self._wake.set()
             self._keeper.join()
             self._socket.close(0)
@@ -254,6 +260,7 @@ class Publisher:
 
     def _take(self, verb: bytes, body: bytes) -> None:
         self._progress = time.monotonic()
+        self._ahead = 0
         if verb == b"ack":
             self._outbox.ack(*ACK.unpack(body))
             return

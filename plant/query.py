@@ -102,8 +102,9 @@ class Resample(Question):
 
     A bar holds the rows of [time, time + interval). Bars begin at multiples of the interval since 1970 UTC or, with
     `at` ("09:30", a session's start) or `zone` ("America/New_York"), are counted anew every day from that time of day
-    in that zone (missing: 00:00, UTC), whatever the clocks do; the bar before it is cut short if need be, and an
-    interval is at most a day. Where the clocks skip `at`, the day begins as if they had not been changed yet.
+    in that zone (missing: 00:00, UTC), whatever the clocks do; the bar before it is cut short if need be. An interval
+    is then at most "1d", which is that day, 23 or 25 hours long when the clocks change. Where they skip `at`, the day
+    begins as if they had not been changed yet.
 
     Open and close are the first and last price by time, then arrival. vwap is sum(price x size) / sum(size); of bars,
     where their price is (high + low + close) / 3 and their size the volume. A row without price (null) is left out; a

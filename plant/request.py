@@ -2,13 +2,20 @@
 
     request   [request id, msgpack map with "ask"]
     answer    [request id, b"ok", msgpack or Arrow IPC, ...]   or   [request id, b"error", msgpack {"error", "message"}]
+    ahead of an answer, to those who take it in parts: [request id, b"more", bytes], any number of them
 
 over DEALER to ROUTER. A REQ socket's empty delimiter is accepted and sent back.
 """
 
+import contextlib
+import os
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -16,32 +23,73 @@ import structlog
 import zmq
 
 from plant import sockets
-from plant.errors import PlantError, QueryError, Unavailable, WireError, from_wire, to_wire
+from plant.errors import Cancelled, PlantError, QueryError, Unavailable, WireError, from_wire, to_wire
 
 log = structlog.get_logger()
+
+LOOK_S = 0.1
+"""Pause between looks whether the asker still wants the answer."""
+
+GRACE_S = 0.5
+"""A server that stops a question when its time is up may need so long to say so."""
+
+LINGER_MS = 300
+"""How long a cancel may take to leave."""
+
+GIVE_UP: ContextVar[threading.Event | None] = ContextVar("give_up", default=None)
+"""Set around a question by who may want to give it up from another thread: it then ends with Cancelled."""
 
 Handler = Callable[[dict[str, Any]], list[Any]]
 """Takes the request's map and returns the frames of the answer; may raise PlantError."""
 
 
+def read(frames: list[bytes]) -> tuple[list[bytes], dict[str, Any]]:
+    """Return the envelope of the frames a ROUTER received, and the request's map; raises BadRequest."""
+    envelope, request = _split(frames)
+    if request is None:
+        raise BadRequest(
+            envelope, f"expected [request id, msgpack map], found {len(frames) - 1} frames; see docs/wire.md"
+        )
+    try:
+        fields = msgpack.unpackb(request)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BadRequest(envelope, f"a request is a msgpack map; found bytes that are not msgpack ({error})") from None
+    if not isinstance(fields, dict) or not isinstance(fields.get("ask"), str):
+        raise BadRequest(envelope, f'a request is a msgpack map with the key "ask"; found {_shown(fields)}')
+    return envelope, fields
+
+
+class BadRequest(QueryError):
+    """Frames that are no request; `envelope` is what an answer to them begins with."""
+
+    def __init__(self, envelope: list[bytes], message: str) -> None:
+        super().__init__(message)
+        self.envelope = envelope
+
+
 def answer(frames: list[bytes], handler: Handler) -> list[Any]:
     """Return the answer to the frames a ROUTER received, envelope included. Never raises for what a client sent."""
-    envelope, request = _split(frames)
     try:
-        if request is None:
-            raise QueryError(f"expected [request id, msgpack map], found {len(frames) - 1} frames; see docs/wire.md")
-        try:
-            fields = msgpack.unpackb(request)
-        except (ValueError, TypeError, msgpack.UnpackException) as error:
-            raise QueryError(f"a request is a msgpack map; found bytes that are not msgpack ({error})") from None
-        if not isinstance(fields, dict) or not isinstance(fields.get("ask"), str):
-            raise QueryError(f'a request is a msgpack map with the key "ask"; found {_shown(fields)}')
+        envelope, fields = read(frames)
+    except BadRequest as error:
+        return refusal(error.envelope, QueryError(str(error)))
+    return answered(envelope, fields, handler)
+
+
+def answered(envelope: list[bytes], fields: dict[str, Any], handler: Handler) -> list[Any]:
+    """Return the answer to a request that was read, envelope included. Never raises for what a client sent."""
+    try:
         return [*envelope, b"ok", *handler(fields)]
     except PlantError as error:
-        return [*envelope, b"error", msgpack.packb(to_wire(error))]
+        return refusal(envelope, error)
     except Exception as error:  # whatever a client sent, the others are still served
-        log.exception("request failed", request=str(request)[:200])
-        return [*envelope, b"error", msgpack.packb(to_wire(error))]
+        log.exception("request failed", ask=fields["ask"][:200], fields=_shown(fields))
+        return refusal(envelope, error)
+
+
+def refusal(envelope: list[bytes], error: Exception) -> list[Any]:
+    """Return the answer that says what was wrong."""
+    return [*envelope, b"error", msgpack.packb(to_wire(error))]
 
 
 def _shown(fields: Any) -> str:
@@ -58,56 +106,110 @@ def _split(frames: list[bytes]) -> tuple[list[bytes], bytes | None]:
 
 
 class Requester:
-    """Ask one server; from any thread, one question at a time. Reconnects by itself.
+    """Ask one server; from any thread, also at once: each question under way has a connection of its own.
 
-    Raises Unavailable if no answer comes in `timeout_s`, the error the server answered with, QueryError for what
-    msgpack cannot carry, and WireError for an answer that is none.
+    Reconnects by itself. Who gives up on a question (its time is over, KeyboardInterrupt, `close`) tells the server to
+    stop. Raises Unavailable if no answer comes in `timeout_s`, the error the server answered with, Cancelled if it was
+    given up, QueryError for what msgpack cannot carry, and WireError for an answer that is none.
     """
 
-    def __init__(self, address: str, who: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: str, who: str, timeout_s: float = 10.0, client: str = "") -> None:
         self.address = address
         self.timeout_s = timeout_s
         self._who = who
+        self._client = client or client_name()
         self._context = sockets.context()
-        self._socket: zmq.Socket[Any] | None = None
+        self._idle: list[zmq.Socket[Any]] = []
         self._lock = threading.Lock()
         self._asked = 0
+        self._closings = 0
 
     def ask(self, timeout_s: float | None = None, **fields: Any) -> list[bytes]:
         """Return the frames of the answer to a request with these fields."""
+        return self._exchange(fields, self.timeout_s if timeout_s is None else timeout_s)
+
+    def table(self, fields: dict[str, Any], timeout_s: float | None = None) -> bytes:
+        """Return the Arrow IPC stream that answers a question. `timeout_s` is for the answer to begin, and to go on."""
         limit_s = self.timeout_s if timeout_s is None else timeout_s
+        if not limit_s > 0:
+            raise QueryError(f"timeout_s must be a positive number of seconds, found {limit_s!r}")
+        asked = {**fields, "client": self._client, "timeout_s": limit_s, "parts": True}
+        return self._exchange(asked, limit_s, GRACE_S)[0]
+
+    def close(self) -> None:
+        """Disconnect; questions under way end with Cancelled."""
+        with self._lock:
+            self._closings += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close(0)
+
+    def __del__(self) -> None:
+        for connection in getattr(self, "_idle", ()):
+            connection.close(0)
+
+    def _exchange(self, fields: dict[str, Any], limit_s: float, grace_s: float = 0.0) -> list[bytes]:
         try:
             body = msgpack.packb(fields)
         except (TypeError, ValueError, OverflowError) as error:  # UnicodeEncodeError is a ValueError
             raise QueryError(f"cannot ask {self._who}: {error}") from None
         with self._lock:
-            deadline = time.monotonic() + limit_s
-            if self._socket is None:
-                self._socket = sockets.connect(self._context, zmq.DEALER, self.address)
             self._asked += 1
-            request_id = self._asked.to_bytes(8, "little")
-            self._socket.send_multipart([request_id, body])
-            while (left := deadline - time.monotonic()) > 0 and self._socket.poll(int(left * 1000) + 1):
-                found, *rest = self._socket.recv_multipart()
-                if found != request_id:
-                    continue  # an answer that came after we gave up on it
-                return _answered(rest, f"{self._who} at {self.address}")
-            self._socket.close(0)  # so that the question does not wait in a queue for a restart
-            self._socket = None
+            number, closings = self._asked.to_bytes(8, "little"), self._closings
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = sockets.connect(self._context, zmq.DEALER, self.address)
+        try:
+            connection.send_multipart([number, body])
+            frames = self._received(connection, number, limit_s, grace_s, closings)
+        except BaseException:
+            if "parts" in fields:
+                _cancel(connection, number)
+            connection.close(LINGER_MS)  # so that the question does not wait in a queue for a restart
+            raise
+        with self._lock:
+            kept = closings == self._closings
+            if kept:
+                self._idle.append(connection)
+        if not kept:
+            connection.close(0)
+        return _answered(frames, f"{self._who} at {self.address}")
+
+    def _received(
+        self, connection: zmq.Socket[Any], number: bytes, limit_s: float, grace_s: float, closings: int
+    ) -> list[bytes]:
+        """Return what follows the request id in the answer, its parts joined."""
+        give_up = GIVE_UP.get()
+        deadline = time.monotonic() + limit_s + grace_s
+        parts: list[bytes] = []
+        while (left := deadline - time.monotonic()) > 0:
+            if closings != self._closings or (give_up is not None and give_up.is_set()):
+                raise Cancelled(f"the question to {self._who} at {self.address} was given up before it was answered")
+            if not connection.poll(int(min(left, LOOK_S) * 1000) + 1):
+                continue
+            found, *rest = connection.recv_multipart()
+            if found != number:
+                continue  # an answer to nothing we asked
+            if rest[:1] == [b"more"]:
+                parts += rest[1:]
+                deadline = time.monotonic() + limit_s + grace_s
+            elif parts and rest[:1] == [b"ok"]:
+                return [b"ok", b"".join([*parts, *rest[1:]])]
+            else:
+                return rest
         raise Unavailable(
             f"{self._who} at {self.address} did not answer within {limit_s:g} s; is the plant up? `plant status` tells"
         )
 
-    def close(self) -> None:
-        """Disconnect."""
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close(0)
-                self._socket = None
 
-    def __del__(self) -> None:
-        if getattr(self, "_socket", None) is not None:
-            self.close()
+def _cancel(connection: zmq.Socket[Any], number: bytes) -> None:
+    with contextlib.suppress(zmq.ZMQError):
+        connection.send_multipart([b"cancel", msgpack.packb({"ask": "cancel", "id": number})], zmq.NOBLOCK)
+
+
+def client_name() -> str:
+    """Return how this process calls itself when it asks: name of the script/pid@host."""
+    return f"{Path(sys.argv[0]).stem if sys.argv and sys.argv[0] else 'python'}/{os.getpid()}@{socket.gethostname()}"
 
 
 def _answered(frames: list[bytes], who: str) -> list[bytes]:

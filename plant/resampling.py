@@ -77,6 +77,8 @@ class Grid:
             return times
         days = self._days(int(times.min()), int(times.max()))
         day = days[np.searchsorted(days, times, side="right") - 1]
+        if self._step == _DAY_NS:
+            return day
         return day + (times - day) // self._step * self._step
 
     def between(self, first: int, last: int) -> np.ndarray:
@@ -84,9 +86,11 @@ class Grid:
         if self._at is None:
             return np.arange(first, last + 1, self._step)
         days = self._days(first, last)
-        all_starts = np.concatenate(
-            [np.arange(a, b, self._step) for a, b in zip(days[:-1].tolist(), days[1:].tolist(), strict=True)]
-        )
+        if self._step == _DAY_NS:
+            all_starts = days
+        else:
+            pairs = zip(days[:-1].tolist(), days[1:].tolist(), strict=True)
+            all_starts = np.concatenate([np.arange(a, b, self._step) for a, b in pairs])
         return all_starts[(all_starts >= first) & (all_starts <= last)]
 
     def count(self, first: int, last: int) -> int:
@@ -179,9 +183,11 @@ def _together(partial: list[Columns]) -> Columns:
 
 def _filled(bars: Columns, grid: Grid, budget: Budget | None) -> Columns:
     """Return the bars, grouped by symbol, and those of intervals without rows between them."""
+    if not len(bars["time"]):
+        return bars
     begins = runs(bars["sym"].codes)
     ends = np.append(begins[1:], len(bars["time"])) - 1
-    spans = list(zip(bars["time"][begins].tolist(), bars["time"][ends].tolist(), strict=True)) if len(begins) else []
+    spans = list(zip(bars["time"][begins].tolist(), bars["time"][ends].tolist(), strict=True))
     if budget:
         budget.rows(sum(grid.count(a, b) for a, b in spans))
     before: list[Any] = []
@@ -190,8 +196,6 @@ def _filled(bars: Columns, grid: Grid, budget: Budget | None) -> Columns:
         starts = grid.between(*span)
         time.append(starts)
         before.append(begin + np.searchsorted(bars["time"][begin : end + 1], starts, side="right") - 1)
-    if not time:
-        return bars
     source, times = np.concatenate(before), np.concatenate(time)
     found = {**taken(bars, source), "time": times}
     empty = bars["time"][source] != times

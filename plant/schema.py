@@ -359,6 +359,19 @@ TABLES = (
     """,
     ),
     _table(
+        "queries",
+        """
+    client     text    who asked: name/pid@host, as it told
+    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
+    question   text    its terms, or the SQL, at most 1,000 characters
+    seconds    float   from its arrival to its answer, waiting included
+    rows       int     rows of the answer
+    bytes      int     bytes of the answer
+    state      symbol  ok, error, limit or cancelled; lost: some were not noted
+    detail     text    the error, if there was one
+    """,
+    ),
+    _table(
         "days",
         """
     day        text    the day of the plant, e.g. 2026-11-20
@@ -395,8 +408,8 @@ TABLES = (
     """,
     ),
 )
-"""The plant's own tables. In heartbeats, sym is the process; in rejects the row's sym or ?; in gaps the subscriber; in
-days who said it."""
+"""The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
+subscriber; in days who said it."""
 
 
 def schema_of(extra: Iterable[Table] = ()) -> Schema:

@@ -1,72 +1,33 @@
 """One file of the journal, for reading (docs/journal.md).
 
-The index of a closed segment, `<segment>.index`, lists its blocks, so that nobody walks its records to find one.
+Its index (plant.segment_index) lists its blocks, so that nobody walks its records to find one.
 """
 
 import mmap
 import os
-import struct
 import time
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import msgpack
-import numpy as np
 
+from plant.checksum import crc32
 from plant.errors import JournalError, WireError
 from plant.schema import Table
+from plant.segment_index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.wire import HEADER_BYTES, MAGIC, Header, header_at, records
 
 SEGMENT_MAGIC = b"TPLTJRNL"
 SEGMENT_VERSION = 1
-INDEX_MAGIC = b"TPLTINDX"
-INDEX_VERSION = 1
 PLAIN_SUFFIX = ".journal"
 BLOCK_BYTES = 64 * 1024
 """Granularity of the index: a reader finds its record by walking at most about this much."""
 
-PREFIX = struct.Struct("<8sII")
-"""Magic, length and CRC-32 of what follows: ahead of a segment's header and of an index."""
 
-
-class Block(NamedTuple):
-    """A run of whole records in a segment.
-
-    first_seq   sequence number of the first; 0 for the segment's header
-    start, end  the bytes [start, end) of the plain segment
-    received    when the tickerplant took the first, ns since 1970 UTC
-    crc         CRC-32 of those bytes, -1 if it was not computed
-    at, length  where they stand in a compressed file
-    """
-
-    first_seq: int
-    start: int
-    end: int
-    received: int = 0
-    crc: int = -1
-    at: int = 0
-    length: int = 0
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Bytes [start, end) of a segment that are no records, and what became of them."""
-
-    segment: str
-    start: int
-    end: int
-    reason: str
-    outcome: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.segment}: {self.end - self.start:,} bytes at {self.start:,} are no record "
-            f"({self.reason}); {self.outcome}"
-        )
+class NotIndexed(Exception):
+    """A segment would have to be gone through to find its blocks, which takes seconds."""
 
 
 class Segment:
@@ -77,6 +38,7 @@ class Segment:
         self.blocks: list[Block] | None = None
         self.damage: list[Damage] = []
         self.indexed = False
+        self.hopeless = False  # nobody but its reader will go through it: that failed before
         self.read_at = float("-inf")  # time.monotonic() of the last read
         self.start = 0
         self.header_crc = 0
@@ -108,36 +70,73 @@ class Segment:
             size = self.path.stat().st_size
             return head + file.read(min(PREFIX.unpack(head)[1], size))
 
-    def scan(self) -> Iterator[tuple[Header, int]]:
-        """Yield each good record's envelope and its offset; `blocks` and `damage` are set at the end."""
-        for header, offset, _ in self._walk(copy=False):
+    def scan(self, known: Sequence[Block] = ()) -> Iterator[tuple[Header, int]]:
+        """Yield each good record's envelope and its offset; `blocks` and `damage` are set at the end.
+
+        Records in the `known` blocks, good ones from the segment's beginning on, are passed over.
+        """
+        for header, offset, _ in self._walk(known, copy=False):
             yield header, offset
+
+    def walk(self) -> Iterator[tuple[Header, int]]:
+        """Yield as `scan` does what must be gone through to find the blocks, less what an earlier index has."""
+        begun = self.beginning()
+        return self.scan(begun.blocks if begun else ())
 
     def payloads(self) -> Iterator[tuple[Header, bytes]]:
         """Yield each good record's envelope and payload; `damage` is set at the end."""
-        for header, _, payload in self._walk(copy=True):
+        for header, _, payload in self._walk((), copy=True):
             yield header, payload
 
-    def load(self) -> list[Block]:
-        """Return the blocks: those in memory, those of the index file, or found by going through the segment."""
+    def load(self, walk: bool = True) -> list[Block]:
+        """Return the blocks: those in memory, those of the index file, or found by going through the segment.
+
+        Raises NotIndexed where it is to be gone through, but not to `walk`.
+        """
         blocks = self.blocks  # another thread may let go of them meanwhile
         if blocks is not None:
             return blocks
-        found = _read_index(self)
-        if found is None:
+        found = read_index(self.path, self.header_crc)
+        if found is None or found.size != self.path.stat().st_size:
+            if not walk and not self.hopeless:
+                raise NotIndexed(self.path.name)
             return self._rebuild()
-        self.blocks, self.damage = found
+        self.blocks, self.damage = found.blocks, found.damage
         self.indexed = True
-        return found[0]
+        return found.blocks
 
-    def read(self, seq: int, max_bytes: int, check: bool = False) -> bytes:
+    def save_index(self, blocks: list[Block]) -> None:
+        """Write the index of a closed segment. Raises OSError."""
+        write_index(self.path, self.header_crc, Index(self.path.stat().st_size, blocks, self.damage))
+        self.indexed = True
+
+    def beginning(self) -> Index | None:
+        """Return the index of a beginning of the segment, made while it was open, if every byte is as it was then."""
+        found = read_index(self.path, self.header_crc)
+        if found is None or found.state is None or found.damage or not found.blocks:
+            return None
+        end = self.start
+        for block in found.blocks:
+            if block.start != end or block.crc < 0:
+                return None
+            end = block.end
+        try:
+            with self.path.open("rb") as file:
+                for block in found.blocks:
+                    self._bytes(file, [block], check=False)
+        except WireError:
+            return None
+        return found if end == found.size else None
+
+    def read(self, seq: int, max_bytes: int, check: bool = False, walk: bool = True) -> bytes:
         """Return whole records from the first whose seq is at least `seq`: at least one, at most about `max_bytes`.
 
-        Empty if there is none. Blocks whose checksum is wrong are walked, their good records kept, the rest added to
-        `damage`; `check` verifies every record, also where no checksum of the block is known.
+        Empty if there is none. Raises NotIndexed as `load` does. Blocks whose checksum is wrong are walked, their good
+        records kept, the rest added to `damage`; `check` verifies every record, also where no checksum of the block is
+        known.
         """
         self.read_at = time.monotonic()
-        blocks = self.load()
+        blocks = self.load(walk)
         index = max(bisect_right(blocks, seq, key=lambda b: b.first_seq) - 1, 0)
         with self.path.open("rb") as file:
             while index < len(blocks):
@@ -171,17 +170,17 @@ class Segment:
         with self.path.open("rb") as file:
             return self._bytes(file, [block], check=block.crc < 0)
 
-    def _pieces(self, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
-        """Yield (offset in the segment, where records begin in it, bytes); add what cannot be read to `damage`."""
-        if self.path.stat().st_size <= self.start:
+    def _pieces(self, start: int, damage: list[Damage]) -> Iterator[tuple[int, int, Any]]:
+        """Yield (offset in the segment, where records begin in it, bytes) from `start` on; add damage to `damage`."""
+        if self.path.stat().st_size <= start:
             return
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield 0, self.start, data
+            yield 0, start, data
 
-    def _walk(self, copy: bool) -> Iterator[tuple[Header, int, bytes]]:
-        blocks: list[Block] = []
+    def _walk(self, known: Sequence[Block], copy: bool) -> Iterator[tuple[Header, int, bytes]]:
+        blocks = list(known)
         damage: list[Damage] = []
-        for base, begin, data in self._pieces(damage):
+        for base, begin, data in self._pieces(known[-1].end if known else self.start, damage):
             with memoryview(data) as view:
                 for header, at in records_in(self.path.name, data, view, base, begin, blocks, damage):
                     payload = at + HEADER_BYTES
@@ -192,7 +191,7 @@ class Segment:
         self.blocks, self.damage = blocks, damage
 
     def _rebuild(self) -> list[Block]:
-        for _ in self.scan():
+        for _ in self.walk():
             pass
         return self.blocks or []
 
@@ -222,7 +221,7 @@ def header_in(opening: bytes) -> dict[str, Any] | None:
         return None
     magic, length, crc = PREFIX.unpack_from(opening)
     body = opening[PREFIX.size :]
-    if magic != SEGMENT_MAGIC or len(body) != length or zlib.crc32(body) != crc:
+    if magic != SEGMENT_MAGIC or len(body) != length or crc32(body) != crc:
         return None
     found: dict[str, Any] = msgpack.unpackb(body, strict_map_key=False)
     return found
@@ -231,48 +230,7 @@ def header_in(opening: bytes) -> dict[str, Any] | None:
 def packed_header(fields: dict[str, Any]) -> bytes:
     """Return the bytes of a segment's header."""
     body = msgpack.packb(fields)
-    return PREFIX.pack(SEGMENT_MAGIC, len(body), zlib.crc32(body)) + body
-
-
-def index_path(segment: Path) -> Path:
-    """Return where the index of a segment is."""
-    return segment.with_name(f"{segment.name}.index")
-
-
-def write_index(segment: Segment, blocks: list[Block]) -> None:
-    """Write the index of a closed segment. It can be made again, so it is checksummed, but not synced."""
-    body = msgpack.packb(
-        {
-            "version": INDEX_VERSION,
-            "size": segment.path.stat().st_size,
-            "header_crc": segment.header_crc,
-            "blocks": np.array(blocks, dtype="<i8").tobytes(),
-            "damage": [[d.start, d.end, d.reason] for d in segment.damage if d.outcome == "skipped"],
-        }
-    )
-    partial = segment.path.with_name(f"{segment.path.name}.index.new")
-    partial.write_bytes(PREFIX.pack(INDEX_MAGIC, len(body), zlib.crc32(body)) + body)
-    partial.rename(index_path(segment.path))
-    segment.indexed = True
-
-
-def _read_index(segment: Segment) -> tuple[list[Block], list[Damage]] | None:
-    """Return blocks and damage as the index has them; None if it is missing, damaged, or of another file."""
-    try:
-        content = index_path(segment.path).read_bytes()
-        magic, length, crc = PREFIX.unpack_from(content)
-        body = content[PREFIX.size :]
-        if magic != INDEX_MAGIC or len(body) != length or zlib.crc32(body) != crc:
-            return None
-        fields = msgpack.unpackb(body)
-        state = (INDEX_VERSION, segment.path.stat().st_size, segment.header_crc)
-        if (fields["version"], fields["size"], fields["header_crc"]) != state:
-            return None
-    except (OSError, struct.error):
-        return None
-    table = np.frombuffer(fields["blocks"], "<i8").reshape(-1, len(Block._fields))
-    damage = [Damage(segment.path.name, start, end, reason, "skipped") for start, end, reason in fields["damage"]]
-    return [Block._make(row) for row in table.tolist()], damage
+    return PREFIX.pack(SEGMENT_MAGIC, len(body), crc32(body)) + body
 
 
 def records_in(
@@ -284,7 +242,7 @@ def records_in(
 
     def close(end: int) -> None:
         if first:
-            crc = zlib.crc32(view[begin:end])
+            crc = crc32(view[begin:end])
             blocks.append(Block(first.seq, base + begin, base + end, first.received, crc))
 
     while at < size:
@@ -311,7 +269,7 @@ def _next_record(data: Any, view: memoryview, at: int) -> int:
         try:
             header = header_at(view, at)
             end = at + HEADER_BYTES + header.length
-            if end <= len(view) and zlib.crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
+            if end <= len(view) and crc32(view[at + HEADER_BYTES : end]) == header.payload_crc:
                 return at
         except WireError:
             pass  # these four bytes stood in a payload
@@ -321,7 +279,7 @@ def _next_record(data: Any, view: memoryview, at: int) -> int:
 
 def check_block(block: Block, data: memoryview, every_record: bool) -> None:
     """Raise WireError if the checksum of a block, or of any record in it, is wrong."""
-    if block.crc >= 0 and zlib.crc32(data) != block.crc:
+    if block.crc >= 0 and crc32(data) != block.crc:
         raise WireError(f"the checksum of the block at {block.start:,} is wrong")
     if every_record:
         for _ in records(data):

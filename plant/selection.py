@@ -13,7 +13,7 @@ import numpy as np
 
 from plant.block import Block, Part
 from plant.chunk import Rows
-from plant.columns import ranges
+from plant.columns import joined_texts, ranges
 from plant.revisions import Marks
 from plant.schema import META_COLUMNS
 
@@ -48,7 +48,8 @@ class Wanted:
             rows = kept(rows, self.marks.in_force(part.base, part.arrival(rows), self.stop))
         for name, passes in self.tests:
             if length(rows):
-                rows = kept(rows, passes(value_of(part, name, rows)))
+                value = value_of(part, name, rows)
+                rows = kept(rows, passes(joined_texts([value]) if isinstance(value, tuple) else value))
         return rows
 
     def in_reach(self, parts: Iterable[Part]) -> list[Part]:
@@ -121,7 +122,7 @@ def kept(rows: Rows, which: np.ndarray) -> Rows:
 
 
 def value_of(part: Part, name: str, rows: Rows) -> Any:
-    """Return a column at some rows, also seq and received; symbols as codes."""
+    """Return a column at some rows, also seq and received; symbols as codes, texts as a pair for `joined_texts`."""
     if name in META_COLUMNS:
         span = part.span
         return part.batches.of(name, part.arrival(rows), span)
@@ -152,7 +153,7 @@ def by_arrival(part: Part, rows: Rows) -> Rows:
     places = part.arrival(rows)
     positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
     if 8 * len(places) < part.span:
-        return positions[np.argsort(places)]
+        return positions[np.argsort(places, kind="stable")]  # few runs in order: one for each symbol
     slots = np.full(part.span, -1, dtype=np.int32)
     slots[places] = positions
     return slots[slots >= 0]

@@ -1,26 +1,48 @@
 """Serve questions on a ROUTER socket, each in one of a few threads, while the process goes on appending.
 
-One thread owns the socket. It takes a question when a worker is free, so that what nobody works on waits at its
-client's; the workers hand their answers back over an inproc socket. A slow question holds up one worker only.
+One thread owns the socket. It takes every request at once, so that a cancel is seen; questions wait their turn
+(plant.waiting), workers answer them, and answers leave at the pace of their readers (plant.delivery). So a slow
+question holds up one worker, and a client that does not read holds up itself.
 """
 
+import contextlib
 import itertools
+import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgpack
-import pyarrow as pa
 import structlog
 import zmq
 
 from plant import query, request, sockets
-from plant.answers import Answerer
-from plant.memory import MemoryTable
+from plant.answers import Answerer, Source
+from plant.delivery import Delivery, Message
+from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
+from plant.frames import from_ipc, to_ipc
+from plant.limits import MEBIBYTE, Limits
+from plant.usage import Usage
+from plant.waiting import WAITING, Asked, Waiting
+
+__all__ = ["PART_BYTES", "WORKERS", "QueryServer", "from_ipc", "to_ipc"]
 
 WORKERS = 4
 """Questions under way at once."""
+
+PART_BYTES = MEBIBYTE
+"""A client that takes answers in parts gets none larger."""
+
+UNREAD_BYTES = 64 * MEBIBYTE
+"""A client that left so much unread is not answered further until it reads on."""
+
+MAX_REQUEST_BYTES = 16 * MEBIBYTE
+"""A client that sends a larger frame is disconnected."""
+
+TURN = 100
+"""Requests taken before answers are sent on."""
 
 log = structlog.get_logger()
 
@@ -28,69 +50,169 @@ _numbers = itertools.count()
 
 
 class QueryServer:
-    """Answers about `tables`, at `address`; `status` adds what the process says of itself to the answer to "status"."""
+    """Answers about `tables`, at `address`; `status` returns what the process says of itself when it is asked.
 
-    def __init__(self, address: str, tables: Mapping[str, MemoryTable], status: Callable[[], dict[str, Any]]) -> None:
-        self._answerer = Answerer(tables)
+    limits       what one question may cost
+    held_bytes   of answers that their clients have not read, all together
+    usage        is told of every question
+    """
+
+    def __init__(
+        self,
+        address: str,
+        tables: Mapping[str, Source] | Answerer,
+        status: Callable[[], dict[str, Any]],
+        *,
+        limits: Limits | None = None,
+        held_bytes: int = 2048 * MEBIBYTE,
+        usage: Usage | None = None,
+    ) -> None:
+        self._answerer = tables if isinstance(tables, Answerer) else Answerer(tables)
         self._status = status
+        self._limits = limits or Limits()
+        self._usage = usage
         context = sockets.context()
-        self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, SNDHWM=100, ROUTER_MANDATORY=1)
-        done = f"inproc://answers-{next(_numbers)}"
-        self._answers, _ = sockets.bind(context, zmq.PULL, done)
-        self._done = sockets.connect(context, zmq.PUSH, done)
-        self._done_lock = threading.Lock()
+        options = {"SNDHWM": 100, "ROUTER_MANDATORY": 1, "MAXMSGSIZE": MAX_REQUEST_BYTES}
+        self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, **options)
+        woken = f"inproc://answers-{next(_numbers)}"
+        self._woken, _ = sockets.bind(context, zmq.PULL, woken)
+        self._wake = sockets.connect(context, zmq.PUSH, woken)
+        self._wake_lock = threading.Lock()
+        self._answered: deque[tuple[Asked, list[Message]]] = deque()
+        self._waiting = Waiting(WORKERS)
+        self._delivery = Delivery(self._hand_over, held_bytes)
         self._workers = ThreadPoolExecutor(WORKERS, "query")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="queries", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the questions under way, unheard, and close the sockets."""
+        """Stop the questions under way, and close the sockets."""
         self._stopping.set()
         self._thread.join()
+        for asked in self._waiting.under_way:
+            asked.budget.cancel()
         self._workers.shutdown()
-        for socket in (self._socket, self._answers, self._done):
+        for socket in (self._socket, self._woken, self._wake):
             socket.close(0)
 
     def _serve(self) -> None:
-        asked, answered, busy = zmq.Poller(), zmq.Poller(), 0
-        asked.register(self._socket, zmq.POLLIN)
-        for poller in (asked, answered):
-            poller.register(self._answers, zmq.POLLIN)
+        poller = zmq.Poller()
+        for socket in (self._socket, self._woken):
+            poller.register(socket, zmq.POLLIN)
         while not self._stopping.is_set():
-            ready = dict((asked if busy < WORKERS else answered).poll(200))
-            if self._answers in ready:
-                busy -= 1
-                self._send(self._answers.recv_multipart(copy=False))
+            pause_s = self._delivery.flush()
+            ready = dict(poller.poll(200 if pause_s is None else int(pause_s * 1000)))
+            if self._woken in ready:
+                self._woken.recv()
+            while self._answered:
+                asked, messages = self._answered.popleft()
+                self._waiting.ended(asked)
+                if not asked.budget.cancelled or len(messages) == 1:
+                    self._deliver(messages)
             if self._socket in ready:
-                busy += 1
-                self._workers.submit(self._work, self._socket.recv_multipart())
+                self._receive()
+            while self._delivery.gone:
+                for asked in self._waiting.cancel(self._delivery.gone.pop()):
+                    self._note(asked, error=Cancelled("its client is gone"))
+            while asked_next := self._waiting.begin(self._may_ask):
+                self._workers.submit(self._work, asked_next)
 
-    def _work(self, frames: list[bytes]) -> None:
-        answer = request.answer(frames, self._handle)
-        with self._done_lock:
-            self._done.send_multipart(answer, copy=False)
+    def _receive(self) -> None:
+        for _ in range(TURN):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                self._take(*request.read(frames))
+            except request.BadRequest as error:
+                self._deliver([request.refusal(error.envelope, QueryError(str(error)))])
 
-    def _send(self, frames: list[zmq.Frame]) -> None:
+    def _take(self, envelope: list[bytes], fields: dict[str, Any]) -> None:
+        if fields["ask"] == "cancel":
+            self._deliver([request.answered(envelope, fields, lambda fields: self._cancel(envelope[0], fields))])
+            return
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError as error:  # it asked and does not read, or is gone
-            log.warning("answer dropped", reason=str(error))
+            asked = self._asked(envelope, fields)
+            if not self._waiting.add(asked):
+                raise QueryLimit(f"{WAITING} questions of this client wait already; read their answers first")
+        except PlantError as error:
+            if self._may_ask(envelope[0]):
+                self._deliver([request.refusal(envelope, error)])
+            else:
+                log.warning("question dropped", reason="its client reads no answers")
 
-    def _handle(self, fields: dict[str, Any]) -> list[Any]:
-        if fields["ask"] == "status":
+    def _asked(self, envelope: list[bytes], fields: dict[str, Any]) -> Asked:
+        """Return a question with what goes with it: client, timeout_s, parts."""
+        client, timeout_s, parts = fields.pop("client", ""), fields.pop("timeout_s", None), fields.pop("parts", False)
+        if type(client) is not str or type(parts) is not bool:
+            raise QueryError("client must be a string and parts true or false; see docs/wire.md")
+        if timeout_s is not None and not (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf):
+            raise QueryError(f"timeout_s must be a positive number of seconds, found {timeout_s!r}")
+        return Asked(envelope, fields, self._limits.budget(timeout_s), client, parts)
+
+    def _cancel(self, peer: bytes, fields: dict[str, Any]) -> list[Any]:
+        number = fields.get("id")
+        if type(number) is not bytes:
+            raise QueryError(f"cancel: id must be the request id of a question, in bytes; found {number!r}")
+        for asked in self._waiting.cancel(peer, number):
+            error = Cancelled("cancelled by its asker before it was begun")
+            self._note(asked, error=error)
+            self._deliver([request.refusal(asked.envelope, error)])
+        self._delivery.drop(peer, number)
+        return [msgpack.packb({})]
+
+    def _may_ask(self, peer: bytes) -> bool:
+        return self._delivery.unread(peer) < UNREAD_BYTES
+
+    def _work(self, asked: Asked) -> None:
+        answer = request.answered(asked.envelope, asked.fields, lambda fields: self._answer(asked))
+        self._answered.append((asked, _in_parts(answer) if asked.parts else [answer]))
+        with self._wake_lock, contextlib.suppress(zmq.Again):
+            self._wake.send(b"", zmq.NOBLOCK)  # a full queue wakes as well
+
+    def _answer(self, asked: Asked) -> list[Any]:
+        if asked.fields["ask"] == "status":
             return [msgpack.packb(self._status())]
-        return [to_ipc(self._answerer.answer(query.question_of(fields)))]
+        rows, size = 0, 0
+        failed: Exception | None = None
+        try:
+            asked.budget.check()
+            table = self._answerer.answer(query.question_of(asked.fields), asked.budget)
+            answer = to_ipc(table, asked.budget)
+            rows, size = table.num_rows, answer.size
+            return [answer]
+        except Exception as error:
+            failed = error
+            raise
+        finally:
+            self._note(asked, rows, size, failed)
+
+    def _note(self, asked: Asked, rows: int = 0, size: int = 0, error: Exception | None = None) -> None:
+        if self._usage is not None:
+            self._usage.note(asked, rows, size, error)
+
+    def _deliver(self, messages: list[Message]) -> None:
+        lost = self._delivery.put(messages)
+        for envelope in {tuple(m[:-2]): None for m in lost}:
+            log.warning("answer dropped", reason="its client does not read, and too much waits")
+            error = QueryLimit("the answer was not read, and dropped to make room; ask for less at once")
+            self._delivery.put([request.refusal(list(envelope), error)])
+
+    def _hand_over(self, message: Message) -> Any:
+        *head, body = message
+        if len(body) < zmq.COPY_THRESHOLD:
+            return self._socket.send_multipart(message, zmq.NOBLOCK)
+        self._socket.send_multipart(head, zmq.NOBLOCK | zmq.SNDMORE)
+        return self._socket.send(body, zmq.NOBLOCK, copy=False, track=True)
 
 
-def to_ipc(table: pa.Table) -> pa.Buffer:
-    """Return a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def from_ipc(frame: Any) -> pa.Table:
-    """Return the table of an Arrow IPC stream, on the bytes it came in."""
-    return pa.ipc.open_stream(frame).read_all()
+def _in_parts(answer: Message) -> list[Message]:
+    """Return an answer as messages with at most PART_BYTES each, all but the last one with "more" in place of "ok"."""
+    *envelope, status, body = answer
+    if status != b"ok" or len(body) <= PART_BYTES:
+        return [answer]
+    whole = memoryview(body)
+    parts = [whole[start : start + PART_BYTES] for start in range(0, len(whole), PART_BYTES)]
+    return [*([*envelope, b"more", part] for part in parts[:-1]), [*envelope, b"ok", parts[-1]]]

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from plant.days import Days
 from plant.errors import SchemaError, SettingsError
+from plant.limits import MEBIBYTE, Limits
 from plant.schema import Schema, Table, schema_of
 
 PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "end-of-day"))
@@ -76,7 +77,20 @@ class UpstreamSettings(_Section):
     ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
 
 
-class RdbSettings(_Section):
+class _Answering(_Section):
+    query_seconds: float = Field(30.0, gt=0, description="a question may take so long")
+    query_rows: int = Field(20_000_000, gt=0, description="rows of an answer at most")
+    query_mb: int = Field(1024, gt=0, description="its size at most, MiB")
+    unread_mb: int = Field(2048, ge=64, description="answers that clients have not read yet, all together, MiB")
+    log_queries: bool = Field(True, description="whether every question becomes a row of the table queries")
+
+    @property
+    def limits(self) -> Limits:
+        """What one question may cost."""
+        return Limits(self.query_seconds, self.query_rows, self.query_mb * MEBIBYTE)
+
+
+class RdbSettings(_Answering):
     """[rdb]"""
 
     port: Port = 5006
@@ -84,7 +98,7 @@ class RdbSettings(_Section):
     keep_hours: float = Field(0.0, ge=0, description="and of those taken longer ago; 0: all since the end of day stay")
 
 
-class ProcessorSettings(_Section):
+class ProcessorSettings(_Answering):
     """[processor]"""
 
     port: Port = 5011
@@ -92,7 +106,7 @@ class ProcessorSettings(_Section):
     min_bars: int = Field(5, ge=1, description="bars a symbol needs before it is computed")
 
 
-class HdbSettings(_Section):
+class HdbSettings(_Answering):
     """[hdb]"""
 
     port: Port = 5007

@@ -10,7 +10,7 @@ import pyarrow as pa
 from plant.batch import Columns, Symbols, arrow_column
 from plant.block import Block, Part
 from plant.chunk import Rows
-from plant.columns import grouped, in_order, joined, taken
+from plant.columns import grouped, in_order, joined, joined_texts, taken
 from plant.latest import latest
 from plant.limits import Budget
 from plant.revisions import Marks
@@ -49,13 +49,16 @@ class Snapshot:
         """Return the rows in order of time, then arrival; those of one symbol without a look at others."""
         wanted = self._wanted(terms)
         pieces = self._pieces(wanted, terms)
-        if wanted.codes is None or len(wanted.codes) > 1:
+        one = terms.sym is not None and len(terms.sym) == 1
+        if not one:
             pieces = [(part, by_arrival(part, rows)) for part, rows in pieces]
         if terms.budget:
             count = sum(length(rows) for _, rows in pieces)
             most = terms.last if terms.last is not None else terms.first
             terms.budget.rows(count if most is None else min(count, most))
-        found = self._gathered(pieces, (*columns, "time"))
+        found = self._gathered(pieces, ("time", *(n for n in columns if n != "sym" or not one)))
+        if one and "sym" in columns:
+            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(len(found["time"]), dtype=np.int32))
         order = in_order(found["time"])
         if order is not None:
             found = taken(found, order)
@@ -81,7 +84,7 @@ class Snapshot:
                 rows = places[grouped(part.columns["sym"][places], part.columns["time"][places])]
             if terms.budget:
                 terms.budget.check()
-            yield {name: self._value(part, name, rows) for name in columns}
+            yield {name: self._joined(name, [value_of(part, name, rows)]) for name in columns}
 
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the newest row of each symbol (by time, then arrival), ordered by the symbols' names."""
@@ -130,7 +133,8 @@ class Snapshot:
         """Return a column as Arrow has it; symbols as codes."""
         if isinstance(part, Block) and name in part.columns and length(rows) == len(part):
             return part.arrow(name)
-        return arrow_column(value_of(part, name, rows), name in ("time", "received"))
+        value = value_of(part, name, rows)
+        return arrow_column(joined_texts([value]) if isinstance(value, tuple) else value, name in ("time", "received"))
 
     def _wanted(self, terms: Terms) -> Wanted:
         check_where(self.declaration, terms.where)
@@ -181,12 +185,13 @@ class Snapshot:
         if budget:
             budget.rows(sum(length(rows) for _, rows in pieces))
         pieces = pieces or [(self.parts_held[-1], slice(0, 0))]
-        found: Columns = {}
-        for name in dict.fromkeys(names):
-            whole = joined([value_of(part, name, rows) for part, rows in pieces])
-            found[name] = Symbols(self.names[name].names, whole) if name in self.names else whole
-        return found
+        return {
+            name: self._joined(name, [value_of(p, name, rows) for p, rows in pieces]) for name in dict.fromkeys(names)
+        }
 
-    def _value(self, part: Part, name: str, rows: Rows) -> Any:
-        value = value_of(part, name, rows)
-        return Symbols(self.names[name].names, value) if name in self.names else value
+    def _joined(self, name: str, values: list[Any]) -> Any:
+        """Return what `value_of` gives of one or more pieces as a column."""
+        if isinstance(values[0], tuple):
+            return joined_texts(values)
+        whole = joined(values)
+        return Symbols(self.names[name].names, whole) if name in self.names else whole

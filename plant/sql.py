@@ -63,11 +63,11 @@ class SqlEngine:
                 reader = connection.sql(statements[0]).to_arrow_reader(100_000)
                 batches, rows, size = [], 0, 0
                 for found in reader:
+                    budget.check()
                     batches.append(found)
                     rows += found.num_rows
                     size += found.nbytes
-                    if rows > budget.limits.max_rows:
-                        raise QueryLimit(f"sql: more than {budget.limits.max_rows:,} rows; add a LIMIT or aggregate")
+                    budget.rows(rows)
                     budget.bytes(size)
             return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
         except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:

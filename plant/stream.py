@@ -14,11 +14,11 @@ sees every seq, so it notices at once, and hands on in the order of the journal.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from plant import wire
 from plant.batch import Batch
-from plant.errors import JournalError, WireError
+from plant.errors import JournalDiverged, WireError
 from plant.schema import Schema, Table
 
 HELD_BYTES = 64 * 2**20
@@ -40,6 +40,19 @@ class Gap:
     detail: str
 
 
+class Mark(NamedTuple):
+    """Where a stream stands, to go on from in another process: plain numbers, to be saved.
+
+    complete    seq up to which no record of its tables is missing; the new stream begins behind it
+    seq         of the newest record it knows, 0 if none: the journal must still hold that one
+    checksum    header_crc of that record's envelope, which covers its payload's checksum, too
+    """
+
+    complete: int
+    seq: int = 0
+    checksum: int = 0
+
+
 Decode = Callable[[Table, wire.Header, bytes, int], Any]
 """Makes what is handed on from a record: its table, its envelope, the message it is in, where its payload starts."""
 
@@ -53,31 +66,41 @@ class Stream:
     """Follow some tables from a position in the journal.
 
     tables      the declarations to decode with; records of other tables pass unseen
-    cursor      seq of the last record already known: 0 for everything, None for only what comes from now on
+    cursor      seq of the last record already known: 0 for everything, None for only what comes from now on; or the
+                `mark` of an earlier stream of these tables, and JournalDiverged tells if the journal is not the same
     decode      what is handed on for each record; a Batch, unless it is to be passed on as it is
-
-    One that wants to go on in another process starts there from `complete`, not from `cursor`.
     """
 
-    def __init__(self, schema: Schema, tables: Iterable[str], cursor: int | None, decode: Decode = decoded) -> None:
+    def __init__(
+        self, schema: Schema, tables: Iterable[str], cursor: int | Mark | None, decode: Decode = decoded
+    ) -> None:
         self._decode = decode
         self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
         self.names = {t.name for t in self.by_id.values()}
         self._whole = self.names == set(schema)
-        self.cursor = cursor
-        self.complete = cursor or 0
+        self._begun = cursor if isinstance(cursor, Mark) else Mark(cursor or 0)
+        self.cursor = max(cursor.complete, cursor.seq) if isinstance(cursor, Mark) else cursor
+        self.complete = self._begun.complete
         self.catching_up = True
         self.plant_seq = 0
         self.checking = False  # the journal gave a damaged record: it is asked to check them
         self._epoch = 0
         self._newest: wire.Header | None = None  # the record at the cursor
-        self._doubtful = False  # whether the journal of the present epoch has it is not known yet
+        self._doubtful = bool(self._begun.seq)  # whether the journal of the present epoch has it is not known yet
         self.gaps: list[Gap] = []
         self._last: dict[str, int] = {}
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._open: list[Gap] = []
         self._lost: list[Gap] = []
+
+    @property
+    def mark(self) -> Mark:
+        """Where another process goes on, once this one has caught up; what is beyond `complete` comes again there."""
+        newest = self._newest
+        if newest is None:
+            return self._begun._replace(complete=self.complete)
+        return Mark(self.complete, newest.seq, newest.header_crc)
 
     def progress(self) -> dict[str, int]:
         """Return the last table sequence number handed on of each table."""
@@ -92,8 +115,8 @@ class Stream:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
-        if self._doubtful and self._newest is not None:
-            return self._newest.seq
+        if self._doubtful and (known := self.mark.seq):
+            return known
         return 2**62 if self.cursor is None else self.complete + 1
 
     def live(self, message: bytes) -> list[Any]:
@@ -144,31 +167,22 @@ class Stream:
 
         `first_seq` is where the journal begins by then. When the chunk ends where the plant stands, the stream turns
         live. What the journal skips is lost, which is reported, once; except what was removed before a stream that
-        starts from the beginning. Raises JournalError if the journal ends before what was published, or has other
+        starts from the beginning. Raises JournalDiverged if the journal ends before what was published, or has other
         records in its place.
         """
         found: list[Any] = []
         if epoch and self._restarted(epoch):
             return found  # it answers what an earlier tickerplant was asked: `wants` is another now
         if self.cursor is not None and seq < self.cursor:
-            raise JournalError(
+            raise JournalDiverged(
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
                 "(a power cut before an fsync?); start again from the journal"
             )
-        if self._doubtful and self._newest is not None:
-            try:
-                first = next(wire.records(chunk), (None, 0))[0]
-            except WireError:
-                first = None
-            if first != self._newest:
-                raise JournalError(
-                    f"the journal has no longer what was published as {self._newest.seq}: it lost its tail before the "
-                    "tickerplant restarted (a power cut before an fsync?); start again from the journal"
-                )
+        if self._doubtful:
+            go_on = not self.mark.seq or self._found_again(chunk, first_seq)
             self._doubtful = False
-            if self.complete < self._newest.seq - 1:
+            if not go_on:
                 return found  # the journal is the one we know; now from where something is missing
-        self._doubtful = False
         if self.cursor == 0 and not self._last:
             if first_seq > 1:
                 self.complete = min(first_seq - 1, seq)
@@ -216,6 +230,26 @@ class Stream:
         if before in (0, epoch):
             return False
         self.catching_up = self._doubtful = True
+        return True
+
+    def _found_again(self, chunk: bytes, first_seq: int) -> bool:
+        """Compare the record that we know with the journal's; return whether the records behind it are wanted now."""
+        known = self.mark
+        if first_seq > known.seq:
+            return False  # it was removed from the journal since
+        try:
+            first = next(wire.records(chunk), (None, 0))[0]
+        except WireError:
+            first = None
+        if first is None or (first.seq, first.header_crc) != (known.seq, known.checksum):
+            raise JournalDiverged(
+                f"the journal has no longer what was published as {known.seq}: it lost its tail "
+                "(a power cut before an fsync?) or is another one; start again from the journal"
+            )
+        if known.complete not in (known.seq - 1, known.seq):
+            return False
+        if known.complete == known.seq and (table := self.by_id.get(first.schema_id)) is not None:
+            self._last.setdefault(table.name, first.table_seq)
         return True
 
     def _turn_live(self, found: list[Any]) -> None:

@@ -17,7 +17,7 @@ from plant.batch import Batch, Symbols
 from plant.errors import Unavailable, from_wire
 from plant.merge import Merge, raw
 from plant.schema import Schema
-from plant.stream import Decode, Stream, decoded
+from plant.stream import Decode, Mark, Stream, decoded
 
 ASK_AGAIN_S = 2.0
 """Pause before asking the journal again if it did not answer."""
@@ -42,7 +42,8 @@ class Subscriber:
 
     publish, journal   addresses of the tickerplant's sockets
     tables             names
-    cursor             seq of the last record already known: 0 for the whole journal, None for only what comes now
+    cursor             seq of the last record already known: 0 for the whole journal, None for only what comes now; or
+                       the `stream.mark` that an earlier subscriber to these tables saved
     keep               turns a batch into what is handed on, or None to pass over it
     conflate           hand on only the newest row of each key (of each symbol, in a table without a key) of what came
                        since the last poll: for a screen that need not see every step
@@ -58,7 +59,7 @@ class Subscriber:
         publish: str,
         journal: str,
         *,
-        cursor: int | None = 0,
+        cursor: int | Mark | None = 0,
         keep: Wanted | None = None,
         conflate: bool = False,
         name: str = "",

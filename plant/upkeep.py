@@ -1,15 +1,20 @@
-"""What is done to closed segments of a journal beside the capture: index them, compress them, let old ones go."""
+"""What is done to a journal beside the capture: index its segments, compress closed ones, let old ones go.
+
+All of it in one thread of the tickerplant's process. Reading, zstd, CRC-32 and fsync let go of Python's lock, and none
+of the journal's locks is held meanwhile, so that capture goes on; after each piece of work the thread rests.
+"""
 
 import os
 import threading
 import time
-import zlib
 from collections.abc import Callable
 
+from plant.checksum import crc32
 from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame, segment_at
 from plant.errors import JournalError, WireError
 from plant.journal import Journal, sync_folder
-from plant.segment import PLAIN_SUFFIX, Block, Segment, write_index
+from plant.segment import PLAIN_SUFFIX, NotIndexed, Segment
+from plant.segment_index import Block
 
 ROUND_S = 1.0
 """Pause between looks at the journal."""
@@ -19,6 +24,9 @@ RETRY_S = 60.0
 
 RESTS = 3
 """Rest for each time of work."""
+
+WALK_RECORDS = 1000
+"""Records of a segment without an index that are gone through at once, about two milliseconds."""
 
 READING_S = 60.0
 """A segment that was read this lately is not removed, nor are those after it."""
@@ -66,6 +74,7 @@ class Upkeep:
 
     def round(self, now_ns: int | None = None) -> None:
         """Do all there is to do now. Raises JournalError or OSError; the next round tries again."""
+        self._first_things()
         for segment in self.journal.segments[:-1]:
             if self._stopping.is_set():
                 return
@@ -93,15 +102,17 @@ class Upkeep:
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        pause_s = ROUND_S
-        while not self._stopping.wait(pause_s):
+        retry_at = 0.0
+        while not self._stopping.wait(ROUND_S):
             try:
-                self.round()
-                pause_s = ROUND_S
+                self._first_things()
+                if time.monotonic() >= retry_at:
+                    self.round()
+                    retry_at = 0.0
             except (JournalError, OSError) as error:
-                if pause_s == ROUND_S:
+                if not retry_at:
                     self._report(f"closed segments stay as they are for now: {error}")
-                pause_s = RETRY_S
+                retry_at = time.monotonic() + RETRY_S
 
     def _settle(self, segment: Segment) -> None:
         """Index a closed segment, and compress it unless it is damaged: its good records can still be saved then."""
@@ -120,22 +131,65 @@ class Upkeep:
             self._settled.add(made.path.name)
         self._settled.add(segment.path.name)
 
-    def _index(self, segment: Segment) -> None:
-        """Write the index of a segment; blocks that only the writer has noted are verified, and get a checksum."""
-        blocks = []
+    def _first_things(self) -> None:
+        """Do what should not wait for a compression: what a reader waits for, and the index of the open segment."""
+        if (wanted := self.journal.unindexed) is not None:
+            try:
+                self._walk(wanted)
+            except (JournalError, OSError):
+                wanted.hopeless = True  # its reader meets the error
+                raise
+            finally:
+                self.journal.unindexed = None
+        if (beginning := self.journal.beginning) is not None:
+            self.journal.beginning = None
+            try:
+                if self._summed(beginning.segment, beginning.segment.load(), beginning.blocks - 1):
+                    last = beginning.last
+                    crc = crc32(beginning.segment.bytes_of(last))
+                    self.journal.index_beginning(beginning._replace(last=last._replace(crc=crc)))
+            except WireError as error:
+                self._report(f"{beginning.segment.path.name} is damaged while it is written: {error}")
+
+    def _walk(self, segment: Segment) -> None:
+        """Go through a segment that has no index yet."""
         try:
-            for block in segment.load():
-                if block.crc < 0:
-                    began = time.monotonic()
-                    block = block._replace(crc=zlib.crc32(segment.bytes_of(block)))
-                    if self._rest(began):
+            segment.load(walk=False)
+        except NotIndexed:
+            began = time.monotonic()
+            for count, _ in enumerate(segment.walk(), 1):
+                if count % WALK_RECORDS == 0:
+                    if self._rest(began, 1):
                         return
-                blocks.append(block)
+                    began = time.monotonic()
+
+    def _summed(self, segment: Segment, blocks: list[Block], count: int) -> bool:
+        """Verify the first `count` blocks where only the writer has noted them, and note their checksums.
+
+        False if we are to stop. Raises WireError for a block that is not what was written.
+        """
+        for i in range(count):
+            if (block := blocks[i]).crc < 0:
+                began = time.monotonic()
+                blocks[i] = block._replace(crc=crc32(segment.bytes_of(block)))
+                if self._rest(began):
+                    return False
+        return True
+
+    def _index(self, segment: Segment) -> None:
+        """Write the index of a closed segment."""
+        self._walk(segment)
+        if self._stopping.is_set():
+            return
+        blocks = segment.load()
+        try:
+            if not self._summed(segment, blocks, len(blocks)):
+                return
         except WireError as error:  # it was good when it was written
             self._damaged(segment, error)
             return
         if not segment.indexed:
-            write_index(segment, blocks)
+            segment.save_index(blocks)
             segment.blocks = None  # read from the index when wanted
 
     def _compressed(self, segment: Segment) -> Segment | None:
@@ -147,6 +201,7 @@ class Upkeep:
                 opening = segment.opening()
                 file.write(frame(Block(0, 0, len(opening)), opening))
                 for block in segment.load():
+                    self._first_things()
                     began = time.monotonic()
                     file.write(frame(block, segment.bytes_of(block)))
                     if self._rest(began):
@@ -161,7 +216,7 @@ class Upkeep:
             partial.unlink(missing_ok=True)
         sync_folder(path.parent)
         found = segment_at(path)
-        write_index(found, found.load())
+        found.save_index(found.load())
         found.blocks, found.read_at = None, segment.read_at
         return found
 
@@ -170,8 +225,8 @@ class Upkeep:
         self._report(f"{segment.path.name} is damaged: {error}; `plant journal verify` tells what is lost")
         for _ in segment.scan():
             pass
-        write_index(segment, segment.load())
+        segment.save_index(segment.load())
 
-    def _rest(self, began: float) -> bool:
+    def _rest(self, began: float, times: int = RESTS) -> bool:
         """Rest for several times what the work since `began` took: capture goes first. Return whether to stop."""
-        return self._stopping.wait(min(RESTS * (time.monotonic() - began), 0.1))
+        return self._stopping.wait(min(times * (time.monotonic() - began), 0.1))

@@ -27,7 +27,6 @@ of UTF-8].
 
 import hashlib
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -35,6 +34,7 @@ import msgpack
 import numpy as np
 
 from plant.batch import Batch, Columns, Symbols, Texts
+from plant.checksum import crc32
 from plant.errors import WireError
 from plant.schema import FIXED_DTYPES, Column, Table
 
@@ -49,8 +49,9 @@ _HEADER = struct.Struct("<4sBBHIIQQqQQIIII")
 _STAMP = struct.Struct("<QQq")
 _U64 = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
-_crc32 = zlib.crc32
 _frombuffer = np.frombuffer
+_packb = msgpack.packb
+_PAIR = b"\x92"
 _INT32 = np.dtype("<i4")
 _DTYPES = {kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()}
 
@@ -82,10 +83,10 @@ def source_id_of(name: str) -> int:
 
 def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flags: int = 0) -> bytearray:
     """Return the record of these columns, with seq, table_seq and received still 0 (`stamp` fills them in)."""
-    payload = encode_payload(table, columns)
-    if len(payload) > MAX_PAYLOAD:
-        raise WireError(f"{table.name}: a batch of {len(payload):,} bytes, at most {MAX_PAYLOAD:,} go in one; split it")
-    record = bytearray(HEADER_BYTES + len(payload))
+    record = bytearray().join((bytes(HEADER_BYTES), *_payload_parts(table, columns)))
+    length = len(record) - HEADER_BYTES
+    if length > MAX_PAYLOAD:
+        raise WireError(f"{table.name}: a batch of {length:,} bytes, at most {MAX_PAYLOAD:,} go in one; split it")
     _HEADER.pack_into(
         record,
         0,
@@ -100,12 +101,11 @@ def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flag
         0,
         source_id,
         source_seq,
-        len(payload),
-        _crc32(payload),
+        length,
+        crc32(memoryview(record)[HEADER_BYTES:]),
         0,
         0,
     )
-    record[HEADER_BYTES:] = payload
     _seal(record, 0)
     return record
 
@@ -123,7 +123,7 @@ def number(record: bytearray, source_seq: int) -> None:
 
 
 def _seal(record: bytearray, at: int) -> None:
-    _CRC.pack_into(record, at + 68, _crc32(memoryview(record)[at : at + 68]))
+    _CRC.pack_into(record, at + 68, crc32(memoryview(record)[at : at + 68]))
 
 
 def header_at(buffer: Any, at: int) -> Header:
@@ -133,7 +133,7 @@ def header_at(buffer: Any, at: int) -> Header:
     header = Header._make(_HEADER.unpack_from(buffer, at))
     if header.magic != MAGIC:
         raise WireError(f"byte {at}: expected the magic {MAGIC!r}, found {header.magic!r}")
-    if header.header_crc != _crc32(memoryview(buffer)[at : at + 68]):
+    if header.header_crc != crc32(memoryview(buffer)[at : at + 68]):
         raise WireError(f"byte {at}: the envelope's checksum is wrong")
     if header.version != VERSION:
         raise WireError(f"byte {at}: expected wire version {VERSION}, found {header.version}; update the older side")
@@ -161,9 +161,9 @@ def records(buffer: Any, at: int = 0) -> Iterator[tuple[Header, int]]:
             magic != MAGIC
             or version != VERSION
             or length > MAX_PAYLOAD
-            or header_crc != _crc32(view[at : at + 68])
+            or header_crc != crc32(view[at : at + 68])
             or stop > end
-            or payload_crc != _crc32(view[start:stop])
+            or payload_crc != crc32(view[start:stop])
         ):
             raise _wrong(view, at)
         yield new(Header, fields), start
@@ -184,16 +184,34 @@ def _wrong(view: memoryview, at: int) -> WireError:
 
 def encode_payload(table: Table, columns: Columns) -> bytes:
     """Return the msgpack array of the module's docstring."""
-    items: list[Any] = []
+    return b"".join(_payload_parts(table, columns))
+
+
+def _payload_parts(table: Table, columns: Columns) -> list[Any]:
+    """Return the payload in pieces, so that joining them is the only copy of the numbers."""
+    parts: list[Any] = [_array_head(len(table.columns))]
     for column in table.wire_order:
         value = columns[column.name]
         if column.fixed:
-            items.append(value.tobytes())
+            parts += _bin(value, _DTYPES[column.kind])
         elif column.kind == "symbol":
-            items.append((value.names, value.codes.tobytes()))
+            parts += (_PAIR, _packb(value.names), *_bin(value.codes, _INT32))
         else:
-            items.append((np.diff(value.offsets).astype("<i4").tobytes(), bytes(value.data)))
-    return msgpack.packb(items)
+            parts += (_PAIR, *_bin(np.diff(value.offsets), _INT32), _packb(bytes(value.data)))
+    return parts
+
+
+def _array_head(count: int) -> bytes:
+    return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+
+def _bin(array: np.ndarray, dtype: np.dtype[Any]) -> tuple[bytes, Any]:
+    """Return msgpack's bin of an array: its opening and its bytes."""
+    data = np.ascontiguousarray(array, dtype=dtype).data.cast("B") if len(array) else b""
+    size = len(data)
+    if size < 2**8:
+        return bytes((0xC4, size)), data
+    return (b"\xc5" + size.to_bytes(2, "big") if size < 2**16 else b"\xc6" + size.to_bytes(4, "big")), data
 
 
 def decode_payload(table: Table, payload: Any, rows: int, checked: bool = True) -> Columns:

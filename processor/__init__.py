@@ -16,3 +16,10 @@ def connect(address: str | None = None, **options: Any) -> Any:
     from plant.client import connect_to
 
     return connect_to("processor", address, **options)
+
+
+async def connect_async(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the processor whose questions are awaited (plant.aio); terms as in `connect`."""
+    from plant.aio import connect_async_to
+
+    return await connect_async_to("processor", address, **options)

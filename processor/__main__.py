@@ -16,7 +16,7 @@ class Processor(Follower):
     """Indicators and signals on a timer."""
 
     name = "processor"
-    follows = ("bars", "indicators", "signals")
+    follows = ("bars", "indicators", "signals", "gaps")
     serves = ("indicators", "signals")
     of_today = False  # a mean of fifty bars does not begin anew with the day
 

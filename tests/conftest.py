@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import RunningPlant
+import small_market
+from running import RunningPlant, all_stopped
 
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
 """Real recorded market data beside the repository, or where the variable says; tests that need it skip without it."""
@@ -33,17 +34,15 @@ def eventually() -> Callable[..., Any]:
 @pytest.fixture
 def start_plant(tmp_path: Path) -> Iterator[Callable[..., RunningPlant]]:
     """Return a function that starts a plant; all are stopped at the end, and none may leave a process behind."""
-    plants: list[RunningPlant] = []
+    with all_stopped() as plants:
 
-    def start(*processes: str, name: str = "plant", **toml: Any) -> RunningPlant:
-        plant = RunningPlant(tmp_path / name, **toml)
-        plants.append(plant)
-        plant.start(*(processes or ("tickerplant", "rdb", "processor")))
-        return plant
+        def start(*processes: str, name: str = "plant", **toml: Any) -> RunningPlant:
+            plant = RunningPlant(tmp_path / name, **toml)
+            plants.append(plant)
+            plant.start(*(processes or ("tickerplant", "rdb", "processor")))
+            return plant
 
-    yield start
-    leaked = [pid for plant in plants for pid in plant.stop()]
-    assert not leaked, f"processes did not stop within their time: {leaked}"
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +51,12 @@ def market_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no recorded market data at {DATA}")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
+    """Return a running plant with the rows of tests/small_market.py; nobody may change its trades, quotes and bars."""
+    plant = small_market.start(tmp_path_factory.mktemp("market") / "plant")
+    yield plant
+    leaked = plant.stop()
+    assert not leaked, f"processes did not stop within their time: {leaked}"

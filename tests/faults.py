@@ -24,6 +24,7 @@ from plant.batch import Batch
 from plant.errors import Unavailable
 from plant.request import Requester
 
+SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 SETTLE_S = 60.0
 Numbers = dict[str, np.ndarray]
 

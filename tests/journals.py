@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgpack
 from random_rows import columns_from, trades
 
 from plant import wire
@@ -13,7 +14,10 @@ TRADES = SCHEMA["trades"]
 
 
 class Writer:
-    """Appends records to a journal as the tickerplant does, and keeps them as a plain list."""
+    """Appends records to a journal as the tickerplant does, and keeps them as a plain list.
+
+    A segment ends after about `segment_bytes` of records, however long the declarations in its header are.
+    """
 
     def __init__(self, folder: Path, schema: Schema = SCHEMA, segment_bytes: int = 2**20) -> None:
         self.folder, self.schema, self.segment_bytes = folder, schema, segment_bytes
@@ -22,7 +26,8 @@ class Writer:
         self.open()
 
     def open(self) -> Journal:
-        self.journal = Journal(self.folder, self.schema, self.segment_bytes)
+        declarations = len(msgpack.packb([table.declaration() for table in self.schema.values()]))
+        self.journal = Journal(self.folder, self.schema, declarations + self.segment_bytes)
         return self.journal
 
     def reopen(self) -> Journal:
@@ -64,7 +69,7 @@ def copy_of(position: Position) -> Position:
     return Position(position.seq, dict(position.table_seqs), dict(position.sources))
 
 
-def closed(folder: Path, segments: int = 3, segment_bytes: int = 6000) -> Writer:
+def closed(folder: Path, segments: int = 3, segment_bytes: int = 3000) -> Writer:
     """Return a writer whose journal has `segments` segments, the last one with records too."""
     writer = Writer(folder, segment_bytes=segment_bytes)
     while len(writer.journal.segments) < segments:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,17 @@ class RunningPlant:
         last = [p for name, p in self.processes.items() if name == "tickerplant"]
         first = [p for p in self.processes.values() if p not in last]
         return _stopped(first) + _stopped(last)  # the others hand over what they hold
+
+
+@contextlib.contextmanager
+def all_stopped() -> Iterator[list[RunningPlant]]:
+    """Give a list for plants; stop them at the end. Raises AssertionError if one leaves a process behind."""
+    plants: list[RunningPlant] = []
+    try:
+        yield plants
+    finally:
+        leaked = [pid for plant in plants for pid in plant.stop()]
+    assert not leaked, f"processes did not stop within their time: {leaked}"
 
 
 def _stopped(processes: list[Any]) -> list[int]:

@@ -51,3 +51,22 @@ def test_envelope_table_matches_the_code() -> None:
     ends = [int(offset) + int(size) for offset, size, _ in rows]
     assert [int(offset) for offset, *_ in rows] == [0, *ends[:-1]]
     assert ends[-1] == HEADER_BYTES
+
+
+def test_the_bounds_of_questions_in_the_wire_page_are_those_of_the_code() -> None:
+    from plant import delivery, server, waiting
+    from plant.limits import MEBIBYTE
+
+    page = " ".join((DOCS / "wire.md").read_text().split())
+    assert f"an answer of more than {server.PART_BYTES:,} bytes" in page
+    assert f"less than about {delivery.WINDOW_BYTES // MEBIBYTE} MiB" in page
+    assert f"left {server.UNREAD_BYTES // MEBIBYTE} MiB unread" in page
+    assert f"At most {waiting.WAITING} questions of a connection wait" in page
+    assert f"A request frame of more than {server.MAX_REQUEST_BYTES // MEBIBYTE} MiB" in page
+
+
+def test_every_question_is_in_the_wire_page() -> None:
+    from plant.query import KINDS
+
+    page = (DOCS / "wire.md").read_text()
+    assert not [kind for kind in KINDS if f"`{kind}`" not in page]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard")
 PACKAGES = ("plant", *PROCESSES)
 FILES = sorted(f for package in PACKAGES for f in (ROOT / package).rglob("*.py"))
-FOUNDATION = ("errors", "schema", "batch", "wire")
+FOUNDATION = ("errors", "schema", "batch", "checksum", "wire")
 """The modules of `plant` that stand under all others; each imports only those before it."""
 
 
@@ -52,7 +52,7 @@ def imports_of(file: Path, at_load: bool = False) -> set[str]:
 
 def test_there_is_something_to_look_at() -> None:
     assert {"plant.wire", "tickerplant.sequencer", "rdb.__main__"} <= NAMES
-    assert imports_of(ROOT / "plant/wire.py") == {"plant.batch", "plant.errors", "plant.schema"}
+    assert imports_of(ROOT / "plant/wire.py") == {"plant.batch", "plant.checksum", "plant.errors", "plant.schema"}
     assert "plant.wire" in imports_of(ROOT / "plant/stream.py")
     assert "plant.client" in imports_of(ROOT / "plant/__init__.py")
     assert "plant.client" not in imports_of(ROOT / "plant/__init__.py", at_load=True)

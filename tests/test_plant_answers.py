@@ -138,7 +138,7 @@ def test_first_and_last_are_numbers_of_rows_none_included(terms: dict[str, int],
     assert [row["time"] for row in listed(found)] == times
 
 
-@law
+@settings(law, max_examples=40)
 @given(batches(BAR), SYM, st.fixed_dictionaries(RANGE))
 def test_only_the_newest_revision_of_a_bar_is_in_any_answer(
     given_batches: list[list[Row]], sym: Any, span: Row

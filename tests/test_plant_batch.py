@@ -392,3 +392,20 @@ def test_what_a_publisher_gathers_is_its_own_though_the_feed_fills_its_arrays_ag
     found = gathering.take()
     assert found is not None
     assert (found["price"].tolist(), found["sym"].tolist()) == ([1.0, 2.0, 3.0], ["A", "B", "C"])
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_texts_at_some_rows_are_those_whatever_tells_which(count: int) -> None:
+    strings = ["é" * (k % 4) + str(k) for k in range(count)]
+    column = Texts.of(strings)
+    random = np.random.default_rng(5)
+    which = random.random(count) < 0.5
+    places = random.integers(-count, count, 2 * count)
+    assert column[which].tolist() == [s for s, w in zip(strings, which.tolist(), strict=True) if w]
+    assert column[places].tolist() == [strings[p] for p in places.tolist()]
+    assert column[places[:0]].tolist() == []
+    for cut in (slice(1, count - 1), slice(None, None, -1), slice(2, 1), slice(-2, None)):
+        assert column[cut].tolist() == strings[cut]
+        assert column[cut].offsets[0] == 0
+        assert len(column[cut].data) == column[cut].offsets[-1]
+    assert Texts.of([""] * count)[places].tolist() == [""] * len(places)

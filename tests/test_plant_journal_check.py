@@ -16,7 +16,8 @@ from plant.errors import JournalError, JournalLocked
 from plant.journal_check import Verification, verify
 from plant.journal_cli import app
 from plant.journal_repair import repair
-from plant.segment import PREFIX, SEGMENT_MAGIC, header_in, index_path, packed_header
+from plant.segment import SEGMENT_MAGIC, header_in, packed_header
+from plant.segment_index import PREFIX, index_path
 from plant.upkeep import Upkeep
 
 

@@ -3,18 +3,22 @@
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from journals import SCHEMA, Writer, closed, everything, flip
 
 from plant import compressed, segment, wire
+from plant import upkeep as upkeep_module
 from plant.errors import JournalError
 from plant.journal import Journal, confirmed_in
-from plant.segment import Segment, index_path
+from plant.segment import Segment
+from plant.segment_index import index_path
 from plant.upkeep import READING_S, Upkeep
 
 DAY_NS = 86_400 * 10**9
@@ -39,7 +43,7 @@ def no_walks(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Segment) -> None:
         raise AssertionError(f"{self.path.name} was walked")
 
-    monkeypatch.setattr(Segment, "_rebuild", refuse)
+    monkeypatch.setattr(Segment, "walk", refuse)
     monkeypatch.setattr(compressed.CompressedSegment, "_rebuild", refuse)
 
 
@@ -173,7 +177,7 @@ def test_a_damaged_segment_is_not_compressed(writer: Writer) -> None:
     lines: list[str] = []
     upkeep(writer.journal, report=lines.append).round()
     upkeep(writer.reopen(), report=lines.append).round()
-    assert [p.name for p in writer.folder.glob("*.journal")] == [second.path.name, writer.last_file.name]
+    assert sorted(p.name for p in writer.folder.glob("*.journal")) == [second.path.name, writer.last_file.name]
     assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]
     assert [d.segment for d in writer.journal.damage] == [second.path.name]
 
@@ -365,3 +369,55 @@ def test_segments_are_compressed_and_removed_while_they_are_read_and_written(
     assert len(writer.journal.segments) > 5
     assert everything(writer.reopen()) == writer.records
     writer.journal.close()
+
+
+@pytest.mark.parametrize("held", ["frame", "sync_folder"])
+def test_capture_goes_on_while_a_segment_is_compressed(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, eventually: Any, held: str
+) -> None:
+    """The compression stands still in its middle, or before its rename is synced, for as long as all this takes."""
+    began, go_on = threading.Event(), threading.Event()
+    real = getattr(upkeep_module, held)
+
+    def hold(*arguments: Any) -> Any:
+        began.set()
+        assert go_on.wait(30)
+        return real(*arguments)
+
+    monkeypatch.setattr(upkeep_module, held, hold)
+    monkeypatch.setattr(upkeep_module, "ROUND_S", 0.001)
+    work = upkeep(writer.journal)
+    work.start()
+    try:
+        assert began.wait(10)
+        segments = len(writer.journal.segments)
+        deadline = time.monotonic() + 10
+        for _ in range(100):
+            writer.append(3)
+            writer.journal.sync()
+        assert len(writer.journal.segments) > segments
+        assert everything(writer.journal) == writer.records
+        assert time.monotonic() < deadline
+    finally:
+        go_on.set()
+        eventually(lambda: len(list(writer.folder.glob("*.zst"))) == len(writer.journal.segments) - 1)
+        work.stop()
+    assert everything(writer.journal) == writer.records
+
+
+def test_the_work_on_a_block_lets_go_of_pythons_lock() -> None:
+    """Were it held by zstd, this thread would stand still for most of the work; a busy machine may do that, too."""
+    data = np.random.default_rng(1).integers(0, 50, 32 * 2**20, dtype=np.uint8).tobytes()
+    shares = []
+    for _ in range(5):
+        work = threading.Thread(target=compressed.frame, args=(segment.Block(1, 0, len(data)), data))
+        began = last = time.perf_counter()
+        longest = 0.0
+        work.start()
+        while work.is_alive():
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+        shares.append(longest / (last - began))
+        if shares[-1] < 0.25:
+            return
+    raise AssertionError(f"the longest pauses took these parts of the work: {shares}")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant import request, sockets
-from plant.errors import PlantError, QueryError, QueryLimit, Unavailable, UnknownTable, WireError
+from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable, UnknownTable, WireError
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -116,10 +116,15 @@ class Peer:
     def __init__(self, answers: list[list[bytes] | None]) -> None:
         self.asked: list[list[bytes]] = []
         self._answers = answers
+        self._to_send: list[list[bytes]] = []
         self._socket, self.address = sockets.bind(sockets.context(), zmq.ROUTER, "tcp://127.0.0.1:*")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send to whoever asked last."""
+        self._to_send.append(frames)
 
     def close(self) -> None:
         self._stop.set()
@@ -127,7 +132,10 @@ class Peer:
         self._socket.close(0)
 
     def _serve(self) -> None:
+        peer = b""
         while not self._stop.is_set():
+            while self._to_send:
+                self._socket.send_multipart([peer, *self._to_send.pop(0)])
             if self._socket.poll(20):
                 peer, *frames = self._socket.recv_multipart()
                 self.asked.append(frames)
@@ -216,3 +224,55 @@ def test_what_cannot_travel_is_a_query_error(peer: Any, value: Any) -> None:
     with pytest.raises(QueryError, match="cannot ask rdb: "):
         requester.ask(ask="x", value=value)
     assert requester.ask(ask="x") == [b"body", b"more"]
+
+
+def test_the_parts_of_an_answer_are_joined(peer: Any) -> None:
+    server, requester = peer(None)
+    thread = threading.Thread(target=lambda: found.append(requester.table({"ask": "x"})))
+    found: list[bytes] = []
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not server.asked:
+        assert time.monotonic() < deadline
+    number = server.asked[0][0]
+    asked = msgpack.unpackb(server.asked[0][1])
+    assert (asked["parts"], asked["timeout_s"], asked["client"]) == (True, 5.0, request.client_name())
+    for found_number, kind, body in (
+        (number, b"more", b"one "),
+        (b"other", b"ok", b"?"),
+        (number, b"more", b"two "),
+        (number, b"ok", b"3"),
+    ):
+        server.send([found_number, kind, body])
+    thread.join(5)
+    assert found == [b"one two 3"]
+
+
+def test_who_gives_up_on_a_question_tells_the_server(peer: Any) -> None:
+    server, requester = peer(None)
+    with pytest.raises(Unavailable):
+        requester.table({"ask": "x"}, 0.1)
+    deadline = time.monotonic() + 5
+    while len(server.asked) < 2:
+        assert time.monotonic() < deadline, "no cancel came"
+    (number, _), (_, cancel) = server.asked
+    assert msgpack.unpackb(cancel) == {"ask": "cancel", "id": number}
+
+
+def test_a_question_that_is_given_up_from_another_thread_is_cancelled(peer: Any) -> None:
+    _, requester = peer(None, None)
+    give_up = threading.Event()
+    token = request.GIVE_UP.set(give_up)
+    threading.Timer(0.1, give_up.set).start()
+    try:
+        with pytest.raises(Cancelled, match="was given up before it was answered"):
+            requester.table({"ask": "x"})
+    finally:
+        request.GIVE_UP.reset(token)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+def test_a_timeout_that_is_none_is_a_query_error(peer: Any, timeout_s: float) -> None:
+    _, requester = peer(OK)
+    with pytest.raises(QueryError, match="timeout_s must be a positive number"):
+        requester.table({"ask": "x"}, timeout_s)

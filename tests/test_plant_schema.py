@@ -30,6 +30,7 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "heartbeats": (),
         "rejects": (),
         "gaps": (),
+        "queries": (),
         "days": (),
         "amendments": (),
         "imports": (),

@@ -260,7 +260,7 @@ def test_a_query_nobody_waits_for_is_stopped() -> None:
 def test_an_answer_of_too_many_rows_or_bytes_is_refused() -> None:
     limits = Limits(max_rows=1000)
     assert SqlEngine().answer("select * from range(1000)", {}, budget=limits.budget()).num_rows == 1000
-    with pytest.raises(QueryLimit, match="more than 1,000 rows; add a LIMIT or aggregate"):
+    with pytest.raises(QueryLimit, match="1,001 rows, at most 1,000 are answered at once"):
         SqlEngine().answer("select * from range(1001)", {}, budget=limits.budget())
     with pytest.raises(QueryLimit, match="at most 0 MiB are answered at once"):
         SqlEngine().answer("select * from range(1000)", {}, budget=Limits(max_bytes=1000).budget())

@@ -22,6 +22,7 @@ from plant.outbox import Outbox
 from plant.schema import schema_of
 from plant.stream import Stream
 from tickerplant.sequencer import Own, Sequencer
+from tickerplant.sessions import Sessions
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
@@ -92,6 +93,7 @@ class Plant:
     def __init__(self) -> None:
         self.journal: list[tuple[wire.Header, bytes]] = []
         self.epoch = 0
+        self.sessions = Sessions()  # kept in a file beside the journal
         self.start()
 
     def start(self) -> None:
@@ -102,7 +104,7 @@ class Plant:
             position.seq = header.seq
             position.table_seqs[SCHEMA.by_id[header.schema_id].name] = header.table_seq
             position.sources[header.source_id] = header.source_seq
-        self.sequencer = Sequencer(SCHEMA, position)
+        self.sequencer = Sequencer(SCHEMA, position, sessions=self.sessions)
 
     def turn(self, messages: list[list[bytes]], own: bool, written: bool) -> tuple[list[Any], list[tuple[str, bytes]]]:
         """Take a turn; return the answers [(peer, verb, fields)] and what is published [(table, records)]."""
@@ -173,6 +175,7 @@ class Delivery(RuleBasedStateMachine):
         self.stray: deque[list[bytes]] = deque()  # of connections that are gone, but still in the plant's queue
         self.feeds = [self.new_feed("one"), self.new_feed("two")]
         self.kept: dict[str, list[int]] = {"one": [], "two": []}  # made by earlier publishers of the name
+        self.elders: list[Feed] = []  # earlier publishers that are still there
         self.bad: set[int] = set()
         self.followers = [
             Follower(("trades", "rejects"), 0),
@@ -228,6 +231,35 @@ class Delivery(RuleBasedStateMachine):
         self.feeds[which] = self.new_feed(feed.name)
 
     @rule(which=st.integers(0, 1))
+    def publisher_is_followed_by_another_of_its_name_and_stays(self, which: int) -> None:
+        """It was stopped, or cut off, and does not know that it has a successor, who is welcomed."""
+        elder = self.feeds[which]
+        self.kept[elder.name] += elder.made
+        self.elders.append(elder)
+        self.feeds[which] = younger = self.new_feed(elder.name)
+        younger.hello()
+        self.turn([[younger.peer, *younger.up.popleft()]])
+        younger.hear()
+
+    @precondition(lambda self: self.elders)
+    @rule(which=st.integers(0, 9), restarted=st.booleans())
+    def elder_speaks(self, which: int, restarted: bool) -> None:
+        """It is the first to reach the tickerplant, perhaps one that has just started again."""
+        if restarted:
+            self.plant_restarts()
+        elder = self.elders[which % len(self.elders)]
+        elder.connect(self.new_peer())
+        elder.hello()
+        for _ in range(2):
+            elder.send()
+            self.turn([[elder.peer, *elder.up.popleft()] for _ in range(len(elder.up))])
+            while elder.down:
+                if elder.down[0][0] == b"error":
+                    assert elder.down.popleft()[1]["error"] == "SourceTaken"
+                else:
+                    elder.hear()
+
+    @rule(which=st.integers(0, 1))
     def publisher_loses_a_message_on_the_way(self, which: int) -> None:
         if self.feeds[which].up and self.feeds[which].up[0][0] == b"upd":
             self.feeds[which].up.popleft()
@@ -246,7 +278,7 @@ class Delivery(RuleBasedStateMachine):
     def turn(self, messages: list[list[bytes]], own: bool = False, written: bool = True) -> None:
         answers, runs = self.plant.turn(messages, own, written)
         for peer, verb, fields in answers:
-            for feed in self.feeds:
+            for feed in (*self.feeds, *self.elders):
                 if feed.peer == peer:
                     feed.down.append((verb, fields))
         for table, message in runs:
@@ -259,7 +291,7 @@ class Delivery(RuleBasedStateMachine):
         """Nothing under way survives; publishers are connected again before they know it."""
         self.plant.start()
         self.stray.clear()
-        for feed in self.feeds:
+        for feed in (*self.feeds, *self.elders):
             feed.connect(self.new_peer())
         for follower in self.followers:
             follower.missed |= bool(follower.line)
@@ -317,7 +349,7 @@ class Delivery(RuleBasedStateMachine):
             of_this_one = [i for i in held if i in set(feed.made)]
             assert of_this_one == feed.made[: len(of_this_one)]
             assert len(of_this_one) >= feed.outbox.rows - sum(
-                wire.header_at(entry.record, 0).rows for entry in feed.outbox._entries
+                wire.header_at(entry.record, 0).rows for entry in feed.outbox.entries
             ), "a row was acknowledged that is not in the journal"
 
     def held(self, source_id: int) -> list[int]:
@@ -417,3 +449,39 @@ def test_a_hello_repeated_while_the_first_was_under_way_costs_no_row() -> None:
         feed.send()
         turn(len(feed.up))
     assert [header.source_seq for header, _ in plant.journal] == [1, 2]
+
+
+def test_an_older_publisher_that_reaches_a_restarted_tickerplant_first_costs_the_newer_one_no_row() -> None:
+    """Its rows would have the numbers of rows that the newer one has not sent yet, and would pass for those."""
+    plant, elder, younger = Plant(), Feed("one", 1), Feed("one", 2)
+
+    def talk(feed: Feed) -> list[str]:
+        feed.send()
+        answers, _ = plant.turn([[feed.peer, *message] for message in feed.up], own=False, written=True)
+        feed.up.clear()
+        refusals = [fields["error"] for peer, verb, fields in answers if (peer, verb) == (feed.peer, b"error")]
+        feed.down += [(verb, fields) for peer, verb, fields in answers if peer == feed.peer and verb != b"error"]
+        while feed.down:
+            feed.hear()
+        return refusals
+
+    elder.connect(b"elder")
+    talk(elder)
+    for number in range(4):
+        elder.publish(number, [1.0])  # not sent: it was stopped here
+    younger.connect(b"younger")
+    talk(younger)
+    younger.publish(10, [1.0])
+    talk(younger)
+    plant.start()
+    elder.connect(b"elder again")
+    younger.connect(b"younger again")
+    elder.hello()
+    assert talk(elder) == ["SourceTaken"]
+    talk(elder)
+    younger.publish(11, [1.0])
+    for _ in range(3):
+        talk(younger)
+    assert len(younger.outbox) == 0
+    ids = [wire.decode(TRADES, h, r[wire.HEADER_BYTES :]).columns["trade_id"].tolist() for h, r in plant.journal]
+    assert ids == [["10"], ["11"]]

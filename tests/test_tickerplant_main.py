@@ -1,6 +1,7 @@
 """The tickerplant, one turn at a time: what reaches the file, the subscribers and the publishers, and when."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from plant import wire
 from plant.errors import JournalError
 from plant.publishing import ACK
 from plant.schema import schema_of
+from plant.segment import Segment
 from plant.settings import PlantSettings, Settings, TickerplantSettings
 from tickerplant.__main__ import MESSAGE_BYTES, Tickerplant, messages
 
@@ -41,10 +43,15 @@ class Plant:
     def __init__(self, folder: Path, sync: str) -> None:
         settings = Settings(
             plant=PlantSettings(data=folder),
-            tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync),
+            tickerplant=TickerplantSettings(ingest_port=0, publish_port=0, journal_port=0, sync=sync, compress=False),
         )
         self.log: list[Any] = []
-        self.process = Tickerplant(settings)
+        self.settings = settings
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, the first time or once `close` has ended it."""
+        self.process = Tickerplant(self.settings)
         self.process.startup()
         self.sockets = (self.process.ingest, self.process.publish)
         self.ingest = Wire(self.log)
@@ -74,8 +81,8 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     made.close()
 
 
-def hello() -> list[bytes]:
-    return [b"hello", msgpack.packb({"source": "feed", "session": 1})]
+def hello(session: int = 1) -> list[bytes]:
+    return [b"hello", msgpack.packb({"source": "feed", "session": session})]
 
 
 def upd(last: int, price: float = 1.0) -> list[bytes]:
@@ -129,6 +136,27 @@ def test_a_turn_that_could_not_be_kept_is_neither_published_nor_answered_and_com
     assert plant.process.synced == plant.process.written == 2
 
 
+def test_a_restarted_plant_knows_which_publisher_of_a_name_is_the_newest(plant: Plant) -> None:
+    plant.turn(hello(2), upd(1))
+    plant.close()
+    plant.start()
+    assert plant.turn(hello(1), upd(2)) == [(b"peer", b"error"), (b"peer", b"hello?")]
+    assert msgpack.unpackb(plant.log[0][2])["error"] == "SourceTaken"
+    assert plant.turn(hello(2), upd(2)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+
+
+def test_nobody_is_welcomed_whose_name_could_not_be_written_down(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        assert plant.turn(hello()) == []
+        assert plant.turn(hello()) == []
+        assert "cannot note who publishes: No space left on device" in plant.process.vitals.state
+    assert plant.turn(hello()) == [(b"peer", b"welcome")]
+
+
 def test_a_segment_that_cannot_be_begun_costs_no_row(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bool:
         raise JournalError("cannot begin a segment: No space left on device")
@@ -147,3 +175,43 @@ def test_records_are_grouped_into_messages_of_bounded_size_in_order() -> None:
     groups = list(messages([bytes(size) for size in sizes]))
     assert [[len(record) for record in group] for group in groups] == [sizes[:3], [1], sizes[4:5], [7], sizes[6:]]
     assert list(messages([])) == []
+
+
+def test_ahead_of_a_long_record_go_empty_messages_that_count_for_its_length(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZeroMQ counts the messages that wait for a subscriber: 1000 of 8 MiB would be 8 GiB."""
+    plant.turn(hello())
+    table = schema_of()["trades"]
+    columns = columns_from(table, trades(1, 1) | {"trade_id": ["x" * (3 * MESSAGE_BYTES)]})
+    record = bytes(wire.encode(table, columns, wire.source_id_of("feed"), 1))
+    assert plant.turn([b"upd", record]) == [*[b"trades\0"] * 4, (b"peer", b"ack")]
+    assert [len(frames) for frames in plant.log[:4]] == [1, 1, 1, 2]
+    assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]
+
+
+def test_a_question_about_a_segment_without_an_index_waits_for_the_upkeep_and_capture_goes_on(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    plant.turn(hello(), *map(upd, range(1, 10)))
+    plant.process.journal.segment_bytes = 1
+    plant.turn(upd(10))
+    plant.close()
+    for index in plant.process.journal.folder.glob("*.index"):
+        index.unlink()
+    held = threading.Event()
+    walk = Segment.walk
+    monkeypatch.setattr(Segment, "walk", lambda self: (held.wait(30), walk(self))[1])
+    plant.start()
+    sent: list[Any] = []
+    control, plant.process.control = plant.process.control, Wire(sent)  # type: ignore[assignment]
+    for request_id in (b"1", b"2"):
+        plant.process._answer([b"reader", request_id, msgpack.packb({"ask": "journal", "seq": 1})])
+    plant.process._answer([b"reader 2", b"7", msgpack.packb({"ask": "status"})])
+    assert [frames[:3] for frames in sent] == [[b"reader 2", b"7", b"ok"]]
+    assert plant.turn(hello(), upd(11)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
+    held.set()
+    eventually(lambda: plant.process._answer_later() or len(sent) > 1)
+    assert sent[1][:3] == [b"reader", b"2", b"ok"], "only the newest question of a peer is answered"
+    assert [h.source_seq for h, _ in wire.records(sent[1][4])] == list(range(1, 11))
+    plant.process.control = control

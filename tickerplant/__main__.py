@@ -17,10 +17,12 @@ from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
+from plant.segment import NotIndexed
 from plant.upkeep import Upkeep
 from tickerplant.readers import Readers
 from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
+from tickerplant.sessions import FILE, Sessions
 from tickerplant.turn import Turn
 
 TURN_MESSAGES = 2000
@@ -30,8 +32,8 @@ TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
 
 MESSAGE_BYTES = 128 * 1024
-"""Most that is published as one message, unless one record is longer. ZeroMQ counts what waits for a slow subscriber in
-messages: so `publish_queue` of them are a bound in bytes, too."""
+"""Most that is published as one message, unless one record is longer; ahead of that go empty messages, one for each so
+many bytes of it. ZeroMQ counts what waits for a slow subscriber in messages: so `publish_queue` bounds bytes, too."""
 
 SMALL_FRAMES = 8
 """More records than this in a message are joined to one frame."""
@@ -57,9 +59,10 @@ class Tickerplant(Process):
         )
         self._report_damage()
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal)
+        sessions = Sessions(self.journal.folder / FILE)
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions)
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal.position) if plant.upstream.publish else None
+        self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.written = self.synced = self.journal.position.seq
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
@@ -73,6 +76,7 @@ class Tickerplant(Process):
         self.control, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
         self._watch()
         self.readers = Readers()
+        self._later: dict[bytes, list[bytes]] = {}  # by peer: its question that waits for the index of a segment
         self._unpublished: list[tuple[str, list[bytes | bytearray]]] = []
         self._batch_timer = Timer(settings.batch_ms / 1000, 0)
         self._beat_timer = Timer(BEAT_S, 0)
@@ -103,7 +107,8 @@ class Tickerplant(Process):
         if self.publish in ready:
             self._welcome_subscribers()
         if self.control in ready:
-            self._answer()
+            self._answer_questions()
+        self._answer_later()
         if self._heartbeat_timer.due():
             self._heartbeat()
         if self._unpublished and self._batch_timer.due():
@@ -147,7 +152,7 @@ class Tickerplant(Process):
                 break
             sequencer.message(frames, now)
         turn = sequencer.turn
-        if not self._keep(turn):
+        if not (self._sessions_saved() and self._keep(turn)):
             sequencer.undo()
         else:
             # Answers first: they tell of a moment within the turn, an ack of its end. A welcome behind the ack of a row
@@ -157,6 +162,15 @@ class Tickerplant(Process):
             for source in turn.acks.values():
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 self._send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
+
+    def _sessions_saved(self) -> bool:
+        """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""
+        try:
+            self.sequencer.sessions.save()
+        except JournalError as error:
+            self._note("write", str(error))
+            return False
+        return True
 
     def _keep(self, turn: Turn) -> bool:
         """Write the turn to the journal and publish it; False, and nothing kept, if the journal cannot be written."""
@@ -185,9 +199,12 @@ class Tickerplant(Process):
     def _publish(self) -> None:
         """Publish what is in the journal and has not been published: runs of records of one table."""
         for table, chunks in self._unpublished:
+            topic = sockets.topic_of(table)
             for some in messages(chunks):
+                for _ in range(len(some[0]) // MESSAGE_BYTES):
+                    self.publish.send_multipart([topic])
                 small = len(some) > SMALL_FRAMES  # then one copy costs less than so many frames
-                self.publish.send_multipart([sockets.topic_of(table), *([b"".join(some)] if small else some)])
+                self.publish.send_multipart([topic, *([b"".join(some)] if small else some)])
         self._unpublished.clear()
 
     def _note(self, what: str, state: str) -> None:
@@ -230,11 +247,28 @@ class Tickerplant(Process):
             "state": self.vitals.state,
         }
 
-    def _answer(self) -> None:
+    def _answer_questions(self) -> None:
         for _ in range(TURN_ANSWERS):
             if not self.control.poll(0):
                 return
-            self._send(self.control, request.answer(self.control.recv_multipart(), self._handle))
+            self._answer(self.control.recv_multipart())
+
+    def _answer(self, frames: list[bytes]) -> None:
+        """Answer a question; one about a segment without an index later, in place of an earlier one of the same peer.
+
+        To go through a segment takes seconds, in which nothing would be captured: the upkeep does it.
+        """
+        self._must_wait = False
+        answer = request.answer(frames, self._handle)
+        if self._must_wait:
+            self._later[frames[0]] = frames
+        else:
+            self._send(self.control, answer)
+
+    def _answer_later(self) -> None:
+        """Answer a question that had to wait for an index, once there is one."""
+        if self._later and self.journal.unindexed is None:
+            self._answer(self._later.pop(next(iter(self._later))))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
@@ -254,7 +288,10 @@ class Tickerplant(Process):
                 raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
             found = b""
             if seq <= self.sequencer.position.seq:
-                found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check)
+                try:
+                    found = self.journal.read(seq, min(max(most, 0), CHUNK_BYTES), check, walk=False)
+                except NotIndexed:
+                    self._must_wait = True
             self._report_damage()
             return [msgpack.packb(self._position()), found]
         if ask == "confirmed":

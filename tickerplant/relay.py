@@ -3,15 +3,19 @@
 It is a subscriber to every table that hands records on as they are. What it polls is a turn like the Sequencer's, for
 the same journal, publish socket and readers; only nobody publishes here. So slow or remote readers load this plant and
 not the first, and see the same sequence numbers.
+
+It goes on only if the other plant still holds the last record of our journal: one that lost its journal's tail gives
+those numbers to other rows, and we would have both.
 """
 
 import zmq
 
 from plant import wire
-from plant.errors import SettingsError
-from plant.journal import Position
+from plant.errors import JournalDiverged, SettingsError
+from plant.journal import Journal
 from plant.schema import Schema, Table
 from plant.settings import Settings
+from plant.stream import Mark
 from plant.subscriber import Subscriber
 from tickerplant.turn import Turn
 
@@ -22,14 +26,15 @@ Relayed = tuple[Table, wire.Header, bytes]
 class Relay:
     """Follow the plant that [upstream] names, from where our journal ends."""
 
-    def __init__(self, settings: Settings, schema: Schema, position: Position) -> None:
+    def __init__(self, settings: Settings, schema: Schema, journal: Journal) -> None:
         if not settings.upstream.journal:
             raise SettingsError("[upstream] names publish but not journal: a chained tickerplant needs both addresses")
-        self.position = position
-        self.turn = Turn(position.seq + 1)
+        self.position = journal.position
+        self.turn = Turn(self.position.seq + 1)
+        self._journal = journal
         self._settings = settings
         self._schema = schema
-        self._saved = position
+        self._saved = self.position
         self._subscriber = self._subscribe()
 
     @property
@@ -43,10 +48,17 @@ class Relay:
         return self._subscriber.sockets
 
     def begin(self) -> None:
-        """Take what has come as a turn."""
+        """Take what has come as a turn. Raises JournalDiverged if the other plant has not what our journal has."""
         self._saved = self.position.copy()
         self.turn = Turn(self.position.seq + 1)
-        relayed: list[Relayed] = self._subscriber.poll(0)
+        try:
+            relayed: list[Relayed] = self._subscriber.poll(0)
+        except JournalDiverged as error:
+            raise JournalDiverged(
+                f"{self._journal.folder} cannot go on behind seq {self.position.seq} with what "
+                f"{self._settings.upstream.publish} publishes: {error}, that is: stop this plant and everything that "
+                "follows it, move the folder away and start them; the journal is then copied anew"
+            ) from None
         for table, header, record in relayed:
             if not self.turn.chunks:
                 self.turn.first_seq = header.seq
@@ -67,13 +79,13 @@ class Relay:
         self._subscriber.close()
 
     def _subscribe(self) -> Subscriber:
-        upstream = self._settings.upstream
+        upstream, newest = self._settings.upstream, self._journal.newest()
         return Subscriber(
             self._schema,
             self._schema,
             upstream.publish,
             upstream.journal,
-            cursor=self.position.seq,
+            cursor=Mark(self.position.seq, newest.seq, newest.header_crc) if newest else self.position.seq,
             name=f"tickerplant@{self._settings.plant.name or 'chained'}",
             decode=_as_it_is,
         )

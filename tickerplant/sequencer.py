@@ -19,19 +19,21 @@ from plant.batch import Columns
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.journal import Position
 from plant.schema import Schema, Table
-from tickerplant import validation
+from tickerplant import pieces, validation
+from tickerplant.sessions import Sessions
 from tickerplant.turn import Source, Turn
 
 REJECTS_IN_ONE = 10_000
-"""Rows in one record of the table rejects, so that a batch of nothing but bad rows stays below wire.MAX_PAYLOAD."""
+"""Most rows in one record of the table rejects."""
 
 
 class Sequencer:
     """Number, check and order what publishers send; `position` is where the plant stands."""
 
-    def __init__(self, schema: Schema, position: Position, refusal: str = "") -> None:
+    def __init__(self, schema: Schema, position: Position, refusal: str = "", sessions: Sessions | None = None) -> None:
         self.schema = schema
         self._refusal = refusal  # why nobody may publish here, if so
+        self.sessions = sessions or Sessions()
         self.position = position
         self._sources: dict[int, Source] = {}
         self._peers: dict[bytes, Source] = {}
@@ -57,7 +59,7 @@ class Sequencer:
             return
         try:
             fields = msgpack.unpackb(body) if verb == b"hello" else {}
-            self.hello(peer, fields["source"], fields["session"])
+            self.hello(peer, fields["source"], fields["session"], now)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException):
             self._refuse(
                 peer,
@@ -67,8 +69,11 @@ class Sequencer:
                 ),
             )
 
-    def hello(self, peer: bytes, name: str, session: int) -> None:
-        """Make `peer` the publisher called `name`, unless a newer session has that name already."""
+    def hello(self, peer: bytes, name: str, session: int, now: int) -> None:
+        """Make `peer` the publisher called `name`, unless a newer session has that name already.
+
+        Before it is welcomed, `sessions` must be saved: after a restart an older one could else come first.
+        """
         if type(name) is not str or not name or type(session) is not int:
             raise TypeError("a source has a name and a session number")
         if self._refusal:
@@ -77,14 +82,15 @@ class Sequencer:
         if name == Own.NAME:
             self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
             return
-        source_id = wire.source_id_of(name)
-        holder = self._sources.get(source_id)
-        if holder and holder.session > session:
+        if self.sessions.held(name, session, now):
             self._refuse(peer, SourceTaken(f"a newer publisher is called {name!r}; give each its own name"))
             return
+        self.sessions.note(name, session)
+        source_id = wire.source_id_of(name)
+        holder = self._sources.get(source_id)
         if holder and holder.peer != peer:
             self._peers.pop(holder.peer, None)
-            if holder.session < session:
+            if holder.session != session:
                 self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
         source = Source(name, source_id, session, peer)
         self._sources[source_id] = self._peers[peer] = source
@@ -135,13 +141,16 @@ class Sequencer:
             self._reject_all(source, header, table.name, str(error), now)
             return
         bad, reasons = validation.bad_rows(table, columns, header.rows)
-        if not reasons:
+        large = header.length > pieces.RECORD_BYTES
+        if large:
+            bad, reasons = _with_too_long(columns, bad, reasons)
+        if not reasons and not large:
             begin = start - wire.HEADER_BYTES
             self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
         else:
             try:
                 parts = self._divided(source, header, table, columns, bad, reasons, now)
-            except WireError as error:  # rows so long that their rejects fit in no record
+            except WireError as error:  # symbols and a source's name so long that their rejects fit in no record
                 self._reject_all(source, header, table.name, str(error), now)
                 return
             for declared, record, rows in parts:
@@ -160,14 +169,17 @@ class Sequencer:
     ) -> list[tuple[Table, bytearray, int]]:
         """Return (table, record, rows) of the good rows, and of the rejects; all but the last say that more follows."""
         parts: list[tuple[Table, Columns]] = []
-        if len(bad) < header.rows:
+        if len(bad):
             keep = np.ones(header.rows, dtype=bool)
             keep[bad] = False
-            parts.append((table, {name: column[keep] for name, column in columns.items()}))
+            good = {name: column[keep] for name, column in columns.items()}
+        else:
+            good = columns
+        parts += [(table, piece) for piece in pieces.pieces(good)]
         for i in range(0, len(bad), REJECTS_IN_ONE):
             some = slice(i, i + REJECTS_IN_ONE)
             refused = validation.rejects(columns, bad[some], reasons[some], source.name, table.name, now)
-            parts.append((self.schema["rejects"], refused))
+            parts += [(self.schema["rejects"], piece) for piece in pieces.pieces(refused)]
         flags = [wire.MORE] * (len(parts) - 1) + [0]
         return [
             (declared, wire.encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
@@ -196,6 +208,15 @@ class Sequencer:
 
     def _refuse(self, peer: bytes, error: PlantError) -> None:
         self.turn.answers.append((peer, b"error", to_wire(error)))
+
+
+def _with_too_long(columns: Columns, bad: np.ndarray, reasons: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Return bad rows and their reasons with the rows that fit in no record."""
+    found = dict(zip(bad.tolist(), reasons, strict=True))
+    for position in pieces.too_long(columns).tolist():
+        found.setdefault(position, f"a row may have at most {pieces.RECORD_BYTES:,} bytes")
+    positions = sorted(found)
+    return np.array(positions, dtype=np.int64), [found[p] for p in positions]
 
 
 class Own:

@@ -10,7 +10,7 @@ from plant.batch import Columns, Symbols, Texts
 from plant.schema import Table
 
 ROW_CHARS = 4000
-"""Characters of a rejected row that are kept; a row may hold a text of megabytes."""
+"""Characters of a rejected row, and of its symbol, that are kept; a row may hold a text of megabytes."""
 
 
 def bad_rows(table: Table, columns: Columns, count: int) -> tuple[np.ndarray, list[str]]:
@@ -44,7 +44,7 @@ def rejects(columns: Columns, positions: np.ndarray, reasons: list[str], source:
     count = len(positions)
     bad = {name: column[positions].tolist() for name, column in columns.items()}
     rows = [json.dumps({name: _plain(values[i]) for name, values in bad.items()})[:ROW_CHARS] for i in range(count)]
-    return rejected([sym or "?" for sym in bad["sym"]], reasons, rows, source, table, now)
+    return rejected([sym[:ROW_CHARS] or "?" for sym in bad["sym"]], reasons, rows, source, table, now)
 
 
 def rejected(syms: list[str], reasons: list[str], rows: list[str], source: str, table: str, now: int) -> Columns:

@@ -1,18 +1,24 @@
 """A plant that follows another; subscribers that conflate; how far each subscriber is behind."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
 import msgpack
+import psutil
 import pytest
+import zmq
 from running import RunningPlant
 
+from plant import sockets
 from plant.batch import Batch
 from plant.client import subscribe, subscriber_of
 from plant.errors import Refused
 from plant.request import Requester
+from plant.segment import Segment
+from plant.subscriber import Subscriber
 
 Start = Callable[..., RunningPlant]
 
@@ -40,12 +46,7 @@ def chained(start: Start, first: RunningPlant, **options: Any) -> RunningPlant:
 
 def journaled(plant: RunningPlant, table: str = "trades") -> list[tuple[int, int, list[str]]]:
     """Return (seq, table_seq, trade ids) of each batch in the plant's journal."""
-    subscriber = plant.subscriber(table)
-    found: list[Batch] = []
-    deadline = time.monotonic() + 15
-    while not subscriber.caught_up:
-        found += subscriber.poll(0.05)
-        assert time.monotonic() < deadline, "the journal was not read to its end"
+    found = _until_live(plant.subscriber(table))
     return [(b.seq, b.table_seq, b.columns["trade_id"].tolist()) for b in found]
 
 
@@ -69,6 +70,42 @@ def test_a_chained_plant_has_the_same_rows_under_the_same_numbers_whatever_is_ki
     assert journaled(far) == journaled(first)
     numbers = [int(i) for _, _, ids in journaled(first) for i in ids]
     assert numbers == list(range(1, 651))
+
+
+def test_a_chained_plant_that_was_down_while_the_first_lost_its_tail_refuses_to_mix_the_two(
+    start_plant: Start, eventually: Any
+) -> None:
+    first = start_plant("tickerplant")
+    feed = first.publisher("feed")
+    for i in range(10):
+        feed.publish("trades", trades(10 * i, 10))
+        feed.flush()
+    far = chained(start_plant, first)
+    eventually(lambda: far.ask().count("trades") == 100)
+    for name in ("rdb", "tickerplant"):
+        far.kill(name)
+        far.processes.pop(name)
+    first.kill("tickerplant")
+    (segment,) = (first.settings.plant.data / "journal").glob("*.journal")
+    offsets = [offset for _, offset in Segment(segment).scan()]
+    os.truncate(segment, offsets[len(offsets) // 2])
+    first.start("tickerplant")
+    other = first.publisher("other")
+    for i in range(20):
+        other.publish("trades", trades(1000 + 10 * i, 10))
+        other.flush()
+    process = far.processes["tickerplant"] = far.spawn("tickerplant")
+    assert process.wait(20) == 1
+    last = far.log("tickerplant").splitlines()[-1]
+    assert "JournalDiverged" in last
+    assert "the journal has no longer what was published as" in last
+    assert "move the folder away" in last
+    folder = far.settings.plant.data / "journal"
+    folder.rename(folder.with_name("journal-before"))
+    far.start("tickerplant", "rdb")
+    ids = [int(i) for _, _, ids in journaled(first) for i in ids]
+    eventually(lambda: far.ask().count("trades") == len(ids))
+    assert journaled(far) == journaled(first)
 
 
 def test_nobody_publishes_into_a_chained_plant(start_plant: Start, eventually: Any) -> None:
@@ -119,6 +156,39 @@ def test_a_stopped_subscriber_misses_nothing_and_its_lag_is_seen(start_plant: St
     assert db.sql("select count(distinct trade_id) n from trades")["n"].tolist() == [300_001]
     eventually(lambda: {"opened", "healed"} <= set(db.select("gaps")["state"]), what=lambda: db.select("gaps"))
     eventually(lambda: _readers(plant).get("rdb") == 0)
+
+
+def test_long_records_for_a_subscriber_that_reads_nothing_cost_a_bounded_memory(start_plant: Start) -> None:
+    """Its queue holds 100 messages: of 1 MiB each, the tickerplant would grow by 100 MiB."""
+    plant = start_plant("tickerplant", publish_queue=100)
+    feed = plant.publisher("feed")
+    stopped = zmq.Context.instance().socket(zmq.SUB)
+    stopped.setsockopt(zmq.RCVHWM, 1)
+    stopped.setsockopt(zmq.RCVBUF, 2**16)
+    stopped.setsockopt(zmq.SUBSCRIBE, sockets.topic_of("trades"))
+    stopped.connect(plant.settings.address(plant.settings.tickerplant.publish_port))
+    process = psutil.Process(plant.processes["tickerplant"].pid)
+    try:
+        for i in range(140):
+            feed.publish("trades", trades(i, 1) | {"trade_id": ["x" * 2**20]})
+            feed.flush()
+            if i == 20:
+                before = process.memory_info().rss
+        grown = process.memory_info().rss - before
+    finally:
+        stopped.close(0)
+    assert grown < 50 * 2**20, f"{grown:,} bytes"
+    live = plant.subscriber("trades")
+    assert sum(len(b) for b in _until_live(live)) == 140
+
+
+def _until_live(subscriber: Subscriber) -> list[Batch]:
+    found: list[Batch] = []
+    deadline = time.monotonic() + 15
+    while not subscriber.caught_up:
+        found += subscriber.poll(0.05)
+        assert time.monotonic() < deadline, "the journal was not read to its end"
+    return found
 
 
 def test_a_timer_of_n_ms_publishes_in_batches_and_loses_nothing(start_plant: Start, eventually: Any) -> None:

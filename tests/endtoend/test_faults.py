@@ -9,7 +9,6 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -17,8 +16,7 @@ import numpy as np
 import pytest
 import zmq
 from cutting_proxy import CuttingProxy
-from faults import FaultyPlant
-from forked import Forker
+from faults import SEED, FaultyPlant
 from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
@@ -27,7 +25,6 @@ from plant.errors import WireError
 from plant.publishing import ACK
 from plant.subscriber import Subscriber
 
-SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 SHORT_KILLS = 15
 LONG_KILLS = 300
 """A minute of kills every 200 ms."""
@@ -49,30 +46,6 @@ VICTIMS: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    """Return what forks the processes of these tests."""
-    made = Forker()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path, forker: Forker) -> Iterator[Start]:
-    """Return a function that starts a plant; at the end all is stopped, and none may leave a process behind."""
-    plants: list[FaultyPlant] = []
-
-    def start(*processes: str, folder: Path | None = None, **options: Any) -> FaultyPlant:
-        plant = FaultyPlant((folder or tmp_path) / f"plant{len(plants)}", forker, SEED, **options)
-        plants.append(plant)
-        plant.start(*(processes or ("tickerplant", "rdb", "processor")))
-        return plant
-
-    yield start
-    leaked = [pid for plant in plants for pid in plant.stop()]
-    assert not leaked, f"processes did not stop within their time: {leaked}"
-
-
 @pytest.fixture
 def proxies() -> Iterator[Proxies]:
     """Return a function that puts a proxy before a port."""
@@ -85,17 +58,6 @@ def proxies() -> Iterator[Proxies]:
     yield before
     for proxy in made:
         proxy.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Return a disk of 32 MiB, or skip where none can be mounted."""
-    try:
-        disk = SmallDisk(tmp_path / "disk", 32)
-    except (PermissionError, FileNotFoundError) as error:
-        pytest.skip(str(error))
-    yield disk
-    disk.unmount()
 
 
 @pytest.mark.parametrize("who", VICTIMS)

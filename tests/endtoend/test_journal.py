@@ -121,6 +121,12 @@ def test_records_lost_to_a_flipped_bit_are_a_gap_in_state_lost_and_the_plant_goe
     eventually(lambda: plant.ask().count("gaps") == 1)
     row = plant.ask().select("gaps").iloc[0]
     assert (row["sym"], row["table_name"], row["first"], row["last"], row["state"]) == ("rdb", "trades", 5, 5, "lost")
+    for _ in range(2):
+        plant.restart("rdb")
+        pid = plant.processes["rdb"].pid
+        live = f"select count(*) n from heartbeats where pid = {pid} and state = 'ok'"
+        eventually(lambda live=live: plant.ask().sql(live)["n"][0] >= 2)
+        assert plant.ask().count("gaps") == 1, "reported again at a restart"
     stopped(plant)
     done = CliRunner().invoke(app, ["repair", "--config", str(plant.config)])
     assert done.exit_code == 0, done.output

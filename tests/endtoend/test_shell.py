@@ -29,6 +29,10 @@ LINES = {
     "plant.connect().count('bars') == db.count('bars') > 0": ["True"],
     'next(iter(plant.subscribe("trades", sym="AAPL", since="00:00"))).pandas()[["sym", "price"]]': ["AAPL", "10.0"],
     "db.bars": ["bars:", "columns time, sym"],
+    'db.window("trades", "quotes", "-60s", "0s", {"top": ("max", "bid")})[["price", "top"]]': ["10.0", "9.5"],
+    'next(db.watch("trades", "AAPL"))[["sym", "price"]]': ["AAPL", "10.0"],
+    'db.trades["AAPL"][["sym", "price"]]': ["AAPL", "10.0"],
+    'db.select("queries", last=1).columns.tolist()': ["client", "question", "seconds", "rows", "bytes", "state"],
 }
 
 

@@ -1,0 +1,167 @@
+"""What a user asks: a connection to a process that answers questions about its tables."""
+
+import datetime as dt
+from typing import Any
+
+import msgpack
+import pyarrow as pa
+
+from plant import query
+from plant.errors import PlantError, UnknownTable
+from plant.frames import from_ipc
+from plant.questions import Questions
+from plant.request import Requester
+from plant.table_view import TableView, overview_html, overview_text
+from plant.terms import Moment, Syms, conditions_of, names_of
+from plant.watching import Watch
+
+
+class Connection(Questions):
+    """Ask a process of the plant about its tables.
+
+    who, address    e.g. "rdb", "tcp://127.0.0.1:5006"
+    frames          what answers are: "pandas", "pandas-arrow", "arrow", "polars" or "numpy" (plant.frames)
+    zone            zone of times that are given without one
+    timeout_s       after which a question raises Unavailable; the process stops working on it then
+    client          who asks, for the table `queries`; default: script/pid@host
+
+    A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe, and one question does not wait for
+    another; a lost connection is renewed by the next question. Every question takes `frames` and `timeout_s` of its
+    own, and raises Unavailable, QueryError, QueryLimit, Cancelled (the connection was closed meanwhile), UnknownTable
+    or UnknownColumn; WireError if it is another process that answers.
+
+    >>> import rdb
+    >>> db = rdb.connect()
+    >>> db.trades.tail(2)[["sym", "price", "size"]]
+        sym   price   size
+    0  MSFT  410.25  200.0
+    1  AAPL  190.75  100.0
+    """
+
+    def __init__(
+        self,
+        who: str,
+        address: str,
+        *,
+        frames: str = "pandas",
+        zone: dt.tzinfo = dt.UTC,
+        timeout_s: float = 10.0,
+        client: str = "",
+    ) -> None:
+        super().__init__(frames, zone)
+        self.address = address
+        self._who = who
+        self._requester = Requester(address, who, timeout_s, client)
+        self._names: list[str] = []
+
+    def watch(
+        self,
+        table: str,
+        sym: Syms = None,
+        *,
+        start: Moment = None,
+        last: int | None = None,
+        where: Any = None,
+        columns: Syms = None,
+        interval_s: float = 0.0,
+        conflate: bool = False,
+        frames: str | None = None,
+    ) -> Watch:
+        """Return a live iterator: first a frame of the present rows, then frames of what comes, row by row or together.
+
+        sym, where, columns   as in select; columns: also `seq` and `received`
+        start, last           which of the present rows: from a time on, or the newest so many (0: none)
+        interval_s            gather at least so long; 0: a frame as soon as anything comes
+        conflate              only the newest row of each key (of each symbol) in a frame; else every revision
+
+        No row is missing between the first frame and the second, and none twice. It never ends by itself; leaving the
+        loop, or close(), disconnects. Raises as a question does, and Unavailable if there is no tickerplant.
+
+        >>> for frame in db.watch("trades", "AAPL", last=2):
+        ...     print(frame["price"].tolist())
+        ...     break
+        [190.5, 190.75]
+        """
+        return Watch(
+            self,
+            table,
+            names_of(sym),
+            self._ns(start),
+            last,
+            conditions_of(where, self._zone),
+            names_of(columns, "columns"),
+            interval_s,
+            conflate,
+            frames or self._frames,
+        )
+
+    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query as an Arrow table; all questions come here.
+
+        >>> db.answer_to(query.Count("trades", ("AAPL",))).to_pylist()
+        [{'count': 4}]
+        """
+        fields = question.to_wire()
+        query.question_of(fields)
+        return from_ipc(self._requester.table(fields, timeout_s))
+
+    def status(self) -> dict[str, Any]:
+        """Return what the process says of itself: name, pid, seq, rows, memory, ...
+
+        >>> db.status()["name"], db.status()["state"]
+        ('rdb', 'ok')
+        """
+        return dict(msgpack.unpackb(self._requester.ask(ask="status")[0]))
+
+    def close(self) -> None:
+        """Disconnect; questions under way in other threads end with Cancelled. The next question connects again.
+
+        >>> with rdb.connect() as other:  # closes at the end
+        ...     other.count("trades")
+        8
+        """
+        self._requester.close()
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> TableView:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._known(name):
+            raise AttributeError(str(UnknownTable.named(name, self._names)))
+        return TableView(self, name)
+
+    def __getitem__(self, name: str) -> TableView:
+        if name not in self._known(name):
+            raise UnknownTable.named(name, self._names)
+        return TableView(self, name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._ipython_key_completions_()]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        try:
+            return self._known()
+        except PlantError:
+            return self._names  # a process that is away does not hold up the TAB key with an error
+
+    def __repr__(self) -> str:
+        return overview_text(f"{self._who} at {self.address}", self._overview())
+
+    def _repr_html_(self) -> str:
+        return overview_html(self._who, self.address, self._overview())
+
+    def _overview(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._ask(query.Tables(), "arrow", None).to_pylist()
+        self._names = [row["table"] for row in rows]
+        return rows
+
+    def _known(self, name: str = "") -> list[str]:
+        """Return the names of the tables; asks if none are known, or not this one."""
+        if not self._names or (name and name not in self._names):
+            self._overview()
+        return self._names

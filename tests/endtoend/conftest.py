@@ -1,0 +1,44 @@
+"""Fixtures of the fault tests: plants whose processes are forked and may be killed at will, and a small disk."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import SEED, FaultyPlant
+from forked import Forker
+from running import all_stopped
+from small_disk import SmallDisk
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    """Return what forks the processes of these tests."""
+    made = Forker()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, forker: Forker) -> Iterator[Callable[..., FaultyPlant]]:
+    """Return a function that starts a plant; at the end all is stopped, and none may leave a process behind."""
+    with all_stopped() as plants:
+
+        def start(*processes: str, folder: Path | None = None, **options: Any) -> FaultyPlant:
+            plant = FaultyPlant((folder or tmp_path) / f"plant{len(plants)}", forker, SEED, **options)
+            plants.append(plant)
+            plant.start(*(processes or ("tickerplant", "rdb", "processor")))
+            return plant
+
+        yield start
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Return a disk of 32 MiB, or skip where none can be mounted."""
+    try:
+        disk = SmallDisk(tmp_path / "disk", 32)
+    except (PermissionError, FileNotFoundError) as error:
+        pytest.skip(str(error))
+    yield disk
+    disk.unmount()
