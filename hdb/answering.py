@@ -111,7 +111,7 @@ class HistoryAnswerer:
         tables: Mapping[str, Stored] = version
         if as_of is not None:
             if as_of > version.catalogue.through:
-                raise QueryError(
+                raise HistoryError(
                     f"as_of: history holds the rows up to seq {version.catalogue.through:,} so far, found {as_of:,}; "
                     "what came later is not known as of then"
                 )

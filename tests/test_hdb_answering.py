@@ -155,7 +155,7 @@ def test_history_as_of_a_seq_is_what_was_known_then(tmp_path: Path) -> None:
         expected = in_memory(until=as_of).answer(query.Sql("select * from bars order by time, sym"))
         found = answerer.answer(query.Sql("select * from bars order by time, sym", as_of=as_of))
         assert found.to_pylist() == expected.to_pylist()
-    with pytest.raises(QueryError, match="history holds the rows up to seq 12 so far, found 13"):
+    with pytest.raises(HistoryError, match="history holds the rows up to seq 12 so far, found 13"):
         answerer.answer(query.Count("bars", as_of=13))
     with pytest.raises(QueryError, match="as_of must be 0 or more"):
         query.question_of({"ask": "count", "table": "bars", "as_of": -1})
