@@ -28,7 +28,7 @@ from plant.settings import Settings
 from plant.subscriber import Subscriber
 
 RDB_S = 10.0
-"""Longest the rdb may take to give its rows for a SELECT over history and today."""
+"""Longest the rdb may take to begin its part of an answer."""
 
 
 class Hdb(Follower):

@@ -5,6 +5,7 @@ answer behind the other are rows of today that came late, or that revise rows of
 for are made anew from the rows, and so is a join from the first time on that a row of today can change.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -37,21 +38,24 @@ _BARS = Table(
 class Gateway:
     """Answers questions about the tables of `schema`, of which `history` and `today` each hold a part; any thread."""
 
-    def __init__(self, history: Ask, today: Ask, schema: Schema) -> None:
-        self._seam = Seam(history, today)
+    def __init__(self, history: Ask, today: Ask, schema: Schema, complete: Callable[[], bool] = lambda: True) -> None:
+        self._seam = Seam(history, today, complete)
         self._history = history
         self._schema = schema
 
-    def answer(self, question: query.Question) -> pa.Table:
-        """Return the answer. Raises what the two sides raise, UnknownTable, and what plant.seam.Seam.answer does."""
+    def answer(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer; each side has `timeout_s` for each of its parts.
+
+        Raises what the two sides raise, UnknownTable, and what plant.seam.Seam.answer does.
+        """
         if getattr(question, "as_of", None) is not None:
-            return self._history(question).replace_schema_metadata(None)
+            return self._history(question, timeout_s).replace_schema_metadata(None)
         about = tables_of(question)
         for name in about:
             self._schema[name]  # raises UnknownTable
-        return self._seam.answer(about, lambda sides: self._of_both(question, sides))
+        return self._seam.answer(about, lambda sides: self._of_both(question, sides, timeout_s), timeout_s)
 
-    def _of_both(self, question: query.Question, sides: Sides) -> pa.Table:
+    def _of_both(self, question: query.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
         schema = self._schema
         if sides.at is None:
             return sides.now(question)
@@ -69,7 +73,7 @@ class Gateway:
             case query.Asof() | query.Window():
                 return _beside(schema[question.left], schema[question.right], question, sides)
             case query.Sql():
-                return self._history(replace(question, today=True)).replace_schema_metadata(None)
+                return self._history(replace(question, today=True), timeout_s).replace_schema_metadata(None)
         raise QueryError(f"no answer to {question!r}")
 
 

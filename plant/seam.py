@@ -27,8 +27,9 @@ ATTEMPTS = 8
 AWAY_S = 5.0
 """A history that did not answer is not asked again for so long, if memory has everything."""
 
-Ask = Callable[[Any], pa.Table]
-"""Takes a question of plant.query and returns its answer, with what it says of the seam in the schema metadata."""
+Ask = Callable[[Any, float | None], pa.Table]
+"""Takes a question of plant.query and a timeout_s, and returns the answer, its schema metadata saying how things stand.
+"""
 
 
 class Moved(Exception):
@@ -38,35 +39,39 @@ class Moved(Exception):
 class Sides:
     """History as of a seq and today beyond it, for one question; None: there is no history, today is everything."""
 
-    def __init__(self, seam: "Seam", at: int | None) -> None:
+    def __init__(self, seam: "Seam", at: int | None, timeout_s: float | None) -> None:
         self._seam = seam
+        self._timeout_s = timeout_s
         self.at = at
 
     def past(self, question: Any) -> pa.Table:
         """Return history's part of the answer."""
-        return self._seam.ask_history(replace(question, as_of=self.at))
+        return self._seam.ask_history(replace(question, as_of=self.at), self._timeout_s)
 
     def now(self, question: Any) -> pa.Table:
         """Return today's part of the answer. Raises Moved if memory has let go of rows that are not history's part."""
-        answer = self._seam.ask_today(replace(question, beyond=self.at or 0))
+        answer = self._seam.ask_today(replace(question, beyond=self.at or 0), self._timeout_s)
         if self._seam.released_by(question) > (self.at or 0):
             raise Moved
         return answer
 
 
 class Seam:
-    """Where history ends and today begins; any thread."""
+    """Where history ends and today begins; any thread. `complete`: whether memory has taken all there is by now."""
 
-    def __init__(self, history: Ask, today: Ask) -> None:
+    def __init__(self, history: Ask, today: Ask, complete: Callable[[], bool] = lambda: True) -> None:
         self._history = history
         self._today = today
+        self._complete = complete
         self._lock = threading.Lock()
         self._through: int | None = None
         self._closed = 0
         self._released: dict[tuple[str, ...], int] = {}
         self._away_until = 0.0
 
-    def answer(self, tables: Iterable[str], of_both: Callable[[Sides], pa.Table]) -> pa.Table:
+    def answer(
+        self, tables: Iterable[str], of_both: Callable[[Sides], pa.Table], timeout_s: float | None = None
+    ) -> pa.Table:
         """Return what `of_both` makes of the two sides of a question about `tables`.
 
         Raises Unavailable if history is needed and does not answer, HistoryError if it lacks rows that memory let go.
@@ -75,7 +80,7 @@ class Seam:
         for _ in range(ATTEMPTS):
             at = self._choose(about)
             try:
-                return of_both(Sides(self, at))
+                return of_both(Sides(self, at, timeout_s))
             except Moved:
                 continue
             except HistoryError:
@@ -88,18 +93,18 @@ class Seam:
             f"holds them up to {self._through or 0:,} only; `plant status` tells how the hdb is"
         )
 
-    def ask_history(self, question: Any) -> pa.Table:
+    def ask_history(self, question: Any, timeout_s: float | None = None) -> pa.Table:
         """Ask history, and note what its answer says."""
-        answer = self._history(question)
+        answer = self._history(question, timeout_s)
         facts = answer.schema.metadata or {}
         with self._lock:
             self._through = int(facts.get(b"through", self._through or 0))
             self._closed = int(facts.get(b"closed", self._closed))
         return answer.replace_schema_metadata(None)
 
-    def ask_today(self, question: Any) -> pa.Table:
+    def ask_today(self, question: Any, timeout_s: float | None = None) -> pa.Table:
         """Ask memory, and note what its answer says."""
-        answer = self._today(question)
+        answer = self._today(question, timeout_s)
         self._released[tables_of(question)] = int((answer.schema.metadata or {}).get(b"released", 0))
         return answer.replace_schema_metadata(None)
 
@@ -120,6 +125,8 @@ class Seam:
                     raise Unavailable(
                         f"{error}; the rdb has what came after seq {released:,} only: rdb.connect() asks it alone"
                     ) from None
+                if not self._complete():
+                    raise
                 self._away_until = time.monotonic() + AWAY_S
                 return None
         return self._closed if released <= self._closed else self._through

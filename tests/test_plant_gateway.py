@@ -135,7 +135,7 @@ def gateway(folder: Path, rows: Rows, split: Any) -> Gateway:
     write_history(folder, rows, split["through"], **layout).save(folder)
     today = Answerer(memory(rows, split["released"]))
     past = HistoryAnswerer(folder, SCHEMA, lambda question, budget: today.answer(question, budget))
-    return Gateway(past.answer, today.answer, SCHEMA)
+    return Gateway(lambda q, timeout_s: past.answer(q), lambda q, timeout_s: today.answer(q), SCHEMA)
 
 
 @law
