@@ -9,6 +9,9 @@ from plant.growing import Growing
 from plant.pages import arrays
 from plant.schema import FIXED_DTYPES, Table
 
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The first row, the seq and the received of each of several batches, int64[k]."""
+
 Rows = slice | np.ndarray
 """Positions within a chunk or a block: a slice with start and stop, or int64[n]."""
 
@@ -75,35 +78,31 @@ class Chunk:
         ]
         self.columns: dict[str, np.ndarray] = dict(zip(kinds, arrays(layout, touched=False), strict=True))
         self.texts = {name: Growing(np.uint8) for name, kind in kinds.items() if kind == "text"}
-        for name in self.texts:
-            self.columns[name][0] = 0
+        self._texts = [(name, self.columns[name], data) for name, data in self.texts.items()]
+        self._numbers = [(name, array) for name, array in self.columns.items() if name not in self.texts]
+        for _, ends, _ in self._texts:
+            ends[0] = 0
         self._start, self._seq, self._received = Growing(np.int32), Growing(np.int64), Growing(np.int64)
 
-    @property
-    def room(self) -> int:
-        """Rows that still fit."""
-        return self.capacity - self.rows
-
-    def extend(self, columns: Columns, batches: tuple[Any, Any, Any]) -> None:
-        """Add rows that fit; symbols are codes, and `batches` is their first rows (from 0), seqs and received."""
+    def extend(self, columns: Columns, count: int, seq: int, received: int, parts: Parts | None = None) -> None:
+        """Add so many rows, that fit, of one batch or of several (`parts`); symbols are codes."""
         start = self.rows
-        end = start + len(columns["time"])
-        for name, array in self.columns.items():
+        end = start + count
+        for name, array in self._numbers:
+            array[start:end] = columns[name]
+        for name, ends, data in self._texts:
             value = columns[name]
-            if name in self.texts:
-                self._extend_text(name, value, start, end)
-            else:
-                array[start:end] = value
-        first, seqs, received = batches
-        self._start.extend(first if not start else np.add(first, start))
-        self._seq.extend(seqs)
-        self._received.extend(received)
+            np.add(value.offsets[1:], data.length - value.offsets[0], out=ends[start + 1 : end + 1])
+            data.extend(np.frombuffer(value.data, dtype=np.uint8))
+        if parts is None:
+            self._start.append(start)
+            self._seq.append(seq)
+            self._received.append(received)
+        else:
+            self._start.extend(parts[0] + start)
+            self._seq.extend(parts[1])
+            self._received.extend(parts[2])
         self.rows = end
-
-    def _extend_text(self, name: str, value: Texts, start: int, end: int) -> None:
-        data, first = self.texts[name], int(value.offsets[0])
-        np.add(value.offsets[1:], data.length - first, out=self.columns[name][start + 1 : end + 1])
-        data.extend(np.frombuffer(value.data, dtype=np.uint8)[first : int(value.offsets[-1])])
 
     def close(self) -> None:
         """Note the range of times, once it is full."""

@@ -17,7 +17,7 @@ import threading
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Batch, Symbols
+from plant.batch import Batch, Columns, Symbols
 from plant.block import Block, Part, sealed
 from plant.chunk import Chunk
 from plant.revisions import Revisions
@@ -130,24 +130,13 @@ class MemoryTable:
         count = len(batch)
         if not count:
             return
-        columns = {
-            n: self.names[n].codes(value) if n in self.names else value
-            for n, value in ((n, batch.columns[n]) for n in self.declaration.names)
-        }
-        first, seqs, received = batch.parts or (np.zeros(1, np.int64), (batch.seq,), (batch.received,))
-        taken = 0
-        while taken < count:
-            if not self._tail.room:
-                self._roll(self._rows + taken)
-            end = min(taken + self._tail.room, count)
-            if end - taken == count:
-                self._tail.extend(columns, (first, seqs, received))
-            else:
-                i = int(np.searchsorted(first, taken, side="right")) - 1
-                j = int(np.searchsorted(first, end))
-                some = np.maximum(first[i:j], taken) - taken
-                self._tail.extend({n: c[taken:end] for n, c in columns.items()}, (some, seqs[i:j], received[i:j]))
-            taken = end
+        columns = {**batch.columns}
+        for name, names in self.names.items():
+            columns[name] = names.codes(columns[name])
+        if count <= self._tail.capacity - self._tail.rows:
+            self._tail.extend(columns, count, batch.seq, batch.received, batch.parts)
+        else:
+            self._spread(batch, columns, count)
         if self._revisions is not None:
             self._revisions.add([self._codes(n, columns[n]) for n in self._key], columns["time"], self._rows)
         self._rows += count  # last: readers see the rows only now
@@ -225,6 +214,23 @@ class MemoryTable:
             if sum(sizes) <= most and max(sizes) <= 2 * min(sizes):
                 return slice(i, i + 2)
         return None
+
+    def _spread(self, batch: Batch, columns: Columns, count: int) -> None:
+        """Add rows to the tail, and to as many chunks after it as they need."""
+        taken = 0
+        while taken < count:
+            if self._tail.rows == self._tail.capacity:
+                self._roll(self._rows + taken)
+            end = min(taken + self._tail.capacity - self._tail.rows, count)
+            parts = None
+            if batch.parts is not None:
+                first, seqs, received = batch.parts
+                i = int(np.searchsorted(first, taken, side="right")) - 1
+                j = int(np.searchsorted(first, end))
+                parts = np.maximum(first[i:j], taken) - taken, seqs[i:j], received[i:j]
+            some = {name: columns[name][taken:end] for name in self.declaration.names}
+            self._tail.extend(some, end - taken, batch.seq, batch.received, parts)
+            taken = end
 
     def _roll(self, base: int) -> None:
         self._tail.close()
