@@ -19,11 +19,12 @@ import pandas as pd
 
 from dashboard.watchlist import DayOpens
 from plant import client, sockets
-from plant.errors import PlantError, Unavailable
-from plant.settings import load
+from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
+from plant.settings import Settings, load
 
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process
 RETRY_S = 2.0  # after a failure to reach a process, all questions fail at once for this long
+AWAY_S = 15.0  # after a failure of history, today alone is asked for this long
 SHARE_S = 0.4  # an answer this young serves other sessions too
 REMEMBERED = 128  # last good answers kept for each connection
 
@@ -172,12 +173,35 @@ class Connections:
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
 
 
+class WithHistory:
+    """Asks today and history as one, so that a chart is not empty after midnight; today alone while history is away."""
+
+    def __init__(self, whole: Client, today: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._whole, self._today = whole, today
+        self._clock = clock
+        self._away_until = 0.0
+
+    def select(self, table: str, **query: Any) -> pd.DataFrame:
+        return self._ask(lambda side: side.select(table, **query))
+
+    def last(self, table: str, **query: Any) -> pd.DataFrame:
+        return self._ask(lambda side: side.last(table, **query))
+
+    def _ask(self, question: Callable[[Client], pd.DataFrame]) -> pd.DataFrame:
+        if self._clock() >= self._away_until:
+            try:
+                return question(self._whole)
+            except (Unavailable, HistoryError, QueryLimit):
+                self._away_until = self._clock() + AWAY_S
+        return question(self._today)
+
+
 def live_connections() -> Connections:
     """Return connections to the plant that the settings name. Raises `plant.errors.SettingsError` for wrong ones."""
     settings = load()
     sockets.use_keys(settings.plant.keys)
     return Connections(
-        rdb=_live("rdb", settings.address(settings.rdb.port)),
+        rdb=Connection("rdb", settings.address(settings.rdb.port), lambda: _with_history(settings)),
         processor=_live("processor", settings.address(settings.processor.port)),
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,
@@ -187,6 +211,12 @@ def live_connections() -> Connections:
 
 def _live(name: str, address: str) -> Connection:
     return Connection(name, address, lambda: client.Connection(name, address, frames="pandas", timeout_s=TIMEOUT_S))
+
+
+def _with_history(settings: Settings) -> WithHistory:
+    address, history = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+    whole = client.PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
+    return WithHistory(whole, client.Connection("rdb", address, frames="pandas", timeout_s=TIMEOUT_S))
 
 
 def _hashable(query: dict[str, Any]) -> tuple[Any, ...]:

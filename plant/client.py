@@ -22,6 +22,7 @@ from plant.terms import Moment, Syms, names_of
 
 __all__ = [
     "Connection",
+    "PlantConnection",
     "TableView",
     "as_frame",
     "connect",

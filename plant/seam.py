@@ -24,7 +24,7 @@ from plant.errors import HistoryError, Unavailable
 ATTEMPTS = 8
 """How often a question is asked anew before it is given up."""
 
-AWAY_S = 5.0
+AWAY_S = 30.0
 """A history that did not answer is not asked again for so long, if memory has everything."""
 
 Ask = Callable[[Any, float | None], pa.Table]
