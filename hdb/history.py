@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hdb.reading import Footer, Footers
+from hdb.files import FileRows
+from hdb.reading import Footers
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
-from plant.arrow_columns import nulls
 from plant.batch import Columns, arrow_column
 from plant.columns import joined, order_by_code, ranks, taken
 from plant.keyed import among, newest
@@ -32,9 +32,6 @@ from plant.schema import META_COLUMNS, Table
 from plant.view import Terms, check_where, known_columns
 
 _TIMES = ("time", "received")
-
-SPARSE = 16
-"""From so many row groups on, a few rows are looked for first, and their columns read only where they are."""
 
 
 class _Loose(NamedTuple):
@@ -66,14 +63,13 @@ class HistoryView:
         self.declaration = declaration
         self.facts = {"through": catalogue.through, "closed": catalogue.closed}
         self.as_of = as_of
-        self._folder = folder
-        self._footers = footers
         name = declaration.name
         closed, parts = self._known(catalogue.days_of(name)), self._known(catalogue.parts_of(name))
         replaced = self._known(catalogue.replaced_of(name)) if as_of is not None else []
-        self._replaced = [f for f in replaced if as_of is not None and int(PurePosixPath(f.path).stem) > as_of]
+        gone = [f for f in replaced if as_of is not None and int(PurePosixPath(f.path).stem) > as_of]
         self._parts = parts if declaration.key else []
-        self._settled = [*closed, *self._replaced, *([] if declaration.key else parts)]
+        self._settled = [*closed, *gone, *([] if declaration.key else parts)]
+        self._rows_in = FileRows(declaration, folder, footers, as_of, gone)
 
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows in order of time, those of one time in order of seq, of one seq in that of sym."""
@@ -118,7 +114,7 @@ class HistoryView:
             done = {names[code] for code in best["sym"].codes[best["time"] > file.last_time].tolist()}
             wanted = terms.sym
             if done:
-                there = self._footers.of(self._folder, file).symbols(self.declaration) if wanted is None else wanted
+                there = self._rows_in.symbols(file) if wanted is None else wanted
                 wanted = tuple(name for name in there if name not in done)
                 if not wanted and terms.sym is not None:
                     break
@@ -135,7 +131,7 @@ class HistoryView:
         loose = self._loose(terms, ())
         total = len(loose.chosen["time"])
         for file in self._reached(terms):
-            if self._takes_whole(terms, file) and not loose.may_revise(file):
+            if self._rows_in.takes_whole(terms, file) and not loose.may_revise(file):
                 total += file.rows
             else:
                 total += len(self._rows_of(file, terms, (), loose)["time"])
@@ -174,7 +170,7 @@ class HistoryView:
         loose = self._loose(terms, every, later if key else None)
         whole, others = [], [loose.chosen, *([] if key or later is None else [later])]
         for file in self._reached(terms):
-            if self._takes_whole(terms, file) and not loose.may_revise(file):
+            if self._rows_in.takes_whole(terms, file) and not loose.may_revise(file):
                 whole.append(file)
             else:
                 others.append(self._rows_of(file, terms, every, loose))
@@ -201,7 +197,7 @@ class HistoryView:
         check_where(self.declaration, terms.where)
         columns = tuple(dict.fromkeys((*columns, "time", "seq")))
         if terms.first == 0 or terms.last == 0:
-            return self._empty(columns)
+            return self._rows_in.empty(columns)
         loose = self._loose(terms, columns)
         limit, oldest_first = terms.last if terms.first is None else terms.first, terms.first is not None
         found, rows = [loose.chosen], len(loose.chosen["time"])
@@ -221,12 +217,12 @@ class HistoryView:
         columns = tuple(dict.fromkeys((*columns, "time")))
         files = [f for f in self._parts if _reaches(terms, f)]
         if not files and later is None:
-            return _Loose.all_of(self._empty(tuple(dict.fromkeys((*columns, *key)))))
+            return _Loose.all_of(self._rows_in.empty(tuple(dict.fromkeys((*columns, *key)))))
         of_key = tuple(c for c in terms.where if c[0] in key)
         others = tuple(c for c in terms.where if c[0] not in key)
         need = tuple(dict.fromkeys((*columns, *key, "seq", *(c[0] for c in others))))
         keyed = replace(terms, where=of_key, beyond=0)
-        found = [self._matching(file, keyed, need) for file in files] + ([] if later is None else [later])
+        found = [self._rows_in.matching(file, keyed, need) for file in files] + ([] if later is None else [later])
         in_force = joined_columns(found, need)
         in_force = taken(in_force, newest(in_force, key))
         kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(in_force)
@@ -240,58 +236,9 @@ class HistoryView:
         `pick`: only rows that it takes are needed.
         """
         if not loose.may_revise(file):
-            return self._matching(file, terms, tuple(dict.fromkeys((*columns, "time"))), pick)
-        found = self._matching(file, terms, tuple(dict.fromkeys((*columns, *self.declaration.key))))
+            return self._rows_in.matching(file, terms, tuple(dict.fromkeys((*columns, "time"))), pick)
+        found = self._rows_in.matching(file, terms, tuple(dict.fromkeys((*columns, *self.declaration.key))))
         return taken(found, ~among(found, loose.in_force, self.declaration.key))
-
-    def _matching(self, file: File, terms: Terms, columns: Sequence[str], pick: Pick | None = None) -> Columns:
-        """Return the rows of a file that meet the terms and are known as of the seq, in the file's order."""
-        if terms.budget is not None:
-            terms.budget.check()
-        footer = self._footers.of(self._folder, file)
-        groups = footer.groups(terms.sym, terms.start, terms.end)
-        if not groups:
-            return self._empty(columns)
-        conditions = Conditions(terms, footer, groups, self.as_of, file in self._replaced)
-        if pick is not None and len(groups) >= SPARSE:
-            return self._picked(footer, groups, conditions, columns, pick)
-        found = footer.read(groups, self.declaration, (*columns, *conditions.columns))
-        rows = conditions.rows_of(found)
-        return {name: found[name] if rows is None else found[name][rows] for name in columns}
-
-    def _picked(
-        self, footer: Footer, groups: list[int], conditions: Conditions, columns: Sequence[str], pick: Pick
-    ) -> Columns:
-        """Return the rows that `pick` takes of those that meet the conditions, read where they are."""
-        seen = footer.read(groups, self.declaration, ("time", "seq", "sym", *conditions.columns))
-        rows = conditions.rows_of(seen)
-        all_rows = np.arange(len(seen["time"]))
-        met = all_rows if rows is None else all_rows[rows]
-        needed = met[np.sort(pick(taken(seen, met)))]
-        ends = footer.ends(groups)
-        place = np.searchsorted(ends, needed, side="right")
-        chosen = np.unique(place)
-        if not len(chosen):
-            return self._empty(columns)
-        starts = np.append(0, ends[:-1])
-        moved = np.append(0, np.cumsum((ends - starts)[chosen])[:-1])
-        found = footer.read([groups[i] for i in chosen.tolist()], self.declaration, columns)
-        return taken(found, needed - starts[place] + moved[np.searchsorted(chosen, place)])
-
-    def _takes_whole(self, terms: Terms, file: File) -> bool:
-        """Return whether every row of a settled file meets the terms, as far as the catalogue tells."""
-        return (
-            terms.sym is None
-            and not terms.where
-            and (terms.start is None or file.first_time >= terms.start)
-            and (terms.end is None or file.last_time < terms.end)
-            and file.first_seq > terms.beyond
-            and (self.as_of is None or file.last_seq <= self.as_of)
-            and file not in self._replaced
-        )
-
-    def _empty(self, columns: Sequence[str]) -> Columns:
-        return {name: nulls(self.declaration, name, 0) for name in columns}
 
 
 def joined_columns(pieces: Sequence[Columns], columns: Sequence[str]) -> Columns:
