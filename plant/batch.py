@@ -195,12 +195,16 @@ def taken(columns: Columns, rows: Any) -> Columns:
     return {name: c.compact() if isinstance(c, Symbols) and len(c.names) > 1 else c for name, c in some.items()}
 
 
-def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
-    """Return a column as an Arrow array without copying its numbers; a float NaN is null."""
+def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> "pa.Array":
+    """Return a column as an Arrow array without copying its numbers; a float NaN is null.
+
+    Without `checked` codes are taken as they are: right for what was made here.
+    """
     import pyarrow as pa
 
     if isinstance(column, Symbols):
-        return pa.DictionaryArray.from_arrays(pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string()))
+        codes, names = pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string())
+        return pa.DictionaryArray.from_arrays(codes, names, safe=checked)
     if isinstance(column, Texts):
         buffers = [None, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
         return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
