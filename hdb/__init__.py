@@ -1,4 +1,4 @@
-"""The hdb: history on disk, written as it comes, closed day by day, and queried.
+"""The hdb: history on disk, written during the day, closed at its end, and queried.
 
 import hdb
 db = hdb.connect()

@@ -4,22 +4,31 @@ import time
 from typing import Any
 
 import msgpack
+import pyarrow as pa
 
+from hdb.answering import HistoryAnswerer
 from hdb.clock import Clock, ends_in
 from hdb.closer import Closer
 from hdb.housekeeping import Housekeeping
 from hdb.journaled import Journaled
 from hdb.parts import Parts
 from hdb.store import Store
+from plant import query
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
+from plant.frames import from_ipc
 from plant.lifecycle import log, run
+from plant.limits import Budget
 from plant.partition import End
+from plant.request import Requester
 from plant.schema import Schema, Table
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+
+RDB_S = 10.0
+"""Longest the rdb may take to begin its part of an answer."""
 
 
 class Hdb(Follower):
@@ -39,6 +48,15 @@ class Hdb(Follower):
         self.clock = Clock(self.store.days, self.store.catalogue.ended_day)
         self.parts = Parts(self.store, settings.hdb.part_s, settings.hdb.part_rows)
         return {**super().startup(), "through": self.store.catalogue.through}
+
+    def answering(self) -> HistoryAnswerer:
+        """Return who answers questions, about what is in the catalogue at the time."""
+        rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", RDB_S, self.name)
+
+        def today(question: query.Select, budget: Budget) -> pa.Table:
+            return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
+
+        return HistoryAnswerer(self.store.folder, self.schema, today)
 
     def step(self) -> None:
         """Take what has come, make parts of it, end days."""

@@ -6,11 +6,11 @@ from typing import Any
 import msgpack
 
 from hdb.store import by_day
-from hdb.waiting import arrow_of
 from plant import wire
 from plant.batch import Batch
 from plant.days import Days
 from plant.errors import HistoryError, WireError
+from plant.journal_rows import arrow_of
 from plant.merge import Merge, Raw
 from plant.partition import Part, partition_schema
 from plant.partition_file import with_columns

@@ -97,7 +97,7 @@ def amendments_of(rows: pa.Table) -> list[Amendment]:
             amended_by=row["seq"],
             received=row["received"],
         )
-        for row in _plain(rows)
+        for row in plain_rows(rows)
     ]
     return sorted(found, key=lambda a: a.amended_by)
 
@@ -160,7 +160,7 @@ class _Slots:
         named = np.isin(seqs, np.unique([a.seq for a in amendments]))
         named &= np.isin(times, np.unique([a.time for a in amendments]))
         positions = np.flatnonzero(named)
-        for position, row in zip(positions.tolist(), _plain(rows.take(positions)), strict=True):
+        for position, row in zip(positions.tolist(), plain_rows(rows.take(positions)), strict=True):
             self._slots.setdefault(_name(row), []).append(_Slot(position, row, []))
 
     @property
@@ -256,7 +256,7 @@ def _int64(rows: pa.Table, name: str) -> np.ndarray:
     return found
 
 
-def _plain(rows: pa.Table) -> list[dict[str, Any]]:
+def plain_rows(rows: pa.Table) -> list[dict[str, Any]]:
     """Return rows as dicts of plain values; times as int ns, which Python's datetime could not hold."""
     columns = {name: _values(column) for name, column in zip(rows.column_names, rows.columns, strict=True)}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

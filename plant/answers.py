@@ -44,6 +44,8 @@ class Answerer:
     def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer. Raises QueryError, QueryLimit, Cancelled, UnknownTable or UnknownColumn."""
         budget = budget or Budget()
+        if getattr(question, "as_of", None) is not None or getattr(question, "today", False):
+            raise QueryError("as_of and today are answered from history: ask hdb.connect() or plant.connect()")
         views = Views(self._tables)
         match question:
             case query.Tables():

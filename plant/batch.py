@@ -24,8 +24,12 @@ DEFAULTS: dict[str, Any] = {"float": np.nan, "int": 0, "symbol": "", "text": ""}
 """What a column that was not given holds; `time`, `sym` and the columns of a key must be given."""
 
 
+NULL = -1
+"""The code of a symbol that is not there: of a row that is older than its column. Rows that are published have none."""
+
+
 class Symbols:
-    """A column of repeating strings: `names` (distinct) and `codes`, int32[n] into names."""
+    """A column of repeating strings: `names` (distinct) and `codes`, int32[n] into names, or NULL."""
 
     __slots__ = ("codes", "names")
     __hash__ = None  # type: ignore[assignment]
@@ -69,8 +73,8 @@ class Symbols:
         return np.ones(len(self), dtype=bool) if text not in self.names else ~(self == text)
 
     def tolist(self) -> list[str]:
-        """Return the strings, one per row."""
-        names = self.names
+        """Return the strings, one per row; None for NULL."""
+        names: list[Any] = [*self.names, None]
         return [names[c] for c in self.codes.tolist()]
 
 
@@ -78,13 +82,17 @@ _FEW_TEXTS = 200
 
 
 class Texts:
-    """A column of strings that do not repeat: `data` (UTF-8, joined) and `offsets`, int64[n + 1] into it."""
+    """A column of strings that do not repeat: `data` (UTF-8, joined) and `offsets`, int64[n + 1] into it.
 
-    __slots__ = ("data", "offsets")
+    `missing`, bool[n]: those that are not there, as rows that are older than their column; None if all are.
+    """
 
-    def __init__(self, offsets: np.ndarray, data: bytes | memoryview) -> None:
+    __slots__ = ("data", "missing", "offsets")
+
+    def __init__(self, offsets: np.ndarray, data: bytes | memoryview, missing: np.ndarray | None = None) -> None:
         self.offsets = offsets
         self.data = data
+        self.missing = missing
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> "Texts":
@@ -101,15 +109,17 @@ class Texts:
         if isinstance(rows, slice) and rows.step in (None, 1):
             first, last, _ = rows.indices(len(self))
             ends = self.offsets[first : max(first, last) + 1]
-            return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])])
+            missing = None if self.missing is None else self.missing[rows]
+            return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])], missing)
         starts = self.offsets[:-1][rows]
         lengths = self.offsets[1:][rows] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
+        missing = None if self.missing is None else self.missing[rows]
         if len(lengths) > _FEW_TEXTS:
-            return Texts(offsets, self._data_at(rows)[: int(offsets[-1])])
+            return Texts(offsets, self._data_at(rows)[: int(offsets[-1])], missing)
         taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from
-        return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes())
+        return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes(), missing)
 
     def _data_at(self, rows: Any) -> memoryview:
         """Return the texts at some rows, joined; Arrow copies texts, where numpy would copy bytes."""
@@ -122,9 +132,13 @@ class Texts:
         return memoryview(found.buffers()[2] or b"")
 
     def tolist(self) -> list[str]:
-        """Return the strings, one per row."""
+        """Return the strings, one per row; None for those that are missing."""
         data, ends = bytes(self.data), self.offsets.tolist()
-        return [data[a:b].decode() for a, b in pairwise(ends)]
+        texts: list[Any] = [data[a:b].decode() for a, b in pairwise(ends)]
+        if self.missing is not None:
+            for row in np.flatnonzero(self.missing).tolist():
+                texts[row] = None
+        return texts
 
 
 _FORMS: dict[str, Any] = {
@@ -196,17 +210,21 @@ def taken(columns: Columns, rows: Any) -> Columns:
 
 
 def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> "pa.Array":
-    """Return a column as an Arrow array without copying its numbers; a float NaN is null.
+    """Return a column as an Arrow array without copying its numbers; a float NaN is null, and so is what is missing.
 
     Without `checked` codes are taken as they are: right for what was made here.
     """
     import pyarrow as pa
 
     if isinstance(column, Symbols):
-        codes, names = pa.array(column.codes, pa.int32()), pa.array(column.names, pa.string())
-        return pa.DictionaryArray.from_arrays(codes, names, safe=checked)
+        absent = column.codes == NULL
+        codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()), safe=checked)
     if isinstance(column, Texts):
-        buffers = [None, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
+        known = None
+        if column.missing is not None:
+            known = pa.py_buffer(np.packbits(~column.missing, bitorder="little"))
+        buffers = [known, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
         return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
     if is_time:
         return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))

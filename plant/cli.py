@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal, import, replay."""
+"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal, and on history."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from plant import day_cli, import_cli, journal_cli, replay_cli, sockets
+from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebuild_cli, replay_cli, sockets, verify_cli
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
@@ -36,6 +36,10 @@ app = typer.Typer(
 app.add_typer(journal_cli.app, name="journal")
 app.add_typer(import_cli.app)
 app.add_typer(replay_cli.app)
+app.add_typer(verify_cli.app)
+app.add_typer(rebuild_cli.app)
+app.add_typer(amend_cli.app)
+app.add_typer(export_cli.app)
 app.command("end-of-day")(day_cli.end_of_day)
 
 

@@ -13,6 +13,7 @@ from plant import sockets
 from plant.batch import nanoseconds
 from plant.connection import Connection
 from plant.frames import as_frame
+from plant.plant_connection import PlantConnection
 from plant.publishing import Publisher
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber, only
@@ -31,13 +32,26 @@ __all__ = [
 ]
 
 
-def connect(address: str | None = None, *, config: str | None = None, **options: Any) -> Connection:
-    """Return a connection to the plant of plant.toml: today's tables (history joins it with the hdb).
+def connect(
+    address: str | None = None, *, history: str | None = None, config: str | None = None, **options: Any
+) -> PlantConnection:
+    """Return a connection to the plant of plant.toml, today and history as one.
+
+    `address` is that of its rdb, `history` that of its hdb; options are those of Connection. Raises Unavailable at once
+    if the rdb does not answer within `timeout_s` (10 s).
 
     >>> plant.connect().count("trades")
     8
     """
-    return connect_to("rdb", address, config=config, **options)
+    settings = _plant_of(config)
+    connection = PlantConnection(
+        address or settings.address(settings.rdb.port),
+        history or settings.address(settings.hdb.port),
+        settings.table_schema,
+        **{"zone": settings.zone, **options},
+    )
+    connection.status()
+    return connection
 
 
 def connect_to(who: str, address: str | None = None, *, config: str | None = None, **options: Any) -> Connection:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import Columns, Symbols, Texts
+from plant.batch import NULL, Columns, Symbols, Texts
 
 _FEW = 8
 _RADIX = 2**15  # numpy sorts int16 by radix, several times as fast as wider ones
@@ -18,8 +18,13 @@ def joined(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], Symbols):
         return _joined_symbols(parts)
     if isinstance(parts[0], Texts):
-        return joined_texts([(p.offsets, p.data) for p in parts])
-    return np.concatenate(parts)
+        whole = joined_texts([(p.offsets, p.data) for p in parts])
+        if all(part.missing is None for part in parts):
+            return whole
+        missing = [np.zeros(len(part), dtype=bool) if part.missing is None else part.missing for part in parts]
+        return Texts(whole.offsets, whole.data, np.concatenate(missing))
+    masked = any(isinstance(part, np.ma.MaskedArray) for part in parts)
+    return np.ma.concatenate(parts) if masked else np.concatenate(parts)
 
 
 def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
@@ -29,8 +34,8 @@ def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
     known: dict[str, int] = {}
     codes = []
     for part in parts:
-        translate = np.array([known.setdefault(n, len(known)) for n in part.names], dtype=np.int32)
-        codes.append(translate[part.codes] if len(part) else part.codes)
+        translate = np.array([*(known.setdefault(n, len(known)) for n in part.names), NULL], dtype=np.int32)
+        codes.append(translate[part.codes])
     return Symbols(list(known), np.concatenate(codes))
 
 
@@ -91,11 +96,10 @@ def compact(column: Symbols) -> Symbols:
     """Return the same column with only the names that there are."""
     if len(column.names) <= _FEW:
         return column
-    counts = np.bincount(column.codes)
-    used = np.flatnonzero(counts)
+    used = np.flatnonzero(np.bincount(column.codes + 1)[1:])  # without NULL
     if len(used) == len(column.names):
         return column
-    translate = np.zeros(len(counts), dtype=np.int32)
+    translate = np.full(len(column.names) + 1, NULL, dtype=np.int32)
     translate[used] = np.arange(len(used), dtype=np.int32)
     return Symbols([column.names[code] for code in used.tolist()], translate[column.codes])
 

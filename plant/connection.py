@@ -1,6 +1,7 @@
 """What a user asks: a connection to a process that answers questions about its tables."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -105,13 +106,25 @@ class Connection(Questions):
         query.question_of(fields)
         return from_ipc(self._requester.table(fields, timeout_s))
 
-    def status(self) -> dict[str, Any]:
+    def as_of(self, seq: int) -> "AsOf":
+        """Return the same questions about history as it was known at a seq: later rows and corrections left out.
+
+        Only history answers so: hdb.connect() and plant.connect(), for a seq that history holds already. It is exact
+        for the end of any day (`db.days` has their seqs); of what was revised within a day before that day was closed,
+        only the last revision is kept.
+
+        >>> db.as_of(5).seq
+        5
+        """
+        return AsOf(self, seq, self._frames, self._zone)
+
+    def status(self, timeout_s: float | None = None) -> dict[str, Any]:
         """Return what the process says of itself: name, pid, seq, rows, memory, ...
 
         >>> db.status()["name"], db.status()["state"]
         ('rdb', 'ok')
         """
-        return dict(msgpack.unpackb(self._requester.ask(ask="status")[0]))
+        return dict(msgpack.unpackb(self._requester.ask(timeout_s, ask="status")[0]))
 
     def close(self) -> None:
         """Disconnect; questions under way in other threads end with Cancelled. The next question connects again.
@@ -150,10 +163,13 @@ class Connection(Questions):
             return self._names  # a process that is away does not hold up the TAB key with an error
 
     def __repr__(self) -> str:
-        return overview_text(f"{self._who} at {self.address}", self._overview())
+        return overview_text(self._title(), self._overview())
 
     def _repr_html_(self) -> str:
         return overview_html(self._who, self.address, self._overview())
+
+    def _title(self) -> str:
+        return f"{self._who} at {self.address}"
 
     def _overview(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._ask(query.Tables(), "arrow", None).to_pylist()
@@ -165,3 +181,19 @@ class Connection(Questions):
         if not self._names or (name and name not in self._names):
             self._overview()
         return self._names
+
+
+class AsOf(Questions):
+    """The questions of a connection, about history as of a seq; `Connection.as_of` makes it."""
+
+    def __init__(self, connection: Connection, seq: int, frames: str, zone: dt.tzinfo) -> None:
+        super().__init__(frames, zone)
+        self.seq = seq
+        self._connection = connection
+
+    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
+        return self._connection.answer_to(replace(question, as_of=self.seq), timeout_s)  # type: ignore[call-arg]
+
+    def __repr__(self) -> str:
+        return f"<{self._connection.address} as of seq {self.seq:,}>"

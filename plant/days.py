@@ -13,6 +13,7 @@ A roll_at that the clock skips or repeats when daylight saving changes is reckon
 
 import datetime as dt
 import functools
+import warnings
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -97,6 +98,12 @@ class Days:
 @functools.cache
 def _sessions_of(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
     """Return the sessions of an exchange, datetime64[D], and by how much those that close early do."""
+    with warnings.catch_warnings():  # exchange_calendars 4.13 uses what pandas 3.1 calls old
+        warnings.simplefilter("ignore")
+        return _read_sessions(calendar)
+
+
+def _read_sessions(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
     import exchange_calendars as xcals
 
     try:

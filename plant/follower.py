@@ -8,6 +8,7 @@ from typing import Any
 
 import msgpack
 
+from plant.answers import Answerer
 from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import Unavailable
@@ -17,7 +18,7 @@ from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
 from plant.request import Requester
-from plant.server import QueryServer
+from plant.server import Answering, QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
 from plant.usage import Usage
@@ -75,7 +76,7 @@ class Follower(Process):
         self._usage = Usage(self.name) if answering.log_queries and settings.ingest_address else None
         self._server = QueryServer(
             settings.address(self._port),
-            self.tables,
+            self.answering(),
             self.status,
             limits=answering.limits,
             held_bytes=answering.unread_mb * MEBIBYTE,
@@ -86,6 +87,10 @@ class Follower(Process):
         self._tidying.start()
         self._note("no tickerplant")
         return {"listen": self._server.address}
+
+    def answering(self) -> Answering:
+        """Return who answers questions."""
+        return Answerer(self.tables)
 
     def step(self) -> None:
         """Take what has come, and report."""

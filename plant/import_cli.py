@@ -1,22 +1,30 @@
 """The command `plant import`."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 from rich.table import Table as RichTable
 
 from plant import sockets
-from plant.client import connect, publisher
+from plant.client import connect_to, publisher
 from plant.errors import BadRows, Unavailable
-from plant.importing import FileRows, compare, doubled_lines, publish, read_file, until_seen
+from plant.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
+from plant.known import Known
+from plant.partition import Catalogue, history_folder
 from plant.recording import Reader, files_of
+from plant.schema import Table
 from plant.settings import load
 from plant.terminal import Config, Step, err, out, steps
 
 app = typer.Typer()
+ANSWER_S = 60.0
+DRY_S = 5.0
+"""Longest an answer may take; a plant that does not answer a dry run is left out of it."""
+
 EXIT_NOTHING_GOOD = 1
 """Exit code if a file has rows, and none of them can be used."""
 
@@ -59,35 +67,42 @@ def import_command(
         paths = [path for each in files for path in files_of(each)]
     except ValueError as error:
         raise BadRows(str(error)) from None
-    declared = settings.table_schema[table]
+    declared, notes = settings.table_schema[table], settings.table_schema[TABLE]
     overview = _overview(write)
     earlier: list[np.ndarray] = []
     useless = False
-    with _history(config, write) as db:
+    with _known(config, write) as known:
         for path in paths:
             with steps(path.name) as step:
                 step("reading")
                 file = read_file(reader, declared, path, source, earlier, drop_alike)
-                rows = _import(file, db, drop_alike, step, config) if write else _compare(file, db, drop_alike, step)
+                if known is not None and write:
+                    rows = _import(file, known, notes, drop_alike, step, config)
+                else:
+                    rows = _compare(file, known, drop_alike, step)
             _tell(file, reader, errors)
             _add(overview, file, rows)
             earlier.append(file.identity)
             useless |= bool(file.rejected) and not len(file)
     out.print(overview)
     if not write:
-        print("nothing was written; --write does it" + ("" if db else "; no rdb answers: not compared with its rows"))
+        print(
+            "nothing was written; --write does it"
+            + ("" if known else "; the plant does not answer: not compared with its rows")
+        )
     if useless:
         raise typer.Exit(EXIT_NOTHING_GOOD)
 
 
-def _import(file: FileRows, db: Any, drop_alike: bool, step: Step, config: str | None) -> int:
+def _import(file: FileRows, known: Known, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
     """Compare and publish a file; return the rows published."""
     feed = publisher(file.name, config=config)
     try:
-        until_seen(db, feed.flush())
+        with connect_to("rdb", config=config) as rdb:
+            until_seen(rdb, feed.flush())
         if not feed.accepted:
-            _compare(file, db, drop_alike, step)
-        return publish(feed, db, file, step("writing"))
+            _compare(file, known, drop_alike, step)
+        return publish(feed, known, notes, file, step("writing"))
     except KeyboardInterrupt:
         err.print(f"interrupted in {file.path.name}; the same command goes on where it was", markup=False)
         raise
@@ -98,25 +113,30 @@ def _import(file: FileRows, db: Any, drop_alike: bool, step: Step, config: str |
             err.print(str(error), style="red", markup=False)
 
 
-def _compare(file: FileRows, db: Any, drop_alike: bool, step: Step) -> int:
+def _compare(file: FileRows, known: Known | None, drop_alike: bool, step: Step) -> int:
     """Compare a file with what the plant has, if it answers; return how many rows are to be written."""
-    if db is not None:
-        compare(db, file, drop_alike, step("comparing"))
+    if known is not None:
+        compare(known, file, drop_alike, step("comparing"))
     return len(file.wanted)
 
 
 @contextmanager
-def _history(config: str | None, needed: bool) -> Iterator[Any]:
-    """Yield a connection to what the plant has; None, if it is not needed and does not answer."""
-    try:
-        db = connect(config=config, frames="arrow", timeout_s=60.0 if needed else 2.0)
-    except Unavailable:
-        if needed:
-            raise
-        yield None
-        return
-    with db:
-        yield db
+def _known(config: str | None, needed: bool) -> Iterator[Known | None]:
+    """Yield what the plant has; None, if it is not needed and does not answer. Raises Unavailable."""
+    history = history_folder(load(config).plant.data)
+    timeout_s = ANSWER_S if needed else DRY_S
+    known = None
+    with contextlib.ExitStack() as stack:
+        try:
+            rdb = stack.enter_context(connect_to("rdb", config=config, frames="arrow", timeout_s=timeout_s))
+            hdb = None
+            if Catalogue.load(history).generation:
+                hdb = stack.enter_context(connect_to("hdb", config=config, frames="arrow", timeout_s=timeout_s))
+            known = Known(rdb, hdb)
+        except Unavailable:
+            if needed:
+                raise
+        yield known
 
 
 def _tell(file: FileRows, reader: Reader, most: int) -> None:

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from plant.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.errors import BadRows, PlantError, Unavailable
+from plant.known import Known
 from plant.publishing import Publisher
 from plant.recording import Reader, Recording
 from plant.recording_files import KEPT_REASONS
@@ -156,38 +157,39 @@ def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.nda
     return ranked
 
 
-def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = _quietly) -> None:
-    """Find out which rows of a file the plant knows: sets `known` and `differing`. `db` is a connection."""
+def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Progress = _quietly) -> None:
+    """Find out which rows of a file the plant has: sets `known` and `differing` of the file."""
     syms, times = file.columns["sym"], file.columns["time"]
     done = 0
     for code in np.unique(syms.codes).tolist():
         rows = np.flatnonzero(syms.codes == code)
         sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
-        for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
+        for start, stop in time_slices(partial(known.count, file.table.name, sym), first, end):
             inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
             inside = inside[~file.doubled[inside]]
             if len(inside):
-                held = db.select(file.table.name, sym, start, stop, columns=file.table.names, frames="arrow")
-                known = np.isin(file.identity[inside], identities(file.table, held, drop_alike))
-                file.known[inside] = known
-                file.differing[inside] = known & ~np.isin(
+                held = known.rows(file.table, sym, start, stop)
+                there = np.isin(file.identity[inside], identities(file.table, held, drop_alike))
+                file.known[inside] = there
+                file.differing[inside] = there & ~np.isin(
                     file.contents[inside], row_hashes(held.drop_columns(["source"]))
                 )
         done += len(rows)
         progress(done, len(file))
 
 
-def publish(feed: Publisher, db: Any, file: FileRows, progress: Progress = _quietly) -> int:
+def publish(feed: Publisher, known: Known, notes: Table, file: FileRows, progress: Progress = _quietly) -> int:
     """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
 
-    feed   a publisher called `file.name`, connected
-    db     where to ask which rows were left out when the import began, if it did before; sees all the plant has
+    feed    a publisher called `file.name`, connected
+    known   where to ask which rows were left out when the import began, if it did before
+    notes   the declaration of the table imports
 
     Returns when everything is in the journal.
     """
     accepted = feed.accepted or 0
     if accepted:
-        left_out = _left_out_then(db, file)
+        left_out = _left_out_then(known, notes, file)
         file.known, file.doubled = left_out & ~file.doubled, left_out & file.doubled
     elif not len(file.wanted):
         return 0
@@ -231,10 +233,10 @@ def _note(file: FileRows, state: str, left_out: str) -> dict[str, Any]:
     }
 
 
-def _left_out_then(db: Any, file: FileRows) -> np.ndarray:
+def _left_out_then(known: Known, notes: Table, file: FileRows) -> np.ndarray:
     """Return which rows were not to be written when the import of this file began."""
-    notes = db.select(TABLE, sym=file.name, columns=["state", "left_out"], frames="arrow").to_pylist()
-    packed = next((note["left_out"] for note in notes if note["state"] == "begun"), None)
+    told = known.rows(notes, file.name).to_pylist()
+    packed = next((note["left_out"] for note in told if note["state"] == "begun"), None)
     if packed is None:
         raise PlantError(
             f"{file.path}: its import began before, but the row of the table imports that tells how (sym {file.name}) "

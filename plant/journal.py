@@ -341,6 +341,7 @@ class Journal:
         last = self.segments[-1]
         position = Position(last.first_seq - 1, dict(last.header["table_seqs"]), dict(last.header["sources"]))
         known: list[Block] = []
+        self._begun_size = last.start
         if (begun := last.beginning()) and begun.state:
             position, known = Position(*begun.state), begun.blocks
             self._begun_size = begun.size
@@ -400,7 +401,7 @@ class Journal:
         partial.rename(path)
         sync_folder(self.folder)
         begun = Segment(path)
-        begun.blocks, self._begun_size = [], 0
+        begun.blocks, self._begun_size = [], begun.start
         with self._list:
             self.segments = [*(s for s in self.segments if s.path != path), begun]
         self._open_last()

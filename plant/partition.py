@@ -20,7 +20,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ class Catalogue:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with partial.open("w") as file:
-                json.dump(asdict(self), file, separators=(",", ":"))
+                file.write(json.dumps(_plain(self), separators=(",", ":")))
                 file.flush()
                 os.fsync(file.fileno())
             partial.rename(folder / CATALOGUE)
@@ -287,3 +287,12 @@ def told_schema(schema: pa.Schema) -> pa.Schema:
 
 def _files(found: list[dict[str, Any]]) -> tuple[File, ...]:
     return tuple(File(**f) for f in found)
+
+
+def _plain(value: Any) -> Any:
+    """Return a catalogue, or what is in it, as plain data."""
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, File):  # there may be many
+        return {name: getattr(value, name) for name in File.__slots__}
+    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)} if is_dataclass(value) else value

@@ -11,7 +11,8 @@
 
 Times are int nanoseconds since 1970 UTC; a range includes its start and excludes its end. Rows come in the order of
 their time, those of one time in the order they arrived. `beyond` leaves out rows whose seq is not greater: what history
-already has. A question travels as a msgpack map: "ask" names it, the other keys are its fields.
+already has. `as_of`, a seq, asks history for what was known then. A question travels as a msgpack map: "ask" names it,
+the other keys are its fields.
 """
 
 import difflib
@@ -52,6 +53,7 @@ class Tables(Question):
 
     ask = "tables"
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Select(Question):
     first: int | None = None
     last: int | None = None
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Last(Question):
     columns: tuple[str, ...] | None = None
     where: Where = ()
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Count(Question):
     end: int | None = None
     where: Where = ()
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ class Resample(Question):
     zone: str | None = None
     empty: str = "skip"
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ class Asof(Question):
     tolerance: int | None = None
     strict: bool = False
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,15 +178,18 @@ class Window(Question):
     end: int | None = None
     prevailing: bool = True
     beyond: int = 0
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
 class Sql(Question):
-    """A SELECT in DuckDB's dialect over the tables."""
+    """A SELECT in DuckDB's dialect over the tables; `today` asks history to add the rows that the rdb has beyond it."""
 
     ask = "sql"
     query: str
     beyond: int = 0
+    as_of: int | None = None
+    today: bool = False
 
 
 KINDS: dict[str, type[Question]] = {k.ask: k for k in (Tables, Select, Last, Count, Resample, Asof, Window, Sql)}
@@ -228,7 +238,7 @@ def _check(question: Question) -> None:
     for name in ("table", "left", "right", "query", "interval"):
         if name in values and type(values[name]) is not str:
             raise QueryError(f"{question.ask}: {name} must be a string, found {values[name]!r}")
-    moments = ["start", "end", "first", "last", "tolerance", *(() if question.ask == "resample" else ("at",))]
+    moments = ["start", "end", "first", "last", "tolerance", "as_of", *(() if question.ask == "resample" else ("at",))]
     required = [name for name in ("before", "after", "beyond") if name in values]
     for name in (*moments, *required):
         value = values.get(name)
@@ -240,12 +250,12 @@ def _check(question: Question) -> None:
         value = values.get(name)
         if value is not None and not (isinstance(value, tuple) and all(type(v) is str for v in value)):
             raise QueryError(f"{question.ask}: {name} must be a list of strings, found {value!r}")
-    for name in ("first", "last", "tolerance", "beyond"):
+    for name in ("first", "last", "tolerance", "beyond", "as_of"):
         if (values.get(name) or 0) < 0:
             raise QueryError(f"{question.ask}: {name} must be 0 or more, found {values[name]}")
     if values.get("first") is not None and values.get("last") is not None:
         raise QueryError("select: give first or last, not both")
-    for name in ("strict", "prevailing"):
+    for name in ("strict", "prevailing", "today"):
         if type(values.get(name, False)) is not bool:
             raise QueryError(f"{question.ask}: {name} must be true or false, found {values[name]!r}")
     conditions = values.get("where", ())

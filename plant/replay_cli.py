@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+import plant
 from plant import sockets
 from plant.batch import Batch, Columns
-from plant.client import connect
 from plant.days import Days
 from plant.errors import QueryError, Refused
 from plant.publishing import Publisher
@@ -50,7 +50,7 @@ def replay(
     schema = settings.table_schema
     tables = tables_of(schema, table or ())
     start, end = bounds_of(settings.days, day)
-    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
+    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db:
         rows = rows_of(db, schema, tables, sym or None, start, end)
         if printed:
             play(rows, speed, _print)

@@ -19,7 +19,7 @@ from plant.schema import Column, Schema
 from plant.settings import Settings
 from plant.slicing import SLICE_ROWS, time_slices
 
-OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports")
+OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")
 """Tables the plant fills itself, and would again: replayed only if they are named."""
 
 NEVER = ("days", "amendments", "imports")

@@ -47,14 +47,19 @@ def resample(parts: Iterable[Columns], question: query.Resample, budget: Budget 
         if "interval" in part:
             interval = part["interval"]
             held |= {interval.names[c] for c in np.flatnonzero(np.bincount(interval.codes)).tolist()}
-            _check_finer(sorted(held), question)
+            check_finer(sorted(held), question)
         partial.append(_partial(_prices(part), grid))
         if budget:
             budget.check()
     bars = _together(partial) if partial else _no_bars()
     bars["vwap"] = bars.pop("value") / np.where(bars["volume"] > 0, bars["volume"], np.nan)
+    return arranged(bars, question, budget)
+
+
+def arranged(bars: Columns, question: query.Resample, budget: Budget | None = None) -> Columns:
+    """Return bars, grouped by symbol's name, by time, as an answer has them: filled, if that is asked, and ordered."""
     if question.empty == "fill":
-        bars = _filled(bars, grid, budget)
+        bars = _filled(bars, Grid(question), budget)
     order = np.argsort(bars["time"], kind="stable")
     bars["interval"] = Symbols([question.interval], np.zeros(len(order), dtype=np.int32))
     return taken({n: bars[n] for n in ("time", "sym", "interval", *_OHLC, "volume", "vwap")}, order)
@@ -110,7 +115,8 @@ class Grid:
         return np.array(found, dtype=np.int64)
 
 
-def _check_finer(held: list[str], question: query.Resample) -> None:
+def check_finer(held: list[str], question: query.Resample) -> None:
+    """Raise QueryError if bars of these intervals do not make those asked for."""
     if len(held) > 1:
         raise QueryError(
             f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"

@@ -12,9 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import msgpack
+import pyarrow as pa
 import structlog
 import zmq
 
@@ -23,7 +24,7 @@ from plant.answers import Answerer, Source
 from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
 from plant.frames import from_ipc, to_ipc
-from plant.limits import MEBIBYTE, Limits
+from plant.limits import MEBIBYTE, Budget, Limits
 from plant.usage import Usage
 from plant.waiting import WAITING, Asked, Waiting
 
@@ -49,8 +50,18 @@ log = structlog.get_logger()
 _numbers = itertools.count()
 
 
+class Answering(Protocol):
+    """Who answers questions; any thread."""
+
+    def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
+        """Return the answer, or raise a PlantError."""
+        ...
+
+
 class QueryServer:
-    """Answers about `tables`, at `address`; `status` returns what the process says of itself when it is asked.
+    """Answers questions at `address`, about `tables` or as another answers them.
+
+    `status` adds what the process says of itself to the answer to "status".
 
     limits       what one question may cost
     held_bytes   of answers that their clients have not read, all together
@@ -60,14 +71,14 @@ class QueryServer:
     def __init__(
         self,
         address: str,
-        tables: Mapping[str, Source] | Answerer,
+        tables: Mapping[str, Source] | Answering,
         status: Callable[[], dict[str, Any]],
         *,
         limits: Limits | None = None,
         held_bytes: int = 2048 * MEBIBYTE,
         usage: Usage | None = None,
     ) -> None:
-        self._answerer = tables if isinstance(tables, Answerer) else Answerer(tables)
+        self._answerer: Answering = Answerer(tables) if isinstance(tables, Mapping) else tables
         self._status = status
         self._limits = limits or Limits()
         self._usage = usage

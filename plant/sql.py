@@ -8,6 +8,7 @@ So `time > now()::timestamp - interval '5 minutes'` compares like with like.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,7 +22,6 @@ from plant.view import View
 MEMORY_LIMIT = "2GB"
 
 _CONFIG: dict[str, Any] = {
-    "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -33,10 +33,13 @@ _CONFIG: dict[str, Any] = {
 
 
 class SqlEngine:
-    """Answer SQL; any thread."""
+    """Answer SQL; any thread. `readable` is a folder whose files DuckDB may read; None: no files at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, readable: Path | None = None) -> None:
         self._database = duckdb.connect(":memory:", config=_CONFIG)
+        if readable is not None:
+            self._database.execute(f"SET GLOBAL allowed_directories = [{quoted(str(readable))}]")
+        self._database.execute("SET GLOBAL enable_external_access = false")
         self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         self._database.execute("SET GLOBAL lock_configuration = true")
 
@@ -54,10 +57,7 @@ class SqlEngine:
                 kinds = ", ".join(s.type.name for s in statements) or "nothing"
                 raise QueryError(f"sql: expected one SELECT, found {kinds}; this connection only reads")
             named = [name for name in views if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-            meta = META_COLUMNS if named and _may_need_meta(connection, sql, named) else ()
-            for name in named:
-                columns = (*views[name].declaration.names, *meta)
-                connection.register(name, _zone(views[name].arrow(columns, beyond), None))
+            self._show(connection, statements[0].query, {name: views[name] for name in named}, beyond, budget)
             budget.check()
             with budget.interrupting(connection.interrupt):
                 reader = connection.sql(statements[0]).to_arrow_reader(100_000)
@@ -74,6 +74,24 @@ class SqlEngine:
             raise _explained(error, budget) from None
         finally:
             connection.close()
+
+    def _show(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, Any], beyond: int, budget: Budget
+    ) -> None:
+        """Make the tables that a SELECT names known to DuckDB."""
+        meta = META_COLUMNS if views and _may_need_meta(connection, sql, list(views)) else ()
+        for name, view in views.items():
+            connection.register(name, without_zone(view.arrow((*view.declaration.names, *meta), beyond)))
+
+
+def quoted(text: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def without_zone(table: pa.Table) -> pa.Table:
+    """Return the table as a query sees it: no timestamp has a zone."""
+    return _zone(table, None)
 
 
 def _explained(error: Exception, budget: Budget) -> QueryError:

@@ -123,10 +123,15 @@ def check_where(declaration: Table, where: Where) -> None:
 
 
 def meets(column: Any, operator: str, value: Any) -> np.ndarray:
-    """Return where the values of a column meet a condition, bool[n]; texts compare by code point."""
-    compare = _COMPARE[operator]
+    """Return where the values of a column meet a condition, bool[n]; texts compare by code point.
+
+    What is not known (NaN, null) meets only !=.
+    """
+    compare, unknown = _COMPARE[operator], operator == "!="
+    if isinstance(column, np.ma.MaskedArray):
+        return np.asarray(compare(column, value).filled(unknown))
     if isinstance(column, np.ndarray):
         return np.asarray(compare(column, value))
     if isinstance(column, Symbols):
-        return np.array([bool(compare(n, value)) for n in column.names] or [False])[column.codes]
-    return np.array([bool(compare(text, value)) for text in column.tolist()], dtype=bool)
+        return np.array([*(bool(compare(n, value)) for n in column.names), unknown])[column.codes]
+    return np.array([unknown if t is None else compare(t, value) for t in column.tolist()], dtype=bool)

@@ -84,7 +84,7 @@ def test_every_question_answers_in_all_four_frames(db: Connection) -> None:
         }
         assert {type(answer) for answer in found.values()} == {kind}
         rows = {n: len(a["time" if n != "tables" else "table"]) for n, a in found.items()}
-        assert rows == {"tables": 9, "select": 6, "last": 2, "resample": 3, "asof": 6, "sql": 6, "empty": 0}
+        assert rows == {"tables": len(TABLES), "select": 6, "last": 2, "resample": 3, "asof": 6, "sql": 6, "empty": 0}
 
 
 def test_numpy_frames_hold_utc_times_texts_and_nan_for_null(db: Connection) -> None:

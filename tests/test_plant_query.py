@@ -56,7 +56,7 @@ def test_an_unknown_question_is_told_which_there_are() -> None:
 
 def test_an_unknown_term_is_told_the_nearest_one() -> None:
     assert refusal(ask="count", table="bars", symb=["A"]) == (
-        "count: unknown term 'symb' (did you mean 'sym'?); terms are table, sym, start, end, where, beyond"
+        "count: unknown term 'symb' (did you mean 'sym'?); terms are table, sym, start, end, where, beyond, as_of"
     )
     assert "unknown term 'columns'" in refusal(ask="count", table="bars", columns=["close"])
 

@@ -18,7 +18,7 @@ from plant.upkeep import Upkeep
 def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     """Return a writer of one open segment, whose index covers all but its last records."""
     monkeypatch.setattr(segment, "BLOCK_BYTES", 1500)
-    monkeypatch.setattr(journal, "INDEX_EVERY", 10_000)
+    monkeypatch.setattr(journal, "INDEX_EVERY", 6000)
     made = Writer(tmp_path / "journal")
     while made.journal.beginning is None:
         made.append(3, 1, source=len(made.records) % 3)
@@ -72,8 +72,8 @@ def test_the_index_of_the_open_segment_is_written_again_as_it_grows(
         assert found is not None
         sizes.append(found.size)
     assert len(set(sizes)) > 2
-    assert writer.last_file.stat().st_size - sizes[-1] < 11_000
-    assert walked(writer, monkeypatch) < 60
+    assert writer.last_file.stat().st_size - sizes[-1] < 7000
+    assert walked(writer, monkeypatch) < 40
 
 
 @pytest.mark.parametrize("where", [0, 5, -3])

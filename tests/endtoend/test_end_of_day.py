@@ -307,3 +307,55 @@ def test_an_rdb_with_a_limit_lets_go_of_what_the_hdb_has(start: Start) -> None:
     plant.until(lambda: db.count("trades") < 190_000, lambda: str(db.count("trades")))
     assert 0 < db.status()["released"] <= hdb.status()["through"]
     assert_every_row_once(plant)
+
+
+def test_rows_that_the_journal_lost_in_a_power_cut_are_taken_out_of_history_and_kept_beside(start: Start) -> None:
+    plant = start("tickerplant", "hdb")
+    feed, hdb = plant.publisher("feed"), plant.ask("hdb")
+    for first in range(1, 100, 10):
+        feed.publish("trades", trades("feed", first, 10))
+        seq = feed.flush()
+        plant.until(lambda s=seq: hdb.status()["through"] >= s, "nothing is written")
+    for name in ("hdb", "tickerplant"):
+        plant.kill(name)
+        plant.processes.pop(name).close()
+    feed.close(0)
+    segment = plant.last_segment()
+    os.truncate(segment, segment.stat().st_size * 2 // 3)  # what was not on disk
+    plant.start("tickerplant", "rdb")
+    other = plant.publisher("other")
+    for first in range(1, 200, 10):  # other rows under the same numbers
+        other.publish("trades", trades("other", first, 10))
+        other.flush()
+    plant.start("hdb")
+    plant.until(lambda: hdb.status()["caught_up"], "the hdb does not catch up")
+    assert list((history_folder(plant.settings.plant.data) / "lost").rglob("*.parquet"))
+    assert_every_row_once(plant)
+    assert end_day(plant).returncode == 0
+    assert_every_row_once(plant)
+
+
+def test_rows_journaled_before_a_column_was_added_are_in_history_with_null_in_it(start: Start) -> None:
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    plant = start("tickerplant", toml=news)
+    row = {"time": BASE, "sym": "AAPL", "headline": "old"}
+    feed = plant.publisher("feed")
+    feed.publish("news", row)
+    feed.flush()
+    feed.close()
+    plant.kill("tickerplant", signal.SIGTERM)
+    plant.processes.pop("tickerplant").wait(10)
+    plant.config.write_text(
+        plant.config.read_text().replace('["headline", "text"]', '["headline", "text"], ["score", "float"]')
+    )
+    plant.start("tickerplant", "hdb")
+    again = plant.publisher("again")
+    again.publish("news", {**row, "time": BASE + 1, "headline": "new", "score": 0.5})
+    again.flush()
+    assert end_day(plant).returncode == 0
+    (file,) = catalogue_of(plant).days_of("news")
+    frame = pq.read_table(history_folder(plant.settings.plant.data) / file.path)
+    assert frame.select(["headline", "score"]).to_pylist() == [
+        {"headline": "old", "score": None},
+        {"headline": "new", "score": 0.5},
+    ]

@@ -30,8 +30,7 @@ ANSWER_S = 5.0
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
-    made = RunningPlant(tmp_path_factory.mktemp("hostile") / "plant", toml="[hdb]\n")
-    made.config.write_text(made.config.read_text().replace("[rdb]\n", "[rdb]\nquery_seconds = 3.0\n"))
+    made = RunningPlant(tmp_path_factory.mktemp("hostile") / "plant", rdb="query_seconds = 3.0")
     made.start("tickerplant", "rdb")
     with made.publisher("many") as feed:
         count = 200_000

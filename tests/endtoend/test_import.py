@@ -13,10 +13,13 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 from plant import importing
+from plant.cli import app as cli
 from plant.client import publisher
 from plant.errors import PlantError
 from plant.import_cli import app
 from plant.importing import publish, read_file
+from plant.known import Known
+from plant.partition import Catalogue, history_folder
 from plant.recording import Reader
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from plant.cli import main; main()", "import"]
@@ -102,6 +105,28 @@ def test_trades_without_an_id_that_are_alike_are_all_kept_and_none_twice(
     assert summary(dropped, "SPY_more.csv") == ["6", "4", "2", "0", "0", "0"]
 
 
+def test_rows_that_are_in_history_are_known_and_those_alike_count_over_both_places(
+    start_plant: Callable[..., RunningPlant], tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    plant = start_plant("tickerplant", "rdb", "hdb", hdb="part_s = 0.2")
+    paths = [tmp_path / f"SPY_{name}.csv" for name in ("one", "two", "three")]
+    for path, alike in zip(paths, (2, 3, 5), strict=True):
+        path.write_text("ts,price,qty\n" + "1719826200,10,1\n" * alike + "1719826209,9,1\n")
+    run(plant, paths[0], "--table", "trades", "--write")
+    assert CliRunner().invoke(cli, ["end-of-day", "--config", str(plant.config)]).exit_code == 0
+    db = plant.ask()
+    eventually(lambda: db.count("trades") == 0)
+    two = run(plant, paths[1], "--table", "trades", "--write")
+    assert summary(two, paths[1].name) == ["4", "0", "3", "0", "0", "1"]
+    hdb = plant.ask("hdb")
+    eventually(lambda: hdb.count("trades") == 4)  # one of them is in the rdb, too
+    three = run(plant, paths[2], "--table", "trades", "--write")
+    assert summary(three, paths[2].name) == ["6", "0", "4", "0", "0", "2"]
+    for path in paths:
+        assert summary(run(plant, path, "--table", "trades", "--write"), path.name)[-1] == "0"
+    eventually(lambda: db.count("trades") == 3)
+
+
 def test_an_import_that_was_interrupted_goes_on_where_it_was(
     plant: RunningPlant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
 ) -> None:
@@ -120,7 +145,7 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(
     file.known[::10] = True
     feed = publisher(file.name, config=str(plant.config))
     with pytest.raises(KeyboardInterrupt):
-        publish(feed, db, file, interrupted)
+        publish(feed, Known(db), plant.settings.table_schema["imports"], file, interrupted)
     before = feed.flush() and (feed.accepted or 0) - 1
     feed.close()
     assert before == 500
@@ -159,3 +184,31 @@ def test_what_cannot_be_imported_is_said(plant: RunningPlant, tmp_path: Path) ->
     run(plant, path, "--table", "orders", code=1)
     run(plant, tmp_path / "none*.csv", "--table", "trades", code=1)
     run(plant, path, "--table", "trades", "--map", "price", code=1)
+
+
+def test_recorded_sessions_become_days_of_history_that_equal_the_files(
+    start_plant: Callable[..., RunningPlant], market_data: Path
+) -> None:
+    plant = start_plant("tickerplant", "rdb", "hdb")
+    paths = sorted((market_data / "eqker_1min").glob("*.csv"))
+    options = ("--table", "bars", "--time-zone", "America/New_York", "--stamp", "end", "--write")
+    run(plant, *paths, *options)
+    done = CliRunner().invoke(cli, ["end-of-day", "--config", str(plant.config)])
+    assert done.exit_code == 0, repr(done.exception)
+    folder = history_folder(plant.settings.plant.data)
+    files = Catalogue.load(folder).days_of("bars")
+    assert [f.first_day for f in files] == [f"2019-02-{day}" for day in (11, 12, 13, 14, 15)]
+    held = pd.concat([pd.read_parquet(folder / f.path) for f in files]).sort_values(["sym", "time"])
+    for path in paths:
+        sym = path.name.split("_")[0]
+        expected = pd.read_csv(path, parse_dates=["datetime"]).sort_values("datetime")
+        found = held[held["sym"] == sym]
+        times = found["time"].dt.tz_convert("America/New_York").dt.tz_localize(None) + pd.Timedelta("1min")
+        assert times.tolist() == expected["datetime"].tolist()
+        for name in ("open", "high", "low", "close", "volume"):
+            assert found[name].tolist() == expected[name].astype(float).tolist(), (sym, name)
+    for command in (["verify"], ["verify", "2019-02-13"]):
+        checked = CliRunner().invoke(cli, [*command, "--config", str(plant.config)])
+        assert (checked.exit_code, "the same" in checked.output) == (0, True), checked.output
+    again = run(plant, *paths, *options)
+    assert {summary(again, path.name)[-1] for path in paths} == {"0"}

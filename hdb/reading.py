@@ -1,0 +1,176 @@
+"""One Parquet file of the history: which of its row groups a question needs, and their rows as columns.
+
+Rows are sorted by sym, time, seq, so the row groups of a symbol are found by bisection of the statistics in the
+footer, and nothing else is read. Footers are kept, for files never change; a file is open only while it is read, so
+that what the writer removes is gone from the disk once nobody reads it.
+"""
+
+import sys
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plant.arrow_columns import columns_from_arrow, kind_of
+from plant.batch import Columns
+from plant.errors import HistoryError
+from plant.partition import File
+from plant.schema import Table
+
+FOOTER_BYTES = 256 * 2**20
+"""Footers kept, as they are in the files; in memory they take several times that."""
+
+THREADED_GROUPS = 4
+"""From so many row groups on, columns are decoded by several threads."""
+
+
+class MissingFile(HistoryError):
+    """A file of the catalogue is not there: it was replaced since the catalogue was read, or is lost."""
+
+    @classmethod
+    def of(cls, path: Path) -> "MissingFile":
+        """Return the error for the file that should be at `path`."""
+        return cls(f"{path} is missing; restore it from a backup, or make the day again with `plant rebuild`")
+
+
+class Footers:
+    """The footers of files that were read lately; any thread."""
+
+    def __init__(self, limit_bytes: int = FOOTER_BYTES) -> None:
+        self._limit = limit_bytes
+        self._known: OrderedDict[Path, Footer] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def of(self, folder: Path, file: File) -> "Footer":
+        """Return the footer of a file. Raises HistoryError if the file is missing or damaged."""
+        path = folder / file.path
+        with self._lock:
+            footer = self._known.get(path)
+            if footer is not None:
+                self._known.move_to_end(path)
+                return footer
+        footer = Footer(path, file)
+        with self._lock:
+            if path not in self._known:
+                self._known[path] = footer
+                self._bytes += footer.bytes
+            while self._bytes > self._limit and len(self._known) > 1:
+                self._bytes -= self._known.popitem(last=False)[1].bytes
+        return footer
+
+
+class Footer:
+    """What a file says of its rows without reading them. Raises HistoryError as `Footers.of` does."""
+
+    def __init__(self, path: Path, file: File) -> None:
+        self.path = path
+        self.file = file
+        with _explaining(path), pa.OSFile(str(path)) as source:
+            if source.size() != file.bytes:
+                raise _damaged(path, f"expected {file.bytes:,} bytes as in the catalogue, found {source.size():,}")
+            self.metadata = pq.read_metadata(source)
+        self.bytes = self.metadata.serialized_size
+        self.names = frozenset(self.metadata.schema.names)
+        if self.metadata.num_rows != file.rows:
+            raise _damaged(path, f"expected {file.rows:,} rows as in the catalogue, found {self.metadata.num_rows:,}")
+        self._symbols: tuple[str, ...] | None = None
+        self._place = {self.metadata.schema.column(i).path: i for i in range(self.metadata.num_columns)}
+
+    def groups(self, sym: Iterable[str] | None, start: int | None, end: int | None) -> list[int]:
+        """Return the row groups that may have rows of these symbols, with times of [start, end)."""
+        found: Iterable[int] = range(self.metadata.num_row_groups)
+        if sym is not None:
+            found = sorted({group for name in sym for group in self._groups_of(name)})
+        if (start is not None and start > self.file.first_time) or (end is not None and end <= self.file.last_time):
+            found = [g for g in found if _meet(self._times(g), start, end)]
+        return list(found)
+
+    def ends(self, groups: Sequence[int]) -> np.ndarray:
+        """Return where each of some row groups ends, when these are read one after the other: int64[n]."""
+        return np.cumsum([self.metadata.row_group(g).num_rows for g in groups])
+
+    def is_only(self, group: int, name: str) -> bool:
+        """Return whether all rows of a row group are of one symbol."""
+        return self._bounds(group) == (name, name)
+
+    def begin_at(self, groups: Iterable[int], start: int) -> bool:
+        """Return whether no row of some row groups is earlier than `start`."""
+        return self.file.first_time >= start or all(self._times(g)[0] >= start for g in groups)
+
+    def end_before(self, groups: Iterable[int], end: int) -> bool:
+        """Return whether every row of some row groups is earlier than `end`."""
+        return self.file.last_time < end or all(self._times(g)[1] < end for g in groups)
+
+    def symbols(self, table: Table) -> tuple[str, ...]:
+        """Return the names of all symbols, sorted. Row groups of one symbol need not be read for it."""
+        if self._symbols is None:
+            several = [g for g in range(self.metadata.num_row_groups) if len(set(self._bounds(g))) > 1]
+            names = {self._bounds(g)[0] for g in range(self.metadata.num_row_groups)}
+            for group in several:
+                names.update(self.read([group], table, ["sym"])["sym"].names)
+            self._symbols = tuple(sys.intern(name) for name in sorted(names))
+        return self._symbols
+
+    def read(self, groups: Sequence[int], table: Table, columns: Iterable[str]) -> Columns:
+        """Return these columns of the rows of some row groups; a column that the file does not have is null."""
+        columns = list(dict.fromkeys(columns))
+        there = [name for name in columns if name in self.names]
+        with _explaining(self.path), pa.OSFile(str(self.path)) as source:
+            symbols = [name for name in there if kind_of(table, name) == "symbol"]
+            options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
+            with pq.ParquetFile(source, pre_buffer=False, **options) as opened:
+                found = opened.read_row_groups(
+                    list(groups), columns=there or ["time"], use_threads=len(groups) >= THREADED_GROUPS
+                )
+            return columns_from_arrow(found, table, columns)
+
+    def _groups_of(self, name: str) -> Iterable[int]:
+        count = self.metadata.num_row_groups
+        group = bisect_left(range(count), name, key=lambda g: self._bounds(g)[1])
+        while group < count and self._bounds(group)[0] <= name:
+            yield group
+            group += 1
+
+    def _bounds(self, group: int) -> tuple[str, str]:
+        stored = self.metadata.row_group(group).column(self._place["sym"]).statistics
+        if stored is None or not stored.has_min_max:
+            raise _damaged(self.path, f"row group {group} has no statistics of sym")
+        return stored.min, stored.max
+
+    def _times(self, group: int) -> tuple[int, int]:
+        stored = self.metadata.row_group(group).column(self._place["time"]).statistics
+        if stored is None or not stored.has_min_max:
+            return self.file.first_time, self.file.last_time
+        return stored.min_raw, stored.max_raw
+
+
+def _meet(times: tuple[int, int], start: int | None, end: int | None) -> bool:
+    return (start is None or times[1] >= start) and (end is None or times[0] < end)
+
+
+class _explaining:
+    """Turn what goes wrong with a file into HistoryError, naming it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise MissingFile.of(self._path) from None
+        if isinstance(error, OSError | pa.ArrowException | UnicodeDecodeError):
+            raise _damaged(self._path, str(error)) from None
+
+
+def _damaged(path: Path, reason: str) -> HistoryError:
+    return HistoryError(
+        f"{path} is damaged: {reason.splitlines()[0] if reason else 'it cannot be read'}; restore it from a backup, "
+        "or make the day again with `plant rebuild`"
+    )

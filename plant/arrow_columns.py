@@ -1,0 +1,83 @@
+"""Arrow tables, as answers and files of history have them, as columns; with nulls, which published rows do not have.
+
+Null is NaN among floats, masked among ints and times, the code NULL among symbols, and `missing` among texts.
+plant.batch.arrow_column makes Arrow's nulls of them again.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant.batch import NULL, Columns, Symbols, Texts
+from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
+
+_OTHERS = {**dict.fromkeys(META_COLUMNS, "int"), "replaced_by": "int"}
+
+
+def columns_from_arrow(rows: pa.Table, table: Table, columns: Iterable[str]) -> Columns:
+    """Return columns of rows of `table`, without a copy where that is possible; one that `rows` lacks is null."""
+    return {
+        name: _column(rows.column(name), kind_of(table, name))
+        if name in rows.column_names
+        else nulls(table, name, rows.num_rows)
+        for name in columns
+    }
+
+
+def kind_of(table: Table, name: str) -> str:
+    """Return the kind of a column, also of those that every table has besides. Raises UnknownColumn."""
+    return _OTHERS.get(name) or table.column(name).kind
+
+
+def nulls(table: Table, name: str, count: int) -> Any:
+    """Return a column of which nothing is known."""
+    kind = kind_of(table, name)
+    if kind == "symbol":
+        return Symbols([], np.full(count, NULL, dtype=np.int32))
+    if kind == "text":
+        return Texts(np.zeros(count + 1, dtype=np.int64), b"", np.ones(count, dtype=bool))
+    if kind == "float":
+        return np.full(count, np.nan)
+    return np.ma.MaskedArray(np.zeros(count, dtype=FIXED_DTYPES[kind]), np.ones(count, dtype=bool))
+
+
+def _column(column: pa.ChunkedArray, kind: str) -> Any:
+    if kind == "symbol":
+        return _symbols(column)
+    if kind == "text":
+        return _texts(column)
+    if kind == "float":
+        return column.to_numpy()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    if column.null_count:
+        return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+    return column.to_numpy()
+
+
+def _symbols(column: pa.ChunkedArray) -> Symbols:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    whole = column.unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
+    codes = whole.indices.cast(pa.int32())
+    codes = codes.fill_null(NULL) if codes.null_count else codes
+    return Symbols(whole.dictionary.to_pylist(), codes.to_numpy())
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    whole = column.cast(pa.large_string()).combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.large_string())
+    missing = whole.is_null().to_numpy(zero_copy_only=False) if whole.null_count else None
+    _, offsets, data = whole.buffers()
+    ends = (
+        np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
+        if len(whole)
+        else np.zeros(1, "<i8")
+    )
+    used = memoryview(data)[int(ends[0]) : int(ends[-1])] if data is not None else b""
+    return Texts(ends - ends[0], used, missing)

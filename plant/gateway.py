@@ -1,0 +1,188 @@
+"""Today and history as one: the questions of plant.query, each asked of both and put together.
+
+kdb+ calls who does this a gateway. The answer equals that of one table with all rows. What makes it more than one
+answer behind the other are rows of today that came late, or that revise rows of history: bars that both sides have rows
+for are made anew from the rows, and so is a join from the first time on that a row of today can change.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from plant import combining, joining, query, resampling
+from plant.arrow_columns import columns_from_arrow
+from plant.batch import Columns, Symbols, arrow_column
+from plant.columns import compact, grouped, joined, ranks, taken
+from plant.errors import QueryError
+from plant.keyed import among
+from plant.schema import Column, Schema, Table
+from plant.seam import Ask, Seam, Sides, tables_of
+
+_DAY_NS = 86_400 * 10**9
+_FIRST_NS = -(2**63)
+
+_OHLCV = ("open", "high", "low", "close", "volume", "vwap")
+_BARS = Table(
+    "bars",
+    (
+        Column("time", "time"),
+        Column("sym", "symbol"),
+        Column("interval", "symbol"),
+        *(Column(name, "float") for name in _OHLCV),
+    ),
+)
+
+
+class Gateway:
+    """Answers questions about the tables of `schema`, of which `history` and `today` each hold a part; any thread."""
+
+    def __init__(self, history: Ask, today: Ask, schema: Schema, complete: Callable[[], bool] = lambda: True) -> None:
+        self._seam = Seam(history, today, complete)
+        self._history = history
+        self._schema = schema
+
+    def answer(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer; each side has `timeout_s` for each of its parts.
+
+        Raises what the two sides raise, UnknownTable, and what plant.seam.Seam.answer does.
+        """
+        if getattr(question, "as_of", None) is not None:
+            return self._history(question, timeout_s).replace_schema_metadata(None)
+        about = tables_of(question)
+        for name in about:
+            self._schema[name]  # raises UnknownTable
+        return self._seam.answer(about, lambda sides: self._of_both(question, sides, timeout_s), timeout_s)
+
+    def _of_both(self, question: query.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
+        schema = self._schema
+        if sides.at is None:
+            return sides.now(question)
+        match question:
+            case query.Select():
+                return combining.select(schema[question.table], question, sides)
+            case query.Last():
+                return combining.last(schema[question.table], question, sides)
+            case query.Count():
+                return pa.table({"count": [combining.count(schema[question.table], question, sides)]})
+            case query.Tables():
+                return combining.tables(schema, sides)
+            case query.Resample():
+                return _resample(schema[question.table], question, sides)
+            case query.Asof() | query.Window():
+                return _beside(schema[question.left], schema[question.right], question, sides)
+            case query.Sql():
+                return self._history(replace(question, today=True), timeout_s).replace_schema_metadata(None)
+        raise QueryError(f"no answer to {question!r}")
+
+
+def _resample(table: Table, question: query.Resample, sides: Sides) -> pa.Table:
+    """Return the bars of both, but for those that both have rows for: these are made anew from the rows."""
+    names = resampling.source_columns(table, question)
+    skip = replace(question, empty="skip")
+    past = columns_from_arrow(sides.past(skip), _BARS, _BARS.names)
+    if not len(past["time"]):
+        return sides.now(question)
+    now = columns_from_arrow(sides.now(skip), _BARS, _BARS.names)
+    grid = resampling.Grid(question)
+    if "interval" in names:
+        _check_intervals(table, question, sides)
+    start, end = _within(question, int(past["time"].min()), int(past["time"].max()))
+    revising = combining.todays(table, replace(question, start=start, end=end), (), sides).every
+    touched = {"sym": revising["sym"], "time": grid.starts(revising["time"])}
+    fresh = []
+    for first, last in _spans(touched["time"]):
+        span = _within(question, first, last)
+        asked = query.Select(table.name, combining.symbols_of(touched), *span, names, question.where)
+        rows = columns_from_arrow(combining.select(table, asked, sides), table, names)
+        of_touched = among({"sym": rows["sym"], "time": grid.starts(rows["time"])}, touched, ("sym", "time"))
+        fresh.append(_by_symbol(taken(rows, of_touched)))
+    bars = [taken(side, ~among(side, touched, ("sym", "time"))) for side in (past, now)]
+    bars.append(resampling.resample(fresh, skip))
+    whole = _by_symbol({name: joined([piece[name] for piece in bars]) for name in _BARS.names})
+    return _arrow(resampling.arranged(whole, question))
+
+
+def _within(question: query.Resample, first: int, last: int) -> tuple[int, int]:
+    """Return start and end of the times of the bars from `first` to `last`, within those of the question."""
+    end = last + query.interval_ns(question.interval)
+    return (
+        first if question.start is None else max(first, question.start),
+        end if question.end is None else min(end, question.end),
+    )
+
+
+def _spans(starts: np.ndarray) -> list[tuple[int, int]]:
+    """Return first and last of runs of bars that are less than a day apart: rows that come late are few, and far."""
+    every = np.unique(starts)
+    if not len(every):
+        return []
+    breaks = np.flatnonzero(np.diff(every) > _DAY_NS)
+    firsts, lasts = np.append(0, breaks + 1), np.append(breaks, len(every) - 1)
+    return list(zip(every[firsts].tolist(), every[lasts].tolist(), strict=True))
+
+
+def _check_intervals(table: Table, question: query.Resample, sides: Sides) -> None:
+    """Raise QueryError if the two sides have bars of different intervals; each side looks to its own."""
+    terms = (question.sym, question.start, question.end, ("interval",), question.where)
+    one = query.Select(table.name, *terms, last=1)
+    held = {*sides.past(one).column("interval").to_pylist(), *sides.now(one).column("interval").to_pylist()}
+    if held:
+        resampling.check_finer(sorted(held), question)
+
+
+def _beside(left: Table, right: Table, question: query.Asof | query.Window, sides: Sides) -> pa.Table:
+    """Return history's answer up to the first left row that a row of today can change, and from there on a new one."""
+    before, after = (question.before, question.after) if isinstance(question, query.Window) else (0, 0)
+    until = None if question.end is None else min(question.end + max(after, 0), combining.LATEST_NS)
+    own = query.Select(left.name, question.sym, question.start, question.end, ("time",), first=1)
+    firsts = [_first_time(sides.now(own))]
+    other = _first_time(sides.now(query.Select(right.name, question.sym, None, until, ("time",), first=1)))
+    firsts.append(None if other is None else max(other - after, _FIRST_NS))
+    known = [first for first in firsts if first is not None]
+    if not known:
+        return sides.past(question)
+    turn = min(known) if question.start is None else max(min(known), question.start)
+    end = turn if question.end is None else min(turn, question.end)
+    head = sides.past(replace(question, end=end))
+    if question.end is not None and turn >= question.end:
+        return head
+    names = left.names
+    rows = columns_from_arrow(
+        combining.select(left, query.Select(left.name, question.sym, turn, question.end), sides), left, names
+    )
+    if not len(rows["time"]):
+        return head
+    first, newest, symbols = int(rows["time"].min()), int(rows["time"].max()), combining.symbols_of(rows)
+    opens = max(first + min(before, 0), _FIRST_NS + 1)
+    closes = min(newest + max(after, 0) + 1, combining.LATEST_NS)
+    if isinstance(question, query.Window):
+        wanted = ("time", "sym", *joining.window_columns(right, question))
+    else:
+        wanted = ("time", "sym", *(n for n in right.names if n not in left.names))
+    wanted = tuple(dict.fromkeys(wanted))
+    older = combining.last(right, query.Last(right.name, symbols, opens - 1, wanted), sides)
+    newer = combining.select(right, query.Select(right.name, symbols, opens, closes, wanted), sides)
+    others = _by_symbol(columns_from_arrow(combining.together(older, newer), right, wanted))
+    if isinstance(question, query.Window):
+        tail = joining.window(rows, others, question)
+    else:
+        tail = joining.asof(rows, others, question)
+    return combining.together(head, tail)
+
+
+def _first_time(rows: pa.Table) -> int | None:
+    return int(rows.column("time").cast(pa.int64())[0].as_py()) if rows.num_rows else None
+
+
+def _by_symbol(columns: Columns) -> Columns:
+    """Return rows grouped by symbol's name, by time, then as they stood."""
+    order = grouped(ranks(columns["sym"]), columns["time"])
+    return taken(columns, order)
+
+
+def _arrow(columns: Columns) -> pa.Table:
+    return pa.table(
+        {n: arrow_column(compact(c) if isinstance(c, Symbols) else c, n == "time") for n, c in columns.items()}
+    )

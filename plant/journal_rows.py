@@ -1,0 +1,170 @@
+"""The journal's rows as Arrow tables, read from its files: beside a running plant, or without one."""
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant import wire
+from plant.batch import Batch, Symbols, arrow_column
+from plant.compressed import segment_at, segment_paths
+from plant.errors import JournalError, WireError
+from plant.merge import Merge, Raw
+from plant.schema import Table
+from plant.segment import Segment
+
+CHUNK_BYTES = 4 * 2**20
+PIECE_ROWS = 65_536
+"""About so many rows are handed on at once."""
+
+
+class JournalRows:
+    """The rows of a journal's folder. Raises JournalError if there is no journal, or a segment cannot be opened.
+
+    first, last   seq of the first record there is, and of the last whole one when this was made
+    damage        what could not be read so far
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.damage: list[str] = []
+        paths = segment_paths(folder)
+        if not paths:
+            raise JournalError(f"{folder}: no journal here (no *.journal files); is [plant] data right?")
+        self.first = int(paths[0].name.split(".")[0])
+        self.last = self._last(segment_at(paths[-1]))
+
+    def tables(self) -> dict[str, Table]:
+        """Return the newest declaration of every table in any segment."""
+        found: dict[str, Table] = {}
+        for path in segment_paths(self.folder):
+            found |= {table.name: table for table in _present(path).tables.values()}
+        return found
+
+    def pieces(
+        self,
+        first: int,
+        last: int,
+        tables: Collection[str] | None = None,
+        progress: Callable[[int, int | None], None] = lambda done, of: None,
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (table, rows with seq and received) of the records numbered `first` to `last`, in order of seq.
+
+        A piece holds whole records of one table, about PIECE_ROWS rows; a column that some of its records lack is null.
+        """
+        waiting: dict[str, list[Batch]] = {}
+        rows: dict[str, int] = {}
+        for batch in self._batches(first, min(last, self.last), tables, progress):
+            name = batch.table
+            waiting.setdefault(name, []).append(batch)
+            rows[name] = rows.get(name, 0) + len(batch)
+            if rows[name] >= PIECE_ROWS:
+                yield name, arrow_of(waiting.pop(name))
+                del rows[name]
+        for name, batches in waiting.items():
+            yield name, arrow_of(batches)
+
+    def _batches(
+        self, first: int, last: int, tables: Collection[str] | None, progress: Callable[[int, int | None], None]
+    ) -> Iterator[Batch]:
+        merge = Merge()
+        paths = segment_paths(self.folder)
+        starts = [int(path.name.split(".")[0]) for path in paths]
+        for i, path in enumerate(paths):
+            if starts[i] > last or (i + 1 < len(paths) and starts[i + 1] <= first):
+                continue
+            segment = _present(path)
+            at = max(first, starts[i])
+            while at <= last and (chunk := segment.read(at, CHUNK_BYTES, check=True)):
+                found, reached, ended = self._records(segment, chunk, last, tables)
+                yield from merge.batches(found)
+                progress(max(reached - first + 1, 0), last - first + 1)
+                if ended:
+                    break
+                at = reached + 1
+            self.damage += [text for d in segment.damage if (text := str(d)) not in self.damage]
+
+    def _records(
+        self, segment: Segment, chunk: bytes, last: int, tables: Collection[str] | None
+    ) -> tuple[list[Raw], int, bool]:
+        """Return the records of a chunk, the seq of the last, and whether no more is to be read of this segment."""
+        found: list[Raw] = []
+        reached = 0
+        try:
+            for header, start in wire.records(chunk):
+                reached = header.seq
+                table = segment.tables.get(header.schema_id)
+                if reached > last:
+                    return found, reached, True
+                if table is not None and (tables is None or table.name in tables):
+                    found.append((table, header, chunk, start))
+        except WireError as error:
+            self.damage.append(f"{segment.path.name}: behind seq {reached}: {error}")
+            return found, reached, not reached
+        return found, reached, False
+
+    @staticmethod
+    def _last(segment: Segment) -> int:
+        last = segment.first_seq - 1
+        for header, _ in segment.scan():
+            last = header.seq
+        return last
+
+
+def arrow_of(batches: list[Batch]) -> pa.Table:
+    """Return batches of one table as one Arrow table, with seq and received; a column that some lack is null there."""
+    runs: list[pa.Table] = []
+    start = 0
+    for i in range(1, len(batches) + 1):
+        if i == len(batches) or batches[i].columns.keys() != batches[start].columns.keys():
+            runs.append(_joined(batches[start:i]))
+            start = i
+    return runs[0] if len(runs) == 1 else pa.concat_tables(runs, promote_options="default")
+
+
+def _joined(batches: list[Batch]) -> pa.Table:
+    columns: dict[str, Any] = {}
+    for name, first in batches[0].columns.items():
+        parts = [b.columns[name] for b in batches]
+        if isinstance(first, Symbols):
+            columns[name] = arrow_column(_symbols(parts))
+        elif isinstance(first, np.ndarray):
+            columns[name] = arrow_column(np.concatenate(parts), is_time=name == "time")
+        else:
+            columns[name] = pa.chunked_array([arrow_column(p) for p in parts]).combine_chunks()
+    columns["seq"] = pa.array(np.concatenate([_per_row(b, b.seq, 1) for b in batches]))
+    columns["received"] = pa.array(np.concatenate([_per_row(b, b.received, 2) for b in batches])).view(
+        pa.timestamp("ns", "UTC")
+    )
+    return pa.table(columns)
+
+
+def _symbols(parts: list[Symbols]) -> Symbols:
+    """Return symbol columns joined, with one list of names."""
+    known: dict[str, int] = {}
+    codes, same, places = [], None, np.empty(0, dtype=np.int32)
+    for part in parts:
+        if same is None or part.names != same:  # batch after batch, a feed sends the same symbols
+            same = part.names
+            places = np.array([known.setdefault(name, len(known)) for name in same], dtype=np.int32)
+        codes.append(places[part.codes])
+    return Symbols(list(known), np.concatenate(codes))
+
+
+def _per_row(batch: Batch, value: int, which: int) -> np.ndarray:
+    """Return seq (1) or received (2) for each row of a batch, int64[n]."""
+    if batch.parts is None:
+        return np.full(len(batch), value, dtype=np.int64)
+    counts = np.diff(batch.parts[0], append=len(batch))
+    return np.repeat(np.asarray(batch.parts[which], dtype=np.int64), counts)
+
+
+def _present(path: Path) -> Segment:
+    """Return a segment that may have been compressed since its folder was listed."""
+    try:
+        return segment_at(path)
+    except FileNotFoundError:
+        name = path.name.split(".")[0]
+        return next((segment_at(p) for p in segment_paths(path.parent) if p.name.startswith(name)), segment_at(path))

@@ -1,0 +1,68 @@
+"""What plant.connect() gives: today and history as one."""
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+
+from plant import query
+from plant.connection import Connection
+from plant.errors import Unavailable
+from plant.gateway import Gateway
+from plant.schema import Schema
+
+LOOK_S = 1.0
+"""Longest the hdb may take to say how it is."""
+
+
+class PlantConnection(Connection):
+    """Ask about today and history as one: every question of a Connection, answered as one table would.
+
+    The rdb at `address` has today, the hdb at `history` what was before; `schema` has the plant's tables. No row is
+    missing at the seam and none is there twice, also while a day is closed. Raises Unavailable if the hdb does not
+    answer, unless the rdb has let go of nothing yet: then it answers alone.
+
+    >>> import plant
+    >>> db = plant.connect()
+    >>> db.count("trades", "AAPL"), db.last("trades", columns=["price"])["price"].tolist()
+    (4, [190.75, 410.25])
+    """
+
+    def __init__(
+        self,
+        address: str,
+        history: str,
+        schema: Schema,
+        *,
+        frames: str = "pandas",
+        zone: dt.tzinfo = dt.UTC,
+        timeout_s: float = 10.0,
+        client: str = "",
+    ) -> None:
+        super().__init__("rdb", address, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
+        self.history = Connection("hdb", history, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
+        self._gateway = Gateway(
+            self.history.answer_to, super().answer_to, schema, lambda: bool(self.status().get("caught_up"))
+        )
+
+    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
+        query.question_of(question.to_wire())
+        return self._gateway.answer(question, timeout_s)
+
+    def status(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """Return what the rdb says of itself, and under "history" what the hdb says; {"error": ...} if it does not."""
+        found = super().status(timeout_s)
+        try:
+            found["history"] = self.history.status(LOOK_S)
+        except Unavailable as error:
+            found["history"] = {"error": str(error)}
+        return found
+
+    def close(self) -> None:
+        """Disconnect; questions under way in other threads end with Cancelled. The next question connects again."""
+        self.history.close()
+        super().close()
+
+    def _title(self) -> str:
+        return f"plant: rdb at {self.address}, hdb at {self.history.address}"
