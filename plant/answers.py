@@ -66,7 +66,6 @@ class Answerer:
                 found = self._sql.answer(question.query, views, question.beyond, budget)
             case _:
                 raise QueryError(f"no answer to {question!r}")
-        budget.bytes(found.nbytes)
         return found.replace_schema_metadata(views.facts)
 
 
@@ -108,12 +107,11 @@ def _terms(question: Any, budget: Budget | None, **other: Any) -> Terms:
 
 
 def _arrow(columns: Columns) -> pa.Table:
-    return pa.table(
-        {
-            name: arrow_column(compact(c) if isinstance(c, Symbols) else c, name in ("time", "received"))
-            for name, c in columns.items()
-        }
-    )
+    arrays = [
+        arrow_column(compact(c) if isinstance(c, Symbols) else c, name in ("time", "received"), checked=False)
+        for name, c in columns.items()
+    ]
+    return pa.Table.from_arrays(arrays, list(columns))
 
 
 def _describe(views: Views, question: query.Tables) -> pa.Table:

@@ -115,10 +115,10 @@ class Texts:
         lengths = self.offsets[1:][rows] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        if len(lengths) > _FEW_TEXTS:
-            return Texts(offsets, self._data_at(rows)[: int(offsets[-1])])
-        taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from
         missing = None if self.missing is None else self.missing[rows]
+        if len(lengths) > _FEW_TEXTS:
+            return Texts(offsets, self._data_at(rows)[: int(offsets[-1])], missing)
+        taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from
         return Texts(offsets, np.frombuffer(self.data, dtype=np.uint8)[taken].tobytes(), missing)
 
     def _data_at(self, rows: Any) -> memoryview:
@@ -209,14 +209,17 @@ def taken(columns: Columns, rows: Any) -> Columns:
     return {name: c.compact() if isinstance(c, Symbols) and len(c.names) > 1 else c for name, c in some.items()}
 
 
-def arrow_column(column: Any, is_time: bool = False) -> "pa.Array":
-    """Return a column as an Arrow array without copying its numbers; a float NaN is null, and so is what is missing."""
+def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> "pa.Array":
+    """Return a column as an Arrow array without copying its numbers; a float NaN is null, and so is what is missing.
+
+    Without `checked` codes are taken as they are: right for what was made here.
+    """
     import pyarrow as pa
 
     if isinstance(column, Symbols):
         absent = column.codes == NULL
         codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()))
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()), safe=checked)
     if isinstance(column, Texts):
         known = None
         if column.missing is not None:

@@ -24,6 +24,9 @@ from plant.errors import HistoryError, Unavailable
 ATTEMPTS = 8
 """How often a question is asked anew before it is given up."""
 
+LEARN_S = 2.0
+"""Longest history may take to say how far it goes."""
+
 AWAY_S = 30.0
 """A history that did not answer is not asked again for so long, if memory has everything."""
 
@@ -133,7 +136,8 @@ class Seam:
 
     def _learn(self, about: tuple[str, ...]) -> None:
         """Ask history how far it goes; its answer says so."""
-        self.ask_history(query.Select(about[0], columns=("time",), last=0) if about else query.Tables(as_of=0))
+        small = query.Select(about[0], columns=("time",), last=0) if about else query.Tables(as_of=0)
+        self.ask_history(small, LEARN_S)
 
     def _released_of(self, about: tuple[str, ...]) -> int:
         """Return up to which seq memory has let go of any of these tables, asking it."""

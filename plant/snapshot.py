@@ -1,10 +1,7 @@
 """The rows of a table in memory as they were at one moment: a View."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,15 +20,6 @@ from plant.view import Terms, check_where, meets
 
 if TYPE_CHECKING:
     from plant.memory import Names
-
-
-WORTH_THREADS = 1_000_000
-"""Conditions on all of so many rows are looked at by several threads: numpy lets go of the interpreter meanwhile."""
-
-
-@cache
-def _scanners() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, "scan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +172,9 @@ class Snapshot:
             return nearest(parts, wanted, terms.last, newest=True)
         if terms.first is not None:
             return nearest(parts, wanted, terms.first, newest=False)
-        scan = wanted.codes is None and wanted.tests and self.rows > WORTH_THREADS
         pieces: list[Piece] = []
-        for part, rows in zip(parts, (_scanners().map if scan else map)(wanted.rows, parts), strict=True):
-            if length(rows):
+        for part in parts:
+            if length(rows := wanted.rows(part)):
                 pieces.append((part, rows))
             if terms.budget:
                 terms.budget.check()

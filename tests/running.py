@@ -37,7 +37,7 @@ class RunningPlant:
         self.config.write_text(
             f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
             f"journal_port = {ports[2]}\n{tickerplant}"
-            f"[rdb]\nport = {ports[3]}\n{rdb}[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
+            f"[rdb]\nport = {ports[3]}\n{rdb}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
             f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)

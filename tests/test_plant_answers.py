@@ -13,7 +13,7 @@ from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_
 
 from plant import query
 from plant.answers import Answerer
-from plant.errors import Cancelled, QueryError, QueryLimit, UnknownColumn, UnknownTable
+from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
 from plant.limits import Budget, Limits
 from plant.memory import MemoryTable
 from plant.schema import Column, Table
@@ -346,18 +346,6 @@ def test_conditions_beyond_the_range_of_a_column_compare_all_the_same(value: flo
     ]
     found = ask(query.Count("heartbeats", where=(("pid", "<", value),)), heartbeats=rows)
     assert found.to_pylist() == [{"count": int(value > 2**63 - 1)}]
-
-
-def test_conditions_on_many_rows_are_looked_at_by_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plant.snapshot.WORTH_THREADS", 3)
-    trades = [[trade(k, price=float(k % 7)) for k in range(20 * i, 20 * i + 20)] for i in range(10)]
-    question = query.Select("trades", where=(("price", ">", 4.0), ("time", "<", 150)))
-    expected = [k for k in range(150) if k % 7 > 4]
-    assert [row["time"] for row in listed(ask(question, trades=trades))] == expected
-    cancelled = Budget()
-    cancelled.cancel()
-    with pytest.raises(Cancelled):
-        ask(question, cancelled, trades=trades)
 
 
 def test_a_condition_of_the_wrong_kind_names_the_column() -> None:

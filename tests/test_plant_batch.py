@@ -409,3 +409,5 @@ def test_texts_at_some_rows_are_those_whatever_tells_which(count: int) -> None:
         assert column[cut].offsets[0] == 0
         assert len(column[cut].data) == column[cut].offsets[-1]
     assert Texts.of([""] * count)[places].tolist() == [""] * len(places)
+    absent = Texts(column.offsets, column.data, which)
+    assert absent[places].tolist() == [None if which[p] else strings[p] for p in places.tolist()]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
 
+from plant import memory
 from plant.batch import Batch
 from plant.memory import MemoryTable
 from plant.schema import Column, Table
@@ -249,6 +250,22 @@ def test_released_rows_free_their_memory_and_the_rows_after_them_stay() -> None:
     assert (len(table), table.nbytes) == (0, 0)
     table.append(batch_of("trades", [trade(1)], 1001))
     assert [row["seq"] for row in selected(table.snapshot())] == [1001]
+
+
+def test_rows_released_while_a_block_is_made_of_them_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of("trades", [[trade(2 * k), trade(2 * k + 1)] for k in range(5)], chunk_rows=3)
+    sealed = memory.sealed
+
+    def releasing(*given: Any) -> Any:
+        made = sealed(*given)
+        table.release(table.released + 1 if table.released else 10)
+        return made
+
+    monkeypatch.setattr(memory, "sealed", releasing)
+    for seq in range(10, 14):
+        assert table.tidy()
+        assert table.released == seq
+        assert [row["time"] for row in selected(table.snapshot())] == list(range(2 * (seq - 9), 10))
 
 
 def test_a_row_released_is_no_longer_replaced_and_a_later_one_of_its_key_is_new() -> None:

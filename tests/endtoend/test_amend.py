@@ -73,7 +73,7 @@ def test_rows_are_amended_at_the_end_of_day_with_the_reason(
 def test_a_table_is_exported_in_every_form(
     start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], tmp_path: Path, form: str
 ) -> None:
-    plant = start_plant("tickerplant", "rdb")
+    plant = start_plant("tickerplant", "rdb", "hdb")
     feed, db = plant.publisher("venue"), plant.ask()
     for i in range(50):
         feed.publish(

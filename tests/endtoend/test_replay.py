@@ -23,7 +23,7 @@ def run(plant: RunningPlant, *arguments: str) -> Any:
 def test_a_day_is_the_same_in_another_plant_and_never_there_twice(
     start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = start_plant("tickerplant", "rdb"), start_plant("tickerplant", "rdb", name="two")
+    one, two = start_plant("tickerplant", "rdb", "hdb"), start_plant("tickerplant", "rdb", name="two")
     feed, db, other = one.publisher("venue"), one.ask(), two.ask()
     for i in range(3000):
         moment = DAY + (i * 7919 % 3000) * 10**9
