@@ -7,7 +7,6 @@ checksums and statistics are on. Times and numbers that rise are stored as diffe
 import contextlib
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from plant.checksum import crc32
 from plant.errors import HistoryError
 from plant.journal import sync_folder
 from plant.partition import METADATA, PARTIAL, ROW_GROUP_ROWS, File, partition_schema
@@ -129,7 +129,7 @@ def checksum(path: Path) -> tuple[int, int]:
     crc = size = 0
     with path.open("rb") as file:
         while chunk := file.read(_READ_BYTES):
-            crc = zlib.crc32(chunk, crc)
+            crc = crc32(chunk, crc)
             size += len(chunk)
     return crc, size
 
