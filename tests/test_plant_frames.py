@@ -1,0 +1,55 @@
+"""Tests of plant.frames: a small answer's DataFrame is the one Arrow makes, column for column."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from plant.frames import SMALL_ROWS, as_frame
+from plant.server import is_quick
+
+STAMP = pa.timestamp("ns", "UTC")
+
+
+def table(rows: int) -> pa.Table:
+    codes = pa.array(np.arange(rows, dtype=np.int32) % 3)
+    return pa.table(
+        {
+            "time": pa.array(np.arange(rows)).cast(STAMP),
+            "sym": pa.DictionaryArray.from_arrays(codes, pa.array(["A", "Ä", "€"])),
+            "price": pa.array([None if i % 4 == 1 else i / 2 for i in range(rows)], pa.float64()),
+            "n": pa.array(range(rows), pa.int64()),
+            "missing": pa.array([None if i % 2 else i for i in range(rows)], pa.int64()),
+            "due": pa.array([None if i % 2 else i for i in range(rows)], STAMP),
+            "detail": pa.array([f"ü{i}" for i in range(rows)], pa.large_string()),
+            "good": pa.array([i % 2 == 0 for i in range(rows)]),
+        }
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, SMALL_ROWS, SMALL_ROWS + 1])
+def test_a_small_frame_is_what_arrow_makes(rows: int) -> None:
+    given = table(rows)
+    pd.testing.assert_frame_equal(as_frame(given, "pandas"), given.to_pandas())
+
+
+def test_a_small_frame_can_be_written_to_and_the_answer_stays() -> None:
+    given = table(4)
+    frame = as_frame(given, "pandas")
+    for name, value in {"price": 9.5, "n": 7, "time": pd.Timestamp(5, tz="UTC"), "sym": "A"}.items():
+        frame.loc[0, name] = value
+    assert frame["n"].tolist() == [7, 1, 2, 3]
+    assert given.column("n").to_pylist() == [0, 1, 2, 3]
+    assert given.column("price").to_pylist()[0] == 0.0
+
+
+def test_only_questions_for_a_few_rows_found_by_symbol_are_quick() -> None:
+    assert is_quick({"ask": "last", "table": "trades"})
+    assert is_quick({"ask": "select", "table": "trades", "sym": ["A"], "last": 100})
+    assert is_quick({"ask": "select", "table": "trades", "sym": ["A"], "first": 1, "last": None})
+    assert not is_quick({"ask": "select", "table": "trades", "sym": ["A"]})
+    assert not is_quick({"ask": "select", "table": "trades", "last": 100})
+    assert not is_quick({"ask": "select", "table": "trades", "sym": ["A"], "last": 100, "where": [["price", ">", 1]]})
+    assert not is_quick({"ask": "select", "table": "trades", "sym": "A", "last": 100})
+    assert not is_quick({"ask": "last", "table": "trades", "at": 5})
+    assert not is_quick({"ask": "sql", "query": "select 1"})
