@@ -201,22 +201,22 @@ def live_connections() -> Connections:
     settings = load()
     sockets.use_keys(settings.plant.keys)
     return Connections(
-        rdb=Connection("rdb", settings.address(settings.rdb.port), lambda: _with_history(settings)),
-        processor=_live("processor", settings.address(settings.processor.port)),
+        rdb=_live("rdb", settings.rdb.port, settings),
+        processor=_live("processor", settings.processor.port, settings),
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,
         plant=settings.plant.host,
     )
 
 
-def _live(name: str, address: str) -> Connection:
-    return Connection(name, address, lambda: client.Connection(name, address, frames="pandas", timeout_s=TIMEOUT_S))
+def _live(name: str, port: int, settings: Settings) -> Connection:
+    address, history = settings.address(port), settings.address(settings.hdb.port)
 
+    def connect() -> WithHistory:
+        whole = client.PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
+        return WithHistory(whole, client.Connection(name, address, frames="pandas", timeout_s=TIMEOUT_S))
 
-def _with_history(settings: Settings) -> WithHistory:
-    address, history = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
-    whole = client.PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
-    return WithHistory(whole, client.Connection("rdb", address, frames="pandas", timeout_s=TIMEOUT_S))
+    return Connection(name, address, connect)
 
 
 def _hashable(query: dict[str, Any]) -> tuple[Any, ...]:
