@@ -1,9 +1,10 @@
 """How fast is a day closed, how fast is history read, and how much room does it take, next to plain alternatives?
 
-    bench_history.py [close] [questions] [size] [--quick] [--repeats 5] [--scale 1]
+    bench_history.py [close] [beside] [questions] [size] [--quick] [--repeats 5] [--scale 1]
 
 close      10 million trades over 500 symbols, in parts, merged into the file of their day, next to Polars sorting and
            writing the same rows
+beside     a plant that closes such a day while rows come at 100,000 a second
 questions  one symbol for one day out of 250, next to DuckDB and Polars on the same files, and DuckDB on unsorted parts
 size       bytes per row, next to uncompressed columns and ArcticDB (LMDB)
 
@@ -30,6 +31,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from capture_work import Effort
+from history_beside import beside
 from history_days import DAY_NS, SCHEMA, History, close, opened, write_parts, write_unsorted
 from machine import Grid, Spread, describe, number, ratio
 
@@ -250,7 +252,12 @@ def _arctic(trades: pa.Table, folder: Path) -> int:
     return sum(f.stat().st_blocks * 512 for f in folder.rglob("*") if f.is_file())
 
 
-SECTIONS: dict[str, Callable[[Effort], bool]] = {"close": closing, "questions": questions, "size": size}
+SECTIONS: dict[str, Callable[[Effort], bool]] = {
+    "close": closing,
+    "beside": beside,
+    "questions": questions,
+    "size": size,
+}
 
 
 def main() -> None:
