@@ -29,6 +29,9 @@ USAGE_S = 0.5
 ASK_S = 2.0
 """Longest the tickerplant may take to answer where the last closed day ends."""
 
+READING_S = 30.0
+"""A process that reads the journal sorts nothing for so long, so that it has caught up sooner."""
+
 IDLE_S = 0.05
 """Pause between two looks for something to tidy."""
 
@@ -179,9 +182,12 @@ class Follower(Process):
         }
 
     def _tidy(self) -> None:
-        """Sort and merge what the tables have taken, a step of each table in turn."""
+        """Sort and merge what the tables have taken, a step of each table in turn; while the journal is read, later."""
+        behind_since: float | None = None
         while not self._stopping.is_set():
-            if not sum([table.tidy() for table in self.tables.values()]):
+            behind_since = None if self.caught_up else behind_since or time.monotonic()
+            reading = behind_since is not None and time.monotonic() - behind_since < READING_S
+            if reading or not sum([table.tidy() for table in self.tables.values()]):
                 self._stopping.wait(IDLE_S)
 
     def _note(self, state: str) -> None:

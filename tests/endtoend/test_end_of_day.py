@@ -62,10 +62,21 @@ def today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime())
 
 
+def run_plant(plant: FaultyPlant, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command `plant`."""
+    command = [sys.executable, "-c", "from plant.cli import main; main()", *arguments]
+    return subprocess.run(command, env=plant.environment, capture_output=True, text=True, timeout=60, check=False)
+
+
 def end_day(plant: FaultyPlant, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `plant end-of-day`."""
-    command = [sys.executable, "-c", "from plant.cli import main; main()", "end-of-day", *arguments]
-    return subprocess.run(command, env=plant.environment, capture_output=True, text=True, timeout=60, check=False)
+    return run_plant(plant, "end-of-day", *arguments)
+
+
+def assert_verified(plant: FaultyPlant) -> None:
+    """Hold journal, history and rdb to be the same, as `plant verify` tells."""
+    found = run_plant(plant, "verify")
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def catalogue_of(plant: FaultyPlant) -> Catalogue:
@@ -202,10 +213,12 @@ def _storm(start: Start, kills: int) -> None:
         if i % 10 == 9:
             plant.reach(1000)
             assert_every_row_once(plant)
+            assert_verified(plant)
     plant.finish_feeds()
     done = end_day(plant, "--again")
     assert done.returncode == 0, done.stderr + plant.log("hdb")[-2000:]
     catalogue = assert_every_row_once(plant)
+    assert_verified(plant)
     states = [s for b in plant.journal("days") for s in b.columns["state"].tolist()]
     assert "failed" not in states
     assert plant.ask("hdb").status()["state"] == "ok"
