@@ -167,4 +167,7 @@ def _present(path: Path) -> Segment:
         return segment_at(path)
     except FileNotFoundError:
         name = path.name.split(".")[0]
-        return next((segment_at(p) for p in segment_paths(path.parent) if p.name.startswith(name)), segment_at(path))
+        for other in segment_paths(path.parent):
+            if other.name.startswith(name):
+                return segment_at(other)
+        raise

@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from history import DAY, NEXT, SCHEMA, Past, bar, trade
+from journals import closed
 
 from plant import verify as verifying
+from plant.journal_rows import _present
+from plant.upkeep import Upkeep
 from plant.verify import Verified, verify
 
 
@@ -179,3 +182,14 @@ def test_what_retention_removed_is_not_compared_and_that_is_said(tmp_path: Path)
     assert "were removed from the journal: not compared" in found.unknown[0]
     assert 0 < found.rows["trades", "journal"] == found.rows["trades", "history"] < 120
     past.close()
+
+
+def test_a_segment_that_was_compressed_since_the_folder_was_listed_is_found(tmp_path: Path) -> None:
+    writer = closed(tmp_path)
+    first = writer.journal.segments[0].path
+    Upkeep(writer.journal, report=lambda line: None).round()
+    writer.journal.close()
+    assert not first.exists()
+    assert _present(first).first_seq == 1
+    with pytest.raises(FileNotFoundError):
+        _present(first.with_name("00000000000000000002.journal"))
