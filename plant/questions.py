@@ -1,6 +1,7 @@
 """The questions a user asks, as methods: what is written becomes a question of plant.query, its answer a frame."""
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from plant.frames import as_frame, check_frames
 from plant.terms import Duration, Moment, Syms, aggregates_of, conditions_of, duration_of, moment_of, names_of
 
 
-class Questions:
+class Questions(ABC):
     """Every question, whoever answers it; a subclass says how in `answer_to`.
 
     frames     what answers are: one of plant.frames.FRAMES
@@ -22,9 +23,9 @@ class Questions:
         self._frames = frames
         self._zone = zone
 
+    @abstractmethod
     def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
-        raise NotImplementedError
 
     def tables(self, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
         """Return one row per table: table, rows, first, last (times).

@@ -146,6 +146,21 @@ class FaultyPlant(RunningPlant):
         self.until(lambda: self.reached() >= wanted, lambda: f"{self.reached():,} of {wanted:,} rows acknowledged")
         return self.reached()
 
+    def reach_no_more(self, seconds: float) -> None:
+        """Wait until so many seconds have passed without another row acknowledged.
+
+        What was acknowledged before may still be on its way, and a full disk has room in the last page of a file.
+        """
+        last = (self.reached(), time.monotonic())
+
+        def still() -> bool:
+            nonlocal last
+            if (now := self.reached()) != last[0]:
+                last = (now, time.monotonic())
+            return time.monotonic() - last[1] >= seconds
+
+        self.until(still, lambda: f"rows are still acknowledged, {self.reached():,} now")
+
     def until_ready_or_ended(self, name: str) -> None:
         """Wait until a new process is ready, or has given up."""
         process = self.processes[name]
