@@ -7,7 +7,7 @@ import numpy as np
 from plant.block import Block, Part
 from plant.chunk import Rows
 from plant.columns import runs
-from plant.selection import Piece, Wanted, bisect, length, places_of
+from plant.selection import Piece, Wanted, bisect, length
 
 
 def latest(parts: Sequence[Part], wanted: Wanted, symbols: int) -> list[Piece]:
@@ -38,9 +38,9 @@ def latest(parts: Sequence[Part], wanted: Wanted, symbols: int) -> list[Piece]:
 
 def _ends(block: Block, wanted: Wanted, missing: np.ndarray) -> np.ndarray:
     """Return the last row of each wanted and missing symbol, int64[k]."""
-    which = np.arange(len(block.codes)) if wanted.codes is None else places_of(block.codes, wanted.codes)
-    which = which[missing[block.codes[which]]]
-    first, last = block.bounds[which], block.bounds[which + 1]
+    codes = np.flatnonzero(missing) if wanted.codes is None else wanted.codes[missing[wanted.codes]]
+    codes = codes[: codes.searchsorted(len(block.bounds) - 1)]
+    first, last = block.bounds[codes], block.bounds[codes + 1]
     if wanted.end is not None and wanted.end <= block.last_time:
         last = bisect(block.columns["time"], first, last, wanted.end)
     rows = last[last > first] - 1
