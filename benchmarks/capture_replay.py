@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from capture_roles import READY_S, RUN_S, RoleFailed
 from capture_tickplant import BenchPlant
-from capture_work import Effort, Work
+from capture_work import Work
+from effort import Effort
 from machine import Grid, Spread, ratio
 from stamping_rdb import REPLAY
 
