@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from faults import SEED, FaultyPlant
 from numbered_feed import BASE, trades
-from small_disk import SmallDisk
+from small_disk import SmallDisk, mounted
 
 from plant.errors import HistoryError
 from plant.partition import Catalogue, File, history_folder
@@ -220,13 +220,9 @@ def _storm(start: Start, kills: int) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Return a disk of 32 MiB, or skip where none can be mounted."""
-    try:
-        disk = SmallDisk(tmp_path / "disk", 32, 2000)
-    except (PermissionError, FileNotFoundError) as error:
-        pytest.skip(str(error))
-    yield disk
-    disk.unmount()
+    """Return a disk with room for the files of a history."""
+    with mounted(tmp_path / "disk", files=2000) as disk:
+        yield disk
 
 
 def test_a_disk_that_fills_while_a_day_closes_is_reported_and_nothing_is_lost(
