@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plant import segment as segments
-from plant.compressed import CompressedSegment, segment_at, segment_paths
+from plant.compressed import CompressedSegment
 from plant.errors import JournalError, JournalLocked
 from plant.schema import Schema
 from plant.segment import (
@@ -34,6 +34,7 @@ from plant.segment import (
     Segment,
     packed_header,
 )
+from plant.segment_files import segment_at, segment_paths
 from plant.segment_index import Block, Damage, Index, State, index_path, write_index
 from plant.wire import HEADER_BYTES, MORE, Header, header_at
 

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 
 from plant.checksum import crc32
-from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame, segment_at
+from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame
 from plant.errors import JournalError, WireError
 from plant.journal import Journal, sync_folder
 from plant.segment import PLAIN_SUFFIX, NotIndexed, Segment
+from plant.segment_files import segment_at
 from plant.segment_index import Block
 
 ROUND_S = 1.0
