@@ -16,8 +16,9 @@ from plant import wire
 from plant.errors import JournalError
 from plant.publishing import ACK
 from plant.schema import schema_of
+from plant.sections import PlantSettings, TickerplantSettings
 from plant.segment import Segment
-from plant.settings import PlantSettings, Settings, TickerplantSettings
+from plant.settings import Settings
 from tickerplant.__main__ import Tickerplant
 from tickerplant.fanout import MESSAGE_BYTES, messages
 
