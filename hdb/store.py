@@ -19,7 +19,8 @@ from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal import confirmed_in
 from plant.lifecycle import log
-from plant.merging import in_order, merged
+from plant.merging import merged
+from plant.order import in_order
 from plant.partition import (
     PARTIAL,
     PARTS,

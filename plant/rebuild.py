@@ -21,7 +21,8 @@ from plant.amending import Amendment, amendments_of, apply
 from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal_rows import JournalRows
-from plant.merging import in_order, merged
+from plant.merging import merged
+from plant.order import in_order
 from plant.partition import (
     Catalogue,
     File,
