@@ -274,13 +274,8 @@ def partition_schema(table: Table) -> pa.Schema:
     return pa.schema([*fields, pa.field("seq", pa.int64(), False), pa.field("received", _KINDS["time"], False)])
 
 
-def replaced_schema(table: Table) -> pa.Schema:
-    """Return the columns of a table's files in replaced: also the seq of the row that replaced it, and why."""
-    return told_schema(partition_schema(table))
-
-
 def told_schema(schema: pa.Schema) -> pa.Schema:
-    """Return columns with replaced_by and replaced_reason behind them."""
+    """Return the columns of a file in replaced: also the seq of the row that replaced a row, and why."""
     schema = schema.append(pa.field("replaced_by", pa.int64(), False))
     return schema.append(pa.field("replaced_reason", pa.string(), False))
 
