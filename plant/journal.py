@@ -12,7 +12,6 @@ Opening finds what a crash left behind. A tail that is no whole record is cut of
 segment as `<segment>.torn-<offset>`; damage with good records after it is skipped and reported.
 """
 
-import fcntl
 import os
 import struct
 import threading
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 
 from plant import segment as segments
 from plant.compressed import CompressedSegment
+from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
 from plant.schema import Schema
 from plant.segment import (
@@ -276,15 +276,11 @@ class Journal:
             raise JournalError(f"confirmed: expected a seq up to {self.position.seq}, found {seq}")
         if seq <= self.confirmed:
             return
-        partial = self.folder / f"{CONFIRMED}.new"
+        path = self.folder / CONFIRMED
         try:
-            with partial.open("w") as file:
-                file.write(f"{seq}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self.folder / CONFIRMED)
+            replace_file(path, f"{seq}\n".encode())
         except OSError as error:
-            raise JournalError(f"{partial}: cannot note what is confirmed: {error.strerror}") from None
+            raise JournalError(f"{path}: cannot note what is confirmed: {error.strerror}") from None
         self.confirmed = seq
 
     def tables(self) -> list[dict[str, Any]]:
@@ -394,12 +390,7 @@ class Journal:
                 "sources": self.position.sources,
             }
         )
-        partial = path.with_suffix(".new")
-        with partial.open("wb") as file:
-            file.write(header)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
+        replace_file(path, header)
         sync_folder(self.folder)
         begun = Segment(path)
         begun.blocks, self._begun_size = [], begun.start
@@ -435,19 +426,13 @@ def _unusable(folder: Path, error: OSError) -> JournalError:
 
 def locked(folder: Path) -> int:
     """Return a file descriptor that holds the journal's lock. Raises JournalLocked, naming the process that has it."""
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
-        os.close(fd)
-        raise JournalLocked(
+    return lock(
+        folder,
+        lambda holder: JournalLocked(
             f"{folder}: another tickerplant (pid {holder}) writes this journal; "
-            f"stop it, or give this plant another [plant] data folder"
-        ) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, str(os.getpid()).encode())
-    return fd
+            "stop it, or give this plant another [plant] data folder"
+        ),
+    )
 
 
 def confirmed_in(folder: Path) -> int:
@@ -456,12 +441,3 @@ def confirmed_in(folder: Path) -> int:
         return int((folder / CONFIRMED).read_text())
     except (FileNotFoundError, ValueError):
         return 0
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

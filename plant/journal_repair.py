@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from plant.data_folder import sync_folder
 from plant.errors import JournalError
-from plant.journal import Journal, Position, locked, sync_folder
+from plant.journal import Journal, Position, locked
 from plant.journal_check import position_before
 from plant.schema import Schema
 from plant.segment import (

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from plant.checksum import crc32
+from plant.data_folder import PARTIAL, sync_folder
 from plant.errors import HistoryError
-from plant.journal import sync_folder
-from plant.partition import METADATA, PARTIAL, ROW_GROUP_ROWS, File, partition_schema
+from plant.partition import METADATA, ROW_GROUP_ROWS, File, partition_schema
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import Table
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from plant.checksum import crc32
 from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame
+from plant.data_folder import sync_folder
 from plant.errors import JournalError, WireError
-from plant.journal import Journal, sync_folder
+from plant.journal import Journal
 from plant.segment import PLAIN_SUFFIX, NotIndexed, Segment
 from plant.segment_files import segment_at
 from plant.segment_index import Block
