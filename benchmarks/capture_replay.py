@@ -15,7 +15,8 @@ from stamping_rdb import REPLAY
 
 from plant import wire
 from plant.batch import Columns, columns_of
-from plant.journal import Journal, Position
+from plant.journal import Journal
+from plant.position import Position
 
 RDB = "stamping_rdb"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from plant.compressed import CompressedSegment
 from plant.errors import JournalError
-from plant.journal import Position, confirmed_in
+from plant.journal import confirmed_in
+from plant.position import Position
 from plant.segment import Segment
 from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
 from plant.wire import Header
@@ -222,10 +223,8 @@ def position_before(paths: list[Path], path: Path) -> Position | None:
         segment = segment_at(earlier[-1])
     except JournalError:
         return None
-    position = Position(segment.first_seq - 1, dict(segment.header["table_seqs"]), dict(segment.header["sources"]))
+    position = Position.before(segment)
     names = {schema_id: table.name for schema_id, table in segment.tables.items()}
     for header, _ in segment.scan():
-        position.seq = header.seq
-        position.table_seqs[names.get(header.schema_id, "")] = header.table_seq
-        position.sources[header.source_id] = header.source_seq
+        position.advance(header, names.get(header.schema_id, ""))
     return position

@@ -11,8 +11,9 @@ from typing import Any
 
 from plant.data_folder import sync_folder
 from plant.errors import JournalError
-from plant.journal import Journal, Position, locked
+from plant.journal import Journal, locked
 from plant.journal_check import position_before
+from plant.position import Position
 from plant.schema import Schema
 from plant.segment import (
     PLAIN_SUFFIX,

@@ -6,7 +6,8 @@ import msgpack
 from random_rows import columns_from, trades
 
 from plant import wire
-from plant.journal import Journal, Position
+from plant.journal import Journal
+from plant.position import Position
 from plant.schema import Schema, schema_of
 
 SCHEMA = schema_of()
