@@ -26,12 +26,24 @@ def lock(folder: Path, taken: Callable[[str], Exception]) -> int:
     return fd
 
 
+def partial_of(path: Path) -> Path:
+    """Return where a file is made before it gets its name."""
+    return path.with_name(f"{path.name}{PARTIAL}")
+
+
+def free_path(path: Path) -> Path:
+    """Return a path that nothing has yet: this one, or with -again behind it as often as needed."""
+    while path.exists():
+        path = path.with_name(f"{path.name}-again")
+    return path
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Give a file new content, or make it: a power cut leaves the old or the new, never half of it. Raises OSError.
 
     Which of the two is certain once the folder is synced.
     """
-    partial = path.with_name(f"{path.name}{PARTIAL}")
+    partial = partial_of(path)
     with partial.open("wb") as file:
         file.write(data)
         file.flush()

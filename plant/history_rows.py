@@ -1,6 +1,6 @@
 """The history's rows, read from the files of one catalogue: those of a range of seqs and of times."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from plant.errors import HistoryError
 from plant.merging import REVISED
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes, row_groups
+from plant.progress import Progress
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import Table
 
@@ -41,7 +42,7 @@ class HistoryRows:
         """Whether the catalogue is still the one that counts."""
         return Catalogue.load(self.folder).generation == self.catalogue.generation
 
-    def check(self, first: int, progress: Callable[[int, int | None], None]) -> None:
+    def check(self, first: int, progress: Progress) -> None:
         """Read every file that has rows from seq `first` on by its checksum."""
         self.first = first
         files = [f for f in self.catalogue.every_file() if self._touches(f)]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from plant.data_folder import sync_folder
+from plant.data_folder import free_path, partial_of, sync_folder
 from plant.errors import JournalError
 from plant.journal import Journal, locked
 from plant.journal_check import position_before
@@ -91,8 +91,8 @@ def _repair_segment(segment: Segment, header: dict[str, Any], remade: bool, last
     if not remade and (not damage or (last and len(damage) == 1 and damage[0].end == size)):
         return []
     plain = path.with_name(name_of(path) + PLAIN_SUFFIX)
-    partial = plain.with_name(f"{plain.name}.new")
-    kept = _free(path.with_name(f"{path.name}.damaged"))
+    partial = partial_of(plain)
+    kept = free_path(path.with_name(f"{path.name}.damaged"))
     with partial.open("wb") as file:
         file.write(packed_header(header))
         for block in segment.load():
@@ -108,9 +108,3 @@ def _repair_segment(segment: Segment, header: dict[str, Any], remade: bool, last
     lines = [f"{path.name}: the header was damaged and is made anew"] if remade else []
     lines += [str(d) for d in damage if not (remade and d.start == 0)]
     return [*lines, f"{plain.name}: {records:,} good records copied; the damaged file is kept as {kept.name}"]
-
-
-def _free(path: Path) -> Path:
-    while path.exists():
-        path = path.with_name(f"{path.name}-again")
-    return path

@@ -1,6 +1,6 @@
 """The journal's rows as Arrow tables, read from its files: beside a running plant, or without one."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from plant import wire
 from plant.batch import Batch, Symbols, arrow_column
 from plant.errors import WireError
 from plant.merge import Merge, Raw
+from plant.progress import Progress, quietly
 from plant.schema import Table
 from plant.segment import Segment
 from plant.segment_files import (
@@ -53,7 +54,7 @@ class JournalRows:
         first: int,
         last: int,
         tables: Collection[str] | None = None,
-        progress: Callable[[int, int | None], None] = lambda done, of: None,
+        progress: Progress = quietly,
     ) -> Iterator[tuple[str, pa.Table]]:
         """Yield (table, rows with seq and received) of the records numbered `first` to `last`, in order of seq.
 
@@ -71,9 +72,7 @@ class JournalRows:
         for name, batches in waiting.items():
             yield name, arrow_of(batches)
 
-    def _batches(
-        self, first: int, last: int, tables: Collection[str] | None, progress: Callable[[int, int | None], None]
-    ) -> Iterator[Batch]:
+    def _batches(self, first: int, last: int, tables: Collection[str] | None, progress: Progress) -> Iterator[Batch]:
         merge = Merge()
         for path in paths_between(self.folder, first, last):
             segment = present_segment(path)

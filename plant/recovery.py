@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from plant.compressed import CompressedSegment
-from plant.data_folder import PARTIAL
+from plant.data_folder import PARTIAL, free_path
 from plant.position import Position
 from plant.segment import PLAIN_SUFFIX, Segment
 from plant.segment_files import segment_paths
@@ -55,9 +55,7 @@ def _cut_tail(segment: Segment, end: int) -> None:
     size = segment.path.stat().st_size
     if end == size:
         return
-    torn = segment.path.with_name(f"{segment.path.name}.torn-{end}")
-    while torn.exists():  # it tore here before
-        torn = torn.with_name(f"{torn.name}-again")
+    torn = free_path(segment.path.with_name(f"{segment.path.name}.torn-{end}"))  # it may have torn here before
     with segment.path.open("r+b") as file:
         file.seek(end)
         torn.write_bytes(file.read())

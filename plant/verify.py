@@ -10,7 +10,7 @@ matched one by one, WINDOW_ROWS of the journal at a time. Reads files, and may r
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,7 @@ from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal_rows import JournalRows
 from plant.matching import Hashes, Matching, doubled, superseded
 from plant.partition import File
+from plant.progress import Step, quietly
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import EARLIEST, LATEST, Schema, Table
 from plant.slicing import time_slices
@@ -39,9 +40,6 @@ SHOWN = 10
 
 AGAIN = 5
 """Attempts, as long as the history is changed meanwhile."""
-
-Progress = Callable[[int, int | None], None]
-Step = Callable[[str], Progress]
 
 
 @dataclass
@@ -83,7 +81,7 @@ class _Sums:
 
 
 def verify(
-    data: Path, schema: Schema, span: tuple[int, int] | None = None, db: Any = None, step: Step = lambda what: _quietly
+    data: Path, schema: Schema, span: tuple[int, int] | None = None, db: Any = None, step: Step = lambda what: quietly
 ) -> Verified:
     """Return whether the plant's places hold the same rows.
 
@@ -311,7 +309,3 @@ def _difference(journaled: dict[str, Any], other: dict[str, Any]) -> str:
 
 def _stamp(time: int) -> str:
     return str(np.datetime64(time, "ns")).replace("T", " ")
-
-
-def _quietly(done: int, of: int | None) -> None:
-    """Tell nobody."""
