@@ -123,7 +123,8 @@ class RunningPlant:
 
     def journal(self, *tables: str) -> list[Batch]:
         """Return every batch of some tables, as a fresh subscriber reads them."""
-        return until_live(self.subscriber(*tables), self.wait_s)
+        with subscriber_of(self.settings, tables or None, None, "start") as subscriber:
+            return until_live(subscriber, self.wait_s)
 
     def stop(self) -> list[int]:
         """Stop everything; return the pids of processes that had to be killed."""
