@@ -17,7 +17,7 @@ import numpy as np
 from plant import wire
 from plant.batch import Columns
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
-from plant.journal import Position
+from plant.position import Position
 from plant.schema import Schema, Table
 from tickerplant import pieces, validation
 from tickerplant.sessions import Sessions
