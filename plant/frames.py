@@ -17,6 +17,8 @@ SMALL_ROWS = 10_000
 BATCH_ROWS = 262_144
 """Rows that are written between two looks at the budget."""
 
+_STAMP = pa.timestamp("ns", "UTC")
+
 
 def to_ipc(table: pa.Table, budget: Budget | None = None) -> pa.Buffer:
     """Return a table as an Arrow IPC stream. Raises QueryLimit or Cancelled if the budget does."""
@@ -61,7 +63,7 @@ def as_frame(table: pa.Table, frames: str) -> Any:
         import pandas
 
         return table.to_pandas(types_mapper=pandas.ArrowDtype)
-    return _small_pandas(table) if table.num_rows <= SMALL_ROWS else table.to_pandas()
+    return _small_pandas(table) if 0 < table.num_rows <= SMALL_ROWS else table.to_pandas()
 
 
 def check_frames(frames: str) -> None:
@@ -73,31 +75,47 @@ def check_frames(frames: str) -> None:
 def _small_pandas(table: pa.Table) -> Any:
     """Return what table.to_pandas() does, in a third of the time while the columns are short.
 
-    Most of that goes to checking the categories of symbols, which are the same from one answer to the next.
+    Most of that goes to checking the categories of symbols, which are the same from one answer to the next, and to
+    laying numbers of one type side by side.
     """
     import pandas
 
-    columns: dict[str, Any] = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_dictionary(kind) and column.num_chunks == 1 and not column.null_count:
-            chunk = column.chunk(0)
-            categories = _categories(tuple(chunk.dictionary.to_pylist()))
-            codes = chunk.indices.to_numpy()
-            columns[name] = pandas.Categorical.from_codes(codes, dtype=categories, validate=False)
-        elif pa.types.is_floating(kind) or (pa.types.is_integer(kind) and not column.null_count):
-            columns[name] = column.to_numpy()
-        elif kind == pa.timestamp("ns", "UTC") and not column.null_count:
-            columns[name] = pandas.array(column.to_numpy(), dtype=pandas.DatetimeTZDtype("ns", "UTC"))
-        else:
-            columns[name] = column.to_pandas()
-    return pandas.DataFrame(columns, columns=table.column_names)
+    columns = {name: _small_column(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    return pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows), copy=False)
+
+
+def _small_column(column: pa.ChunkedArray) -> Any:
+    """Return a column as a DataFrame takes it over, on memory of its own."""
+    import pandas
+
+    if column.num_chunks != 1:
+        return column.to_pandas().array
+    chunk = column.chunk(0)
+    kind, complete = chunk.type, not chunk.null_count
+    if pa.types.is_dictionary(kind) and complete:
+        codes = chunk.indices.to_numpy().copy()
+        return pandas.Categorical.from_codes(codes, dtype=_categories_of(chunk.dictionary), validate=False)
+    if pa.types.is_floating(kind) or (pa.types.is_integer(kind) and complete):
+        return chunk.to_numpy(zero_copy_only=False).copy()
+    if kind == _STAMP:
+        return pandas.DatetimeTZDtype("ns", "UTC").__from_arrow__(chunk).copy()
+    if pa.types.is_large_string(kind):
+        return pandas.StringDtype(na_value=np.nan).__from_arrow__(chunk)  # type: ignore[attr-defined]
+    return chunk.to_pandas().array
+
+
+def _categories_of(dictionary: pa.Array) -> Any:
+    buffers = [None if buffer is None else buffer.to_pybytes() for buffer in dictionary.buffers()]
+    return _categories(dictionary.type, len(dictionary), dictionary.offset, *buffers)
 
 
 @functools.lru_cache(64)
-def _categories(names: tuple[str, ...]) -> Any:
+def _categories(kind: pa.DataType, length: int, offset: int, *buffers: bytes | None) -> Any:
+    """Return the categories of an Arrow array that consists of these bytes: cheaper to compare than its strings."""
     import pandas
 
+    parts = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
+    names = pa.Array.from_buffers(kind, length, parts, offset=offset).to_pylist()
     return pandas.CategoricalDtype(pandas.Index(names, dtype="str"))
 
 
