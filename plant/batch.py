@@ -78,7 +78,7 @@ class Symbols:
         return [names[c] for c in self.codes.tolist()]
 
 
-_FEW_TEXTS = 200
+_FEW_TEXTS = 1000
 
 
 class Texts:

@@ -18,6 +18,7 @@ BATCH_ROWS = 262_144
 """Rows that are written between two looks at the budget."""
 
 _STAMP = pa.timestamp("ns", "UTC")
+_WRITING = pa.ipc.IpcWriteOptions()
 
 
 def to_ipc(table: pa.Table, budget: Budget | None = None) -> pa.Buffer:
@@ -26,7 +27,7 @@ def to_ipc(table: pa.Table, budget: Budget | None = None) -> pa.Buffer:
     budget.rows(table.num_rows)
     budget.bytes(table.nbytes)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=_WRITING) as writer:
         for batch in table.to_batches(max_chunksize=BATCH_ROWS):
             budget.check()
             writer.write_batch(batch)
