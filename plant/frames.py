@@ -25,7 +25,7 @@ def to_ipc(table: pa.Table, budget: Budget | None = None) -> pa.Buffer:
     """Return a table as an Arrow IPC stream. Raises QueryLimit or Cancelled if the budget does."""
     budget = budget or Budget()
     budget.rows(table.num_rows)
-    budget.bytes(table.nbytes)
+    budget.bytes(sum(map(pa.ipc.get_record_batch_size, table.to_batches())))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=_WRITING) as writer:
         for batch in table.to_batches(max_chunksize=BATCH_ROWS):
