@@ -97,11 +97,14 @@ class Snapshot:
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the newest row of each symbol (by time, then arrival), ordered by the symbols' names."""
         wanted = self._wanted(terms)
-        symbols = self.names["sym"]
-        pieces = latest(wanted.in_reach(self.parts_held), wanted, len(symbols.names))
+        ranks = self.names["sym"].ranks()
+        order = np.empty(len(ranks), dtype=np.int64)
+        order[ranks] = np.arange(len(ranks))
+        pieces = latest(wanted.in_reach(self.parts_held), wanted, order)
         found = self._gathered(pieces, (*columns, "sym"), terms.budget)
-        order = np.argsort(symbols.ranks()[found["sym"].codes])
-        return {name: found[name][order] for name in columns}
+        if len(pieces) > 1:
+            found = taken(found, np.argsort(ranks[found["sym"].codes]))
+        return {name: found[name] for name in columns}
 
     def count(self, terms: Terms) -> int:
         """Return the number of rows."""

@@ -107,6 +107,19 @@ def test_a_req_socket_is_answered_too(serve: Callable[..., QueryServer], dealer:
     assert req.recv_multipart()[1] == b"error"
 
 
+def test_quick_questions_that_wait_for_one_another_are_answered_without_a_pause(
+    serve: Callable[..., QueryServer], dealer: Any
+) -> None:
+    socket = dealer(serve().address)
+    begun = time.monotonic()
+    for i in range(40):
+        socket.send_multipart([bytes([i]), msgpack.packb({"ask": "last", "table": "trades"})])
+    for i in range(40):
+        assert socket.poll(5_000), f"no answer to question {i} of 40"
+        assert socket.recv_multipart()[:2] == [bytes([i]), b"ok"]
+    assert time.monotonic() - begun < 2.0
+
+
 def test_random_bytes_and_wrong_frames_leave_it_answering(serve: Callable[..., QueryServer], dealer: Any) -> None:
     address = serve().address
     junk, random_bytes = dealer(address), random.Random(7)
