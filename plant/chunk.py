@@ -60,7 +60,8 @@ class Batches:
 class Chunk:
     """Rows `base`, `base` + 1, ... of a table as they came; one thread fills it.
 
-    A symbol column is an array of codes here, a text column an array of ends and a growing buffer.
+    A symbol column is an array of codes here, a text column an array of ends and a growing buffer. `newest` is what
+    plant.latest found so far: of so many rows, which is the newest of each symbol, int64[symbols].
     """
 
     sorted = False
@@ -71,6 +72,7 @@ class Chunk:
         self.rows = 0
         self.first_time: int | None = None  # known once it is full
         self.last_time: int | None = None
+        self.newest = (0, np.empty(0, dtype=np.int64))
         kinds = {c.name: c.kind for c in table.columns}
         layout = [
             (np.int64, capacity + 1) if k == "text" else (np.int32 if k == "symbol" else FIXED_DTYPES[k], capacity)

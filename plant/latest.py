@@ -5,19 +5,15 @@ since.
 """
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from plant.block import Block, Part
-from plant.chunk import Rows
+from plant.chunk import Chunk, Rows
 from plant.columns import runs
 from plant.selection import Piece, Wanted, bisect, length
 
 _EARLIEST = -(2**63)
-
-_known: WeakKeyDictionary[Part, tuple[int, np.ndarray]] = WeakKeyDictionary()
-"""Of each chunk asked about: how many of its rows were looked at, and the newest of each symbol among them."""
 
 
 def latest(parts: Sequence[Part], wanted: Wanted, order: np.ndarray) -> list[Piece]:
@@ -68,7 +64,7 @@ def _ends(block: Block, wanted: Wanted, missing: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _remembered(chunk: Part, wanted: Wanted) -> np.ndarray:
+def _remembered(chunk: Chunk, wanted: Wanted) -> np.ndarray:
     """Return the newest row of each wanted symbol, int64[k]."""
     newest = _newest_of_first(chunk, max(min(len(chunk), wanted.stop - chunk.base), 0))
     if wanted.codes is not None:
@@ -79,9 +75,9 @@ def _remembered(chunk: Part, wanted: Wanted) -> np.ndarray:
     return rows
 
 
-def _newest_of_first(chunk: Part, count: int) -> np.ndarray:
+def _newest_of_first(chunk: Chunk, count: int) -> np.ndarray:
     """Return which of the first `count` rows of a chunk is the newest of each symbol, -1 for none, int64[symbols]."""
-    seen, newest = _known.get(chunk, (0, np.empty(0, dtype=np.int64)))
+    seen, newest = chunk.newest
     if seen > count:  # another question has looked further than this one's snapshot goes
         seen, newest = 0, newest[:0]
     if seen < count:
@@ -92,7 +88,7 @@ def _newest_of_first(chunk: Part, count: int) -> np.ndarray:
         before = newest[codes]
         better = (before < 0) | (times[rows] >= times[before])
         newest[codes[better]] = rows[better]
-        _known[chunk] = count, newest
+        chunk.newest = count, newest
     return newest
 
 
