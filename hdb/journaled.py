@@ -11,11 +11,12 @@ from plant.batch import Batch
 from plant.days import Days
 from plant.errors import HistoryError, WireError
 from plant.journal_rows import arrow_of
-from plant.merge import Merge, Raw
+from plant.merge import Merge, Raw, raw
 from plant.partition import Part, partition_schema
 from plant.partition_file import with_columns
 from plant.request import Requester
 from plant.rowsum import MODULUS, row_sum
+from plant.runs import runs
 from plant.schema import Schema, Table
 
 SUMMED_ROWS = 65_536
@@ -58,11 +59,11 @@ class Journaled:
             found: list[Raw] = []
             reached = 0
             try:
-                for header, start in wire.records(chunk):
-                    reached = header.seq
-                    table = self._by_id.get(header.schema_id)
-                    if reached <= last and table is not None and (tables is None or table.name in tables):
-                        found.append((table, header, chunk, start))
+                for run in runs(chunk):
+                    table = self._by_id.get(run.first.schema_id)
+                    if run.first.seq <= last and table is not None and (tables is None or table.name in tables):
+                        found.append(raw(table, run.until(last)))
+                    reached = run.last.seq
             except WireError as error:
                 raise HistoryError(f"the journal is damaged behind seq {max(reached, first):,}: {error}") from None
             yield from merge.batches(found)

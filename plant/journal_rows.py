@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant import wire
 from plant.batch import Batch, Symbols, arrow_column
 from plant.errors import WireError
-from plant.merge import Merge, Raw
+from plant.merge import Merge, Raw, raw
 from plant.progress import Progress, quietly
+from plant.runs import runs
 from plant.schema import Table
 from plant.segment import Segment
 from plant.segment_files import (
@@ -93,13 +93,13 @@ class JournalRows:
         found: list[Raw] = []
         reached = 0
         try:
-            for header, start in wire.records(chunk):
-                reached = header.seq
-                table = segment.tables.get(header.schema_id)
-                if reached > last:
-                    return found, reached, True
+            for run in runs(chunk):
+                if run.first.seq > last:
+                    return found, run.first.seq, True
+                reached = min(run.last.seq, last)
+                table = segment.tables.get(run.first.schema_id)
                 if table is not None and (tables is None or table.name in tables):
-                    found.append((table, header, chunk, start))
+                    found.append(raw(table, run.until(last)))
         except WireError as error:
             self.damage.append(f"{segment.path.name}: behind seq {reached}: {error}")
             return found, reached, not reached

@@ -1,21 +1,21 @@
 """Records as a stream hands them on, decoded into batches; runs of one-row records become one batch."""
 
 from plant.batch import Batch
+from plant.runs import Run
 from plant.schema import Table
 from plant.singles import Singles
 from plant.stream import decoded
-from plant.wire import Header
 
-Raw = tuple[Table, Header, bytes, int]
-"""A record's table and envelope, the message it is in, and where its payload starts."""
+Raw = Batch | tuple[Table, Run]
+"""A batch, or records of one row that may go with others."""
 
 SHORTEST_RUN = 4
 """Fewer one-row records in a row are decoded one by one."""
 
 
-def raw(table: Table, header: Header, message: bytes, start: int) -> Raw:
-    """Hand on a record undecoded."""
-    return table, header, message, start
+def raw(table: Table, run: Run) -> Raw:
+    """Hand on one-row records undecoded."""
+    return (table, run) if run.first.rows == 1 else decoded(table, run)
 
 
 class Merge:
@@ -24,29 +24,37 @@ class Merge:
     def __init__(self) -> None:
         self._singles: dict[str, Singles] = {}
 
-    def batches(self, records: list[Raw]) -> list[Batch]:
+    def batches(self, found: list[Raw]) -> list[Batch]:
         """Return the batches of the records."""
-        found: list[Batch] = []
+        batches: list[Batch] = []
         at = 0
-        while at < len(records):
-            table, header, message, _ = records[at]
-            end = at + 1
-            if header.rows == 1:
-                while end < len(records) and _goes_on(records[end], table, message):
-                    end += 1
-            if end - at >= SHORTEST_RUN and (batch := self._run(table, message, records[at:end])) is not None:
-                found.append(batch)
+        while at < len(found):
+            item = found[at]
+            at += 1
+            if isinstance(item, Batch):
+                batches.append(item)
+                continue
+            table, run = item
+            together = [run]
+            while at < len(found) and (following := _going_on(found[at], table, run.message)):
+                together.append(following)
+                at += 1
+            starts = [start for part in together for start in part.starts] if len(together) > 1 else run.starts
+            if len(starts) >= SHORTEST_RUN and (batch := self._decoded(table, run.message, starts)) is not None:
+                batches.append(batch)
             else:
-                found += [decoded(*record) for record in records[at:end]]
-            at = end
-        return found
+                batches += [decoded(table, one) for part in together for one in part.each()]
+        return batches
 
-    def _run(self, table: Table, message: bytes, run: list[Raw]) -> Batch | None:
+    def _decoded(self, table: Table, message: bytes, starts: list[int]) -> Batch | None:
         singles = self._singles.get(table.name)
         if singles is None:
             singles = self._singles[table.name] = Singles(table)
-        return singles.decode(message, [header for _, header, _, _ in run], [start for *_, start in run])
+        return singles.decode(message, starts)
 
 
-def _goes_on(record: Raw, table: Table, message: bytes) -> bool:
-    return record[0] is table and record[2] is message and record[1].rows == 1
+def _going_on(item: Raw, table: Table, message: bytes) -> Run | None:
+    """Return records of the same table in the same message, None if it is anything else."""
+    if isinstance(item, Batch) or item[0] is not table or item[1].message is not message:
+        return None
+    return item[1]

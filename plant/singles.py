@@ -13,10 +13,10 @@ import numpy as np
 from plant.batch import Batch, Columns, Symbols, Texts
 from plant.errors import WireError
 from plant.schema import FIXED_DTYPES, Table
-from plant.wire import Header
+from plant.wire import cut, envelope, envelopes
 
 _CACHE = 10_000
-"""Combinations of symbols remembered per table; beyond it, all are forgotten."""
+"""Combinations of symbols remembered per table; if there are more after a message, all are forgotten."""
 
 
 class Singles:
@@ -30,22 +30,24 @@ class Singles:
         self._width = 1 + 10 * len(self._fixed)
         self._usable = len(table.columns) < 16 and len(self._texts) <= 1
         self._opening = 0x90 | len(table.columns)
-        self._codes: dict[bytes, tuple[int, ...]] = {}
-        self._names: list[dict[str, int]] = [{} for _ in self._symbols]
+        self._known = _Known(table.name, len(self._symbols))
 
-    def decode(self, message: bytes, headers: list[Header], starts: list[int]) -> Batch | None:
-        """Return one batch of all rows, with the seq of each; None if a record is not laid out as expected.
+    def decode(self, message: bytes, starts: list[int]) -> Batch | None:
+        """Return one batch of the rows whose payloads start here, with the seq of each; None if it cannot.
 
-        That is one of more than 15 columns, with two texts, with a symbol of 32 bytes, or a text of 256: rare, and
-        decoded one by one.
+        That is if a record is not laid out as expected: one of more than 15 columns, with two texts, with a symbol of
+        32 bytes, or a text of 256. They are rare, and decoded one by one.
         """
         if not self._usable:
             return None
         data = np.frombuffer(message, dtype=np.uint8)
         at = np.array(starts)
-        ends = at + np.array([h.length for h in headers])
+        found = envelopes(message, at)
+        ends = at + found["length"]
+        if (at + self._width > ends).any():
+            return None
         columns: Columns = dict.fromkeys(self._table.names)
-        fixed = data[at[:, None] + np.arange(self._width)]
+        fixed = cut(message, at, self._width).view(np.uint8).reshape(len(at), self._width)
         marks = fixed[:, 1:].reshape(len(at), -1, 10)[:, :, :2]
         if (fixed[:, 0] != self._opening).any() or (marks != (0xC4, 8)).any():
             return None
@@ -57,8 +59,8 @@ class Singles:
         if texts is None or not self._add_texts(columns, message, data, texts, ends):
             return None
         self._add_symbols(columns, message, tails, texts)
-        last = headers[-1]
-        parts = (np.arange(len(at)), np.array([h.seq for h in headers]), np.array([h.received for h in headers]))
+        last = envelope(message, starts[-1])
+        parts = (np.arange(len(at)), found["seq"].astype(np.int64), found["received"].copy())
         return Batch(self._table.name, columns, last.seq, last.table_seq, last.received, self._table.key, parts)
 
     def _after_symbols(self, data: np.ndarray, at: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
@@ -73,15 +75,13 @@ class Singles:
         return None if (at > ends).any() else at
 
     def _add_symbols(self, columns: Columns, message: bytes, starts: np.ndarray, ends: np.ndarray) -> None:
-        known = self._codes
-        rows = []
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            symbols = message[start:end]
-            codes = known.get(symbols)
-            rows.append(self._learn(symbols) if codes is None else codes)
-        table = np.array(rows, dtype=np.int32)
+        known = self._known
+        if len(known) > _CACHE:
+            known.forget()
+        places = [known[message[start:end]] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        codes = np.array(known.codes, dtype=np.int32)[places]
         for i, column in enumerate(self._symbols):
-            columns[column.name] = Symbols(list(self._names[i]), np.ascontiguousarray(table[:, i]))
+            columns[column.name] = Symbols(list(known.names[i]), np.ascontiguousarray(codes[:, i]))
 
     def _add_texts(
         self, columns: Columns, message: bytes, data: np.ndarray, starts: np.ndarray, ends: np.ndarray
@@ -98,14 +98,33 @@ class Singles:
         columns[self._texts[0].name] = Texts(offsets, texts)
         return True
 
-    def _learn(self, symbols: bytes) -> tuple[int, ...]:
+
+class _Known(dict[bytes, int]):
+    """Combinations of symbols by their bytes, each with its place in `codes`; one that is new is added.
+
+    names   of each symbol column, the code of each string
+    codes   of each combination, the code in each column
+    """
+
+    def __init__(self, table: str, columns: int) -> None:
+        super().__init__()
+        self._table = table
+        self._opening = bytes([0x90 | columns])
+        self.names: list[dict[str, int]] = [{} for _ in range(columns)]
+        self.codes: list[tuple[int, ...]] = []
+
+    def __missing__(self, symbols: bytes) -> int:
         try:
-            items: list[Any] = msgpack.unpackb(bytes([0x90 | len(self._symbols)]) + symbols)
+            items: list[Any] = msgpack.unpackb(self._opening + symbols)
             names = [item[0][int.from_bytes(item[1], "little")] for item in items]
-            codes = tuple(known.setdefault(name, len(known)) for known, name in zip(self._names, names, strict=True))
+            codes = tuple(known.setdefault(name, len(known)) for known, name in zip(self.names, names, strict=True))
         except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-            raise WireError(f"{self._table.name}: a row's symbols cannot be read: {error}") from None
-        if len(self._codes) >= _CACHE:
-            self._codes.clear()
-        self._codes[symbols] = codes
-        return codes
+            raise WireError(f"{self._table}: a row's symbols cannot be read: {error}") from None
+        self.codes.append(codes)
+        place = self[symbols] = len(self)
+        return place
+
+    def forget(self) -> None:
+        """Forget the combinations; the strings keep their codes."""
+        self.clear()
+        self.codes.clear()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from plant import wire
 from plant.batch import Batch
 from plant.errors import JournalDiverged, WireError
+from plant.runs import Divide, Run, singly
 from plant.schema import Schema, Table
 
 HELD_BYTES = 64 * 2**20
@@ -53,13 +54,14 @@ class Mark(NamedTuple):
     checksum: int = 0
 
 
-Decode = Callable[[Table, wire.Header, bytes, int], Any]
-"""Makes what is handed on from a record: its table, its envelope, the message it is in, where its payload starts."""
+Decode = Callable[[Table, Run], Any]
+"""Makes what is handed on from records of a table."""
 
 
-def decoded(table: Table, header: wire.Header, message: bytes, start: int) -> Batch:
+def decoded(table: Table, run: Run) -> Batch:
     """Hand on a record as a Batch."""
-    return wire.decode(table, header, memoryview(message)[start : start + header.length])
+    start, header = run.starts[0], run.first
+    return wire.decode(table, header, memoryview(run.message)[start : start + header.length])
 
 
 class Stream:
@@ -69,12 +71,19 @@ class Stream:
     cursor      seq of the last record already known: 0 for everything, None for only what comes from now on; or the
                 `mark` of an earlier stream of these tables, and JournalDiverged tells if the journal is not the same
     decode      what is handed on for each record; a Batch, unless it is to be passed on as it is
+    divide      `singly`, or `runs` if `decode` takes many records at once
     """
 
     def __init__(
-        self, schema: Schema, tables: Iterable[str], cursor: int | Mark | None, decode: Decode = decoded
+        self,
+        schema: Schema,
+        tables: Iterable[str],
+        cursor: int | Mark | None,
+        decode: Decode = decoded,
+        divide: Divide = singly,
     ) -> None:
         self._decode = decode
+        self._divide = divide
         self.by_id: dict[int, Table] = {schema[name].schema_id: schema[name] for name in tables}
         self.names = {t.name for t in self.by_id.values()}
         self._whole = self.names == set(schema)
@@ -128,22 +137,24 @@ class Stream:
             return []
         found: list[Any] = []
         try:
-            for header, start in wire.records(message):
-                table = self.by_id.get(header.schema_id)
+            for run in self._divide(message):
+                table = self.by_id.get(run.first.schema_id)
                 if table is None:
                     continue
-                expected = self._last.get(table.name, 0) + 1
-                if header.table_seq < expected:
+                known = self._last.get(table.name, 0)
+                if run.last.table_seq <= known:
                     continue
-                if header.table_seq > expected:
-                    self._gap(table.name, expected, header.table_seq - 1, "a published batch did not follow on")
+                new = run.behind(known)
+                first = new.first
+                if first.table_seq > known + 1:
+                    self._gap(table.name, known + 1, first.table_seq - 1, "a published batch did not follow on")
                     break
-                if self._whole and header.seq != (self.cursor or 0) + 1:
+                if self._whole and first.seq != (self.cursor or 0) + 1:
                     self._gap(
-                        "", 0, 0, f"batches {(self.cursor or 0) + 1} to {header.seq - 1} of the plant did not come"
+                        "", 0, 0, f"batches {(self.cursor or 0) + 1} to {first.seq - 1} of the plant did not come"
                     )
                     break
-                found.append(self._hand_on(table, header, message, start))
+                found.append(self._hand_on(table, new))
         except WireError as error:
             self._gap("", 0, 0, f"a published batch was damaged: {error}")
         return found
@@ -190,25 +201,26 @@ class Stream:
                 self._last = dict.fromkeys(self.names, 0)
         checked, self.checking = self.checking, False
         before, last, by_id, decode = self.complete, self._last, self.by_id, self._decode
-        reached, header = before, None
+        reached, newest = before, None
         try:
-            for header, start in wire.records(chunk) if self.cursor is not None else ():
-                if header.seq > reached + 1:
-                    self._note_skipped(reached + 1, header.seq)
-                table = by_id.get(header.schema_id)
-                if table is not None and header.table_seq > (known := last.get(table.name, 0)):
-                    if header.table_seq > known + 1:
-                        self._note_lost(table.name, header.table_seq)
-                    found.append(decode(table, header, chunk, start))
-                    last[table.name] = header.table_seq
-                reached = header.seq
+            for run in self._divide(chunk) if self.cursor is not None else ():
+                first, newest = run.first, run.last
+                if first.seq > reached + 1:
+                    self._note_skipped(reached + 1, first.seq)
+                table = by_id.get(first.schema_id)
+                if table is not None and newest.table_seq > (known := last.get(table.name, 0)):
+                    if first.table_seq > known + 1:
+                        self._note_lost(table.name, first.table_seq)
+                    found.append(decode(table, run if first.table_seq > known else run.behind(known)))
+                    last[table.name] = newest.table_seq
+                reached = newest.seq
         except WireError as error:
             self.checking = True
             if checked and reached == before:  # that did not help: go on behind it
                 reached += 1
                 self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
-        if header is not None and header.seq >= (self.cursor or 0):
-            self._newest = header
+        if newest is not None and newest.seq >= (self.cursor or 0):
+            self._newest = newest
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not self.checking and (not chunk or reached >= seq):
@@ -267,11 +279,11 @@ class Stream:
                 self._held_bytes += sum(map(len, held[i + 1 :]))
                 break
 
-    def _hand_on(self, table: Table, header: wire.Header, message: bytes, start: int) -> Any:
-        if header.seq >= (self.cursor or 0):
-            self.cursor, self._newest = header.seq, header
-        self._last[table.name] = header.table_seq
-        return self._decode(table, header, message, start)
+    def _hand_on(self, table: Table, run: Run) -> Any:
+        if run.last.seq >= (self.cursor or 0):
+            self.cursor, self._newest = run.last.seq, run.last
+        self._last[table.name] = run.last.table_seq
+        return self._decode(table, run)
 
     def _note_lost(self, table: str, table_seq: int) -> None:
         """Report what the journal skips of a table before `table_seq`."""

@@ -16,6 +16,7 @@ from plant import sockets
 from plant.batch import Batch, Symbols
 from plant.errors import Unavailable, from_wire
 from plant.merge import Merge, raw
+from plant.runs import runs, singly
 from plant.schema import Schema
 from plant.stream import Decode, Mark, Stream, decoded
 
@@ -67,7 +68,7 @@ class Subscriber:
         decode: Decode = decoded,
     ) -> None:
         self._merge = Merge() if merge else None
-        self.stream = Stream(schema, tables, cursor, raw if merge else decode)
+        self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
         self.publish_address = publish
         self._keep = keep

@@ -46,6 +46,7 @@ MAX_PAYLOAD = 64 * 2**20
 """A batch larger than this is refused; a publisher splits it."""
 
 _HEADER = struct.Struct("<4sBBHIIQQqQQIIII")
+_ENVELOPE_KINDS = ("S4", "u1", "u1", "<u2", "<u4", "<u4", "<u8", "<u8", "<i8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4")
 _STAMP = struct.Struct("<QQq")
 _U64 = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
@@ -74,6 +75,10 @@ class Header(NamedTuple):
     payload_crc: int
     reserved_2: int
     header_crc: int
+
+
+ENVELOPE = np.dtype(list(zip(Header._fields, _ENVELOPE_KINDS, strict=True)))
+"""A Header as numpy has it; the fields are the same."""
 
 
 def source_id_of(name: str) -> int:
@@ -168,6 +173,22 @@ def records(buffer: Any, at: int = 0) -> Iterator[tuple[Header, int]]:
             raise _wrong(view, at)
         yield new(Header, fields), start
         at = stop
+
+
+def envelope(message: bytes, start: int) -> Header:
+    """Return the envelope of the record whose payload starts at byte `start`, as it is."""
+    return Header._make(_HEADER.unpack_from(message, start - HEADER_BYTES))
+
+
+def envelopes(message: bytes, starts: np.ndarray) -> np.ndarray:
+    """Return the envelopes of the records whose payloads start at these bytes, as they are, ENVELOPE[n]."""
+    return cut(message, starts - HEADER_BYTES, HEADER_BYTES).view(ENVELOPE)
+
+
+def cut(message: bytes, places: np.ndarray, size: int) -> np.ndarray:
+    """Return the `size` bytes at each of these places of a message, void[n]; they must be within it."""
+    everywhere = np.ndarray(len(message) - size + 1, f"V{size}", message, strides=(1,))
+    return everywhere[places]
 
 
 def _wrong(view: memoryview, at: int) -> WireError:

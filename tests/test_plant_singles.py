@@ -1,6 +1,7 @@
 """Runs of one-row records decoded in one step are the rows that each record holds."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,7 +9,9 @@ from plant import wire
 from plant.batch import columns_of
 from plant.memory import MemoryTable
 from plant.merge import Merge, raw
+from plant.runs import runs, singly
 from plant.schema import Table, schema_of
+from plant.stream import decoded
 
 TRADES, BARS = schema_of()["trades"], schema_of()["bars"]
 
@@ -34,21 +37,34 @@ def test_merged_records_hold_the_rows_seqs_and_order_of_single_ones(given_rows: 
         record = wire.encode(table, columns_of(table, rows), 1, i + 1)
         wire.stamp(record, 0, i + 1, i + 1, 10 * i)
         chunks[i * messages // len(given_rows)] += record
-    records = [
-        raw(_table_of(header), header, bytes(chunk), start) for chunk in chunks for header, start in wire.records(chunk)
-    ]
-    by_message = {id(r[2]): r[2] for r in records}
-    records = [(t, h, next(m for m in by_message.values() if m == message), s) for t, h, message, s in records]
-    for batch in merge.batches(records):
+    found = [raw(_table_of(run.first), run) for chunk in chunks for run in runs(bytes(chunk))]
+    for batch in merge.batches(found):
         tables[batch.table][0].append(batch)
-    for record in records:
-        for batch in Merge().batches([record]):
+    for chunk in chunks:
+        for run in singly(bytes(chunk)):
+            batch = decoded(_table_of(run.first), run)
             tables[batch.table][1].append(batch)
     for merged, single in tables.values():
         assert len(merged) == len(single)
         for name in (*merged.declaration.names, "seq", "received"):
             found, expected = (t.snapshot().column(name).tolist() for t in (merged, single))
             np.testing.assert_array_equal(np.array(found), np.array(expected), err_msg=name)
+
+
+def test_symbols_are_right_when_more_come_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plant.singles._CACHE", 5)
+    merge, expected, found = Merge(), [], []
+    for message in range(4):
+        chunk = bytearray()
+        for row in range(20):
+            expected.append((f"S{message * row % 17}", f"from {row % 3}"))
+            columns = columns_of(TRADES, {"time": row, "sym": expected[-1][0], "source": expected[-1][1]})
+            record = wire.encode(TRADES, columns, 1, 1)
+            wire.stamp(record, 0, message * 20 + row + 1, message * 20 + row + 1, 5)
+            chunk += record
+        for batch in merge.batches([raw(TRADES, run) for run in runs(bytes(chunk))]):
+            found += zip(batch.columns["sym"].tolist(), batch.columns["source"].tolist(), strict=True)
+    assert found == expected
 
 
 def _table_of(header: wire.Header) -> Table:

@@ -2,6 +2,7 @@
 
 import pytest
 from random_rows import columns_from, trades
+from streams import StreamOfRuns
 
 from plant import stream as module
 from plant import wire
@@ -11,6 +12,12 @@ from plant.schema import schema_of
 from plant.stream import Stream
 
 SCHEMA = schema_of()
+
+
+@pytest.fixture(autouse=True, params=[Stream, StreamOfRuns])
+def _taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take records one by one, and in runs."""
+    monkeypatch.setitem(globals(), "Stream", request.param)
 
 
 class Journal:
@@ -58,6 +65,17 @@ def live(journal: Journal, tables: tuple[str, ...] = ("trades", "quotes")) -> St
 
 def gaps(stream: Stream) -> list[tuple[str, int, int, str]]:
     return [(g.table, g.first, g.last, g.state) for g in stream.gaps]
+
+
+def test_a_message_whose_beginning_is_known_gives_the_rest() -> None:
+    journal = Journal()
+    stream = live(journal)
+    message = journal.publish() + journal.publish()
+    assert seqs(stream.live(message)) == [1, 2]
+    message += journal.publish() + journal.publish()
+    assert seqs(stream.live(message)) == [3, 4]
+    assert stream.cursor == stream.mark.seq == 4
+    assert gaps(stream) == []
 
 
 def test_a_late_joiner_gets_the_journal_in_pieces_then_what_waited_then_what_comes() -> None:

@@ -4,9 +4,20 @@ import random
 
 import pytest
 from rows import SCHEMA, bar, batch_of, trade
+from streams import StreamOfRuns
 
+from plant import stream as module
 from plant import wire
+from plant.checksum import crc32
+from plant.merge import Merge, Raw, raw
+from plant.runs import runs
 from plant.stream import Gap, Stream
+
+
+@pytest.fixture(autouse=True, params=[Stream, StreamOfRuns])
+def _taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take records one by one, and in runs."""
+    monkeypatch.setitem(globals(), "Stream", request.param)
 
 
 def record(seq: int, table: str, table_seq: int) -> bytes:
@@ -146,3 +157,17 @@ def test_any_holes_in_any_chunks_end_live_with_every_loss_told_once() -> None:
 
 def test_a_gap_names_its_states() -> None:
     assert all(state in (Gap.__doc__ or "") for state in ("opened", "healed", "lost"))
+
+
+def test_a_batch_that_cannot_be_decoded_is_lost_and_its_neighbours_are_not() -> None:
+    foreign = wire.encode(SCHEMA["trades"], batch_of("trades", [trade(4), trade(4)]).columns, 1, 4)
+    foreign[wire.HEADER_BYTES] = 0xC0  # msgpack's nil
+    foreign[60:64] = crc32(memoryview(foreign)[wire.HEADER_BYTES :]).to_bytes(4, "little")
+    wire.stamp(foreign, 0, 4, 3, 5)
+    records = [*JOURNAL[:3], bytes(foreign), *JOURNAL[4:]]
+    stream = module.Stream(SCHEMA, ["trades", "bars"], 0, raw, runs)
+    found: list[Raw] = []
+    while (seq := stream.wants()) is not None:
+        found += stream.replayed(b"".join(records[seq - 1 :]), 6, POSITION)
+    assert [b.seq for b in Merge().batches(found)] == [1, 2, 3, 5, 6]
+    assert [g.first for g in stream.gaps] == [4, 3]  # seq 4 of the journal; then known as the third of the trades

@@ -4,12 +4,19 @@ import random
 
 import pytest
 from rows import SCHEMA, batch_of, trade
+from streams import StreamOfRuns
 
 from plant import wire
 from plant.errors import JournalDiverged
 from plant.stream import Mark, Stream
 
 TABLES = ("trades", "quotes", "bars")
+
+
+@pytest.fixture(autouse=True, params=[Stream, StreamOfRuns])
+def _taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take records one by one, and in runs."""
+    monkeypatch.setitem(globals(), "Stream", request.param)
 
 
 class Journal:

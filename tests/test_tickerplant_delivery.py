@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from random_rows import columns_from, trades
+from streams import StreamOfRuns
 
 from plant import wire
 from plant.batch import Batch
@@ -138,8 +139,8 @@ class Plant:
 class Follower:
     """A subscriber without its sockets: a line of published messages and beats, and one question to the journal."""
 
-    def __init__(self, tables: tuple[str, ...], cursor: int | None) -> None:
-        self.stream = Stream(SCHEMA, tables, cursor)
+    def __init__(self, tables: tuple[str, ...], cursor: int | None, stream: type[Stream] = Stream) -> None:
+        self.stream = stream(SCHEMA, tables, cursor)
         self.line: deque[tuple[str, Any]] = deque()
         self.answer: tuple[bytes, int, dict[str, int]] | None = None
         self.handed: list[Batch] = []
@@ -166,7 +167,10 @@ class Follower:
 
 
 class Delivery(RuleBasedStateMachine):
-    """Two publishers, one tickerplant, four subscribers: of rows, of rejects alone, of what comes from now, of all."""
+    """Two publishers, one tickerplant, six subscribers: of rows, of rejects alone, of what comes from now, of all.
+
+    Those of rows and of all are there twice: one takes records one by one, one in runs.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,9 +183,11 @@ class Delivery(RuleBasedStateMachine):
         self.bad: set[int] = set()
         self.followers = [
             Follower(("trades", "rejects"), 0),
+            Follower(("trades", "rejects"), 0, StreamOfRuns),
             Follower(("rejects",), 0),
             Follower(("trades", "heartbeats"), None),
             Follower(tuple(SCHEMA), 0),
+            Follower(tuple(SCHEMA), 0, StreamOfRuns),
         ]
         self.all_goes_well_for_a_while(2)
 
@@ -304,20 +310,20 @@ class Delivery(RuleBasedStateMachine):
         for follower in self.followers:
             follower.line.append(("beat", (dict(position.table_seqs), position.seq, self.plant.epoch)))
 
-    @rule(which=st.integers(0, 3), count=st.integers(1, 9))
+    @rule(which=st.integers(0, 5), count=st.integers(1, 9))
     def subscriber_reads(self, which: int, count: int) -> None:
         for _ in range(min(count, len(self.followers[which].line))):
             self.followers[which].take_line()
 
     @precondition(lambda self: any(f.line for f in self.followers))
-    @rule(which=st.integers(0, 3), data=st.data())
+    @rule(which=st.integers(0, 5), data=st.data())
     def subscriber_was_too_slow(self, which: int, data: st.DataObject) -> None:
         line = self.followers[which].line
         if line:
             del line[data.draw(st.integers(0, len(line) - 1))]
             self.followers[which].missed = True
 
-    @rule(which=st.integers(0, 3))
+    @rule(which=st.integers(0, 5))
     def subscriber_finds_a_damaged_message(self, which: int) -> None:
         line = self.followers[which].line
         if line and line[0][0] != "beat":
@@ -325,11 +331,11 @@ class Delivery(RuleBasedStateMachine):
             table, message = line[0]
             line[0] = (table, message[:-1] + bytes([message[-1] ^ 1]))
 
-    @rule(which=st.integers(0, 3))
+    @rule(which=st.integers(0, 5))
     def subscriber_asks_the_journal(self, which: int) -> None:
         self.followers[which].ask(self.plant)
 
-    @rule(which=st.integers(0, 3))
+    @rule(which=st.integers(0, 5))
     def subscriber_reads_the_answer(self, which: int) -> None:
         self.followers[which].take_answer()
 

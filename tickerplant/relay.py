@@ -13,6 +13,7 @@ import zmq
 from plant import wire
 from plant.errors import JournalDiverged, SettingsError
 from plant.journal import Journal
+from plant.runs import Run
 from plant.schema import Schema, Table
 from plant.settings import Settings
 from plant.stream import Mark
@@ -89,5 +90,6 @@ class Relay:
         )
 
 
-def _as_it_is(table: Table, header: wire.Header, message: bytes, start: int) -> Relayed:
-    return table, header, bytes(message[start - wire.HEADER_BYTES : start + header.length])
+def _as_it_is(table: Table, run: Run) -> Relayed:
+    start, header = run.starts[0], run.first
+    return table, header, run.message[start - wire.HEADER_BYTES : start + header.length]
