@@ -187,6 +187,23 @@ def test_a_day_that_ended_while_nobody_watched_is_ended_at_the_start(start: Star
     assert len(ends) == 1
 
 
+def test_a_day_that_lies_behind_is_refused_until_it_is_ended_again(start: Start) -> None:
+    plant = start()
+    hdb, feed = plant.ask("hdb"), plant.publisher("feed")
+    feed.publish("trades", trades("feed", 1, 10))
+    feed.flush()
+    behind = end_day(plant, "2026-01-01")
+    assert (behind.returncode, "2026-01-01 lies behind" in behind.stderr) == (1, True), behind.stdout + behind.stderr
+    plant.until(lambda: hdb.status()["ended_day"], "nothing is written")
+    assert f"{hdb.status()['ended_day']} has ended here; --again" in end_day(plant, "2026-01-01").stderr
+    assert plant.ask().count("days") == 0, "a day that was refused was ended nevertheless"
+    assert "2026-01-01 is closed" in end_day(plant, "2026-01-01", "--again").stdout
+    assert "was closed before" in end_day(plant, "2026-01-01").stdout
+    assert "2026-01-02 lies behind" in end_day(plant, "2026-01-02").stderr
+    assert [(f.first_day, f.rows) for f in catalogue_of(plant).days_of("trades")] == [("2026-01-01", 10)]
+    assert_every_row_once(plant)
+
+
 def test_killed_again_and_again_while_days_end_it_keeps_every_row_once(start: Start) -> None:
     _storm(start, KILLS)
 
