@@ -21,6 +21,7 @@ from numbered_feed import BAR_EVERY, price_of
 from running import RunningPlant
 
 from plant.batch import Batch
+from plant.client import subscriber_of
 from plant.errors import Unavailable
 from plant.request import Requester
 
@@ -128,12 +129,13 @@ class FaultyPlant(RunningPlant):
 
     def journal(self, *tables: str) -> list[Batch]:
         """Return every batch of some tables, as a fresh subscriber reads them."""
-        subscriber = self.subscriber(*tables)
         found: list[Batch] = []
         deadline = time.monotonic() + self.wait_s
-        while not subscriber.caught_up:
-            found += subscriber.poll(0.05)
-            assert time.monotonic() < deadline, f"the journal was not read to its end: {self.log('tickerplant')[-999:]}"
+        with subscriber_of(self.settings, tables or None, None, "start") as subscriber:
+            while not subscriber.caught_up:
+                found += subscriber.poll(0.05)
+                if time.monotonic() > deadline:
+                    pytest.fail(f"the journal was not read to its end: {self.log('tickerplant')[-999:]}")
         return found
 
     def reached(self) -> int:
