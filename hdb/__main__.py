@@ -125,6 +125,7 @@ class Hdb(Follower):
             "closed_day": catalogue.closed_day,
             "closed_rows": catalogue.closed_rows,
             "ends": [e.day for e in catalogue.ends],
+            "ended_day": catalogue.ended_day,
         }
 
     def shutdown(self) -> None:

@@ -51,7 +51,8 @@ class Closer:
         self._stopping = threading.Event()
         self._again_at = 0.0
         self._failure = ("", 0)  # what was told last, and of which end
-        self._told = 0  # the cut of the last day that everybody was told of
+        self._told = 0  # the cut of the last day that this process told of, or found told
+        self._confirmed = 0  # the cut that the journal was told of
         self._thread = threading.Thread(target=self._run, name="closing", daemon=True)
         self._thread.start()
 
@@ -78,7 +79,7 @@ class Closer:
     def _round(self) -> None:
         """Do what is most urgent."""
         catalogue = self._store.catalogue
-        if catalogue.closed > self._told:
+        if catalogue.closed > self._confirmed:
             self._tell_closed()
         elif time.monotonic() < self._again_at:
             return
@@ -104,12 +105,14 @@ class Closer:
         log.info("day closed", day=end.day, seq=end.seq, rows=closing.rows, seconds=round(time.monotonic() - began, 2))
 
     def _tell_closed(self) -> None:
-        """Tell of the last closed day, unless that was done before this process began."""
+        """Tell of the last closed day, once, and the journal until it has taken that."""
         catalogue = self._store.catalogue
-        if not self._was_told(catalogue.closed):
-            self._tell(_row(catalogue.closed_day, "closed", catalogue.closed, catalogue.closed_rows, ""))
+        if catalogue.closed > self._told:
+            if not self._was_told(catalogue.closed):
+                self._tell(_row(catalogue.closed_day, "closed", catalogue.closed, catalogue.closed_rows, ""))
+            self._told = catalogue.closed
         self._confirm(catalogue.closed)
-        self._told = catalogue.closed
+        self._confirmed = catalogue.closed
 
     def _was_told(self, closed: int) -> bool:
         """Return whether the row of a closed day is in the journal. It can only be if an earlier process wrote it."""

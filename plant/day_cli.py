@@ -42,6 +42,9 @@ def end_of_day(
         if found["closed_day"] >= wanted and wanted not in found["ends"] and not again:
             out.print(f"{wanted} was closed before, up to seq {found['closed']:,}; --again writes what came since")
             return
+        behind = found["ended_day"] or str(settings.days.last_ended(time.time_ns()))
+        if max(found["ends"], default="") < wanted <= behind and not again:
+            raise QueryError(f"{wanted} lies behind, {behind} has ended here; --again writes what came for it")
         name = settings.source_name(NAME)
         with publisher(name, config=config) as feed:
             row = {"time": time.time_ns(), "sym": name, "day": wanted, "state": "end"}

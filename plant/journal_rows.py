@@ -1,5 +1,6 @@
 """The journal's rows as Arrow tables, read from its files: beside a running plant, or without one."""
 
+import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from plant.segment_files import (
     first_seq_of,
     paths_between,
     present_segment,
-    segment_at,
     segment_paths,
 )
 
@@ -40,7 +40,7 @@ class JournalRows:
         self.damage: list[str] = []
         paths = existing_paths(folder)
         self.first = first_seq_of(paths[0])
-        self.last = self._last(segment_at(paths[-1]))
+        self.last = self._last(paths[-1])
 
     def tables(self) -> dict[str, Table]:
         """Return the newest declaration of every table in any segment."""
@@ -77,14 +77,25 @@ class JournalRows:
         for path in paths_between(self.folder, first, last):
             segment = present_segment(path)
             at = max(first, first_seq_of(path))
-            while at <= last and (chunk := segment.read(at, CHUNK_BYTES, check=True)):
+            while at <= last:
+                try:
+                    chunk = segment.read(at, CHUNK_BYTES, check=True)
+                except FileNotFoundError:  # compressed since it was opened
+                    self._note_damage(segment)
+                    segment = present_segment(path)
+                    continue
+                if not chunk:
+                    break
                 found, reached, ended = self._records(segment, chunk, last, tables)
                 yield from merge.batches(found)
                 progress(max(reached - first + 1, 0), last - first + 1)
                 if ended:
                     break
                 at = reached + 1
-            self.damage += [text for d in segment.damage if (text := str(d)) not in self.damage]
+            self._note_damage(segment)
+
+    def _note_damage(self, segment: Segment) -> None:
+        self.damage += [text for d in segment.damage if (text := str(d)) not in self.damage]
 
     def _records(
         self, segment: Segment, chunk: bytes, last: int, tables: Collection[str] | None
@@ -106,11 +117,14 @@ class JournalRows:
         return found, reached, False
 
     @staticmethod
-    def _last(segment: Segment) -> int:
-        last = segment.first_seq - 1
-        for header, _ in segment.scan():
-            last = header.seq
-        return last
+    def _last(path: Path) -> int:
+        while True:
+            segment = present_segment(path)
+            last = segment.first_seq - 1
+            with contextlib.suppress(FileNotFoundError):  # compressed since it was opened
+                for header, _ in segment.scan():
+                    last = header.seq
+                return last
 
 
 def arrow_of(batches: list[Batch]) -> pa.Table:

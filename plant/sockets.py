@@ -17,6 +17,17 @@ from plant.keys import Keys, read_keys, start_authenticator
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
 
+_HEARTBEATS = {"HEARTBEAT_IVL": 2000, "HEARTBEAT_TIMEOUT": 10000}
+"""How a dead peer is noticed: by ZeroMQ, ms."""
+
+_KEPT_ALIVE = {"TCP_KEEPALIVE": 1, "TCP_KEEPALIVE_IDLE": 2, "TCP_KEEPALIVE_INTVL": 2, "TCP_KEEPALIVE_CNT": 4}
+"""How a stream's dead peer is noticed: by the system, s. ZeroMQ 4.3.5 aborts the process when a heartbeat of its own
+falls due on a connection that has ended while the reader's queue was full.
+"""
+
+_STREAMS = (zmq.SUB, zmq.XPUB)
+"""Sockets whose reader may fall behind by more than its queue holds."""
+
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:
     """Return this process's ZeroMQ context."""
@@ -81,8 +92,8 @@ def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[st
     socket.setsockopt(zmq.IPV6, int("[" in address))
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10000)
+    for name, value in (_KEPT_ALIVE if kind in _STREAMS else _HEARTBEATS).items():
+        socket.setsockopt(getattr(zmq, name), value)
     for name, value in options.items():
         socket.setsockopt(getattr(zmq, name), value)
     return socket

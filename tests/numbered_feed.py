@@ -130,10 +130,12 @@ def main() -> None:
                 left = last - source.number
                 if left > 0:
                     made += source.publish(min(chance.choice((1, 1, 1, chance.randint(2, MOST_AT_ONCE))), left))
-            for each in sources:
-                each.note()
-            ahead_s = made / float(rate) - (time.monotonic() - started)
-            if ahead_s > 0:
+            while True:
+                for each in sources:
+                    each.note()
+                ahead_s = made / float(rate) - (time.monotonic() - started)
+                if stop or ahead_s <= 0:
+                    break
                 time.sleep(min(ahead_s, 0.05))
         for source in sources:
             source.finish()

@@ -1,5 +1,7 @@
 """Sockets: this machine only, real addresses, and errors that say what an address looks like."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +10,15 @@ import zmq
 
 from plant import sockets
 from plant.errors import SettingsError
+
+IDLE_SUBSCRIBER = """
+import sys, time, zmq
+from plant import sockets
+socket = sockets.connect(sockets.context(), zmq.SUB, sys.argv[1], RCVHWM=10)
+socket.subscribe(b"")
+sys.stdin.readline()
+time.sleep(3)  # longer than a heartbeat of ZeroMQ takes to fall due
+"""
 
 
 @pytest.fixture
@@ -66,6 +77,27 @@ def test_options_are_set_and_nothing_lingers(context: zmq.Context[Any]) -> None:
     assert (socket.getsockopt(zmq.SNDHWM), socket.getsockopt(zmq.LINGER)) == (7, 0)
     assert socket.getsockopt(zmq.HEARTBEAT_IVL) > 0
     socket.close(0)
+    stream = sockets.connect(context, zmq.SUB, "tcp://127.0.0.1:1")
+    assert (stream.getsockopt(zmq.HEARTBEAT_IVL), stream.getsockopt(zmq.TCP_KEEPALIVE)) == (0, 1)
+    stream.close(0)
+
+
+def send_for_ever(server: zmq.Socket[Any]) -> None:
+    while True:
+        server.send(bytes(100_000))
+
+
+def test_a_subscriber_that_reads_nothing_outlives_its_publisher(context: zmq.Context[Any]) -> None:
+    options = {"SNDHWM": 10, "XPUB_NODROP": 1, "SNDTIMEO": 1000}
+    server, address = sockets.bind(context, zmq.XPUB, "tcp://127.0.0.1:*", **options)
+    with subprocess.Popen([sys.executable, "-c", IDLE_SUBSCRIBER, address], stdin=subprocess.PIPE) as subscriber:
+        assert server.poll(10_000)
+        assert server.recv() == b"\1"
+        with pytest.raises(zmq.Again):
+            send_for_ever(server)  # until nothing goes through any more: the subscriber's queue is full
+        server.close(0)
+        subscriber.communicate(b"gone\n", timeout=30)
+    assert subscriber.returncode == 0
 
 
 def test_no_topic_is_the_beginning_of_another() -> None:

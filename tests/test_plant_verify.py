@@ -11,7 +11,9 @@ import pytest
 from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from journals import closed
 
+from plant import journal_rows
 from plant import verify as verifying
+from plant.journal_rows import JournalRows
 from plant.segment_files import present_segment
 from plant.upkeep import Upkeep
 from plant.verify import Verified, verify
@@ -193,3 +195,24 @@ def test_a_segment_that_was_compressed_since_the_folder_was_listed_is_found(tmp_
     assert present_segment(first).first_seq == 1
     with pytest.raises(FileNotFoundError):
         present_segment(first.with_name("00000000000000000002.journal"))
+
+
+def test_a_segment_that_is_compressed_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = closed(tmp_path)
+    first = writer.journal.segments[0].path
+    monkeypatch.setattr(journal_rows, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(journal_rows, "PIECE_ROWS", 1)
+    reached: list[int] = []
+
+    def compress(done: int, of: int | None) -> None:
+        if not reached:
+            Upkeep(writer.journal, report=lambda line: None).round()
+        reached.append(done)
+
+    journal = JournalRows(tmp_path)
+    seqs = [seq for _, rows in journal.pieces(1, journal.last, progress=compress) for seq in rows["seq"].to_pylist()]
+    writer.journal.close()
+    assert (first.exists(), reached[0] < journal.last, journal.damage) == (False, True, [])
+    assert sorted(set(seqs)) == [seq for seq, _ in writer.records]

@@ -20,7 +20,6 @@ from faults import SEED, FaultyPlant
 from numbered_feed import BASE, trades
 from small_disk import SmallDisk, mounted
 
-from plant.errors import HistoryError
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes
 
@@ -58,9 +57,12 @@ def end_day(plant: FaultyPlant, *arguments: str) -> subprocess.CompletedProcess[
 
 
 def assert_verified(plant: FaultyPlant) -> None:
-    """Hold journal, history and rdb to be the same, as `plant verify` tells."""
+    """Wait until all processes are back, and hold journal, history and rdb to be the same, as `plant verify` tells."""
+    plant.until(plant.position, "the tickerplant is not back")
+    for db in (plant.ask("hdb"), plant.ask("rdb")):
+        plant.until(lambda db=db: db.status()["caught_up"], lambda db=db: f"{db.address} does not catch up")
     found = run_plant(plant, "verify")
-    assert found.returncode == 0, found.stdout + found.stderr
+    assert (found.returncode, "not compared" in found.stdout) == (0, False), found.stdout + found.stderr
 
 
 def catalogue_of(plant: FaultyPlant) -> Catalogue:
@@ -85,31 +87,31 @@ def assert_every_row_once(plant: FaultyPlant) -> Catalogue:
     """Compare the journal with history up to `through` and the rdb behind it, of trades and bars."""
     db = plant.ask(timeout_s=30.0)
     plant.until(lambda: db.status()["caught_up"], "the rdb does not catch up")
-    for table, value in (("trades", "price"), ("bars", "close")):
-        catalogue, found, seq = _found(plant, db, table, value)
-        journaled = []
-        for batch in plant.journal(table):
-            columns = [batch.columns[name].tolist() for name in ("time", "sym", value)]
-            journaled += [(*row, batch.seq) for row in zip(*columns, strict=True) if batch.seq <= seq]
-        if table == "bars":  # one interval: the key is sym and time
-            journaled, found = _newest(journaled), _newest(found)
-        assert Counter(found) == Counter(journaled), f"{table}: {len(found):,} rows, the journal has {len(journaled):,}"
+    plant.kill("hdb", signal.SIGSTOP)  # so that no file is replaced while it is read
+    try:
+        for table, value in (("trades", "price"), ("bars", "close")):
+            catalogue, found, seq = _found(plant, db, table, value)
+            journaled = []
+            for batch in plant.journal(table):
+                columns = [batch.columns[name].tolist() for name in ("time", "sym", value)]
+                journaled += [(*row, batch.seq) for row in zip(*columns, strict=True) if batch.seq <= seq]
+            if table == "bars":  # one interval: the key is sym and time
+                journaled, found = _newest(journaled), _newest(found)
+            same = Counter(found) == Counter(journaled)
+            assert same, f"{table}: {len(found):,} rows, the journal has {len(journaled):,}"
+    finally:
+        plant.kill("hdb", signal.SIGCONT)
     return catalogue
 
 
 def _found(plant: FaultyPlant, db: Any, table: str, value: str) -> tuple[Catalogue, list[tuple[Any, ...]], int]:
     """Return the rows up to a seq: of a catalogue's files, and of the rdb, which has all beyond it."""
-    while True:
-        catalogue, seq = catalogue_of(plant), db.status()["seq"]
-        held = _rows(db.select(table, frames="arrow", columns=["time", "sym", value, "seq"]), table)
-        try:
-            stored = [r for f in (*catalogue.days_of(table), *catalogue.parts_of(table)) for r in rows_of(plant, f)]
-        except (HistoryError, FileNotFoundError):
-            assert catalogue_of(plant) != catalogue  # else they must be there
-            continue
-        if db.status()["released"] <= catalogue.through:
-            seq = max(seq, catalogue.through)
-            return catalogue, stored + [r for r in held if catalogue.through < r[3] <= seq], seq
+    catalogue, seq = catalogue_of(plant), db.status()["seq"]
+    held = _rows(db.select(table, frames="arrow", columns=["time", "sym", value, "seq"]), table)
+    stored = [r for f in (*catalogue.days_of(table), *catalogue.parts_of(table)) for r in rows_of(plant, f)]
+    assert db.status()["released"] <= catalogue.through, "the rdb has let go of rows that are not in history"
+    seq = max(seq, catalogue.through)
+    return catalogue, stored + [r for r in held if catalogue.through < r[3] <= seq], seq
 
 
 def _newest(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -171,6 +173,23 @@ def test_a_day_that_ended_while_nobody_watched_is_ended_at_the_start(start: Star
     assert len(ends) == 1
 
 
+def test_a_day_that_lies_behind_is_refused_until_it_is_ended_again(start: Start) -> None:
+    plant = start()
+    hdb, feed = plant.ask("hdb"), plant.publisher("feed")
+    feed.publish("trades", trades("feed", 1, 10))
+    feed.flush()
+    behind = end_day(plant, "2026-01-01")
+    assert (behind.returncode, "2026-01-01 lies behind" in behind.stderr) == (1, True), behind.stdout + behind.stderr
+    plant.until(lambda: hdb.status()["ended_day"], "nothing is written")
+    assert f"{hdb.status()['ended_day']} has ended here; --again" in end_day(plant, "2026-01-01").stderr
+    assert plant.ask().count("days") == 0, "a day that was refused was ended nevertheless"
+    assert "2026-01-01 is closed" in end_day(plant, "2026-01-01", "--again").stdout
+    assert "was closed before" in end_day(plant, "2026-01-01").stdout
+    assert "2026-01-02 lies behind" in end_day(plant, "2026-01-02").stderr
+    assert [(f.first_day, f.rows) for f in catalogue_of(plant).days_of("trades")] == [("2026-01-01", 10)]
+    assert_every_row_once(plant)
+
+
 def test_killed_again_and_again_while_days_end_it_keeps_every_row_once(start: Start) -> None:
     _storm(start, KILLS)
 
@@ -183,7 +202,7 @@ def test_killed_50_times_while_days_end_it_keeps_every_row_once(start: Start) ->
 
 def _storm(start: Start, kills: int) -> None:
     plant = start(segment_mb=1)
-    plant.feed("one,two", 10_000)
+    plant.feed("one,two", 2000)  # every row is compared again after every kill
     ends = plant.publisher("ends")
 
     def pick(chance: random.Random) -> tuple[str, ...]:
@@ -194,10 +213,12 @@ def _storm(start: Start, kills: int) -> None:
 
     for i in range(kills):
         plant.strike(*pick(plant.chance))
+        if plant.chance.random() < 0.5:  # meets those that have just begun again
+            plant.strike(*pick(plant.chance))
+        assert_verified(plant)
         if i % 10 == 9:
             plant.reach(1000)
             assert_every_row_once(plant)
-            assert_verified(plant)
     plant.finish_feeds()
     done = end_day(plant, "--again")
     assert done.returncode == 0, done.stderr + plant.log("hdb")[-2000:]
@@ -215,7 +236,10 @@ def _storm(start: Start, kills: int) -> None:
     assert len(told) == len(set(told))
     assert told[-1] == catalogue.closed
     rows = sum(f.rows for f in catalogue.days_of("trades"))
-    print(f"\n{plant.faults} kills, {len(told)} closes, {rows:,} trades in history, seed {SEED}")
+    print(
+        f"\nkilled {kills} times, {plant.faults} processes, plant verify clean after each: "
+        f"{len(told)} closes, {rows:,} trades in history, seed {SEED}"
+    )
 
 
 @pytest.fixture
