@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from plant import segment as segments
 from plant.compressed import CompressedSegment, segment_at, segment_paths
 from plant.errors import JournalError, JournalLocked
-from plant.schema import Schema
+from plant.schema import Schema, Table
 from plant.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
@@ -287,8 +287,10 @@ class Journal:
         self.confirmed = seq
 
     def tables(self) -> list[dict[str, Any]]:
-        """Return the declaration of every table in any segment, each schema id once, newest segment last."""
-        found = {schema_id: table for s in self.segments for schema_id, table in s.tables.items()}
+        """Return the declaration of every table in any segment, each schema id once; those in force now come last."""
+        found: dict[int, Table] = {}
+        for segment in reversed(self.segments):
+            found = {**{i: t for i, t in segment.tables.items() if i not in found}, **found}
         return [t.declaration() for t in found.values()]
 
     def close(self) -> None:

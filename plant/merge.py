@@ -22,7 +22,7 @@ class Merge:
     """Turns raw records into batches, in order."""
 
     def __init__(self) -> None:
-        self._singles: dict[str, Singles] = {}
+        self._singles: dict[int, Singles] = {}
 
     def batches(self, records: list[Raw]) -> list[Batch]:
         """Return the batches of the records."""
@@ -42,9 +42,9 @@ class Merge:
         return found
 
     def _run(self, table: Table, message: bytes, run: list[Raw]) -> Batch | None:
-        singles = self._singles.get(table.name)
+        singles = self._singles.get(table.schema_id)
         if singles is None:
-            singles = self._singles[table.name] = Singles(table)
+            singles = self._singles[table.schema_id] = Singles(table)
         return singles.decode(message, [header for _, header, _, _ in run], [start for *_, start in run])
 
 
