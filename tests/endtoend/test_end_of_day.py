@@ -386,6 +386,29 @@ def test_rows_journaled_before_columns_were_added_are_served_today_and_have_null
     assert frame.select(added).to_pylist() == [{"headline": "old", "score": None, "words": None, "desk": None}, new]
 
 
+def test_a_table_added_while_only_the_tickerplant_restarts_is_in_history(start: Start) -> None:
+    plant = start()
+    for name in ("rdb", "hdb"):
+        plant.until(lambda n=name: plant.ask(n).status()["caught_up"], lambda n=name: plant.log(n))
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    plant.config.write_text(plant.config.read_text() + news)
+    plant.settings = load(plant.config)
+    plant.restart("tickerplant")
+    ended = {name: plant.processes.pop(name) for name in ("rdb", "hdb")}
+    feed = plant.publisher("feed")
+    feed.publish("news", {"time": BASE, "sym": "AAPL", "headline": "first"})
+    feed.flush()
+    for name, process in ended.items():
+        process.wait(20)
+        assert "other declarations than this process knows: news" in plant.log(name).splitlines()[-1]
+    plant.start("rdb", "hdb")
+    db = plant.ask()
+    plant.until(lambda: "news" in db.tables()["table"].to_list() and db.count("news") == 1, lambda: plant.log("rdb"))
+    assert end_day(plant).returncode == 0
+    assert_verified(plant)
+    assert [f.rows for f in catalogue_of(plant).days_of("news")] == [1]
+
+
 def some_of(batches: Iterable[Any], count: int) -> list[Any]:
     """Return the first batches of a subscriber."""
     return list(itertools.islice(batches, count))
