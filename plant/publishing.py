@@ -227,7 +227,7 @@ class Publisher:
         arrival = int(self._socket.getsockopt(zmq.FD))
         while not self._closed:
             with self._lock:
-                if self._closed:
+                if self._closed or self._fatal:
                     return
                 self._service()
                 busy = not self._welcomed or self.waiting > 0
@@ -250,6 +250,8 @@ class Publisher:
             except ValueError:
                 continue  # not two frames: not from a tickerplant
             self._take(verb, body)
+        if self._fatal:
+            return
         now = time.monotonic()
         stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
         if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):
