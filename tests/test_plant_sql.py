@@ -345,5 +345,5 @@ def test_a_table_is_made_for_sql_only_if_the_query_names_it() -> None:
 def test_the_tables_of_one_query_are_not_there_for_another() -> None:
     engine = SqlEngine()
     engine.answer("select sym from bars", {"bars": TABLES["bars"].snapshot()})
-    with pytest.raises(QueryError, match="unknown table .bars."):
+    with pytest.raises(QueryError, match=r"unknown table .bars."):
         engine.answer("select sym from bars", {})
