@@ -113,8 +113,7 @@ def test_recorded_bars_equal_their_files_and_indicators_equal_ta_lib(
     folder = market_data / "eqker_1min"
     plant = start_plant("tickerplant", "rdb", "processor", "feedhandler recorded", toml=EQKER.format(folder=folder))
     db, processor = plant.ask(), plant.ask("processor")
-    eventually(lambda: processor.count("indicators") == 7792, 30, lambda: processor)
-    assert db.count("bars") == 7792
+    eventually(lambda: (processor.count("indicators"), db.count("bars")) == (7792, 7792), 30, lambda: (processor, db))
     assert sum(len(b) for b in _replayed(plant, "bars")) == 7792
     for sym in ("AAPL", "MSFT", "TSLA", "SPY"):
         file = pd.read_csv(folder / f"{sym}_1min.csv").iloc[::-1].reset_index(drop=True)
