@@ -1,42 +1,61 @@
-"""A publisher's sockets: what it says to a tickerplant, here a ROUTER of the test's own."""
+"""What a publisher says to a tickerplant, here a ROUTER of the test, and what it does when that stalls."""
 
 from collections.abc import Iterator
 
 import msgpack
 import pytest
-import zmq
+from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
 
-from plant import publishing, sockets
-from plant.errors import SourceTaken, to_wire
+from plant import publishing
+from plant.errors import SourceTaken, Unavailable, to_wire
 from plant.publishing import Publisher
-from plant.schema import schema_of
 
 
 @pytest.fixture
-def router() -> Iterator[tuple[zmq.Socket[bytes], str]]:
-    """Return a socket to be a tickerplant with, and its address."""
-    socket, address = sockets.bind(sockets.context(), zmq.ROUTER, "tcp://127.0.0.1:0")
-    yield socket, address
-    socket.close(0)
+def tickerplant() -> Iterator[ScriptedTickerplant]:
+    made = ScriptedTickerplant()
+    yield made
+    made.socket.close(0)
+
+
+def test_a_publisher_that_is_not_acknowledged_takes_no_more_than_its_bound_and_then_goes_on(
+    tickerplant: ScriptedTickerplant,
+) -> None:
+    bound = 100_000
+    feed = Publisher("feed", tickerplant.address, SCHEMA, outbox_bytes=bound)
+    tickerplant.welcome()
+    feed.wait_connected()
+    taken = 0
+    while feed._outbox.bytes < bound:
+        feed.publish("trades", trades(taken * ROWS))
+        taken += 1
+    with pytest.raises(Unavailable, match=r"has not acknowledged [\d,]+ bytes within 0.2 s"):
+        feed.publish("trades", trades(taken * ROWS), timeout_s=0.2)
+    assert 2 <= taken < 20
+    assert bound <= feed._outbox.bytes < 2 * bound
+    found: list[float] = []
+    while len(found) < taken * ROWS:
+        found += tickerplant.rows_of(1)
+    feed.publish("trades", trades(taken * ROWS), timeout_s=10.0)
+    found += tickerplant.rows_of(1)
+    assert found == [float(n) for n in range((taken + 1) * ROWS)], "the rows that were not taken are not sent either"
+    assert feed.flush() == 1
+    feed.close()
 
 
 def test_a_publisher_whose_name_was_taken_says_no_more(
-    router: tuple[zmq.Socket[bytes], str], monkeypatch: pytest.MonkeyPatch
+    tickerplant: ScriptedTickerplant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "HELLO_AGAIN_S", 0.02)
-    socket, address = router
-    feed = Publisher("feed", address, schema_of())
-    assert socket.poll(10_000), "no hello"
-    peer, verb, _ = socket.recv_multipart()
-    assert verb == b"hello"
-    told = msgpack.packb(to_wire(SourceTaken("a newer publisher has this name")))
-    socket.send_multipart([peer, b"error", told])
+    feed = Publisher("feed", tickerplant.address, SCHEMA)
+    assert tickerplant.hear() == b"hello"
+    tickerplant.say(b"error", msgpack.packb(to_wire(SourceTaken("a newer publisher has this name"))))
     feed._keeper.join(10)
     assert not feed._keeper.is_alive()
-    while socket.poll(0):
-        socket.recv_multipart()  # hellos that were on their way
+    while tickerplant.socket.poll(0):
+        tickerplant.hear()  # hellos that were on their way
     for ask in (feed.flush, feed.wait_connected, lambda: feed.publish("trades", {"time": 1, "sym": "A"})):
         with pytest.raises(SourceTaken, match="a newer publisher"):
             ask()
-    assert not socket.poll(100), socket.recv_multipart()
+    assert not tickerplant.socket.poll(100), "it speaks again"
     feed.close()
