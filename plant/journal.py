@@ -113,6 +113,7 @@ class Journal:
         try:
             self._clear_leftovers()
             self.segments = [segment_at(p) for p in segment_paths(folder)]
+            schema.check_kinds(table for s in self.segments for table in s.tables.values())
             self.confirmed = confirmed_in(folder)
             self.position = self._recover() if self.segments else Position()
             # a record is read with the declarations of its segment

@@ -17,6 +17,7 @@ from plant.days import Days
 from plant.errors import HistoryError, PlantError
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.rebuild_cli import app
+from plant.schema import Schema, Table
 from plant.verify import verify
 
 DAYS = (dt.date(2026, 11, 18), dt.date(2026, 11, 19))
@@ -59,6 +60,14 @@ def test_a_day_made_again_is_the_one_that_is_stored(past: Past) -> None:
         done = rebuilt(past, day)
         assert [each.table for each in done][-2:] == ["bars", "trades"]
         assert all(each.same for each in done), done
+
+
+def test_a_column_that_is_declared_no_longer_is_made_again_too(past: Past) -> None:
+    filled(past)
+    fewer = Schema(Table(t.name, t.columns[:-1] if t.name == "trades" else t.columns, t.key) for t in SCHEMA.values())
+    with Rebuilding(past.data, fewer, Days()) as rebuilding:
+        done = rebuilding.day(DAYS[0])
+    assert all(each.same for each in done), done
 
 
 @pytest.mark.parametrize("harm", ["gone", "flipped", "other rows", "no file"])
