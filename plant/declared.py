@@ -8,20 +8,25 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import DEFAULTS, Batch, Symbols, Texts, constant
+from plant.batch import DEFAULTS, Batch, Columns, Symbols, Texts, constant
 from plant.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
 
 _COLUMNS = {"symbol": Symbols, "text": Texts}
 
 
 def as_declared(batch: Batch, table: Table) -> Batch:
-    """Return a batch with the columns and the key of `table`; one it has as another kind counts as one it has not."""
-    given = batch.columns
-    columns = {
-        c.name: given[c.name] if _holds(given.get(c.name), c) else constant(c, len(batch), _default(c))
+    """Return a batch with the columns and the key of `table`."""
+    columns = columns_as_declared(batch.columns, table)
+    return Batch(batch.table, columns, batch.seq, batch.table_seq, batch.received, table.key, batch.parts)
+
+
+def columns_as_declared(given: Columns, table: Table) -> Columns:
+    """Return columns with those that `table` has; one that is of another kind counts as one that is not given."""
+    count = len(given["time"])
+    return {
+        c.name: given[c.name] if _holds(given.get(c.name), c) else constant(c, count, _default(c))
         for c in table.columns
     }
-    return Batch(batch.table, columns, batch.seq, batch.table_seq, batch.received, table.key, batch.parts)
 
 
 def served(rows: pa.Table, table: Table) -> pa.Table:

@@ -17,6 +17,7 @@ from plant.errors import JournalError, QueryError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
+from plant.schema import Table
 from plant.segment import NotIndexed
 from plant.upkeep import Upkeep
 from tickerplant.readers import Readers
@@ -60,7 +61,8 @@ class Tickerplant(Process):
         self._report_damage()
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions)
+        earlier = map(Table.declared, self.journal.tables())
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier)
         self.own = Own(self.sequencer)
         self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.written = self.synced = self.journal.position.seq
