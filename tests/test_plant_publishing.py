@@ -7,7 +7,7 @@ import pytest
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
 
 from plant import publishing
-from plant.errors import SourceTaken, Unavailable, to_wire
+from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
 from plant.publishing import Publisher
 
 
@@ -39,6 +39,24 @@ def test_a_publisher_that_is_not_acknowledged_takes_no_more_than_its_bound_and_t
     feed.publish("trades", trades(taken * ROWS), timeout_s=10.0)
     found += tickerplant.rows_of(1)
     assert found == [float(n) for n in range((taken + 1) * ROWS)], "the rows that were not taken are not sent either"
+    assert feed.flush() == 1
+    feed.close()
+
+
+def test_what_was_refused_is_kept_up_to_a_bound_though_nobody_flushes(
+    tickerplant: ScriptedTickerplant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "MOST_ERRORS", 3)
+    feed = Publisher("feed", tickerplant.address, SCHEMA)
+    tickerplant.welcome()
+    feed.wait_connected()
+    feed.publish("trades", trades(0))
+    for i in range(5):
+        tickerplant.say(b"error", msgpack.packb(to_wire(BadRows(f"refused {i}"))))
+    tickerplant.rows_of(1)  # its acknowledgement comes behind the errors
+    for i in range(2, 5):
+        with pytest.raises(BadRows, match=f"refused {i}"):
+            feed.flush()
     assert feed.flush() == 1
     feed.close()
 
