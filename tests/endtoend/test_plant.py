@@ -225,6 +225,14 @@ def test_settings_that_cannot_be_used_end_a_process_with_the_cause(tmp_path: Pat
     assert "unknown key rdb.prot" in done.stderr.splitlines()[-1]
 
 
+def test_the_last_line_of_a_log_is_how_the_process_ended(start_plant: Start) -> None:
+    plant = start_plant("rdb")
+    process = plant.processes["rdb"]
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "stopped process=rdb reason=SIGTERM" in plant.log("rdb").splitlines()[-1]
+
+
 def _assert_equal_to_talib(rows: pd.DataFrame, close: np.ndarray) -> None:
     assert (rows["close"].to_numpy() == close).all()
     upper, middle, lower = talib.BBANDS(close, 20, 2, 2)
