@@ -9,7 +9,6 @@ subscriber processes of its own, all ready before the clock starts; the runs of 
 compared with what was sent after each run.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 
@@ -20,9 +19,10 @@ from capture_redis import Redis
 from capture_replay import replay
 from capture_roles import RoleFailed, Run, System, run
 from capture_tickplant import Tickplant
-from capture_work import RECORDED, Effort, Work, recorded_rows
+from capture_work import RECORDED, Work, recorded_rows
 from capture_zmq import BareZmq
-from machine import Grid, Spread, describe, ratio
+from effort import CommandLine, Effort
+from machine import Grid, Spread, ratio
 
 OURS = Tickplant("1000 ms")
 """Fsynced as often as Redis does with appendfsync everysec; the default is every 100 ms."""
@@ -155,23 +155,12 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
 
 def main() -> None:
     """Run the sections named on the command line, all without one; exit with 1 if a system failed."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
-    parser.add_argument("--table", choices=("bars", "trades"), default="bars", help="of throughput and subscribers")
-    parser.add_argument("--strings", action="store_true", help="batches hold symbols as lists of str, not as codes")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each cell (5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on all sizes (1)")
-    arguments = parser.parse_args()
-    if unknown := [name for name in arguments.sections if name not in SECTIONS]:
-        parser.error(f"no section {unknown[0]!r}; sections are {', '.join(SECTIONS)}")
-    if arguments.repeats < 1 or not arguments.scale > 0:
-        parser.error("--repeats must be at least 1, and --scale more than 0")
+    line = CommandLine(str(__doc__), SECTIONS)
+    line.add_argument("--table", choices=("bars", "trades"), default="bars", help="of throughput and subscribers")
+    line.add_argument("--strings", action="store_true", help="batches hold symbols as lists of str, not as codes")
+    arguments = line.begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale, arguments.table, not arguments.strings)
-    print(describe())
-    if effort.quick:
-        print("--quick: these numbers say only that everything runs")
-    results = [SECTIONS[name](effort) for name in arguments.sections or SECTIONS]
+    results = [SECTIONS[name](effort) for name in arguments.sections]
     sys.exit(0 if all(results) else 1)
 
 

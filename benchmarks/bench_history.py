@@ -11,7 +11,6 @@ size       bytes per row, next to uncompressed columns and ArcticDB (LMDB)
 The systems take turns, and what they answer is compared before it is timed.
 """
 
-import argparse
 import datetime as dt
 import importlib.util
 import multiprocessing
@@ -30,10 +29,10 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from capture_work import Effort
+from effort import CommandLine, Effort
 from history_beside import beside
 from history_days import DAY_NS, SCHEMA, History, close, opened, write_parts, write_unsorted
-from machine import Grid, Spread, describe, number, ratio
+from machine import Grid, Spread, number, ratio
 
 from hdb.answering import HistoryAnswerer
 from plant import query
@@ -262,21 +261,9 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
 
 def main() -> None:
     """Run the sections named on the command line, all without one."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each cell (5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on all sizes (1)")
-    arguments = parser.parse_args()
-    if unknown := [name for name in arguments.sections if name not in SECTIONS]:
-        parser.error(f"no section {unknown[0]!r}; sections are {', '.join(SECTIONS)}")
-    if arguments.repeats < 1 or not arguments.scale > 0:
-        parser.error("--repeats must be at least 1, and --scale more than 0")
+    arguments = CommandLine(str(__doc__), SECTIONS).begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale)
-    print(describe())
-    if effort.quick:
-        print("--quick: these numbers say only that everything runs")
-    results = [SECTIONS[name](effort) for name in arguments.sections or SECTIONS]
+    results = [SECTIONS[name](effort) for name in arguments.sections]
     sys.exit(0 if all(results) else 1)
 
 

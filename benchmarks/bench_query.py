@@ -6,7 +6,6 @@
 answer is compared before it is timed.
 """
 
-import argparse
 import gc
 import statistics
 import sys
@@ -18,8 +17,8 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
-from capture_work import Effort
-from machine import Grid, describe, number, ratio
+from effort import CommandLine, Effort, positive
+from machine import Grid, number, ratio
 from query_ingest import ingest
 from query_market import Market
 from query_served import HIDDEN as SERVED_HIDDEN
@@ -151,23 +150,12 @@ OF_EVERY_MARKET = ("questions", "client")
 
 def main() -> None:
     """Run the sections named on the command line, all without one; exit with 1 if one failed."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
-    parser.add_argument("--symbols", type=int, help="only over so many symbols")
-    parser.add_argument("--repeats", type=int, default=5, help="turns that the systems take (5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on all sizes (1)")
-    arguments = parser.parse_args()
-    if unknown := [name for name in arguments.sections if name not in SECTIONS]:
-        parser.error(f"no section {unknown[0]!r}; sections are {', '.join(SECTIONS)}")
-    if arguments.repeats < 1 or not arguments.scale > 0 or (arguments.symbols or 1) < 1:
-        parser.error("--repeats and --symbols must be at least 1, and --scale more than 0")
+    line = CommandLine(str(__doc__), SECTIONS)
+    line.add_argument("--symbols", type=positive, help="only over so many symbols")
+    arguments = line.begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale)
-    print(describe())
-    if effort.quick:
-        print("--quick: these numbers say only that everything runs")
     results = []
-    for name in arguments.sections or SECTIONS:
+    for name in arguments.sections:
         markets = (arguments.symbols,) if arguments.symbols else SYMBOLS
         for symbols in markets if name in OF_EVERY_MARKET else markets[:1]:
             results.append(SECTIONS[name](effort, symbols))

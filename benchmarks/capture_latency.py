@@ -10,8 +10,9 @@ from capture_nats import Nats
 from capture_redis import Redis
 from capture_roles import READY_S, RoleFailed, System, measure, run
 from capture_tickplant import Tickplant, running_plant
-from capture_work import Effort, Work
+from capture_work import Work
 from capture_zmq import BareZmq
+from effort import Effort
 from machine import Grid, Spread, ratio
 from stamping_rdb import VISIBLE
 

@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 from capture_roles import READY_S, RUN_S, Role, RoleFailed, Stage
 from capture_tickplant import BenchPlant, running_plant
-from capture_work import Effort, Item, Work
+from capture_work import Item, Work
+from effort import Effort
 from machine import Grid, ratio
 
 from plant.batch import Symbols, Texts, columns_of

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 from capture_roles import READY_S, RUN_S, RoleFailed
 from capture_tickplant import BenchPlant
-from capture_work import Effort, Work
+from capture_work import Work
+from effort import Effort
 from machine import Grid, Spread, ratio
 from stamping_rdb import REPLAY
 
 from plant import wire
 from plant.batch import Columns, columns_of
-from plant.journal import Journal, Position
+from plant.journal import Journal
+from plant.position import Position
 
 RDB = "stamping_rdb"
 

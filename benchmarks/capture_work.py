@@ -83,29 +83,6 @@ class Work:
         return lambda item: pack(tuple(item.values()))
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured: `repeats` of each cell, sizes times `scale`; `quick` only tries that everything runs.
-
-    kind    rows of throughput and subscribers: "bars" or "trades"
-    coded   whether the batches' symbols are codes
-    """
-
-    quick: bool = False
-    repeats: int = 5
-    scale: float = 1.0
-    kind: str = "bars"
-    coded: bool = True
-
-    def times(self, most: int | None = None) -> range:
-        """Return the repeats, at most so many."""
-        return range(1 if self.quick else min(self.repeats, most or self.repeats))
-
-    def size(self, full: float, quick: int) -> int:
-        """Return the full size, scaled, or the quick one; at least 1."""
-        return quick if self.quick else max(int(full * self.scale), 1)
-
-
 class Feed:
     """The publisher's end: the items of a work, prepared; iterating paces them and stamps their `time`."""
 

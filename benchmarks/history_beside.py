@@ -8,7 +8,8 @@ from typing import Any
 
 from capture_roles import READY_S, RoleFailed
 from capture_tickplant import running_plant
-from capture_work import Effort, Work
+from capture_work import Work
+from effort import Effort
 from machine import Grid, number
 
 import plant

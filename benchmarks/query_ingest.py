@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from capture_roles import READY_S, RoleFailed
 from capture_tickplant import running_plant
-from capture_work import Effort, Work
+from capture_work import Work
+from effort import Effort
 from machine import Grid, number
 from stamping_rdb import VISIBLE
 

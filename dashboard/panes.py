@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.bars import price_digits
 
 UP, DOWN = "#26a69a", "#ef5350"
-TEXT, MUTED, GRID, SURFACE = "#d7dee9", "#8391a7", "#1a2332", "#0b0f17"
+MUTED, GRID, SURFACE = "#8391a7", "#1a2332", "#0b0f17"
 IN_VIEW = 180  # bars shown at first
 MOST_IN_VIEW = 500
 RIGHT_MARGIN = 6  # bars of empty space after the newest bar

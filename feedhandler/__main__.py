@@ -14,7 +14,8 @@ from feedhandler.feed import Batch, Feed
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.publishing import Publisher
-from plant.settings import FeedSettings, FinazonFeedSettings, RecordedFeedSettings, Settings, SimulatedFeedSettings
+from plant.sections import FeedSettings, FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings
+from plant.settings import Settings
 
 
 class FeedHandler(Process):

@@ -17,7 +17,8 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from plant.errors import PlantError, SettingsError
 from plant.lifecycle import Process, log, run
-from plant.settings import FeedSettings, Settings, file_of, load
+from plant.sections import FeedSettings
+from plant.settings import Settings, file_of, load
 from plant.supervision import program
 
 LOOK_S = 1.0

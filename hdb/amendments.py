@@ -8,7 +8,8 @@ import pyarrow as pa
 from hdb.store import Store
 from plant.amending import TABLE, Amendment, amendments_of, apply
 from plant.lifecycle import log
-from plant.merging import Merged, in_order
+from plant.merging import Merged
+from plant.order import in_order
 from plant.partition import File
 from plant.partition_file import row_groups
 from plant.schema import Table

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plant.data_folder import PARTIAL
 from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal import confirmed_in
 from plant.lifecycle import log
-from plant.merging import in_order, merged, schema_of_files
+from plant.merging import merged, schema_of_files
+from plant.order import in_order
 from plant.partition import (
-    PARTIAL,
     PARTS,
     REPLACED,
     SUFFIX,

@@ -21,7 +21,6 @@ from plant.partition import told_schema
 from plant.schema import META_COLUMNS, Table
 
 TABLE = "amendments"
-ACTIONS = ("replace", "remove")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ columns, a list of dicts, or one dict.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,7 +79,7 @@ class Symbols:
         return [names[c] for c in self.codes.tolist()]
 
 
-_FEW_TEXTS = 200
+_FEW_TEXTS = 1000
 
 
 class Texts:
@@ -219,7 +220,7 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> "p
     if isinstance(column, Symbols):
         absent = column.codes == NULL
         codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()), safe=checked)
+        return pa.DictionaryArray.from_arrays(codes, _dictionary(tuple(column.names)), safe=checked)
     if isinstance(column, Texts):
         known = None
         if column.missing is not None:
@@ -231,6 +232,14 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> "p
     if column.dtype.kind == "f" and np.isnan(column).any():
         return pa.array(column, from_pandas=True)
     return pa.array(column)  # a look for NaN is a tenth of the time that Arrow takes to make a mask of none
+
+
+@functools.lru_cache(16)
+def _dictionary(names: tuple[str, ...]) -> "pa.Array":
+    """Return names as an Arrow array; those of one answer are often those of the next."""
+    import pyarrow as pa
+
+    return pa.array(names, pa.string())
 
 
 def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = None) -> Columns:

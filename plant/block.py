@@ -1,6 +1,6 @@
 """Older rows of a table, sorted by symbol, time and arrival, so that a symbol's rows lie together.
 
-    codes     distinct symbols in the block, sorted, int32[k]; bounds, int64[k + 1]: where the rows of each begin
+    bounds    where the rows of each symbol begin, by its code, up to the highest there is, int32[codes + 1]
     place     in which place each row came, counted from `base`, int32[n]
 
 A block never changes. One made of chunks or smaller blocks leaves out rows that were replaced or released meanwhile.
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from plant.batch import Texts, arrow_column
 from plant.chunk import Batches, Chunk, Rows, texts_at
-from plant.columns import grouped, joined_texts, runs
+from plant.columns import grouped, joined_texts
 from plant.pages import arrays
 
 
@@ -34,21 +34,14 @@ class Block:
         self.texts = texts
         self._arrow: dict[str, pa.Array] = {}
         codes, times = columns["sym"], columns["time"]
-        starts = runs(codes)
-        self.codes = codes[starts]
-        self.bounds = np.append(starts, len(codes))
+        self.bounds = np.append(0, np.cumsum(np.bincount(codes))).astype(np.int32)
         self.first_time = int(times.min()) if len(times) else 0
         self.last_time = int(times.max()) if len(times) else 0
         self.first_place = int(self.place.min()) if len(times) else 0
 
-    def column(self, name: str, rows: Rows) -> Any:
-        """Return a column at some rows; symbols as codes, texts as their offsets and what they point into.
-
-        A slice gives a view.
-        """
-        if name in self.texts:
-            return texts_at(self.columns[name], self.texts[name], rows)
-        return self.columns[name][rows]
+    def text(self, name: str, rows: Rows) -> tuple[np.ndarray, Any]:
+        """Return a text column at some rows: offsets, and what they point into; a slice gives a view."""
+        return texts_at(self.columns[name], self.texts[name], rows)
 
     def arrow(self, name: str) -> pa.Array:
         """Return a whole column as an Arrow array on the same memory; symbols as codes, a NaN as null."""
@@ -65,10 +58,9 @@ class Block:
 
     def of_symbol(self, code: int) -> slice:
         """Return where the rows of a symbol are."""
-        i = int(self.codes.searchsorted(code))
-        if i == len(self.codes) or self.codes[i] != code:
+        if code + 1 >= len(self.bounds):
             return slice(0, 0)
-        return slice(int(self.bounds[i]), int(self.bounds[i + 1]))
+        return slice(self.bounds.item(code), self.bounds.item(code + 1))
 
     def __len__(self) -> int:
         return len(self.place)
@@ -76,7 +68,7 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        held = (self.place, self.codes, self.bounds, *self.columns.values(), *self.texts.values())
+        held = (self.place, self.bounds, *self.columns.values(), *self.texts.values())
         return sum(a.nbytes for a in held) + self.batches.nbytes
 
 
@@ -111,7 +103,7 @@ def _sorted(
     count = len(order)
     names = list(parts[0].columns)
     is_text = {n: n in parts[0].texts for n in names}
-    texts = {n: _ordered_texts([p.column(n, slice(0, len(p))) for p in parts], order) for n in names if is_text[n]}
+    texts = {n: _ordered_texts([p.text(n, slice(0, len(p))) for p in parts], order) for n in names if is_text[n]}
     layout = [(np.int32, count), *((parts[0].columns[n].dtype, count + is_text[n]) for n in names)]
     layout += [(np.uint8, len(data)) for _, data in texts.values()]
     made = arrays(layout)

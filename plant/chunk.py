@@ -109,11 +109,9 @@ class Chunk:
         times = self.columns["time"][: self.rows]
         self.first_time, self.last_time = int(times.min()), int(times.max())
 
-    def column(self, name: str, rows: Rows) -> Any:
-        """Return a column at some rows; symbols as codes, texts as their offsets and what they point into."""
-        if name in self.texts:
-            return texts_at(self.columns[name], self.texts[name].array, rows)
-        return self.columns[name][rows]
+    def text(self, name: str, rows: Rows) -> tuple[np.ndarray, Any]:
+        """Return a text column at some rows: offsets, and what they point into; a slice gives a view."""
+        return texts_at(self.columns[name], self.texts[name].array, rows)
 
     def arrival(self, rows: Rows) -> np.ndarray:
         """Return in which place rows came, counted from `base`."""

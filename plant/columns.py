@@ -8,6 +8,7 @@ import numpy as np
 from plant.batch import NULL, Columns, Symbols, Texts
 
 _FEW = 8
+_START = np.zeros(1, dtype=np.int64)
 _RADIX = 2**15  # numpy sorts int16 by radix, several times as fast as wider ones
 
 
@@ -41,15 +42,16 @@ def _joined_symbols(parts: Sequence[Symbols]) -> Symbols:
 
 def joined_texts(parts: Sequence[tuple[np.ndarray, Any]]) -> Texts:
     """Return texts one after the other; each part is its offsets, that may begin anywhere, and what they point into."""
-    offsets = np.empty(sum([len(ends) for ends, _ in parts]) - len(parts) + 1, dtype=np.int64)
-    offsets[0] = row = size = 0
+    shifts = []
     data = []
+    size = 0
     for ends, buffer in parts:
-        first, last, rows = ends[0].item(), ends[-1].item(), len(ends) - 1
-        np.add(ends[1:], size - first, out=offsets[row + 1 : row + rows + 1])
+        first, last = ends.item(0), ends.item(-1)
+        shifts.append(size - first)
         data.append(memoryview(buffer)[first:last])
-        row += rows
         size += last - first
+    offsets = np.concatenate([_START, *[ends[1:] for ends, _ in parts]])
+    offsets[1:] += np.repeat(shifts, [len(ends) - 1 for ends, _ in parts])
     return Texts(offsets, b"".join(data))
 
 

@@ -12,14 +12,13 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
 from plant.checksum import crc32
 from plant.errors import JournalError, WireError
-from plant.segment import PLAIN_SUFFIX, Segment, check_block
+from plant.segment import Segment, check_block
 from plant.segment_index import Block, Damage
 
 COMPRESSED_SUFFIX = ".journal.zst"
@@ -104,18 +103,6 @@ class CompressedSegment(Segment):
         block = blocks[index]
         self.damage.append(Damage(self.path.name, block.start, block.end, reason, "skipped"))
         return [*blocks[:index], *blocks[index + 1 :]]
-
-
-def segment_at(path: Path, header: dict[str, Any] | None = None) -> Segment:
-    """Return the segment of a file, by its suffix. Raises JournalError as Segment does."""
-    return (CompressedSegment if path.name.endswith(COMPRESSED_SUFFIX) else Segment)(path, header)
-
-
-def segment_paths(folder: Path) -> list[Path]:
-    """Return the segments of a journal, in order; where a crash left a plain and a compressed one, the compressed."""
-    found = {p.name[: -len(PLAIN_SUFFIX)]: p for p in folder.glob(f"*{PLAIN_SUFFIX}")}
-    found |= {p.name[: -len(COMPRESSED_SUFFIX)]: p for p in folder.glob(f"*{COMPRESSED_SUFFIX}")}
-    return [found[name] for name in sorted(found)]
 
 
 def frame(block: Block, data: bytes) -> bytes:

@@ -10,14 +10,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from plant.errors import BadRows
+from plant.progress import Progress, quietly
 from plant.slicing import SLICE_ROWS, time_slices
 
 FORMS = (".csv", ".parquet", ".xlsx", ".arrow")
 
 EXCEL_ROWS = 1_048_575
 """Rows a sheet can hold below its heading."""
-
-Progress = Callable[[int, int | None], None]
 
 
 def export(
@@ -27,7 +26,7 @@ def export(
     sym: Any = None,
     start: int | None = None,
     end: int | None = None,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = quietly,
     most: int = SLICE_ROWS,
 ) -> int:
     """Write rows of a table in order of time, seq and received last; return how many.

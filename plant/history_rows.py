@@ -1,15 +1,20 @@
 """The history's rows, read from the files of one catalogue: those of a range of seqs and of times."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from plant.amending import Amendment, apply
 from plant.errors import HistoryError
+from plant.merging import REVISED
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes, row_groups
+from plant.progress import Progress
 from plant.rowsum import MODULUS, row_sum
+from plant.schema import Table
 
 DAY, PART, REPLACED = 0, 1, 2
 """What a file holds: rows of closed days, rows that are not closed yet, rows that were replaced."""
@@ -37,7 +42,7 @@ class HistoryRows:
         """Whether the catalogue is still the one that counts."""
         return Catalogue.load(self.folder).generation == self.catalogue.generation
 
-    def check(self, first: int, progress: Callable[[int, int | None], None]) -> None:
+    def check(self, first: int, progress: Progress) -> None:
         """Read every file that has rows from seq `first` on by its checksum."""
         self.first = first
         files = [f for f in self.catalogue.every_file() if self._touches(f)]
@@ -76,6 +81,26 @@ class HistoryRows:
             if self.kind(file) == REPLACED and not told:
                 group = group.drop_columns(["replaced_by", "replaced_reason"])
             yield within(between(group, first, last), self.span)
+
+    def amended(self, tables: Mapping[str, Table], amendments: Sequence[Amendment]) -> dict[str, pa.Table]:
+        """Return the rows that amendments made, by table: they are made once more from the rows they replaced."""
+        made: dict[str, pa.Table] = {}
+        for name in {a.table for a in amendments} & tables.keys():
+            files = [f for f in self.catalogue.replaced_of(name) if f in self.good]
+            there = [some for f in files for some in self.read(f, self.first, self.catalogue.closed, told=True)]
+            if not there:
+                continue
+            told = pa.concat_tables(there, promote_options="default")
+            told = told.filter(pc.not_equal(told.column("replaced_reason"), REVISED))
+            seqs = pa.array(sorted({a.amended_by for a in amendments if a.table == name}))
+            originals = told.filter(pc.invert(pc.is_in(told.column("seq"), value_set=seqs))).drop_columns(
+                ["replaced_by", "replaced_reason"]
+            )
+            times, syms = told.column("time").cast("int64").to_pylist(), told.column("sym").to_pylist()
+            done = set(zip(told.column("replaced_by").to_pylist(), times, syms, strict=True))
+            applied = [a for a in amendments if (a.amended_by, a.time, a.sym) in done]
+            made[name] = apply(tables[name], originals, applied).made
+        return made
 
     def _touches(self, file: File) -> bool:
         inside = self.span is None or (file.first_time < self.span[1] and file.last_time >= self.span[0])

@@ -15,10 +15,11 @@ from plant.errors import BadRows, Unavailable
 from plant.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
 from plant.known import Known
 from plant.partition import Catalogue, history_folder
+from plant.progress import Step
 from plant.recording import Reader, files_of
 from plant.schema import Table
 from plant.settings import load
-from plant.terminal import Config, Step, err, out, steps
+from plant.terminal import Config, err, out, overview, steps
 
 app = typer.Typer()
 ANSWER_S = 60.0
@@ -68,7 +69,7 @@ def import_command(
     except ValueError as error:
         raise BadRows(str(error)) from None
     declared, notes = settings.table_schema[table], settings.table_schema[TABLE]
-    overview = _overview(write)
+    found = _overview(write)
     earlier: list[np.ndarray] = []
     useless = False
     with _known(config, write) as known:
@@ -81,10 +82,10 @@ def import_command(
                 else:
                     rows = _compare(file, known, drop_alike, step)
             _tell(file, reader, errors)
-            _add(overview, file, rows)
+            _add(found, file, rows)
             earlier.append(file.identity)
             useless |= bool(file.rejected) and not len(file)
-    out.print(overview)
+    out.print(found)
     if not write:
         print(
             "nothing was written; --write does it"
@@ -152,19 +153,16 @@ def _tell(file: FileRows, reader: Reader, most: int) -> None:
 
 
 def _overview(write: bool) -> RichTable:
-    overview = RichTable(box=None, pad_edge=False)
     counts = ("rows", "doubled", "known", "differing", "rejected", "written" if write else "to write")
-    for heading in ("file", "first", "last", "symbols", *counts):
-        overview.add_column(heading, justify="right" if heading in counts else "left")
-    return overview
+    return overview("file", "first", "last", "symbols", *counts, numbers=counts)
 
 
-def _add(overview: RichTable, file: FileRows, rows: int) -> None:
+def _add(table: RichTable, file: FileRows, rows: int) -> None:
     times, syms = file.columns["time"], file.syms
     span = [str(np.datetime64(int(t), "ns"))[:19].replace("T", " ") for t in times[[0, -1]]] if len(times) else ["", ""]
     shown = ", ".join(syms[:3]) + (f" and {len(syms) - 3:,} more" if len(syms) > 3 else "")
     marks = (int(rows.sum()) for rows in (file.doubled, file.known, file.differing))
-    overview.add_row(file.path.name, *span, shown, *(f"{n:,}" for n in (len(file), *marks, file.rejected, rows)))
+    table.add_row(file.path.name, *span, shown, *(f"{n:,}" for n in (len(file), *marks, file.rejected, rows)))
 
 
 def _pair(text: str) -> tuple[str, str]:

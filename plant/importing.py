@@ -13,7 +13,7 @@ import base64
 import hashlib
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ import pyarrow as pa
 from plant.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.errors import BadRows, PlantError, Unavailable
 from plant.known import Known
+from plant.progress import Progress, quietly
 from plant.publishing import Publisher
 from plant.recording import Reader, Recording
 from plant.recording_files import KEPT_REASONS
@@ -37,13 +38,6 @@ PUBLISH_ROWS = 2_000
 """Rows handed to the publisher at once; between them, an import can be interrupted."""
 
 _RANK = np.uint64(0x9E3779B97F4A7C15)
-
-Progress = Callable[[int, int | None], None]
-"""Told how many rows of how many are done."""
-
-
-def _quietly(done: int, of: int | None) -> None:
-    """Tell nobody."""
 
 
 @dataclass
@@ -157,7 +151,7 @@ def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.nda
     return ranked
 
 
-def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Progress = _quietly) -> None:
+def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
     """Find out which rows of a file the plant has: sets `known` and `differing` of the file."""
     syms, times = file.columns["sym"], file.columns["time"]
     done = 0
@@ -178,7 +172,7 @@ def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Pr
         progress(done, len(file))
 
 
-def publish(feed: Publisher, known: Known, notes: Table, file: FileRows, progress: Progress = _quietly) -> int:
+def publish(feed: Publisher, known: Known, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
     """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
 
     feed    a publisher called `file.name`, connected

@@ -12,20 +12,21 @@ Opening finds what a crash left behind. A tail that is no whole record is cut of
 segment as `<segment>.torn-<offset>`; damage with good records after it is skipped and reported.
 """
 
-import fcntl
 import os
 import struct
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from plant import segment as segments
-from plant.compressed import CompressedSegment, segment_at, segment_paths
+from plant.compressed import CompressedSegment
+from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
+from plant.position import Position
+from plant.recovery import clear_leftovers, recovered
 from plant.schema import Schema, Table
 from plant.segment import (
     PLAIN_SUFFIX,
@@ -34,8 +35,9 @@ from plant.segment import (
     Segment,
     packed_header,
 )
+from plant.segment_files import segment_at, segment_paths
 from plant.segment_index import Block, Damage, Index, State, index_path, write_index
-from plant.wire import HEADER_BYTES, MORE, Header, header_at
+from plant.wire import Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
@@ -50,23 +52,6 @@ _IOV_MAX = 1024
 _SEQ = struct.Struct("<16xQ")  # of plant.wire's envelope
 _RECEIVED = struct.Struct("<32xq")
 _HOUR_S = 3600.0
-
-
-@dataclass
-class Position:
-    """Where the plant stands after a record: last seq, last seq of each table, last source seq of each source id."""
-
-    seq: int = 0
-    table_seqs: dict[str, int] = field(default_factory=dict)
-    sources: dict[int, int] = field(default_factory=dict)
-
-    def copy(self) -> "Position":
-        """Return a position that stays as this one is now."""
-        return Position(self.seq, dict(self.table_seqs), dict(self.sources))
-
-    def restore(self, earlier: "Position") -> None:
-        """Be again as `earlier`, a copy, was."""
-        self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
 
 
 class Beginning(NamedTuple):
@@ -111,11 +96,14 @@ class Journal:
         self._file = threading.Lock()  # held while the file is synced or exchanged
         self._list = threading.Lock()  # held while `segments` is exchanged
         try:
-            self._clear_leftovers()
+            clear_leftovers(folder)
             self.segments = [segment_at(p) for p in segment_paths(folder)]
             schema.check_kinds(table for s in self.segments for table in s.tables.values())
             self.confirmed = confirmed_in(folder)
-            self.position = self._recover() if self.segments else Position()
+            self.position = Position()
+            if self.segments:
+                self.position, self._begun_size = recovered(self.segments[-1])
+                self._note(self.segments[-1].damage)
             # a record is read with the declarations of its segment
             last = self.segments[-1] if self.segments else None
             if last and last.tables.keys() == schema.by_id.keys() and not isinstance(last, CompressedSegment):
@@ -276,15 +264,11 @@ class Journal:
             raise JournalError(f"confirmed: expected a seq up to {self.position.seq}, found {seq}")
         if seq <= self.confirmed:
             return
-        partial = self.folder / f"{CONFIRMED}.new"
+        path = self.folder / CONFIRMED
         try:
-            with partial.open("w") as file:
-                file.write(f"{seq}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self.folder / CONFIRMED)
+            replace_file(path, f"{seq}\n".encode())
         except OSError as error:
-            raise JournalError(f"{partial}: cannot note what is confirmed: {error.strerror}") from None
+            raise JournalError(f"{path}: cannot note what is confirmed: {error.strerror}") from None
         self.confirmed = seq
 
     def tables(self) -> list[dict[str, Any]]:
@@ -331,59 +315,6 @@ class Journal:
         for segment in sorted(loaded, key=lambda s: s.read_at)[: max(len(loaded) - LOADED_INDEXES, 0)]:
             segment.blocks = None
 
-    def _clear_leftovers(self) -> None:
-        """Delete what a crash left of files that were being made, and the plain segment beside its compressed copy."""
-        for partial in self.folder.glob("*.new"):
-            partial.unlink()
-        kept = set(segment_paths(self.folder))
-        for path in self.folder.glob(f"*{PLAIN_SUFFIX}"):
-            if path not in kept:
-                path.unlink()
-
-    def _recover(self) -> Position:
-        last = self.segments[-1]
-        position = Position(last.first_seq - 1, dict(last.header["table_seqs"]), dict(last.header["sources"]))
-        known: list[Block] = []
-        self._begun_size = last.start
-        if (begun := last.beginning()) and begun.state:
-            position, known = Position(*begun.state), begun.blocks
-            self._begun_size = begun.size
-        else:
-            index_path(last.path).unlink(missing_ok=True)
-        names = {schema_id: t.name for schema_id, t in last.tables.items()}
-        whole_until, group = known[-1].end if known else last.start, []
-        for header, offset in last.scan(known):
-            group.append(header)
-            if header.flags & MORE:
-                continue
-            for member in group:
-                position.seq = member.seq
-                position.table_seqs[names.get(member.schema_id, "")] = member.table_seq
-                position.sources[member.source_id] = member.source_seq
-            group, whole_until = [], offset + HEADER_BYTES + header.length
-        if not isinstance(last, CompressedSegment):
-            self._cut_tail(last, whole_until)
-        self._note(last.damage)
-        return position
-
-    def _cut_tail(self, segment: Segment, end: int) -> None:
-        size = segment.path.stat().st_size
-        if end == size:
-            return
-        torn = segment.path.with_name(f"{segment.path.name}.torn-{end}")
-        while torn.exists():  # it tore here before
-            torn = torn.with_name(f"{torn.name}-again")
-        with segment.path.open("r+b") as file:
-            file.seek(end)
-            torn.write_bytes(file.read())
-            file.truncate(end)
-            os.fsync(file.fileno())
-        reason = segment.damage[-1].reason if segment.damage else "the last publish was cut short"
-        segment.damage = [d for d in segment.damage if d.start < end]
-        segment.damage.append(Damage(segment.path.name, end, size, reason, f"cut off and kept as {torn.name}"))
-        blocks = [b for b in segment.load() if b.start < end]
-        segment.blocks = [b if b.end <= end else Block(b.first_seq, b.start, end, b.received) for b in blocks]
-
     def _start_segment(self) -> None:
         path = self.folder / f"{self.position.seq + 1:020d}{PLAIN_SUFFIX}"
         header = packed_header(
@@ -396,12 +327,7 @@ class Journal:
                 "sources": self.position.sources,
             }
         )
-        partial = path.with_suffix(".new")
-        with partial.open("wb") as file:
-            file.write(header)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
+        replace_file(path, header)
         sync_folder(self.folder)
         begun = Segment(path)
         begun.blocks, self._begun_size = [], begun.start
@@ -437,19 +363,13 @@ def _unusable(folder: Path, error: OSError) -> JournalError:
 
 def locked(folder: Path) -> int:
     """Return a file descriptor that holds the journal's lock. Raises JournalLocked, naming the process that has it."""
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
-        os.close(fd)
-        raise JournalLocked(
+    return lock(
+        folder,
+        lambda holder: JournalLocked(
             f"{folder}: another tickerplant (pid {holder}) writes this journal; "
-            f"stop it, or give this plant another [plant] data folder"
-        ) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, str(os.getpid()).encode())
-    return fd
+            "stop it, or give this plant another [plant] data folder"
+        ),
+    )
 
 
 def confirmed_in(folder: Path) -> int:
@@ -458,12 +378,3 @@ def confirmed_in(folder: Path) -> int:
         return int((folder / CONFIRMED).read_text())
     except (FileNotFoundError, ValueError):
         return 0
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

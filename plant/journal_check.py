@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from plant.compressed import CompressedSegment, segment_at, segment_paths
+from plant.compressed import CompressedSegment
 from plant.errors import JournalError
-from plant.journal import Position, confirmed_in
+from plant.journal import confirmed_in
+from plant.position import Position
 from plant.segment import Segment
+from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
 from plant.wire import Header
 
 BEING_WRITTEN_S = 2.0
@@ -68,17 +70,16 @@ class Verification:
 
 def verify(folder: Path) -> Verification:
     """Read every record of the journal in `folder`. Raises JournalError if there is no journal."""
-    if not folder.is_dir() or not segment_paths(folder):
-        raise JournalError(f"{folder}: no journal here (no *.journal files); is [plant] data right?")
+    existing_paths(folder)
     walk = _Walk(folder)
     done: set[str] = set()
-    while ahead := [p for p in segment_paths(folder) if p.name.split(".")[0] not in done]:
+    while ahead := [p for p in segment_paths(folder) if name_of(p) not in done]:
         path = ahead[0]
         try:
             walk.segment(path, last=len(ahead) == 1)
         except FileNotFoundError:
             continue  # compressed or removed a moment ago
-        done.add(path.name.split(".")[0])
+        done.add(name_of(path))
     walk.found.missing = walk.missing_for_good()
     if walk.backward:
         walk.found.notes.append(
@@ -119,7 +120,7 @@ class _Walk:
         count = self._records(segment, (header for header, _ in chain([head] if head else [], records)))
         if last and not isinstance(segment, CompressedSegment):
             count += self._records(segment, self._written_meanwhile(segment, count))
-            self._open = (path.name.split(".")[0], count)
+            self._open = (name_of(path), count)
         found.damage += [str(d) for d in segment.damage]
 
     def _finish_open(self) -> None:
@@ -127,7 +128,7 @@ class _Walk:
         if self._open is None:
             return
         name, count = self._open
-        while there := [p for p in segment_paths(self.folder) if p.name.split(".")[0] == name]:
+        while there := [p for p in segment_paths(self.folder) if name_of(p) == name]:
             try:
                 segment = segment_at(there[0])
                 headers = [header for header, _ in islice(segment.scan(), count, None)]
@@ -158,7 +159,7 @@ class _Walk:
 
     def missing_for_good(self) -> list[Missing]:
         """Return what is missing, but for what was rightly removed, before or while we read."""
-        found, first = self.found, int(segment_paths(self.folder)[0].name.split(".")[0])
+        found, first = self.found, first_seq_of(segment_paths(self.folder)[0])
         missing = [m for m in found.missing if m.until > first]
         confirmed = confirmed_in(self.folder)
         if 1 < found.first_seq <= confirmed + 1:
@@ -217,15 +218,13 @@ def position_before(paths: list[Path], path: Path) -> Position | None:
     """Return the state of the plant before the segment `path`, from the segment before it; None if that is missing."""
     earlier = [p for p in paths if p.name < path.name]
     if not earlier:
-        return Position() if int(path.name.split(".")[0]) == 1 else None
+        return Position() if first_seq_of(path) == 1 else None
     try:
         segment = segment_at(earlier[-1])
     except JournalError:
         return None
-    position = Position(segment.first_seq - 1, dict(segment.header["table_seqs"]), dict(segment.header["sources"]))
+    position = Position.before(segment)
     names = {schema_id: table.name for schema_id, table in segment.tables.items()}
     for header, _ in segment.scan():
-        position.seq = header.seq
-        position.table_seqs[names.get(header.schema_id, "")] = header.table_seq
-        position.sources[header.source_id] = header.source_seq
+        position.advance(header, names.get(header.schema_id, ""))
     return position

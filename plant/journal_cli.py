@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table as RichTable
 
 from plant.journal_check import Verification, verify
 from plant.journal_export import export
 from plant.journal_repair import repair
 from plant.settings import Settings, load
-from plant.terminal import Config, out
+from plant.terminal import Config, out, overview
 
 EXIT_DAMAGED = 1
 
@@ -99,9 +98,7 @@ def _plain(found: Verification) -> dict[str, object]:
 
 
 def _print(found: Verification) -> None:
-    table = RichTable(box=None, pad_edge=False)
-    for heading in ("table", "batches", "rows"):
-        table.add_column(heading, justify="left" if heading == "table" else "right")
+    table = overview("table", "batches", "rows", numbers=("batches", "rows"))
     for name in sorted(found.records):
         table.add_row(name, f"{found.records[name]:,}", f"{found.rows[name]:,}")
     out.print(table)

@@ -16,10 +16,10 @@ import pyarrow.parquet
 
 from plant import wire
 from plant.batch import Batch
-from plant.compressed import segment_at, segment_paths
 from plant.errors import BadRows, JournalError, UnknownTable, WireError
 from plant.schema import Column, Table
 from plant.segment import Segment
+from plant.segment_files import existing_paths, paths_between, present_segment, segment_at
 
 ROWS = 100_000
 """Rows of a table that are written together: a row group of Parquet."""
@@ -62,10 +62,7 @@ def export(
     """
     if form not in ("parquet", "csv"):
         raise BadRows(f"expected the format parquet or csv, found {form!r}")
-    paths = segment_paths(folder)
-    if not paths:
-        raise JournalError(f"{folder}: no journal here (no *.journal files); is [plant] data right?")
-    columns = _columns([segment_at(p) for p in paths])
+    columns = _columns([segment_at(p) for p in existing_paths(folder)])
     for name in tables:
         if name not in columns:
             raise UnknownTable.named(name, columns)
@@ -166,13 +163,8 @@ def _batches(
     folder: Path, tables: Collection[str], from_seq: int, to_seq: int | None, damage: list[str]
 ) -> Iterator[Batch]:
     """Yield the batches of `tables` in [from_seq, to_seq]; append what cannot be read to `damage`."""
-    paths = segment_paths(folder)
-    firsts = [int(p.name.split(".")[0]) for p in paths]
-    for i, path in enumerate(paths):
-        ends_before = i + 1 < len(paths) and firsts[i + 1] <= from_seq
-        if ends_before or (to_seq is not None and firsts[i] > to_seq):
-            continue
-        segment = _present(path)
+    for path in paths_between(folder, from_seq, to_seq):
+        segment = present_segment(path)
         for header, payload in segment.payloads():
             table = segment.tables.get(header.schema_id)
             if header.seq < from_seq or table is None or table.name not in tables:
@@ -184,12 +176,3 @@ def _batches(
             except WireError as error:
                 damage.append(f"{path.name}: seq {header.seq} cannot be read: {error}")
         damage += [str(d) for d in segment.damage]
-
-
-def _present(path: Path) -> Segment:
-    """Return a segment that may have been compressed since its folder was listed."""
-    try:
-        return segment_at(path)
-    except FileNotFoundError:
-        name = path.name.split(".")[0]
-        return next((segment_at(p) for p in segment_paths(path.parent) if p.name.startswith(name)), segment_at(path))

@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from plant.compressed import segment_at, segment_paths
+from plant.data_folder import free_path, partial_of, sync_folder
 from plant.errors import JournalError
-from plant.journal import Journal, Position, locked, sync_folder
+from plant.journal import Journal, locked
 from plant.journal_check import position_before
+from plant.position import Position
 from plant.schema import Schema
 from plant.segment import (
     PLAIN_SUFFIX,
@@ -21,6 +22,7 @@ from plant.segment import (
     header_in,
     packed_header,
 )
+from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
 from plant.segment_index import index_path
 
 
@@ -30,8 +32,7 @@ def repair(folder: Path, schema: Schema) -> list[str]:
     A torn tail of the last segment is cut off as every start does, and kept. Raises JournalLocked while a tickerplant
     runs, JournalError for a segment of another version: that one must be read by what wrote it, and nothing is changed.
     """
-    if not folder.is_dir() or not segment_paths(folder):
-        raise JournalError(f"{folder}: no journal here (no *.journal files); is [plant] data right?")
+    existing_paths(folder)
     lock = locked(folder)
     try:
         done = []
@@ -73,7 +74,7 @@ def _remade_header(path: Path, paths: list[Path], schema: Schema) -> dict[str, A
     position = position or Position()
     return {
         "version": SEGMENT_VERSION,
-        "first_seq": int(path.name.split(".")[0]),
+        "first_seq": first_seq_of(path),
         "created": time.time_ns(),
         "tables": list(tables.values()),
         "table_seqs": position.table_seqs,
@@ -89,9 +90,9 @@ def _repair_segment(segment: Segment, header: dict[str, Any], remade: bool, last
     size = path.stat().st_size
     if not remade and (not damage or (last and len(damage) == 1 and damage[0].end == size)):
         return []
-    plain = path.with_name(path.name.split(".")[0] + PLAIN_SUFFIX)
-    partial = plain.with_name(f"{plain.name}.new")
-    kept = _free(path.with_name(f"{path.name}.damaged"))
+    plain = path.with_name(name_of(path) + PLAIN_SUFFIX)
+    partial = partial_of(plain)
+    kept = free_path(path.with_name(f"{path.name}.damaged"))
     with partial.open("wb") as file:
         file.write(packed_header(header))
         for block in segment.load():
@@ -107,9 +108,3 @@ def _repair_segment(segment: Segment, header: dict[str, Any], remade: bool, last
     lines = [f"{path.name}: the header was damaged and is made anew"] if remade else []
     lines += [str(d) for d in damage if not (remade and d.start == 0)]
     return [*lines, f"{plain.name}: {records:,} good records copied; the damaged file is kept as {kept.name}"]
-
-
-def _free(path: Path) -> Path:
-    while path.exists():
-        path = path.with_name(f"{path.name}-again")
-    return path

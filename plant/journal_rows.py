@@ -1,6 +1,6 @@
 """The journal's rows as Arrow tables, read from its files: beside a running plant, or without one."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,19 @@ import pyarrow as pa
 
 from plant import wire
 from plant.batch import Batch, Symbols, arrow_column
-from plant.compressed import segment_at, segment_paths
-from plant.errors import JournalError, WireError
+from plant.errors import WireError
 from plant.merge import Merge, Raw
+from plant.progress import Progress, quietly
 from plant.schema import Table
 from plant.segment import Segment
+from plant.segment_files import (
+    existing_paths,
+    first_seq_of,
+    paths_between,
+    present_segment,
+    segment_at,
+    segment_paths,
+)
 
 CHUNK_BYTES = 4 * 2**20
 PIECE_ROWS = 65_536
@@ -30,17 +38,15 @@ class JournalRows:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damage: list[str] = []
-        paths = segment_paths(folder)
-        if not paths:
-            raise JournalError(f"{folder}: no journal here (no *.journal files); is [plant] data right?")
-        self.first = int(paths[0].name.split(".")[0])
+        paths = existing_paths(folder)
+        self.first = first_seq_of(paths[0])
         self.last = self._last(segment_at(paths[-1]))
 
     def tables(self) -> dict[str, Table]:
         """Return the newest declaration of every table in any segment."""
         found: dict[str, Table] = {}
         for path in segment_paths(self.folder):
-            found |= {table.name: table for table in _present(path).tables.values()}
+            found |= {table.name: table for table in present_segment(path).tables.values()}
         return found
 
     def pieces(
@@ -48,7 +54,7 @@ class JournalRows:
         first: int,
         last: int,
         tables: Collection[str] | None = None,
-        progress: Callable[[int, int | None], None] = lambda done, of: None,
+        progress: Progress = quietly,
     ) -> Iterator[tuple[str, pa.Table]]:
         """Yield (table, rows with seq and received) of the records numbered `first` to `last`, in order of seq.
 
@@ -66,17 +72,11 @@ class JournalRows:
         for name, batches in waiting.items():
             yield name, arrow_of(batches)
 
-    def _batches(
-        self, first: int, last: int, tables: Collection[str] | None, progress: Callable[[int, int | None], None]
-    ) -> Iterator[Batch]:
+    def _batches(self, first: int, last: int, tables: Collection[str] | None, progress: Progress) -> Iterator[Batch]:
         merge = Merge()
-        paths = segment_paths(self.folder)
-        starts = [int(path.name.split(".")[0]) for path in paths]
-        for i, path in enumerate(paths):
-            if starts[i] > last or (i + 1 < len(paths) and starts[i + 1] <= first):
-                continue
-            segment = _present(path)
-            at = max(first, starts[i])
+        for path in paths_between(self.folder, first, last):
+            segment = present_segment(path)
+            at = max(first, first_seq_of(path))
             while at <= last and (chunk := segment.read(at, CHUNK_BYTES, check=True)):
                 found, reached, ended = self._records(segment, chunk, last, tables)
                 yield from merge.batches(found)
@@ -159,15 +159,3 @@ def _per_row(batch: Batch, value: int, which: int) -> np.ndarray:
         return np.full(len(batch), value, dtype=np.int64)
     counts = np.diff(batch.parts[0], append=len(batch))
     return np.repeat(np.asarray(batch.parts[which], dtype=np.int64), counts)
-
-
-def _present(path: Path) -> Segment:
-    """Return a segment that may have been compressed since its folder was listed."""
-    try:
-        return segment_at(path)
-    except FileNotFoundError:
-        name = path.name.split(".")[0]
-        for other in segment_paths(path.parent):
-            if other.name.startswith(name):
-                return segment_at(other)
-        raise

@@ -75,3 +75,12 @@ def superseded(missing: Hashes, others: Hashes) -> np.ndarray:
     last = np.searchsorted(keys, missing.key, side="right") - 1
     found: np.ndarray = (last >= 0) & (keys[last] == missing.key) & (seqs[last] > missing.seq)
     return found
+
+
+def doubled(rows: Hashes) -> Hashes:
+    """Return the rows whose key another one has: each should be there once."""
+    order = np.argsort(rows.key, kind="stable")
+    keys = rows.key[order]
+    again = np.zeros(len(keys), dtype=bool)
+    again[1:] = keys[1:] == keys[:-1]
+    return rows[order[again]]

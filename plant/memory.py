@@ -25,10 +25,11 @@ from plant.schema import Table
 from plant.snapshot import Snapshot
 
 CHUNK_ROWS = 65_536
-FAN_IN = 8
+FAN_IN = 4
 """So many neighbouring blocks become one."""
-LARGEST = 8
-"""Larger blocks are merged as long as the result holds no more than this fraction, an eighth, of the table."""
+LARGEST = 4
+"""Larger blocks are merged as long as the result holds no more than a quarter of the table, which is what that costs in
+memory meanwhile."""
 
 
 class Names:

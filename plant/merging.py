@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
+from plant.order import newest_of_keys, order_of, ranks, times_of
 from plant.partition import File, partition_schema
 from plant.partition_file import joined_schema, with_columns
 from plant.schema import Table
@@ -109,15 +110,6 @@ def merged(
             source.file.close()
 
 
-def in_order(rows: pa.Table) -> pa.Table:
-    """Return rows in the order of arrival sorted by sym, time and seq."""
-    if not rows.num_rows:
-        return rows
-    rows = rows.unify_dictionaries().combine_chunks()
-    rank, _ = _ranks(rows.column("sym"))
-    return rows.take(pa.array(_order(rank, _times(rows), rows.column("seq").to_numpy())))
-
-
 def ahead(pieces: Generator[Merged, None, None]) -> Iterator[Merged]:
     """Yield pieces, the next of them being made in a thread meanwhile."""
     with closing(pieces), ThreadPoolExecutor(1, "merging") as maker:
@@ -180,8 +172,8 @@ def _read(
     if not found:
         return None
     rows = pa.concat_tables(found).unify_dictionaries().combine_chunks()
-    rank, names = _ranks(rows.column("sym"))
-    positions = np.flatnonzero(_within(rank, names, _times(rows), first, end))
+    rank, names = ranks(rows.column("sym"))
+    positions = np.flatnonzero(_within(rank, names, times_of(rows), first, end))
     flags = np.concatenate(closed)
     return (rows, positions, rank[positions], flags[positions]) if len(positions) else None
 
@@ -193,16 +185,6 @@ def _row_group(source: _Source, number: int, schema: pa.Schema) -> pa.Table:
         raise _unreadable(source.path, error) from None
     except HistoryError as error:
         raise HistoryError(f"{source.path}: {error}") from None
-
-
-def _ranks(sym: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """Return the place of each row's sym in the sorted list of names, int32[n], and that list."""
-    array = sym.combine_chunks()
-    names: list[str] = array.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=names.__getitem__)
-    rank = np.empty(len(names), dtype=np.int32)
-    rank[order] = np.arange(len(names), dtype=np.int32)
-    return rank[array.indices.to_numpy()], [names[i] for i in order]
 
 
 def _within(rank: np.ndarray, names: list[str], times: np.ndarray, first: Place, end: Place | None) -> np.ndarray:
@@ -223,14 +205,14 @@ def _in_order(
     table: Table, rows: pa.Table, positions: np.ndarray, rank: np.ndarray, closed: np.ndarray, every_row: bool
 ) -> Merged:
     """Return the rows at these positions sorted by sym, time and seq, without those that others replace."""
-    order = _order(rank, _times(rows)[positions], rows.column("seq").to_numpy()[positions])
+    order = order_of(rank, times_of(rows)[positions], rows.column("seq").to_numpy()[positions])
     positions, rank, closed = positions[order], rank[order], closed[order]
     if len(positions) < rows.num_rows or not (positions[1:] > positions[:-1]).all():
         rows = rows.take(pa.array(positions))
     nothing = rows.slice(0, 0)
     replaced_by = None
     if table.key and not every_row:
-        replaced_by = _replaced_by(table, rows, rank, _times(rows), rows.column("seq").to_numpy())
+        replaced_by = newest_of_keys(table, rows, rank, times_of(rows), rows.column("seq").to_numpy())
     if replaced_by is None:
         return Merged(rows, _told(nothing, np.empty(0, np.int64)), nothing)
     gone = replaced_by >= 0
@@ -239,67 +221,11 @@ def _in_order(
                   rows.filter(pa.array(gone & ~closed)))  # fmt: skip
 
 
-def _order(rank: np.ndarray, times: np.ndarray, seqs: np.ndarray) -> np.ndarray:
-    """Return the order by (rank, time, seq); what is nearly in that order already costs little."""
-    few = int(rank.max()) < np.iinfo(np.int16).max
-    order = np.argsort(rank.astype(np.int16) if few else rank, kind="stable")  # small numbers go by radix
-    if _sorted(rank[order], times[order], seqs[order]):
-        return order
-    earliest = int(times.min())
-    bits = (int(times.max()) - earliest).bit_length()
-    if bits + int(rank.max()).bit_length() < 63:
-        places = (rank[order].astype(np.int64) << bits) | (times[order] - earliest)
-        order = order[np.argsort(places, kind="stable")]
-        if _sorted(rank[order], times[order], seqs[order]):
-            return order
-    return np.lexsort((seqs, times, rank))
-
-
-def _sorted(rank: np.ndarray, times: np.ndarray, seqs: np.ndarray) -> bool:
-    same = rank[1:] == rank[:-1]
-    wrong = (times[1:] < times[:-1]) | ((times[1:] == times[:-1]) & (seqs[1:] < seqs[:-1]))
-    return not bool((wrong & same).any())
-
-
-def _replaced_by(
-    table: Table, rows: pa.Table, rank: np.ndarray, times: np.ndarray, seqs: np.ndarray
-) -> np.ndarray | None:
-    """Return, for each row, the seq of the newest row with its key, -1 if it is that one; None if each is."""
-    same = (rank[1:] == rank[:-1]) & (times[1:] == times[:-1])
-    if not same.any():
-        return None
-    others = [_key_codes(rows.column(name)) for name in table.key if name not in ("time", "sym")]
-    order = np.lexsort((*others, times, rank))  # stable: by seq within a key
-    equal = np.ones(len(order) - 1, dtype=bool)
-    for values in (rank, times, *others):
-        equal &= values[order[1:]] == values[order[:-1]]
-    if not equal.any():
-        return None
-    last = np.flatnonzero(np.append(~equal, True))  # where each key ends in `order`
-    newest = order[last[np.searchsorted(last, np.arange(len(order)))]]
-    found = np.full(len(order), -1, dtype=np.int64)
-    found[order] = np.where(newest == order, -1, seqs[newest])
-    return found
-
-
-def _key_codes(column: pa.ChunkedArray) -> np.ndarray:
-    array = column.combine_chunks()
-    codes: np.ndarray = (
-        (array.indices if pa.types.is_dictionary(array.type) else array.cast("int64")).fill_null(-1).to_numpy()
-    )
-    return codes
-
-
 def _told(rows: pa.Table, replaced_by: np.ndarray) -> pa.Table:
     rows = rows.append_column(pa.field("replaced_by", pa.int64(), False), pa.array(replaced_by, pa.int64()))
     return rows.append_column(
         pa.field("replaced_reason", pa.string(), False), pa.array([REVISED] * len(replaced_by), pa.string())
     )
-
-
-def _times(rows: pa.Table) -> np.ndarray:
-    times: np.ndarray = rows.column("time").cast("int64").to_numpy()
-    return times
 
 
 def _unreadable(path: Path, error: Any) -> HistoryError:

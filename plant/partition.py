@@ -16,9 +16,7 @@ Rows are sorted by sym, time, seq, in parts too; row groups of days hold whole s
 with seq <= `through`, whichever files hold them.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -26,8 +24,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import HistoryError
-from plant.journal import sync_folder
 from plant.schema import Column, Table
 
 VERSION = 1
@@ -35,8 +33,6 @@ CATALOGUE = "catalogue.json"
 PARTS = "parts"
 REPLACED = "replaced"
 SUFFIX = ".parquet"
-PARTIAL = ".new"
-"""Ends the name of a file that is being written; nobody reads it."""
 
 ROW_GROUP_ROWS = 32_768
 """Row groups hold whole symbols up to so many rows; a symbol with more has several of its own."""
@@ -170,17 +166,13 @@ class Catalogue:
 
         Raises HistoryError, the old one left in place.
         """
-        partial = folder / f"{CATALOGUE}{PARTIAL}"
+        path = folder / CATALOGUE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("w") as file:
-                file.write(json.dumps(_plain(self), separators=(",", ":")))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(folder / CATALOGUE)
+            replace_file(path, json.dumps(_plain(self), separators=(",", ":")).encode())
             sync_folder(folder)
         except OSError as error:
-            raise HistoryError(f"{partial}: cannot write the catalogue: {error.strerror}") from None
+            raise HistoryError(f"{path}: cannot write the catalogue: {error.strerror}") from None
 
     @classmethod
     def load(cls, folder: Path) -> "Catalogue":
@@ -228,21 +220,15 @@ def locked(folder: Path) -> int:
     """Return a file descriptor that holds the history's lock: only its holder writes. Raises HistoryError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        return lock(
+            folder,
+            lambda holder: HistoryError(
+                f"{folder}: another process (pid {holder}) writes this history; "
+                "stop it (plant down, or the program hdb), or give this plant another [plant] data folder"
+            ),
+        )
     except OSError as error:
         raise HistoryError(f"{folder}: cannot open the history for writing: {error.strerror}") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
-        os.close(fd)
-        raise HistoryError(
-            f"{folder}: another process (pid {holder}) writes this history; stop it (plant down, or the program hdb), "
-            "or give this plant another [plant] data folder"
-        ) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, str(os.getpid()).encode())
-    return fd
 
 
 def day_path(table: str, day: str, cut: int | str) -> str:
@@ -274,13 +260,8 @@ def partition_schema(table: Table) -> pa.Schema:
     return pa.schema([*fields, pa.field("seq", pa.int64(), False), pa.field("received", _KINDS["time"], False)])
 
 
-def replaced_schema(table: Table) -> pa.Schema:
-    """Return the columns of a table's files in replaced: also the seq of the row that replaced it, and why."""
-    return told_schema(partition_schema(table))
-
-
 def told_schema(schema: pa.Schema) -> pa.Schema:
-    """Return columns with replaced_by and replaced_reason behind them."""
+    """Return the columns of a file in replaced: also the seq of the row that replaced a row, and why."""
     schema = schema.append(pa.field("replaced_by", pa.int64(), False))
     return schema.append(pa.field("replaced_reason", pa.string(), False))
 

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from plant.checksum import crc32
+from plant.data_folder import partial_of, sync_folder
 from plant.errors import HistoryError
-from plant.journal import sync_folder
-from plant.partition import METADATA, PARTIAL, ROW_GROUP_ROWS, File, partition_schema
+from plant.partition import METADATA, ROW_GROUP_ROWS, File, partition_schema
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import Table
 
@@ -52,7 +52,7 @@ class PartitionFile:
         self.folder, self.path, self.table = folder, path, table
         self.first_day, self.last_day = first_day, last_day
         self.rows = self.row_sum = 0
-        self._partial = folder / f"{path}{PARTIAL}"
+        self._partial = partial_of(folder / path)
         self._seqs: list[tuple[int, int]] = []
         self._times: list[tuple[int, int]] = []
         fields = {"table": table.declaration(), "first_day": first_day, "last_day": last_day, **notes}

@@ -17,7 +17,7 @@ the other keys are its fields.
 
 import difflib
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -44,7 +44,7 @@ class Question:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the question as plain data."""
-        return {"ask": self.ask, **asdict(self)}
+        return {"ask": self.ask, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,9 @@ class Sql(Question):
 
 KINDS: dict[str, type[Question]] = {k.ask: k for k in (Tables, Select, Last, Count, Resample, Asof, Window, Sql)}
 
+TERMS: dict[str, dict[str, Any]] = {ask: {f.name: f.default for f in fields(kind)} for ask, kind in KINDS.items()}
+"""Of each question the names of its terms, in order, and what they are when not given."""
+
 
 def question_of(request: dict[str, Any]) -> Question:
     """Return the question of a request's map. Raises QueryError, naming what is wrong."""
@@ -202,7 +205,7 @@ def question_of(request: dict[str, Any]) -> Question:
     if kind is None:
         raise QueryError(f"unknown question {ask!r}; questions are {', '.join(KINDS)}")
     given = {name: _tuples(value) for name, value in request.items() if name != "ask"}
-    terms = [f.name for f in fields(kind)]
+    terms = TERMS[kind.ask]
     if unknown := [name for name in given if name not in terms]:
         near = difflib.get_close_matches(str(unknown[0]), terms, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
@@ -234,7 +237,7 @@ def _tuples(value: Any, levels: int = 2) -> Any:
 
 
 def _check(question: Question) -> None:
-    values = {f.name: getattr(question, f.name) for f in fields(question)}
+    values = vars(question)
     for name in ("table", "left", "right", "query", "interval"):
         if name in values and type(values[name]) is not str:
             raise QueryError(f"{question.ask}: {name} must be a string, found {values[name]!r}")

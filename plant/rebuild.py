@@ -9,7 +9,7 @@ import datetime as dt
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,8 @@ from plant.amending import Amendment, amendments_of, apply
 from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal_rows import JournalRows
-from plant.merging import in_order, merged, schema_of_files
+from plant.merging import merged, schema_of_files
+from plant.order import in_order
 from plant.partition import (
     Catalogue,
     File,
@@ -31,12 +32,11 @@ from plant.partition import (
     part_path,
 )
 from plant.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
+from plant.progress import Progress, quietly
 from plant.schema import Schema, Table
 
 WORK = "rebuild.new"
 """Folder of the history in which days are made again."""
-
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Rebuilding:
         shutil.rmtree(self._work, ignore_errors=True)
         os.close(self._lock)
 
-    def day(self, day: dt.date, progress: Progress = lambda done, of: None) -> list[Rebuilt]:
+    def day(self, day: dt.date, progress: Progress = quietly) -> list[Rebuilt]:
         """Make every table's file of a day again, and compare; the new files stay in the work folder."""
         name = day.isoformat()
         if not self._catalogue.closed:

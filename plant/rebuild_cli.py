@@ -4,12 +4,11 @@ import datetime as dt
 from typing import Annotated
 
 import typer
-from rich.table import Table as RichTable
 
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.replay_cli import bounds_of
 from plant.settings import load
-from plant.terminal import Config, out, steps
+from plant.terminal import Config, out, overview, steps
 from plant.verify import verify
 
 EXIT_DIFFERS = 1
@@ -49,9 +48,7 @@ def rebuild(
 
 
 def _print(done: list[Rebuilt]) -> None:
-    table = RichTable(box=None, pad_edge=False)
-    for heading in ("table", "stored", "rebuilt", ""):
-        table.add_column(heading, justify="left" if heading in ("table", "") else "right")
+    table = overview("table", "stored", "rebuilt", "", numbers=("stored", "rebuilt"))
     for each in done:
         stored, made = (f"{f.rows:,}" if f else "" for f in (each.stored, each.made))
         table.add_row(each.table, stored, made, "the same" if each.same else "damaged" if each.damage else "differs")

@@ -185,9 +185,11 @@ class Requester:
         while (left := deadline - time.monotonic()) > 0:
             if closings != self._closings or (give_up is not None and give_up.is_set()):
                 raise Cancelled(f"the question to {self._who} at {self.address} was given up before it was answered")
-            if not connection.poll(int(min(left, LOOK_S) * 1000) + 1):
+            connection.setsockopt(zmq.RCVTIMEO, int(min(left, LOOK_S) * 1000) + 1)
+            try:
+                found, *rest = connection.recv_multipart()
+            except zmq.Again:
                 continue
-            found, *rest = connection.recv_multipart()
             if found != number:
                 continue  # an answer to nothing we asked
             if rest[:1] == [b"more"]:

@@ -165,6 +165,8 @@ def _no_bars() -> Columns:
 def _together(partial: list[Columns]) -> Columns:
     """Return one bar for the partial bars of each symbol and interval, grouped by symbol's name, by time."""
     bars = {name: joined([p[name] for p in partial]) for name in partial[0]}
+    if len(partial) == 1 and bars["sym"].codes[0] == bars["sym"].codes[-1]:  # one symbol's, in order and whole
+        return {name: column for name, column in bars.items() if name not in ("opened", "closed")}
     order = grouped(ranks(bars["sym"]), bars["time"])  # stable: those of one interval stay in order of arrival
     bars = taken(bars, order)
     new = runs(bars["sym"].codes, bars["time"])

@@ -13,6 +13,7 @@ import msgpack
 import numpy as np
 
 from plant.checksum import crc32
+from plant.data_folder import partial_of
 
 INDEX_MAGIC = b"TPLTINDX"
 INDEX_VERSION = 1
@@ -92,7 +93,7 @@ def write_index(segment: Path, header_crc: int, index: Index) -> None:
         fields["state"] = list(index.state)
     body = msgpack.packb(fields)
     path = index_path(segment)
-    partial = path.with_name(f"{path.name}.new")
+    partial = partial_of(path)
     partial.write_bytes(PREFIX.pack(INDEX_MAGIC, len(body), crc32(body)) + body)
     partial.rename(path)
 

@@ -5,12 +5,13 @@ chunk they are found by a scan. Parts outside the range of times are skipped; th
 from that end, until no other part can have any.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from plant.batch import Texts
 from plant.block import Block, Part
 from plant.chunk import Rows
 from plant.columns import joined_texts, ranges
@@ -48,8 +49,7 @@ class Wanted:
             rows = kept(rows, self.marks.in_force(part.base, part.arrival(rows), self.stop))
         for name, passes in self.tests:
             if length(rows):
-                value = value_of(part, name, rows)
-                rows = kept(rows, passes(joined_texts([value]) if isinstance(value, tuple) else value))
+                rows = kept(rows, passes(column_of([(part, rows)], name)))
         return rows
 
     def in_reach(self, parts: Iterable[Part]) -> list[Part]:
@@ -77,8 +77,8 @@ class Wanted:
             if end is not None:
                 high = low + int(times[low:high].searchsorted(end))
             return slice(low, high)
-        which = places_of(block.codes, self.codes)
-        first, last = block.bounds[which], block.bounds[which + 1]
+        codes = self.codes[: self.codes.searchsorted(len(block.bounds) - 1)]
+        first, last = block.bounds[codes], block.bounds[codes + 1]
         if start is not None:
             first = bisect(times, first, last, start)
         if end is not None:
@@ -114,6 +114,15 @@ def length(rows: Rows) -> int:
     return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
+def cut(rows: Rows, most: int) -> Iterator[Rows]:
+    """Return rows in pieces of at most so many."""
+    for start in range(0, length(rows), most):
+        if isinstance(rows, slice):
+            yield slice(rows.start + start, min(rows.start + start + most, rows.stop))
+        else:
+            yield rows[start : start + most]
+
+
 def kept(rows: Rows, which: np.ndarray) -> Rows:
     """Return those of the rows that `which`, bool[n], is true for; a slice stays one if it is true for all."""
     if which.all():
@@ -121,20 +130,18 @@ def kept(rows: Rows, which: np.ndarray) -> Rows:
     return np.flatnonzero(which) + rows.start if isinstance(rows, slice) else rows[which]
 
 
-def value_of(part: Part, name: str, rows: Rows) -> Any:
-    """Return a column at some rows, also seq and received; symbols as codes, texts as a pair for `joined_texts`."""
+def column_of(pieces: Sequence[Piece], name: str) -> np.ndarray | Texts:
+    """Return a column of one or more pieces, one after the other, also seq and received; symbols as codes.
+
+    Of one slice of numbers it is a view.
+    """
     if name in META_COLUMNS:
-        span = part.span
-        return part.batches.of(name, part.arrival(rows), span)
-    return part.column(name, rows)
-
-
-def places_of(sorted_codes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return where those of the codes are that are there, int64[k]."""
-    places = sorted_codes.searchsorted(codes)
-    there = places < len(sorted_codes)
-    there[there] = sorted_codes[places[there]] == codes[there]
-    return places[there]
+        values = [p.batches.of(name, p.arrival(rows), p.span) for p, rows in pieces]
+    elif name in pieces[0][0].texts:
+        return joined_texts([p.text(name, rows) for p, rows in pieces])
+    else:
+        values = [p.columns[name][rows] for p, rows in pieces]
+    return values[0] if len(values) == 1 else np.concatenate(values)
 
 
 def bisect(values: np.ndarray, low: np.ndarray, high: np.ndarray, bound: int) -> np.ndarray:

@@ -116,16 +116,13 @@ class QueryServer:
         poller = zmq.Poller()
         for socket in (self._socket, self._woken):
             poller.register(socket, zmq.POLLIN)
+        more = False
         while not self._stopping.is_set():
-            pause_s = 0 if self._answered else self._delivery.flush()
+            pause_s = 0 if more else self._delivery.flush()
             ready = dict(poller.poll(200 if pause_s is None else int(pause_s * 1000)))
             if self._woken in ready:
                 self._woken.recv()
-            while self._answered:
-                asked, messages = self._answered.popleft()
-                self._waiting.ended(asked)
-                if not asked.budget.cancelled or len(messages) == 1:
-                    self._deliver(messages)
+            self._hand_out()
             if self._socket in ready:
                 self._receive()
             while self._delivery.gone:
@@ -136,6 +133,18 @@ class QueryServer:
                     self._answered.append(self._worked(asked_next))
                 else:
                     self._workers.submit(self._work, asked_next)
+            more = self._hand_out()  # what was answered here made room for others that wait
+
+    def _hand_out(self) -> bool:
+        """Deliver what was answered; return whether there was anything."""
+        count = 0
+        while self._answered:
+            asked, messages = self._answered.popleft()
+            self._waiting.ended(asked)
+            if not asked.budget.cancelled or len(messages) == 1:
+                self._deliver(messages)
+            count += 1
+        return count > 0
 
     def _receive(self) -> None:
         for _ in range(TURN):

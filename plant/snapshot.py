@@ -10,16 +10,20 @@ import pyarrow as pa
 from plant.batch import Columns, Symbols, arrow_column
 from plant.block import Block, Part
 from plant.chunk import Rows
-from plant.columns import grouped, in_order, joined, joined_texts, taken
+from plant.columns import grouped, in_order, taken
 from plant.latest import latest
 from plant.limits import Budget
 from plant.revisions import Marks
 from plant.schema import Table
-from plant.selection import Piece, Wanted, by_arrival, length, nearest, value_of
+from plant.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
 from plant.view import Terms, check_where, meets
 
 if TYPE_CHECKING:
     from plant.memory import Names
+
+
+CACHED_ROWS = 131_072
+"""A megabyte of a column: what is computed from so many rows stays in a CPU's own cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +81,30 @@ class Snapshot:
         return {name: found[name][order] for name in columns}
 
     def parts(self, terms: Terms, columns: Sequence[str]) -> Iterator[Columns]:
-        """Return the rows of each block or chunk, symbol by symbol, each symbol's in order of time, then arrival."""
+        """Return the rows of each block or chunk, symbol by symbol, each symbol's in order of time, then arrival.
+
+        A large one is given in pieces that fit a CPU's cache.
+        """
         for part, rows in self._pieces(self._wanted(terms), terms):
             if not isinstance(part, Block):
                 places = part.arrival(rows)
                 rows = places[grouped(part.columns["sym"][places], part.columns["time"][places])]
-            if terms.budget:
-                terms.budget.check()
-            yield {name: self._joined(name, [value_of(part, name, rows)]) for name in columns}
+            for some in cut(rows, CACHED_ROWS):
+                if terms.budget:
+                    terms.budget.check()
+                yield {name: self._column(name, [(part, some)]) for name in columns}
 
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the newest row of each symbol (by time, then arrival), ordered by the symbols' names."""
         wanted = self._wanted(terms)
-        symbols = self.names["sym"]
-        pieces = latest(wanted.in_reach(self.parts_held), wanted, len(symbols.names))
+        ranks = self.names["sym"].ranks()
+        order = np.empty(len(ranks), dtype=np.int64)
+        order[ranks] = np.arange(len(ranks))
+        pieces = latest(wanted.in_reach(self.parts_held), wanted, order)
         found = self._gathered(pieces, (*columns, "sym"), terms.budget)
-        order = np.argsort(symbols.ranks()[found["sym"].codes])
-        return {name: found[name][order] for name in columns}
+        if len(pieces) > 1:
+            found = taken(found, np.argsort(ranks[found["sym"].codes]))
+        return {name: found[name] for name in columns}
 
     def count(self, terms: Terms) -> int:
         """Return the number of rows."""
@@ -133,8 +144,7 @@ class Snapshot:
         """Return a column as Arrow has it; symbols as codes."""
         if isinstance(part, Block) and name in part.columns and length(rows) == len(part):
             return part.arrow(name)
-        value = value_of(part, name, rows)
-        return arrow_column(joined_texts([value]) if isinstance(value, tuple) else value, name in ("time", "received"))
+        return arrow_column(column_of([(part, rows)], name), name in ("time", "received"))
 
     def _wanted(self, terms: Terms) -> Wanted:
         check_where(self.declaration, terms.where)
@@ -185,13 +195,8 @@ class Snapshot:
         if budget:
             budget.rows(sum(length(rows) for _, rows in pieces))
         pieces = pieces or [(self.parts_held[-1], slice(0, 0))]
-        return {
-            name: self._joined(name, [value_of(p, name, rows) for p, rows in pieces]) for name in dict.fromkeys(names)
-        }
+        return {name: self._column(name, pieces) for name in dict.fromkeys(names)}
 
-    def _joined(self, name: str, values: list[Any]) -> Any:
-        """Return what `value_of` gives of one or more pieces as a column."""
-        if isinstance(values[0], tuple):
-            return joined_texts(values)
-        whole = joined(values)
-        return Symbols(self.names[name].names, whole) if name in self.names else whole
+    def _column(self, name: str, pieces: list[Piece]) -> Any:
+        whole = column_of(pieces, name)
+        return Symbols(self.names[name].names, whole) if isinstance(whole, np.ndarray) and name in self.names else whole

@@ -2,13 +2,17 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table as RichTable
+
+from plant.progress import Progress, Step
 
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True)
@@ -17,25 +21,27 @@ Config = Annotated[
     str | None, typer.Option("--config", help="plant.toml to use (default: PLANT_CONFIG, else ./plant.toml).")
 ]
 
-Advance = Callable[[int, int | None], None]
-"""Told how much of how much is done."""
-
-Step = Callable[[str], Advance]
-"""Begins a step of long work, by what is shown of it."""
-
 
 @contextmanager
 def steps(name: str) -> Iterator[Step]:
     """Show on stderr how far the steps of some work are; nothing is left of it at the end."""
     columns = (TextColumn(f"{name}: {{task.description}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
+    with ProgressBar(*columns, console=err, transient=True) as progress:
         task = progress.add_task("", total=None)
 
-        def step(what: str) -> Advance:
+        def step(what: str) -> Progress:
             progress.reset(task, description=what, total=None)
             return lambda done, of: progress.update(task, completed=done, total=of)
 
         yield step
+
+
+def overview(*headings: str, numbers: Collection[str]) -> RichTable:
+    """Return a table without lines, to be filled and printed: columns of `numbers` to the right, others to the left."""
+    table = RichTable(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left")
+    return table
 
 
 def line_of(row: dict[str, Any]) -> str:

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 
 from plant.checksum import crc32
-from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame, segment_at
+from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame
+from plant.data_folder import partial_of, sync_folder
 from plant.errors import JournalError, WireError
-from plant.journal import Journal, sync_folder
+from plant.journal import Journal
 from plant.segment import PLAIN_SUFFIX, NotIndexed, Segment
+from plant.segment_files import segment_at
 from plant.segment_index import Block
 
 ROUND_S = 1.0
@@ -195,7 +197,7 @@ class Upkeep:
     def _compressed(self, segment: Segment) -> Segment | None:
         """Write the compressed copy of a segment and return it; None if we are to stop, or it turns out damaged."""
         path = segment.path.with_name(segment.path.name.removesuffix(PLAIN_SUFFIX) + COMPRESSED_SUFFIX)
-        partial = path.with_name(f"{path.name}.new")
+        partial = partial_of(path)
         try:
             with partial.open("wb") as file:
                 opening = segment.opening()

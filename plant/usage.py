@@ -3,7 +3,6 @@
 import threading
 import time
 from collections import deque
-from dataclasses import fields as terms
 from typing import Any
 
 from plant import query
@@ -77,7 +76,7 @@ def shown(fields: dict[str, Any]) -> str:
         return f"ask={fields['ask']!r}"
     if kind is query.Sql:
         return str(fields.get("query"))[: SHOWN_CHARS + 1]
-    given = ((f.name, fields[f.name], f.default) for f in terms(kind) if f.name in fields)
+    given = ((name, fields[name], usual) for name, usual in query.TERMS[kind.ask].items() if name in fields)
     return " ".join(f"{name}={_short(value)}" for name, value, usual in given if value not in (usual, None, [], ()))
 
 

@@ -10,7 +10,7 @@ matched one by one, WINDOW_ROWS of the journal at a time. Reads files, and may r
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plant.amending import TABLE as AMENDMENTS
-from plant.amending import amendments_of, apply
+from plant.amending import amendments_of
 from plant.declared import served
 from plant.errors import HistoryError
 from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal_rows import JournalRows
-from plant.matching import Hashes, Matching, superseded
-from plant.merging import REVISED
+from plant.matching import Hashes, Matching, doubled, superseded
 from plant.partition import File
+from plant.progress import Step, quietly
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import EARLIEST, LATEST, Schema, Table
 from plant.slicing import time_slices
@@ -41,9 +41,6 @@ SHOWN = 10
 
 AGAIN = 5
 """Attempts, as long as the history is changed meanwhile."""
-
-Progress = Callable[[int, int | None], None]
-Step = Callable[[str], Progress]
 
 
 @dataclass
@@ -85,7 +82,7 @@ class _Sums:
 
 
 def verify(
-    data: Path, schema: Schema, span: tuple[int, int] | None = None, db: Any = None, step: Step = lambda what: _quietly
+    data: Path, schema: Schema, span: tuple[int, int] | None = None, db: Any = None, step: Step = lambda what: quietly
 ) -> Verified:
     """Return whether the plant's places hold the same rows.
 
@@ -191,7 +188,7 @@ class Verifying:
             known = Hashes.joined(kept)
             closed = lost.seq <= self._catalogue.closed
             lost = lost[~(closed & superseded(lost, known))]
-            more = Hashes.joined([more, _doubled(known[known.kind == DAY])])
+            more = Hashes.joined([more, doubled(known[known.kind == DAY])])
         if history.damaged(table.name):
             self.found.unknown.append(f"{table.name}: {len(lost):,} rows may be in what is damaged")
             lost = lost[:0]
@@ -252,23 +249,7 @@ class Verifying:
         if not found:
             return
         rows = between(pa.concat_tables(found, promote_options="default"), 0, self._catalogue.closed)
-        amendments = amendments_of(rows)
-        for name in {a.table for a in amendments} & self._tables.keys():
-            table = self._tables[name]
-            seqs = pa.array(sorted({a.amended_by for a in amendments if a.table == name}))
-            there = [some for f in self._catalogue.replaced_of(name) if f in self._history.good
-                     for some in self._history.read(f, self._first, self._catalogue.closed, told=True)]  # fmt: skip
-            if not there:
-                continue
-            told = pa.concat_tables(there, promote_options="default")
-            told = told.filter(pc.not_equal(told.column("replaced_reason"), REVISED))
-            originals = told.filter(pc.invert(pc.is_in(told.column("seq"), value_set=seqs))).drop_columns(
-                ["replaced_by", "replaced_reason"]
-            )
-            times, syms = told.column("time").cast("int64").to_pylist(), told.column("sym").to_pylist()
-            done = set(zip(told.column("replaced_by").to_pylist(), times, syms, strict=True))
-            applied = [a for a in amendments if (a.amended_by, a.time, a.sym) in done]
-            self._made[name] = apply(table, originals, applied).made
+        self._made = self._history.amended(self._tables, amendments_of(rows))
 
     def _expected(self, table: Table, first: int, last: int) -> Iterable[pa.Table]:
         """Yield what the history should have of a range of seqs, but for rows left out."""
@@ -318,15 +299,6 @@ class Verifying:
         return found
 
 
-def _doubled(rows: Hashes) -> Hashes:
-    """Return the rows whose key another one has: each should be there once."""
-    order = np.argsort(rows.key, kind="stable")
-    keys = rows.key[order]
-    again = np.zeros(len(keys), dtype=bool)
-    again[1:] = keys[1:] == keys[:-1]
-    return rows[order[again]]
-
-
 def _range(rows: Hashes) -> tuple[int, int]:
     return (int(rows.seq.min()), int(rows.seq.max())) if len(rows) else (1, 0)
 
@@ -342,7 +314,3 @@ def _difference(journaled: dict[str, Any], other: dict[str, Any]) -> str:
 
 def _stamp(time: int) -> str:
     return str(np.datetime64(time, "ns")).replace("T", " ")
-
-
-def _quietly(done: int, of: int | None) -> None:
-    """Tell nobody."""

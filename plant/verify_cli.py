@@ -5,14 +5,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table as RichTable
 
 from plant import sockets
 from plant.client import connect_to
 from plant.errors import Unavailable
 from plant.replay_cli import bounds_of
 from plant.settings import load
-from plant.terminal import Config, out, steps
+from plant.terminal import Config, out, overview, steps
 from plant.verify import Verified, verify
 
 EXIT_DIFFERS = 1
@@ -71,9 +70,8 @@ def _plain(found: Verified) -> dict[str, Any]:
 
 
 def _print(found: Verified) -> None:
-    table = RichTable(box=None, pad_edge=False)
-    for heading in ("table", "journal", "history", "rdb", "differing"):
-        table.add_column(heading, justify="left" if heading == "table" else "right")
+    numbers = ("journal", "history", "rdb", "differing")
+    table = overview("table", *numbers, numbers=numbers)
     for name in sorted({name for name, _ in found.rows}):
         counts = (found.rows.get((name, place)) for place in ("journal", "history", "rdb"))
         table.add_row(name, *("" if n is None else f"{n:,}" for n in counts), f"{found.differing[name]:,}")

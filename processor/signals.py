@@ -30,7 +30,7 @@ ROUNDING = 1e-12  # relative; the averages' own rounding is some 1e-15 of the pr
 class Signal:
     """One event: a row of the table `signals` but for time, sym, interval and price.
 
-    `signal` is one of NAMES, `side` is "buy" or "sell", `detail` a sentence such as
+    `signal` is that of a rule, `side` is "buy" or "sell", `detail` a sentence such as
     "RSI 14 fell below 30 (29.4, was 31.2)".
     """
 
@@ -44,7 +44,6 @@ class Rule:
     """What raises a signal: the column `line` crosses `level`, a column or a number, upwards if `above`."""
 
     signal: str
-    label: str
     side: str
     line: str
     above: bool
@@ -52,23 +51,20 @@ class Rule:
 
 
 RULES = (
-    Rule("golden_cross", "Golden cross", "buy", "sma_20", True, "ema_50"),
-    Rule("death_cross", "Death cross", "sell", "sma_20", False, "ema_50"),
-    Rule("rsi_oversold", "RSI oversold", "buy", "rsi_14", False, 30.0),
-    Rule("rsi_overbought", "RSI overbought", "sell", "rsi_14", True, 70.0),
-    Rule("macd_cross_up", "MACD cross up", "buy", "macd", True, "macd_signal"),
-    Rule("macd_cross_down", "MACD cross down", "sell", "macd", False, "macd_signal"),
+    Rule("golden_cross", "buy", "sma_20", True, "ema_50"),
+    Rule("death_cross", "sell", "sma_20", False, "ema_50"),
+    Rule("rsi_oversold", "buy", "rsi_14", False, 30.0),
+    Rule("rsi_overbought", "sell", "rsi_14", True, 70.0),
+    Rule("macd_cross_up", "buy", "macd", True, "macd_signal"),
+    Rule("macd_cross_down", "sell", "macd", False, "macd_signal"),
 )
-NAMES = tuple(rule.signal for rule in RULES)
-SIDES = {rule.signal: rule.side for rule in RULES}
-LABELS = {rule.signal: rule.label for rule in RULES}
 
 _WORDS = {"sma_20": "SMA 20", "ema_50": "EMA 50", "rsi_14": "RSI 14", "macd": "MACD", "macd_signal": "its signal line"}
 _DIGITS = {"sma_20": 6, "rsi_14": 3, "macd": 3}  # significant digits in a sentence, more where two numbers need them
 
 
 def signals(previous: Mapping[str, float], current: Mapping[str, float]) -> list[Signal]:
-    """Return the events of a bar that has just closed, in the order of NAMES.
+    """Return the events of a bar that has just closed, in the order of RULES.
 
     `previous` and `current` are the indicators of the bar before and of this one, column -> value; `previous` is empty
     for the first bar, and comes from `settle` where touching lines must not cross twice.

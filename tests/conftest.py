@@ -1,6 +1,7 @@
 """Fixtures: whole plants of real processes on free ports in temporary folders, and waiting for a condition."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 import small_market
+from finazon_plant import KEY, StartFeed, feeds_of
+from finazon_server import FinazonServer
 from running import RunningPlant, all_stopped
 
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
@@ -60,3 +63,26 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
     yield plant
     leaked = plant.stop()
     assert not leaked, f"processes did not stop within their time: {leaked}"
+
+
+@pytest.fixture
+def finazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[FinazonServer]:
+    """Return a running local server that speaks Finazon's protocol."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with FinazonServer(KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def start_feed(finazon: FinazonServer) -> Iterator[StartFeed]:
+    """Return a function that starts a feed of the local Finazon; all are closed at the end."""
+    with feeds_of(finazon) as start:
+        yield start
+
+
+@pytest.fixture
+def dead_port() -> Iterator[int]:
+    """Return a port on which nothing listens, and which nobody else can take meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

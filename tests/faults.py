@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 import pytest
 from forked import Forked, Forker
@@ -22,15 +21,15 @@ from running import RunningPlant
 
 from plant.batch import Batch
 from plant.errors import Unavailable
-from plant.request import Requester
 
 SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
-SETTLE_S = 60.0
 Numbers = dict[str, np.ndarray]
 
 
 class FaultyPlant(RunningPlant):
     """A plant whose processes are forked, with feeds, that keeps count of what was done to it."""
+
+    wait_s = 60.0
 
     def __init__(self, folder: Path, forker: Forker, seed: int, toml: str = "", **keys: Any) -> None:
         super().__init__(folder, toml, **keys)
@@ -39,7 +38,6 @@ class FaultyPlant(RunningPlant):
         self.faults = 0
         self.mortal: set[str] = set()  # processes that may end by themselves
         self.sources: set[str] = set()
-        self.wait_s = SETTLE_S
         self._forker = forker
         self._started = time.monotonic()
         self._feed_arguments: dict[str, list[str]] = {}
@@ -116,25 +114,6 @@ class FaultyPlant(RunningPlant):
     def state(self) -> str:
         """What the tickerplant says of its journal."""
         return str(self.position()["state"])
-
-    def position(self) -> dict[str, Any]:
-        """Return the tickerplant's word on where it stands; raises Unavailable."""
-        ports = self.settings.tickerplant
-        requester = Requester(self.settings.address(ports.journal_port), "tickerplant", 2.0)
-        try:
-            return dict(msgpack.unpackb(requester.ask(ask="status")[0]))
-        finally:
-            requester.close()
-
-    def journal(self, *tables: str) -> list[Batch]:
-        """Return every batch of some tables, as a fresh subscriber reads them."""
-        subscriber = self.subscriber(*tables)
-        found: list[Batch] = []
-        deadline = time.monotonic() + self.wait_s
-        while not subscriber.caught_up:
-            found += subscriber.poll(0.05)
-            assert time.monotonic() < deadline, f"the journal was not read to its end: {self.log('tickerplant')[-999:]}"
-        return found
 
     def reached(self) -> int:
         """Return how many rows are acknowledged, of all sources."""

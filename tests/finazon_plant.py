@@ -51,11 +51,11 @@ class Plant:
         return self.feed.status()
 
 
-Plants = Callable[..., Plant]
+StartFeed = Callable[..., Plant]
 
 
 @contextlib.contextmanager
-def plants_of(server: FinazonServer) -> Iterator[Plants]:
+def feeds_of(server: FinazonServer) -> Iterator[StartFeed]:
     """Give a function that starts a feed of `server`, with options of FinazonFeed; close them all at the end."""
     made: list[FinazonFeed] = []
 

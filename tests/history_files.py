@@ -17,7 +17,7 @@ from plant.partition import (
     part_path,
     partition_schema,
     replaced_path,
-    replaced_schema,
+    told_schema,
 )
 from plant.partition_file import PartitionFile
 from plant.schema import Table
@@ -80,7 +80,7 @@ def write_history(
 
 def write_file(folder: Path, path: str, table: Table, rows: list[Row]) -> File:
     """Write a file of rows, sorted by sym, time, seq, and return what the catalogue says of it."""
-    schema = replaced_schema(table) if "replaced_by" in rows[0] else partition_schema(table)
+    schema = told_schema(partition_schema(table)) if "replaced_by" in rows[0] else partition_schema(table)
     ordered = sorted(rows, key=lambda r: (r["sym"], r["time"], r["seq"]))
     days = sorted(_day(row) for row in rows)
     with PartitionFile(folder, path, table, days[0], days[-1], schema) as file:

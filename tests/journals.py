@@ -6,7 +6,8 @@ import msgpack
 from random_rows import columns_from, trades
 
 from plant import wire
-from plant.journal import Journal, Position
+from plant.journal import Journal
+from plant.position import Position
 from plant.schema import Schema, schema_of
 
 SCHEMA = schema_of()
@@ -84,3 +85,15 @@ def flip(path: Path, record: bytes, at: int = 80) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(record) + at] ^= 4
     path.write_bytes(data)
+
+
+def harm(path: Path, change: str) -> None:
+    """Delete a file ("missing"), cut its last bytes off ("cut"), or flip a bit in them ("flipped")."""
+    good = path.read_bytes()
+    if change == "missing":
+        path.unlink()
+    elif change == "cut":
+        path.write_bytes(good[:-5])
+    else:
+        assert change == "flipped", change
+        path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])

@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
+
+from plant.batch import Batch
 from plant.client import Connection, publisher, subscriber_of
 from plant.publishing import Publisher
+from plant.request import Requester
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber
 
@@ -23,8 +27,10 @@ READY_S = 30.0
 class RunningPlant:
     """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file.
 
-    `hdb` and `rdb` are lines of their sections, `keys` those of [tickerplant].
+    `hdb` and `rdb` are lines of their sections, `keys` those of [tickerplant]. What it does is waited for `wait_s`.
     """
+
+    wait_s = 15.0
 
     def __init__(
         self, folder: Path, toml: str = "", timer_s: float = 0.5, hdb: str = "", rdb: str = "", **keys: Any
@@ -106,6 +112,20 @@ class RunningPlant:
         self._open.append(made)
         return made
 
+    def position(self) -> dict[str, Any]:
+        """Return the tickerplant's word on where it stands; raises Unavailable."""
+        ports = self.settings.tickerplant
+        requester = Requester(self.settings.address(ports.journal_port), "tickerplant", 2.0)
+        try:
+            return dict(msgpack.unpackb(requester.ask(ask="status")[0]))
+        finally:
+            requester.close()
+
+    def journal(self, *tables: str) -> list[Batch]:
+        """Return every batch of some tables, as a fresh subscriber reads them."""
+        with subscriber_of(self.settings, tables or None, None, "start") as subscriber:
+            return until_live(subscriber, self.wait_s)
+
     def stop(self) -> list[int]:
         """Stop everything; return the pids of processes that had to be killed."""
         for thing in self._open:
@@ -113,6 +133,16 @@ class RunningPlant:
         last = [p for name, p in self.processes.items() if name == "tickerplant"]
         first = [p for p in self.processes.values() if p not in last]
         return _stopped(first) + _stopped(last)  # the others hand over what they hold
+
+
+def until_live(subscriber: Subscriber, deadline_s: float = RunningPlant.wait_s) -> list[Batch]:
+    """Return what a subscriber gets until it has read the journal to its end."""
+    found: list[Batch] = []
+    end = time.monotonic() + deadline_s
+    while not subscriber.caught_up:
+        found += subscriber.poll(0.05)
+        assert time.monotonic() < end, f"the journal does not end: the stream wants {subscriber.stream.wants()}"
+    return found
 
 
 @contextlib.contextmanager

@@ -3,13 +3,16 @@
 import contextlib
 import errno
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 
 class SmallDisk:
     """A file system of `size_mb` at `folder`, with room for so many `files`. Raises PermissionError if it cannot be."""
 
-    def __init__(self, folder: Path, size_mb: int, files: int = 200) -> None:
+    def __init__(self, folder: Path, size_mb: int, files: int) -> None:
         folder.mkdir()
         self.folder = folder
         options = f"size={size_mb}m,nr_inodes={files}"
@@ -53,3 +56,16 @@ class SmallDisk:
     def unmount(self) -> None:
         """Let go of it."""
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, files: int) -> Iterator[SmallDisk]:
+    """Give a disk of 32 MiB with room for so many files; skip the test where none can be mounted."""
+    try:
+        disk = SmallDisk(folder, 32, files)
+    except (PermissionError, FileNotFoundError) as error:
+        pytest.skip(str(error))
+    try:
+        yield disk
+    finally:
+        disk.unmount()

@@ -1,8 +1,9 @@
 """The documents say what the code does."""
 
-import importlib.util
 import re
 from pathlib import Path
+
+from scripts import script
 
 from plant import errors
 from plant.supervision import PROCESSES
@@ -12,12 +13,7 @@ DOCS = ROOT / "docs"
 
 
 def test_tables_page_is_the_one_the_schema_makes() -> None:
-    spec = importlib.util.spec_from_file_location("render_tables", DOCS / "render_tables.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (DOCS / "tables.md").read_text() == module.page(), "run: make docs"
+    assert (DOCS / "tables.md").read_text() == script(DOCS / "render_tables.py").page(), "run: make docs"
 
 
 def test_every_error_has_its_line() -> None:

@@ -1,6 +1,5 @@
 """docs/tour.ipynb runs, in a kernel, on a small plant, and answers what it shows."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -8,18 +7,14 @@ from typing import Any
 import nbformat
 import pytest
 from running import RunningPlant
+from scripts import script
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
 def tour() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_tour", DOCS / "make_tour.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(DOCS / "make_tour.py")
 
 
 def committed() -> Any:

@@ -2,14 +2,12 @@
 
 import logging
 import re
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import websocket
-from finazon_plant import KEY, NOON, Plants, bar, plants_of, subscribed
+from finazon_plant import KEY, NOON, StartFeed, bar, subscribed
 from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_SECOND
@@ -18,38 +16,13 @@ from feedhandler.finazon import FinazonFeed
 KEY_FORMS = (KEY, "s3cr3t%2Fkey%2Bof%3Dmine", "s3cr3t/key%2Bof%3Dmine", "s3cr3t")
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def server() -> Iterator[FinazonServer]:
-    with FinazonServer(KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def plant(server: FinazonServer) -> Iterator[Plants]:
-    with plants_of(server) as made:
-        yield made
-
-
-@pytest.fixture
-def dead_port() -> Iterator[int]:
-    """A port on which nothing listens, and which nobody else can take meanwhile."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
 def test_feed_subscribes_once_for_all_symbols_and_says_that_it_is_connected(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    made = plant(frequency="1s", dataset="sip_pro")
+    made = start_feed(frequency="1s", dataset="sip_pro")
     assert made.feed.status() == "connecting"
-    subscribed(server, made)
-    assert server.events == [
+    subscribed(finazon, made)
+    assert finazon.events == [
         {"event": "subscribe", "dataset": "sip_pro", "tickers": ["AAPL", "TSLA"], "channel": "bars", "frequency": "1s",
          "aggregation": "1m", "request_id": 1}
     ]  # fmt: skip
@@ -58,11 +31,13 @@ def test_feed_subscribes_once_for_all_symbols_and_says_that_it_is_connected(
     assert not made.feed.replayable
 
 
-def test_frames_of_one_minute_are_revisions_and_a_new_minute_is_a_new_row(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send(bar("AAPL", NOON, 220.0, 10), bar("AAPL", NOON, 220.1, 25), bar("AAPL", NOON, 219.9, 40))
-    server.send(bar("AAPL", NOON + 60, 220.5, 3))
+def test_frames_of_one_minute_are_revisions_and_a_new_minute_is_a_new_row(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send(bar("AAPL", NOON, 220.0, 10), bar("AAPL", NOON, 220.1, 25), bar("AAPL", NOON, 219.9, 40))
+    finazon.send(bar("AAPL", NOON + 60, 220.5, 3))
 
     rows = made.until_rows(4)
     assert [row["time"] for row in rows] == [NOON * NS_PER_SECOND] * 3 + [(NOON + 60) * NS_PER_SECOND]
@@ -70,10 +45,10 @@ def test_frames_of_one_minute_are_revisions_and_a_new_minute_is_a_new_row(server
     assert {(row["sym"], row["interval"], row["source"]) for row in rows} == {("AAPL", "1m", "finazon")}
 
 
-def test_batch_has_the_columns_and_types_of_bars(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send(bar("TSLA", NOON))
+def test_batch_has_the_columns_and_types_of_bars(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send(bar("TSLA", NOON))
     batches: list[Any] = []
     made.poll_until(lambda: batches or batches.extend(made.feed.poll(made.now_ns, 0.01)), "a batch")
     [(table, columns)] = batches
@@ -83,58 +58,64 @@ def test_batch_has_the_columns_and_types_of_bars(server: FinazonServer, plant: P
     assert all(columns[name].dtype == np.float64 for name in ("open", "high", "low", "close", "volume"))
 
 
-def test_heartbeat_goes_out_when_due_and_its_answer_keeps_the_connection(server: FinazonServer, plant: Plants) -> None:
-    made = plant(heartbeat_s=30)
-    subscribed(server, made)
+def test_heartbeat_goes_out_when_due_and_its_answer_keeps_the_connection(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed(heartbeat_s=30)
+    subscribed(finazon, made)
     for beat in range(1, 4):
         made.clock.now_s += 30.5
-        made.poll_until(lambda beat=beat: server.events[1:] == [{"event": "heartbeat"}] * beat, f"heartbeat {beat}")
+        made.poll_until(lambda beat=beat: finazon.events[1:] == [{"event": "heartbeat"}] * beat, f"heartbeat {beat}")
         made.clock.now_s += 1
         made.poll_until(lambda: made.feed._connection._answer_by is None, "answer")
     assert made.feed.status() == "connected, 2 symbols"
-    assert len(server.subscriptions()) == 1
+    assert len(finazon.subscriptions()) == 1
 
 
-def test_ping_without_answer_ends_the_connection_and_a_new_one_is_made(server: FinazonServer, plant: Plants) -> None:
-    made = plant(heartbeat_s=30)
-    subscribed(server, made)
-    server.send(bar("AAPL", NOON))
+def test_ping_without_answer_ends_the_connection_and_a_new_one_is_made(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed(heartbeat_s=30)
+    subscribed(finazon, made)
+    finazon.send(bar("AAPL", NOON))
     made.until_rows(1)
-    server.silent = True
+    finazon.silent = True
     made.clock.now_s += 31
-    made.poll_until(lambda: len(server.events) == 2, "heartbeat")
+    made.poll_until(lambda: len(finazon.events) == 2, "heartbeat")
     made.clock.now_s += 11
     assert "no answer to a ping in 10 s" in made.until_status("reconnecting")
     made.clock.now_s += 1
-    subscribed(server, made, 2)
+    subscribed(finazon, made, 2)
 
 
-def test_drop_without_close_frame_reconnects_and_subscribes_again(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send(bar("AAPL", NOON))
+def test_drop_without_close_frame_reconnects_and_subscribes_again(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send(bar("AAPL", NOON))
     made.until_rows(1)
-    server.drop()
+    finazon.drop()
     made.until_status("reconnecting in 1 s: ")
     made.clock.now_s += 1
-    subscribed(server, made, 2)
-    assert server.subscriptions() == [["AAPL", "TSLA"]] * 2
-    server.send(bar("AAPL", NOON, 221))
+    subscribed(finazon, made, 2)
+    assert finazon.subscriptions() == [["AAPL", "TSLA"]] * 2
+    finazon.send(bar("AAPL", NOON, 221))
     assert made.until_rows(2)[1]["close"] == 221
     assert made.feed.status() == "connected, 2 symbols"
 
 
-def test_close_frame_of_the_venue_is_reported_with_its_reason(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.close(1012, "maintenance")
+def test_close_frame_of_the_venue_is_reported_with_its_reason(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.close(1012, "maintenance")
     assert made.until_status("reconnecting") == "reconnecting in 1 s: closed by the venue: 1012 maintenance"
 
 
 def test_pauses_grow_to_sixty_seconds_and_shrink_after_a_success(
-    server: FinazonServer, plant: Plants, dead_port: int
+    finazon: FinazonServer, start_feed: StartFeed, dead_port: int
 ) -> None:
-    made = plant(url=f"ws://127.0.0.1:{dead_port}/v1")
+    made = start_feed(url=f"ws://127.0.0.1:{dead_port}/v1")
     pauses = []
     for _ in range(9):
         made.poll_until(lambda: made.feed._connection.retry_in_s > 0, "a failed attempt")
@@ -143,84 +124,90 @@ def test_pauses_grow_to_sixty_seconds_and_shrink_after_a_success(
         made.clock.now_s += pauses[-1]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
-    made.feed._connection._url = server.url
-    subscribed(server, made)
-    server.send(bar("AAPL", NOON))
+    made.feed._connection._url = finazon.url
+    subscribed(finazon, made)
+    finazon.send(bar("AAPL", NOON))
     made.until_rows(1)
-    server.drop()
+    finazon.drop()
     made.until_status("reconnecting in 1 s")
 
 
 def test_redirected_connection_is_not_followed_because_the_key_would_go_with_it(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    server.moved_to = f"{server.url}?apikey={KEY_FORMS[1]}"
-    made = plant()
+    finazon.moved_to = f"{finazon.url}?apikey={KEY_FORMS[1]}"
+    made = start_feed()
     assert made.until_status("reconnecting") == "reconnecting in 1 s: WebSocketException: Redirect limit exhausted"
-    assert server.refused == [302]
+    assert finazon.refused == [302]
 
 
-def test_waiting_for_a_reconnect_makes_no_attempt_before_its_time(server: FinazonServer, plant: Plants) -> None:
-    made = plant(api_key="wrong")
+def test_waiting_for_a_reconnect_makes_no_attempt_before_its_time(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed(api_key="wrong")
     made.until_status("reconnecting")
     for _ in range(20):
         made.feed.poll(made.now_ns, 0)
-    assert server.refused == [401]
+    assert finazon.refused == [401]
 
 
-def test_bad_key_is_tried_again_only_after_sixty_seconds(server: FinazonServer, plant: Plants) -> None:
-    made = plant(api_key="wrong-key")
+def test_bad_key_is_tried_again_only_after_sixty_seconds(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed(api_key="wrong-key")
     status = made.until_status("reconnecting")
     assert status == "reconnecting in 60 s: the key was refused, check it and its plan (HTTP 401 at connect)"
     made.clock.now_s += 59
     made.feed.poll(made.now_ns, 0)
-    assert server.refused == [401]
+    assert finazon.refused == [401]
     made.clock.now_s += 1
-    made.poll_until(lambda: server.refused == [401, 401], "second attempt")
+    made.poll_until(lambda: finazon.refused == [401, 401], "second attempt")
     assert "reconnecting in 60 s" in made.feed.status()
 
 
-def test_key_refused_in_a_frame_ends_the_connection_for_sixty_seconds(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send({"status": "error", "message": f"API key {KEY} has expired"})
+def test_key_refused_in_a_frame_ends_the_connection_for_sixty_seconds(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send({"status": "error", "message": f"API key {KEY} has expired"})
     assert "reconnecting in 60 s: the key was refused" in made.until_status("reconnecting")
     assert "API key *** has expired" in made.feed.status()
 
 
-def test_unsupported_ticker_is_named_and_the_others_go_on(server: FinazonServer, plant: Plants) -> None:
-    made = plant(symbols=["AAPL", "XYZ", "TSLA"])
+def test_unsupported_ticker_is_named_and_the_others_go_on(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed(symbols=["AAPL", "XYZ", "TSLA"])
     assert made.until_status("XYZ") == "connected, 2 symbols; not supported: XYZ"
-    server.send(bar("TSLA", NOON))
+    finazon.send(bar("TSLA", NOON))
     made.until_rows(1)
-    assert server.subscriptions() == [["AAPL", "XYZ", "TSLA"]]
-    server.drop()
+    assert finazon.subscriptions() == [["AAPL", "XYZ", "TSLA"]]
+    finazon.drop()
     made.until_status("reconnecting")
     made.clock.now_s += 1
-    subscribed(server, made, 2)
-    assert server.subscriptions()[1] == ["AAPL", "TSLA"]
+    subscribed(finazon, made, 2)
+    assert finazon.subscriptions()[1] == ["AAPL", "TSLA"]
 
 
-def test_already_subscribed_changes_nothing(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send({"status": "error", "message": "You are already subscribed to AAPL"}, bar("AAPL", NOON))
+def test_already_subscribed_changes_nothing(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send({"status": "error", "message": "You are already subscribed to AAPL"}, bar("AAPL", NOON))
     made.until_rows(1)
     assert made.feed.status() == "connected, 2 symbols"
-    assert len(server.subscriptions()) == 1
+    assert len(finazon.subscriptions()) == 1
 
 
-def test_other_error_is_shown_and_the_connection_kept(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send({"status": "error", "message": "slow down"})
+def test_other_error_is_shown_and_the_connection_kept(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send({"status": "error", "message": "slow down"})
     assert made.until_status("slow down") == "connected, 2 symbols; the venue says: slow down"
 
 
-def test_garbage_and_zero_prices_are_counted_and_the_bars_between_kept(server: FinazonServer, plant: Plants) -> None:
-    made = plant()
-    subscribed(server, made)
-    server.send(
+def test_garbage_and_zero_prices_are_counted_and_the_bars_between_kept(
+    finazon: FinazonServer, start_feed: StartFeed
+) -> None:
+    made = start_feed()
+    subscribed(finazon, made)
+    finazon.send(
         "garbage", bar("AAPL", NOON), b"\xff\xff", {"ch": "bars"}, bar("AAPL", NOON, close=0), bar("TSLA", NOON)
     )
     rows = made.until_rows(2)
@@ -230,32 +217,32 @@ def test_garbage_and_zero_prices_are_counted_and_the_bars_between_kept(server: F
 
 
 def test_fourth_connection_is_refused_and_tried_again_like_any_other_failure(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
     for number in range(1, 4):
-        subscribed(server, plant(), number)
-    fourth = plant()
+        subscribed(finazon, start_feed(), number)
+    fourth = start_feed()
     assert fourth.until_status("reconnecting") == "reconnecting in 1 s: HTTP 429 at connect"
 
 
 def test_key_is_in_no_log_status_repr_or_attribute(
-    server: FinazonServer, plant: Plants, caplog: pytest.LogCaptureFixture
+    finazon: FinazonServer, start_feed: StartFeed, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     websocket.enableTrace(True, handler=logging.NullHandler())
     try:
         seen: list[str] = []
-        server.answers = lambda asked: (500, f"bad key {KEY}") if len(server.requests) < 3 else None
-        made = plant(symbols=["AAPL"], backfill=True)
-        subscribed(server, made)
+        finazon.answers = lambda asked: (500, f"bad key {KEY}") if len(finazon.requests) < 3 else None
+        made = start_feed(symbols=["AAPL"], backfill=True)
+        subscribed(finazon, made)
         echo = f"the request {KEY} failed, {KEY_FORMS[1]} too"
-        server.send("x" * 105 + KEY, echo, {"status": "error", "message": echo}, bar("AAPL", NOON))
+        finazon.send("x" * 105 + KEY, echo, {"status": "error", "message": echo}, bar("AAPL", NOON))
         made.until_rows(1)
         seen += [made.feed.status(), repr(made.feed), _deep_repr(made.feed)]
-        server.close(1008, f"apikey {KEY}")
+        finazon.close(1008, f"apikey {KEY}")
         made.until_status("reconnecting")
         seen += [made.feed.status(), _deep_repr(made.feed)]
-        server.key = "another"
+        finazon.key = "another"
         made.clock.now_s += 60
         made.until_status("HTTP 401")
         seen += [made.feed.status(), _deep_repr(made.feed)]
@@ -275,12 +262,12 @@ def _deep_repr(thing: object) -> str:
     )
 
 
-def test_key_may_be_a_secret_with_get_secret_value(server: FinazonServer, plant: Plants) -> None:
+def test_key_may_be_a_secret_with_get_secret_value(finazon: FinazonServer, start_feed: StartFeed) -> None:
     class Hidden:
         def get_secret_value(self) -> str:
             return KEY
 
-    subscribed(server, plant(api_key=Hidden()))
+    subscribed(finazon, start_feed(api_key=Hidden()))
 
 
 @pytest.mark.parametrize(

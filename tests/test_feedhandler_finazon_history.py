@@ -1,85 +1,58 @@
 """Finazon's history: the session so far, holes after a reconnect, pages, limits and failures."""
 
 import json
-import socket
-from collections.abc import Iterator
 
 import pytest
-from finazon_plant import KEY, MIDNIGHT, NOON, Plants, bar, past, plants_of, subscribed
+from finazon_plant import KEY, MIDNIGHT, NOON, StartFeed, bar, past, subscribed
 from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_MINUTE, NS_PER_SECOND
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def server() -> Iterator[FinazonServer]:
-    with FinazonServer(KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def plant(server: FinazonServer) -> Iterator[Plants]:
-    with plants_of(server) as made:
-        yield made
-
-
-@pytest.fixture
-def dead_port() -> Iterator[int]:
-    """A port on which nothing listens, and which nobody else can take meanwhile."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
 def test_session_of_today_is_fetched_at_the_start_page_by_page_until_a_short_page(
-    server: FinazonServer, plant: Plants, monkeypatch: pytest.MonkeyPatch
+    finazon: FinazonServer, start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedhandler.finazon_history.PAGE_SIZE", 100)
-    server.history["AAPL"] = [past(MIDNIGHT + 60 * k, 200 + k / 100) for k in range(-5, 425)]
-    made = plant(symbols=["AAPL"], backfill=True)
-    made.poll_until(lambda: len(server.requests) >= 5 and made.feed.status() == "connected, 1 symbols", "history")
+    finazon.history["AAPL"] = [past(MIDNIGHT + 60 * k, 200 + k / 100) for k in range(-5, 425)]
+    made = start_feed(symbols=["AAPL"], backfill=True)
+    made.poll_until(lambda: len(finazon.requests) >= 5 and made.feed.status() == "connected, 1 symbols", "history")
 
     # 420 closed minutes since midnight: four full pages and a short one; the running minute is left to the socket.
     assert [row["time"] // NS_PER_SECOND for row in made.rows] == [MIDNIGHT + 60 * k for k in range(420)]
     assert [row["close"] for row in made.rows[:2]] == [200.0, 200.01]
-    assert [request["page"] for request in server.requests] == ["0", "1", "2", "3", "4"]
-    first = server.requests[0]
+    assert [request["page"] for request in finazon.requests] == ["0", "1", "2", "3", "4"]
+    first = finazon.requests[0]
     assert (first["ticker"], first["interval"], first["order"], first["page_size"]) == ("AAPL", "1m", "asc", "100")
     assert (int(first["start_at"]), int(first["end_at"])) == (MIDNIGHT, NOON - 1)
-    assert set(server.authorizations) == {f"apikey {KEY}"}
+    assert set(finazon.authorizations) == {f"apikey {KEY}"}
 
 
 @pytest.mark.parametrize("refuse", [True, False])
 def test_pages_counted_from_one_are_found_and_no_row_comes_twice(
-    server: FinazonServer, plant: Plants, monkeypatch: pytest.MonkeyPatch, refuse: bool
+    finazon: FinazonServer, start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch, refuse: bool
 ) -> None:
     monkeypatch.setattr("feedhandler.finazon_history.PAGE_SIZE", 100)
-    server.history["AAPL"] = server.history["TSLA"] = [past(MIDNIGHT + 60 * k) for k in range(200)]
-    server.first_page = 1
+    finazon.history["AAPL"] = finazon.history["TSLA"] = [past(MIDNIGHT + 60 * k) for k in range(200)]
+    finazon.first_page = 1
     if not refuse:  # page 0 answers as page 1 does
-        rows = server.history["AAPL"]
-        server.answers = lambda asked: (200, json.dumps({"data": rows[:100]})) if asked["page"] == "0" else None
-    made = plant(backfill=True)
-    made.poll_until(lambda: len(server.requests) >= 6 and made.feed.status() == "connected, 2 symbols", "history")
+        rows = finazon.history["AAPL"]
+        finazon.answers = lambda asked: (200, json.dumps({"data": rows[:100]})) if asked["page"] == "0" else None
+    made = start_feed(backfill=True)
+    made.poll_until(lambda: len(finazon.requests) >= 6 and made.feed.status() == "connected, 2 symbols", "history")
     for sym in ("AAPL", "TSLA"):
         times = [row["time"] // NS_PER_SECOND for row in made.rows if row["sym"] == sym]
         assert times == [MIDNIGHT + 60 * k for k in range(200)]
 
 
-def test_hole_after_a_reconnect_is_filled_from_the_last_bar_on(server: FinazonServer, plant: Plants) -> None:
-    made = plant(symbols=["AAPL"], backfill=True)
-    subscribed(server, made)
-    server.send(bar("AAPL", NOON, 220.0))
+def test_hole_after_a_reconnect_is_filled_from_the_last_bar_on(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed(symbols=["AAPL"], backfill=True)
+    subscribed(finazon, made)
+    finazon.send(bar("AAPL", NOON, 220.0))
     made.until_rows(1)
-    server.drop()
+    finazon.drop()
     made.until_status("reconnecting")
 
-    server.history["AAPL"] = [past(NOON + 60 * k, 210 + k) for k in range(-3, 10)]
+    finazon.history["AAPL"] = [past(NOON + 60 * k, 210 + k) for k in range(-3, 10)]
     made.now_ns += 5 * NS_PER_MINUTE + 30 * NS_PER_SECOND
     made.clock.now_s += 1
     made.poll_until(lambda: len(made.rows) >= 6, "history")
@@ -91,14 +64,14 @@ def test_hole_after_a_reconnect_is_filled_from_the_last_bar_on(server: FinazonSe
 
 
 def test_minute_of_connecting_is_fetched_when_the_first_bar_is_a_later_one(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    made = plant(symbols=["AAPL"], backfill=True)
-    subscribed(server, made)
+    made = start_feed(symbols=["AAPL"], backfill=True)
+    subscribed(finazon, made)
     made.until_status("connected, 1 symbols")
-    made.poll_until(lambda: len(server.requests) == 2, "history of the session, which is empty")
-    server.history["AAPL"] = [past(NOON)]
-    server.send(bar("AAPL", NOON + 60))
+    made.poll_until(lambda: len(finazon.requests) == 2, "history of the session, which is empty")
+    finazon.history["AAPL"] = [past(NOON)]
+    finazon.send(bar("AAPL", NOON + 60))
     rows = made.until_rows(2)
     assert [row["time"] // NS_PER_SECOND for row in rows] == [NOON + 60, NOON]
 
@@ -115,57 +88,57 @@ def test_minute_of_connecting_is_fetched_when_the_first_bar_is_a_later_one(
     ],
 )
 def test_failed_history_is_a_line_of_status_and_the_live_bars_go_on(
-    server: FinazonServer, plant: Plants, status: int, body: str, note: str
+    finazon: FinazonServer, start_feed: StartFeed, status: int, body: str, note: str
 ) -> None:
-    server.answers = lambda _: (status, body)
-    made = plant(symbols=["AAPL"], backfill=True)
+    finazon.answers = lambda _: (status, body)
+    made = start_feed(symbols=["AAPL"], backfill=True)
     assert note in made.until_status(note)
-    server.send(bar("AAPL", NOON))
+    finazon.send(bar("AAPL", NOON))
     made.until_rows(1)
     assert made.feed.status().startswith("connected, 1 symbols")
 
 
 def test_history_that_failed_is_tried_again_and_given_up_after_three_times(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    server.answers = lambda _: (503, "later")
-    made = plant(symbols=["AAPL"], backfill=True)
+    finazon.answers = lambda _: (503, "later")
+    made = start_feed(symbols=["AAPL"], backfill=True)
     for tries in (1, 2, 3):
-        made.poll_until(lambda tries=tries: len(server.requests) == tries, f"request {tries}")
+        made.poll_until(lambda tries=tries: len(finazon.requests) == tries, f"request {tries}")
         made.clock.now_s += 10
     assert f"history of AAPL from {MIDNIGHT} to {NOON} (Unix seconds) is missing: HTTP 503" in made.until_status(
         "missing"
     )
 
 
-def test_rate_limit_keeps_the_gap_until_it_is_filled(server: FinazonServer, plant: Plants) -> None:
-    server.history["AAPL"] = [past(MIDNIGHT)]
-    server.answers = lambda _: (429, "slow") if len(server.requests) < 6 else None
-    made = plant(symbols=["AAPL"], backfill=True)
+def test_rate_limit_keeps_the_gap_until_it_is_filled(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    finazon.history["AAPL"] = [past(MIDNIGHT)]
+    finazon.answers = lambda _: (429, "slow") if len(finazon.requests) < 6 else None
+    made = start_feed(symbols=["AAPL"], backfill=True)
     for tries in range(1, 7):
-        made.poll_until(lambda tries=tries: len(server.requests) == tries, f"request {tries}")
+        made.poll_until(lambda tries=tries: len(finazon.requests) == tries, f"request {tries}")
         made.clock.now_s += 60
     assert [row["time"] for row in made.until_rows(1)] == [MIDNIGHT * NS_PER_SECOND]
 
 
 def test_redirected_history_is_not_followed_because_the_key_would_go_with_it(
-    server: FinazonServer, plant: Plants
+    finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    server.answers = lambda _: (302, f"{server.rest_url}/time_series?ticker=elsewhere")
-    made = plant(symbols=["AAPL"], backfill=True)
+    finazon.answers = lambda _: (302, f"{finazon.rest_url}/time_series?ticker=elsewhere")
+    made = start_feed(symbols=["AAPL"], backfill=True)
     made.until_status("is missing: HTTP 302")
-    assert [request["ticker"] for request in server.requests] == ["AAPL"]
+    assert [request["ticker"] for request in finazon.requests] == ["AAPL"]
 
 
-def test_rows_of_history_outside_the_gap_are_left_out(server: FinazonServer, plant: Plants) -> None:
+def test_rows_of_history_outside_the_gap_are_left_out(finazon: FinazonServer, start_feed: StartFeed) -> None:
     # Above all the minute that still forms: the page would undo what came through the socket since.
     page = json.dumps({"data": [past(time_s) for time_s in (MIDNIGHT - 60, MIDNIGHT, NOON - 60, NOON)]})
-    server.answers = lambda _: (200, page)
-    made = plant(symbols=["AAPL"], backfill=True)
+    finazon.answers = lambda _: (200, page)
+    made = start_feed(symbols=["AAPL"], backfill=True)
     rows = made.until_rows(2)
     assert [row["time"] // NS_PER_SECOND for row in rows] == [MIDNIGHT, NOON - 60]
 
 
-def test_unreachable_history_is_a_line_of_status(server: FinazonServer, plant: Plants, dead_port: int) -> None:
-    made = plant(symbols=["AAPL"], backfill=True, rest_url=f"http://127.0.0.1:{dead_port}/latest")
+def test_unreachable_history_is_a_line_of_status(finazon: FinazonServer, start_feed: StartFeed, dead_port: int) -> None:
+    made = start_feed(symbols=["AAPL"], backfill=True, rest_url=f"http://127.0.0.1:{dead_port}/latest")
     assert "URLError" in made.until_status("is tried again in 10 s")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plant.amending import Amendment, amendment, amendments_of, apply
 from plant.batch import columns_of
 from plant.errors import BadRows
-from plant.partition import partition_schema, replaced_schema
+from plant.partition import partition_schema, told_schema
 from plant.rowsum import MODULUS, row_sum
 from plant.schema import Table, schema_of
 
@@ -45,7 +45,7 @@ def test_a_replaced_row_has_the_amendments_seq_and_the_old_one_is_kept_with_the_
     assert plain(done.replaced) == [{**rows[0], "replaced_by": 100, "replaced_reason": "fat finger"}]
     assert done.unmatched == []
     assert done.rows.schema == partition_schema(TRADES)
-    assert done.replaced.schema.names == replaced_schema(TRADES).names
+    assert done.replaced.schema.names == told_schema(partition_schema(TRADES)).names
 
 
 def test_a_removed_row_is_gone_and_kept_among_the_replaced() -> None:

@@ -1,6 +1,7 @@
 """Answers from memory against plain Python and pandas: late rows, ties, revisions, nulls, nothing at all."""
 
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
 
-from plant import query
+from plant import query, snapshot
 from plant.answers import Answerer
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
 from plant.limits import Budget, Limits
@@ -45,6 +46,14 @@ CONDITION = st.one_of(
     st.tuples(st.sampled_from(["sym", "source"]), st.sampled_from(list(OPERATORS)), st.sampled_from([*SYMS, "test"])),
 )
 WHERE = st.lists(CONDITION, max_size=2).map(tuple)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _pieces_of_two_rows() -> Iterator[None]:
+    """Cut what is computed piece by piece, as a million rows would be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "CACHED_ROWS", 2)
+        yield
 
 
 def batches(row: st.SearchStrategy[Row], scale: int = 1) -> st.SearchStrategy[list[list[Row]]]:

@@ -33,6 +33,22 @@ def test_a_small_frame_is_what_arrow_makes(rows: int) -> None:
     pd.testing.assert_frame_equal(as_frame(given, "pandas"), given.to_pandas())
 
 
+def test_symbols_of_another_answer_are_not_taken_for_these() -> None:
+    for names in (["A", "B"], ["AB", ""], ["B", "A"], ["A", "B", "C"]):
+        codes = pa.array(np.arange(len(names), dtype=np.int32)[::-1])
+        for kind in (pa.string(), pa.large_string()):
+            given = pa.table({"sym": pa.DictionaryArray.from_arrays(codes, pa.array(names, kind))})
+            assert as_frame(given, "pandas")["sym"].tolist() == names[::-1]
+            assert as_frame(given.slice(1), "pandas")["sym"].tolist() == names[::-1][1:]
+
+
+def test_what_a_user_does_to_a_frame_is_not_seen_in_the_next() -> None:
+    first = as_frame(table(2), "pandas")
+    first.columns.name = first.index.name = "mine"
+    first["sym"] = first["sym"].cat.rename_categories(["X", "Y", "Z"])
+    pd.testing.assert_frame_equal(as_frame(table(2), "pandas"), table(2).to_pandas())
+
+
 def test_a_small_frame_can_be_written_to_and_the_answer_stays() -> None:
     given = table(4)
     frame = as_frame(given, "pandas")

@@ -17,7 +17,8 @@ from journals import SCHEMA, Writer, copy_of, everything
 from plant import journal, wire
 from plant import segment as module
 from plant.errors import JournalError, JournalLocked, SchemaError
-from plant.journal import Journal, Position
+from plant.journal import Journal
+from plant.position import Position
 from plant.schema import Column, Schema, Table, schema_of
 from plant.upkeep import Upkeep
 

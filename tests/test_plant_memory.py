@@ -203,6 +203,42 @@ def test_only_rows_beyond_a_seq_are_in_any_answer_if_so_asked(
     assert sorted(found.column("venue").to_pylist()) == sorted(row["venue"] for row in expected)
 
 
+@law
+@given(batches(ROW), SIZES, st.data())
+def test_the_newest_of_each_symbol_is_found_whatever_snapshots_were_asked_before(
+    given_batches: Any, sizes: tuple[int, int], data: st.DataObject
+) -> None:
+    model = Model(EVERYTHING, sizes)
+    taken: list[tuple[Snapshot, list[Row]]] = []
+    for rows, steps in given_batches:
+        model.append(rows)
+        for step in ["", *steps]:
+            if step != "":
+                model.do(step)
+            taken.append((model.table.snapshot(), model.in_force()))
+            snapshot, in_force = taken[data.draw(st.integers(0, len(taken) - 1))]
+            sym = data.draw(st.none() | st.lists(SYM, max_size=3).map(tuple))
+            start, end = (data.draw(st.none() | st.integers(0, 10)) for _ in range(2))
+            newest = {
+                row["sym"]: row
+                for row in in_force
+                if (sym is None or row["sym"] in sym)
+                and (start is None or row["time"] >= start)
+                and (end is None or row["time"] < end)
+            }
+            found = listed(snapshot.last(Terms(sym, start, end), ("sym", "seq", "note", "time")))
+            wanted = [{name: newest[sym][name] for name in ("sym", "seq", "note", "time")} for sym in sorted(newest)]
+            assert same(found, wanted)
+
+
+@pytest.mark.parametrize("tidied", [0, 1])
+def test_a_row_that_came_earlier_is_the_newest_if_its_time_is_later(tidied: int) -> None:
+    table = table_of("trades", [[trade(7, "A"), trade(2, "B")], [trade(6, "A"), trade(6, "B")]], 2, tidied)
+
+    found = table.snapshot().last(Terms(), ("sym", "time"))
+    assert (found["sym"].tolist(), found["time"].tolist()) == (["A", "B"], [7, 6])
+
+
 def test_a_full_chunk_becomes_a_block_and_blocks_are_merged_until_few_are_left() -> None:
     table = MemoryTable(table_of("trades").declaration, chunk_rows=4, fan_in=4)
     for k in range(50):

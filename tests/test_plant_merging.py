@@ -11,7 +11,8 @@ from rows import SCHEMA, Row, bar, batch_of, trade
 from hdb.waiting import arrow_of
 from plant import merging, partition_file
 from plant.errors import HistoryError
-from plant.merging import Merged, in_order, merged
+from plant.merging import Merged, merged
+from plant.order import in_order
 from plant.partition import File, partition_schema
 from plant.partition_file import PartitionFile, with_columns
 

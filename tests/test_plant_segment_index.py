@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import Writer, closed, copy_of, everything, flip
+from journals import Writer, closed, copy_of, everything, flip, harm
 
 from plant import journal, segment
 from plant.segment import NotIndexed, Segment
@@ -100,17 +100,12 @@ def test_an_index_of_the_open_segment_that_is_wrong_is_not_believed(
     writer: Writer, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     index, last = index_path(writer.last_file), writer.journal.segments[-1]
-    good = index.read_bytes()
-    if change == "missing":
-        index.unlink()
-    elif change == "cut":
-        index.write_bytes(good[:-5])
-    elif change == "flipped":
-        index.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
-    else:
+    if change == "of another segment":
         found = read_index(writer.last_file, last.header_crc)
         assert found is not None
         write_index(writer.last_file, last.header_crc ^ 1, found._replace(state=State(10**6, {}, {})))
+    else:
+        harm(index, change)
     before = copy_of(writer.journal.position)
     assert walked(writer, monkeypatch) == len(writer.records)
     assert writer.journal.position == before

@@ -11,15 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from plant.errors import SettingsError
 from plant.schema import TABLES
-from plant.settings import (
-    FinazonFeedSettings,
-    RecordedFeedSettings,
-    Settings,
-    SimulatedFeedSettings,
-    file_of,
-    load,
-    sync_interval_s,
-)
+from plant.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
+from plant.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "hdb", "dashboard")

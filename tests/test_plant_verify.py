@@ -12,7 +12,7 @@ from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from journals import closed
 
 from plant import verify as verifying
-from plant.journal_rows import _present
+from plant.segment_files import present_segment
 from plant.upkeep import Upkeep
 from plant.verify import Verified, verify
 
@@ -190,6 +190,6 @@ def test_a_segment_that_was_compressed_since_the_folder_was_listed_is_found(tmp_
     Upkeep(writer.journal, report=lambda line: None).round()
     writer.journal.close()
     assert not first.exists()
-    assert _present(first).first_seq == 1
+    assert present_segment(first).first_seq == 1
     with pytest.raises(FileNotFoundError):
-        _present(first.with_name("00000000000000000002.journal"))
+        present_segment(first.with_name("00000000000000000002.journal"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from processor import signals as module
 from processor.indicators import COLUMNS, Indicators
-from processor.signals import LABELS, NAMES, RULES, SIDES, Signal, settle, signals
+from processor.signals import RULES, Signal, settle, signals
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -45,17 +45,15 @@ def test_example_in_docstring_is_true() -> None:
     assert not result.failed
 
 
-def test_every_signal_has_a_side_and_a_label_and_watches_columns_that_exist() -> None:
-    assert NAMES == (
-        "golden_cross",
-        "death_cross",
-        "rsi_oversold",
-        "rsi_overbought",
-        "macd_cross_up",
-        "macd_cross_down",
-    )
-    assert list(SIDES.values()) == ["buy", "sell", "buy", "sell", "buy", "sell"]
-    assert list(LABELS) == list(NAMES)
+def test_every_signal_has_a_side_and_watches_columns_that_exist() -> None:
+    assert [(rule.signal, rule.side) for rule in RULES] == [
+        ("golden_cross", "buy"),
+        ("death_cross", "sell"),
+        ("rsi_oversold", "buy"),
+        ("rsi_overbought", "sell"),
+        ("macd_cross_up", "buy"),
+        ("macd_cross_down", "sell"),
+    ]
     assert {rule.line for rule in RULES} | {rule.level for rule in RULES} <= {*COLUMNS, 30.0, 70.0}
 
 
@@ -103,14 +101,14 @@ def test_every_signal_has_a_side_and_a_label_and_watches_columns_that_exist() ->
             Signal("macd_cross_down", "sell", "MACD fell below its signal line (-12.3 against -4.5, was 0 against 0)"),
         ),
     ],
-    ids=NAMES,
+    ids=[rule.signal for rule in RULES],
 )
 def test_crossing_is_one_event_told_with_its_numbers(previous: Bar, current: Bar, expected: Signal) -> None:
     assert signals(previous, current) == [expected]
     assert signals(current, current) == []
 
 
-def test_several_events_of_a_bar_come_in_the_order_of_names() -> None:
+def test_several_events_of_a_bar_come_in_the_order_of_the_rules() -> None:
     previous = {"macd": 1.0, "macd_signal": 2.0, "rsi_14": 60.0, "ema_50": 9.0, "sma_20": 8.0}
     current = {"macd": 3.0, "macd_signal": 2.0, "rsi_14": 80.0, "ema_50": 9.0, "sma_20": 10.0}
     assert [event.signal for event in signals(previous, current)] == ["golden_cross", "rsi_overbought", "macd_cross_up"]

@@ -17,8 +17,8 @@ from random_rows import columns_from, trades
 
 from plant import wire
 from plant.batch import Batch
-from plant.journal import Position
 from plant.outbox import Outbox
+from plant.position import Position
 from plant.schema import schema_of
 from plant.stream import Stream
 from tickerplant.sequencer import Own, Sequencer

@@ -16,9 +16,11 @@ from plant import wire
 from plant.errors import JournalError
 from plant.publishing import ACK
 from plant.schema import schema_of
+from plant.sections import PlantSettings, TickerplantSettings
 from plant.segment import Segment
-from plant.settings import PlantSettings, Settings, TickerplantSettings
-from tickerplant.__main__ import MESSAGE_BYTES, Tickerplant, messages
+from plant.settings import Settings
+from tickerplant.__main__ import Tickerplant
+from tickerplant.fanout import MESSAGE_BYTES, messages
 
 
 class Wire:
@@ -53,10 +55,10 @@ class Plant:
         """Start the process, the first time or once `close` has ended it."""
         self.process = Tickerplant(self.settings)
         self.process.startup()
-        self.sockets = (self.process.ingest, self.process.publish)
+        self.sockets = (self.process.ingest, self.process.fan_out.socket)
         self.ingest = Wire(self.log)
         self.process.ingest = self.ingest  # type: ignore[assignment]
-        self.process.publish = Wire(self.log)  # type: ignore[assignment]
+        self.process.fan_out.socket = Wire(self.log)  # type: ignore[assignment]
 
     def turn(self, *messages: list[bytes]) -> list[Any]:
         """Take these messages as one turn; return what was sent meanwhile, by the first two frames."""
@@ -70,7 +72,7 @@ class Plant:
         return [header.source_seq for header, _ in wire.records(self.process.journal.read(1))]
 
     def close(self) -> None:
-        self.process.ingest, self.process.publish = self.sockets
+        self.process.ingest, self.process.fan_out.socket = self.sockets
         self.process.shutdown()
 
 
@@ -133,7 +135,7 @@ def test_a_turn_that_could_not_be_kept_is_neither_published_nor_answered_and_com
     assert plant.turn(hello(), upd(2)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
     assert plant.process.vitals.state == "ok"
     assert plant.journaled() == [1, 2]
-    assert plant.process.synced == plant.process.written == 2
+    assert plant.process.keeper.synced == plant.process.keeper.written == 2
 
 
 def test_a_restarted_plant_knows_which_publisher_of_a_name_is_the_newest(plant: Plant) -> None:
@@ -204,14 +206,15 @@ def test_a_question_about_a_segment_without_an_index_waits_for_the_upkeep_and_ca
     monkeypatch.setattr(Segment, "walk", lambda self: (held.wait(30), walk(self))[1])
     plant.start()
     sent: list[Any] = []
-    control, plant.process.control = plant.process.control, Wire(sent)  # type: ignore[assignment]
+    control = plant.process.control
+    socket, control.socket = control.socket, Wire(sent)  # type: ignore[assignment]
     for request_id in (b"1", b"2"):
-        plant.process._answer([b"reader", request_id, msgpack.packb({"ask": "journal", "seq": 1})])
-    plant.process._answer([b"reader 2", b"7", msgpack.packb({"ask": "status"})])
+        control.answer([b"reader", request_id, msgpack.packb({"ask": "journal", "seq": 1})])
+    control.answer([b"reader 2", b"7", msgpack.packb({"ask": "status"})])
     assert [frames[:3] for frames in sent] == [[b"reader 2", b"7", b"ok"]]
     assert plant.turn(hello(), upd(11)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
     held.set()
-    eventually(lambda: plant.process._answer_later() or len(sent) > 1)
+    eventually(lambda: control.answer_later() or len(sent) > 1)
     assert sent[1][:3] == [b"reader", b"2", b"ok"], "only the newest question of a peer is answered"
     assert [h.source_seq for h, _ in wire.records(sent[1][4])] == list(range(1, 11))
-    plant.process.control = control
+    control.socket = socket

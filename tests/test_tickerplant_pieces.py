@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
 from plant import wire
-from plant.journal import Position
+from plant.position import Position
 from plant.schema import schema_of
 from tickerplant import pieces as module
 from tickerplant.pieces import pieces, too_long

@@ -14,7 +14,7 @@ from random_rows import columns_from, trades
 
 from plant import wire
 from plant.batch import Batch
-from plant.journal import Position
+from plant.position import Position
 from plant.schema import Table, schema_of
 from tickerplant import sequencer as module
 from tickerplant.sequencer import Own, Sequencer

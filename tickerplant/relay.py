@@ -72,9 +72,7 @@ class Relay:
             if not self.turn.chunks:
                 self.turn.first_seq = header.seq
             self.turn.add(table.name, record, header.rows)
-            self.position.seq = header.seq
-            self.position.table_seqs[table.name] = header.table_seq
-            self.position.sources[header.source_id] = header.source_seq
+            self.position.advance(header, table.name)
 
     def undo(self) -> None:
         """Forget the turn: nothing of it was kept. Follow anew from where the journal ends."""

@@ -19,7 +19,7 @@ from plant import wire
 from plant.batch import Columns
 from plant.declared import columns_as_declared
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
-from plant.journal import Position
+from plant.position import Position
 from plant.schema import Schema, Table
 from tickerplant import pieces, validation
 from tickerplant.sessions import Sessions

@@ -11,8 +11,8 @@ import json
 import os
 from pathlib import Path
 
+from plant.data_folder import replace_file, sync_folder
 from plant.errors import JournalError
-from plant.journal import sync_folder
 
 FILE = "sessions"
 """In the journal's folder: a line `<session> <name as JSON>` for each new publisher; the last line of a name counts."""
@@ -74,17 +74,9 @@ class Sessions:
                 with contextlib.suppress(ValueError):
                     self._newest[str(json.loads(name))] = int(session)
             if len(lines) > 3 * len(self._newest) + SPARE_LINES:
-                self._write_anew(path)
+                replace_file(path, "".join(_line(name, session) for name, session in self._newest.items()).encode())
         except OSError as error:
             raise JournalError(f"{path}: cannot read who published: {error.strerror}") from None
-
-    def _write_anew(self, path: Path) -> None:
-        partial = path.with_name(f"{path.name}.new")
-        with partial.open("w") as file:
-            file.writelines(_line(name, session) for name, session in self._newest.items())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
 
 
 def _line(name: str, session: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from faults import SEED, FaultyPlant
 from forked import Forker
 from running import all_stopped
-from small_disk import SmallDisk
+from small_disk import SmallDisk, mounted
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,6 @@ def start(tmp_path: Path, forker: Forker) -> Iterator[Callable[..., FaultyPlant]
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Return a disk of 32 MiB, or skip where none can be mounted."""
-    try:
-        disk = SmallDisk(tmp_path / "disk", 32)
-    except (PermissionError, FileNotFoundError) as error:
-        pytest.skip(str(error))
-    yield disk
-    disk.unmount()
+    """Return a disk with room for few files."""
+    with mounted(tmp_path / "disk", files=200) as disk:
+        yield disk

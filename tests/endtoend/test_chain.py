@@ -6,19 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgpack
 import psutil
 import pytest
 import zmq
-from running import RunningPlant
+from running import RunningPlant, until_live
 
 from plant import sockets
-from plant.batch import Batch
 from plant.client import subscribe, subscriber_of
 from plant.errors import Refused
-from plant.request import Requester
 from plant.segment import Segment
-from plant.subscriber import Subscriber
 
 Start = Callable[..., RunningPlant]
 
@@ -46,7 +42,7 @@ def chained(start: Start, first: RunningPlant, **options: Any) -> RunningPlant:
 
 def journaled(plant: RunningPlant, table: str = "trades") -> list[tuple[int, int, list[str]]]:
     """Return (seq, table_seq, trade ids) of each batch in the plant's journal."""
-    found = _until_live(plant.subscriber(table))
+    found = plant.journal(table)
     return [(b.seq, b.table_seq, b.columns["trade_id"].tolist()) for b in found]
 
 
@@ -134,7 +130,7 @@ def test_nobody_publishes_into_a_chained_plant(start_plant: Start, eventually: A
     far = chained(start_plant, first)
     with pytest.raises(Refused, match=r"follows tcp://.*publish there"):
         far.publisher("stray")
-    eventually(lambda: "rdb@far" in _readers(far) or "rdb" in _readers(far))
+    eventually(lambda: "rdb@far" in far.position()["readers"] or "rdb" in far.position()["readers"])
 
 
 def test_a_conflating_subscriber_has_the_newest_row_of_each_symbol(start_plant: Start, eventually: Any) -> None:
@@ -165,18 +161,18 @@ def test_a_stopped_subscriber_misses_nothing_and_its_lag_is_seen(start_plant: St
     feed = plant.publisher("feed")
     feed.publish("trades", trades(0, 1))
     feed.flush()
-    eventually(lambda: plant.ask().count("trades") == 1 and _readers(plant).get("rdb") == 0)
+    eventually(lambda: plant.ask().count("trades") == 1 and plant.position()["readers"].get("rdb") == 0)
     plant.kill("rdb", signal.SIGSTOP)
     for i in range(300):
         feed.publish("trades", trades(1 + 1000 * i, 1000))
     feed.flush(30)
-    eventually(lambda: _readers(plant).get("rdb", 0) > 50, what=lambda: _readers(plant))
+    eventually(lambda: plant.position()["readers"].get("rdb", 0) > 50, what=lambda: plant.position()["readers"])
     plant.kill("rdb", signal.SIGCONT)
     db = plant.ask()
     eventually(lambda: db.count("trades") == 300_001, 20, lambda: db)
     assert db.sql("select count(distinct trade_id) n from trades")["n"].tolist() == [300_001]
     eventually(lambda: {"opened", "healed"} <= set(db.select("gaps")["state"]), what=lambda: db.select("gaps"))
-    eventually(lambda: _readers(plant).get("rdb") == 0)
+    eventually(lambda: plant.position()["readers"].get("rdb") == 0)
 
 
 def test_long_records_for_a_subscriber_that_reads_nothing_cost_a_bounded_memory(start_plant: Start) -> None:
@@ -200,16 +196,7 @@ def test_long_records_for_a_subscriber_that_reads_nothing_cost_a_bounded_memory(
         stopped.close(0)
     assert grown < 50 * 2**20, f"{grown:,} bytes"
     live = plant.subscriber("trades")
-    assert sum(len(b) for b in _until_live(live)) == 140
-
-
-def _until_live(subscriber: Subscriber) -> list[Batch]:
-    found: list[Batch] = []
-    deadline = time.monotonic() + 15
-    while not subscriber.caught_up:
-        found += subscriber.poll(0.05)
-        assert time.monotonic() < deadline, "the journal was not read to its end"
-    return found
+    assert sum(len(b) for b in until_live(live)) == 140
 
 
 def test_a_timer_of_n_ms_publishes_in_batches_and_loses_nothing(start_plant: Start, eventually: Any) -> None:
@@ -225,11 +212,3 @@ def test_a_timer_of_n_ms_publishes_in_batches_and_loses_nothing(start_plant: Sta
     assert ids == [str(i) for i in range(30)]
     assert not live.stream.gaps
     live.close()
-
-
-def _readers(plant: RunningPlant) -> dict[str, int]:
-    requester = Requester(plant.settings.address(plant.settings.tickerplant.journal_port), "tickerplant", 5)
-    try:
-        return dict(msgpack.unpackb(requester.ask(ask="status")[0])["readers"])
-    finally:
-        requester.close()

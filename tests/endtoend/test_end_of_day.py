@@ -17,17 +17,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from faults import FaultyPlant
-from forked import Forker
+from faults import SEED, FaultyPlant
 from numbered_feed import BASE, trades
-from small_disk import SmallDisk
+from small_disk import SmallDisk, mounted
 
 from plant.errors import HistoryError
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes
 from plant.settings import load
 
-SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 QUICK = "part_s = 0.2\npart_rows = 3000\n"
 VICTIMS = ("hdb", "rdb", "tickerplant")
 KILLS = 12
@@ -36,28 +34,14 @@ LONG_KILLS = 50
 Start = Callable[..., FaultyPlant]
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    """Return what forks the processes of these tests."""
-    made = Forker()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def start(tmp_path: Path, forker: Forker) -> Iterator[Start]:
-    """Return a function that starts a plant; at the end all is stopped, and none may leave a process behind."""
-    plants: list[FaultyPlant] = []
+def start(start: Start) -> Start:
+    """Return a function that starts a plant with an hdb that writes small parts, and without a processor."""
 
-    def start(*processes: str, folder: Path | None = None, hdb: str = QUICK, **options: Any) -> FaultyPlant:
-        plant = FaultyPlant((folder or tmp_path) / f"plant{len(plants)}", forker, SEED, hdb=hdb, **options)
-        plants.append(plant)
-        plant.start(*(processes or ("tickerplant", "rdb", "hdb")))
-        return plant
+    def with_hdb(*processes: str, hdb: str = QUICK, **options: Any) -> FaultyPlant:
+        return start(*(processes or ("tickerplant", "rdb", "hdb")), hdb=hdb, **options)
 
-    yield start
-    leaked = [pid for plant in plants for pid in plant.stop()]
-    assert not leaked, f"processes did not stop within their time: {leaked}"
+    return with_hdb
 
 
 def today() -> str:
@@ -238,13 +222,9 @@ def _storm(start: Start, kills: int) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Return a disk of 32 MiB, or skip where none can be mounted."""
-    try:
-        disk = SmallDisk(tmp_path / "disk", 32, 2000)
-    except (PermissionError, FileNotFoundError) as error:
-        pytest.skip(str(error))
-    yield disk
-    disk.unmount()
+    """Return a disk with room for the files of a history."""
+    with mounted(tmp_path / "disk", files=2000) as disk:
+        yield disk
 
 
 def test_a_disk_that_fills_while_a_day_closes_is_reported_and_nothing_is_lost(

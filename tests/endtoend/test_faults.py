@@ -170,7 +170,7 @@ def _cut(proxies: Proxies, start: Start, cuts: int) -> None:
 
 
 def test_a_full_disk_stops_acknowledgements_until_there_is_room(start: Start, small_disk: SmallDisk) -> None:
-    plant = start(segment_mb=1, toml=f"data = '{small_disk.folder / 'data'}'")
+    plant = _started_on(small_disk, start)
     plant.feed("one,two", 10_000)
     for _ in range(3):
         plant.reach(500)
@@ -184,7 +184,7 @@ def test_a_full_disk_stops_acknowledgements_until_there_is_room(start: Start, sm
 
 
 def test_a_tickerplant_killed_on_a_full_disk_goes_on_once_there_is_room(start: Start, small_disk: SmallDisk) -> None:
-    plant = start(segment_mb=1, toml=f"data = '{small_disk.folder / 'data'}'")
+    plant = _started_on(small_disk, start)
     plant.feed("one,two", 10_000)
     for _ in range(3):
         plant.reach(500)
@@ -200,7 +200,7 @@ def test_a_tickerplant_killed_on_a_full_disk_goes_on_once_there_is_room(start: S
 
 
 def test_a_disk_without_room_for_another_file_keeps_the_old_segment(start: Start, small_disk: SmallDisk) -> None:
-    plant = start(segment_mb=1, toml=f"data = '{small_disk.folder / 'data'}'")
+    plant = _started_on(small_disk, start)
     plant.feed("one,two", 20_000)
     plant.reach(100)
     small_disk.fill_names()
@@ -213,7 +213,7 @@ def test_a_disk_without_room_for_another_file_keeps_the_old_segment(start: Start
 
 
 def test_a_read_only_disk_is_named_and_the_plant_goes_on_when_it_is_not(start: Start, small_disk: SmallDisk) -> None:
-    plant = start(segment_mb=1, toml=f"data = '{small_disk.folder / 'data'}'")
+    plant = _started_on(small_disk, start)
     plant.feed("one,two", 10_000)
     plant.reach(500)
     plant.kill("tickerplant")
@@ -333,6 +333,11 @@ def test_publishers_that_take_over_a_name_leave_no_hole_and_no_double(start: Sta
         plant.faults += 1
     plant.reach(300)
     plant.verdict("taking over a name")
+
+
+def _started_on(disk: SmallDisk, start: Start) -> FaultyPlant:
+    """Start a plant whose data are on a small disk, in small segments."""
+    return start(segment_mb=1, toml=f"data = '{disk.folder / 'data'}'")
 
 
 def _answer(socket: Any) -> tuple[bytes, bytes]:

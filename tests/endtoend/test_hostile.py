@@ -15,6 +15,7 @@ import msgpack
 import psutil
 import pytest
 import zmq
+from malformed import refused
 from running import RunningPlant
 
 from plant import sockets
@@ -207,13 +208,7 @@ def test_malformed_requests_are_answered_with_errors(dealer: Any, capturing: Cal
     requests = [[chance.randbytes(chance.randrange(60)) for _ in range(1 + n % 4)] for n in range(300)]
     requests += [[b"id", b"\x91" * 5000 + b"\x90"], [b"id", msgpack.packb({"ask": "sql", "query": None})]]
     requests += [[b"id", msgpack.packb({"ask": "select", "table": "trades", "last": -1, "timeout_s": "x"})]]
-    for start in range(0, len(requests), 50):
-        some = requests[start : start + 50]
-        for frames in some:
-            socket.send_multipart(frames)
-        for _ in some:
-            assert socket.poll(5000), "a request was not answered"
-            assert b"error" in socket.recv_multipart()
+    refused(socket, requests)
     capturing()
 
 

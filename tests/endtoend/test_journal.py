@@ -1,7 +1,6 @@
 """The journal of a real plant: compressed beside the capture, verified beside it, damaged between runs."""
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from running import RunningPlant
+from running import RunningPlant, until_live
 from typer.testing import CliRunner
 
 from plant.errors import JournalError
@@ -62,13 +61,7 @@ def stopped(plant: RunningPlant) -> Path:
 
 def replayed(subscriber: Subscriber) -> list[int]:
     """Return the numbers of the trades that a subscriber gets until it is live."""
-    found: list[int] = []
-    deadline = time.monotonic() + 15
-    while not subscriber.caught_up:
-        for batch in subscriber.poll(0.05):
-            found += batch.columns["price"].astype(int).tolist()
-        assert time.monotonic() < deadline, f"the stream does not end: it wants {subscriber.stream.wants()}"
-    return found
+    return [n for batch in until_live(subscriber) for n in batch.columns["price"].astype(int).tolist()]
 
 
 def test_a_plant_compresses_closed_segments_while_it_runs_and_is_verified_beside(

@@ -85,7 +85,7 @@ def test_a_signal_is_published_once_however_often_the_processor_restarts(start_p
     feed.publish("bars", bars(1, first_minute=200))
     feed.flush()
     eventually(lambda: db.count("indicators") == 201)
-    journaled = sum(len(b) for b in _replayed(plant, "signals"))
+    journaled = sum(len(b) for b in plant.journal("signals"))
     assert db.count("signals") == journaled == plant.ask("processor").count("signals")
     assert journaled - signals <= 2, "only the new bar may have raised signals"
 
@@ -102,7 +102,7 @@ def test_counts_are_whole_after_a_sigkill_while_the_feed_runs(start_plant: Start
     feed.flush(timeout_s=15)
     eventually(lambda: _count(db, "bars", "MINE") == 150, 10, lambda: db)
     eventually(lambda: _count(processor, "indicators", "MINE") == 150, 10, lambda: processor)
-    assert sum(len(b) for b in _replayed(plant, "bars") for b in [b] if b.columns["sym"].names == ["MINE"]) == 150
+    assert sum(len(b) for b in plant.journal("bars") for b in [b] if b.columns["sym"].names == ["MINE"]) == 150
     known = db.sql("select count(*) n, count(distinct (sym, time)) d from bars").iloc[0]
     assert known.n == known.d
 
@@ -114,7 +114,7 @@ def test_recorded_bars_equal_their_files_and_indicators_equal_ta_lib(
     plant = start_plant("tickerplant", "rdb", "processor", "feedhandler recorded", toml=EQKER.format(folder=folder))
     db, processor = plant.ask(), plant.ask("processor")
     eventually(lambda: (processor.count("indicators"), db.count("bars")) == (7792, 7792), 30, lambda: (processor, db))
-    assert sum(len(b) for b in _replayed(plant, "bars")) == 7792
+    assert sum(len(b) for b in plant.journal("bars")) == 7792
     for sym in ("AAPL", "MSFT", "TSLA", "SPY"):
         file = pd.read_csv(folder / f"{sym}_1min.csv").iloc[::-1].reset_index(drop=True)
         ends = pd.to_datetime(file["datetime"]).dt.tz_localize("America/New_York").dt.tz_convert("UTC")
@@ -134,7 +134,7 @@ def test_a_recorded_feed_killed_on_the_way_goes_on_where_it_was(
     eventually(lambda: db.count("bars") > 100)
     plant.restart("feedhandler recorded")
     eventually(lambda: db.count("bars") == 1950, 60, lambda: db)
-    assert sum(len(b) for b in _replayed(plant, "bars")) == 1950, "a bar was journaled twice"
+    assert sum(len(b) for b in plant.journal("bars")) == 1950, "a bar was journaled twice"
 
 
 def test_bad_input_on_every_socket_harms_nothing(start_plant: Start, eventually: Any) -> None:
@@ -252,16 +252,6 @@ def _count(connection: Any, table: str, sym: str) -> int:
         return int(connection.count(table, sym=sym))
     except Unavailable:
         return -1
-
-
-def _replayed(plant: RunningPlant, table: str) -> list[Any]:
-    subscriber = plant.subscriber(table)
-    found: list[Any] = []
-    deadline = time.monotonic() + 15
-    while not subscriber.caught_up:
-        found += subscriber.poll(0.05)
-        assert time.monotonic() < deadline, "the journal was not read to its end"
-    return found
 
 
 def _raw_connection(address: str) -> Any:

@@ -1,0 +1,34 @@
+"""Where the plant stands behind a record of its journal."""
+
+from dataclasses import dataclass, field
+
+from plant.segment import Segment
+from plant.wire import Header
+
+
+@dataclass
+class Position:
+    """Where the plant stands after a record: last seq, last seq of each table, last source seq of each source id."""
+
+    seq: int = 0
+    table_seqs: dict[str, int] = field(default_factory=dict)
+    sources: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def before(cls, segment: Segment) -> "Position":
+        """Return the position that a segment's header tells of: before its first record."""
+        return cls(segment.first_seq - 1, dict(segment.header["table_seqs"]), dict(segment.header["sources"]))
+
+    def copy(self) -> "Position":
+        """Return a position that stays as this one is now."""
+        return Position(self.seq, dict(self.table_seqs), dict(self.sources))
+
+    def restore(self, earlier: "Position") -> None:
+        """Be again as `earlier`, a copy, was."""
+        self.seq, self.table_seqs, self.sources = earlier.seq, earlier.table_seqs, earlier.sources
+
+    def advance(self, header: Header, table: str) -> None:
+        """Go on to a record of a table."""
+        self.seq = header.seq
+        self.table_seqs[table] = header.table_seq
+        self.sources[header.source_id] = header.source_seq

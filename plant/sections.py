@@ -1,0 +1,192 @@
+"""The sections of plant.toml, typed: every key with its default, its unit and its meaning."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from plant.limits import MEBIBYTE, Limits
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""A TCP port; 0 lets the system pick one."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlantSettings(_Section):
+    """[plant]: what all processes share."""
+
+    name: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]*$", description="told apart from other plants by it, e.g. in a chain"
+    )
+    data: Path = Field(Path("data"), description="folder of journal, history, logs; relative to plant.toml")
+    keys: str = Field("", description="folder of CURVE keys, made by `plant keys`; empty: loopback only")
+    host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    heartbeat_s: float = Field(1.0, gt=0, description="seconds between a process's heartbeat rows")
+
+
+class TickerplantSettings(_Section):
+    """[tickerplant]"""
+
+    ingest_port: Port = 5000
+    publish_port: Port = 5001
+    journal_port: Port = 5002
+    sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
+    segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
+    segment_hours: float = Field(24.0, gt=0, description="age at which it does so")
+    compress: bool = Field(True, description="compress the journal's closed files")
+    keep_days: float = Field(0.0, ge=0, description="remove confirmed files that ended longer ago; 0: keep them")
+    keep_gb: float = Field(0.0, ge=0, description="remove confirmed files beyond this size, 10**9 bytes; 0: keep them")
+    batch_ms: int = Field(0, ge=0, description="publish every so many ms; 0: at once, as much as waits")
+    publish_queue: int = Field(1000, gt=0, description="messages kept for a slow subscriber before it misses some")
+
+    @field_validator("sync")
+    @classmethod
+    def _known_policy(cls, value: str) -> str:
+        sync_interval_s(value)
+        return value
+
+    @property
+    def sync_s(self) -> float | None:
+        """Seconds between fsyncs: None for never, 0 for before every acknowledgement."""
+        return sync_interval_s(self.sync)
+
+
+class UpstreamSettings(_Section):
+    """[upstream]: the plant this one follows; all empty: none, it takes publishers itself."""
+
+    publish: str = Field("", description='the other plant\'s publish socket, e.g. "tcp://127.0.0.1:5001"')
+    journal: str = Field("", description="its journal socket")
+    ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
+
+
+class _Answering(_Section):
+    query_seconds: float = Field(30.0, gt=0, description="a question may take so long")
+    query_rows: int = Field(20_000_000, gt=0, description="rows of an answer at most")
+    query_mb: int = Field(1024, gt=0, description="its size at most, MiB")
+    unread_mb: int = Field(2048, ge=64, description="answers that clients have not read yet, all together, MiB")
+    log_queries: bool = Field(True, description="whether every question becomes a row of the table queries")
+
+    @property
+    def limits(self) -> Limits:
+        """What one question may cost."""
+        return Limits(self.query_seconds, self.query_rows, self.query_mb * MEBIBYTE)
+
+
+class RdbSettings(_Answering):
+    """[rdb]"""
+
+    port: Port = 5006
+    keep_gb: float = Field(0.0, ge=0, description="let go of the oldest rows the hdb has beyond this, 10**9 bytes")
+    keep_hours: float = Field(0.0, ge=0, description="and of those taken longer ago; 0: all since the end of day stay")
+
+
+class ProcessorSettings(_Answering):
+    """[processor]"""
+
+    port: Port = 5011
+    timer_s: float = Field(10.0, gt=0, description="seconds between computations")
+    min_bars: int = Field(5, ge=1, description="bars a symbol needs before it is computed")
+
+
+class HdbSettings(_Answering):
+    """[hdb]"""
+
+    port: Port = 5007
+    roll_at: str = Field("00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="end of day, in time_zone")
+    time_zone: str = Field("UTC", description="zone of roll_at, and of times typed without one")
+    calendar: str = Field(
+        "", description="an exchange whose sessions are the days, e.g. XNYS; empty: every date is one"
+    )
+    part_s: float = Field(30.0, gt=0, description="seconds after which what came is written")
+    part_rows: int = Field(500_000, gt=0, description="rows after which it is")
+    compact_mb: float = Field(16.0, ge=0, description="days of a table whose month is smaller become one file, MiB")
+    keep_days: float = Field(0.0, ge=0, description="remove days that ended longer ago; 0: keep everything")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"no time zone {value!r}; use a name like America/New_York") from None
+        return value
+
+
+class DashboardSettings(_Section):
+    """[dashboard]"""
+
+    port: Port = 8501
+    refresh_s: float = Field(5.0, gt=0, description="seconds between refreshes of the page")
+
+
+class _Feed(_Section):
+    name: str = Field("", description="source name in the plant; the kind if empty", pattern=r"^[A-Za-z0-9_.-]*$")
+
+    @property
+    def label(self) -> str:
+        """Name of the feed's process and of its source."""
+        return self.name or self.kind  # type: ignore[attr-defined]
+
+
+class SimulatedFeedSettings(_Feed):
+    """[[feeds]] kind = "simulated": a seeded random market."""
+
+    kind: Literal["simulated"]
+    symbols: tuple[str, ...] = ("AAPL", "TSLA", "GOOG")
+    seed: int = 7
+    history_minutes: int = Field(360, ge=0, description="minute bars sent at start, for each symbol")
+    update_s: float = Field(2.0, gt=0, description="seconds between revisions of the forming bar")
+
+
+class RecordedFeedSettings(_Feed):
+    """[[feeds]] kind = "recorded": files of bars, trades or quotes, played at any speed."""
+
+    kind: Literal["recorded"]
+    paths: tuple[str, ...] = Field(
+        min_length=1, description="CSV or Parquet files, or patterns; relative to plant.toml"
+    )
+    table: Literal["bars", "trades", "quotes"] = "bars"
+    columns: dict[str, str | float] = Field({}, description="our column name to the file's, or to a number")
+    scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
+    sym: str | None = Field(None, description="symbol of all rows; else a column, else the file's name")
+    interval: str = "1m"
+    time_zone: str = Field("UTC", description="zone of times without one")
+    stamp: Literal["start", "end"] = Field("start", description="which edge of the bar its time marks")
+    speed: float = Field(0.0, ge=0, description="1 real time, 60 sixty times faster, 0 as fast as it goes")
+    shift_to_today: bool = False
+    symbols: tuple[str, ...] = Field((), description="only these; empty: all")
+
+
+class FinazonFeedSettings(_Feed):
+    """[[feeds]] kind = "finazon": bars over Finazon's WebSocket; the key is in FINAZON_API_KEY."""
+
+    kind: Literal["finazon"]
+    symbols: tuple[str, ...] = ("AAPL", "TSLA")
+    dataset: str = "us_stocks_essential"
+    frequency: Literal["1s", "10s", "1m"] = "10s"
+    url: str = "wss://ws.finazon.io/v1"
+    rest_url: str = "https://api.finazon.io/latest"
+    heartbeat_s: float = Field(30.0, gt=0)
+    backfill: bool = True
+
+
+FeedSettings = Annotated[
+    SimulatedFeedSettings | RecordedFeedSettings | FinazonFeedSettings, Field(discriminator="kind")
+]
+
+
+def sync_interval_s(policy: str) -> float | None:
+    """Return the seconds between fsyncs that a policy means: None for "none", 0 for "batch". Raises ValueError."""
+    if policy == "none":
+        return None
+    if policy == "batch":
+        return 0.0
+    number, _, unit = policy.partition(" ")
+    if unit != "ms" or not number.isdecimal() or not 0 < int(number) <= 3_600_000:
+        raise ValueError(f'expected "none", "<n> ms" or "batch", found {policy!r}; n is 1 to 3600000 (an hour)')
+    return int(number) / 1000

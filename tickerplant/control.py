@@ -1,0 +1,115 @@
+"""Questions to the tickerplant: the journal from any position, the tables, how it is and who reads it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import zmq
+
+from plant import request
+from plant.errors import QueryError
+from plant.journal import Journal
+from plant.lifecycle import log
+from plant.segment import NotIndexed
+from tickerplant.readers import Readers
+
+TURN_ANSWERS = 4
+"""At most so many questions are answered between two turns: capture comes first."""
+
+CHUNK_BYTES = 4 * 2**20
+"""Most a reader of the journal gets at once."""
+
+
+class Control:
+    """The socket for questions (ROUTER); `position` gives what an answer tells of where the plant stands."""
+
+    def __init__(self, socket: zmq.Socket[bytes], journal: Journal, position: Callable[[], dict[str, Any]]) -> None:
+        self.socket = socket
+        self._journal = journal
+        self._position = position
+        self._readers = Readers()
+        self._must_wait = False
+        self._later: dict[bytes, list[bytes]] = {}  # by peer: its question that waits for the index of a segment
+        self._answers: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
+            "journal": self._read,
+            "schema": self._schema,
+            "status": self._status,
+            "report": self._report,
+            "confirmed": self._confirm,
+        }
+
+    def answer_some(self) -> None:
+        """Answer what has been asked, at most TURN_ANSWERS questions."""
+        for _ in range(TURN_ANSWERS):
+            if not self.socket.poll(0):
+                return
+            self.answer(self.socket.recv_multipart())
+
+    def answer(self, frames: list[bytes]) -> None:
+        """Answer a question; one about a segment without an index later, in place of an earlier one of the same peer.
+
+        To go through a segment takes seconds, in which nothing would be captured: the upkeep does it.
+        """
+        self._must_wait = False
+        answer = request.answer(frames, self._handle)
+        if self._must_wait:
+            self._later[frames[0]] = frames
+        else:
+            send(self.socket, answer)
+
+    def answer_later(self) -> None:
+        """Answer a question that had to wait for an index, once there is one."""
+        if self._later and self._journal.unindexed is None:
+            self.answer(self._later.pop(next(iter(self._later))))
+
+    def _handle(self, fields: dict[str, Any]) -> list[Any]:
+        ask = fields["ask"]
+        if not isinstance(ask, str) or ask not in self._answers:
+            raise QueryError(f"the tickerplant answers journal, schema, status and confirmed; found {ask!r}")
+        return self._answers[ask](fields)
+
+    def _status(self, _fields: dict[str, Any]) -> list[Any]:
+        lags = self._readers.lags(self._journal.position.table_seqs)
+        return [msgpack.packb({**self._position(), "readers": lags})]
+
+    def _report(self, fields: dict[str, Any]) -> list[Any]:
+        self._readers.note(fields, self._journal.position.table_seqs)
+        return [b""]
+
+    def _schema(self, fields: dict[str, Any]) -> list[Any]:
+        tables = self._journal.schema.values()
+        return [msgpack.packb(self._journal.tables() if fields.get("every") else [t.declaration() for t in tables])]
+
+    def _read(self, fields: dict[str, Any]) -> list[Any]:
+        seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
+        if type(seq) is not int or type(most) is not int:
+            raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
+        found = b""
+        if seq <= self._journal.position.seq:
+            try:
+                found = self._journal.read(seq, min(max(most, 0), CHUNK_BYTES), check, walk=False)
+            except NotIndexed:
+                self._must_wait = True
+        log_damage(self._journal)
+        return [msgpack.packb(self._position()), found]
+
+    def _confirm(self, fields: dict[str, Any]) -> list[Any]:
+        seq = fields.get("seq")
+        if type(seq) is not int:
+            raise QueryError(f"confirmed: expected a whole number seq, found {seq!r}")
+        self._journal.confirm(seq)
+        return [msgpack.packb({"confirmed": self._journal.confirmed})]
+
+
+def log_damage(journal: Journal) -> None:
+    """Log what the journal has found damaged since this was called last."""
+    while journal.damage:
+        log.warning("journal damaged", damage=str(journal.damage.pop(0)))
+
+
+def send(socket: zmq.Socket[bytes], frames: list[Any]) -> None:
+    """Send an answer, or drop it: a peer that is gone or takes nothing will ask again."""
+    try:
+        socket.send_multipart(frames, zmq.NOBLOCK)
+    except zmq.ZMQError as error:
+        log.debug("answer dropped", reason=str(error))

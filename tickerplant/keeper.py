@@ -1,0 +1,72 @@
+"""The journal as the tickerplant keeps it: turns written before anybody hears of them, synced as the settings say."""
+
+import threading
+
+from plant.errors import JournalError
+from plant.journal import Journal
+from plant.lifecycle import Vitals, log
+from tickerplant.turn import Turn
+
+
+class Keeper:
+    """Write turns; with `sync_s` above 0 a thread syncs them so often, with 0 each is durable before it is answered.
+
+    `written` is the seq up to which the journal has everything, `synced` up to which a power cut would leave it. What
+    goes wrong with writing or syncing is the state of the process's `vitals`, until it goes right again.
+    """
+
+    def __init__(self, journal: Journal, sync_s: float | None, vitals: Vitals) -> None:
+        self.written = self.synced = journal.position.seq
+        self._journal = journal
+        self._sync_s = sync_s
+        self._vitals = vitals
+        self._states = {"write": "ok", "sync": "ok"}
+        self._stopping = threading.Event()
+        self._syncer = threading.Thread(target=self._sync_now_and_then, name="syncer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sync."""
+        self._syncer.start()
+
+    def stop(self) -> None:
+        """Sync no more."""
+        self._stopping.set()
+        self._syncer.join()
+
+    def write(self, turn: Turn) -> bool:
+        """Write a turn to the journal; False, and nothing kept, if it cannot be written."""
+        try:
+            self._journal.append(turn.chunks, turn.first_seq, durable=self._sync_s == 0)
+        except JournalError as error:
+            self.note("write", str(error))
+            return False
+        self.written = self._journal.position.seq
+        if self._sync_s == 0:
+            self.synced = self.written
+        self.note("write", "ok")
+        return True
+
+    def roll(self) -> None:
+        """Begin a new segment if it is time; if that cannot be, what was written is safe in the old one."""
+        try:
+            self._journal.roll_if_full()
+        except JournalError as error:
+            self.note("write", str(error))
+
+    def note(self, what: str, state: str) -> None:
+        """Note how writing or syncing the journal went; a change is logged, and `plant status` shows what is wrong."""
+        if state != self._states[what]:
+            self._states[what] = state
+            (log.info if state == "ok" else log.error)(f"journal {what}", state=state)
+            self._vitals.state = next((s for s in self._states.values() if s != "ok"), "ok")
+
+    def _sync_now_and_then(self) -> None:
+        while self._sync_s and not self._stopping.wait(self._sync_s):
+            seq = self.written
+            if seq > self.synced:
+                try:
+                    self._journal.sync()
+                    self.synced = seq
+                    self.note("sync", "ok")
+                except JournalError as error:
+                    self.note("sync", str(error))
