@@ -19,6 +19,13 @@ A table of your own is declared in plant.toml:
     name = "news"
     columns = [["time", "time"], ["sym", "symbol"], ["headline", "text", "what happened"]]
     key = []
+
+Columns may be added at its end: change the declaration, and start the plant again. (If the tickerplant begins to
+declare tables otherwise, rdb and hdb end by themselves, and supervisord starts them again.) A row that came before has
+what a publisher gives that leaves the column out, NaN, 0 or an empty text, until its day is closed; in history it has
+null. A publisher that was not started again since is taken as one that leaves the column out. A column that is declared
+no longer is answered no longer, but stays in history. The tickerplant does not start if a column is declared with
+another kind than it has in the journal.
 """
 
 

@@ -75,7 +75,7 @@ class FeedHandler(Process):
                 log.error("a batch of the feed does not fit", feed=self._label, table=table, reason=str(error))
             self._waiting.popleft()
         while self._publisher.errors:
-            log.error("refused", feed=self._label, reason=str(self._publisher.errors.pop(0)))
+            log.error("refused", feed=self._label, reason=str(self._publisher.errors.popleft()))
 
     def _report(self) -> None:
         state = self._feed.status() if self._started else "waiting for the tickerplant"

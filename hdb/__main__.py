@@ -103,7 +103,9 @@ class Hdb(Follower):
         except Unavailable:
             self._note("no tickerplant")
             return None
-        subscriber = subscriber_of(self.settings, None, name=self.name, merge=True, after=self.store.catalogue.through)
+        subscriber = subscriber_of(
+            self.settings, None, name=self.name, merge=True, after=self.store.catalogue.through, as_journaled=True
+        )
         subscriber.stream.by_id.update({t.schema_id: t for t in every})
         house = Housekeeping(self.store, self.settings.hdb.compact_mb, self.settings.hdb.keep_days)
         self._closer = Closer(self.store, journaled, house, self._tell, self._confirm)

@@ -12,8 +12,8 @@ from plant.days import Days
 from plant.errors import HistoryError, WireError
 from plant.journal_rows import arrow_of
 from plant.merge import Merge, Raw, raw
-from plant.partition import Part, partition_schema
-from plant.partition_file import with_columns
+from plant.partition import Part
+from plant.partition_file import with_every_column
 from plant.request import Requester
 from plant.rowsum import MODULUS, row_sum
 from plant.runs import runs
@@ -100,7 +100,7 @@ class Journaled:
 
     def _add(self, sums: Sums, waiting: dict[str, list[Batch]]) -> None:
         for name, batches in waiting.items():
-            rows = with_columns(arrow_of(batches), partition_schema(self._schema[name]))
+            rows = with_every_column(arrow_of(batches), self._schema[name])
             for day, of_day in by_day(self._days, rows):
                 count, total = sums.get((name, day), (0, 0))
                 sums[name, day] = (count + of_day.num_rows, (total + row_sum(of_day)) % MODULUS)

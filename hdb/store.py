@@ -20,7 +20,7 @@ from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal import confirmed_in
 from plant.lifecycle import log
-from plant.merging import merged
+from plant.merging import merged, schema_of_files
 from plant.order import in_order
 from plant.partition import (
     PARTS,
@@ -33,9 +33,8 @@ from plant.partition import (
     history_folder,
     locked,
     part_path,
-    partition_schema,
 )
-from plant.partition_file import PartitionFile, declared_of, with_columns
+from plant.partition_file import PartitionFile, declared_of, with_every_column
 from plant.schema import Schema, Table
 
 JOINED = 16
@@ -113,7 +112,7 @@ class Store:
         files = []
         for name, rows in tables.items():
             table = self.table(name)
-            rows = in_order(with_columns(rows, partition_schema(table)))
+            rows = in_order(with_every_column(rows, table))
             for day, of_day in by_day(self.days, rows):
                 files.append(self._write(part_path(name, first, last, day), table, day, of_day, first=first, last=last))
         part = Part(first, last, record_crc, False, tuple(files))
@@ -140,8 +139,9 @@ class Store:
             sources = [f for part in run for f in part.files if (f.table, f.first_day) == (name, day)]
             table = self.table(name, sources)
             path = part_path(name, first, last, day)
-            with PartitionFile(self.folder, path, table, day, day, first=first, last=last) as file:
-                for piece in merged(self.folder, table, [], sources, every_row=True):
+            schema = schema_of_files(self.folder, table, sources)
+            with PartitionFile(self.folder, path, table, day, day, schema, first=first, last=last) as file:
+                for piece in merged(self.folder, table, [], sources, schema, every_row=True):
                     file.write(piece.rows)
                 files.append(conserved(file.finish(), sources))
                 file.place()
@@ -189,7 +189,7 @@ class Store:
         return parts[min(found)[1] : min(found)[1] + JOINED] if found else []
 
     def _write(self, path: str, table: Table, day: str, rows: pa.Table, **notes: Any) -> File:
-        with PartitionFile(self.folder, path, table, day, day, **notes) as file:
+        with PartitionFile(self.folder, path, table, day, day, rows.schema, **notes) as file:
             file.write(rows)
             made = file.finish()
             file.place()

@@ -1,5 +1,6 @@
 """Rows of a table into a file: CSV, Parquet, Excel or Arrow, slice by slice in bounded memory (`plant export`)."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,10 @@ class _Excel:
         self._book.save(self._path)
 
     def abandon(self) -> None:
-        """Nothing is open."""
+        from openpyxl.utils.exceptions import WorkbookAlreadySaved
+
+        with contextlib.suppress(WorkbookAlreadySaved):
+            self._sheet.close()  # the rows so far are in a file of openpyxl's, which it removes at its end
 
 
 _SINKS: dict[str, Callable[[Path, pa.Schema], Any]] = {

@@ -11,7 +11,7 @@ import msgpack
 from plant.answers import Answerer
 from plant.batch import Batch
 from plant.client import subscriber_of
-from plant.errors import Unavailable
+from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.limits import MEBIBYTE
@@ -39,7 +39,8 @@ IDLE_S = 0.05
 class Follower(Process):
     """Follows the tables `follows` (None: all) and serves those of `serves` on `port`.
 
-    One that follows `gaps` among them reports what the journal has lost once, not at each start.
+    One that follows `gaps` among them reports what the journal has lost once, not at each start. One that follows all
+    tables ends, to be started again, if the plant begins to declare them otherwise: else it would miss rows.
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be.
@@ -104,7 +105,13 @@ class Follower(Process):
             self._subscriber = self.subscribe()
             if self._subscriber is None:
                 return
-        for batch in self._subscriber.poll(STEP_S):
+        batches = self._subscriber.poll(STEP_S)
+        if self.follows is None and (changed := self._subscriber.redeclared):
+            raise SchemaError(
+                f"the plant was restarted with other declarations than this process knows: {changed}; "
+                f"start the {self.name} again (supervisord does), so that it takes their rows"
+            )
+        for batch in batches:
             self._gap_reports.learn(batch)
             self.take(batch)
             self.vitals.rows += len(batch)

@@ -27,7 +27,7 @@ from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
 from plant.position import Position
 from plant.recovery import clear_leftovers, recovered
-from plant.schema import Schema
+from plant.schema import Schema, Table
 from plant.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
@@ -98,6 +98,7 @@ class Journal:
         try:
             clear_leftovers(folder)
             self.segments = [segment_at(p) for p in segment_paths(folder)]
+            schema.check_kinds(table for s in self.segments for table in s.tables.values())
             self.confirmed = confirmed_in(folder)
             self.position = Position()
             if self.segments:
@@ -271,8 +272,10 @@ class Journal:
         self.confirmed = seq
 
     def tables(self) -> list[dict[str, Any]]:
-        """Return the declaration of every table in any segment, each schema id once, newest segment last."""
-        found = {schema_id: table for s in self.segments for schema_id, table in s.tables.items()}
+        """Return the declaration of every table in any segment, each schema id once; those in force now come last."""
+        found: dict[int, Table] = {}
+        for segment in reversed(self.segments):
+            found = {**{i: t for i, t in segment.tables.items() if i not in found}, **found}
         return [t.declaration() for t in found.values()]
 
     def close(self) -> None:

@@ -145,6 +145,7 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
     finally:
         if process is not None:
             process.shutdown()
+        gc.unfreeze()  # else what is left at the interpreter's end are leaks to DuckDB, which tells of them at length
     log.info("stopped", process=process.name, reason=stop.reason or "finished")
 
 

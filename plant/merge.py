@@ -22,7 +22,7 @@ class Merge:
     """Turns raw records into batches, in order."""
 
     def __init__(self) -> None:
-        self._singles: dict[str, Singles] = {}
+        self._singles: dict[int, Singles] = {}
 
     def batches(self, found: list[Raw]) -> list[Batch]:
         """Return the batches of the records."""
@@ -47,9 +47,9 @@ class Merge:
         return batches
 
     def _decoded(self, table: Table, message: bytes, starts: list[int]) -> Batch | None:
-        singles = self._singles.get(table.name)
+        singles = self._singles.get(table.schema_id)
         if singles is None:
-            singles = self._singles[table.name] = Singles(table)
+            singles = self._singles[table.schema_id] = Singles(table)
         return singles.decode(message, starts)
 
 

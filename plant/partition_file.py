@@ -227,6 +227,11 @@ def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+def with_every_column(rows: pa.Table, table: Table) -> pa.Table:
+    """Return rows with the columns of `table` as files have them, and behind those any that rows have besides."""
+    return with_columns(rows, joined_schema(partition_schema(table), {f.name: f.type for f in rows.schema}))
+
+
 def joined_schema(schema: pa.Schema, others: Mapping[str, pa.DataType]) -> pa.Schema:
     """Return a schema with the columns that others have besides, at its end: what is stored is never dropped."""
     for name, kind in others.items():

@@ -10,6 +10,7 @@ import select
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,9 @@ LOOK_EVERY = 32
 BUSY_CALLS = 16
 """A thread that publishes more often than this between two acknowledgements needs no help with them."""
 
+MOST_ERRORS = 1_000
+"""Of what the plant answered to batches, so much is kept until `flush` raises it; older answers go first."""
+
 HELLO_AGAIN_S = 1.0
 """Pause before asking again, while no welcome or no acknowledgement comes."""
 
@@ -62,7 +66,7 @@ class Publisher:
             raise Refused('a publisher needs a name of its own, e.g. plant.publisher("my-feed")')
         self.name = name
         self.address = address
-        self.errors: list[PlantError] = []
+        self.errors: deque[PlantError] = deque(maxlen=MOST_ERRORS)
         self._schema = schema
         self._source_id = wire.source_id_of(name)
         self._session = time.time_ns()
@@ -146,7 +150,7 @@ class Publisher:
             lambda: f"has not acknowledged {self.waiting} batches",
         )
         if self.errors:
-            raise self.errors.pop(0)
+            raise self.errors.popleft()
         return self._outbox.seq
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -227,7 +231,7 @@ class Publisher:
         arrival = int(self._socket.getsockopt(zmq.FD))
         while not self._closed:
             with self._lock:
-                if self._closed:
+                if self._closed or self._fatal:
                     return
                 self._service()
                 busy = not self._welcomed or self.waiting > 0
@@ -250,6 +254,8 @@ class Publisher:
             except ValueError:
                 continue  # not two frames: not from a tickerplant
             self._take(verb, body)
+        if self._fatal:
+            return
         now = time.monotonic()
         stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
         if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):

@@ -21,7 +21,7 @@ from plant.amending import Amendment, amendments_of, apply
 from plant.days import Days
 from plant.errors import HistoryError
 from plant.journal_rows import JournalRows
-from plant.merging import merged
+from plant.merging import merged, schema_of_files
 from plant.order import in_order
 from plant.partition import (
     Catalogue,
@@ -30,9 +30,8 @@ from plant.partition import (
     history_folder,
     locked,
     part_path,
-    partition_schema,
 )
-from plant.partition_file import PartitionFile, check_bytes, row_groups, with_columns
+from plant.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
 from plant.progress import Progress, quietly
 from plant.schema import Schema, Table
 
@@ -155,8 +154,10 @@ class Rebuilding:
             rows = rows.filter(pa.array((times >= spans[name][0]) & (times < spans[name][1])))
             if rows.num_rows:
                 table = self._tables[name]
-                with PartitionFile(self._work, part_path(name, number, number, "x"), table, "x", "x") as file:
-                    file.write(in_order(with_columns(rows, partition_schema(table))))
+                rows = in_order(with_every_column(rows, table))
+                path = part_path(name, number, number, "x")
+                with PartitionFile(self._work, path, table, "x", "x", rows.schema) as file:
+                    file.write(rows)
                     found.setdefault(name, []).append(file.finish())
                     file.place()
         return found, amendments_of(pa.concat_tables(said, promote_options="default")) if said else []
@@ -170,8 +171,9 @@ class Rebuilding:
         applied = self._applied(table, amendments)
         if not pieces:
             return None
-        with PartitionFile(self._work, path, table, first, last, cut=self._catalogue.closed) as file:
-            for piece in merged(self._work, table, [], pieces):
+        schema = schema_of_files(self._work, table, pieces)
+        with PartitionFile(self._work, path, table, first, last, schema, cut=self._catalogue.closed) as file:
+            for piece in merged(self._work, table, [], pieces, schema):
                 done = apply(table, piece.rows, applied)
                 applied = done.unmatched
                 file.write(done.rows)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from plant.batch import DEFAULTS, Columns, columns_of, taken
+from plant.batch import Columns, columns_of, taken
+from plant.declared import without_nulls
 from plant.errors import Refused
 from plant.publishing import Publisher
-from plant.schema import Column, Schema
+from plant.schema import Schema
 from plant.settings import Settings
 from plant.slicing import SLICE_ROWS, time_slices
 
@@ -121,7 +121,7 @@ def _merged(db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int
         table = schema[name]
         found = db.select(name, sym, start, end, columns=[*table.names, "seq"], frames="arrow")
         if found.num_rows:
-            columns = columns_of(table, {n: _known(found.column(n), table.column(n)) for n in table.names})
+            columns = columns_of(table, {n: without_nulls(found.column(n), table.column(n)) for n in table.names})
             whose.append(np.full(found.num_rows, len(held)))
             held.append((name, columns))
             times.append(columns["time"])
@@ -137,12 +137,3 @@ def _merged(db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int
         at = reached[of[first]]
         reached[of[first]] = at + last - first
         yield name, taken(columns, slice(at, at + last - first))
-
-
-def _known(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Return values without nulls, which a column that was added later has in older rows; a float's are NaN anyway."""
-    if not values.null_count or column.kind == "float":
-        return values
-    return values.cast(pa.string() if column.kind in ("symbol", "text") else pa.int64()).fill_null(
-        DEFAULTS[column.kind]
-    )

@@ -183,6 +183,17 @@ class Schema(Mapping[str, Table]):
         except (KeyError, TypeError):
             raise UnknownTable.named(name, self._tables) from None
 
+    def check_kinds(self, earlier: Iterable[Table]) -> None:
+        """Raise SchemaError if a column of an earlier declaration is of another kind here: a history has one kind."""
+        for before in earlier:
+            kinds = {c.name: c.kind for c in before.columns}
+            for column in self._tables[before.name].columns if before.name in self else ():
+                if (kind := kinds.get(column.name, column.kind)) != column.kind:
+                    raise SchemaError(
+                        f"{before.name}.{column.name}: declared as {column.kind}, but the journal has rows in which it "
+                        f"is {kind}; give the new column another name"
+                    )
+
     def __contains__(self, name: object) -> bool:
         return name in self._tables
 

@@ -121,6 +121,8 @@ def _host(address: str) -> str:
     """
     try:
         parts = urlsplit(address)
+        if parts.scheme != "tcp":
+            raise ValueError("it does not begin with tcp://")
         if not address.endswith(":*") and parts.port is None and parts.hostname:
             raise ValueError("no port")
         return parts.hostname or ""

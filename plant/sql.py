@@ -7,19 +7,21 @@ So `time > now()::timestamp - interval '5 minutes'` compares like with like.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from plant.errors import QueryError, QueryLimit
+from plant.errors import QueryError, QueryLimit, UnknownTable
 from plant.limits import Budget
 from plant.schema import META_COLUMNS
 from plant.view import View
 
 MEMORY_LIMIT = "2GB"
+
+_NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 _CONFIG: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
@@ -71,7 +73,7 @@ class SqlEngine:
                     budget.bytes(size)
             return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
         except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:
-            raise _explained(error, budget) from None
+            raise _explained(error, budget, views) from None
         finally:
             connection.close()
 
@@ -94,9 +96,11 @@ def without_zone(table: pa.Table) -> pa.Table:
     return _zone(table, None)
 
 
-def _explained(error: Exception, budget: Budget) -> QueryError:
+def _explained(error: Exception, budget: Budget, tables: Iterable[str]) -> QueryError:
     """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
     text = str(error)
+    if isinstance(error, duckdb.CatalogException) and (missing := _NO_TABLE.search(text)):
+        return QueryError(f"sql: {UnknownTable.named(missing[1], tables)}")  # DuckDB suggests tables of its own
     if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
         try:
             budget.check()

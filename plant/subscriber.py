@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import zmq
 
 from plant import sockets
 from plant.batch import Batch, Symbols
+from plant.declared import as_declared
 from plant.errors import Unavailable, from_wire
 from plant.merge import Merge, raw
 from plant.runs import runs, singly
-from plant.schema import Schema
+from plant.schema import Schema, Table
 from plant.stream import Decode, Mark, Stream, decoded
 
 ASK_AGAIN_S = 2.0
@@ -37,9 +38,15 @@ SILENCE_S = 5.0
 
 Wanted = Callable[[Batch], Batch | None]
 
+_IN_FORCE, _EVERY = b"in force", b"every"
+"""Request ids of the questions how tables are declared, and how records of the journal were."""
+
 
 class Subscriber:
     """The sockets around a Stream. Use from one thread; iterate, or `poll` within a loop of one's own.
+
+    Records that were journaled when their table was declared otherwise are handed on with the columns it has in
+    `schema` (plant.declared).
 
     publish, journal   addresses of the tickerplant's sockets
     tables             names
@@ -51,6 +58,7 @@ class Subscriber:
     name               under which `plant status` shows how far it is behind; "" for script and pid
     merge              hand on runs of one-row batches as one: faster, but a batch then has the seq of its last row
     decode             as in plant.stream.Stream
+    as_journaled       hand on records with the columns they were journaled with
     """
 
     def __init__(
@@ -66,9 +74,16 @@ class Subscriber:
         name: str = "",
         merge: bool = False,
         decode: Decode = decoded,
+        as_journaled: bool = False,
     ) -> None:
         self._merge = Merge() if merge else None
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
+        self._as_journaled = as_journaled
+        self._tables = {name: schema[name] for name in self.stream.names}
+        self._grown: set[str] = set()  # tables that were declared otherwise
+        self._in_force: dict[str, int] = {}  # the schema id that the plant gives each table
+        self.redeclared = ""  # tables that the plant declares otherwise since we follow it
+        self._epoch = self._declared_in = 0  # of the tickerplant that beats, and of the one that told the declarations
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
         self.publish_address = publish
         self._keep = keep
@@ -77,8 +92,8 @@ class Subscriber:
         context = sockets.context()
         self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
         self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
-        for name in self.stream.names:
-            self._live.subscribe(sockets.topic_of(name))
+        for table in self.stream.names:
+            self._live.subscribe(sockets.topic_of(table))
         self._live.subscribe(sockets.BEAT_TOPIC)  # last: its beat says that the others are in force
         self._poller = zmq.Poller()
         self._poller.register(self._live, zmq.POLLIN)
@@ -123,6 +138,8 @@ class Subscriber:
         self._report()
         if self._merge is not None:
             found = self._merge.batches(found)
+        if self._grown and not self._as_journaled:
+            found = [as_declared(b, self._tables[b.table]) if b.table in self._grown else b for b in found]
         if self._conflate and found:
             for _ in range(DRAIN_TURNS):
                 if not (more := self._drained()):
@@ -174,9 +191,8 @@ class Subscriber:
         if now - self._reported < REPORT_S or self._beat_at is None:
             return
         self._reported = now
-        report = {"ask": "report", "name": self.name, "tables": self.stream.progress()}
         with contextlib.suppress(zmq.Again):
-            self._journal.send_multipart([b"report", msgpack.packb(report)], zmq.NOBLOCK)
+            self._send(b"report", {"ask": "report", "name": self.name, "tables": self.stream.progress()})
 
     def _read_live(self, found: list[Batch]) -> None:
         room = READ_BYTES
@@ -187,7 +203,7 @@ class Subscriber:
                 return
             if topic == sockets.BEAT_TOPIC:
                 beat = msgpack.unpackb(messages[0])
-                self._beat_at = time.monotonic()
+                self._beat_at, self._epoch = time.monotonic(), beat["epoch"]
                 self.confirmed = max(self.confirmed, beat.get("confirmed", 0))
                 self.stream.beat(beat["tables"], beat["seq"], beat["epoch"])
             else:
@@ -204,16 +220,41 @@ class Subscriber:
             return
         if self._asked is not None and seq == self._asked_seq and now - self._asked < ASK_AGAIN_S:
             return
-        self._request += 1
-        request = msgpack.packb({"ask": "journal", "seq": seq, "check": self.stream.checking})
         try:
-            self._journal.send_multipart([self._request.to_bytes(8, "little"), request], zmq.NOBLOCK)
+            if self._declared_in != self._epoch:
+                self._send(_IN_FORCE, {"ask": "schema"})
+                self._send(_EVERY, {"ask": "schema", "every": True})
+            else:
+                self._request += 1
+                question = {"ask": "journal", "seq": seq, "check": self.stream.checking}
+                self._send(self._request.to_bytes(8, "little"), question)
             self._asked, self._asked_seq = now, seq
         except zmq.Again:
             pass  # not connected yet: the next poll asks
 
+    def _send(self, request: bytes, question: Mapping[str, Any]) -> None:
+        self._journal.send_multipart([request, msgpack.packb(question)], zmq.NOBLOCK)
+
+    def _learn_in_force(self, tables: Iterable[Table]) -> None:
+        """Note which tables are declared otherwise than before."""
+        before, self._in_force = self._in_force, {t.name: t.schema_id for t in tables}
+        changed = [name for name, schema_id in self._in_force.items() if before.get(name) != schema_id]
+        self.redeclared = ", ".join(changed) if before else ""
+
+    def _learn_every(self, tables: Iterable[Table]) -> None:
+        """Know records of the followed tables whatever those were declared like; now the journal can be read."""
+        for table in tables:
+            if table.name in self._tables and table.schema_id not in self.stream.by_id:
+                self.stream.by_id[table.schema_id] = table
+                self._grown.add(table.name)
+        self._declared_in, self._asked = self._epoch, None
+
     def _read_journal(self, found: list[Batch]) -> None:
         request, status, head, *chunk = self._journal.recv_multipart()
+        if request in (_IN_FORCE, _EVERY) and status == b"ok":
+            tables = map(Table.declared, msgpack.unpackb(head))
+            self._learn_in_force(tables) if request == _IN_FORCE else self._learn_every(tables)
+            return
         if request != self._request.to_bytes(8, "little"):
             return
         self._asked = None
@@ -222,7 +263,8 @@ class Subscriber:
         fields: dict[str, Any] = msgpack.unpackb(head)
         if status == b"error":
             raise from_wire(fields)
-        position = (fields["seq"], fields["tables"], fields["epoch"], fields.get("first_seq", 1))
+        self._epoch = fields["epoch"]
+        position = (fields["seq"], fields["tables"], self._epoch, fields.get("first_seq", 1))
         found += self.stream.replayed(chunk[0], *position)
 
 

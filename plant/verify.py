@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from plant.amending import TABLE as AMENDMENTS
 from plant.amending import amendments_of
+from plant.declared import served
 from plant.errors import HistoryError
 from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal_rows import JournalRows
@@ -142,7 +143,8 @@ class Verifying:
             rows = within(rows, self._span)
             history.setdefault(name, _Sums()).add(between(rows, self._first, upper))
             if name in held:
-                rdb.setdefault(name, _Sums()).add(between(rows, max(held[name][1] + 1, self._first), reached))
+                rows = served(between(rows, max(held[name][1] + 1, self._first), reached), self._tables[name])
+                rdb.setdefault(name, _Sums()).add(rows)
         self._make(amendments)
         for name in sorted({*history, *catalogue.tables}):
             if name in self._tables:
@@ -201,7 +203,7 @@ class Verifying:
         matching = Matching(compared)
         missing, newer = [], [held]
         for _, piece in self._journal.pieces(max(released + 1, self._first), self._journal.last, (table.name,)):
-            hashes = Hashes.of(table, within(piece, self._span))
+            hashes = Hashes.of(table, served(within(piece, self._span), table))
             missing.append(matching.missing(hashes[hashes.seq <= reached]))
             if table.key:
                 newer.append(hashes[hashes.seq > reached])
@@ -261,10 +263,13 @@ class Verifying:
         """Count what differs, and show some of it: rows with the same seq, time and sym as one that differs."""
         if not len(lost) and not len(more):
             return
-        absent = self._shown(lost, (rows for _, rows in self._journal.pieces(*_range(lost), (table.name,))), table)
-        stray = self._shown(more, (rows for f in files for rows in self._history.read(f, *_range(more))), table)
+        journaled = (rows for _, rows in self._journal.pieces(*_range(lost), (table.name,)))
         if where == "rdb":
+            absent = self._shown(lost, (served(rows, table) for rows in journaled), table)
             stray = self._shown(more, self._asked(table), table)
+        else:
+            absent = self._shown(lost, journaled, table)
+            stray = self._shown(more, (rows for f in files for rows in self._history.read(f, *_range(more))), table)
         lines = []
         for name, row in absent.items():
             other = stray.pop(name, None)

@@ -25,7 +25,7 @@ from plant.batch import Batch, columns_of
 from plant.days import Days
 from plant.partition import CATALOGUE, Catalogue, End, File, history_folder
 from plant.partition_file import check_bytes, check_file
-from plant.schema import Schema
+from plant.schema import Schema, Table
 
 Found = Counter[tuple[Any, ...]]
 
@@ -35,6 +35,7 @@ class History:
 
     def __init__(self, data: Path, schema: Schema = SCHEMA, days: Days | None = None) -> None:
         self.data, self.schema, self.days = data, schema, days or Days()
+        self.earlier: dict[int, Table] = {}
         self.records: list[bytes] = []
         self.batches: list[Batch] = []
         self.open()
@@ -42,6 +43,11 @@ class History:
     def open(self) -> None:
         """Begin as a process does."""
         self.store = Store(self.data, self.schema, self.days)
+
+    def declare(self, schema: Schema) -> None:
+        """Declare the tables otherwise from now on."""
+        self.earlier |= self.schema.by_id
+        self.schema = self.store.schema = schema
 
     def kill(self) -> None:
         """End as a killed process does, and begin again."""
@@ -87,7 +93,7 @@ class History:
     @property
     def journaled(self) -> Journaled:
         """The journal, as the hdb asks for it."""
-        by_id = {t.schema_id: t for t in self.schema.values()}
+        by_id = {**self.earlier, **self.schema.by_id}
         return Journaled(self, by_id, self.schema, self.days)  # type: ignore[arg-type]
 
     @property

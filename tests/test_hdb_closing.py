@@ -246,20 +246,28 @@ def test_a_column_that_was_added_is_null_in_older_rows_of_a_day_that_is_written_
     assert found == [("new", 0.5, "x", 3), ("old", None, None, None)]
 
 
-def test_a_column_that_is_declared_no_longer_stays_in_the_day(tmp_path: Path) -> None:
-    history = History(
-        tmp_path, schema_of([Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("x", "float")))])
-    )
-    history.publish("news", [{"time": NOON, "sym": "A", "x": 1.0}])
+@pytest.mark.parametrize("parts", [0, 1, 3])
+def test_a_column_that_is_declared_no_longer_stays_in_the_day(tmp_path: Path, small: None, parts: int) -> None:
+    """Of three older rows so many are in a part when the declaration changes, and the others in the journal only."""
+    columns = Column("time", "time"), Column("sym", "symbol"), Column("x", "float"), Column("y", "symbol")
+    history = History(tmp_path, schema_of([Table("news", columns)]))
+    for i in range(3):
+        history.publish("news", [{"time": NOON + i, "sym": "A", "x": float(i), "y": f"y{i}"}])
+        if i < parts:
+            history.part()
+    history.declare(schema_of([Table("news", columns[:2])]))
+    history.publish("news", [{"time": NOON + 3, "sym": "A"}])
+    history.part()
+    for part in history.store.catalogue.parts:
+        assert history.journaled.differences(part) == []
+        history.store.verified(part)
+    assert history.store.join_parts() == (parts == 3)  # only parts of one size are joined
+    history.publish("news", [{"time": NOON + 4, "sym": "A"}])
     history.part("2026-11-20")
-    history.close()
-    history.schema = history.store.schema = schema_of(
-        [Table("news", (Column("time", "time"), Column("sym", "symbol")))]
-    )
-    history.publish("news", [{"time": NOON + 1, "sym": "A"}])
-    history.part("2026-11-21")
     (file,) = history.close().days_of("news")
-    assert [r["x"] for r in history.rows_of(file)] == [1.0, None]
+    assert [(r["x"], r["y"]) for r in history.rows_of(file)] == [
+        (0.0, "y0"), (1.0, "y1"), (2.0, "y2"), (None, None), (None, None),
+    ]  # fmt: skip
 
 
 def test_the_days_of_a_small_month_become_one_file_once_it_is_over_and_take_late_rows(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from journals import SCHEMA, Writer, copy_of, everything
 
 from plant import journal, wire
 from plant import segment as module
-from plant.errors import JournalError, JournalLocked
+from plant.errors import JournalError, JournalLocked, SchemaError
 from plant.journal import Journal
 from plant.position import Position
-from plant.schema import Table, schema_of
+from plant.schema import Column, Schema, Table, schema_of
 from plant.upkeep import Upkeep
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
@@ -378,6 +378,25 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
     assert "news" in {t["name"] for t in journal.tables()}
     assert journal.position == Position(3, {"trades": 3}, {1: 6})
     journal.close()
+
+
+def test_a_column_of_another_kind_is_refused_and_nothing_is_changed_by_that(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.append(2)
+    writer.journal.close()
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    trades = SCHEMA["trades"]
+    columns = tuple(Column("size", "int") if c.name == "size" else c for c in trades.columns)
+    tables = [Table(t.name, columns if t is trades else t.columns, t.key) for t in SCHEMA.values()]
+    writer.schema = Schema(tables)
+    with pytest.raises(
+        SchemaError, match=r"trades.size: declared as int, .* in which it is float; give the new column"
+    ):
+        writer.open()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    writer.schema = SCHEMA
+    assert everything(writer.open()) == writer.records
+    writer.journal.close()
 
 
 def test_a_changed_schema_takes_the_place_of_a_segment_without_records(tmp_path: Path) -> None:

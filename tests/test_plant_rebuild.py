@@ -1,5 +1,6 @@
 """plant rebuild: what the journal gives is what is stored; what is not is replaced, and the old file kept."""
 
+import contextlib
 import datetime as dt
 import random
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from plant.days import Days
 from plant.errors import HistoryError, PlantError
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.rebuild_cli import app
+from plant.schema import Schema, Table
 from plant.verify import verify
 
 DAYS = (dt.date(2026, 11, 18), dt.date(2026, 11, 19))
@@ -60,6 +62,14 @@ def test_a_day_made_again_is_the_one_that_is_stored(past: Past) -> None:
         assert all(each.same for each in done), done
 
 
+def test_a_column_that_is_declared_no_longer_is_made_again_too(past: Past) -> None:
+    filled(past)
+    fewer = Schema(Table(t.name, t.columns[:-1] if t.name == "trades" else t.columns, t.key) for t in SCHEMA.values())
+    with Rebuilding(past.data, fewer, Days()) as rebuilding:
+        done = rebuilding.day(DAYS[0])
+    assert all(each.same for each in done), done
+
+
 @pytest.mark.parametrize("harm", ["gone", "flipped", "other rows", "no file"])
 def test_what_is_damaged_or_differs_is_replaced_and_kept_beside(past: Past, harm: str) -> None:
     filled(past)
@@ -84,6 +94,30 @@ def test_what_is_damaged_or_differs_is_replaced_and_kept_beside(past: Past, harm
     assert all(each.same for each in rebuilt(past))
     kept = list(path.parent.glob("*.replaced-*"))
     assert len(kept) == (harm in ("flipped", "other rows"))
+
+
+def test_a_rebuild_that_is_interrupted_anywhere_changes_nothing(past: Past) -> None:
+    filled(past)
+    file = past.catalogue.days_of("trades")[0]
+    past.rewrite(file, past.read(file).slice(2))
+    before = {path: path.read_bytes() for path in past.store.folder.rglob("*") if path.is_file()}
+    steps: list[int] = []
+    for most in (1, 2, 10**9):
+
+        def stop(done: int, of: int | None, most: int = most) -> None:
+            steps.append(done)
+            if len(steps) >= most:
+                raise KeyboardInterrupt
+
+        steps.clear()
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            Rebuilding(past.data, SCHEMA, Days()) as rebuilding,
+        ):
+            rebuilding.day(DAYS[0], stop)
+        assert {path: path.read_bytes() for path in past.store.folder.rglob("*") if path.is_file()} == before
+    rebuilt(past, write=True)
+    assert all(each.same for each in rebuilt(past))
 
 
 def test_a_day_whose_journal_is_gone_is_refused_and_so_is_one_while_an_hdb_writes(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_what_is_no_address_is_refused(context: zmq.Context[Any], address: str) 
             act(context, zmq.DEALER, address)
 
 
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1:5006", "ipc:///tmp/plant", ""])
+def test_an_address_without_its_scheme_is_told_how_one_looks(context: zmq.Context[Any], address: str) -> None:
+    with pytest.raises(SettingsError, match=r"it does not begin with tcp://\); one looks like tcp://127.0.0.1:5006"):
+        sockets.connect(context, zmq.DEALER, address)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
 @pytest.mark.parametrize("port", ["0", "*"])
 def test_port_0_means_pick_one_and_the_real_address_is_told(context: zmq.Context[Any], host: str, port: str) -> None:

@@ -199,7 +199,8 @@ def test_functions_that_reach_outside_do_not_exist(expression: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("select * from trade", "Table with name trade does not exist"),
+        ("from trade", "sql: unknown table 'trade' (did you mean 'trades'?); tables are: bars, trades, quotes"),
+        ("select 1 from trades t join bar b on t.sym = b.sym", "unknown table 'bar' (did you mean 'bars'?)"),
         ("select prise from trades", '"prise" not found in FROM clause'),
         ("selekt 1", "Parser Error"),
         ("select 'x", "unterminated"),
@@ -344,5 +345,5 @@ def test_a_table_is_made_for_sql_only_if_the_query_names_it() -> None:
 def test_the_tables_of_one_query_are_not_there_for_another() -> None:
     engine = SqlEngine()
     engine.answer("select sym from bars", {"bars": TABLES["bars"].snapshot()})
-    with pytest.raises(QueryError, match="bars does not exist"):
+    with pytest.raises(QueryError, match=r"unknown table .bars."):
         engine.answer("select sym from bars", {})

@@ -198,6 +198,22 @@ def test_a_batch_of_an_unknown_table_is_rejected_whole_and_its_publisher_told() 
     assert sequencer.turn.answers[0][2]["error"] == "BadRows"
 
 
+def test_rows_of_a_publisher_that_knows_an_earlier_declaration_are_those_of_one_that_leaves_columns_out() -> None:
+    before = Table(TRADES.name, TRADES.columns[:-1])
+    sequencer = Sequencer(SCHEMA, Position(), earlier=[before, Table("gone", TRADES.columns)])
+    hello(sequencer, b"p1")
+    sequencer.begin()
+    rows = trades(1, 3) | {"price": [1.0, -1.0, 3.0]}
+    del rows["trade_id"]
+    upd(sequencer, wire.encode(before, columns_from(before, rows), FEED, 3), record(4))
+    (good, batch), (_, refused), (_, after) = batches(sequencer)
+    assert (good.schema_id, good.flags, batch.columns["trade_id"].tolist()) == (TRADES.schema_id, wire.MORE, ["", ""])
+    assert batch.columns["size"].tolist() == [rows["size"][0], rows["size"][2]]
+    assert refused.columns["reason"].tolist() == ["price must be a positive finite number"]
+    assert after.columns["trade_id"].tolist() == trades(4, 1)["trade_id"]
+    assert (sequencer.position.sources, sequencer.turn.answers) == ({FEED: 4}, [])
+
+
 def test_a_batch_that_cannot_be_decoded_is_rejected_whole_and_its_publisher_told() -> None:
     sequencer = welcomed()
     columns = columns_from(TRADES, trades(1, 2))

@@ -15,6 +15,7 @@ from plant.errors import JournalError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
+from plant.schema import Table
 from plant.upkeep import Upkeep
 from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut
@@ -46,7 +47,8 @@ class Tickerplant(Process):
         log_damage(self.journal)
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions)
+        earlier = map(Table.declared, self.journal.tables())
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier)
         self.own = Own(self.sequencer)
         self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.epoch = time.time_ns()

@@ -11,7 +11,7 @@ those numbers to other rows, and we would have both.
 import zmq
 
 from plant import wire
-from plant.errors import JournalDiverged, SettingsError
+from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal import Journal
 from plant.runs import Run
 from plant.schema import Schema, Table
@@ -49,7 +49,11 @@ class Relay:
         return self._subscriber.sockets
 
     def begin(self) -> None:
-        """Take what has come as a turn. Raises JournalDiverged if the other plant has not what our journal has."""
+        """Take what has come as a turn.
+
+        Raises JournalDiverged if the other plant has not what our journal has, SchemaError if it begins to declare
+        tables otherwise: records that no segment of ours declares could not be read.
+        """
         self._saved = self.position.copy()
         self.turn = Turn(self.position.seq + 1)
         try:
@@ -60,6 +64,11 @@ class Relay:
                 f"{self._settings.upstream.publish} publishes: {error}, that is: stop this plant and everything that "
                 "follows it, move the folder away and start them; the journal is then copied anew"
             ) from None
+        if changed := self._subscriber.redeclared:
+            raise SchemaError(
+                f"the plant at {self._settings.upstream.publish} was restarted with other declarations of tables: "
+                f"{changed}; give this plant.toml the same [[tables]], and start again"
+            )
         for table, header, record in relayed:
             if not self.turn.chunks:
                 self.turn.first_seq = header.seq

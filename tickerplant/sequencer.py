@@ -10,12 +10,14 @@ something was lost on the way: the publisher is told what we hold and sends agai
 """
 
 import json
+from collections.abc import Iterable
 
 import msgpack
 import numpy as np
 
 from plant import wire
 from plant.batch import Columns
+from plant.declared import columns_as_declared
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.position import Position
 from plant.schema import Schema, Table
@@ -28,10 +30,23 @@ REJECTS_IN_ONE = 10_000
 
 
 class Sequencer:
-    """Number, check and order what publishers send; `position` is where the plant stands."""
+    """Number, check and order what publishers send; `position` is where the plant stands.
 
-    def __init__(self, schema: Schema, position: Position, refusal: str = "", sessions: Sessions | None = None) -> None:
+    `earlier` are declarations that tables had before: a publisher that still has them is taken, and its rows become
+    what they would be had it left out the columns that were added since.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        position: Position,
+        refusal: str = "",
+        sessions: Sessions | None = None,
+        earlier: Iterable[Table] = (),
+    ) -> None:
         self.schema = schema
+        known = {t.schema_id: t for t in earlier if t.name in schema} | schema.by_id
+        self._declared = {schema_id: (t, schema[t.name]) for schema_id, t in known.items()}  # as it was, as it is
         self._refusal = refusal  # why nobody may publish here, if so
         self.sessions = sessions or Sessions()
         self.position = position
@@ -123,8 +138,8 @@ class Sequencer:
         if header.source_seq - header.rows != held:
             self.turn.answers.append((source.peer, b"again", {"source_seq": held}))
             return
-        table = self.schema.by_id.get(header.schema_id)
-        if table is None:
+        known = self._declared.get(header.schema_id)
+        if known is None:
             self._reject_all(
                 source,
                 header,
@@ -135,16 +150,19 @@ class Sequencer:
             )
             return
         end = start + header.length
+        declared, table = known
         try:
-            columns = wire.decode_payload(table, memoryview(message)[start:end], header.rows)
+            columns = wire.decode_payload(declared, memoryview(message)[start:end], header.rows)
         except WireError as error:
             self._reject_all(source, header, table.name, str(error), now)
             return
+        if declared is not table:
+            columns = columns_as_declared(columns, table)
         bad, reasons = validation.bad_rows(table, columns, header.rows)
         large = header.length > pieces.RECORD_BYTES
         if large:
             bad, reasons = _with_too_long(columns, bad, reasons)
-        if not reasons and not large:
+        if declared is table and not reasons and not large:
             begin = start - wire.HEADER_BYTES
             self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
         else:
@@ -153,8 +171,8 @@ class Sequencer:
             except WireError as error:  # symbols and a source's name so long that their rejects fit in no record
                 self._reject_all(source, header, table.name, str(error), now)
                 return
-            for declared, record, rows in parts:
-                self.add(declared, record, rows, now)
+            for part, record, rows in parts:
+                self.add(part, record, rows, now)
         self.position.sources[source.source_id] = header.source_seq
 
     def _divided(

@@ -11,7 +11,9 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 from plant.cli import app
+from plant.client import connect as plant_connect
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
+from plant.exporting import export
 from plant.partition import Catalogue, history_folder
 from plant.verify import verify
 
@@ -97,4 +99,12 @@ def test_a_table_is_exported_in_every_form(
     assert f"{path}: 10 rows" in some
     assert f"{path}: 0 rows" in run(plant, "export", "quotes", "--to", str(path), "--sym", "none")
     run(plant, "export", "quotes", "--to", str(tmp_path / "x.pdf"), error=BadRows)
+
+    def interrupted(done: int, of: int | None) -> None:
+        raise KeyboardInterrupt
+
+    before = path.read_bytes()
+    with plant_connect(config=str(plant.config), frames="arrow") as both, pytest.raises(KeyboardInterrupt):
+        export(both, "quotes", path, progress=interrupted)
+    assert path.read_bytes() == before, "what an interrupted export leaves is what was there"
     assert [p.name for p in tmp_path.glob("*.new")] == []

@@ -68,6 +68,27 @@ def test_a_chained_plant_has_the_same_rows_under_the_same_numbers_whatever_is_ki
     assert numbers == list(range(1, 651))
 
 
+def test_a_chained_plant_starts_again_with_the_tables_that_were_added_to_the_first(
+    start_plant: Start, eventually: Any
+) -> None:
+    first = start_plant("tickerplant")
+    far = chained(start_plant, first)
+    eventually(lambda: far.ask().status()["seq"] > 0)
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    for plant in (first, far):
+        plant.config.write_text(plant.config.read_text() + news)
+    first.restart("tickerplant")
+    feed = first.publisher("feed")
+    feed.publish("news", {"time": time.time_ns(), "sym": "A", "headline": "first"})
+    feed.flush()
+    assert far.processes["tickerplant"].wait(20) == 1
+    assert "restarted with other declarations of tables: news; give this plant.toml" in far.log("tickerplant")
+    far.start("tickerplant")
+    assert far.processes["rdb"].wait(20) == 1
+    far.start("rdb")
+    eventually(lambda: far.ask().status()["caught_up"] and far.ask().count("news") == 1, 15, lambda: far.log("rdb"))
+
+
 def test_a_chained_plant_that_was_down_while_the_first_lost_its_tail_refuses_to_mix_the_two(
     start_plant: Start, eventually: Any
 ) -> None:

@@ -3,6 +3,7 @@
 TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from small_disk import SmallDisk, mounted
 
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes
+from plant.settings import load
 
 QUICK = "part_s = 0.2\npart_rows = 3000\n"
 VICTIMS = ("hdb", "rdb", "tickerplant")
@@ -352,7 +354,7 @@ def test_rows_that_the_journal_lost_in_a_power_cut_are_taken_out_of_history_and_
     assert_every_row_once(plant)
 
 
-def test_rows_journaled_before_a_column_was_added_are_in_history_with_null_in_it(start: Start) -> None:
+def test_rows_journaled_before_columns_were_added_are_served_today_and_have_null_in_history(start: Start) -> None:
     news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
     plant = start("tickerplant", toml=news)
     row = {"time": BASE, "sym": "AAPL", "headline": "old"}
@@ -363,16 +365,54 @@ def test_rows_journaled_before_a_column_was_added_are_in_history_with_null_in_it
     plant.kill("tickerplant", signal.SIGTERM)
     plant.processes.pop("tickerplant").wait(10)
     plant.config.write_text(
-        plant.config.read_text().replace('["headline", "text"]', '["headline", "text"], ["score", "float"]')
+        plant.config.read_text().replace(
+            '["headline", "text"]', '["headline", "text"], ["score", "float"], ["words", "int"], ["desk", "symbol"]'
+        )
     )
-    plant.start("tickerplant", "hdb")
+    plant.settings = load(plant.config)
+    plant.start("tickerplant", "hdb", "rdb")
+    added = ["headline", "score", "words", "desk"]
+    new = {"headline": "new", "score": 0.5, "words": 7, "desk": "equity"}
     again = plant.publisher("again")
-    again.publish("news", {**row, "time": BASE + 1, "headline": "new", "score": 0.5})
+    again.publish("news", {**row, **new, "time": BASE + 1})
     again.flush()
+    today_s = [{"headline": "old", "score": None, "words": 0, "desk": ""}, new]
+    db = plant.ask(frames="arrow")
+    plant.until(lambda: db.count("news") == 2, lambda: f"{db.select('news')}\n{plant.log('rdb')}")
+    assert db.select("news", columns=added).to_pylist() == today_s
+    assert [b.rows()[0]["headline"] for b in some_of(plant.subscriber("news"), 2)] == ["old", "new"]
+    assert not db.count("gaps"), db.select("gaps").to_pylist()
+    assert_verified(plant)
     assert end_day(plant).returncode == 0
+    assert_verified(plant)
     (file,) = catalogue_of(plant).days_of("news")
     frame = pq.read_table(history_folder(plant.settings.plant.data) / file.path)
-    assert frame.select(["headline", "score"]).to_pylist() == [
-        {"headline": "old", "score": None},
-        {"headline": "new", "score": 0.5},
-    ]
+    assert frame.select(added).to_pylist() == [{"headline": "old", "score": None, "words": None, "desk": None}, new]
+
+
+def test_a_table_added_while_only_the_tickerplant_restarts_is_in_history(start: Start) -> None:
+    plant = start()
+    for name in ("rdb", "hdb"):
+        plant.until(lambda n=name: plant.ask(n).status()["caught_up"], lambda n=name: plant.log(n))
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    plant.config.write_text(plant.config.read_text() + news)
+    plant.settings = load(plant.config)
+    plant.restart("tickerplant")
+    ended = {name: plant.processes.pop(name) for name in ("rdb", "hdb")}
+    feed = plant.publisher("feed")
+    feed.publish("news", {"time": BASE, "sym": "AAPL", "headline": "first"})
+    feed.flush()
+    for name, process in ended.items():
+        process.wait(20)
+        assert "other declarations than this process knows: news" in plant.log(name).splitlines()[-1]
+    plant.start("rdb", "hdb")
+    db = plant.ask()
+    plant.until(lambda: "news" in db.tables()["table"].to_list() and db.count("news") == 1, lambda: plant.log("rdb"))
+    assert end_day(plant).returncode == 0
+    assert_verified(plant)
+    assert [f.rows for f in catalogue_of(plant).days_of("news")] == [1]
+
+
+def some_of(batches: Iterable[Any], count: int) -> list[Any]:
+    """Return the first batches of a subscriber."""
+    return list(itertools.islice(batches, count))

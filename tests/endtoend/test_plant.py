@@ -113,8 +113,7 @@ def test_recorded_bars_equal_their_files_and_indicators_equal_ta_lib(
     folder = market_data / "eqker_1min"
     plant = start_plant("tickerplant", "rdb", "processor", "feedhandler recorded", toml=EQKER.format(folder=folder))
     db, processor = plant.ask(), plant.ask("processor")
-    eventually(lambda: processor.count("indicators") == 7792, 30, lambda: processor)
-    assert db.count("bars") == 7792
+    eventually(lambda: (processor.count("indicators"), db.count("bars")) == (7792, 7792), 30, lambda: (processor, db))
     assert sum(len(b) for b in plant.journal("bars")) == 7792
     for sym in ("AAPL", "MSFT", "TSLA", "SPY"):
         file = pd.read_csv(folder / f"{sym}_1min.csv").iloc[::-1].reset_index(drop=True)
@@ -224,6 +223,14 @@ def test_settings_that_cannot_be_used_end_a_process_with_the_cause(tmp_path: Pat
                           check=False, env={k: v for k, v in os.environ.items() if k != "PLANT_CONFIG"})  # fmt: skip
     assert done.returncode == 78
     assert "unknown key rdb.prot" in done.stderr.splitlines()[-1]
+
+
+def test_the_last_line_of_a_log_is_how_the_process_ended(start_plant: Start) -> None:
+    plant = start_plant("rdb")
+    process = plant.processes["rdb"]
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "stopped process=rdb reason=SIGTERM" in plant.log("rdb").splitlines()[-1]
 
 
 def _assert_equal_to_talib(rows: pd.DataFrame, close: np.ndarray) -> None:

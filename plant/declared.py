@@ -1,0 +1,59 @@
+"""Rows with the columns that their table has now, whatever it had when they were journaled.
+
+A column that an older row has not holds what a publisher that leaves it out gives: NaN, 0 or an empty text.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from plant.batch import DEFAULTS, Batch, Columns, Symbols, Texts, constant
+from plant.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
+
+_COLUMNS = {"symbol": Symbols, "text": Texts}
+
+
+def as_declared(batch: Batch, table: Table) -> Batch:
+    """Return a batch with the columns and the key of `table`."""
+    columns = columns_as_declared(batch.columns, table)
+    return Batch(batch.table, columns, batch.seq, batch.table_seq, batch.received, table.key, batch.parts)
+
+
+def columns_as_declared(given: Columns, table: Table) -> Columns:
+    """Return columns with those that `table` has; one that is of another kind counts as one that is not given."""
+    count = len(given["time"])
+    return {
+        c.name: given[c.name] if _holds(given.get(c.name), c) else constant(c, count, _default(c))
+        for c in table.columns
+    }
+
+
+def served(rows: pa.Table, table: Table) -> pa.Table:
+    """Return rows of the journal as who serves today's rows has them: the columns of `table`, seq and received."""
+    columns = {
+        c.name: without_nulls(rows.column(c.name), c)
+        if c.name in rows.column_names
+        else pa.repeat(pa.scalar(_default(c)), rows.num_rows)
+        for c in table.columns
+        if c.name in rows.column_names or c.kind != "float"
+    }
+    return pa.table({**columns, **{name: rows.column(name) for name in META_COLUMNS}})
+
+
+def without_nulls(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Return values without nulls, which older rows have; those of a float stay, for they are what its NaN is."""
+    if not values.null_count or column.kind == "float":
+        return values
+    return values.cast(pa.string() if column.kind in _COLUMNS else pa.int64()).fill_null(_default(column))
+
+
+def _default(column: Column) -> Any:
+    return DEFAULTS.get(column.kind, 0)
+
+
+def _holds(values: Any, column: Column) -> bool:
+    """Return whether values are a column of this kind."""
+    if column.kind in _COLUMNS:
+        return isinstance(values, _COLUMNS[column.kind])
+    return isinstance(values, np.ndarray) and values.dtype == FIXED_DTYPES[column.kind]

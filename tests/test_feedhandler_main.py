@@ -1,0 +1,77 @@
+"""The process around a feed: while the plant takes nothing, nothing is taken from the venue."""
+
+import contextlib
+import functools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_tickerplant import ROWS, ScriptedTickerplant, trades
+
+from feedhandler import __main__ as module
+from feedhandler.__main__ import FeedHandler
+from plant.errors import Unavailable
+from plant.publishing import Publisher
+from plant.settings import load
+
+
+class Venue:
+    """A feed that always has more; `polls` counts how often it was asked."""
+
+    replayable = True
+    finished = False
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.begun_at: int | None = None
+
+    def start(self, accepted: int) -> None:
+        self.begun_at = accepted
+
+    def poll(self, now_ns: int, timeout_s: float) -> list[Any]:
+        self.polls += 1
+        return [("trades", trades((self.polls - 1) * ROWS))]
+
+    def status(self) -> str:
+        return "ok"
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def tickerplant() -> Iterator[ScriptedTickerplant]:
+    made = ScriptedTickerplant()
+    yield made
+    made.socket.close(0)
+
+
+def test_a_feed_is_not_polled_while_the_plant_acknowledges_nothing(
+    tickerplant: ScriptedTickerplant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Publisher", functools.partial(Publisher, outbox_bytes=100_000))
+    monkeypatch.setattr(module, "STEP_S", 0.02)
+    port = tickerplant.address.rpartition(":")[2]
+    (tmp_path / "plant.toml").write_text(f'[tickerplant]\ningest_port = {port}\n[[feeds]]\nkind = "simulated"\n')
+    handler = FeedHandler(load(tmp_path / "plant.toml"), "simulated")
+    venue = handler._feed = Venue()
+    handler.startup()
+    try:
+        for _ in range(2):  # its rows, and its heartbeats
+            tickerplant.welcome()
+        deadline = time.monotonic() + 20
+        still = 0
+        while still < 20:
+            before = venue.polls
+            handler.step()
+            still = still + 1 if venue.polls == before and venue.polls else 0
+            assert time.monotonic() < deadline, f"{venue.polls} polls"
+        assert venue.begun_at == 0
+        assert 2 <= venue.polls < 20
+        assert len(handler._waiting) == 1
+    finally:
+        for publisher in (handler._publisher, handler._reports):
+            with contextlib.suppress(Unavailable):
+                publisher.close(0)

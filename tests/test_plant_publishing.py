@@ -1,0 +1,79 @@
+"""What a publisher says to a tickerplant, here a ROUTER of the test, and what it does when that stalls."""
+
+from collections.abc import Iterator
+
+import msgpack
+import pytest
+from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
+
+from plant import publishing
+from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
+from plant.publishing import Publisher
+
+
+@pytest.fixture
+def tickerplant() -> Iterator[ScriptedTickerplant]:
+    made = ScriptedTickerplant()
+    yield made
+    made.socket.close(0)
+
+
+def test_a_publisher_that_is_not_acknowledged_takes_no_more_than_its_bound_and_then_goes_on(
+    tickerplant: ScriptedTickerplant,
+) -> None:
+    bound = 100_000
+    feed = Publisher("feed", tickerplant.address, SCHEMA, outbox_bytes=bound)
+    tickerplant.welcome()
+    feed.wait_connected()
+    taken = 0
+    while feed._outbox.bytes < bound:
+        feed.publish("trades", trades(taken * ROWS))
+        taken += 1
+    with pytest.raises(Unavailable, match=r"has not acknowledged [\d,]+ bytes within 0.2 s"):
+        feed.publish("trades", trades(taken * ROWS), timeout_s=0.2)
+    assert 2 <= taken < 20
+    assert bound <= feed._outbox.bytes < 2 * bound
+    found: list[float] = []
+    while len(found) < taken * ROWS:
+        found += tickerplant.rows_of(1)
+    feed.publish("trades", trades(taken * ROWS), timeout_s=10.0)
+    found += tickerplant.rows_of(1)
+    assert found == [float(n) for n in range((taken + 1) * ROWS)], "the rows that were not taken are not sent either"
+    assert feed.flush() == 1
+    feed.close()
+
+
+def test_what_was_refused_is_kept_up_to_a_bound_though_nobody_flushes(
+    tickerplant: ScriptedTickerplant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "MOST_ERRORS", 3)
+    feed = Publisher("feed", tickerplant.address, SCHEMA)
+    tickerplant.welcome()
+    feed.wait_connected()
+    feed.publish("trades", trades(0))
+    for i in range(5):
+        tickerplant.say(b"error", msgpack.packb(to_wire(BadRows(f"refused {i}"))))
+    tickerplant.rows_of(1)  # its acknowledgement comes behind the errors
+    for i in range(2, 5):
+        with pytest.raises(BadRows, match=f"refused {i}"):
+            feed.flush()
+    assert feed.flush() == 1
+    feed.close()
+
+
+def test_a_publisher_whose_name_was_taken_says_no_more(
+    tickerplant: ScriptedTickerplant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "HELLO_AGAIN_S", 0.02)
+    feed = Publisher("feed", tickerplant.address, SCHEMA)
+    assert tickerplant.hear() == b"hello"
+    tickerplant.say(b"error", msgpack.packb(to_wire(SourceTaken("a newer publisher has this name"))))
+    feed._keeper.join(10)
+    assert not feed._keeper.is_alive()
+    while tickerplant.socket.poll(0):
+        tickerplant.hear()  # hellos that were on their way
+    for ask in (feed.flush, feed.wait_connected, lambda: feed.publish("trades", {"time": 1, "sym": "A"})):
+        with pytest.raises(SourceTaken, match="a newer publisher"):
+            ask()
+    assert not tickerplant.socket.poll(100), "it speaks again"
+    feed.close()
