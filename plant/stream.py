@@ -12,6 +12,7 @@ any of its tables is missing. It reads the journal from there, and passes over w
 sees every seq, so it notices at once, and hands on in the order of the journal.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -52,6 +53,13 @@ class Mark(NamedTuple):
     complete: int
     seq: int = 0
     checksum: int = 0
+
+
+class Known(NamedTuple):
+    """A record that was handed on; `checksum` as in a Mark."""
+
+    seq: int
+    checksum: int
 
 
 Decode = Callable[[Table, Run], Any]
@@ -95,7 +103,8 @@ class Stream:
         self.checking = False  # the journal gave a damaged record: it is asked to check them
         self._epoch = 0
         self._newest: wire.Header | None = None  # the record at the cursor
-        self._doubtful = bool(self._begun.seq)  # whether the journal of the present epoch has it is not known yet
+        self._in_doubt = [Known(*self._begun[1:])] if self._begun.seq else []
+        self._doubtful = bool(self._in_doubt)  # whether the journal of the present epoch has them is not known yet
         self.gaps: list[Gap] = []
         self._last: dict[str, int] = {}
         self._held: list[bytes] = []
@@ -124,8 +133,8 @@ class Stream:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
-        if self._doubtful and (known := self.mark.seq):
-            return known
+        if self._doubtful and self._in_doubt:
+            return self._in_doubt[0].seq
         return 2**62 if self.cursor is None else self.complete + 1
 
     def live(self, message: bytes) -> list[Any]:
@@ -157,12 +166,15 @@ class Stream:
                 found.append(self._hand_on(table, new))
         except WireError as error:
             self._gap("", 0, 0, f"a published batch was damaged: {error}")
+        if found and self._newest is not None:
+            self._in_doubt.append(Known(self._newest.seq, self._newest.header_crc))
         return found
 
     def beat(self, tables: Mapping[str, int], seq: int, epoch: int) -> None:
         """Take a beat: the last table_seq of every table, the plant's seq, and when its tickerplant started."""
         self.plant_seq = seq
-        self._restarted(epoch)
+        if not self._restarted(epoch) and not self._doubtful:
+            del self._in_doubt[:-1]  # all that came since the beat before is of the same tickerplant
         if self.catching_up:
             return
         for name in self.names & tables.keys():
@@ -189,11 +201,8 @@ class Stream:
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
                 "(a power cut before an fsync?); start again from the journal"
             )
-        if self._doubtful:
-            go_on = not self.mark.seq or self._found_again(chunk, first_seq)
-            self._doubtful = False
-            if not go_on:
-                return found  # the journal is the one we know; now from where something is missing
+        if self._doubtful and not self._found_again(chunk, first_seq):
+            return found
         if self.cursor == 0 and not self._last:
             if first_seq > 1:
                 self.complete = min(first_seq - 1, seq)
@@ -220,7 +229,7 @@ class Stream:
                 reached += 1
                 self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
         if newest is not None and newest.seq >= (self.cursor or 0):
-            self._newest = newest
+            self._newest, self._in_doubt = newest, [Known(newest.seq, newest.header_crc)]
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not self.checking and (not chunk or reached >= seq):
@@ -245,24 +254,50 @@ class Stream:
         return True
 
     def _found_again(self, chunk: bytes, first_seq: int) -> bool:
-        """Compare the record that we know with the journal's; return whether the records behind it are wanted now."""
-        known = self.mark
-        if first_seq > known.seq:
-            return False  # it was removed from the journal since
-        try:
-            first = next(wire.records(chunk), (None, 0))[0]
-        except WireError:
-            first = None
-        if first is None or (first.seq, first.header_crc) != (known.seq, known.checksum):
+        """Compare the records that we know with the journal's; return whether those behind them are wanted now.
+
+        All of them are: the first record of a new tickerplant may follow on from one that its journal has lost, and is
+        handed on before a beat tells that it is a new one.
+        """
+        known = self._in_doubt
+        while known and known[0].seq < first_seq:
+            known.pop(0)  # it was removed from the journal since
+        if not known:
+            self._doubtful = False
+            return not self.mark.seq
+        header = self._compare(chunk, known)
+        if known:
+            return False  # the rest is in the answers to come
+        self._doubtful, self._in_doubt = False, [Known(header.seq, header.header_crc)]
+        if self.complete not in (header.seq - 1, header.seq):
+            return False  # the journal is the one we know; now from where something is missing
+        if self.complete == header.seq and (table := self.by_id.get(header.schema_id)) is not None:
+            self._last.setdefault(table.name, header.table_seq)
+        return True
+
+    @staticmethod
+    def _compare(chunk: bytes, known: list[Known]) -> wire.Header:
+        """Find in a chunk those of `known` that are there, and take them out of it; return the last one found.
+
+        Raises JournalDiverged if the first is not there as it was.
+        """
+        found: wire.Header | None = None
+        with contextlib.suppress(WireError):
+            for header, _ in wire.records(chunk):
+                if header.seq < known[0].seq:
+                    continue
+                if (header.seq, header.header_crc) != known[0]:
+                    break
+                found = header
+                known.pop(0)
+                if not known:
+                    break
+        if found is None:
             raise JournalDiverged(
-                f"the journal has no longer what was published as {known.seq}: it lost its tail "
+                f"the journal has no longer what was published as {known[0].seq}: it lost its tail "
                 "(a power cut before an fsync?) or is another one; start again from the journal"
             )
-        if known.complete not in (known.seq - 1, known.seq):
-            return False
-        if known.complete == known.seq and (table := self.by_id.get(first.schema_id)) is not None:
-            self._last.setdefault(table.name, first.table_seq)
-        return True
+        return found
 
     def _turn_live(self, found: list[Any]) -> None:
         self.catching_up = False

@@ -105,6 +105,31 @@ def test_a_restart_before_the_first_answer_does_not_make_the_mark_forgotten() ->
         other.feed(second)
 
 
+@pytest.mark.parametrize("most", [1, 2, 10])
+@pytest.mark.parametrize("beaten", [5, 6, 8])
+@pytest.mark.parametrize("lost", [5, 6, 7, 8, 9])
+def test_a_record_of_a_new_tickerplant_that_follows_on_from_a_lost_one_is_noticed(
+    lost: int, beaten: int, most: int
+) -> None:
+    """Records 1 to 8 were published; the journal lost those from `lost` on, and gave their numbers, and 9, anew."""
+    stream, old = Stream(SCHEMA, tuple(SCHEMA), 0), Journal(TEN[:8])
+    Journal(TEN[:4]).feed(stream)
+    stream.beat({}, 4, 1)
+    for seq in range(5, 9):
+        assert len(stream.live(old.records[seq - 1])) == 1
+        if seq == beaten:
+            stream.beat({}, seq, 1)
+    new = Journal(TEN, lost)
+    assert len(stream.live(new.records[8])) == 1  # before its first beat
+    stream.beat(new.tables, 10, 2)
+    if lost == 9:
+        assert new.feed(stream, most) == [10]
+        assert stream.mark[:2] == (10, 10)
+    else:
+        with pytest.raises(JournalDiverged, match="no longer what was published as"):
+            new.feed(stream, most)
+
+
 def test_a_mark_whose_record_was_removed_goes_on_where_the_journal_begins_and_says_what_is_lost() -> None:
     first = Stream(SCHEMA, TABLES, 0)
     Journal(TEN[:4]).feed(first)

@@ -414,7 +414,7 @@ class Delivery(RuleBasedStateMachine):
             feed.hello()
         self.all_goes_well_for_a_while(5)
         self.plant_beats()
-        self.all_goes_well_for_a_while(2 + len(self.plant.journal) // CHUNK_RECORDS)
+        self.all_goes_well_for_a_while(4 + 2 * len(self.plant.journal) // CHUNK_RECORDS)
         for feed in self.feeds:
             assert len(feed.outbox) == 0
             held = self.held(feed.source_id)
