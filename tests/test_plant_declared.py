@@ -7,6 +7,7 @@ from plant.batch import Batch, columns_of
 from plant.declared import as_declared, served, without_nulls
 from plant.journal_rows import arrow_of
 from plant.merge import Merge, Raw, raw
+from plant.runs import runs
 from plant.schema import Table
 
 
@@ -62,7 +63,7 @@ def test_one_row_records_of_two_declarations_are_told_apart() -> None:
             message += record
     by_id = {OLD.schema_id: OLD, renamed.schema_id: renamed}
     whole = bytes(message)
-    records: list[Raw] = [raw(by_id[h.schema_id], h, whole, start) for h, start in wire.records(whole)]
+    records: list[Raw] = [raw(by_id[run.first.schema_id], run) for run in runs(whole, few=0)]
     assert [(len(b), *b.columns) for b in Merge().batches(records)] == [
         (8, "time", "sym", "headline"),
         (8, "time", "sym", "body"),
