@@ -221,11 +221,11 @@ class Subscriber:
         if self._asked is not None and seq == self._asked_seq and now - self._asked < ASK_AGAIN_S:
             return
         try:
+            self._request += 1  # what was asked before is not wanted any more
             if self._declared_in != self._epoch:
                 self._send(_IN_FORCE, {"ask": "schema"})
                 self._send(_EVERY, {"ask": "schema", "every": True})
             else:
-                self._request += 1
                 question = {"ask": "journal", "seq": seq, "check": self.stream.checking}
                 self._send(self._request.to_bytes(8, "little"), question)
             self._asked, self._asked_seq = now, seq
