@@ -6,7 +6,7 @@ interval may lie in any of them.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from plant.columns import grouped, joined, ranks, runs, taken
 from plant.errors import QueryError
 from plant.limits import Budget
 from plant.schema import Table
+from plant.sharing import shared
 
 _DAY_NS = 86_400 * 10**9
 _OHLC = ("open", "high", "low", "close")
@@ -41,14 +42,19 @@ def resample(parts: Iterable[Columns], question: query.Resample, budget: Budget 
     grid = Grid(question)
     held: set[str] = set()
     partial: list[Columns] = []
-    for part in parts:
-        if not len(part["time"]):
-            continue
-        if "interval" in part:
-            interval = part["interval"]
-            held |= {interval.names[c] for c in np.flatnonzero(np.bincount(interval.codes)).tolist()}
-            check_finer(sorted(held), question)
-        partial.append(_partial(_prices(part), grid))
+
+    def fitting() -> Iterator[Columns]:
+        for part in parts:
+            if not len(part["time"]):
+                continue
+            if "interval" in part:
+                interval = part["interval"]
+                held.update(interval.names[c] for c in np.flatnonzero(np.bincount(interval.codes)).tolist())
+                check_finer(sorted(held), question)
+            yield part
+
+    for found in shared(lambda part: _partial(_prices(part), grid), fitting()):
+        partial.append(found)
         if budget:
             budget.check()
     bars = _together(partial) if partial else _no_bars()
@@ -73,6 +79,13 @@ class Grid:
         daily = question.at is not None or question.zone is not None
         self._at = query.time_of_day(question.at or "00:00") if daily else None
         self._zone = query.zone_of(question.zone or "UTC")
+
+    def runs(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return where the bars begin of rows grouped by symbol, by time, int64[k]."""
+        first, last = self.starts(np.array([times.min(), times.max()])).tolist()
+        if first == last:  # a day's VWAP: rows of one bar of each symbol
+            return runs(codes)
+        return runs(codes, times // self._step if self._at is None else self.starts(times))
 
     def starts(self, times: np.ndarray) -> np.ndarray:
         """Return for each time the start of its bar, int64[n]."""
@@ -136,9 +149,8 @@ def _prices(part: Columns) -> Columns:
 
 def _partial(rows: Columns, grid: Grid) -> Columns:
     """Return the bars of one part; `value` is what was paid, `opened` and `closed` are when its prices are of."""
-    start = grid.starts(rows["time"])
-    new = runs(rows["sym"].codes, start)
-    last = np.append(new[1:], len(start)) - 1
+    new = grid.runs(rows["sym"].codes, rows["time"])
+    last = np.append(new[1:], len(rows["time"])) - 1
     size = rows["size"]
     high, low = np.maximum.reduceat(rows["high"], new), np.minimum.reduceat(rows["low"], new)
     volume, value = np.add.reduceat(size, new), np.add.reduceat(rows["typical"] * size, new)
@@ -150,7 +162,8 @@ def _partial(rows: Columns, grid: Grid) -> Columns:
         size = np.nan_to_num(size)
         volume, value = np.add.reduceat(size, new), np.add.reduceat(rows["typical"] * size, new)
     return {
-        "time": start[new], "sym": rows["sym"][new], "opened": rows["time"][new], "closed": rows["time"][last],
+        "time": grid.starts(rows["time"][new]), "sym": rows["sym"][new],
+        "opened": rows["time"][new], "closed": rows["time"][last],
         "open": rows["open"][new], "high": high, "low": low, "close": rows["close"][last],
         "volume": volume, "value": value,
     }  # fmt: skip

@@ -16,11 +16,15 @@ from plant.limits import Budget
 from plant.revisions import Marks
 from plant.schema import Table
 from plant.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
+from plant.sharing import shared
 from plant.view import Terms, check_where, meets
 
 if TYPE_CHECKING:
     from plant.memory import Names
 
+
+LONG_SCAN_ROWS = 1_000_000
+"""A test of so many rows is worth several CPUs."""
 
 CACHED_ROWS = 131_072
 """A megabyte of a column: what is computed from so many rows stays in a CPU's own cache."""
@@ -183,8 +187,9 @@ class Snapshot:
         if terms.first is not None:
             return nearest(parts, wanted, terms.first, newest=False)
         pieces: list[Piece] = []
-        for part in parts:
-            if length(rows := wanted.rows(part)):
+        long = wanted.codes is None and wanted.tests and sum(map(len, parts)) > LONG_SCAN_ROWS
+        for part, rows in zip(parts, (shared if long else map)(wanted.rows, parts), strict=True):
+            if length(rows):
                 pieces.append((part, rows))
             if terms.budget:
                 terms.budget.check()
