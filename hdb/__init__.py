@@ -16,3 +16,10 @@ def connect(address: str | None = None, **options: Any) -> Any:
     from plant.client import connect_to
 
     return connect_to("hdb", address, **options)
+
+
+async def connect_async(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the hdb whose questions are awaited (plant.aio); the terms are those of `connect`."""
+    from plant.aio import connect_async_to
+
+    return await connect_async_to("hdb", address, **options)

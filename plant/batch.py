@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-DEFAULTS: dict[str, Any] = {"float": np.nan, "int": 0, "symbol": "", "text": ""}
+DEFAULTS: dict[str, Any] = {"time": 0, "float": np.nan, "int": 0, "symbol": "", "text": ""}
 """What a column that was not given holds; `time`, `sym` and the columns of a key must be given."""
 
 

@@ -24,7 +24,7 @@ def columns_as_declared(given: Columns, table: Table) -> Columns:
     """Return columns with those that `table` has; one that is of another kind counts as one that is not given."""
     count = len(given["time"])
     return {
-        c.name: given[c.name] if _holds(given.get(c.name), c) else constant(c, count, _default(c))
+        c.name: given[c.name] if _holds(given.get(c.name), c) else constant(c, count, DEFAULTS[c.kind])
         for c in table.columns
     }
 
@@ -34,7 +34,7 @@ def served(rows: pa.Table, table: Table) -> pa.Table:
     columns = {
         c.name: without_nulls(rows.column(c.name), c)
         if c.name in rows.column_names
-        else pa.repeat(pa.scalar(_default(c)), rows.num_rows)
+        else pa.repeat(pa.scalar(DEFAULTS[c.kind]), rows.num_rows)
         for c in table.columns
         if c.name in rows.column_names or c.kind != "float"
     }
@@ -45,11 +45,7 @@ def without_nulls(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     """Return values without nulls, which older rows have; those of a float stay, for they are what its NaN is."""
     if not values.null_count or column.kind == "float":
         return values
-    return values.cast(pa.string() if column.kind in _COLUMNS else pa.int64()).fill_null(_default(column))
-
-
-def _default(column: Column) -> Any:
-    return DEFAULTS.get(column.kind, 0)
+    return values.cast(pa.string() if column.kind in _COLUMNS else pa.int64()).fill_null(DEFAULTS[column.kind])
 
 
 def _holds(values: Any, column: Column) -> bool:

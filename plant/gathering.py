@@ -121,7 +121,7 @@ class Gathering:
         self.name = table.name
         self.rows = 0
         self.refused: list[BadRows] = []
-        self._defaults = {**{c.name: DEFAULTS.get(c.kind) for c in table.columns}, **defaults}
+        self._defaults = {**{c.name: DEFAULTS[c.kind] for c in table.columns}, **defaults}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._shape: _Shape | None = None
         self._single: list[tuple[Any, ...]] = []

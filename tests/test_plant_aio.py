@@ -10,7 +10,9 @@ import pytest
 from rows import NOON, tables_of, trade
 from running import RunningPlant
 
+import hdb
 import plant
+import processor
 import rdb
 from plant.aio import AsyncConnection
 from plant.client import Connection
@@ -81,9 +83,10 @@ def test_closing_leaves_no_thread(server: QueryServer) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("question")]
 
 
-def test_nobody_there_is_unavailable() -> None:
+@pytest.mark.parametrize("process", [rdb, processor, hdb])
+def test_nobody_there_is_unavailable(process: Any) -> None:
     async def connect() -> None:
-        await rdb.connect_async("tcp://127.0.0.1:1", timeout_s=0.2)
+        await process.connect_async("tcp://127.0.0.1:1", timeout_s=0.2)
 
     with pytest.raises(Unavailable):
         asyncio.run(connect())

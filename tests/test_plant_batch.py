@@ -15,7 +15,7 @@ from random_rows import EVERY_KIND, STRINGS, bits, columns_from, plain_rows
 
 from plant.batch import Batch, Columns, Symbols, Texts, columns_of, nanoseconds
 from plant.errors import BadRows, PlantError, UnknownColumn
-from plant.schema import schema_of
+from plant.schema import Column, Table, schema_of
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
@@ -245,6 +245,12 @@ def test_missing_numbers_are_not_known() -> None:
         columns = columns_of(TRADES, {"time": [1, 2], "sym": ["A", "B"], "price": price})
         assert columns["price"][0] == 1
         assert np.isnan(columns["price"][1])
+
+
+def test_a_second_time_that_is_not_given_is_zero() -> None:
+    table = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("heard", "time")))
+    found = columns_of(table, {"time": 1, "sym": "A"})
+    assert (found["time"].tolist(), found["heard"].tolist()) == ([1], [0])
 
 
 def test_columns_not_given_hold_their_defaults() -> None:
