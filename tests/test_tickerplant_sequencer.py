@@ -84,6 +84,19 @@ def test_good_rows_are_numbered_stamped_and_acknowledged() -> None:
     assert (sequencer.turn.first_seq, sequencer.turn.rows) == (11, 3)
 
 
+def test_each_publisher_of_a_turn_is_told_the_seq_of_its_own_last_record() -> None:
+    sequencer = welcomed(Position(10))
+    hello(sequencer, b"p2", "other")
+    upd(sequencer, record(1), record(2))
+    columns = columns_from(TRADES, trades(1, 1))
+    upd(sequencer, wire.encode(TRADES, columns, wire.source_id_of("other"), 1), peer=b"p2")
+    assert {peer: source.seq for peer, source in sequencer.turn.acks.items()} == {b"p1": 12, b"p2": 13}
+    sequencer.undo()
+    sequencer.begin()
+    upd(sequencer, record(0))  # we have it: it came at some seq before
+    assert {peer: source.seq for peer, source in sequencer.turn.acks.items()} == {b"p1": 0}
+
+
 def test_what_is_published_is_what_is_journaled_in_runs_of_one_table() -> None:
     sequencer = welcomed()
     quotes = SCHEMA["quotes"]

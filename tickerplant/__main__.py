@@ -143,7 +143,8 @@ class Tickerplant(Process):
                 send(self.ingest, [peer, verb, msgpack.packb(fields)])
             for source in turn.acks.values():
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
-                send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, sequencer.position.seq)])
+                seq = source.seq or sequencer.position.seq  # sent again, it came at some seq before
+                send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, seq)])
 
     def _sessions_saved(self) -> bool:
         """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""

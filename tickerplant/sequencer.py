@@ -63,6 +63,8 @@ class Sequencer:
     def undo(self) -> None:
         """Forget the turn: nothing of it was kept, so nothing of it is acknowledged."""
         self.position.restore(self._saved)
+        for source in self.turn.acks.values():
+            source.seq = 0
         self.turn = Turn(self.position.seq + 1)
 
     def message(self, frames: list[bytes], now: int) -> None:
@@ -173,7 +175,7 @@ class Sequencer:
                 return
             for part, record, rows in parts:
                 self.add(part, record, rows, now)
-        self.position.sources[source.source_id] = header.source_seq
+        self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
 
     def _divided(
         self,
@@ -210,7 +212,7 @@ class Sequencer:
         row = json.dumps({"rows": header.rows, "bytes": header.length})
         refused = validation.rejected(["?"], [reason], [row], source.name, table, now)
         self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), 1, now)
-        self.position.sources[source.source_id] = header.source_seq
+        self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
         self._refuse(
             source.peer,
             BadRows(f"{header.rows} rows up to row {header.source_seq} of {source.name!r} went to rejects: {reason}"),

@@ -6,12 +6,16 @@ from typing import Any
 
 @dataclass(slots=True)
 class Source:
-    """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from."""
+    """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from.
+
+    `seq` is that of its last record, 0 if it has sent none since this tickerplant began.
+    """
 
     name: str
     source_id: int
     session: int
     peer: bytes
+    seq: int = 0
 
 
 @dataclass(slots=True)
