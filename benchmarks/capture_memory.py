@@ -15,8 +15,8 @@ from capture_work import Item, Work
 from effort import Effort
 from machine import Grid, ratio
 
-from plant.batch import Symbols, Texts, columns_of
 from plant.client import subscriber_of
+from plant.rows.batch import Symbols, Texts, columns_of
 from plant.settings import load
 
 MB = 1e6

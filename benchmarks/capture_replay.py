@@ -14,9 +14,9 @@ from machine import Grid, Spread, ratio
 from stamping_rdb import REPLAY
 
 from plant import wire
-from plant.batch import Columns, columns_of
 from plant.journal import Journal
 from plant.position import Position
+from plant.rows.batch import Columns, columns_of
 
 RDB = "stamping_rdb"
 

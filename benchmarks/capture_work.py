@@ -16,9 +16,9 @@ import msgpack
 import numpy as np
 
 from plant import wire
-from plant.batch import Batch, Columns, Symbols, columns_of
 from plant.memory import MemoryTable
-from plant.schema import Table, schema_of
+from plant.rows.batch import Batch, Columns, Symbols, columns_of
+from plant.rows.schema import Table, schema_of
 
 SYMBOLS = [f"S{i:03d}" for i in range(100)]
 REVISIONS = 10

@@ -11,10 +11,10 @@ from query_market import SESSION_NS, Market
 
 from hdb.closing import Closing
 from hdb.store import Store
-from plant.batch import Symbols, arrow_column
 from plant.days import Days
 from plant.partition import End, partition_schema
-from plant.schema import schema_of
+from plant.rows.batch import Symbols, arrow_column
+from plant.rows.schema import schema_of
 
 DAY_NS = 86_400 * 10**9
 FIRST_OPEN_NS = 1_704_205_800_000_000_000

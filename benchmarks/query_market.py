@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Batch, Columns, Symbols, Texts, arrow_column
 from plant.memory import MemoryTable
-from plant.schema import schema_of
+from plant.rows.batch import Batch, Columns, Symbols, Texts, arrow_column
+from plant.rows.schema import schema_of
 
 OPEN_NS = 1_767_623_400_000_000_000
 """2026-01-05 14:30 UTC, when the session begins; it lasts six and a half hours."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from plant.batch import Batch
 from plant.lifecycle import run
+from plant.rows.batch import Batch
 from plant.settings import Settings
 from rdb.__main__ import Rdb
 

@@ -1,14 +1,14 @@
-"""Write docs/tables.md from the declarations in plant/schema.py: python docs/render_tables.py."""
+"""Write docs/tables.md from the declarations in plant/rows/schema.py: python docs/render_tables.py."""
 
 from pathlib import Path
 
-from plant.schema import FIXED_DTYPES, TABLES, Table
+from plant.rows.schema import FIXED_DTYPES, TABLES, Table
 
 HEAD = """# Tables
 
-Made from `plant/schema.py` by `make docs`; a test compares the two. Times are UTC nanoseconds (`timestamp[ns, UTC]` in
-Arrow and pandas); a symbol is dictionary-encoded; a float that is not known is NaN, null in answers. Every table also
-answers `seq` (journal sequence number of its batch) and `received` (when the tickerplant took it).
+Made from `plant/rows/schema.py` by `make docs`; a test compares the two. Times are UTC nanoseconds (`timestamp[ns,
+UTC]` in Arrow and pandas); a symbol is dictionary-encoded; a float that is not known is NaN, null in answers. Every
+table also answers `seq` (journal sequence number of its batch) and `received` (when the tickerplant took it).
 
 A table with a key is revised: a later row with the same key replaces the earlier one in every answer. The journal keeps
 every revision. Rows that fail a check go to `rejects`.

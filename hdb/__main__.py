@@ -14,7 +14,6 @@ from hdb.journaled import Journaled
 from hdb.parts import Parts
 from hdb.store import Store
 from plant import query
-from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
@@ -23,7 +22,8 @@ from plant.lifecycle import log, run
 from plant.limits import Budget
 from plant.partition import End
 from plant.request import Requester
-from plant.schema import Schema, Table
+from plant.rows.batch import Batch
+from plant.rows.schema import Schema, Table
 from plant.settings import Settings
 from plant.subscriber import Subscriber
 

@@ -12,7 +12,7 @@ from plant.merging import Merged
 from plant.order import in_order
 from plant.partition import File
 from plant.partition_file import row_groups
-from plant.schema import Table
+from plant.rows.schema import Table
 
 
 class Amendments:

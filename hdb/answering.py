@@ -17,11 +17,11 @@ from hdb.reading import Footers, MissingFile
 from hdb.sql import HistorySql
 from plant import query
 from plant.answers import Answerer
-from plant.arrow_columns import columns_from_arrow
 from plant.errors import HistoryError, QueryError
 from plant.limits import Budget
 from plant.partition import CATALOGUE, Catalogue, File
-from plant.schema import META_COLUMNS, Schema, Table
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.schema import META_COLUMNS, Schema, Table
 
 ATTEMPTS = 5
 """Versions that a question is tried on, if each is replaced while it is read."""

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from plant.batch import Batch
 from plant.days import Days
+from plant.rows.batch import Batch
 
 AGAIN = "again"
 """Detail of an end of day that counts even if that day was ended before."""

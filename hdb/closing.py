@@ -25,8 +25,8 @@ from plant.errors import HistoryError
 from plant.merging import ahead, merged, schema_of_files
 from plant.partition import Catalogue, End, File, Part, day_path, replaced_path, told_schema
 from plant.partition_file import PartitionFile, check_bytes
-from plant.rowsum import row_sum
-from plant.schema import Table
+from plant.rows.row_hashes import row_sum
+from plant.rows.schema import Table
 
 Progress = Callable[[str], None]
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from hdb.reading import Footer, Footers
 from hdb.selecting import Conditions, Pick
-from plant.arrow_columns import nulls
-from plant.batch import Columns
-from plant.columns import taken
 from plant.partition import File
-from plant.schema import Table
+from plant.rows.arrow import nulls
+from plant.rows.batch import Columns
+from plant.rows.ordering import taken
+from plant.rows.schema import Table
 from plant.view import Terms
 
 SPARSE = 16

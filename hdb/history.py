@@ -23,12 +23,12 @@ import pyarrow as pa
 from hdb.files import FileRows
 from hdb.reading import Footers
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
-from plant.batch import Columns, arrow_column
-from plant.columns import joined, order_by_code, ranks, taken
-from plant.keyed import among, newest
 from plant.limits import Budget
 from plant.partition import Catalogue, File
-from plant.schema import META_COLUMNS, Table
+from plant.rows.batch import Columns, arrow_column
+from plant.rows.ordering import joined, order_by_code, ranks, taken
+from plant.rows.row_keys import among, newest
+from plant.rows.schema import META_COLUMNS, Table
 from plant.view import Terms, check_where, known_columns
 
 _TIMES = ("time", "received")

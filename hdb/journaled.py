@@ -7,7 +7,6 @@ import msgpack
 
 from hdb.store import by_day
 from plant import wire
-from plant.batch import Batch
 from plant.days import Days
 from plant.errors import HistoryError, WireError
 from plant.journal_rows import arrow_of
@@ -15,9 +14,10 @@ from plant.merge import Merge, Raw, raw
 from plant.partition import Part
 from plant.partition_file import with_every_column
 from plant.request import Requester
-from plant.rowsum import MODULUS, row_sum
+from plant.rows.batch import Batch
+from plant.rows.row_hashes import MODULUS, row_sum
+from plant.rows.schema import Schema, Table
 from plant.runs import runs
-from plant.schema import Schema, Table
 
 SUMMED_ROWS = 65_536
 """Rows that are decoded before their sums are taken."""

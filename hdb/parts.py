@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from hdb.store import Store
 from hdb.waiting import Waiting
-from plant.batch import Batch
 from plant.errors import PlantError
 from plant.lifecycle import Timer, log
 from plant.partition import End
+from plant.rows.batch import Batch
 
 RETRY_S = 5.0
 """Pause after a part that could not be written (disk full, say)."""

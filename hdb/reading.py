@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plant.arrow_columns import columns_from_arrow, kind_of
-from plant.batch import Columns
 from plant.errors import HistoryError
 from plant.partition import File
-from plant.schema import Table
+from plant.rows.arrow import columns_from_arrow, kind_of
+from plant.rows.batch import Columns
+from plant.rows.schema import Table
 
 FOOTER_BYTES = 256 * 2**20
 """Footers kept, as they are in the files; in memory they take several times that."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdb.reading import Footer
-from plant.batch import Columns, Symbols
-from plant.columns import runs
+from plant.rows.batch import Columns, Symbols
+from plant.rows.ordering import runs
 from plant.view import Terms, meets
 
 Pick = Callable[[Columns], np.ndarray]

@@ -20,7 +20,7 @@ from hdb.reading import MissingFile
 from plant.errors import QueryError
 from plant.limits import Budget
 from plant.partition import File
-from plant.schema import META_COLUMNS, Table
+from plant.rows.schema import META_COLUMNS, Table
 from plant.sql import SqlEngine, quoted, without_zone
 
 _TYPES = {"time": "TIMESTAMP_NS", "float": "DOUBLE", "int": "BIGINT", "symbol": "VARCHAR", "text": "VARCHAR"}

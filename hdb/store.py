@@ -35,7 +35,7 @@ from plant.partition import (
     part_path,
 )
 from plant.partition_file import PartitionFile, declared_of, with_every_column
-from plant.schema import Schema, Table
+from plant.rows.schema import Schema, Table
 
 JOINED = 16
 """So many parts in a row become one, if that makes each of them part of one at least twice its size: so a day has some

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from plant.batch import Batch
 from plant.journal_rows import arrow_of
+from plant.rows.batch import Batch
 
 
 class Waiting:

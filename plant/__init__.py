@@ -7,8 +7,8 @@ from plant.errors import PlantError
 
 if TYPE_CHECKING:
     from plant.aio import AsyncConnection, connect_async
-    from plant.batch import Batch
     from plant.client import Connection, connect, publisher, subscribe
+    from plant.rows.batch import Batch
 
 __all__ = [
     "AsyncConnection",
@@ -24,7 +24,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncConnection": "aio",
-    "Batch": "batch",
+    "Batch": "rows.batch",
     "Connection": "client",
     "connect": "client",
     "connect_async": "aio",
@@ -34,7 +34,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load the client on first use: `import plant.schema` alone need not pay for Arrow."""
+    """Load the client on first use: `import plant.rows.schema` alone need not pay for Arrow."""
     if name not in _HOMES:
         raise AttributeError(f"module 'plant' has no attribute {name!r}")
     import importlib

@@ -12,7 +12,7 @@ from plant.amending import TABLE, amendment, plain_rows
 from plant.client import publisher
 from plant.errors import BadRows, Refused
 from plant.replaying import NEVER
-from plant.schema import Table
+from plant.rows.schema import Table
 from plant.settings import load
 from plant.terminal import Config, line_of
 

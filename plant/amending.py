@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from plant.errors import BadRows
 from plant.partition import told_schema
-from plant.schema import META_COLUMNS, Table
+from plant.rows.schema import META_COLUMNS, Table
 
 TABLE = "amendments"
 

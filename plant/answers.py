@@ -6,11 +6,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from plant import joining, query, resampling
-from plant.batch import Columns, Symbols, arrow_column
-from plant.columns import compact, grouped, joined
 from plant.errors import QueryError, UnknownTable
 from plant.limits import Budget
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols, arrow_column
+from plant.rows.ordering import compact, grouped, joined
+from plant.rows.schema import Table
 from plant.sql import SqlEngine
 from plant.view import Terms, View, known_columns
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Texts, arrow_column
 from plant.chunk import Batches, Chunk, Rows, texts_at
-from plant.columns import grouped, joined_texts
 from plant.pages import arrays
+from plant.rows.batch import Texts, arrow_column
+from plant.rows.ordering import grouped, joined_texts
 
 
 class Block:

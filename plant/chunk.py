@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import Columns, Texts
 from plant.growing import Growing
 from plant.pages import arrays
-from plant.schema import FIXED_DTYPES, Table
+from plant.rows.batch import Columns, Texts
+from plant.rows.schema import FIXED_DTYPES, Table
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The first row, the seq and the received of each of several batches, int64[k]."""

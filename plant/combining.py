@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from plant import query
-from plant.arrow_columns import columns_from_arrow
-from plant.batch import Columns
-from plant.columns import in_order, ranks, taken
-from plant.keyed import among
-from plant.schema import Schema, Table
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.batch import Columns
+from plant.rows.ordering import in_order, ranks, taken
+from plant.rows.row_keys import among
+from plant.rows.schema import Schema, Table
 from plant.seam import Sides
 from plant.view import check_where, known_columns, meets
 

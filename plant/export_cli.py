@@ -7,8 +7,8 @@ import typer
 
 import plant
 from plant import sockets
-from plant.batch import nanoseconds
 from plant.exporting import export
+from plant.rows.batch import nanoseconds
 from plant.settings import load
 from plant.terminal import Config, steps
 

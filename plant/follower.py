@@ -9,7 +9,6 @@ from typing import Any
 import msgpack
 
 from plant.answers import Answerer
-from plant.batch import Batch
 from plant.client import subscriber_of
 from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
@@ -18,6 +17,7 @@ from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
 from plant.request import Requester
+from plant.rows.batch import Batch
 from plant.server import Answering, QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber

@@ -4,7 +4,7 @@ A journal that lost records skips them at every replay. The reports are rows of 
 same journal: a reader that follows that table learns from it what it has reported before.
 """
 
-from plant.batch import Batch
+from plant.rows.batch import Batch
 from plant.stream import Gap
 
 

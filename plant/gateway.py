@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from plant import combining, joining, query, resampling
-from plant.arrow_columns import columns_from_arrow
-from plant.batch import Columns, Symbols, arrow_column
-from plant.columns import compact, grouped, joined, ranks, taken
 from plant.errors import QueryError
-from plant.keyed import among
-from plant.schema import Column, Schema, Table
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.batch import Columns, Symbols, arrow_column
+from plant.rows.ordering import compact, grouped, joined, ranks, taken
+from plant.rows.row_keys import among
+from plant.rows.schema import Column, Schema, Table
 from plant.seam import Ask, Seam, Sides, tables_of
 
 _DAY_NS = 86_400 * 10**9

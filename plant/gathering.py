@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import DEFAULTS, Columns, Symbols, Texts, columns_of, constant
 from plant.errors import BadRows
-from plant.schema import FIXED_DTYPES, Table
+from plant.rows.batch import DEFAULTS, Columns, Symbols, Texts, columns_of, constant
+from plant.rows.schema import FIXED_DTYPES, Table
 
 _NUMBERS = (float, int, np.float64, np.int64, np.float32, np.int32)
 _WHOLE = (int, np.int64, np.int32)
@@ -129,7 +129,7 @@ class Gathering:
         self._buffers = _Buffers(table)
 
     def add(self, rows: Any) -> None:
-        """Add rows in any form `plant.batch.columns_of` takes. Raises as it does, nothing added."""
+        """Add rows in any form `plant.rows.batch.columns_of` takes. Raises as it does, nothing added."""
         if self.add_row(rows):
             return
         if type(rows) is dict and self._add_known(rows):

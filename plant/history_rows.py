@@ -13,8 +13,8 @@ from plant.merging import REVISED
 from plant.partition import Catalogue, File, history_folder
 from plant.partition_file import check_bytes, row_groups
 from plant.progress import Progress
-from plant.rowsum import MODULUS, row_sum
-from plant.schema import Table
+from plant.rows.row_hashes import MODULUS, row_sum
+from plant.rows.schema import Table
 
 DAY, PART, REPLACED = 0, 1, 2
 """What a file holds: rows of closed days, rows that are not closed yet, rows that were replaced."""

@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.errors import BadRows, PlantError, Unavailable
 from plant.known import Known
 from plant.progress import Progress, quietly
 from plant.publishing import Publisher
 from plant.recording import Reader, Recording
 from plant.recording_files import KEPT_REASONS
-from plant.rowsum import row_hashes
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols, Texts, arrow_column, taken
+from plant.rows.row_hashes import row_hashes
+from plant.rows.schema import Table
 from plant.slicing import time_slices
 
 TABLE = "imports"

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plant import query
-from plant.batch import Columns, Symbols, arrow_column
-from plant.columns import grouped, runs
 from plant.errors import QueryError
 from plant.limits import Budget
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols, arrow_column
+from plant.rows.ordering import grouped, runs
+from plant.rows.schema import Table
 from plant.view import known_columns
 
 _OF_ANY = ("count", "first", "last")

@@ -27,7 +27,7 @@ from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
 from plant.position import Position
 from plant.recovery import clear_leftovers, recovered
-from plant.schema import Schema, Table
+from plant.rows.schema import Schema, Table
 from plant.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,

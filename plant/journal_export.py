@@ -15,9 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from plant import wire
-from plant.batch import Batch
 from plant.errors import BadRows, JournalError, UnknownTable, WireError
-from plant.schema import Column, Table
+from plant.rows.batch import Batch
+from plant.rows.schema import Column, Table
 from plant.segment import Segment
 from plant.segment_files import existing_paths, paths_between, present_segment, segment_at
 

@@ -14,7 +14,7 @@ from plant.errors import JournalError
 from plant.journal import Journal, locked
 from plant.journal_check import position_before
 from plant.position import Position
-from plant.schema import Schema
+from plant.rows.schema import Schema
 from plant.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,

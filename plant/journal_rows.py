@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Batch, Symbols, arrow_column
 from plant.errors import WireError
 from plant.merge import Merge, Raw, raw
 from plant.progress import Progress, quietly
+from plant.rows.batch import Batch, Symbols, arrow_column
+from plant.rows.schema import Table
 from plant.runs import runs
-from plant.schema import Table
 from plant.segment import Segment
 from plant.segment_files import (
     existing_paths,

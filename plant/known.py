@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plant.errors import Unavailable
-from plant.schema import Table
+from plant.rows.schema import Table
 
 ATTEMPTS = 10
 """Questions until both answers fit together; a day may be closed in between."""

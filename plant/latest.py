@@ -10,7 +10,7 @@ import numpy as np
 
 from plant.block import Block, Part
 from plant.chunk import Chunk, Rows
-from plant.columns import runs
+from plant.rows.ordering import runs
 from plant.selection import Piece, Wanted, bisect, length
 
 _EARLIEST = -(2**63)

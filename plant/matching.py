@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.rowsum import row_hashes
-from plant.schema import Table
+from plant.rows.row_hashes import row_hashes
+from plant.rows.schema import Table
 
 
 @dataclass

@@ -17,11 +17,11 @@ import threading
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Batch, Columns, Symbols
 from plant.block import Block, Part, sealed
 from plant.chunk import Chunk
 from plant.revisions import Revisions
-from plant.schema import Table
+from plant.rows.batch import Batch, Columns, Symbols
+from plant.rows.schema import Table
 from plant.snapshot import Snapshot
 
 CHUNK_ROWS = 65_536

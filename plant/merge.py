@@ -1,8 +1,8 @@
 """Records as a stream hands them on, decoded into batches; runs of one-row records become one batch."""
 
-from plant.batch import Batch
+from plant.rows.batch import Batch
+from plant.rows.schema import Table
 from plant.runs import Run
-from plant.schema import Table
 from plant.singles import Singles
 from plant.stream import decoded
 

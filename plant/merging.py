@@ -20,7 +20,7 @@ from plant.errors import HistoryError
 from plant.order import newest_of_keys, order_of, ranks, times_of
 from plant.partition import File, partition_schema
 from plant.partition_file import joined_schema, with_columns
-from plant.schema import Table
+from plant.rows.schema import Table
 
 RANGE_ROWS = 500_000
 """About so many rows are in memory at once, besides a row group of each file."""

@@ -7,7 +7,7 @@ the table, sorted: numbers that are compared in place of names.
 import numpy as np
 import pyarrow as pa
 
-from plant.schema import Table
+from plant.rows.schema import Table
 
 
 def in_order(rows: pa.Table) -> pa.Table:

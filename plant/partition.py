@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import HistoryError
-from plant.schema import Column, Table
+from plant.rows.schema import Column, Table
 
 VERSION = 1
 CATALOGUE = "catalogue.json"
@@ -59,7 +59,7 @@ class File:
     first_seq, last_seq      smallest and largest seq of its rows
     first_time, last_time    smallest and largest time of its rows, ns since 1970 UTC
     first_day, last_day      days it holds, "2026-11-20"; the same unless it is a month or of replaced
-    row_sum                  plant.rowsum.row_sum of its rows
+    row_sum                  plant.rows.row_hashes.row_sum of its rows
     """
 
     table: str

@@ -22,8 +22,8 @@ from plant.checksum import crc32
 from plant.data_folder import partial_of, sync_folder
 from plant.errors import HistoryError
 from plant.partition import METADATA, ROW_GROUP_ROWS, File, partition_schema
-from plant.rowsum import MODULUS, row_sum
-from plant.schema import Table
+from plant.rows.row_hashes import MODULUS, row_sum
+from plant.rows.schema import Table
 
 _READ_BYTES = 2**20
 _READERS = 2

@@ -9,7 +9,7 @@ from plant import query
 from plant.connection import Connection
 from plant.errors import Unavailable
 from plant.gateway import Gateway
-from plant.schema import Schema
+from plant.rows.schema import Schema
 
 LOOK_S = 1.0
 """Longest the hdb may take to say how it is."""

@@ -21,7 +21,7 @@ from plant import sockets, wire
 from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
 from plant.gathering import Gathering
 from plant.outbox import Outbox
-from plant.schema import Schema
+from plant.rows.schema import Schema
 
 OUTBOX_BYTES = 32 * 2**20
 """A publisher that holds more unacknowledged bytes makes its caller wait."""

@@ -33,7 +33,7 @@ from plant.partition import (
 )
 from plant.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
 from plant.progress import Progress, quietly
-from plant.schema import Schema, Table
+from plant.rows.schema import Schema, Table
 
 WORK = "rebuild.new"
 """Folder of the history in which days are made again."""

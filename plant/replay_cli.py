@@ -8,11 +8,11 @@ import typer
 
 import plant
 from plant import sockets
-from plant.batch import Batch, Columns
 from plant.days import Days
 from plant.errors import QueryError, Refused
 from plant.publishing import Publisher
 from plant.replaying import play, publish, refuse_same, rows_of, tables_of
+from plant.rows.batch import Batch, Columns
 from plant.settings import load
 from plant.terminal import Config, err, line_of, steps
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import Columns, columns_of, taken
-from plant.declared import without_nulls
 from plant.errors import Refused
 from plant.publishing import Publisher
-from plant.schema import Schema
+from plant.rows.batch import Columns, columns_of, taken
+from plant.rows.evolution import without_nulls
+from plant.rows.schema import Schema
 from plant.settings import Settings
 from plant.slicing import SLICE_ROWS, time_slices
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from plant import query
-from plant.batch import Columns, Symbols
-from plant.columns import grouped, joined, ranks, runs, taken
 from plant.errors import QueryError
 from plant.limits import Budget
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols
+from plant.rows.ordering import grouped, joined, ranks, runs, taken
+from plant.rows.schema import Table
 from plant.sharing import shared
 
 _DAY_NS = 86_400 * 10**9

@@ -15,7 +15,7 @@ import msgpack
 
 from plant.checksum import crc32
 from plant.errors import JournalError, WireError
-from plant.schema import Table
+from plant.rows.schema import Table
 from plant.segment_index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.wire import HEADER_BYTES, MAGIC, Header, header_at, records
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import Texts
 from plant.block import Block, Part
 from plant.chunk import Rows
-from plant.columns import joined_texts, ranges
 from plant.revisions import Marks
-from plant.schema import META_COLUMNS
+from plant.rows.batch import Texts
+from plant.rows.ordering import joined_texts, ranges
+from plant.rows.schema import META_COLUMNS
 
 Piece = tuple[Part, Rows]
 

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from plant.days import Days
 from plant.errors import SchemaError, SettingsError
-from plant.schema import Schema, Table, schema_of
+from plant.rows.schema import Schema, Table, schema_of
 from plant.sections import (
     DashboardSettings,
     FeedSettings,

@@ -10,9 +10,9 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from plant.batch import Batch, Columns, Symbols, Texts
 from plant.errors import WireError
-from plant.schema import FIXED_DTYPES, Table
+from plant.rows.batch import Batch, Columns, Symbols, Texts
+from plant.rows.schema import FIXED_DTYPES, Table
 from plant.wire import cut, envelope, envelopes
 
 _CACHE = 10_000

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import Columns, Symbols, arrow_column
 from plant.block import Block, Part
 from plant.chunk import Rows
-from plant.columns import grouped, in_order, taken
 from plant.latest import latest
 from plant.limits import Budget
 from plant.revisions import Marks
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols, arrow_column
+from plant.rows.ordering import grouped, in_order, taken
+from plant.rows.schema import Table
 from plant.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
 from plant.sharing import shared
 from plant.view import Terms, check_where, meets

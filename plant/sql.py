@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from plant.errors import QueryError, QueryLimit, UnknownTable
 from plant.limits import Budget
-from plant.schema import META_COLUMNS
+from plant.rows.schema import META_COLUMNS
 from plant.view import View
 
 MEMORY_LIMIT = "2GB"

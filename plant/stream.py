@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from plant import wire
-from plant.batch import Batch
 from plant.errors import JournalDiverged, WireError
+from plant.rows.batch import Batch
+from plant.rows.schema import Schema, Table
 from plant.runs import Divide, Run, singly
-from plant.schema import Schema, Table
 
 HELD_BYTES = 64 * 2**20
 """Live records beyond this are let go while catching up; the journal has them."""

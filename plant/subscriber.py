@@ -13,12 +13,12 @@ import numpy as np
 import zmq
 
 from plant import sockets
-from plant.batch import Batch, Symbols
-from plant.declared import as_declared
 from plant.errors import Unavailable, from_wire
 from plant.merge import Merge, raw
+from plant.rows.batch import Batch, Symbols
+from plant.rows.evolution import as_declared
+from plant.rows.schema import Schema, Table
 from plant.runs import runs, singly
-from plant.schema import Schema, Table
 from plant.stream import Decode, Mark, Stream, decoded
 
 ASK_AGAIN_S = 2.0
@@ -46,7 +46,7 @@ class Subscriber:
     """The sockets around a Stream. Use from one thread; iterate, or `poll` within a loop of one's own.
 
     Records that were journaled when their table was declared otherwise are handed on with the columns it has in
-    `schema` (plant.declared).
+    `schema` (plant.rows.evolution).
 
     publish, journal   addresses of the tickerplant's sockets
     tables             names

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from plant import query
-from plant.batch import nanoseconds
 from plant.errors import BadRows, QueryError
-from plant.schema import META_COLUMNS
+from plant.rows.batch import nanoseconds
+from plant.rows.schema import META_COLUMNS
 
 Syms = str | Iterable[str] | None
 """One name, or several: a list, tuple, set, array, pandas or Polars Series, ...; None: all."""

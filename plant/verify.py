@@ -22,15 +22,15 @@ import pyarrow.compute as pc
 
 from plant.amending import TABLE as AMENDMENTS
 from plant.amending import amendments_of
-from plant.declared import served
 from plant.errors import HistoryError
 from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal_rows import JournalRows
 from plant.matching import Hashes, Matching, doubled, superseded
 from plant.partition import File
 from plant.progress import Step, quietly
-from plant.rowsum import MODULUS, row_sum
-from plant.schema import EARLIEST, LATEST, Schema, Table
+from plant.rows.evolution import served
+from plant.rows.row_hashes import MODULUS, row_sum
+from plant.rows.schema import EARLIEST, LATEST, Schema, Table
 from plant.slicing import time_slices
 
 WINDOW_ROWS = 10_000_000

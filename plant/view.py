@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from plant.batch import Columns, Symbols
 from plant.errors import QueryError, UnknownColumn
 from plant.limits import Budget
 from plant.query import Where
-from plant.schema import META_COLUMNS, Table
+from plant.rows.batch import Columns, Symbols
+from plant.rows.schema import META_COLUMNS, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plant import query
-from plant.batch import Batch
 from plant.errors import QueryError, Unavailable, UnknownColumn
 from plant.frames import as_frame, check_frames
 from plant.request import Requester
-from plant.schema import META_COLUMNS, Schema, Table
+from plant.rows.batch import Batch
+from plant.rows.schema import META_COLUMNS, Schema, Table
 from plant.subscriber import Subscriber, newest, only
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ A record is a 72-byte envelope and a payload. All numbers are little-endian:
      4     1    version        1
      5     1    flags          bit 0: the next record belongs to the same publish
      6     2    reserved       0
-     8     4    schema_id      CRC-32 of the table's declaration (plant.schema.Table.schema_id)
+     8     4    schema_id      CRC-32 of the table's declaration (plant.rows.schema.Table.schema_id)
     12     4    rows
     16     8    seq            journal sequence number of this batch, from 1; 0 until the tickerplant gave it one
     24     8    table_seq      the same, counted per table
@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 import msgpack
 import numpy as np
 
-from plant.batch import Batch, Columns, Symbols, Texts
 from plant.checksum import crc32
 from plant.errors import WireError
-from plant.schema import FIXED_DTYPES, Column, Table
+from plant.rows.batch import Batch, Columns, Symbols, Texts
+from plant.rows.schema import FIXED_DTYPES, Column, Table
 
 MAGIC = b"TPLT"
 VERSION = 1

@@ -5,9 +5,9 @@ It serves what came back through the tickerplant, so that its answers, the rdb's
 
 import time
 
-from plant.batch import Batch
 from plant.follower import Follower
 from plant.lifecycle import Timer, log, run
+from plant.rows.batch import Batch
 from plant.settings import Settings
 from processor.engine import Engine
 

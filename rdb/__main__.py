@@ -7,11 +7,11 @@ import time
 
 import msgpack
 
-from plant.batch import Batch
 from plant.errors import Unavailable
 from plant.follower import Follower
 from plant.lifecycle import Timer, log, run
 from plant.request import Requester
+from plant.rows.batch import Batch
 from plant.settings import Settings
 from rdb.keeping import Keeping
 

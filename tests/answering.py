@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.batch import Batch
 from plant.partition import partition_schema
-from plant.schema import Schema, schema_of
+from plant.rows.batch import Batch
+from plant.rows.schema import Schema, schema_of
 
 Row = dict[str, Any]
 

@@ -19,8 +19,8 @@ from forked import Forked, Forker
 from numbered_feed import BAR_EVERY, price_of
 from running import RunningPlant
 
-from plant.batch import Batch
 from plant.errors import Unavailable
+from plant.rows.batch import Batch
 
 SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 Numbers = dict[str, np.ndarray]

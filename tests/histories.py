@@ -21,11 +21,11 @@ from hdb.journaled import Journaled
 from hdb.store import Store
 from hdb.waiting import Waiting
 from plant import wire
-from plant.batch import Batch, columns_of
 from plant.days import Days
 from plant.partition import CATALOGUE, Catalogue, End, File, history_folder
 from plant.partition_file import check_bytes, check_file
-from plant.schema import Schema, Table
+from plant.rows.batch import Batch, columns_of
+from plant.rows.schema import Schema, Table
 
 Found = Counter[tuple[Any, ...]]
 

@@ -14,13 +14,13 @@ from hdb.closing import Closing
 from hdb.store import Store
 from plant import wire
 from plant.amending import amendment
-from plant.batch import columns_of
 from plant.days import Days
 from plant.journal import Journal
 from plant.journal_rows import JournalRows
 from plant.partition import Catalogue, End, File
 from plant.partition_file import PartitionFile
-from plant.schema import schema_of
+from plant.rows.batch import columns_of
+from plant.rows.schema import schema_of
 
 SCHEMA = schema_of()
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

@@ -20,7 +20,7 @@ from plant.partition import (
     told_schema,
 )
 from plant.partition_file import PartitionFile
-from plant.schema import Table
+from plant.rows.schema import Table
 
 HOURS = 3600 * SECOND
 DAYS = Days()

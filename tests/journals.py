@@ -8,7 +8,7 @@ from random_rows import columns_from, trades
 from plant import wire
 from plant.journal import Journal
 from plant.position import Position
-from plant.schema import Schema, schema_of
+from plant.rows.schema import Schema, schema_of
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]

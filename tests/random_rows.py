@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from plant.batch import Columns, Symbols, Texts
-from plant.schema import Column, Table
+from plant.rows.batch import Columns, Symbols, Texts
+from plant.rows.schema import Column, Table
 
 EVERY_KIND = Table(
     "everything",

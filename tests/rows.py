@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from plant.batch import Batch, columns_of
 from plant.memory import CHUNK_ROWS, FAN_IN, MemoryTable
-from plant.schema import TABLES, Table, schema_of
+from plant.rows.batch import Batch, columns_of
+from plant.rows.schema import TABLES, Table, schema_of
 
 NOON = 1_795_176_000_000_000_000
 """2026-11-20 12:00 UTC."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgpack
 
-from plant.batch import Batch
 from plant.client import Connection, publisher, subscriber_of
 from plant.publishing import Publisher
 from plant.request import Requester
+from plant.rows.batch import Batch
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber
 

@@ -8,7 +8,7 @@ from random_rows import columns_from
 
 from plant import sockets, wire
 from plant.publishing import ACK
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 
 SCHEMA = schema_of()
 ROWS = 500

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from plant.batch import Batch
+from plant.rows.batch import Batch
+from plant.rows.schema import Schema, Table
 from plant.runs import Run, runs
-from plant.schema import Schema, Table
 from plant.stream import Mark, Stream, decoded
 
 

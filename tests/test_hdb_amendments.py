@@ -14,7 +14,7 @@ from hdb.store import Store
 from plant.amending import amendment
 from plant.days import Days
 from plant.partition import Catalogue, End, partition_schema
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 
 SCHEMA = schema_of()
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

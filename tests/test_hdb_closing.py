@@ -16,7 +16,7 @@ from plant import merging, partition_file
 from plant.days import Days
 from plant.errors import HistoryError
 from plant.partition import Catalogue
-from plant.schema import Column, Schema, Table, schema_of
+from plant.rows.schema import Column, Schema, Table, schema_of
 
 DAY = 86_400 * 10**9
 TABLES = ("trades", "bars", "days")

@@ -15,11 +15,11 @@ from rows import NOON, SCHEMA, Row, bar, quote, trade
 
 from hdb.history import HistoryView
 from hdb.reading import Footers, MissingFile
-from plant.batch import Columns
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
 from plant.limits import Budget, Limits
 from plant.partition import Catalogue, Part, part_path
-from plant.schema import Column, Table
+from plant.rows.batch import Columns
+from plant.rows.schema import Column, Table
 from plant.view import Terms
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.amending import Amendment, amendment, amendments_of, apply
-from plant.batch import columns_of
 from plant.errors import BadRows
 from plant.partition import partition_schema, told_schema
-from plant.rowsum import MODULUS, row_sum
-from plant.schema import Table, schema_of
+from plant.rows.batch import columns_of
+from plant.rows.row_hashes import MODULUS, row_sum
+from plant.rows.schema import Table, schema_of
 
 SCHEMA = schema_of()
 TRADES, BARS = SCHEMA["trades"], SCHEMA["bars"]

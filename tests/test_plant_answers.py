@@ -17,7 +17,7 @@ from plant.answers import Answerer
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
 from plant.limits import Budget, Limits
 from plant.memory import MemoryTable
-from plant.schema import Column, Table
+from plant.rows.schema import Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

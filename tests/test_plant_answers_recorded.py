@@ -16,8 +16,8 @@ from rows import MINUTE, NOON, SCHEMA
 
 from plant import query
 from plant.answers import Answerer
-from plant.batch import Batch, Symbols, columns_of
 from plant.memory import MemoryTable
+from plant.rows.batch import Batch, Symbols, columns_of
 
 # Recorded market data lies beside the repository, or where the variable says; its licences keep it out of here.
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))

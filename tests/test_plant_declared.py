@@ -3,12 +3,12 @@
 import pyarrow as pa
 
 from plant import wire
-from plant.batch import Batch, columns_of
-from plant.declared import as_declared, served, without_nulls
 from plant.journal_rows import arrow_of
 from plant.merge import Merge, Raw, raw
+from plant.rows.batch import Batch, columns_of
+from plant.rows.evolution import as_declared, served, without_nulls
+from plant.rows.schema import Table
 from plant.runs import runs
-from plant.schema import Table
 
 
 def news(*columns: tuple[str, str]) -> Table:

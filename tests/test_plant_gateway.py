@@ -18,7 +18,7 @@ from plant import query
 from plant.answers import Answerer
 from plant.gateway import Gateway
 from plant.memory import MemoryTable
-from plant.schema import Table
+from plant.rows.schema import Table
 
 law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plant.batch import Columns, Symbols, columns_of
 from plant.errors import BadRows
 from plant.gathering import Gathering
-from plant.schema import Column, Table
+from plant.rows.batch import Columns, Symbols, columns_of
+from plant.rows.schema import Column, Table
 
 FILLS = Table(
     "fills",

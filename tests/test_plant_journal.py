@@ -19,7 +19,7 @@ from plant import segment as module
 from plant.errors import JournalError, JournalLocked, SchemaError
 from plant.journal import Journal
 from plant.position import Position
-from plant.schema import Column, Schema, Table, schema_of
+from plant.rows.schema import Column, Schema, Table, schema_of
 from plant.upkeep import Upkeep
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
@@ -308,7 +308,7 @@ def test_a_second_opener_is_refused_naming_the_first(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from plant.journal import Journal
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 held = Journal(Path(sys.argv[1]), schema_of())
 print("open", flush=True)
 sys.stdin.read()

@@ -10,12 +10,12 @@ from random_rows import trades
 from typer.testing import CliRunner
 
 from plant import journal_export, wire
-from plant.batch import columns_of
 from plant.errors import BadRows, JournalError, UnknownTable
 from plant.journal import Journal
 from plant.journal_cli import app
 from plant.journal_export import export
-from plant.schema import Schema, Table, schema_of
+from plant.rows.batch import columns_of
+from plant.rows.schema import Schema, Table, schema_of
 from plant.upkeep import Upkeep
 
 QUOTE = {"time": 9, "sym": 'Ä,"B"\n', "bid": 1.5, "ask": None, "source": "s"}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
 
 from plant import memory
-from plant.batch import Batch
 from plant.memory import MemoryTable
-from plant.schema import Column, Table
+from plant.rows.batch import Batch
+from plant.rows.schema import Column, Table
 from plant.snapshot import Snapshot
 from plant.view import Terms
 

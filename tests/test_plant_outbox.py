@@ -11,7 +11,7 @@ from random_rows import columns_from, trades
 from plant import wire
 from plant.errors import SourceTaken
 from plant.outbox import Outbox
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 
 TRADES = schema_of()["trades"]
 

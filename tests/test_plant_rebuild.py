@@ -17,7 +17,7 @@ from plant.days import Days
 from plant.errors import HistoryError, PlantError
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.rebuild_cli import app
-from plant.schema import Schema, Table
+from plant.rows.schema import Schema, Table
 from plant.verify import verify
 
 DAYS = (dt.date(2026, 11, 18), dt.date(2026, 11, 19))

@@ -10,10 +10,10 @@ from answering import PlainAnswers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.batch import Columns
 from plant.errors import Refused, UnknownTable
 from plant.replaying import play, refuse_same, rows_of, tables_of
-from plant.schema import schema_of
+from plant.rows.batch import Columns
+from plant.rows.schema import schema_of
 from plant.settings import load
 from plant.slicing import time_slices
 

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.batch import Batch, Symbols
 from plant.memory import MemoryTable
 from plant.revisions import NEVER
-from plant.schema import Column, Table
+from plant.rows.batch import Batch, Symbols
+from plant.rows.schema import Column, Table
 
 TABLE = Table(
     "levels",

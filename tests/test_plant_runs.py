@@ -10,8 +10,8 @@ from random_rows import columns_from, trades
 from plant import wire
 from plant.errors import WireError
 from plant.merge import Merge, raw
+from plant.rows.schema import schema_of
 from plant.runs import FEW, Run, runs
-from plant.schema import schema_of
 
 SCHEMA = schema_of()
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from plant.errors import SettingsError
-from plant.schema import TABLES
+from plant.rows.schema import TABLES
 from plant.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
 from plant.settings import Settings, file_of, load
 

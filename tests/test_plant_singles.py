@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant import wire
-from plant.batch import columns_of
 from plant.memory import MemoryTable
 from plant.merge import Merge, raw
+from plant.rows.batch import columns_of
+from plant.rows.schema import Table, schema_of
 from plant.runs import runs, singly
-from plant.schema import Table, schema_of
 from plant.stream import decoded
 
 TRADES, BARS = schema_of()["trades"], schema_of()["bars"]

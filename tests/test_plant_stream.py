@@ -6,9 +6,9 @@ from streams import StreamOfRuns
 
 from plant import stream as module
 from plant import wire
-from plant.batch import Batch
 from plant.errors import JournalError
-from plant.schema import schema_of
+from plant.rows.batch import Batch
+from plant.rows.schema import schema_of
 from plant.stream import Stream
 
 SCHEMA = schema_of()

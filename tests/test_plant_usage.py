@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from rows import SCHEMA
 
-from plant.batch import columns_of
 from plant.errors import Cancelled, QueryError, QueryLimit, UnknownTable
 from plant.limits import Budget
+from plant.rows.batch import columns_of
 from plant.usage import KEPT, SHOWN_CHARS, Usage, shown
 from plant.waiting import Asked
 

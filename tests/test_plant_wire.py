@@ -13,7 +13,7 @@ from random_rows import EVERY_KIND, bits, columns_from, plain_rows, trades
 
 from plant import wire
 from plant.errors import WireError
-from plant.schema import FIXED_DTYPES, TABLES, schema_of
+from plant.rows.schema import FIXED_DTYPES, TABLES, schema_of
 
 law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()

@@ -17,10 +17,10 @@ from random_rows import columns_from, trades
 from streams import StreamOfRuns
 
 from plant import wire
-from plant.batch import Batch
 from plant.outbox import Outbox
 from plant.position import Position
-from plant.schema import schema_of
+from plant.rows.batch import Batch
+from plant.rows.schema import schema_of
 from plant.stream import Stream
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import Sessions

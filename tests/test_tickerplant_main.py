@@ -15,7 +15,7 @@ from random_rows import columns_from, trades
 from plant import wire
 from plant.errors import JournalError
 from plant.publishing import ACK
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 from plant.sections import PlantSettings, TickerplantSettings
 from plant.segment import Segment
 from plant.settings import Settings

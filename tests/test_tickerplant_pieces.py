@@ -10,7 +10,7 @@ from random_rows import columns_from, trades
 
 from plant import wire
 from plant.position import Position
-from plant.schema import schema_of
+from plant.rows.schema import schema_of
 from tickerplant import pieces as module
 from tickerplant.pieces import pieces, too_long
 from tickerplant.sequencer import Sequencer

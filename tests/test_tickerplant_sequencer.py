@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
 from plant import wire
-from plant.batch import Batch
 from plant.position import Position
-from plant.schema import Table, schema_of
+from plant.rows.batch import Batch
+from plant.rows.schema import Table, schema_of
 from tickerplant import sequencer as module
 from tickerplant.sequencer import Own, Sequencer
 

@@ -13,8 +13,8 @@ import zmq
 from plant import wire
 from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal import Journal
+from plant.rows.schema import Schema, Table
 from plant.runs import Run
-from plant.schema import Schema, Table
 from plant.settings import Settings
 from plant.stream import Mark
 from plant.subscriber import Subscriber

@@ -16,11 +16,11 @@ import msgpack
 import numpy as np
 
 from plant import wire
-from plant.batch import Columns
-from plant.declared import columns_as_declared
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.position import Position
-from plant.schema import Schema, Table
+from plant.rows.batch import Columns
+from plant.rows.evolution import columns_as_declared
+from plant.rows.schema import Schema, Table
 from tickerplant import pieces, validation
 from tickerplant.sessions import Sessions
 from tickerplant.turn import Source, Turn

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import Columns, Symbols, Texts
-from plant.schema import Table
+from plant.rows.batch import Columns, Symbols, Texts
+from plant.rows.schema import Table
 
 ROW_CHARS = 4000
 """Characters of a rejected row, and of its symbol, that are kept; a row may hold a text of megabytes."""

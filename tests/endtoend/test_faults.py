@@ -20,9 +20,10 @@ from faults import SEED, FaultyPlant
 from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
-from plant import batch, wire
+from plant import wire
 from plant.errors import WireError
 from plant.publishing import ACK
+from plant.rows import batch
 from plant.subscriber import Subscriber
 
 SHORT_KILLS = 15

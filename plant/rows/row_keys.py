@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plant.batch import Columns, Symbols
-from plant.columns import joined
+from plant.rows.batch import Columns, Symbols
+from plant.rows.ordering import joined
 
 
 def newest(columns: Columns, key: Sequence[str]) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plant.errors import BadRows, UnknownColumn
-from plant.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
+from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd

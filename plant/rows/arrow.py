@@ -1,7 +1,7 @@
 """Arrow tables, as answers and files of history have them, as columns; with nulls, which published rows do not have.
 
 Null is NaN among floats, masked among ints and times, the code NULL among symbols, and `missing` among texts.
-plant.batch.arrow_column makes Arrow's nulls of them again.
+plant.rows.batch.arrow_column makes Arrow's nulls of them again.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import NULL, Columns, Symbols, Texts
-from plant.schema import FIXED_DTYPES, META_COLUMNS, Table
+from plant.rows.batch import NULL, Columns, Symbols, Texts
+from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Table
 
 _OTHERS = {**dict.fromkeys(META_COLUMNS, "int"), "replaced_by": "int"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.batch import DEFAULTS, Batch, Columns, Symbols, Texts, constant
-from plant.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
+from plant.rows.batch import DEFAULTS, Batch, Columns, Symbols, Texts, constant
+from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
 
 _COLUMNS = {"symbol": Symbols, "text": Texts}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.batch import NULL, Columns, Symbols, Texts
+from plant.rows.batch import NULL, Columns, Symbols, Texts
 
 _FEW = 8
 _START = np.zeros(1, dtype=np.int64)
