@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dashboard.watchlist import DayOpens
-from plant import client, sockets
+from plant import client
 from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
 from plant.settings import Settings, load
+from plant.transport import sockets
 
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process
 RETRY_S = 2.0  # after a failure to reach a process, all questions fail at once for this long

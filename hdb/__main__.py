@@ -21,11 +21,11 @@ from plant.frames import from_ipc
 from plant.lifecycle import log, run
 from plant.limits import Budget
 from plant.partition import End
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.transport.request import Requester
 
 RDB_S = 10.0
 """Longest the rdb may take to begin its part of an answer."""

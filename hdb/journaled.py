@@ -13,11 +13,11 @@ from plant.journal_rows import arrow_of
 from plant.merge import Merge, Raw, raw
 from plant.partition import Part
 from plant.partition_file import with_every_column
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
 from plant.runs import runs
+from plant.transport.request import Requester
 
 SUMMED_ROWS = 65_536
 """Rows that are decoded before their sums are taken."""

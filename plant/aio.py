@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from plant import client
 from plant.connection import Connection
-from plant.request import GIVE_UP
+from plant.transport.request import GIVE_UP
 from plant.watching import Watch
 
 AT_ONCE = 32

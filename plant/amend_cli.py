@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 import plant
-from plant import sockets
 from plant.amending import TABLE, amendment, plain_rows
 from plant.client import publisher
 from plant.errors import BadRows, Refused
@@ -15,6 +14,7 @@ from plant.replaying import NEVER
 from plant.rows.schema import Table
 from plant.settings import load
 from plant.terminal import Config, line_of
+from plant.transport import sockets
 
 MOST = 1000
 """Rows that one command may amend, unless --most says otherwise."""

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebuild_cli, replay_cli, sockets, verify_cli
+from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebuild_cli, replay_cli, verify_cli
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
-from plant.keys import make_keys
 from plant.settings import Settings, load
 from plant.supervision import Supervision, supervision_of, write_configuration
 from plant.terminal import Config, err, line_of, out
+from plant.transport import sockets
+from plant.transport.keys import make_keys
 
 READY_S = 90.0
 """Longest `plant up -d` waits for every process to be up."""

@@ -9,7 +9,6 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 
 from typing import Any
 
-from plant import sockets
 from plant.connection import Connection
 from plant.frames import as_frame
 from plant.plant_connection import PlantConnection
@@ -19,6 +18,7 @@ from plant.settings import Settings, load
 from plant.subscriber import Subscriber, only
 from plant.table_view import TableView
 from plant.terms import Moment, Syms, names_of
+from plant.transport import sockets
 
 __all__ = [
     "Connection",

@@ -11,9 +11,9 @@ from plant import query
 from plant.errors import PlantError, UnknownTable
 from plant.frames import from_ipc
 from plant.questions import Questions
-from plant.request import Requester
 from plant.table_view import TableView, overview_html, overview_text
 from plant.terms import Moment, Syms, conditions_of, names_of
+from plant.transport.request import Requester
 from plant.watching import Watch
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgpack
 import typer
 
-from plant import sockets
 from plant.client import publisher
 from plant.errors import HistoryError, QueryError
-from plant.request import Requester
 from plant.settings import Settings, load
 from plant.terminal import Config, out
+from plant.transport import sockets
+from plant.transport.request import Requester
 
 NAME = "end-of-day"
 """Source under which days are ended by hand."""

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 import plant
-from plant import sockets
 from plant.exporting import export
 from plant.rows.batch import nanoseconds
 from plant.settings import load
 from plant.terminal import Config, steps
+from plant.transport import sockets
 
 app = typer.Typer()
 

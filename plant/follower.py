@@ -16,11 +16,11 @@ from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.server import Answering, QueryServer
 from plant.settings import Settings
 from plant.subscriber import Subscriber
+from plant.transport.request import Requester
 from plant.usage import Usage
 
 USAGE_S = 0.5

@@ -10,9 +10,9 @@ import msgpack
 
 from plant.client import Connection
 from plant.errors import PlantError, Unavailable
-from plant.request import Requester
 from plant.settings import Settings
 from plant.supervision import Supervision
+from plant.transport.request import Requester
 
 WARN_BEATS = 3
 ERROR_BEATS = 10

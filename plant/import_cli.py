@@ -9,7 +9,6 @@ import numpy as np
 import typer
 from rich.table import Table as RichTable
 
-from plant import sockets
 from plant.client import connect_to, publisher
 from plant.errors import BadRows, Unavailable
 from plant.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
@@ -20,6 +19,7 @@ from plant.recording import Reader, files_of
 from plant.rows.schema import Table
 from plant.settings import load
 from plant.terminal import Config, err, out, overview, steps
+from plant.transport import sockets
 
 app = typer.Typer()
 ANSWER_S = 60.0

@@ -21,9 +21,9 @@ from typing import Any
 import psutil
 import structlog
 
-from plant import sockets
 from plant.errors import PlantError, SettingsError
 from plant.settings import Settings, load
+from plant.transport import sockets
 
 STEP_S = 0.2
 """Longest a step may wait for its sockets, so that signals and timers are seen."""

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 import plant
-from plant import sockets
 from plant.days import Days
 from plant.errors import QueryError, Refused
 from plant.publishing import Publisher
@@ -15,6 +14,7 @@ from plant.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.rows.batch import Batch, Columns
 from plant.settings import load
 from plant.terminal import Config, err, line_of, steps
+from plant.transport import sockets
 
 app = typer.Typer()
 

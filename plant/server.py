@@ -19,12 +19,13 @@ import pyarrow as pa
 import structlog
 import zmq
 
-from plant import query, request, sockets
+from plant import query
 from plant.answers import Answerer, Source
 from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
 from plant.frames import from_ipc, to_ipc
 from plant.limits import MEBIBYTE, Budget, Limits
+from plant.transport import request, sockets
 from plant.usage import Usage
 from plant.waiting import WAITING, Asked, Waiting
 

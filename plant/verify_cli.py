@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from plant import sockets
 from plant.client import connect_to
 from plant.errors import Unavailable
 from plant.replay_cli import bounds_of
 from plant.settings import load
 from plant.terminal import Config, out, overview, steps
+from plant.transport import sockets
 from plant.verify import Verified, verify
 
 EXIT_DIFFERS = 1

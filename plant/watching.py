@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from plant import query
 from plant.errors import QueryError, Unavailable, UnknownColumn
 from plant.frames import as_frame, check_frames
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.rows.schema import META_COLUMNS, Schema, Table
 from plant.subscriber import Subscriber, newest, only
+from plant.transport.request import Requester
 
 if TYPE_CHECKING:
     from plant.connection import Connection

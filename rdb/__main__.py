@@ -10,9 +10,9 @@ import msgpack
 from plant.errors import Unavailable
 from plant.follower import Follower
 from plant.lifecycle import Timer, log, run
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.settings import Settings
+from plant.transport.request import Requester
 from rdb.keeping import Keeping
 
 LOOK_S = 1.0

@@ -16,10 +16,10 @@ import msgpack
 
 from plant.client import Connection, publisher, subscriber_of
 from plant.publishing import Publisher
-from plant.request import Requester
 from plant.rows.batch import Batch
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber
+from plant.transport.request import Requester
 
 READY_S = 30.0
 

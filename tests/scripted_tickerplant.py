@@ -6,9 +6,10 @@ import msgpack
 import zmq
 from random_rows import columns_from
 
-from plant import sockets, wire
+from plant import wire
 from plant.publishing import ACK
 from plant.rows.schema import schema_of
+from plant.transport import sockets
 
 SCHEMA = schema_of()
 ROWS = 500

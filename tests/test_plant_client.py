@@ -15,7 +15,6 @@ import zmq
 from rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
 
 import rdb
-from plant import sockets
 from plant.client import Connection, TableView, as_frame, connect_to
 from plant.errors import (
     PlantError,
@@ -31,6 +30,7 @@ from plant.errors import (
 from plant.frames import from_ipc
 from plant.limits import Limits
 from plant.server import QueryServer
+from plant.transport import sockets
 
 TABLES = tables_of(
     bars=[[bar(NOON + k * MINUTE, sym, close=100.0 + k) for k in range(4) for sym in ("AAPL", "MSFT")]],

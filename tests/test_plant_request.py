@@ -11,8 +11,8 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant import request, sockets
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable, UnknownTable, WireError
+from plant.transport import request, sockets
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 

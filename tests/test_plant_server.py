@@ -14,12 +14,13 @@ import zmq
 from malformed import refused
 from rows import NOON, bar, batch_of, tables_of, trade
 
-from plant import answers, query, server, sockets
+from plant import answers, query, server
 from plant.client import Connection
 from plant.errors import PlantError, QueryLimit, SettingsError
 from plant.limits import Limits
-from plant.request import Requester
 from plant.server import QueryServer, from_ipc, to_ipc
+from plant.transport import sockets
+from plant.transport.request import Requester
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
 

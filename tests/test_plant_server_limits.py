@@ -14,12 +14,13 @@ import pytest
 import zmq
 from rows import NOON, tables_of, trade
 
-from plant import server, sockets
+from plant import server
 from plant.client import Connection
 from plant.errors import Cancelled, QueryLimit
 from plant.frames import from_ipc
 from plant.limits import MEBIBYTE, Limits
 from plant.server import PART_BYTES, QueryServer
+from plant.transport import sockets
 from plant.usage import Usage
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import zmq
 
-from plant import sockets
 from plant.errors import SettingsError
+from plant.transport import sockets
 
 IDLE_SUBSCRIBER = """
 import sys, time, zmq
-from plant import sockets
+from plant.transport import sockets
 socket = sockets.connect(sockets.context(), zmq.SUB, sys.argv[1], RCVHWM=10)
 socket.subscribe(b"")
 sys.stdin.readline()

@@ -8,8 +8,9 @@ import pytest
 import zmq
 from rows import SCHEMA, batch_of, trade
 
-from plant import sockets, wire
+from plant import wire
 from plant.subscriber import Subscriber
+from plant.transport import sockets
 
 
 class Peer:

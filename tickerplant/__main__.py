@@ -10,13 +10,13 @@ from typing import Any
 import msgpack
 import zmq
 
-from plant import sockets
 from plant.errors import JournalError
 from plant.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
 from plant.rows import batch
 from plant.rows.schema import Table
+from plant.transport import sockets
 from plant.upkeep import Upkeep
 from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut

@@ -6,11 +6,11 @@ from typing import Any
 import msgpack
 import zmq
 
-from plant import request
 from plant.errors import QueryError
 from plant.journal import Journal
 from plant.lifecycle import log
 from plant.segment import NotIndexed
+from plant.transport import request
 from tickerplant.readers import Readers
 
 TURN_ANSWERS = 4

@@ -6,8 +6,8 @@ from typing import Any
 import msgpack
 import zmq
 
-from plant import sockets
 from plant.lifecycle import Timer
+from plant.transport import sockets
 
 MESSAGE_BYTES = 128 * 1024
 """Most that is published as one message, unless one record is longer; ahead of that go empty messages, one for each so

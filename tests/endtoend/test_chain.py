@@ -11,10 +11,10 @@ import pytest
 import zmq
 from running import RunningPlant, until_live
 
-from plant import sockets
 from plant.client import subscribe, subscriber_of
 from plant.errors import Refused
 from plant.segment import Segment
+from plant.transport import sockets
 
 Start = Callable[..., RunningPlant]
 

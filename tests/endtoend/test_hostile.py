@@ -18,9 +18,9 @@ import zmq
 from malformed import refused
 from running import RunningPlant
 
-from plant import sockets
 from plant.client import Connection
 from plant.errors import QueryError, QueryLimit
+from plant.transport import sockets
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
 HUNGRY = "select list(repeat('x', 1000000)) l from range(10000)"

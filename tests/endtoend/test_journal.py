@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from plant.errors import JournalError
 from plant.journal_check import verify
 from plant.journal_cli import app
-from plant.request import Requester
 from plant.segment import Segment
 from plant.subscriber import Subscriber
+from plant.transport.request import Requester
 
 Start = Callable[..., RunningPlant]
 BATCH = 2000

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from running import RunningPlant
 
-from plant import sockets
 from plant.client import Connection
 from plant.errors import SettingsError, Unavailable
-from plant.keys import make_keys
-from plant.request import Requester
+from plant.transport import sockets
+from plant.transport.keys import make_keys
+from plant.transport.request import Requester
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """ZeroMQ sockets as the plant uses them: safe addresses only, no lingering, dead peers noticed.
 
-The plant binds and connects to loopback unless CURVE keys are configured (plant.keys), so that a plant is never open
-to a network by accident.
+The plant binds and connects to loopback unless CURVE keys are configured (plant.transport.keys), so that a plant is
+never open to a network by accident.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import zmq
 
 from plant.errors import SettingsError
-from plant.keys import Keys, read_keys, start_authenticator
+from plant.transport.keys import Keys, read_keys, start_authenticator
 
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""

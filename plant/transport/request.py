@@ -22,8 +22,8 @@ import msgpack
 import structlog
 import zmq
 
-from plant import sockets
 from plant.errors import Cancelled, PlantError, QueryError, Unavailable, WireError, from_wire, to_wire
+from plant.transport import sockets
 
 log = structlog.get_logger()
 
