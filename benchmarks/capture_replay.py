@@ -13,10 +13,10 @@ from effort import Effort
 from machine import Grid, Spread, ratio
 from stamping_rdb import REPLAY
 
-from plant import wire
 from plant.journal import Journal
 from plant.position import Position
 from plant.rows.batch import Columns, columns_of
+from plant.wire import record as wire
 
 RDB = "stamping_rdb"
 

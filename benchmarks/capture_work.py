@@ -15,10 +15,10 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from plant import wire
 from plant.memory import MemoryTable
 from plant.rows.batch import Batch, Columns, Symbols, columns_of
 from plant.rows.schema import Table, schema_of
+from plant.wire import record as wire
 
 SYMBOLS = [f"S{i:03d}" for i in range(100)]
 REVISIONS = 10

@@ -6,18 +6,18 @@ from typing import Any
 import msgpack
 
 from hdb.store import by_day
-from plant import wire
 from plant.days import Days
 from plant.errors import HistoryError, WireError
 from plant.journal_rows import arrow_of
-from plant.merge import Merge, Raw, raw
 from plant.partition import Part
 from plant.partition_file import with_every_column
 from plant.rows.batch import Batch
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
-from plant.runs import runs
 from plant.transport.request import Requester
+from plant.wire import record as wire
+from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.runs import runs
 
 SUMMED_ROWS = 65_536
 """Rows that are decoded before their sums are taken."""

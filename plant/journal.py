@@ -6,7 +6,7 @@ A folder of segments (plant.segment). A segment is named for the sequence number
 
 where the map holds `version`, `first_seq`, `created` (ns since 1970), `tables` (declarations), and the
 state of the plant before the segment's first record: `table_seqs` and `sources`. So opening a journal
-reads only its last segment. After the header come records as plant.wire has them, and nothing else.
+reads only its last segment. After the header come records as plant.wire.record has them, and nothing else.
 
 Opening finds what a crash left behind. A tail that is no whole record is cut off and kept beside the
 segment as `<segment>.torn-<offset>`; damage with good records after it is skipped and reported.
@@ -37,7 +37,7 @@ from plant.segment import (
 )
 from plant.segment_files import segment_at, segment_paths
 from plant.segment_index import Block, Damage, Index, State, index_path, write_index
-from plant.wire import Header, header_at
+from plant.wire.record import Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
@@ -49,7 +49,7 @@ LOADED_INDEXES = 8
 """Closed segments whose index stays in memory; one takes about 1 MB."""
 
 _IOV_MAX = 1024
-_SEQ = struct.Struct("<16xQ")  # of plant.wire's envelope
+_SEQ = struct.Struct("<16xQ")  # of plant.wire.record's envelope
 _RECEIVED = struct.Struct("<32xq")
 _HOUR_S = 3600.0
 

@@ -17,7 +17,7 @@ from plant.journal import confirmed_in
 from plant.position import Position
 from plant.segment import Segment
 from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
-from plant.wire import Header
+from plant.wire.record import Header
 
 BEING_WRITTEN_S = 2.0
 """A record at the end of the last segment may be incomplete for this long."""

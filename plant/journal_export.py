@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from plant import wire
 from plant.errors import BadRows, JournalError, UnknownTable, WireError
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
 from plant.segment import Segment
 from plant.segment_files import existing_paths, paths_between, present_segment, segment_at
+from plant.wire import record as wire
 
 ROWS = 100_000
 """Rows of a table that are written together: a row group of Parquet."""

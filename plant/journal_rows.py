@@ -9,11 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import WireError
-from plant.merge import Merge, Raw, raw
 from plant.progress import Progress, quietly
 from plant.rows.batch import Batch, Symbols, arrow_column
 from plant.rows.schema import Table
-from plant.runs import runs
 from plant.segment import Segment
 from plant.segment_files import (
     existing_paths,
@@ -22,6 +20,8 @@ from plant.segment_files import (
     present_segment,
     segment_paths,
 )
+from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.runs import runs
 
 CHUNK_BYTES = 4 * 2**20
 PIECE_ROWS = 65_536

@@ -9,8 +9,8 @@ too much and never too little.
 from collections import deque
 from dataclasses import dataclass
 
-from plant import wire
 from plant.errors import SourceTaken
+from plant.wire import record as wire
 
 
 @dataclass(slots=True)

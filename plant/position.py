@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from plant.segment import Segment
-from plant.wire import Header
+from plant.wire.record import Header
 
 
 @dataclass

@@ -17,12 +17,12 @@ from typing import Any
 import msgpack
 import zmq
 
-from plant import wire
 from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
 from plant.gathering import Gathering
 from plant.outbox import Outbox
 from plant.rows.schema import Schema
 from plant.transport import sockets
+from plant.wire import record as wire
 
 OUTBOX_BYTES = 32 * 2**20
 """A publisher that holds more unacknowledged bytes makes its caller wait."""

@@ -13,7 +13,7 @@ from plant.position import Position
 from plant.segment import PLAIN_SUFFIX, Segment
 from plant.segment_files import segment_paths
 from plant.segment_index import Block, Damage, index_path
-from plant.wire import HEADER_BYTES, MORE
+from plant.wire.record import HEADER_BYTES, MORE
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -17,7 +17,7 @@ from plant.checksum import crc32
 from plant.errors import JournalError, WireError
 from plant.rows.schema import Table
 from plant.segment_index import PREFIX, Block, Damage, Index, read_index, write_index
-from plant.wire import HEADER_BYTES, MAGIC, Header, header_at, records
+from plant.wire.record import HEADER_BYTES, MAGIC, Header, header_at, records
 
 SEGMENT_MAGIC = b"TPLTJRNL"
 SEGMENT_VERSION = 1

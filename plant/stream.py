@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from plant import wire
 from plant.errors import JournalDiverged, WireError
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.runs import Divide, Run, singly
+from plant.wire import record as wire
+from plant.wire.runs import Divide, Run, singly
 
 HELD_BYTES = 64 * 2**20
 """Live records beyond this are let go while catching up; the journal has them."""

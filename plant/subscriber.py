@@ -13,13 +13,13 @@ import numpy as np
 import zmq
 
 from plant.errors import Unavailable, from_wire
-from plant.merge import Merge, raw
 from plant.rows.batch import Batch, Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
-from plant.runs import runs, singly
 from plant.stream import Decode, Mark, Stream, decoded
 from plant.transport import sockets
+from plant.wire.decoding import Merge, raw
+from plant.wire.runs import runs, singly
 
 ASK_AGAIN_S = 2.0
 """Pause before asking the journal again if it did not answer."""

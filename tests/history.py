@@ -12,7 +12,6 @@ from answering import PlainAnswers
 
 from hdb.closing import Closing
 from hdb.store import Store
-from plant import wire
 from plant.amending import amendment
 from plant.days import Days
 from plant.journal import Journal
@@ -21,6 +20,7 @@ from plant.partition import Catalogue, End, File
 from plant.partition_file import PartitionFile
 from plant.rows.batch import columns_of
 from plant.rows.schema import schema_of
+from plant.wire import record as wire
 
 SCHEMA = schema_of()
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

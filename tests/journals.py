@@ -5,10 +5,10 @@ from pathlib import Path
 import msgpack
 from random_rows import columns_from, trades
 
-from plant import wire
 from plant.journal import Journal
 from plant.position import Position
 from plant.rows.schema import Schema, schema_of
+from plant.wire import record as wire
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]

@@ -6,10 +6,10 @@ import msgpack
 import zmq
 from random_rows import columns_from
 
-from plant import wire
 from plant.publishing import ACK
 from plant.rows.schema import schema_of
 from plant.transport import sockets
+from plant.wire import record as wire
 
 SCHEMA = schema_of()
 ROWS = 500

@@ -6,8 +6,8 @@ from typing import Any
 
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.runs import Run, runs
 from plant.stream import Mark, Stream, decoded
+from plant.wire.runs import Run, runs
 
 
 class StreamOfRuns(Stream):

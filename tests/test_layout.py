@@ -15,7 +15,7 @@ FILES = sorted(f for package in PACKAGES for f in (ROOT / package).rglob("*.py")
 
 
 def name_of(file: Path) -> str:
-    """Return the module's dotted name, e.g. plant.wire."""
+    """Return the module's dotted name, e.g. plant.wire.record."""
     return ".".join(file.relative_to(ROOT).with_suffix("").parts)
 
 

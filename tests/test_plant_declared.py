@@ -2,13 +2,13 @@
 
 import pyarrow as pa
 
-from plant import wire
 from plant.journal_rows import arrow_of
-from plant.merge import Merge, Raw, raw
 from plant.rows.batch import Batch, columns_of
 from plant.rows.evolution import as_declared, served, without_nulls
 from plant.rows.schema import Table
-from plant.runs import runs
+from plant.wire import record as wire
+from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.runs import runs
 
 
 def news(*columns: tuple[str, str]) -> Table:

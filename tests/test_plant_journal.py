@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from journals import SCHEMA, Writer, copy_of, everything
 
-from plant import journal, wire
+from plant import journal
 from plant import segment as module
 from plant.errors import JournalError, JournalLocked, SchemaError
 from plant.journal import Journal
 from plant.position import Position
 from plant.rows.schema import Column, Schema, Table, schema_of
 from plant.upkeep import Upkeep
+from plant.wire import record as wire
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})

@@ -9,7 +9,7 @@ from journals import SCHEMA, closed, flip
 from random_rows import trades
 from typer.testing import CliRunner
 
-from plant import journal_export, wire
+from plant import journal_export
 from plant.errors import BadRows, JournalError, UnknownTable
 from plant.journal import Journal
 from plant.journal_cli import app
@@ -17,6 +17,7 @@ from plant.journal_export import export
 from plant.rows.batch import columns_of
 from plant.rows.schema import Schema, Table, schema_of
 from plant.upkeep import Upkeep
+from plant.wire import record as wire
 
 QUOTE = {"time": 9, "sym": 'Ä,"B"\n', "bid": 1.5, "ask": None, "source": "s"}
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from random_rows import columns_from, trades
 
-from plant import wire
 from plant.errors import SourceTaken
 from plant.outbox import Outbox
 from plant.rows.schema import schema_of
+from plant.wire import record as wire
 
 TRADES = schema_of()["trades"]
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
-from plant import wire
 from plant.errors import WireError
-from plant.merge import Merge, raw
 from plant.rows.schema import schema_of
-from plant.runs import FEW, Run, runs
+from plant.wire import record as wire
+from plant.wire.decoding import Merge, raw
+from plant.wire.runs import FEW, Run, runs
 
 SCHEMA = schema_of()
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant import wire
 from plant.memory import MemoryTable
-from plant.merge import Merge, raw
 from plant.rows.batch import columns_of
 from plant.rows.schema import Table, schema_of
-from plant.runs import runs, singly
 from plant.stream import decoded
+from plant.wire import record as wire
+from plant.wire.decoding import Merge, raw
+from plant.wire.runs import runs, singly
 
 TRADES, BARS = schema_of()["trades"], schema_of()["bars"]
 
@@ -52,7 +52,7 @@ def test_merged_records_hold_the_rows_seqs_and_order_of_single_ones(given_rows: 
 
 
 def test_symbols_are_right_when_more_come_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plant.singles._CACHE", 5)
+    monkeypatch.setattr("plant.wire.singles._CACHE", 5)
     merge, expected, found = Merge(), [], []
     for message in range(4):
         chunk = bytearray()

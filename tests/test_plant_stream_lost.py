@@ -7,11 +7,11 @@ from rows import SCHEMA, bar, batch_of, trade
 from streams import StreamOfRuns
 
 from plant import stream as module
-from plant import wire
 from plant.checksum import crc32
-from plant.merge import Merge, Raw, raw
-from plant.runs import runs
 from plant.stream import Gap, Stream
+from plant.wire import record as wire
+from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.runs import runs
 
 
 @pytest.fixture(autouse=True, params=[Stream, StreamOfRuns])

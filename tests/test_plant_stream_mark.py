@@ -6,9 +6,9 @@ import pytest
 from rows import SCHEMA, batch_of, trade
 from streams import StreamOfRuns
 
-from plant import wire
 from plant.errors import JournalDiverged
 from plant.stream import Mark, Stream
+from plant.wire import record as wire
 
 TABLES = ("trades", "quotes", "bars")
 

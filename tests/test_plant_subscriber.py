@@ -8,9 +8,9 @@ import pytest
 import zmq
 from rows import SCHEMA, batch_of, trade
 
-from plant import wire
 from plant.subscriber import Subscriber
 from plant.transport import sockets
+from plant.wire import record as wire
 
 
 class Peer:

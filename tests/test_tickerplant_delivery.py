@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from random_rows import columns_from, trades
 from streams import StreamOfRuns
 
-from plant import wire
 from plant.outbox import Outbox
 from plant.position import Position
 from plant.rows.batch import Batch
 from plant.rows.schema import schema_of
 from plant.stream import Stream
+from plant.wire import record as wire
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import Sessions
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
-from plant import wire
 from plant.position import Position
 from plant.rows.schema import schema_of
+from plant.wire import record as wire
 from tickerplant import pieces as module
 from tickerplant.pieces import pieces, too_long
 from tickerplant.sequencer import Sequencer

@@ -10,14 +10,14 @@ those numbers to other rows, and we would have both.
 
 import zmq
 
-from plant import wire
 from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal import Journal
 from plant.rows.schema import Schema, Table
-from plant.runs import Run
 from plant.settings import Settings
 from plant.stream import Mark
 from plant.subscriber import Subscriber
+from plant.wire import record as wire
+from plant.wire.runs import Run
 from tickerplant.turn import Turn
 
 Relayed = tuple[Table, wire.Header, bytes]

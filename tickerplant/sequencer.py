@@ -15,12 +15,12 @@ from collections.abc import Iterable
 import msgpack
 import numpy as np
 
-from plant import wire
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.position import Position
 from plant.rows.batch import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table
+from plant.wire import record as wire
 from tickerplant import pieces, validation
 from tickerplant.sessions import Sessions
 from tickerplant.turn import Source, Turn

@@ -20,11 +20,11 @@ from faults import SEED, FaultyPlant
 from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
-from plant import wire
 from plant.errors import WireError
 from plant.publishing import ACK
 from plant.rows import batch
 from plant.subscriber import Subscriber
+from plant.wire import record as wire
 
 SHORT_KILLS = 15
 LONG_KILLS = 300

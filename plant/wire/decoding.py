@@ -2,9 +2,9 @@
 
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
-from plant.runs import Run
-from plant.singles import Singles
 from plant.stream import decoded
+from plant.wire.runs import Run
+from plant.wire.singles import Singles
 
 Raw = Batch | tuple[Table, Run]
 """A batch, or records of one row that may go with others."""

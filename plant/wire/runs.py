@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from plant.checksum import crc32
-from plant.wire import HEADER_BYTES, MAGIC, MAX_PAYLOAD, VERSION, Header, envelope, envelopes, records
+from plant.wire.record import HEADER_BYTES, MAGIC, MAX_PAYLOAD, VERSION, Header, envelope, envelopes, records
 
 FEW = 32
 """So many records are looked at one by one in as little time; an answer of the journal holds no more large ones."""
 
-_LENGTH = struct.Struct("<56xI")  # of plant.wire's envelope
+_LENGTH = struct.Struct("<56xI")  # of plant.wire.record's envelope
 _SEALED = struct.Struct("<68s4x")  # what header_crc covers
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from plant.errors import WireError
 from plant.rows.batch import Batch, Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
-from plant.wire import cut, envelope, envelopes
+from plant.wire.record import cut, envelope, envelopes
 
 _CACHE = 10_000
 """Combinations of symbols remembered per table; if there are more after a message, all are forgotten."""
