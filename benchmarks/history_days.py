@@ -11,8 +11,8 @@ from query_market import SESSION_NS, Market
 
 from hdb.closing import Closing
 from hdb.store import Store
-from plant.days import Days
-from plant.partition import End, partition_schema
+from plant.history.catalogue import End, partition_schema
+from plant.history.days import Days
 from plant.rows.batch import Symbols, arrow_column
 from plant.rows.schema import schema_of
 

@@ -18,9 +18,9 @@ from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
 from plant.frames import from_ipc
+from plant.history.catalogue import End
 from plant.lifecycle import log, run
 from plant.limits import Budget
-from plant.partition import End
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.settings import Settings

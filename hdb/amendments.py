@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 
 from hdb.store import Store
-from plant.amending import TABLE, Amendment, amendments_of, apply
+from plant.history.amending import TABLE, Amendment, amendments_of, apply
+from plant.history.catalogue import File
+from plant.history.merging import Merged
+from plant.history.order import in_order
+from plant.history.partition_file import row_groups
 from plant.lifecycle import log
-from plant.merging import Merged
-from plant.order import in_order
-from plant.partition import File
-from plant.partition_file import row_groups
 from plant.rows.schema import Table
 
 

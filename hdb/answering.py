@@ -18,8 +18,8 @@ from hdb.sql import HistorySql
 from plant import query
 from plant.answers import Answerer
 from plant.errors import HistoryError, QueryError
+from plant.history.catalogue import CATALOGUE, Catalogue, File
 from plant.limits import Budget
-from plant.partition import CATALOGUE, Catalogue, File
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema, Table
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from plant.days import Days
+from plant.history.days import Days
 from plant.rows.batch import Batch
 
 AGAIN = "again"

@@ -16,8 +16,8 @@ from hdb.housekeeping import Housekeeping
 from hdb.journaled import Journaled
 from hdb.store import Store
 from plant.errors import HistoryError, PlantError, Unavailable
+from plant.history.catalogue import End
 from plant.lifecycle import log
-from plant.partition import End
 
 LOOK_S = 0.2
 """Pause between looks for something to do."""

@@ -22,9 +22,9 @@ from hdb.amendments import Amendments
 from hdb.journaled import Journaled
 from hdb.store import Store, conserved
 from plant.errors import HistoryError
-from plant.merging import ahead, merged, schema_of_files
-from plant.partition import Catalogue, End, File, Part, day_path, replaced_path, told_schema
-from plant.partition_file import PartitionFile, check_bytes
+from plant.history.catalogue import Catalogue, End, File, Part, day_path, replaced_path, told_schema
+from plant.history.merging import ahead, merged, schema_of_files
+from plant.history.partition_file import PartitionFile, check_bytes
 from plant.rows.row_hashes import row_sum
 from plant.rows.schema import Table
 

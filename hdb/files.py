@@ -7,7 +7,7 @@ import numpy as np
 
 from hdb.reading import Footer, Footers
 from hdb.selecting import Conditions, Pick
-from plant.partition import File
+from plant.history.catalogue import File
 from plant.rows.arrow import nulls
 from plant.rows.batch import Columns
 from plant.rows.ordering import taken

@@ -23,8 +23,8 @@ import pyarrow as pa
 from hdb.files import FileRows
 from hdb.reading import Footers
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
+from plant.history.catalogue import Catalogue, File
 from plant.limits import Budget
-from plant.partition import Catalogue, File
 from plant.rows.batch import Columns, arrow_column
 from plant.rows.ordering import joined, order_by_code, ranks, taken
 from plant.rows.row_keys import among, newest

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from hdb.closing import Interrupted
 from hdb.store import Store, conserved
+from plant.history.catalogue import Catalogue, File, day_path
+from plant.history.merging import merged, schema_of_files
+from plant.history.partition_file import PartitionFile, check_bytes
 from plant.lifecycle import log
-from plant.merging import merged, schema_of_files
-from plant.partition import Catalogue, File, day_path
-from plant.partition_file import PartitionFile, check_bytes
 
 
 class Housekeeping:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hdb.store import Store
 from hdb.waiting import Waiting
 from plant.errors import PlantError
+from plant.history.catalogue import End
 from plant.lifecycle import Timer, log
-from plant.partition import End
 from plant.rows.batch import Batch
 
 RETRY_S = 5.0

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
-from plant.partition import File
+from plant.history.catalogue import File
 from plant.rows.arrow import columns_from_arrow, kind_of
 from plant.rows.batch import Columns
 from plant.rows.schema import Table

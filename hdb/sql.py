@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from hdb.reading import MissingFile
 from plant.errors import QueryError
+from plant.history.catalogue import File
 from plant.limits import Budget
-from plant.partition import File
 from plant.rows.schema import META_COLUMNS, Table
 from plant.sql import SqlEngine, quoted, without_zone
 

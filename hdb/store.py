@@ -16,13 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from plant.data_folder import PARTIAL
-from plant.days import Days
 from plant.errors import HistoryError
-from plant.journal import confirmed_in
-from plant.lifecycle import log
-from plant.merging import merged, schema_of_files
-from plant.order import in_order
-from plant.partition import (
+from plant.history.catalogue import (
     PARTS,
     REPLACED,
     SUFFIX,
@@ -34,7 +29,12 @@ from plant.partition import (
     locked,
     part_path,
 )
-from plant.partition_file import PartitionFile, declared_of, with_every_column
+from plant.history.days import Days
+from plant.history.merging import merged, schema_of_files
+from plant.history.order import in_order
+from plant.history.partition_file import PartitionFile, declared_of, with_every_column
+from plant.journal import confirmed_in
+from plant.lifecycle import log
 from plant.rows.schema import Schema, Table
 
 JOINED = 16

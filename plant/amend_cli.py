@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 import plant
-from plant.amending import TABLE, amendment, plain_rows
 from plant.client import publisher
 from plant.errors import BadRows, Refused
+from plant.history.amending import TABLE, amendment, plain_rows
 from plant.replaying import NEVER
 from plant.rows.schema import Table
 from plant.settings import load

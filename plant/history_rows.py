@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.amending import Amendment, apply
 from plant.errors import HistoryError
-from plant.merging import REVISED
-from plant.partition import Catalogue, File, history_folder
-from plant.partition_file import check_bytes, row_groups
+from plant.history.amending import Amendment, apply
+from plant.history.catalogue import Catalogue, File, history_folder
+from plant.history.merging import REVISED
+from plant.history.partition_file import check_bytes, row_groups
 from plant.progress import Progress
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table

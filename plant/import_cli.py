@@ -11,9 +11,9 @@ from rich.table import Table as RichTable
 
 from plant.client import connect_to, publisher
 from plant.errors import BadRows, Unavailable
+from plant.history.catalogue import Catalogue, history_folder
 from plant.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
 from plant.known import Known
-from plant.partition import Catalogue, history_folder
 from plant.progress import Step
 from plant.recording import Reader, files_of
 from plant.rows.schema import Table

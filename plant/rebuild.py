@@ -16,14 +16,10 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from plant.amending import TABLE as AMENDMENTS
-from plant.amending import Amendment, amendments_of, apply
-from plant.days import Days
 from plant.errors import HistoryError
-from plant.journal_rows import JournalRows
-from plant.merging import merged, schema_of_files
-from plant.order import in_order
-from plant.partition import (
+from plant.history.amending import TABLE as AMENDMENTS
+from plant.history.amending import Amendment, amendments_of, apply
+from plant.history.catalogue import (
     Catalogue,
     File,
     day_path,
@@ -31,7 +27,11 @@ from plant.partition import (
     locked,
     part_path,
 )
-from plant.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
+from plant.history.days import Days
+from plant.history.merging import merged, schema_of_files
+from plant.history.order import in_order
+from plant.history.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
+from plant.journal_rows import JournalRows
 from plant.progress import Progress, quietly
 from plant.rows.schema import Schema, Table
 

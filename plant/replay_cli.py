@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 import plant
-from plant.days import Days
 from plant.errors import QueryError, Refused
+from plant.history.days import Days
 from plant.publishing import Publisher
 from plant.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.rows.batch import Batch, Columns

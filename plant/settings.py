@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from plant.days import Days
 from plant.errors import SchemaError, SettingsError
+from plant.history.days import Days
 from plant.rows.schema import Schema, Table, schema_of
 from plant.sections import (
     DashboardSettings,

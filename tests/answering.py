@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.partition import partition_schema
+from plant.history.catalogue import partition_schema
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, schema_of
 

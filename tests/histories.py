@@ -20,9 +20,9 @@ from hdb.closing import Closing
 from hdb.journaled import Journaled
 from hdb.store import Store
 from hdb.waiting import Waiting
-from plant.days import Days
-from plant.partition import CATALOGUE, Catalogue, End, File, history_folder
-from plant.partition_file import check_bytes, check_file
+from plant.history.catalogue import CATALOGUE, Catalogue, End, File, history_folder
+from plant.history.days import Days
+from plant.history.partition_file import check_bytes, check_file
 from plant.rows.batch import Batch, columns_of
 from plant.rows.schema import Schema, Table
 from plant.wire import record as wire

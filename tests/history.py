@@ -12,12 +12,12 @@ from answering import PlainAnswers
 
 from hdb.closing import Closing
 from hdb.store import Store
-from plant.amending import amendment
-from plant.days import Days
+from plant.history.amending import amendment
+from plant.history.catalogue import Catalogue, End, File
+from plant.history.days import Days
+from plant.history.partition_file import PartitionFile
 from plant.journal import Journal
 from plant.journal_rows import JournalRows
-from plant.partition import Catalogue, End, File
-from plant.partition_file import PartitionFile
 from plant.rows.batch import columns_of
 from plant.rows.schema import schema_of
 from plant.wire import record as wire

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 from rows import NOON, SECOND, Row
 
-from plant.days import Days
-from plant.partition import (
+from plant.history.catalogue import (
     Catalogue,
     File,
     Part,
@@ -19,7 +18,8 @@ from plant.partition import (
     replaced_path,
     told_schema,
 )
-from plant.partition_file import PartitionFile
+from plant.history.days import Days
+from plant.history.partition_file import PartitionFile
 from plant.rows.schema import Table
 
 HOURS = 3600 * SECOND

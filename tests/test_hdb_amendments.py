@@ -11,9 +11,9 @@ import pytest
 
 from hdb.closing import Closing
 from hdb.store import Store
-from plant.amending import amendment
-from plant.days import Days
-from plant.partition import Catalogue, End, partition_schema
+from plant.history.amending import amendment
+from plant.history.catalogue import Catalogue, End, partition_schema
+from plant.history.days import Days
 from plant.rows.schema import schema_of
 
 SCHEMA = schema_of()

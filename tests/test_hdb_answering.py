@@ -17,8 +17,8 @@ from hdb.sql import ALWAYS, span_of
 from plant import query
 from plant.answers import Answerer
 from plant.errors import HistoryError, QueryError, UnknownTable
+from plant.history.catalogue import CATALOGUE, Catalogue
 from plant.limits import Budget
-from plant.partition import CATALOGUE, Catalogue
 
 DAY = 24 * HOURS
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]

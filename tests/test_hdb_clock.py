@@ -4,7 +4,7 @@ import numpy as np
 from rows import NOON, batch_of
 
 from hdb.clock import Clock, ends_in
-from plant.days import Days
+from plant.history.days import Days
 
 HOUR = 3600 * 10**9
 

@@ -12,10 +12,10 @@ from rows import MINUTE, NOON, Row, bar, trade
 
 from hdb.closing import Closing, Interrupted
 from hdb.housekeeping import Housekeeping
-from plant import merging, partition_file
-from plant.days import Days
 from plant.errors import HistoryError
-from plant.partition import Catalogue
+from plant.history import merging, partition_file
+from plant.history.catalogue import Catalogue
+from plant.history.days import Days
 from plant.rows.schema import Column, Schema, Table, schema_of
 
 DAY = 86_400 * 10**9

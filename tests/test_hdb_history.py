@@ -16,8 +16,8 @@ from rows import NOON, SCHEMA, Row, bar, quote, trade
 from hdb.history import HistoryView
 from hdb.reading import Footers, MissingFile
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
+from plant.history.catalogue import Catalogue, Part, part_path
 from plant.limits import Budget, Limits
-from plant.partition import Catalogue, Part, part_path
 from plant.rows.batch import Columns
 from plant.rows.schema import Column, Table
 from plant.view import Terms
@@ -274,7 +274,7 @@ def test_a_question_ends_when_its_budget_does(tmp_path: Path) -> None:
 def test_a_symbol_of_many_row_groups_is_found_by_bisection_and_only_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plant.partition_file.ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr("plant.history.partition_file.ROW_GROUP_ROWS", 4)
     counts = {"A": 3, "B": 9, "Bé": 1, "C": 4, "D": 2, "E": 1, "F": 7}
     rows = journaled([[trade(NOON + i, sym, i + 1.0)] for sym, n in counts.items() for i in range(n)])
     catalogue = write_history(tmp_path, {TRADES: rows}, len(rows), (len(rows),))

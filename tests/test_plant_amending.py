@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.amending import Amendment, amendment, amendments_of, apply
 from plant.errors import BadRows
-from plant.partition import partition_schema, told_schema
+from plant.history.amending import Amendment, amendment, amendments_of, apply
+from plant.history.catalogue import partition_schema, told_schema
 from plant.rows.batch import columns_of
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table, schema_of

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.days import Days
 from plant.errors import SettingsError
+from plant.history.days import Days
 
 DAY = 86_400 * 10**9
 TIMES = st.integers(0, 4_102_444_800_000_000_000 - 1)

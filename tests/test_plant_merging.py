@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from rows import SCHEMA, Row, bar, batch_of, trade
 
 from hdb.waiting import arrow_of
-from plant import merging, partition_file
 from plant.errors import HistoryError
-from plant.merging import Merged, merged
-from plant.order import in_order
-from plant.partition import File, partition_schema
-from plant.partition_file import PartitionFile, with_columns
+from plant.history import merging, partition_file
+from plant.history.catalogue import File, partition_schema
+from plant.history.merging import Merged, merged
+from plant.history.order import in_order
+from plant.history.partition_file import PartitionFile, with_columns
 
 LONG = "L" * 5000
 """So long that a row group has no statistics of it."""

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plant.errors import HistoryError
-from plant.partition import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
+from plant.history.catalogue import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
 from plant.rows.schema import schema_of
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from hdb.store import Store
 from plant import rebuild
-from plant.days import Days
 from plant.errors import HistoryError, PlantError
+from plant.history.days import Days
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.rebuild_cli import app
 from plant.rows.schema import Schema, Table

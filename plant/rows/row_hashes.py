@@ -23,7 +23,7 @@ _CHUNK = 32_768
 
 
 def row_sum(rows: pa.Table) -> int:
-    """Return the sum of the rows of an Arrow table with the columns of plant.partition."""
+    """Return the sum of the rows of an Arrow table with the columns of plant.history.catalogue."""
     total = 0
     for start in range(0, rows.num_rows, _CHUNK):
         total += int(row_hashes(rows.slice(start, _CHUNK)).sum())

@@ -14,7 +14,7 @@ from plant.cli import app
 from plant.client import connect as plant_connect
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
 from plant.exporting import export
-from plant.partition import Catalogue, history_folder
+from plant.history.catalogue import Catalogue, history_folder
 from plant.verify import verify
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

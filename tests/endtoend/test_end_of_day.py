@@ -21,8 +21,8 @@ from faults import SEED, FaultyPlant
 from numbered_feed import BASE, trades
 from small_disk import SmallDisk, mounted
 
-from plant.partition import Catalogue, File, history_folder
-from plant.partition_file import check_bytes
+from plant.history.catalogue import Catalogue, File, history_folder
+from plant.history.partition_file import check_bytes
 from plant.settings import load
 
 QUICK = "part_s = 0.2\npart_rows = 3000\n"

@@ -16,10 +16,10 @@ from plant import importing
 from plant.cli import app as cli
 from plant.client import publisher
 from plant.errors import PlantError
+from plant.history.catalogue import Catalogue, history_folder
 from plant.import_cli import app
 from plant.importing import publish, read_file
 from plant.known import Known
-from plant.partition import Catalogue, history_folder
 from plant.recording import Reader
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from plant.cli import main; main()", "import"]

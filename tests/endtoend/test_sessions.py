@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import plant
 from plant.cli import app as cli
-from plant.partition import Catalogue, history_folder
+from plant.history.catalogue import Catalogue, history_folder
 
 PRICES = ["open", "high", "low", "close", "volume"]
 FEED = """

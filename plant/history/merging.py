@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
-from plant.order import newest_of_keys, order_of, ranks, times_of
-from plant.partition import File, partition_schema
-from plant.partition_file import joined_schema, with_columns
+from plant.history.catalogue import File, partition_schema
+from plant.history.order import newest_of_keys, order_of, ranks, times_of
+from plant.history.partition_file import joined_schema, with_columns
 from plant.rows.schema import Table
 
 RANGE_ROWS = 500_000

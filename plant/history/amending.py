@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows
-from plant.partition import told_schema
+from plant.history.catalogue import told_schema
 from plant.rows.schema import META_COLUMNS, Table
 
 TABLE = "amendments"

@@ -1,4 +1,4 @@
-"""Writing and reading one Parquet file of the history (plant.partition has the layout).
+"""Writing and reading one Parquet file of the history (plant.history.catalogue has the layout).
 
 A file is written under another name, synced, read back, and only then renamed. Row groups hold whole symbols; page
 checksums and statistics are on. Times and numbers that rise are stored as differences, symbols as dictionaries.
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from plant.checksum import crc32
 from plant.data_folder import partial_of, sync_folder
 from plant.errors import HistoryError
-from plant.partition import METADATA, ROW_GROUP_ROWS, File, partition_schema
+from plant.history.catalogue import METADATA, ROW_GROUP_ROWS, File, partition_schema
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table
 

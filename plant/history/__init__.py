@@ -1,0 +1,1 @@
+"""How closed days lie on disk: catalogue, layout, one file, its order, merging, amendments; the days."""
