@@ -35,7 +35,7 @@ from history_days import DAY_NS, SCHEMA, History, close, opened, write_parts, wr
 from machine import Grid, Spread, number, ratio
 
 from hdb.answering import HistoryAnswerer
-from plant import query
+from plant.query.questions import Select
 
 HIDDEN = """\
 What these numbers hide:
@@ -170,9 +170,9 @@ def _day(history: History, day: int) -> str:
     return str(dt.datetime.fromtimestamp(history.opens(day) / 1e9, dt.UTC).date())
 
 
-def _question(history: History) -> query.Select:
+def _question(history: History) -> questions.Select:
     opens = history.opens(history.days // 2)
-    return query.Select("trades", (history.market.one,), opens, opens + DAY_NS // 2)
+    return Select("trades", (history.market.one,), opens, opens + DAY_NS // 2)
 
 
 def _systems(history: History, answerer: HistoryAnswerer, folder: Path, unsorted: Path) -> dict[str, Callable[[], Any]]:
@@ -195,7 +195,7 @@ def _systems(history: History, answerer: HistoryAnswerer, folder: Path, unsorted
 
     return {
         "tickplant": lambda: answerer.answer(question),
-        "tickplant, SQL": lambda: answerer.answer(query.Sql(f"select * from trades where {plain}")),
+        "tickplant, SQL": lambda: answerer.answer(questions.Sql(f"select * from trades where {plain}")),
         "DuckDB, same files": duck(every, files),
         "DuckDB, same files, one thread": duck(one, files),
         "DuckDB, told the day's file": duck(every, the_file),

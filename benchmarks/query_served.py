@@ -17,7 +17,7 @@ from query_market import Market
 from query_systems import SYSTEMS, Ours
 
 from plant.client import Connection
-from plant.frames import as_frame, from_ipc, to_ipc
+from plant.query.frames import as_frame, from_ipc, to_ipc
 from plant.server import QueryServer
 
 QUESTIONS = {

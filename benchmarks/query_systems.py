@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 from query_market import HOUR_NS, OPEN_NS, Market
 
-from plant import query
-from plant.answers import Answerer
+from plant.query import questions
+from plant.query.answers import Answerer
 
 MINUTES_NS = 5 * 60 * 10**9
 DEAR = 499.5
@@ -60,34 +60,34 @@ class Ours:
     def __init__(self, market: Market) -> None:
         self.sym = (market.one,)
         self.tables = {name: market.in_memory(name) for name in ("trades", "quotes")}
-        self._ask: Callable[[query.Question], pa.Table] = Answerer(self.tables).answer
+        self._ask: Callable[[questions.Question], pa.Table] = Answerer(self.tables).answer
 
     def one_day(self) -> Any:
-        return self._ask(query.Select("trades", self.sym))
+        return self._ask(questions.Select("trades", self.sym))
 
     def one_hour(self) -> Any:
-        return self._ask(query.Select("trades", self.sym, FROM, TO))
+        return self._ask(questions.Select("trades", self.sym, FROM, TO))
 
     def one_last_100(self) -> Any:
-        return self._ask(query.Select("trades", self.sym, last=100))
+        return self._ask(questions.Select("trades", self.sym, last=100))
 
     def last(self) -> Any:
-        return self._ask(query.Last("trades"))
+        return self._ask(questions.Last("trades"))
 
     def asof(self) -> Any:
-        return self._ask(query.Asof("trades", "quotes", self.sym))
+        return self._ask(questions.Asof("trades", "quotes", self.sym))
 
     def bars_of_one(self) -> Any:
-        return self._ask(query.Resample("trades", "5m", self.sym))
+        return self._ask(questions.Resample("trades", "5m", self.sym))
 
     def bars_of_all(self) -> Any:
-        return self._ask(query.Resample("trades", "5m"))
+        return self._ask(questions.Resample("trades", "5m"))
 
     def vwap(self) -> Any:
-        return self._ask(query.Resample("trades", "1d"))
+        return self._ask(questions.Resample("trades", "1d"))
 
     def dear(self) -> Any:
-        return self._ask(query.Select("trades", where=(("price", ">", DEAR),)))
+        return self._ask(questions.Select("trades", where=(("price", ">", DEAR),)))
 
     def as_arrow(self, answer: Any) -> pa.Table:
         return answer

@@ -13,14 +13,14 @@ from hdb.housekeeping import Housekeeping
 from hdb.journaled import Journaled
 from hdb.parts import Parts
 from hdb.store import Store
-from plant import query
 from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
-from plant.frames import from_ipc
 from plant.history.catalogue import End
 from plant.lifecycle import log, run
-from plant.limits import Budget
+from plant.query import questions
+from plant.query.frames import from_ipc
+from plant.query.limits import Budget
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.settings import Settings
@@ -53,7 +53,7 @@ class Hdb(Follower):
         """Return who answers questions, about what is in the catalogue at the time."""
         rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", RDB_S, self.name)
 
-        def today(question: query.Select, budget: Budget) -> pa.Table:
+        def today(question: questions.Select, budget: Budget) -> pa.Table:
             return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
 
         return HistoryAnswerer(self.store.folder, self.schema, today)

@@ -15,18 +15,18 @@ import pyarrow as pa
 from hdb.history import HistoryView
 from hdb.reading import Footers, MissingFile
 from hdb.sql import HistorySql
-from plant import query
-from plant.answers import Answerer
 from plant.errors import HistoryError, QueryError
 from plant.history.catalogue import CATALOGUE, Catalogue, File
-from plant.limits import Budget
+from plant.query import questions
+from plant.query.answers import Answerer
+from plant.query.limits import Budget
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema, Table
 
 ATTEMPTS = 5
 """Versions that a question is tried on, if each is replaced while it is read."""
 
-Today = Callable[[query.Select, Budget], pa.Table]
+Today = Callable[[questions.Select, Budget], pa.Table]
 """Asks the rdb for rows."""
 
 
@@ -78,8 +78,8 @@ class HistoryAnswerer:
         self._seen: tuple[int, int, int] | None = None
         self._version = Version(Catalogue(), schema, folder, self._footers)
 
-    def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
-        """Return the answer. Raises HistoryError, and what plant.answers.Answerer.answer does."""
+    def answer(self, question: questions.Question, budget: Budget | None = None) -> pa.Table:
+        """Return the answer. Raises HistoryError, and what plant.query.answers.Answerer.answer does."""
         budget = budget or Budget()
         for _ in range(ATTEMPTS):
             version = self.version()
@@ -106,7 +106,7 @@ class HistoryAnswerer:
                 self._seen = seen
             return self._version
 
-    def _answer(self, version: Version, question: query.Question, budget: Budget) -> pa.Table:
+    def _answer(self, version: Version, question: questions.Question, budget: Budget) -> pa.Table:
         as_of = getattr(question, "as_of", None)
         tables: Mapping[str, Stored] = version
         if as_of is not None:
@@ -117,7 +117,7 @@ class HistoryAnswerer:
                 )
             tables = Version(version.catalogue, self._schema, self._folder, self._footers, as_of)
             question = replace(question, as_of=None)  # type: ignore[call-arg]
-        if isinstance(question, query.Sql) and question.today:
+        if isinstance(question, questions.Sql) and question.today:
             if self._today is None or as_of is not None:
                 raise QueryError("today: this history is asked alone, or as of an earlier seq; ask without today")
             whole = {name: WithToday(table.snapshot(), self._today) for name, table in version.items()}
@@ -144,7 +144,7 @@ class WithToday:
         """Return files, and rows in memory; see HistoryView.sources."""
         through = max(beyond, self._view.facts["through"])
         every = (*self.declaration.names, *META_COLUMNS)
-        rows = self._today(query.Select(self.declaration.name, columns=every, beyond=through), budget)
+        rows = self._today(questions.Select(self.declaration.name, columns=every, beyond=through), budget)
         released = int((rows.schema.metadata or {}).get(b"released", 0))
         if released > self._view.facts["through"]:
             raise Released(

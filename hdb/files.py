@@ -8,11 +8,11 @@ import numpy as np
 from hdb.reading import Footer, Footers
 from hdb.selecting import Conditions, Pick
 from plant.history.catalogue import File
+from plant.query.view import Terms
 from plant.rows.arrow import nulls
 from plant.rows.batch import Columns
 from plant.rows.ordering import taken
 from plant.rows.schema import Table
-from plant.view import Terms
 
 SPARSE = 16
 """From so many row groups on, a few rows are looked for first, and their columns read only where they are."""

@@ -24,12 +24,12 @@ from hdb.files import FileRows
 from hdb.reading import Footers
 from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
 from plant.history.catalogue import Catalogue, File
-from plant.limits import Budget
+from plant.query.limits import Budget
+from plant.query.view import Terms, check_where, known_columns
 from plant.rows.batch import Columns, arrow_column
 from plant.rows.ordering import joined, order_by_code, ranks, taken
 from plant.rows.row_keys import among, newest
 from plant.rows.schema import META_COLUMNS, Table
-from plant.view import Terms, check_where, known_columns
 
 _TIMES = ("time", "received")
 
@@ -52,7 +52,7 @@ class _Loose(NamedTuple):
 
 
 class HistoryView:
-    """The rows of one table in the files of one version; see plant.view.View.
+    """The rows of one table in the files of one version; see plant.query.view.View.
 
     Raises HistoryError if a file that is needed is missing or damaged; questions that do not need it are answered.
     """

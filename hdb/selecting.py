@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdb.reading import Footer
+from plant.query.view import Terms, meets
 from plant.rows.batch import Columns, Symbols
 from plant.rows.ordering import runs
-from plant.view import Terms, meets
 
 Pick = Callable[[Columns], np.ndarray]
 """Takes rows with their time, seq and sym, and returns the positions of those that are needed, ascending."""

@@ -19,9 +19,9 @@ import pyarrow as pa
 from hdb.reading import MissingFile
 from plant.errors import QueryError
 from plant.history.catalogue import File
-from plant.limits import Budget
+from plant.query.limits import Budget
+from plant.query.sql import SqlEngine, quoted, without_zone
 from plant.rows.schema import META_COLUMNS, Table
-from plant.sql import SqlEngine, quoted, without_zone
 
 _TYPES = {"time": "TIMESTAMP_NS", "float": "DOUBLE", "int": "BIGINT", "symbol": "VARCHAR", "text": "VARCHAR"}
 _BOUND = re.compile(r"time (>=|<=|>|<|=) '([-0-9]+ [0-9:.]+)'::TIMESTAMP_NS")

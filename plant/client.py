@@ -10,9 +10,9 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 from typing import Any
 
 from plant.connection import Connection
-from plant.frames import as_frame
 from plant.plant_connection import PlantConnection
 from plant.publishing import Publisher
+from plant.query.frames import as_frame
 from plant.rows.batch import nanoseconds
 from plant.settings import Settings, load
 from plant.subscriber import Subscriber, only

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from plant import query
+from plant.query import questions
+from plant.query.view import check_where, known_columns, meets
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Columns
 from plant.rows.ordering import in_order, ranks, taken
 from plant.rows.row_keys import among
 from plant.rows.schema import Schema, Table
 from plant.seam import Sides
-from plant.view import check_where, known_columns, meets
 
 LATEST_NS = 2**63 - 1
 
 
-def select(table: Table, question: query.Select, sides: Sides) -> pa.Table:
+def select(table: Table, question: questions.Select, sides: Sides) -> pa.Table:
     """Return the answer to a Select."""
     names = known_columns(table, question.columns)
     check_where(table, question.where)
@@ -47,11 +47,11 @@ def select(table: Table, question: query.Select, sides: Sides) -> pa.Table:
     return found.select(list(names))
 
 
-def count(table: Table, question: query.Count, sides: Sides) -> int:
+def count(table: Table, question: questions.Count, sides: Sides) -> int:
     """Return the answer to a Count."""
     check_where(table, question.where)
     past: int = sides.past(question).column("count")[0].as_py()
-    newest = sides.past(query.Select(table.name, question.sym, question.start, question.end, ("time",), last=1))
+    newest = sides.past(questions.Select(table.name, question.sym, question.start, question.end, ("time",), last=1))
     if not table.key or not newest.num_rows:
         return past + int(sides.now(question).column("count")[0].as_py())
     after = int(newest.column("time").cast(pa.int64())[0].as_py()) + 1  # today's rows up to here may be revisions
@@ -59,14 +59,14 @@ def count(table: Table, question: query.Count, sides: Sides) -> int:
     times = now.every["time"]
     if past and len(times):
         span = int(times.min()), int(times.max()) + 1
-        near = query.Select(table.name, symbols_of(now.every), *span, table.key, question.where)
+        near = questions.Select(table.name, symbols_of(now.every), *span, table.key, question.where)
         revised = columns_from_arrow(sides.past(near), table, table.key)
         past -= int(among(revised, now.every, table.key).sum())
     later = sides.now(replace(question, start=after)).column("count")[0].as_py()
     return past + len(now.met["time"]) + int(later)
 
 
-def last(table: Table, question: query.Last, sides: Sides) -> pa.Table:
+def last(table: Table, question: questions.Last, sides: Sides) -> pa.Table:
     """Return the answer to a Last."""
     names = known_columns(table, question.columns)
     check_where(table, question.where)
@@ -81,7 +81,7 @@ def last(table: Table, question: query.Last, sides: Sides) -> pa.Table:
     for (
         sym
     ) in again:  # its newest row was revised, so that it does not meet the conditions: an earlier one does, or none
-        one = query.Select(table.name, (sym,), None, end, asked.columns, question.where, last=1)
+        one = questions.Select(table.name, (sym,), None, end, asked.columns, question.where, last=1)
         found = together(found, select(table, one, sides))
     rows = columns_from_arrow(found, table, ("sym", "time", "seq"))
     symbol = ranks(rows["sym"])
@@ -93,14 +93,14 @@ def last(table: Table, question: query.Last, sides: Sides) -> pa.Table:
 
 def tables(schema: Schema, sides: Sides) -> pa.Table:
     """Return the answer to Tables."""
-    past, now = sides.past(query.Tables()), sides.now(query.Tables())
+    past, now = sides.past(questions.Tables()), sides.now(questions.Tables())
     of = [{row["table"]: row for row in side.to_pylist() if row["rows"]} for side in (past, now)]
     found = []
     for name, table in schema.items():
         there = [side[name] for side in of if name in side]
         rows = sum(row["rows"] for row in there)
         if len(there) == 2 and table.key and there[1]["first"] <= there[0]["last"]:
-            rows = count(table, query.Count(name), sides)
+            rows = count(table, questions.Count(name), sides)
         first, newest = [r["first"] for r in there], [r["last"] for r in there]
         found.append(
             {"table": name, "rows": rows, "first": min(first, default=None), "last": max(newest, default=None)}
@@ -120,7 +120,7 @@ def todays(table: Table, question: Any, columns: Sequence[str], sides: Sides) ->
     others = _beside_key(table, question)
     of_key = tuple(c for c in question.where if c not in others)
     names = _each("time", "sym", *columns, *table.key, *(c[0] for c in others))
-    rows = sides.now(query.Select(table.name, question.sym, question.start, question.end, names, of_key))
+    rows = sides.now(questions.Select(table.name, question.sym, question.start, question.end, names, of_key))
     every = columns_from_arrow(rows, table, names)
     keep = np.ones(len(every["time"]), dtype=bool)
     for name, operator, value in others:
@@ -141,7 +141,7 @@ def symbols_of(columns: Columns) -> tuple[str, ...]:
     return tuple(names[code] for code in np.unique(columns["sym"].codes).tolist())
 
 
-def _in_force(table: Table, asked: query.Select, past: pa.Table, sides: Sides) -> pa.Table:
+def _in_force(table: Table, asked: questions.Select, past: pa.Table, sides: Sides) -> pa.Table:
     """Return the rows of history that today does not revise; with a limit, as many as it takes, if there are."""
     kept = past.filter(pa.array(~_revised(table, asked, past, sides)))
     limit = asked.first if asked.last is None else asked.last
@@ -161,7 +161,7 @@ def _revised(table: Table, question: Any, past: pa.Table, sides: Sides) -> np.nd
     times = past.column("time").cast(pa.int64()).to_numpy()
     of_key = tuple(c for c in question.where if c[0] in table.key)
     start, end = int(times.min()), int(times.max()) + 1
-    now = sides.now(query.Select(table.name, question.sym, start, end, table.key, of_key))
+    now = sides.now(questions.Select(table.name, question.sym, start, end, table.key, of_key))
     return _among(past, now, table)
 
 
@@ -169,7 +169,7 @@ def _among(past: pa.Table, now: pa.Table, table: Table) -> np.ndarray:
     return among(columns_from_arrow(past, table, table.key), columns_from_arrow(now, table, table.key), table.key)
 
 
-def _beside_key(table: Table, question: Any) -> query.Where:
+def _beside_key(table: Table, question: Any) -> questions.Where:
     """Return the conditions that a row of a table with a key may meet, and a revision of it not."""
     return tuple(c for c in question.where if c[0] not in table.key) if table.key else ()
 

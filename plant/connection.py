@@ -7,9 +7,9 @@ from typing import Any
 import msgpack
 import pyarrow as pa
 
-from plant import query
 from plant.errors import PlantError, UnknownTable
-from plant.frames import from_ipc
+from plant.query import questions
+from plant.query.frames import from_ipc
 from plant.questions import Questions
 from plant.table_view import TableView, overview_html, overview_text
 from plant.terms import Moment, Syms, conditions_of, names_of
@@ -21,7 +21,7 @@ class Connection(Questions):
     """Ask a process of the plant about its tables.
 
     who, address    e.g. "rdb", "tcp://127.0.0.1:5006"
-    frames          what answers are: "pandas", "pandas-arrow", "arrow", "polars" or "numpy" (plant.frames)
+    frames          what answers are: "pandas", "pandas-arrow", "arrow", "polars" or "numpy" (plant.query.frames)
     zone            zone of times that are given without one
     timeout_s       after which a question raises Unavailable; the process stops working on it then
     client          who asks, for the table `queries`; default: script/pid@host
@@ -96,14 +96,14 @@ class Connection(Questions):
             frames or self._frames,
         )
 
-    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer to a question of plant.query as an Arrow table; all questions come here.
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here.
 
-        >>> db.answer_to(query.Count("trades", ("AAPL",))).to_pylist()
+        >>> db.answer_to(questions.Count("trades", ("AAPL",))).to_pylist()
         [{'count': 4}]
         """
         fields = question.to_wire()
-        query.question_of(fields)
+        questions.question_of(fields)
         return from_ipc(self._requester.table(fields, timeout_s))
 
     def as_of(self, seq: int) -> "AsOf":
@@ -172,7 +172,7 @@ class Connection(Questions):
         return f"{self._who} at {self.address}"
 
     def _overview(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._ask(query.Tables(), "arrow", None).to_pylist()
+        rows: list[dict[str, Any]] = self._ask(questions.Tables(), "arrow", None).to_pylist()
         self._names = [row["table"] for row in rows]
         return rows
 
@@ -191,8 +191,8 @@ class AsOf(Questions):
         self.seq = seq
         self._connection = connection
 
-    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
         return self._connection.answer_to(replace(question, as_of=self.seq), timeout_s)  # type: ignore[call-arg]
 
     def __repr__(self) -> str:

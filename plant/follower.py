@@ -8,14 +8,14 @@ from typing import Any
 
 import msgpack
 
-from plant.answers import Answerer
 from plant.client import subscriber_of
 from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
-from plant.limits import MEBIBYTE
 from plant.memory import MemoryTable
 from plant.publishing import Publisher
+from plant.query.answers import Answerer
+from plant.query.limits import MEBIBYTE
 from plant.rows.batch import Batch
 from plant.server import Answering, QueryServer
 from plant.settings import Settings

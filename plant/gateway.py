@@ -1,4 +1,4 @@
-"""Today and history as one: the questions of plant.query, each asked of both and put together.
+"""Today and history as one: the questions of plant.query.questions, each asked of both and put together.
 
 kdb+ calls who does this a gateway. The answer equals that of one table with all rows. What makes it more than one
 answer behind the other are rows of today that came late, or that revise rows of history: bars that both sides have rows
@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from plant import combining, joining, query, resampling
+from plant import combining
 from plant.errors import QueryError
+from plant.query import joining, questions, resampling
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import compact, grouped, joined, ranks, taken
@@ -43,7 +44,7 @@ class Gateway:
         self._history = history
         self._schema = schema
 
-    def answer(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
+    def answer(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer; each side has `timeout_s` for each of its parts.
 
         Raises what the two sides raise, UnknownTable, and what plant.seam.Seam.answer does.
@@ -55,29 +56,29 @@ class Gateway:
             self._schema[name]  # raises UnknownTable
         return self._seam.answer(about, lambda sides: self._of_both(question, sides, timeout_s), timeout_s)
 
-    def _of_both(self, question: query.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
+    def _of_both(self, question: questions.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
         schema = self._schema
         if sides.at is None:
             return sides.now(question)
         match question:
-            case query.Select():
+            case questions.Select():
                 return combining.select(schema[question.table], question, sides)
-            case query.Last():
+            case questions.Last():
                 return combining.last(schema[question.table], question, sides)
-            case query.Count():
+            case questions.Count():
                 return pa.table({"count": [combining.count(schema[question.table], question, sides)]})
-            case query.Tables():
+            case questions.Tables():
                 return combining.tables(schema, sides)
-            case query.Resample():
+            case questions.Resample():
                 return _resample(schema[question.table], question, sides)
-            case query.Asof() | query.Window():
+            case questions.Asof() | questions.Window():
                 return _beside(schema[question.left], schema[question.right], question, sides)
-            case query.Sql():
+            case questions.Sql():
                 return self._history(replace(question, today=True), timeout_s).replace_schema_metadata(None)
         raise QueryError(f"no answer to {question!r}")
 
 
-def _resample(table: Table, question: query.Resample, sides: Sides) -> pa.Table:
+def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Table:
     """Return the bars of both, but for those that both have rows for: these are made anew from the rows."""
     names = resampling.source_columns(table, question)
     skip = replace(question, empty="skip")
@@ -94,7 +95,7 @@ def _resample(table: Table, question: query.Resample, sides: Sides) -> pa.Table:
     fresh = []
     for first, last in _spans(touched["time"]):
         span = _within(question, first, last)
-        asked = query.Select(table.name, combining.symbols_of(touched), *span, names, question.where)
+        asked = questions.Select(table.name, combining.symbols_of(touched), *span, names, question.where)
         rows = columns_from_arrow(combining.select(table, asked, sides), table, names)
         of_touched = among({"sym": rows["sym"], "time": grid.starts(rows["time"])}, touched, ("sym", "time"))
         fresh.append(_by_symbol(taken(rows, of_touched)))
@@ -104,9 +105,9 @@ def _resample(table: Table, question: query.Resample, sides: Sides) -> pa.Table:
     return _arrow(resampling.arranged(whole, question))
 
 
-def _within(question: query.Resample, first: int, last: int) -> tuple[int, int]:
+def _within(question: questions.Resample, first: int, last: int) -> tuple[int, int]:
     """Return start and end of the times of the bars from `first` to `last`, within those of the question."""
-    end = last + query.interval_ns(question.interval)
+    end = last + questions.interval_ns(question.interval)
     return (
         first if question.start is None else max(first, question.start),
         end if question.end is None else min(end, question.end),
@@ -123,22 +124,22 @@ def _spans(starts: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(every[firsts].tolist(), every[lasts].tolist(), strict=True))
 
 
-def _check_intervals(table: Table, question: query.Resample, sides: Sides) -> None:
+def _check_intervals(table: Table, question: questions.Resample, sides: Sides) -> None:
     """Raise QueryError if the two sides have bars of different intervals; each side looks to its own."""
     terms = (question.sym, question.start, question.end, ("interval",), question.where)
-    one = query.Select(table.name, *terms, last=1)
+    one = questions.Select(table.name, *terms, last=1)
     held = {*sides.past(one).column("interval").to_pylist(), *sides.now(one).column("interval").to_pylist()}
     if held:
         resampling.check_finer(sorted(held), question)
 
 
-def _beside(left: Table, right: Table, question: query.Asof | query.Window, sides: Sides) -> pa.Table:
+def _beside(left: Table, right: Table, question: questions.Asof | questions.Window, sides: Sides) -> pa.Table:
     """Return history's answer up to the first left row that a row of today can change, and from there on a new one."""
-    before, after = (question.before, question.after) if isinstance(question, query.Window) else (0, 0)
+    before, after = (question.before, question.after) if isinstance(question, questions.Window) else (0, 0)
     until = None if question.end is None else min(question.end + max(after, 0), combining.LATEST_NS)
-    own = query.Select(left.name, question.sym, question.start, question.end, ("time",), first=1)
+    own = questions.Select(left.name, question.sym, question.start, question.end, ("time",), first=1)
     firsts = [_first_time(sides.now(own))]
-    other = _first_time(sides.now(query.Select(right.name, question.sym, None, until, ("time",), first=1)))
+    other = _first_time(sides.now(questions.Select(right.name, question.sym, None, until, ("time",), first=1)))
     firsts.append(None if other is None else max(other - after, _FIRST_NS))
     known = [first for first in firsts if first is not None]
     if not known:
@@ -150,22 +151,22 @@ def _beside(left: Table, right: Table, question: query.Asof | query.Window, side
         return head
     names = left.names
     rows = columns_from_arrow(
-        combining.select(left, query.Select(left.name, question.sym, turn, question.end), sides), left, names
+        combining.select(left, questions.Select(left.name, question.sym, turn, question.end), sides), left, names
     )
     if not len(rows["time"]):
         return head
     first, newest, symbols = int(rows["time"].min()), int(rows["time"].max()), combining.symbols_of(rows)
     opens = max(first + min(before, 0), _FIRST_NS + 1)
     closes = min(newest + max(after, 0) + 1, combining.LATEST_NS)
-    if isinstance(question, query.Window):
+    if isinstance(question, questions.Window):
         wanted = ("time", "sym", *joining.window_columns(right, question))
     else:
         wanted = ("time", "sym", *(n for n in right.names if n not in left.names))
     wanted = tuple(dict.fromkeys(wanted))
-    older = combining.last(right, query.Last(right.name, symbols, opens - 1, wanted), sides)
-    newer = combining.select(right, query.Select(right.name, symbols, opens, closes, wanted), sides)
+    older = combining.last(right, questions.Last(right.name, symbols, opens - 1, wanted), sides)
+    newer = combining.select(right, questions.Select(right.name, symbols, opens, closes, wanted), sides)
     others = _by_symbol(columns_from_arrow(combining.together(older, newer), right, wanted))
-    if isinstance(question, query.Window):
+    if isinstance(question, questions.Window):
         tail = joining.window(rows, others, question)
     else:
         tail = joining.asof(rows, others, question)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant import query
 from plant.connection import Connection
 from plant.errors import Unavailable
 from plant.gateway import Gateway
+from plant.query import questions
 from plant.rows.schema import Schema
 
 LOOK_S = 1.0
@@ -45,9 +45,9 @@ class PlantConnection(Connection):
             self.history.answer_to, super().answer_to, schema, lambda: bool(self.status().get("caught_up"))
         )
 
-    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
-        query.question_of(question.to_wire())
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
+        questions.question_of(question.to_wire())
         return self._gateway.answer(question, timeout_s)
 
     def status(self, timeout_s: float | None = None) -> dict[str, Any]:

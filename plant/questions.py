@@ -1,4 +1,4 @@
-"""The questions a user asks, as methods: what is written becomes a question of plant.query, its answer a frame."""
+"""The questions a user asks, as methods: what is written becomes a question, its answer a frame."""
 
 import datetime as dt
 from abc import ABC, abstractmethod
@@ -6,15 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant import query
-from plant.frames import as_frame, check_frames
+from plant.query import questions
+from plant.query.frames import as_frame, check_frames
 from plant.terms import Duration, Moment, Syms, aggregates_of, conditions_of, duration_of, moment_of, names_of
 
 
 class Questions(ABC):
     """Every question, whoever answers it; a subclass says how in `answer_to`.
 
-    frames     what answers are: one of plant.frames.FRAMES
+    frames     what answers are: one of plant.query.frames.FRAMES
     zone       zone of times that are given without one
     """
 
@@ -24,8 +24,8 @@ class Questions(ABC):
         self._zone = zone
 
     @abstractmethod
-    def answer_to(self, question: query.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer to a question of plant.query as an Arrow table; all questions come here."""
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
 
     def tables(self, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
         """Return one row per table: table, rows, first, last (times).
@@ -36,7 +36,7 @@ class Questions(ABC):
         1  trades     8
         2  quotes     7
         """
-        return self._ask(query.Tables(), frames, timeout_s)
+        return self._ask(questions.Tables(), frames, timeout_s)
 
     def select(
         self,
@@ -68,7 +68,7 @@ class Questions(ABC):
         [410.0]
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), names_of(columns, "columns"))
-        question = query.Select(table, *terms, conditions_of(where, self._zone), first, last)
+        question = questions.Select(table, *terms, conditions_of(where, self._zone), first, last)
         return self._ask(question, frames, timeout_s)
 
     def last(
@@ -92,7 +92,7 @@ class Questions(ABC):
         array([190.25])
         """
         terms = (names_of(sym), self._ns(at), names_of(columns, "columns"))
-        return self._ask(query.Last(table, *terms, conditions_of(where, self._zone)), frames, timeout_s)
+        return self._ask(questions.Last(table, *terms, conditions_of(where, self._zone)), frames, timeout_s)
 
     def count(
         self,
@@ -110,7 +110,7 @@ class Questions(ABC):
         (8, 4)
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone))
-        answer = self._ask(query.Count(table, *terms), "arrow", timeout_s)
+        answer = self._ask(questions.Count(table, *terms), "arrow", timeout_s)
         return int(answer.column("count")[0].as_py())
 
     def resample(
@@ -140,7 +140,7 @@ class Questions(ABC):
         1 2026-11-20 14:35:00+00:00  190.75  190.75  190.75  190.75   100.0
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone), at, zone, empty)
-        return self._ask(query.Resample(table, interval, *terms), frames, timeout_s)
+        return self._ask(questions.Resample(table, interval, *terms), frames, timeout_s)
 
     def asof(
         self,
@@ -167,7 +167,7 @@ class Questions(ABC):
         3  190.75  190.50  190.75
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), duration_of(tolerance), strict)
-        return self._ask(query.Asof(left, right, *terms), frames, timeout_s)
+        return self._ask(questions.Asof(left, right, *terms), frames, timeout_s)
 
     def window(
         self,
@@ -199,7 +199,7 @@ class Questions(ABC):
         3  190.75  190.50
         """
         reach = (duration_of(before) or 0, duration_of(after) or 0)
-        question = query.Window(
+        question = questions.Window(
             left, right, *reach, aggregates_of(aggregates), names_of(sym), self._ns(start), self._ns(end), prevailing
         )
         return self._ask(question, frames, timeout_s)
@@ -212,7 +212,7 @@ class Questions(ABC):
         0  AAPL  4  190.75
         1  MSFT  4  410.75
         """
-        return self._ask(query.Sql(query_text), frames, timeout_s)
+        return self._ask(questions.Sql(query_text), frames, timeout_s)
 
     def symbols(self, table: str) -> list[str]:
         """Return the symbols that have rows in a table, sorted.
@@ -225,7 +225,7 @@ class Questions(ABC):
     def _ns(self, moment: Moment) -> int | None:
         return moment_of(moment, self._zone)
 
-    def _ask(self, question: query.Question, frames: str | None, timeout_s: float | None) -> Any:
+    def _ask(self, question: questions.Question, frames: str | None, timeout_s: float | None) -> Any:
         wanted = frames or self._frames
         check_frames(wanted)
         return as_frame(self.answer_to(question, timeout_s), wanted)

@@ -18,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant import query
 from plant.errors import HistoryError, Unavailable
+from plant.query import questions
 
 ATTEMPTS = 8
 """How often a question is asked anew before it is given up."""
@@ -31,7 +31,7 @@ AWAY_S = 30.0
 """A history that did not answer is not asked again for so long, if memory has everything."""
 
 Ask = Callable[[Any, float | None], pa.Table]
-"""Takes a question of plant.query and a timeout_s, and returns the answer, its schema metadata saying how things stand.
+"""Takes a question and a timeout_s, and returns the answer, its schema metadata saying how things stand.
 """
 
 
@@ -136,15 +136,15 @@ class Seam:
 
     def _learn(self, about: tuple[str, ...]) -> None:
         """Ask history how far it goes; its answer says so."""
-        small = query.Select(about[0], columns=("time",), last=0) if about else query.Tables(as_of=0)
+        small = questions.Select(about[0], columns=("time",), last=0) if about else questions.Tables(as_of=0)
         self.ask_history(small, LEARN_S)
 
     def _released_of(self, about: tuple[str, ...]) -> int:
         """Return up to which seq memory has let go of any of these tables, asking it."""
         for name in about:
-            self.ask_today(query.Select(name, columns=("time",), last=0))
+            self.ask_today(questions.Select(name, columns=("time",), last=0))
         if not about:
-            self.ask_today(query.Tables())
+            self.ask_today(questions.Tables())
         return max([self._released.get((name,), 0) for name in about] + [self._released.get(about, 0)])
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from plant.limits import MEBIBYTE, Limits
+from plant.query.limits import MEBIBYTE, Limits
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system pick one."""

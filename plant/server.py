@@ -19,12 +19,12 @@ import pyarrow as pa
 import structlog
 import zmq
 
-from plant import query
-from plant.answers import Answerer, Source
 from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
-from plant.frames import from_ipc, to_ipc
-from plant.limits import MEBIBYTE, Budget, Limits
+from plant.query import questions
+from plant.query.answers import Answerer, Source
+from plant.query.frames import from_ipc, to_ipc
+from plant.query.limits import MEBIBYTE, Budget, Limits
 from plant.transport import request, sockets
 from plant.usage import Usage
 from plant.waiting import WAITING, Asked, Waiting
@@ -58,7 +58,7 @@ _numbers = itertools.count()
 class Answering(Protocol):
     """Who answers questions; any thread."""
 
-    def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
+    def answer(self, question: questions.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer, or raise a PlantError."""
         ...
 
@@ -211,7 +211,7 @@ class QueryServer:
         failed: Exception | None = None
         try:
             asked.budget.check()
-            table = self._answerer.answer(query.question_of(asked.fields), asked.budget)
+            table = self._answerer.answer(questions.question_of(asked.fields), asked.budget)
             answer = to_ipc(table, asked.budget)
             rows, size = table.num_rows, answer.size
             return [answer]

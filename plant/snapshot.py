@@ -10,14 +10,14 @@ import pyarrow as pa
 from plant.block import Block, Part
 from plant.chunk import Rows
 from plant.latest import latest
-from plant.limits import Budget
+from plant.query.limits import Budget
+from plant.query.parallel import shared
+from plant.query.view import Terms, check_where, meets
 from plant.revisions import Marks
 from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import grouped, in_order, taken
 from plant.rows.schema import Table
 from plant.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
-from plant.sharing import shared
-from plant.view import Terms, check_where, meets
 
 if TYPE_CHECKING:
     from plant.memory import Names

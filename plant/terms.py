@@ -1,4 +1,4 @@
-"""What a user may write for symbols, times, durations and conditions, as the plain values of plant.query."""
+"""What a user may write for symbols, times, durations and conditions, as the plain values of plant.query.questions."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from plant import query
 from plant.errors import BadRows, QueryError
+from plant.query import questions
 from plant.rows.batch import nanoseconds
 from plant.rows.schema import META_COLUMNS
 
@@ -60,7 +60,7 @@ def duration_of(value: Duration) -> int | None:
         raise QueryError(f'expected a duration ("5s", a timedelta, ns), found {value!r}') from None
 
 
-def conditions_of(value: Any, zone: dt.tzinfo) -> query.Where:
+def conditions_of(value: Any, zone: dt.tzinfo) -> questions.Where:
     """Return conditions from {"interval": "1m"}, ("price", ">", 100.0), or several such triples. Raises QueryError.
 
     A moment is compared as ns since 1970; text is a moment for the columns time and received.

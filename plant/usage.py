@@ -5,9 +5,9 @@ import time
 from collections import deque
 from typing import Any
 
-from plant import query
 from plant.errors import Cancelled, QueryLimit
 from plant.publishing import Publisher
+from plant.query import questions
 from plant.waiting import Asked
 
 KEPT = 10_000
@@ -38,7 +38,7 @@ class Usage:
             "time": time.time_ns(),
             "sym": self._sym,
             "client": _cut(asked.client, CLIENT_CHARS),
-            "kind": asked.fields["ask"] if asked.fields["ask"] in query.KINDS else "?",
+            "kind": asked.fields["ask"] if asked.fields["ask"] in questions.KINDS else "?",
             "question": _cut(shown(asked.fields), SHOWN_CHARS),
             "seconds": time.monotonic() - asked.arrived,
             "rows": rows,
@@ -71,12 +71,12 @@ class Usage:
 
 def shown(fields: dict[str, Any]) -> str:
     """Return a question's text: SQL as it is, else the terms that were given, e.g. "table='bars' last=5"."""
-    kind = query.KINDS.get(fields["ask"])
+    kind = questions.KINDS.get(fields["ask"])
     if kind is None:
         return f"ask={fields['ask']!r}"
-    if kind is query.Sql:
+    if kind is questions.Sql:
         return str(fields.get("query"))[: SHOWN_CHARS + 1]
-    given = ((name, fields[name], usual) for name, usual in query.TERMS[kind.ask].items() if name in fields)
+    given = ((name, fields[name], usual) for name, usual in questions.TERMS[kind.ask].items() if name in fields)
     return " ".join(f"{name}={_short(value)}" for name, value, usual in given if value not in (usual, None, [], ()))
 
 

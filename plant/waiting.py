@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from plant.limits import Budget
+from plant.query.limits import Budget
 
 WAITING = 100
 """Questions of one client that may wait; more are refused."""

@@ -8,9 +8,9 @@ import msgpack
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant import query
 from plant.errors import QueryError, Unavailable, UnknownColumn
-from plant.frames import as_frame, check_frames
+from plant.query import questions
+from plant.query.frames import as_frame, check_frames
 from plant.rows.batch import Batch
 from plant.rows.schema import META_COLUMNS, Schema, Table
 from plant.subscriber import Subscriber, newest, only
@@ -55,7 +55,7 @@ class Watch:
         sym: tuple[str, ...] | None,
         start: int | None,
         last: int | None,
-        where: query.Where,
+        where: questions.Where,
         columns: tuple[str, ...] | None,
         interval_s: float,
         conflate: bool,

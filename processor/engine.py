@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from plant.errors import QueryError
-from plant.query import interval_ns
+from plant.query.questions import interval_ns
 from plant.rows.batch import Batch, Columns, Symbols, Texts
 from processor.indicators import COLUMNS, LARGEST_CLOSE, Indicators
 from processor.signals import settle, signals

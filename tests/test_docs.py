@@ -51,7 +51,7 @@ def test_envelope_table_matches_the_code() -> None:
 
 def test_the_bounds_of_questions_in_the_wire_page_are_those_of_the_code() -> None:
     from plant import delivery, server, waiting
-    from plant.limits import MEBIBYTE
+    from plant.query.limits import MEBIBYTE
 
     page = " ".join((DOCS / "wire.md").read_text().split())
     assert f"an answer of more than {server.PART_BYTES:,} bytes" in page
@@ -62,7 +62,7 @@ def test_the_bounds_of_questions_in_the_wire_page_are_those_of_the_code() -> Non
 
 
 def test_every_question_is_in_the_wire_page() -> None:
-    from plant.query import KINDS
+    from plant.query.questions import KINDS
 
     page = (DOCS / "wire.md").read_text()
     assert not [kind for kind in KINDS if f"`{kind}`" not in page]

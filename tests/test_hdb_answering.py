@@ -1,4 +1,4 @@
-"""Answers about history: the questions of plant.query, SQL over the files, new versions while it is asked."""
+"""Answers about history: the questions of plant.query.questions, SQL over the files, new versions while it is asked."""
 
 import threading
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from hdb import answering
 from hdb.answering import HistoryAnswerer
 from hdb.reading import MissingFile
 from hdb.sql import ALWAYS, span_of
-from plant import query
-from plant.answers import Answerer
 from plant.errors import HistoryError, QueryError, UnknownTable
 from plant.history.catalogue import CATALOGUE, Catalogue
-from plant.limits import Budget
+from plant.query import questions
+from plant.query.answers import Answerer
+from plant.query.limits import Budget
 
 DAY = 24 * HOURS
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]
@@ -48,21 +48,23 @@ def in_memory(from_seq: int = 0, until: int = 12) -> Answerer:
     return Answerer(tables)
 
 
-ASKED: list[query.Question] = [
-    query.Select("trades"),
-    query.Select("bars", ("A",), NOON + DAY, NOON + 3 * DAY, ("close", "seq", "received")),
-    query.Last("bars"),
-    query.Last("trades", at=NOON + 2 * DAY),
-    query.Count("bars", where=(("close", ">", 15.0),)),
-    query.Resample("trades", "1d"),
-    query.Resample("bars", "1d", ("B",), at="09:30", zone="America/New_York", empty="fill"),
-    query.Asof("trades", "quotes"),
-    query.Asof("trades", "quotes", ("A",), NOON + DAY, tolerance=DAY),
-    query.Window("trades", "quotes", -DAY, 0, (("high", "max", "bid"), ("n", "count", "bid")), start=NOON + DAY),
-    query.Sql("select * from trades order by time"),
-    query.Sql("select sym, count(*) n, max(seq) s, min(received) r from bars group by sym order by sym"),
-    query.Sql("select time, close from bars where time >= '2026-11-22' and time < '2026-11-23 12:00' order by time"),
-    query.Sql(
+ASKED: list[questions.Question] = [
+    questions.Select("trades"),
+    questions.Select("bars", ("A",), NOON + DAY, NOON + 3 * DAY, ("close", "seq", "received")),
+    questions.Last("bars"),
+    questions.Last("trades", at=NOON + 2 * DAY),
+    questions.Count("bars", where=(("close", ">", 15.0),)),
+    questions.Resample("trades", "1d"),
+    questions.Resample("bars", "1d", ("B",), at="09:30", zone="America/New_York", empty="fill"),
+    questions.Asof("trades", "quotes"),
+    questions.Asof("trades", "quotes", ("A",), NOON + DAY, tolerance=DAY),
+    questions.Window("trades", "quotes", -DAY, 0, (("high", "max", "bid"), ("n", "count", "bid")), start=NOON + DAY),
+    questions.Sql("select * from trades order by time"),
+    questions.Sql("select sym, count(*) n, max(seq) s, min(received) r from bars group by sym order by sym"),
+    questions.Sql(
+        "select time, close from bars where time >= '2026-11-22' and time < '2026-11-23 12:00' order by time"
+    ),
+    questions.Sql(
         "select t.price, q.bid from trades t asof join quotes q on t.sym = q.sym and t.time >= q.time order by 1"
     ),
 ]
@@ -70,7 +72,7 @@ ASKED: list[query.Question] = [
 
 @pytest.mark.parametrize("question", ASKED, ids=lambda q: q.ask)
 @pytest.mark.parametrize("through", [12, 9])
-def test_history_answers_as_memory_does(tmp_path: Path, question: query.Question, through: int) -> None:
+def test_history_answers_as_memory_does(tmp_path: Path, question: questions.Question, through: int) -> None:
     history(tmp_path, through)
     found = HistoryAnswerer(tmp_path, SCHEMA).answer(question)
     expected = in_memory(until=through).answer(question)
@@ -82,31 +84,31 @@ def test_history_answers_as_memory_does(tmp_path: Path, question: query.Question
 
 def test_tables_are_described_from_the_catalogue(tmp_path: Path) -> None:
     history(tmp_path)
-    found = HistoryAnswerer(tmp_path, SCHEMA).answer(query.Tables())
-    assert found.to_pylist() == in_memory().answer(query.Tables()).to_pylist()
+    found = HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Tables())
+    assert found.to_pylist() == in_memory().answer(questions.Tables()).to_pylist()
 
 
 @pytest.mark.parametrize("folder", ["absent", ""])
 def test_no_history_is_empty_tables(tmp_path: Path, folder: str) -> None:
     answerer = HistoryAnswerer(tmp_path / folder, SCHEMA)
-    assert answerer.answer(query.Count("trades")).to_pylist() == [{"count": 0}]
-    assert answerer.answer(query.Sql("select * from trades")).num_rows == 0
-    assert answerer.answer(query.Resample("trades", "1m")).num_rows == 0
+    assert answerer.answer(questions.Count("trades")).to_pylist() == [{"count": 0}]
+    assert answerer.answer(questions.Sql("select * from trades")).num_rows == 0
+    assert answerer.answer(questions.Resample("trades", "1m")).num_rows == 0
     with pytest.raises(UnknownTable, match="did you mean 'trades'"):
-        answerer.answer(query.Count("trade"))
+        answerer.answer(questions.Count("trade"))
 
 
 def test_a_new_catalogue_is_taken_up_without_a_restart(tmp_path: Path) -> None:
     history(tmp_path, 4, (4,))
     answerer = HistoryAnswerer(tmp_path, SCHEMA)
-    assert answerer.answer(query.Count("trades")).to_pylist() == [{"count": 4}]
+    assert answerer.answer(questions.Count("trades")).to_pylist() == [{"count": 4}]
     history(tmp_path, 12, (4, 8), closed_rows=1)
-    assert answerer.answer(query.Count("trades")).to_pylist() == [{"count": 12}]
+    assert answerer.answer(questions.Count("trades")).to_pylist() == [{"count": 12}]
 
 
-@pytest.mark.parametrize("question", [query.Select("trades"), query.Sql("select * from trades order by time")])
+@pytest.mark.parametrize("question", [questions.Select("trades"), questions.Sql("select * from trades order by time")])
 def test_a_file_that_went_with_its_version_sends_the_question_to_the_next(
-    tmp_path: Path, question: query.Question, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, question: questions.Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = history(tmp_path, cuts=(4,))
     answerer = HistoryAnswerer(tmp_path, SCHEMA)
@@ -126,8 +128,8 @@ def test_a_file_that_went_with_its_version_sends_the_question_to_the_next(
     assert len(taken) == 3
 
 
-@pytest.mark.parametrize("question", [query.Select("trades"), query.Sql("select * from trades")])
-def test_a_file_of_the_newest_version_that_is_missing_is_lost(tmp_path: Path, question: query.Question) -> None:
+@pytest.mark.parametrize("question", [questions.Select("trades"), questions.Sql("select * from trades")])
+def test_a_file_of_the_newest_version_that_is_missing_is_lost(tmp_path: Path, question: questions.Question) -> None:
     lost = tmp_path / history(tmp_path).days_of("trades")[0].path
     lost.unlink()
     with pytest.raises(MissingFile, match=f"{lost} is missing"):
@@ -140,53 +142,55 @@ def test_a_damaged_catalogue_is_an_error_and_a_restored_one_answers(tmp_path: Pa
     good = (tmp_path / CATALOGUE).read_bytes()
     (tmp_path / CATALOGUE).write_bytes(good[:-9])
     with pytest.raises(HistoryError, match="catalogue cannot be read"):
-        answerer.answer(query.Count("trades"))
+        answerer.answer(questions.Count("trades"))
     (tmp_path / CATALOGUE).write_bytes(good)
-    assert answerer.answer(query.Count("trades")).to_pylist() == [{"count": 12}]
+    assert answerer.answer(questions.Count("trades")).to_pylist() == [{"count": 12}]
 
 
 def test_history_as_of_a_seq_is_what_was_known_then(tmp_path: Path) -> None:
     history(tmp_path)
     answerer = HistoryAnswerer(tmp_path, SCHEMA)
     for as_of in (0, 4, 8, 9, 12):
-        for question in (query.Select("bars", as_of=as_of), query.Last("trades", as_of=as_of)):
+        for question in (questions.Select("bars", as_of=as_of), questions.Last("trades", as_of=as_of)):
             expected = in_memory(until=as_of).answer(type(question)(question.table))
             assert answerer.answer(question).to_pylist() == expected.to_pylist()
-        expected = in_memory(until=as_of).answer(query.Sql("select * from bars order by time, sym"))
-        found = answerer.answer(query.Sql("select * from bars order by time, sym", as_of=as_of))
+        expected = in_memory(until=as_of).answer(questions.Sql("select * from bars order by time, sym"))
+        found = answerer.answer(questions.Sql("select * from bars order by time, sym", as_of=as_of))
         assert found.to_pylist() == expected.to_pylist()
     with pytest.raises(HistoryError, match="history holds the rows up to seq 12 so far, found 13"):
-        answerer.answer(query.Count("bars", as_of=13))
+        answerer.answer(questions.Count("bars", as_of=13))
     with pytest.raises(QueryError, match="as_of must be 0 or more"):
-        query.question_of({"ask": "count", "table": "bars", "as_of": -1})
+        questions.question_of({"ask": "count", "table": "bars", "as_of": -1})
     with pytest.raises(QueryError, match="answered from history"):
-        in_memory().answer(query.Count("bars", as_of=3))
+        in_memory().answer(questions.Count("bars", as_of=3))
 
 
-def rdb(from_seq: int, released: int | None = None) -> Callable[[query.Select, Budget], pa.Table]:
+def rdb(from_seq: int, released: int | None = None) -> Callable[[questions.Select, Budget], pa.Table]:
     memory = in_memory(from_seq)
 
-    def ask(question: query.Select, budget: Budget) -> pa.Table:
+    def ask(question: questions.Select, budget: Budget) -> pa.Table:
         facts = {"released": str(from_seq if released is None else released)}
         return memory.answer(question, budget).replace_schema_metadata(facts)
 
     return ask
 
 
-@pytest.mark.parametrize("question", [q for q in ASKED if isinstance(q, query.Sql)])
+@pytest.mark.parametrize("question", [q for q in ASKED if isinstance(q, questions.Sql)])
 @pytest.mark.parametrize("through", [0, 4, 7, 11, 12])
-def test_sql_over_history_and_today_is_that_over_one_table(tmp_path: Path, question: query.Sql, through: int) -> None:
+def test_sql_over_history_and_today_is_that_over_one_table(
+    tmp_path: Path, question: questions.Sql, through: int
+) -> None:
     history(tmp_path, through, tuple(cut for cut in (4, 8) if cut <= through))
-    found = HistoryAnswerer(tmp_path, SCHEMA, rdb(min(through, 3))).answer(query.Sql(question.query, today=True))
+    found = HistoryAnswerer(tmp_path, SCHEMA, rdb(min(through, 3))).answer(questions.Sql(question.query, today=True))
     assert found.to_pylist() == in_memory().answer(question).to_pylist()
 
 
 def test_sql_needs_history_up_to_what_the_rdb_released(tmp_path: Path) -> None:
     history(tmp_path, 9)
     with pytest.raises(HistoryError, match=r"trades: the rdb has let go of rows up to seq 10, .* up to 9 only"):
-        HistoryAnswerer(tmp_path, SCHEMA, rdb(9, 10)).answer(query.Sql("select * from trades", today=True))
+        HistoryAnswerer(tmp_path, SCHEMA, rdb(9, 10)).answer(questions.Sql("select * from trades", today=True))
     with pytest.raises(QueryError, match="asked alone"):
-        HistoryAnswerer(tmp_path, SCHEMA).answer(query.Sql("select * from trades", today=True))
+        HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Sql("select * from trades", today=True))
 
 
 def test_sql_reads_only_the_days_that_its_conditions_leave(tmp_path: Path) -> None:
@@ -195,9 +199,9 @@ def test_sql_reads_only_the_days_that_its_conditions_leave(tmp_path: Path) -> No
         (tmp_path / file.path).write_bytes(b"damaged")
     answerer = HistoryAnswerer(tmp_path, SCHEMA)
     first = "select sum(price) p from trades where time < '2026-11-21' and sym <> 'X'"
-    assert answerer.answer(query.Sql(first)).to_pylist() == [{"p": 100.0 + 101.0}]
+    assert answerer.answer(questions.Sql(first)).to_pylist() == [{"p": 100.0 + 101.0}]
     with pytest.raises(QueryError, match=r"damaged|too small|Parquet"):
-        answerer.answer(query.Sql("select sum(price) p from trades"))
+        answerer.answer(questions.Sql("select sum(price) p from trades"))
 
 
 PLANS = [
@@ -223,7 +227,7 @@ def test_days_are_left_out_only_by_conditions_that_all_rows_must_meet(
     history(tmp_path)
     found: list[Any] = []
     monkeypatch.setattr("hdb.sql.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
-    HistoryAnswerer(tmp_path, SCHEMA).answer(query.Sql(f"select price from trades t where {where}"))
+    HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Sql(f"select price from trades t where {where}"))
     import pandas as pd
 
     wanted = ALWAYS if span is None else tuple(pd.Timestamp(at).value for at in span)
@@ -240,7 +244,7 @@ def test_another_columns_bounds_are_not_those_of_time_whatever_they_are_called(t
         "select count(*) n from trades where time > (select max(time) from trades where sym = 'A')",
         "select (select count(*) from trades) n from trades where time > '2026-11-23'",
     ):
-        assert answerer.answer(query.Sql(sql)).to_pylist() == memory.answer(query.Sql(sql)).to_pylist()
+        assert answerer.answer(questions.Sql(sql)).to_pylist() == memory.answer(questions.Sql(sql)).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -271,21 +275,21 @@ def test_sql_only_reads_and_only_the_history(tmp_path: Path, sql: str) -> None:
     before = sorted(folder.rglob("*"))
     answerer = HistoryAnswerer(folder, SCHEMA)
     with pytest.raises(QueryError):
-        answerer.answer(query.Sql(sql.format(folder=str(folder).replace("'", "''"), outside=outside)))
+        answerer.answer(questions.Sql(sql.format(folder=str(folder).replace("'", "''"), outside=outside)))
     assert sorted(folder.rglob("*")) == before
-    assert answerer.answer(query.Sql("select count(*) n from trades")).to_pylist() == [{"n": 12}]
+    assert answerer.answer(questions.Sql("select count(*) n from trades")).to_pylist() == [{"n": 12}]
 
 
 def test_many_ask_while_versions_change(tmp_path: Path) -> None:
     history(tmp_path, 12, (4,))
     answerer = HistoryAnswerer(tmp_path, SCHEMA)
     stop, wrong = threading.Event(), list[Any]()
-    questions = (query.Count("bars"), query.Select("trades"), query.Sql("select count(*) n from trades"))
-    expected = [in_memory().answer(q).to_pylist() for q in questions]
+    asked = (questions.Count("bars"), questions.Select("trades"), questions.Sql("select count(*) n from trades"))
+    expected = [in_memory().answer(q).to_pylist() for q in asked]
 
     def asking() -> None:
         while not stop.is_set():
-            for question, answer in zip(questions, expected, strict=True):
+            for question, answer in zip(asked, expected, strict=True):
                 try:
                     if answerer.answer(question).to_pylist() != answer:
                         wrong.append(question)

@@ -17,10 +17,10 @@ from hdb.history import HistoryView
 from hdb.reading import Footers, MissingFile
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
 from plant.history.catalogue import Catalogue, Part, part_path
-from plant.limits import Budget, Limits
+from plant.query.limits import Budget, Limits
+from plant.query.view import Terms
 from plant.rows.batch import Columns
 from plant.rows.schema import Column, Table
-from plant.view import Terms
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

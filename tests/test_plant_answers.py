@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
 
-from plant import query, snapshot
-from plant.answers import Answerer
+from plant import snapshot
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
-from plant.limits import Budget, Limits
 from plant.memory import MemoryTable
+from plant.query import questions
+from plant.query.answers import Answerer
+from plant.query.limits import Budget, Limits
 from plant.rows.schema import Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -106,16 +107,16 @@ TABLES: dict[str, MemoryTable] = {}
 ANSWERER = Answerer(TABLES)
 
 
-def ask(question: query.Question, budget: Budget | None = None, **given_batches: list[list[Row]]) -> pa.Table:
+def ask(question: questions.Question, budget: Budget | None = None, **given_batches: list[list[Row]]) -> pa.Table:
     """The answer, which is the same however the rows are sorted in memory."""
-    question = query.question_of(question.to_wire())
+    question = questions.question_of(question.to_wire())
     found = []
     for shape in SHAPES:
         TABLES.update(tables_of(shape, **given_batches))
         found.append(ANSWERER.answer(question, budget))
     for other in found[1:]:
         assert other.schema == found[0].schema
-        if not isinstance(question, query.Sql):
+        if not isinstance(question, questions.Sql):
             assert same(listed(other), listed(found[0]))
     return found[-1]
 
@@ -126,12 +127,12 @@ def test_select_and_count_answer_the_rows_that_meet_all_terms(
     given_batches: list[list[Row]], sym: Any, span: Row, where: Any, end: str, n: int
 ) -> None:
     expected = met(model(given_batches), sym, **span, where=where)
-    count = ask(query.Count("quotes", sym, **span, where=where), quotes=given_batches)
+    count = ask(questions.Count("quotes", sym, **span, where=where), quotes=given_batches)
     assert count.to_pylist() == [{"count": len(expected)}]
 
     if end:
         expected = expected[:n] if end == "first" else expected[len(expected) - min(n, len(expected)) :]
-    found = ask(query.Select("quotes", sym, **span, where=where, **({end: n} if end else {})), quotes=given_batches)
+    found = ask(questions.Select("quotes", sym, **span, where=where, **({end: n} if end else {})), quotes=given_batches)
     assert found.column_names == [
         "time", "sym", "bid", "ask", "bid_size", "ask_size", "source"
     ]  # fmt: skip
@@ -143,7 +144,7 @@ def test_select_and_count_answer_the_rows_that_meet_all_terms(
     [({"last": 0}, []), ({"first": 0}, []), ({"last": 2}, [3, 5]), ({"first": 2}, [1, 3]), ({"last": 9}, [1, 3, 5])],
 )
 def test_first_and_last_are_numbers_of_rows_none_included(terms: dict[str, int], times: list[int]) -> None:
-    found = ask(query.Select("trades", **terms), trades=[[trade(5), trade(1)], [trade(3)]])
+    found = ask(questions.Select("trades", **terms), trades=[[trade(5), trade(1)], [trade(3)]])
     assert [row["time"] for row in listed(found)] == times
 
 
@@ -153,14 +154,14 @@ def test_only_the_newest_revision_of_a_bar_is_in_any_answer(
     given_batches: list[list[Row]], sym: Any, span: Row
 ) -> None:
     rows = model(given_batches, ("sym", "interval", "time"))
-    found = ask(query.Select("bars", sym, **span), bars=given_batches)
+    found = ask(questions.Select("bars", sym, **span), bars=given_batches)
     assert same(listed(found), shown(met(rows, sym, **span)))
 
-    described = {row["table"]: row for row in listed(ask(query.Tables(), bars=given_batches))}["bars"]
+    described = {row["table"]: row for row in listed(ask(questions.Tables(), bars=given_batches))}["bars"]
     times = [row["time"] for row in rows] or [float("nan")]
     assert same([described], [{"table": "bars", "rows": len(rows), "first": min(times), "last": max(times)}])
 
-    found = ask(query.Sql("select * from bars order by time, seq, sym"), bars=given_batches)
+    found = ask(questions.Sql("select * from bars order by time, seq, sym"), bars=given_batches)
     by_arrival = sorted(rows, key=lambda r: (r["time"], r["seq"], r["sym"]))
     assert same(listed(found), by_arrival)
 
@@ -175,9 +176,9 @@ def test_last_answers_the_newest_row_of_each_symbol_by_name(
     rows = met(model(given_batches), sym, None, None if at is None else at + 1)
     newest = {row["sym"]: row for row in rows}  # the later one wins
     expected = [newest[name] for name in sorted(newest)]
-    assert same(listed(ask(query.Last("trades", sym, at), trades=given_batches)), shown(expected))
+    assert same(listed(ask(questions.Last("trades", sym, at), trades=given_batches)), shown(expected))
 
-    found = ask(query.Last("trades", sym, at, ("sym", *columns)), trades=given_batches)
+    found = ask(questions.Last("trades", sym, at, ("sym", *columns)), trades=given_batches)
     assert found.column_names == ["sym", *columns]
     assert same(listed(found), [{name: row[name] for name in ("sym", *columns)} for row in expected])
 
@@ -188,7 +189,7 @@ def test_resampled_trades_equal_a_groupby_of_pandas(
     given_batches: list[list[Row]], sym: Any, span: Row, interval: str
 ) -> None:
     span = {name: None if value is None else value * SECOND for name, value in span.items()}
-    found = ask(query.Resample("trades", interval, sym, **span), trades=given_batches)
+    found = ask(questions.Resample("trades", interval, sym, **span), trades=given_batches)
     rows = met(model(given_batches), sym, **span)
     assert found.column_names == ["time", "sym", "interval", "open", "high", "low", "close", "volume", "vwap"]
     assert set(found.column("interval").to_pylist()) <= {interval}
@@ -197,7 +198,7 @@ def test_resampled_trades_equal_a_groupby_of_pandas(
         assert not found.num_rows
         return
     frame = pd.DataFrame(rows)
-    step = query.interval_ns(interval)
+    step = questions.interval_ns(interval)
     frame["time"] = frame["time"] // step * step
     frame["value"] = frame["price"] * frame["size"]
     expected = frame.groupby(["time", "sym"], as_index=False).agg(
@@ -216,14 +217,14 @@ def test_resampled_trades_equal_a_groupby_of_pandas(
 @law
 @given(batches(BAR, SECOND), SYM, st.sampled_from(["1s", "4s", "1m"]))
 def test_resampled_bars_equal_a_groupby_of_pandas(given_batches: list[list[Row]], sym: Any, interval: str) -> None:
-    found = ask(query.Resample("bars", interval, sym), bars=given_batches)
+    found = ask(questions.Resample("bars", interval, sym), bars=given_batches)
     rows = met(model(given_batches, ("sym", "interval", "time")), sym, None, None)
     assert found.column_names == ["time", "sym", "interval", "open", "high", "low", "close", "volume", "vwap"]
     if not rows:
         assert not found.num_rows
         return
     frame = pd.DataFrame(rows)
-    frame["time"] -= frame["time"] % query.interval_ns(interval)
+    frame["time"] -= frame["time"] % questions.interval_ns(interval)
     frame["value"] = (frame["high"] + frame["low"] + frame["close"]) / 3 * frame["volume"]
     expected = frame.groupby(["time", "sym"], as_index=False).agg(
         open=("open", "first"),
@@ -243,7 +244,7 @@ def test_resampled_bars_equal_a_groupby_of_pandas(given_batches: list[list[Row]]
 def test_asof_equals_merge_asof_of_pandas(
     trades: list[list[Row]], quotes: list[list[Row]], sym: Any, span: Row, tolerance: int | None, strict: bool
 ) -> None:
-    question = query.Asof("trades", "quotes", sym, **span, tolerance=tolerance, strict=strict)
+    question = questions.Asof("trades", "quotes", sym, **span, tolerance=tolerance, strict=strict)
     found = ask(question, trades=trades, quotes=quotes)
     own, joined = ["time", "sym", "price", "size", "source", "trade_id"], ["bid", "ask", "bid_size", "ask_size"]
     assert found.column_names == [*own, "quotes_time", *joined]
@@ -265,7 +266,7 @@ def test_asof_equals_merge_asof_of_pandas(
 
 def test_asof_takes_the_revision_in_force_and_leaves_unmatched_rows_null() -> None:
     found = ask(
-        query.Asof("trades", "bars"),
+        questions.Asof("trades", "bars"),
         trades=[[trade(5), trade(1), trade(9, "MSFT")]],
         bars=[[bar(2, close=10.0)], [bar(2, close=20.0)], [bar(2, "MSFT", close=30.0)]],
     )
@@ -275,65 +276,65 @@ def test_asof_takes_the_revision_in_force_and_leaves_unmatched_rows_null() -> No
 
 
 def test_asof_of_a_table_on_itself_gives_the_row_before() -> None:
-    found = ask(query.Asof("trades", "trades", strict=True), trades=[[trade(1), trade(4), trade(9)]])
+    found = ask(questions.Asof("trades", "trades", strict=True), trades=[[trade(1), trade(4), trade(9)]])
     assert found.column("trades_time").cast(pa.int64()).to_pylist() == [None, 1, 4]
 
 
 def test_a_bar_holds_its_start_and_not_its_end_and_a_minute_without_trades_has_none() -> None:
     trades = [[trade(MINUTE - 1, price=1.0), trade(MINUTE, price=2.0), trade(2 * MINUTE - 1, price=3.0)]]
-    found = ask(query.Resample("trades", "1m"), trades=[*trades, [trade(5 * MINUTE, price=4.0)]])
+    found = ask(questions.Resample("trades", "1m"), trades=[*trades, [trade(5 * MINUTE, price=4.0)]])
 
     assert [row["time"] // MINUTE for row in listed(found)] == [0, 1, 5]
     assert found.column("close").to_pylist() == [1.0, 3.0, 4.0]
 
 
 def test_trades_without_size_have_no_vwap() -> None:
-    found = ask(query.Resample("trades", "1m"), trades=[[trade(1, size=0.0), trade(2, size=0.0)]])
+    found = ask(questions.Resample("trades", "1m"), trades=[[trade(1, size=0.0), trade(2, size=0.0)]])
     assert found.column("vwap").to_pylist() == [None]
 
 
 def test_a_late_trade_and_trades_of_one_time_open_and_close_the_bar_in_their_order() -> None:
     late = [[trade(5, price=1.0), trade(5, price=2.0)], [trade(3, price=9.0)], [trade(5, price=3.0)]]
-    (row,) = ask(query.Resample("trades", "1m"), trades=late).to_pylist()
+    (row,) = ask(questions.Resample("trades", "1m"), trades=late).to_pylist()
     assert (row["open"], row["close"]) == (9.0, 3.0)
 
 
 def test_bars_of_two_intervals_must_be_told_apart() -> None:
     bars = [[bar(0, interval="1m"), bar(0, interval="5m", close=7.0)]]
     with pytest.raises(QueryError, match=r"bars of 1m and 5m; choose one with where=\{'interval': '1m'\}"):
-        ask(query.Resample("bars", "10m"), bars=bars)
+        ask(questions.Resample("bars", "10m"), bars=bars)
 
-    found = ask(query.Resample("bars", "10m", where=(("interval", "==", "5m"),)), bars=bars)
+    found = ask(questions.Resample("bars", "10m", where=(("interval", "==", "5m"),)), bars=bars)
     assert found.column("close").to_pylist() == [7.0]
 
 
 def test_coarser_bars_do_not_make_finer_ones_and_quotes_make_none() -> None:
     with pytest.raises(QueryError, match="bars of 5m do not make bars of 1m"):
-        ask(query.Resample("bars", "1m"), bars=[[bar(0, interval="5m")]])
+        ask(questions.Resample("bars", "1m"), bars=[[bar(0, interval="5m")]])
     with pytest.raises(QueryError, match="bars of 5m do not make bars of 7m"):
-        ask(query.Resample("bars", "7m"), bars=[[bar(0, interval="5m")]])
+        ask(questions.Resample("bars", "7m"), bars=[[bar(0, interval="5m")]])
     with pytest.raises(QueryError, match="resample needs price and size, or bars; quotes has time, sym, bid"):
-        ask(query.Resample("quotes", "1m"))
+        ask(questions.Resample("quotes", "1m"))
 
 
 @pytest.mark.parametrize("kind", ["select", "last", "resample", "asof", "sql", "count"])
 def test_empty_tables_answer_no_rows_with_all_columns(kind: str) -> None:
-    questions: dict[str, query.Question] = {
-        "select": query.Select("trades", ("AAPL",), where=(("source", "==", "x"), ("trade_id", "==", "x"))),
-        "last": query.Last("trades"),
-        "resample": query.Resample("trades", "1m"),
-        "asof": query.Asof("trades", "quotes"),
-        "sql": query.Sql("select * from trades"),
-        "count": query.Count("trades"),
+    asked: dict[str, questions.Question] = {
+        "select": questions.Select("trades", ("AAPL",), where=(("source", "==", "x"), ("trade_id", "==", "x"))),
+        "last": questions.Last("trades"),
+        "resample": questions.Resample("trades", "1m"),
+        "asof": questions.Asof("trades", "quotes"),
+        "sql": questions.Sql("select * from trades"),
+        "count": questions.Count("trades"),
     }
-    found = ask(questions[kind])
-    filled = ask(questions[kind], trades=[[trade(1)]])
+    found = ask(asked[kind])
+    filled = ask(asked[kind], trades=[[trade(1)]])
     assert found.column_names == filled.column_names
     assert listed(found) == ([{"count": 0}] if kind == "count" else [])
 
 
 def test_tables_are_described_in_order_of_declaration_with_nothing_for_the_empty() -> None:
-    found = ask(query.Tables(), trades=[[trade(7), trade(3)], [trade(5)]])
+    found = ask(questions.Tables(), trades=[[trade(7), trade(3)], [trade(5)]])
     assert found.column("table").to_pylist()[:3] == ["bars", "trades", "quotes"]
     rows = listed(found)
     assert same(rows[:2], [
@@ -344,7 +345,7 @@ def test_tables_are_described_in_order_of_declaration_with_nothing_for_the_empty
 
 def test_conditions_on_text_compare_as_text_and_all_must_hold() -> None:
     trades = [[trade(k, trade_id=name) for k, name in enumerate(["b", "", "é", "a", "b"])]]
-    found = ask(query.Select("trades", where=(("trade_id", ">=", "b"), ("time", "<", 4))), trades=trades)
+    found = ask(questions.Select("trades", where=(("trade_id", ">=", "b"), ("time", "<", 4))), trades=trades)
     assert found.column("trade_id").to_pylist() == ["b", "é"]
 
 
@@ -353,36 +354,36 @@ def test_conditions_beyond_the_range_of_a_column_compare_all_the_same(value: flo
     rows = [
         [{"time": 1, "sym": "rdb", "pid": 2**63 - 1, "seq_seen": 0, "rows": 0, "rate": 0.0, "memory": 0, "state": ""}]
     ]
-    found = ask(query.Count("heartbeats", where=(("pid", "<", value),)), heartbeats=rows)
+    found = ask(questions.Count("heartbeats", where=(("pid", "<", value),)), heartbeats=rows)
     assert found.to_pylist() == [{"count": int(value > 2**63 - 1)}]
 
 
 def test_a_condition_of_the_wrong_kind_names_the_column() -> None:
     with pytest.raises(QueryError, match=r"trades\.price is a number; found the condition > 'x'"):
-        ask(query.Select("trades", where=(("price", ">", "x"),)))
+        ask(questions.Select("trades", where=(("price", ">", "x"),)))
     with pytest.raises(QueryError, match=r"trades\.sym is text; found the condition == 5"):
-        ask(query.Select("trades", where=(("sym", "==", 5),)))
+        ask(questions.Select("trades", where=(("sym", "==", 5),)))
 
 
 def test_unknown_tables_and_columns_are_told_the_nearest_name() -> None:
-    wrong: list[query.Question] = [query.Select("trade"), query.Last("trade"), query.Count("trade")]
-    wrong += [query.Resample("trade", "1m"), query.Asof("trade", "quotes"), query.Asof("quotes", "trade")]
+    wrong: list[questions.Question] = [questions.Select("trade"), questions.Last("trade"), questions.Count("trade")]
+    wrong += [questions.Resample("trade", "1m"), questions.Asof("trade", "quotes"), questions.Asof("quotes", "trade")]
     for question in wrong:
         with pytest.raises(UnknownTable, match=r"unknown table 'trade' \(did you mean 'trades'\?\); tables are: "):
             ask(question)
-    for columns in (query.Select("trades", columns=("prise",)), query.Last("trades", columns=("prise",))):
+    for columns in (questions.Select("trades", columns=("prise",)), questions.Last("trades", columns=("prise",))):
         with pytest.raises(UnknownColumn, match=r"trades has no column 'prise' \(did you mean 'price'\?\); "):
             ask(columns)
     with pytest.raises(UnknownColumn, match="did you mean 'received'"):
-        ask(query.Count("trades", where=(("recieved", ">", 0),)))
+        ask(questions.Count("trades", where=(("recieved", ">", 0),)))
     with pytest.raises(QueryError, match="nobody"):
-        ask(query.Sql("select * from nobody"))
+        ask(questions.Sql("select * from nobody"))
 
 
 def test_an_answer_of_too_many_rows_is_refused() -> None:
     trades, budget = [[trade(k) for k in range(4)]], Limits(max_rows=3).budget()
-    assert ask(query.Select("trades", last=3), budget, trades=trades).num_rows == 3
-    for question in (query.Select("trades"), query.Asof("trades", "quotes")):
+    assert ask(questions.Select("trades", last=3), budget, trades=trades).num_rows == 3
+    for question in (questions.Select("trades"), questions.Asof("trades", "quotes")):
         with pytest.raises(QueryLimit, match="4 rows, at most 3 are answered at once; ask for a time range"):
             ask(question, budget, trades=trades)
 
@@ -394,26 +395,26 @@ def test_a_users_own_table_is_answered_like_the_others() -> None:
     table: MemoryTable = table_of(fills, [rows])
     answerer = Answerer({"fills": table})
 
-    assert answerer.answer(query.Select("fills")).column("price").to_pylist() == [2.0]
-    assert answerer.answer(query.Resample("fills", "1m")).column("volume").to_pylist() == [3.0]
-    assert answerer.answer(query.Sql("select sum(size) s from fills")).to_pylist() == [{"s": 3.0}]
+    assert answerer.answer(questions.Select("fills")).column("price").to_pylist() == [2.0]
+    assert answerer.answer(questions.Resample("fills", "1m")).column("volume").to_pylist() == [3.0]
+    assert answerer.answer(questions.Sql("select sum(size) s from fills")).to_pylist() == [{"s": 3.0}]
 
 
 def test_an_answer_given_stays_what_it_was_while_rows_come() -> None:
     tables = tables_of(bars=[[bar(k) for k in range(1000)]])
     answerer = Answerer(tables)
-    given_answers = [answerer.answer(q) for q in (query.Select("bars"), query.Sql("select * from bars"))]
+    given_answers = [answerer.answer(q) for q in (questions.Select("bars"), questions.Sql("select * from bars"))]
     before = [table.to_pylist() for table in given_answers]
     for i in range(5):
         tables["bars"].append(batch_of("bars", [bar(k, close=50.0 + i) for k in range(1000)], 100 + i))
 
     assert [table.to_pylist() for table in given_answers] == before
-    assert answerer.answer(query.Count("bars")).to_pylist() == [{"count": 1000}]
+    assert answerer.answer(questions.Count("bars")).to_pylist() == [{"count": 1000}]
 
 
 def test_numbers_are_float64_times_utc_and_symbols_dictionaries() -> None:
     columns = ("time", "received", "sym", "price", "seq", "trade_id")
-    schema = ask(query.Select("trades", columns=columns), trades=[[trade(1)]]).schema
+    schema = ask(questions.Select("trades", columns=columns), trades=[[trade(1)]]).schema
     assert schema.field("time").type == schema.field("received").type == pa.timestamp("ns", "UTC")
     assert schema.field("sym").type == pa.dictionary(pa.int32(), pa.string())
     assert (schema.field("price").type, schema.field("seq").type) == (pa.float64(), pa.int64())

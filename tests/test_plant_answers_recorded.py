@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from rows import MINUTE, NOON, SCHEMA
 
-from plant import query
-from plant.answers import Answerer
 from plant.memory import MemoryTable
+from plant.query import questions
+from plant.query.answers import Answerer
 from plant.rows.batch import Batch, Symbols, columns_of
 
 # Recorded market data lies beside the repository, or where the variable says; its licences keep it out of here.
@@ -72,7 +72,7 @@ def quotes_of(sym: str, day: str) -> MemoryTable:
 def test_resampled_ticks_have_the_volume_of_the_vendors_minute_bars(sym: str, day: str) -> None:
     """All but the 2 to 5 minutes a day that hold the auction prints, reported late."""
     trades = trades_of(sym, day)
-    found = Answerer({"trades": trades}).answer(query.Resample("trades", "1m")).to_pandas()
+    found = Answerer({"trades": trades}).answer(questions.Resample("trades", "1m")).to_pandas()
     bars = pd.read_csv(FOLDER / "minute" / f"{sym}_20131007_20131008_minute_tradebars.csv")
     bars = bars[bars["date"] == int(day)]
     bars["time"] = pd.to_datetime(bars["ts_utc"], utc=True)
@@ -94,7 +94,7 @@ def test_resampled_ticks_have_the_volume_of_the_vendors_minute_bars(sym: str, da
 def test_asof_of_recorded_trades_on_quotes_equals_merge_asof(strict: bool, tolerance_ms: int | None) -> None:
     tables = {"trades": trades_of("IBM", "20131007"), "quotes": quotes_of("IBM", "20131007")}
     tolerance = None if tolerance_ms is None else tolerance_ms * 10**6
-    found = Answerer(tables).answer(query.Asof("trades", "quotes", tolerance=tolerance, strict=strict)).to_pandas()
+    found = Answerer(tables).answer(questions.Asof("trades", "quotes", tolerance=tolerance, strict=strict)).to_pandas()
     left, right = ({n: t.snapshot().column(n) for n in t.declaration.names} for t in tables.values())
     names = ["time", "bid", "ask", "bid_size", "ask_size"]
     expected = pd.merge_asof(
@@ -115,7 +115,7 @@ def test_asof_of_recorded_trades_on_quotes_equals_merge_asof(strict: bool, toler
 def test_most_recorded_trades_lie_between_bid_and_ask_in_the_regular_session() -> None:
     tables = {"trades": trades_of("IBM", "20131007"), "quotes": quotes_of("IBM", "20131007")}
     start, end = (pd.Timestamp(f"2013-10-07 {t}Z").as_unit("ns").value for t in ("13:35", "19:55"))
-    found = Answerer(tables).answer(query.Asof("trades", "quotes", start=start, end=end)).to_pandas()
+    found = Answerer(tables).answer(questions.Asof("trades", "quotes", start=start, end=end)).to_pandas()
     slack = 0.0005 * found["price"]  # quotes of single exchanges, not the best of all
     inside = (found["price"] >= found["bid"] - slack) & (found["price"] <= found["ask"] + slack)
     assert len(found) > 15_000

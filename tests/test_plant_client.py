@@ -27,8 +27,8 @@ from plant.errors import (
     UnknownTable,
     WireError,
 )
-from plant.frames import from_ipc
-from plant.limits import Limits
+from plant.query.frames import from_ipc
+from plant.query.limits import Limits
 from plant.server import QueryServer
 from plant.transport import sockets
 

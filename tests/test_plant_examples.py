@@ -12,10 +12,12 @@ from running import RunningPlant
 
 import plant
 import rdb
-from plant import aio, client, connection, frames, query, questions, table_view, terms, watching
+from plant import aio, client, connection, table_view, terms, watching
+from plant import questions as asker
+from plant.query import frames, questions
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES = (aio, client, connection, frames, questions, table_view, terms, watching)
+MODULES = (aio, asker, client, connection, frames, questions, table_view, terms, watching)
 CLASSES = (connection.Connection, table_view.TableView, aio.AsyncConnection)
 
 
@@ -39,7 +41,7 @@ def test_an_example_is_true(
             "plant": plant,
             "asyncio": __import__("asyncio"),
             "pd": pd,
-            "query": query,
+            "questions": questions,
         }
         result = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=report.append)
     assert result.failed == 0, "".join(report)

@@ -1,11 +1,11 @@
-"""Tests of plant.frames: a small answer's DataFrame is the one Arrow makes, column for column."""
+"""Tests of plant.query.frames: a small answer's DataFrame is the one Arrow makes, column for column."""
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from plant.frames import SMALL_ROWS, as_frame
+from plant.query.frames import SMALL_ROWS, as_frame
 from plant.server import is_quick
 
 STAMP = pa.timestamp("ns", "UTC")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rows import NOON, SCHEMA, Row, bar, batch_of, quote, table_of, trade
 
 from hdb.answering import HistoryAnswerer
-from plant import query
-from plant.answers import Answerer
 from plant.gateway import Gateway
 from plant.memory import MemoryTable
+from plant.query import questions
+from plant.query.answers import Answerer
 from plant.rows.schema import Table
 
 law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -63,7 +63,7 @@ AT = {"start": START.map(lambda t: t and NOON + t * UNIT), "end": END.map(lambda
 NUMBER = st.tuples(st.sampled_from(["<", ">=", "!="]), PRICE)
 
 
-def conditions(table: str) -> st.SearchStrategy[query.Where]:
+def conditions(table: str) -> st.SearchStrategy[questions.Where]:
     column = {"bars": "close", "trades": "price", "quotes": "bid"}[table]
     return st.sampled_from([(), None]).flatmap(
         lambda none: st.just(()) if none == () else NUMBER.map(lambda c: ((column, *c),))
@@ -80,31 +80,31 @@ COLUMNS = {
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> query.Question:
+def any_question(draw: st.DrawFn) -> questions.Question:
     name = draw(NAME)
     terms = {"sym": draw(SYM), **{k: draw(v) for k, v in AT.items()}}
     kind = draw(st.sampled_from(["select", "select", "count", "last", "resample", "resample", "asof", "window"]))
     where = draw(conditions(name))
     if kind == "select":
-        return query.Select(name, **terms, columns=draw(COLUMNS[name]), where=where, **draw(LIMIT))
+        return questions.Select(name, **terms, columns=draw(COLUMNS[name]), where=where, **draw(LIMIT))
     if kind == "count":
-        return query.Count(name, **terms, where=where)
+        return questions.Count(name, **terms, where=where)
     if kind == "last":
-        return query.Last(name, terms["sym"], terms["end"], draw(COLUMNS[name]), where)
+        return questions.Last(name, terms["sym"], terms["end"], draw(COLUMNS[name]), where)
     if kind == "resample":
         name = "trades" if name == "quotes" else name
         interval = draw(st.sampled_from(["12h", "1d", "7h"]))
         session = draw(st.sampled_from([{}, {"at": "09:30", "zone": "America/New_York"}]))
         empty = draw(st.sampled_from(["skip", "fill"]))
-        return query.Resample(name, interval, **terms, where=draw(conditions(name)), **session, empty=empty)
+        return questions.Resample(name, interval, **terms, where=draw(conditions(name)), **session, empty=empty)
     left, right = draw(st.sampled_from([("trades", "quotes"), ("bars", "quotes"), ("trades", "bars")]))
     value = "bid" if right == "quotes" else "close"
     if kind == "asof":
         tolerance = draw(st.sampled_from([None, UNIT]))
-        return query.Asof(left, right, **terms, tolerance=tolerance, strict=draw(st.booleans()))
+        return questions.Asof(left, right, **terms, tolerance=tolerance, strict=draw(st.booleans()))
     before, after = draw(st.sampled_from([(-UNIT, 0), (-UNIT, UNIT), (UNIT, 2 * UNIT), (-2 * UNIT, -UNIT), (0, 0)]))
     aggregates = (("n", "count", value), ("top", "max", value), ("newest", "last", value))
-    return query.Window(left, right, before, after, aggregates, **terms, prevailing=draw(st.booleans()))
+    return questions.Window(left, right, before, after, aggregates, **terms, prevailing=draw(st.booleans()))
 
 
 def memory(rows: Rows, released: int = 0) -> dict[str, MemoryTable]:
@@ -139,13 +139,13 @@ def gateway(folder: Path, rows: Rows, split: Any) -> Gateway:
 
 
 @law
-@given(ROWS, SPLIT, st.lists(questions(), min_size=4, max_size=4))
+@given(ROWS, SPLIT, st.lists(any_question(), min_size=4, max_size=4))
 def test_every_question_is_answered_as_one_table_would(
-    folders: Any, rows: Rows, split: Any, asked: list[query.Question]
+    folders: Any, rows: Rows, split: Any, asked: list[questions.Question]
 ) -> None:
     made = gateway(next(folders), rows, split)
     one = Answerer(memory(rows))
-    for question in [*asked, query.Tables(), query.Sql("select * from bars order by time, sym, seq")]:
+    for question in [*asked, questions.Tables(), questions.Sql("select * from bars order by time, sym, seq")]:
         found, expected = made.answer(question), one.answer(question)
         assert listed(found) == listed(expected), question
         assert found.schema.equals(expected.schema), question

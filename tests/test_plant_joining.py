@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import SHAPES, Row, bar, quote, tables_of, trade
 
-from plant import query
-from plant.answers import Answerer
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
-from plant.limits import Limits
+from plant.query import questions
+from plant.query.answers import Answerer
+from plant.query.limits import Limits
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
@@ -45,9 +45,11 @@ def cut(rows: list[Row], count: int) -> list[list[Row]]:
     return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
-def ask(question: query.Question, shape: int = 0, limits: Limits | None = None, **tables: list[list[Row]]) -> pa.Table:
+def ask(
+    question: questions.Question, shape: int = 0, limits: Limits | None = None, **tables: list[list[Row]]
+) -> pa.Table:
     answerer = Answerer(tables_of(SHAPES[shape], **tables))
-    return answerer.answer(query.question_of(question.to_wire()), limits.budget() if limits else None)
+    return answerer.answer(questions.question_of(question.to_wire()), limits.budget() if limits else None)
 
 
 def listed(table: pa.Table) -> list[Row]:
@@ -92,7 +94,7 @@ def test_a_window_aggregates_what_plain_python_finds_in_it(
     start: int | None, sym: Any, shape: int,
 ) -> None:  # fmt: skip
     after = before + length
-    question = query.Window("trades", "quotes", before, after, AGGREGATES, sym, start, None, prevailing)
+    question = questions.Window("trades", "quotes", before, after, AGGREGATES, sym, start, None, prevailing)
     found = ask(question, shape, trades=cut(trades, count), quotes=cut(quotes, count))
 
     held = [{**row, "seq": 10 + i} for i, rows in enumerate(cut(quotes, count)) for row in rows]
@@ -113,18 +115,18 @@ def test_a_window_aggregates_what_plain_python_finds_in_it(
 
 def test_a_window_sees_the_newest_revision_of_the_right_rows() -> None:
     bars = [[bar(1, close=10.0)], [bar(1, close=20.0), bar(3, close=5.0)]]
-    question = query.Window("trades", "bars", -5, 0, (("top", "max", "close"), ("n", "count", "close")))
+    question = questions.Window("trades", "bars", -5, 0, (("top", "max", "close"), ("n", "count", "close")))
     assert [(r["top"], r["n"]) for r in listed(ask(question, trades=[[trade(4), trade(1)]], bars=bars))] == [
         (20.0, 1), (20.0, 2)
     ]  # fmt: skip
 
 
 def test_windows_of_many_symbols_are_told_apart_and_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plant.joining._AT_ONCE", 7)
+    monkeypatch.setattr("plant.query.joining._AT_ONCE", 7)
     names = [f"S{k}" for k in range(30)]
     quotes = [[quote(t, n, bid=float(k + t)) for k, n in enumerate(names)] for t in range(10)]
     trades = [[trade(t, n) for n in names] for t in range(0, 12, 3)]
-    question = query.Window("trades", "quotes", -2, 0, (("top", "max", "bid"), ("low", "min", "bid")))
+    question = questions.Window("trades", "quotes", -2, 0, (("top", "max", "bid"), ("low", "min", "bid")))
     for row in listed(ask(question, trades=trades, quotes=quotes)):
         k, newest = int(row["sym"][1:]), min(row["time"], 9)
         assert row["top"] == k + newest
@@ -132,7 +134,7 @@ def test_windows_of_many_symbols_are_told_apart_and_looked_at_in_turns(monkeypat
 
 
 def test_types_are_kept_and_what_is_not_known_is_null() -> None:
-    question = query.Window("trades", "quotes", 0, 0, AGGREGATES)
+    question = questions.Window("trades", "quotes", 0, 0, AGGREGATES)
     found = ask(question, trades=[[trade(1), trade(2)]], quotes=[[quote(1, bid=3.0)]])
     types = {name: found.schema.field(name).type for name, *_ in AGGREGATES}
     assert types["since"] == pa.timestamp("ns", "UTC")
@@ -140,7 +142,7 @@ def test_types_are_kept_and_what_is_not_known_is_null() -> None:
     assert types["low"] == types["total"] == types["average"] == pa.float64()
     assert types["by"] == pa.dictionary(pa.int32(), pa.string())
     assert found.column("newest").to_pylist() == [10, 10]  # the quote of 1 is in force at 2
-    one = query.Window("trades", "quotes", 0, 0, AGGREGATES, prevailing=False)
+    one = questions.Window("trades", "quotes", 0, 0, AGGREGATES, prevailing=False)
     found = ask(one, trades=[[trade(1), trade(2)]], quotes=[[quote(1, bid=3.0)]])
     assert found.column("newest").to_pylist() == [10, None]
     assert found.column("total").to_pylist() == [3.0, 0.0]
@@ -159,20 +161,20 @@ def test_types_are_kept_and_what_is_not_known_is_null() -> None:
 )
 def test_an_aggregate_that_cannot_be_is_told_why(aggregate: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        ask(query.Window("trades", "quotes", -1, 0, (aggregate,)), trades=[[trade(1)]], quotes=[[quote(1)]])
+        ask(questions.Window("trades", "quotes", -1, 0, (aggregate,)), trades=[[trade(1)]], quotes=[[quote(1)]])
 
 
 def test_unknown_tables_and_too_many_rows_are_refused() -> None:
     aggregates = (("x", "max", "bid"),)
     with pytest.raises(UnknownTable, match="did you mean 'quotes'"):
-        ask(query.Window("trades", "quote", -1, 0, aggregates))
+        ask(questions.Window("trades", "quote", -1, 0, aggregates))
     with pytest.raises(QueryLimit, match="4 rows, at most 3"):
-        ask(query.Window("trades", "quotes", -1, 0, aggregates), limits=Limits(max_rows=3), trades=[[trade(1)] * 4])
+        ask(questions.Window("trades", "quotes", -1, 0, aggregates), limits=Limits(max_rows=3), trades=[[trade(1)] * 4])
 
 
 def test_asof_with_a_start_finds_the_row_in_force_long_before_it() -> None:
     quotes = [[quote(t, s, bid=float(t)) for t in range(50) for s in ("A", "B")], [quote(3, "C", bid=7.0)]]
-    question = query.Asof("trades", "quotes", start=60)
+    question = questions.Asof("trades", "quotes", start=60)
     trades = [[trade(10, "A"), trade(70, "B"), trade(60, "A"), trade(61, "C"), trade(62, "D")]]
     for shape in range(len(SHAPES)):
         found = ask(question, shape, trades=trades, quotes=quotes)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plant.errors import Cancelled, QueryLimit
-from plant.limits import MEBIBYTE, Budget, Limits
+from plant.query.limits import MEBIBYTE, Budget, Limits
 
 
 def test_a_fresh_budget_allows_what_its_limits_allow() -> None:

@@ -13,10 +13,10 @@ from rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
 
 from plant import memory
 from plant.memory import MemoryTable
+from plant.query.view import Terms
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
 from plant.snapshot import Snapshot
-from plant.view import Terms
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

@@ -7,44 +7,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant import query
 from plant.errors import QueryError
+from plant.query import questions
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 QUESTIONS = [
-    query.Tables(),
-    query.Select("bars"),
-    query.Select(
+    questions.Tables(),
+    questions.Select("bars"),
+    questions.Select(
         "bars", ("AAPL", "Tésla"), -5, 2**63 - 1, ("close",), (("close", ">", 1.5), ("sym", "!=", "x")), last=3
     ),
-    query.Select("bars", first=0),
-    query.Last("bars", (), at=7, columns=("time",), where=(("volume", ">=", 0),)),
-    query.Count("trades", ("A",), 1, 2, (("size", "<", 3),)),
-    query.Resample("trades", "5m", ("A",), 1, 2, (("price", "==", 1.0),)),
-    query.Resample("trades", "5m", at="09:30", zone="America/New_York", empty="fill", beyond=7),
-    query.Asof("trades", "quotes", ("A",), 1, 2, tolerance=0, strict=True),
-    query.Window("trades", "quotes", -5, 0, (("b", "max", "bid"), ("w", "wavg", "bid", "bid_size")), prevailing=False),
-    query.Sql("select 1"),
+    questions.Select("bars", first=0),
+    questions.Last("bars", (), at=7, columns=("time",), where=(("volume", ">=", 0),)),
+    questions.Count("trades", ("A",), 1, 2, (("size", "<", 3),)),
+    questions.Resample("trades", "5m", ("A",), 1, 2, (("price", "==", 1.0),)),
+    questions.Resample("trades", "5m", at="09:30", zone="America/New_York", empty="fill", beyond=7),
+    questions.Asof("trades", "quotes", ("A",), 1, 2, tolerance=0, strict=True),
+    questions.Window(
+        "trades", "quotes", -5, 0, (("b", "max", "bid"), ("w", "wavg", "bid", "bid_size")), prevailing=False
+    ),
+    questions.Sql("select 1"),
 ]
 
 
 def refusal(**request: Any) -> str:
     with pytest.raises(QueryError) as caught:
-        query.question_of(request)
+        questions.question_of(request)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.ask)
-def test_a_question_is_the_same_after_its_journey(question: query.Question) -> None:
+def test_a_question_is_the_same_after_its_journey(question: questions.Question) -> None:
     fields = msgpack.unpackb(msgpack.packb(question.to_wire()))
 
-    assert query.question_of(fields) == question
+    assert questions.question_of(fields) == question
 
 
 def test_every_kind_of_question_is_known_by_its_word() -> None:
-    assert list(query.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "window", "sql"]
-    assert {type(q) for q in QUESTIONS} == set(query.KINDS.values())
+    assert list(questions.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "window", "sql"]
+    assert {type(q) for q in QUESTIONS} == set(questions.KINDS.values())
 
 
 def test_an_unknown_question_is_told_which_there_are() -> None:
@@ -63,7 +65,7 @@ def test_an_unknown_term_is_told_the_nearest_one() -> None:
 
 def test_terms_of_unlike_types_are_refused_too() -> None:
     with pytest.raises(QueryError, match="unknown term b'x'"):
-        query.question_of({"ask": "select", "table": "bars", b"x": 1, "y": 2})
+        questions.question_of({"ask": "select", "table": "bars", b"x": 1, "y": 2})
 
 
 def test_a_missing_term_is_named() -> None:
@@ -117,19 +119,19 @@ def test_terms_of_asof_and_sql_are_checked() -> None:
     [("1s", 10**9), ("90s", 90 * 10**9), ("5m", 300 * 10**9), ("1h", 3600 * 10**9), ("1d", 86400 * 10**9)],
 )
 def test_an_interval_is_a_number_and_a_unit(interval: str, ns: int) -> None:
-    assert query.interval_ns(interval) == ns
+    assert questions.interval_ns(interval) == ns
 
 
 @pytest.mark.parametrize("interval", ["", "5", "m", "0m", "-5m", "5 m", "5min", "5M", "\u0665m", "1m\n", "1234567s"])
 def test_anything_else_is_no_interval(interval: str) -> None:
     with pytest.raises(QueryError, match='expected an interval like "30s", "5m", "1h" or "1d"'):
-        query.interval_ns(interval)
+        questions.interval_ns(interval)
 
 
 def test_an_interval_that_no_int64_holds_is_refused() -> None:
-    assert query.interval_ns("106751d") < 2**63
+    assert questions.interval_ns("106751d") < 2**63
     with pytest.raises(QueryError, match="less than 292 years, found '106752d'"):
-        query.interval_ns("106752d")
+        questions.interval_ns("106752d")
 
 
 def test_lists_nested_deeper_than_any_question_has_them_are_refused() -> None:
@@ -183,7 +185,7 @@ WINDOW = {
     ],
 )
 def test_a_window_that_makes_no_sense_is_told_why(terms: dict[str, Any], message: str) -> None:
-    query.question_of(WINDOW)
+    questions.question_of(WINDOW)
     assert message in refusal(**{**WINDOW, **terms})
 
 
@@ -209,16 +211,16 @@ def test_a_session_that_makes_no_sense_is_told_why(terms: dict[str, Any], messag
 
 
 NAMES = st.sampled_from(
-    [f for kind in query.KINDS.values() for f in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+    [f for kind in questions.KINDS.values() for f in kind.__dataclass_fields__]  # type: ignore[attr-defined]
 )
 
 
 @law
-@given(st.sampled_from(list(query.KINDS)), st.dictionaries(NAMES | st.text(max_size=3), PLAIN, max_size=4))
+@given(st.sampled_from(list(questions.KINDS)), st.dictionaries(NAMES | st.text(max_size=3), PLAIN, max_size=4))
 def test_whatever_is_asked_is_a_question_or_a_query_error(ask: str, terms: dict[str, Any]) -> None:
     fields = msgpack.unpackb(msgpack.packb({**terms, "ask": ask}))
     try:
-        question = query.question_of(fields)
+        question = questions.question_of(fields)
     except QueryError:
         return
-    assert type(question) is query.KINDS[ask]
+    assert type(question) is questions.KINDS[ask]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, table_of, tables_of, trade
 
-from plant import query
-from plant.answers import Answerer
 from plant.errors import QueryLimit
-from plant.limits import Limits
 from plant.memory import MemoryTable
+from plant.query import questions
+from plant.query.answers import Answerer
+from plant.query.limits import Limits
 from plant.rows.schema import Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -34,9 +34,9 @@ def listed(table: pa.Table) -> list[Row]:
     return table.set_column(0, "time", table.column("time").cast(pa.int64())).to_pylist()
 
 
-def ask(question: query.Resample, shape: int = 0, limits: Limits | None = None, **tables: Any) -> list[Row]:
+def ask(question: questions.Resample, shape: int = 0, limits: Limits | None = None, **tables: Any) -> list[Row]:
     answerer = Answerer(tables_of(SHAPES[shape], **tables))
-    return listed(answerer.answer(query.question_of(question.to_wire()), limits.budget() if limits else None))
+    return listed(answerer.answer(questions.question_of(question.to_wire()), limits.budget() if limits else None))
 
 
 def starts(rows: list[Row], zone: Any = NEW_YORK) -> list[str]:
@@ -49,21 +49,21 @@ def test_bars_of_a_session_begin_at_its_start_in_its_zone_before_and_after_the_c
     trades = [
         [trade(ns(f"{day} {t}", NEW_YORK)) for day in days for t in ("09:29", "09:30", "10:29", "10:30", "15:59")]
     ]
-    found = ask(query.Resample("trades", "1h", at="09:30", zone="America/New_York"), trades=trades)
+    found = ask(questions.Resample("trades", "1h", at="09:30", zone="America/New_York"), trades=trades)
     assert starts(found) == [f"{d} {t}" for d in ("30", "02") for t in ("08:30", "09:30", "10:30", "15:30")]
     assert [row["volume"] for row in found] == [1.0, 2.0, 1.0, 1.0] * 2
 
 
 def test_a_day_is_as_long_as_the_clocks_make_it() -> None:
     hours = [trade(ns("2026-10-31 00:30", NEW_YORK) + k * HOUR) for k in range(72)]
-    found = ask(query.Resample("trades", "1d", zone="America/New_York"), trades=[hours])
+    found = ask(questions.Resample("trades", "1d", zone="America/New_York"), trades=[hours])
     assert starts(found) == ["31 00:00", "01 00:00", "02 00:00"]
     assert [row["volume"] for row in found] == [24.0, 25.0, 23.0]  # the night to the 1st has an hour more
 
 
 def test_the_bar_before_a_new_day_is_cut_short() -> None:
     times = [ns("2026-11-19 12:00") + k * HOUR for k in range(24)]
-    found = ask(query.Resample("trades", "7h", at="09:00"), trades=[[trade(t) for t in times]])
+    found = ask(questions.Resample("trades", "7h", at="09:00"), trades=[[trade(t) for t in times]])
     assert starts(found, dt.UTC) == ["19 09:00", "19 16:00", "19 23:00", "20 06:00", "20 09:00"]
     assert [row["volume"] for row in found] == [4.0, 7.0, 7.0, 3.0, 3.0]
 
@@ -71,7 +71,9 @@ def test_the_bar_before_a_new_day_is_cut_short() -> None:
 def test_a_time_of_day_that_the_clocks_skip_counts_as_if_they_had_not() -> None:
     """On 8 March 2026 there was no 02:30 in New York: 02:30 by the clock of before is 03:30."""
     times = [ns("2026-03-08 05:00"), ns("2026-03-08 07:29"), ns("2026-03-08 07:31")]
-    found = ask(query.Resample("trades", "1d", at="02:30", zone="America/New_York"), trades=[[trade(t) for t in times]])
+    found = ask(
+        questions.Resample("trades", "1d", at="02:30", zone="America/New_York"), trades=[[trade(t) for t in times]]
+    )
     assert starts(found) == ["07 02:30", "08 03:30"]
 
 
@@ -88,7 +90,7 @@ def test_bars_of_a_session_are_those_of_counting_from_the_start_of_each_day(
     given_rows: list[tuple[int, str]], interval: str, at: str, zone: str, fill: bool, shape: int
 ) -> None:
     """Around both changes of the clocks in 2026."""
-    first, step = ns("2026-10-31 20:00"), query.interval_ns(interval)
+    first, step = ns("2026-10-31 20:00"), questions.interval_ns(interval)
     rows = [trade(first + minutes * MINUTE, sym, price=float(i + 1)) for i, (minutes, sym) in enumerate(given_rows)]
     clock = dt.time.fromisoformat(at)
 
@@ -101,7 +103,7 @@ def test_bars_of_a_session_are_those_of_counting_from_the_start_of_each_day(
     expected: dict[tuple[int, str], list[float]] = {}
     for row in sorted(rows, key=lambda row: row["time"]):
         expected.setdefault((start_of(row["time"]), row["sym"]), []).append(row["price"])
-    question = query.Resample("trades", interval, at=at, zone=zone, empty="fill" if fill else "skip")
+    question = questions.Resample("trades", interval, at=at, zone=zone, empty="fill" if fill else "skip")
     found = ask(question, shape, trades=[rows[:5], rows[5:]] if len(rows) > 5 else [rows] if rows else [])
     got = {
         (row["time"], row["sym"]): [row["open"], row["high"], row["low"], row["close"]]
@@ -121,7 +123,7 @@ def test_bars_of_a_session_are_those_of_counting_from_the_start_of_each_day(
 
 def test_empty_intervals_have_the_close_before_as_prices_no_volume_and_no_vwap() -> None:
     trades = [[trade(0, price=1.0), trade(1, "B"), trade(30 * SECOND, price=3.0), trade(3 * MINUTE, price=2.0)]]
-    found = ask(query.Resample("trades", "1m", empty="fill"), trades=trades)
+    found = ask(questions.Resample("trades", "1m", empty="fill"), trades=trades)
     of_one = [row for row in found if row["sym"] == "AAPL"]
     assert [row["time"] // MINUTE for row in of_one] == [0, 1, 2, 3]
     assert [(r["open"], r["high"], r["low"], r["close"], r["volume"], r["vwap"]) for r in of_one] == [
@@ -131,16 +133,16 @@ def test_empty_intervals_have_the_close_before_as_prices_no_volume_and_no_vwap()
 
 
 def test_filling_too_many_intervals_is_refused_before_it_begins() -> None:
-    question = query.Resample("trades", "1s", empty="fill")
+    question = questions.Resample("trades", "1s", empty="fill")
     with pytest.raises(QueryLimit, match=r"1,795,176,001 rows, at most"):
         ask(question, limits=Limits(), trades=[[trade(0), trade(NOON)]])
 
 
 def test_vwap_of_bars_weighs_their_typical_price_by_their_volume() -> None:
     bars = [[bar(0, close=10.0, volume=3.0), bar(MINUTE, close=20.0, volume=1.0)]]
-    (found,) = ask(query.Resample("bars", "5m"), bars=bars)
+    (found,) = ask(questions.Resample("bars", "5m"), bars=bars)
     assert found["vwap"] == (10.0 * 3 + 20.0) / 4  # high and low lie 2 above and 2 below close
-    (found,) = ask(query.Resample("bars", "5m"), bars=[[bar(0, volume=0.0)]])
+    (found,) = ask(questions.Resample("bars", "5m"), bars=[[bar(0, volume=0.0)]])
     assert found["vwap"] is None
 
 
@@ -159,7 +161,7 @@ def test_rows_without_price_are_left_out_and_rows_without_size_add_no_volume(sha
         fills, [[{"time": t, "sym": "A", "price": p, "size": s}] for t, p, s in rows], *SHAPES[shape]
     )
     table.append(batch_of(fills, [{"time": 1, "sym": "B", "price": NAN, "size": 1.0}], 99))
-    (found,) = listed(Answerer({"fills": table}).answer(query.Resample("fills", "1m")))
+    (found,) = listed(Answerer({"fills": table}).answer(questions.Resample("fills", "1m")))
     assert (found["open"], found["high"], found["low"], found["close"]) == (10.0, 30.0, 10.0, 20.0)
     assert (found["volume"], found["vwap"]) == (3.0, 80.0 / 3)
 
@@ -174,7 +176,7 @@ def test_bars_of_all_symbols_made_block_by_block_are_those_of_pandas() -> None:
         for t, s, p, v in zip(times.tolist(), syms, prices, sizes, strict=True)
     ]
     table = table_of("trades", [rows[i : i + 100] for i in range(0, count, 100)], 256, 3)
-    found = pd.DataFrame(listed(Answerer({"trades": table}).answer(query.Resample("trades", "5m"))))
+    found = pd.DataFrame(listed(Answerer({"trades": table}).answer(questions.Resample("trades", "5m"))))
     frame = pd.DataFrame(rows).sort_values("time", kind="stable")
     frame["time"] = frame["time"] // (5 * MINUTE) * (5 * MINUTE)
     expected = frame.groupby(["time", "sym"], as_index=False).agg(

@@ -5,11 +5,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from plant import query, seam
+from plant import seam
 from plant.errors import HistoryError, QueryError, Unavailable
+from plant.query import questions
 from plant.seam import ATTEMPTS, Seam, Sides
 
-COUNT = query.Count("trades")
+COUNT = questions.Count("trades")
 
 
 class Side:

@@ -14,10 +14,11 @@ import zmq
 from malformed import refused
 from rows import NOON, bar, batch_of, tables_of, trade
 
-from plant import answers, query, server
+from plant import server
 from plant.client import Connection
 from plant.errors import PlantError, QueryLimit, SettingsError
-from plant.limits import Limits
+from plant.query import answers, questions
+from plant.query.limits import Limits
 from plant.server import QueryServer, from_ipc, to_ipc
 from plant.transport import sockets
 from plant.transport.request import Requester
@@ -225,8 +226,8 @@ def test_its_address_is_free_again_after_closing() -> None:
 def test_a_table_is_the_same_after_its_journey() -> None:
     tables = tables_of(trades=[[trade(1, "é", trade_id="ü"), trade(2, price=float("nan"))]])
     for table in (
-        answers.Answerer(tables).answer(query.Select("trades")),
-        answers.Answerer(tables).answer(query.Select("bars")),
+        answers.Answerer(tables).answer(questions.Select("trades")),
+        answers.Answerer(tables).answer(questions.Select("bars")),
         pa.table({"x": pa.array([], pa.int64())}),
     ):
         assert from_ipc(to_ipc(table)).equals(table)

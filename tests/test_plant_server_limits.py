@@ -17,8 +17,8 @@ from rows import NOON, tables_of, trade
 from plant import server
 from plant.client import Connection
 from plant.errors import Cancelled, QueryLimit
-from plant.frames import from_ipc
-from plant.limits import MEBIBYTE, Limits
+from plant.query.frames import from_ipc
+from plant.query.limits import MEBIBYTE, Limits
 from plant.server import PART_BYTES, QueryServer
 from plant.transport import sockets
 from plant.usage import Usage

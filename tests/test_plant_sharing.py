@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plant.sharing import shared
+from plant.query.parallel import shared
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 100])

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
 
-from plant import query, sql
-from plant.answers import Answerer
 from plant.errors import Cancelled, QueryError, QueryLimit
-from plant.limits import Limits
-from plant.sql import SqlEngine
+from plant.query import questions, sql
+from plant.query.answers import Answerer
+from plant.query.limits import Limits
+from plant.query.sql import SqlEngine
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
 ENDLESS_AFTER_THE_FIRST_ROWS = "with recursive r(n) as (select 1 union all select n + 1 from r) select * from r"
@@ -31,7 +31,7 @@ ANSWERER = Answerer(TABLES)
 
 
 def ask(text: str) -> pa.Table:
-    return ANSWERER.answer(query.Sql(text))
+    return ANSWERER.answer(questions.Sql(text))
 
 
 def refusal(text: str) -> str:
@@ -332,8 +332,8 @@ def test_seq_and_received_are_made_for_a_query_that_may_use_them_and_no_other(te
 
 
 def test_only_rows_beyond_a_seq_are_there_if_so_asked() -> None:
-    assert ANSWERER.answer(query.Sql("select count(*) n from trades", beyond=9)).to_pylist() == [{"n": 6}]
-    assert ANSWERER.answer(query.Sql("select count(*) n from trades", beyond=10)).to_pylist() == [{"n": 0}]
+    assert ANSWERER.answer(questions.Sql("select count(*) n from trades", beyond=9)).to_pylist() == [{"n": 6}]
+    assert ANSWERER.answer(questions.Sql("select count(*) n from trades", beyond=10)).to_pylist() == [{"n": 0}]
 
 
 def test_a_table_is_made_for_sql_only_if_the_query_names_it() -> None:

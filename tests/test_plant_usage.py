@@ -6,7 +6,7 @@ import pytest
 from rows import SCHEMA
 
 from plant.errors import Cancelled, QueryError, QueryLimit, UnknownTable
-from plant.limits import Budget
+from plant.query.limits import Budget
 from plant.rows.batch import columns_of
 from plant.usage import KEPT, SHOWN_CHARS, Usage, shown
 from plant.waiting import Asked

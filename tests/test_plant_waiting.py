@@ -1,6 +1,6 @@
 """Whose turn it is: clients take turns, slow questions leave a worker free, a cancelled one is never begun."""
 
-from plant.limits import Budget
+from plant.query.limits import Budget
 from plant.waiting import WAITING, Asked, Waiting
 
 

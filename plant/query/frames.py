@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import QueryError, WireError
-from plant.limits import Budget
+from plant.query.limits import Budget
 
 FRAMES = ("pandas", "pandas-arrow", "arrow", "polars", "numpy")
 

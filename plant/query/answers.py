@@ -1,18 +1,18 @@
-"""Answer the questions of plant.query from views of tables, as Arrow tables."""
+"""Answer the questions of plant.query.questions from views of tables, as Arrow tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from plant import joining, query, resampling
 from plant.errors import QueryError, UnknownTable
-from plant.limits import Budget
+from plant.query import joining, questions, resampling
+from plant.query.limits import Budget
+from plant.query.sql import SqlEngine
+from plant.query.view import Terms, View, known_columns
 from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import compact, grouped, joined
 from plant.rows.schema import Table
-from plant.sql import SqlEngine
-from plant.view import Terms, View, known_columns
 
 _FEW_SYMBOLS = 16
 """Rows of so few are joined before bars are made of them; of more, bars are made block by block."""
@@ -41,28 +41,28 @@ class Answerer:
         self._tables = tables
         self._sql = sql or SqlEngine()
 
-    def answer(self, question: query.Question, budget: Budget | None = None) -> pa.Table:
+    def answer(self, question: questions.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer. Raises QueryError, QueryLimit, Cancelled, UnknownTable or UnknownColumn."""
         budget = budget or Budget()
         if getattr(question, "as_of", None) is not None or getattr(question, "today", False):
             raise QueryError("as_of and today are answered from history: ask hdb.connect() or plant.connect()")
         views = Views(self._tables)
         match question:
-            case query.Tables():
+            case questions.Tables():
                 found = _describe(views, question)
-            case query.Select():
+            case questions.Select():
                 found = _select(views[question.table], question, budget)
-            case query.Last():
+            case questions.Last():
                 found = _last(views[question.table], question, budget)
-            case query.Count():
+            case questions.Count():
                 found = pa.table({"count": [views[question.table].count(_terms(question, budget))]})
-            case query.Resample():
+            case questions.Resample():
                 found = _resample(views[question.table], question, budget)
-            case query.Asof():
+            case questions.Asof():
                 found = _asof(views[question.left], views[question.right], question, budget)
-            case query.Window():
+            case questions.Window():
                 found = _window(views[question.left], views[question.right], question, budget)
-            case query.Sql():
+            case questions.Sql():
                 found = self._sql.answer(question.query, views, question.beyond, budget)
             case _:
                 raise QueryError(f"no answer to {question!r}")
@@ -114,7 +114,7 @@ def _arrow(columns: Columns) -> pa.Table:
     return pa.Table.from_arrays(arrays, list(columns))
 
 
-def _describe(views: Views, question: query.Tables) -> pa.Table:
+def _describe(views: Views, question: questions.Tables) -> pa.Table:
     extents = [view.extent(question.beyond) for view in views.values()]
     stamp = pa.timestamp("ns", "UTC")
     return pa.table(
@@ -127,18 +127,18 @@ def _describe(views: Views, question: query.Tables) -> pa.Table:
     )
 
 
-def _select(view: View, question: query.Select, budget: Budget) -> pa.Table:
+def _select(view: View, question: questions.Select, budget: Budget) -> pa.Table:
     names = known_columns(view.declaration, question.columns)
     return _arrow(view.select(_terms(question, budget), names))
 
 
-def _last(view: View, question: query.Last, budget: Budget) -> pa.Table:
+def _last(view: View, question: questions.Last, budget: Budget) -> pa.Table:
     names = known_columns(view.declaration, question.columns)
     end = None if question.at is None else min(question.at + 1, 2**63 - 1)
     return _arrow(view.last(_terms(question, budget, end=end), names))
 
 
-def _resample(view: View, question: query.Resample, budget: Budget) -> pa.Table:
+def _resample(view: View, question: questions.Resample, budget: Budget) -> pa.Table:
     names = resampling.source_columns(view.declaration, question)
     terms = _terms(question, budget)
     few = question.sym is not None and len(question.sym) <= _FEW_SYMBOLS
@@ -146,7 +146,7 @@ def _resample(view: View, question: query.Resample, budget: Budget) -> pa.Table:
     return _arrow(resampling.resample(parts, question, budget))
 
 
-def _asof(left: View, right: View, question: query.Asof, budget: Budget) -> pa.Table:
+def _asof(left: View, right: View, question: questions.Asof, budget: Budget) -> pa.Table:
     rows = left.select(_terms(question, budget), left.declaration.names)
     names = [n for n in right.declaration.names if n not in left.declaration.names]
     back = None if question.tolerance is None else -question.tolerance
@@ -154,7 +154,7 @@ def _asof(left: View, right: View, question: query.Asof, budget: Budget) -> pa.T
     return joining.asof(_compacted(rows), _compacted(others), question)
 
 
-def _window(left: View, right: View, question: query.Window, budget: Budget) -> pa.Table:
+def _window(left: View, right: View, question: questions.Window, budget: Budget) -> pa.Table:
     names = joining.window_columns(right.declaration, question)
     rows = left.select(_terms(question, budget), left.declaration.names)
     before = None if question.prevailing else question.before

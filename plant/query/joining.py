@@ -1,4 +1,4 @@
-"""Rows of one table with what another had at their time: plant.query.Asof and plant.query.Window say by which rules.
+"""Rows of one table with what another had at their time: the questions Asof and Window say by which rules.
 
 Both take the left rows in any order, and the right rows grouped by symbol, by time, then arrival.
 """
@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant import query
 from plant.errors import QueryError
-from plant.limits import Budget
+from plant.query import questions
+from plant.query.limits import Budget
+from plant.query.view import known_columns
 from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import grouped, runs
 from plant.rows.schema import Table
-from plant.view import known_columns
 
 _OF_ANY = ("count", "first", "last")
 _OF_TIMES = ("min", "max")
@@ -25,7 +25,7 @@ _AT_ONCE = 20_000_000
 """So many right rows are aggregated between two looks at the budget."""
 
 
-def in_force(left: Columns, right: Columns, question: query.Asof) -> np.ndarray:
+def in_force(left: Columns, right: Columns, question: questions.Asof) -> np.ndarray:
     """Return for each left row the place of the right row in force, int64[n], -1 if there is none."""
     found = np.full(len(left["time"]), -1, dtype=np.int64)
     side: Any = "left" if question.strict else "right"
@@ -39,7 +39,7 @@ def in_force(left: Columns, right: Columns, question: query.Asof) -> np.ndarray:
     return found
 
 
-def asof(left: Columns, right: Columns, question: query.Asof) -> pa.Table:
+def asof(left: Columns, right: Columns, question: questions.Asof) -> pa.Table:
     """Return the left rows with columns of the right rows in force; those of `right` that `left` has too are left out.
 
     The right row's time is `<right>_time`.
@@ -60,7 +60,7 @@ def asof(left: Columns, right: Columns, question: query.Asof) -> pa.Table:
     return pa.table(answer)
 
 
-def window_columns(declaration: Table, question: query.Window) -> tuple[str, ...]:
+def window_columns(declaration: Table, question: questions.Window) -> tuple[str, ...]:
     """Return the columns of `right` that are aggregated. Raises UnknownColumn, and QueryError for one of no numbers."""
     for name, function, *columns in question.aggregates:
         for column in known_columns(declaration, columns):
@@ -72,7 +72,7 @@ def window_columns(declaration: Table, question: query.Window) -> tuple[str, ...
     return tuple(dict.fromkeys(c for _, _, *columns in question.aggregates for c in columns))
 
 
-def window(left: Columns, right: Columns, question: query.Window, budget: Budget | None = None) -> pa.Table:
+def window(left: Columns, right: Columns, question: questions.Window, budget: Budget | None = None) -> pa.Table:
     """Return the left rows with the aggregates of the right rows in their windows."""
     if clash := [name for name, *_ in question.aggregates if name in left]:
         raise QueryError(f"window: {question.left} has a column {clash[0]!r} already; name the aggregate otherwise")
@@ -102,7 +102,7 @@ def _by_symbol(left: Symbols, times: np.ndarray, right: Symbols) -> Iterator[tup
             yield rows, *span
 
 
-def _windows(left: Columns, right: Columns, question: query.Window) -> tuple[np.ndarray, np.ndarray]:
+def _windows(left: Columns, right: Columns, question: questions.Window) -> tuple[np.ndarray, np.ndarray]:
     """Return where each left row's window begins and ends in `right`."""
     first = np.zeros(len(left["time"]), dtype=np.int64)
     last = np.zeros(len(first), dtype=np.int64)

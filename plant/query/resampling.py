@@ -1,4 +1,4 @@
-"""Bars from trades or from finer bars: plant.query.Resample says by which rules.
+"""Bars from trades or from finer bars: plant.query.questions.Resample says by which rules.
 
 Rows come in parts, each grouped by symbol. A part gives partial bars, which know the times of their first and last
 price; partial bars of the same symbol and interval are then put together. So no part waits for another, and rows of one
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from plant import query
 from plant.errors import QueryError
-from plant.limits import Budget
+from plant.query import questions
+from plant.query.limits import Budget
+from plant.query.parallel import shared
 from plant.rows.batch import Columns, Symbols
 from plant.rows.ordering import grouped, joined, ranks, runs, taken
 from plant.rows.schema import Table
-from plant.sharing import shared
 
 _DAY_NS = 86_400 * 10**9
 _OHLC = ("open", "high", "low", "close")
 
 
-def source_columns(declaration: Table, question: query.Resample) -> tuple[str, ...]:
+def source_columns(declaration: Table, question: questions.Resample) -> tuple[str, ...]:
     """Return the columns that bars are made from. Raises QueryError if the table has neither trades nor bars."""
     names = set(declaration.names)
     if {*_OHLC, "volume", "interval"} <= names:
@@ -33,7 +33,7 @@ def source_columns(declaration: Table, question: query.Resample) -> tuple[str, .
     raise QueryError(f"resample needs price and size, or bars; {question.table} has {', '.join(declaration.names)}")
 
 
-def resample(parts: Iterable[Columns], question: query.Resample, budget: Budget | None = None) -> Columns:
+def resample(parts: Iterable[Columns], question: questions.Resample, budget: Budget | None = None) -> Columns:
     """Return bars, in order of time, then of the symbol's name.
 
     Columns time, sym, interval, open, high, low, close, volume, vwap. `parts` hold the columns of `source_columns`,
@@ -62,7 +62,7 @@ def resample(parts: Iterable[Columns], question: query.Resample, budget: Budget 
     return arranged(bars, question, budget)
 
 
-def arranged(bars: Columns, question: query.Resample, budget: Budget | None = None) -> Columns:
+def arranged(bars: Columns, question: questions.Resample, budget: Budget | None = None) -> Columns:
     """Return bars, grouped by symbol's name, by time, as an answer has them: filled, if that is asked, and ordered."""
     if question.empty == "fill":
         bars = _filled(bars, Grid(question), budget)
@@ -74,11 +74,11 @@ def arranged(bars: Columns, question: query.Resample, budget: Budget | None = No
 class Grid:
     """Where bars begin."""
 
-    def __init__(self, question: query.Resample) -> None:
-        self._step = query.interval_ns(question.interval)
+    def __init__(self, question: questions.Resample) -> None:
+        self._step = questions.interval_ns(question.interval)
         daily = question.at is not None or question.zone is not None
-        self._at = query.time_of_day(question.at or "00:00") if daily else None
-        self._zone = query.zone_of(question.zone or "UTC")
+        self._at = questions.time_of_day(question.at or "00:00") if daily else None
+        self._zone = questions.zone_of(question.zone or "UTC")
 
     def runs(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return where the bars begin of rows grouped by symbol, by time, int64[k]."""
@@ -128,13 +128,13 @@ class Grid:
         return np.array(found, dtype=np.int64)
 
 
-def check_finer(held: list[str], question: query.Resample) -> None:
+def check_finer(held: list[str], question: questions.Resample) -> None:
     """Raise QueryError if bars of these intervals do not make those asked for."""
     if len(held) > 1:
         raise QueryError(
             f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"
         )
-    if query.interval_ns(question.interval) % query.interval_ns(held[0]):
+    if questions.interval_ns(question.interval) % questions.interval_ns(held[0]):
         raise QueryError(f"resample: bars of {held[0]} do not make bars of {question.interval}")
 
 

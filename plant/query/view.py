@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from plant.errors import QueryError, UnknownColumn
-from plant.limits import Budget
-from plant.query import Where
+from plant.query.limits import Budget
+from plant.query.questions import Where
 from plant.rows.batch import Columns, Symbols
 from plant.rows.schema import META_COLUMNS, Table
 

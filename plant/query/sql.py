@@ -15,9 +15,9 @@ import duckdb
 import pyarrow as pa
 
 from plant.errors import QueryError, QueryLimit, UnknownTable
-from plant.limits import Budget
+from plant.query.limits import Budget
+from plant.query.view import View
 from plant.rows.schema import META_COLUMNS
-from plant.view import View
 
 MEMORY_LIMIT = "2GB"
 
