@@ -13,8 +13,8 @@ from effort import Effort
 from machine import Grid, Spread, ratio
 from stamping_rdb import REPLAY
 
-from plant.journal import Journal
-from plant.position import Position
+from plant.journal.journal import Journal
+from plant.journal.position import Position
 from plant.rows.batch import Columns, columns_of
 from plant.wire import record as wire
 

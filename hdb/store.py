@@ -33,7 +33,7 @@ from plant.history.days import Days
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import in_order
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column
-from plant.journal import confirmed_in
+from plant.journal.journal import confirmed_in
 from plant.lifecycle import log
 from plant.rows.schema import Schema, Table
 

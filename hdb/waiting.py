@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from plant.journal_rows import arrow_of
+from plant.journal.rows import arrow_of
 from plant.rows.batch import Batch
 
 

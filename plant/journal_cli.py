@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from plant.journal_check import Verification, verify
-from plant.journal_export import export
-from plant.journal_repair import repair
+from plant.journal.check import Verification, verify
+from plant.journal.export import export
+from plant.journal.repair import repair
 from plant.settings import Settings, load
 from plant.terminal import Config, out, overview
 

@@ -31,7 +31,7 @@ from plant.history.days import Days
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import in_order
 from plant.history.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
-from plant.journal_rows import JournalRows
+from plant.journal.rows import JournalRows
 from plant.progress import Progress, quietly
 from plant.rows.schema import Schema, Table
 

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 
 from plant.checksum import crc32
-from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame
 from plant.data_folder import partial_of, sync_folder
 from plant.errors import JournalError, WireError
-from plant.journal import Journal
-from plant.segment import PLAIN_SUFFIX, NotIndexed, Segment
-from plant.segment_files import segment_at
-from plant.segment_index import Block
+from plant.journal.compressed import COMPRESSED_SUFFIX, CompressedSegment, frame
+from plant.journal.files import segment_at
+from plant.journal.index import Block
+from plant.journal.journal import Journal
+from plant.journal.segment import PLAIN_SUFFIX, NotIndexed, Segment
 
 ROUND_S = 1.0
 """Pause between looks at the journal."""

@@ -25,7 +25,7 @@ from plant.history.amending import TABLE as AMENDMENTS
 from plant.history.amending import amendments_of
 from plant.history.catalogue import File
 from plant.history_rows import DAY, HistoryRows, between, within
-from plant.journal_rows import JournalRows
+from plant.journal.rows import JournalRows
 from plant.matching import Hashes, Matching, doubled, superseded
 from plant.progress import Step, quietly
 from plant.rows.evolution import served

@@ -16,8 +16,8 @@ from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, File
 from plant.history.days import Days
 from plant.history.partition_file import PartitionFile
-from plant.journal import Journal
-from plant.journal_rows import JournalRows
+from plant.journal.journal import Journal
+from plant.journal.rows import JournalRows
 from plant.rows.batch import columns_of
 from plant.rows.schema import schema_of
 from plant.wire import record as wire

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgpack
 from random_rows import columns_from, trades
 
-from plant.journal import Journal
-from plant.position import Position
+from plant.journal.journal import Journal
+from plant.journal.position import Position
 from plant.rows.schema import Schema, schema_of
 from plant.wire import record as wire
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from plant.journal_rows import arrow_of
+from plant.journal.rows import arrow_of
 from plant.rows.batch import Batch, columns_of
 from plant.rows.evolution import as_declared, served, without_nulls
 from plant.rows.schema import Table

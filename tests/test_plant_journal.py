@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from journals import SCHEMA, Writer, copy_of, everything
 
-from plant import journal
-from plant import segment as module
 from plant.errors import JournalError, JournalLocked, SchemaError
-from plant.journal import Journal
-from plant.position import Position
+from plant.journal import journal
+from plant.journal import segment as module
+from plant.journal.journal import Journal
+from plant.journal.position import Position
 from plant.rows.schema import Column, Schema, Table, schema_of
 from plant.upkeep import Upkeep
 from plant.wire import record as wire
@@ -308,7 +308,7 @@ def test_a_second_opener_is_refused_naming_the_first(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from plant.journal import Journal
+from plant.journal.journal import Journal
 from plant.rows.schema import schema_of
 held = Journal(Path(sys.argv[1]), schema_of())
 print("open", flush=True)

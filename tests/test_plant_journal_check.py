@@ -11,13 +11,14 @@ import pytest
 from journals import SCHEMA, Writer, closed, copy_of, everything, flip
 from typer.testing import CliRunner
 
-from plant import journal_check, segment
 from plant.errors import JournalError, JournalLocked
-from plant.journal_check import Verification, verify
+from plant.journal import check as journal_check
+from plant.journal import segment
+from plant.journal.check import Verification, verify
+from plant.journal.index import PREFIX, index_path
+from plant.journal.repair import repair
+from plant.journal.segment import SEGMENT_MAGIC, header_in, packed_header
 from plant.journal_cli import app
-from plant.journal_repair import repair
-from plant.segment import SEGMENT_MAGIC, header_in, packed_header
-from plant.segment_index import PREFIX, index_path
 from plant.upkeep import Upkeep
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from journals import Writer, copy_of, everything
 
-from plant import journal as module
 from plant.errors import JournalError
-from plant.journal import Journal
+from plant.journal import journal as module
+from plant.journal.journal import Journal
 from plant.rows.schema import schema_of
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))

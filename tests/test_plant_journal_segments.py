@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from journals import SCHEMA, Writer, closed, everything, flip, harm
 
-from plant import compressed, segment
 from plant import upkeep as upkeep_module
 from plant.errors import JournalError
-from plant.journal import Journal, confirmed_in
-from plant.segment import Segment
-from plant.segment_index import index_path
+from plant.journal import compressed, segment
+from plant.journal.index import index_path
+from plant.journal.journal import Journal, confirmed_in
+from plant.journal.segment import Segment
 from plant.upkeep import READING_S, Upkeep
 from plant.wire import record as wire
 

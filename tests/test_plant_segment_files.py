@@ -6,7 +6,7 @@ import pytest
 from journals import closed
 
 from plant.errors import JournalError
-from plant.segment_files import existing_paths, first_seq_of, paths_between
+from plant.journal.files import existing_paths, first_seq_of, paths_between
 
 
 def test_the_segments_of_a_range_are_those_that_may_have_records_of_it(tmp_path: Path) -> None:

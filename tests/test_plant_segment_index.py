@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from journals import Writer, closed, copy_of, everything, flip, harm
 
-from plant import journal, segment
-from plant.segment import NotIndexed, Segment
-from plant.segment_index import Index, State, index_path, read_index, write_index
+from plant.journal import journal, segment
+from plant.journal.index import Index, State, index_path, read_index, write_index
+from plant.journal.segment import NotIndexed, Segment
 from plant.upkeep import Upkeep
 
 

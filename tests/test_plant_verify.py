@@ -11,10 +11,10 @@ import pytest
 from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from journals import closed
 
-from plant import journal_rows
 from plant import verify as verifying
-from plant.journal_rows import JournalRows
-from plant.segment_files import present_segment
+from plant.journal import rows as journal_rows
+from plant.journal.files import present_segment
+from plant.journal.rows import JournalRows
 from plant.upkeep import Upkeep
 from plant.verify import Verified, verify
 

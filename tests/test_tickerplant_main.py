@@ -13,10 +13,10 @@ import zmq
 from random_rows import columns_from, trades
 
 from plant.errors import JournalError
+from plant.journal.segment import Segment
 from plant.publishing import ACK
 from plant.rows.schema import schema_of
 from plant.sections import PlantSettings, TickerplantSettings
-from plant.segment import Segment
 from plant.settings import Settings
 from plant.wire import record as wire
 from tickerplant.__main__ import Tickerplant

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
-from plant.position import Position
+from plant.journal.position import Position
 from plant.rows.schema import schema_of
 from plant.wire import record as wire
 from tickerplant import pieces as module

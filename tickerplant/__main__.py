@@ -11,7 +11,7 @@ import msgpack
 import zmq
 
 from plant.errors import JournalError
-from plant.journal import Journal
+from plant.journal.journal import Journal
 from plant.lifecycle import Process, Timer, Vitals, log, run
 from plant.publishing import ACK
 from plant.rows import batch

@@ -7,9 +7,9 @@ import msgpack
 import zmq
 
 from plant.errors import QueryError
-from plant.journal import Journal
+from plant.journal.journal import Journal
+from plant.journal.segment import NotIndexed
 from plant.lifecycle import log
-from plant.segment import NotIndexed
 from plant.transport import request
 from tickerplant.readers import Readers
 

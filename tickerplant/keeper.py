@@ -3,7 +3,7 @@
 import threading
 
 from plant.errors import JournalError
-from plant.journal import Journal
+from plant.journal.journal import Journal
 from plant.lifecycle import Vitals, log
 from tickerplant.turn import Turn
 

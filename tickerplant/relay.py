@@ -11,7 +11,7 @@ those numbers to other rows, and we would have both.
 import zmq
 
 from plant.errors import JournalDiverged, SchemaError, SettingsError
-from plant.journal import Journal
+from plant.journal.journal import Journal
 from plant.rows.schema import Schema, Table
 from plant.settings import Settings
 from plant.stream import Mark

@@ -16,7 +16,7 @@ import msgpack
 import numpy as np
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
-from plant.position import Position
+from plant.journal.position import Position
 from plant.rows.batch import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table

@@ -12,9 +12,9 @@ from running import RunningPlant, until_live
 from typer.testing import CliRunner
 
 from plant.errors import JournalError
-from plant.journal_check import verify
+from plant.journal.check import verify
+from plant.journal.segment import Segment
 from plant.journal_cli import app
-from plant.segment import Segment
 from plant.subscriber import Subscriber
 from plant.transport.request import Requester
 

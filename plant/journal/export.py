@@ -15,10 +15,10 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from plant.errors import BadRows, JournalError, UnknownTable, WireError
+from plant.journal.files import existing_paths, paths_between, present_segment, segment_at
+from plant.journal.segment import Segment
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
-from plant.segment import Segment
-from plant.segment_files import existing_paths, paths_between, present_segment, segment_at
 from plant.wire import record as wire
 
 ROWS = 100_000

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from plant.compressed import CompressedSegment
 from plant.errors import JournalError
-from plant.journal import confirmed_in
-from plant.position import Position
-from plant.segment import Segment
-from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
+from plant.journal.compressed import CompressedSegment
+from plant.journal.files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
+from plant.journal.journal import confirmed_in
+from plant.journal.position import Position
+from plant.journal.segment import Segment
 from plant.wire.record import Header
 
 BEING_WRITTEN_S = 2.0

@@ -1,6 +1,6 @@
 """One file of the journal, for reading (docs/journal.md).
 
-Its index (plant.segment_index) lists its blocks, so that nobody walks its records to find one.
+Its index (plant.journal.index) lists its blocks, so that nobody walks its records to find one.
 """
 
 import mmap
@@ -15,8 +15,8 @@ import msgpack
 
 from plant.checksum import crc32
 from plant.errors import JournalError, WireError
+from plant.journal.index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.rows.schema import Table
-from plant.segment_index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.wire.record import HEADER_BYTES, MAGIC, Header, header_at, records
 
 SEGMENT_MAGIC = b"TPLTJRNL"

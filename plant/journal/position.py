@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from plant.segment import Segment
+from plant.journal.segment import Segment
 from plant.wire.record import Header
 
 

@@ -7,12 +7,12 @@ not whole at the end of the file is cut off and kept beside the segment as `<seg
 import os
 from pathlib import Path
 
-from plant.compressed import CompressedSegment
 from plant.data_folder import PARTIAL, free_path
-from plant.position import Position
-from plant.segment import PLAIN_SUFFIX, Segment
-from plant.segment_files import segment_paths
-from plant.segment_index import Block, Damage, index_path
+from plant.journal.compressed import CompressedSegment
+from plant.journal.files import segment_paths
+from plant.journal.index import Block, Damage, index_path
+from plant.journal.position import Position
+from plant.journal.segment import PLAIN_SUFFIX, Segment
 from plant.wire.record import HEADER_BYTES, MORE
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from plant.compressed import COMPRESSED_SUFFIX, CompressedSegment
 from plant.errors import JournalError
-from plant.segment import PLAIN_SUFFIX, Segment
+from plant.journal.compressed import COMPRESSED_SUFFIX, CompressedSegment
+from plant.journal.segment import PLAIN_SUFFIX, Segment
 
 
 def segment_paths(folder: Path) -> list[Path]:

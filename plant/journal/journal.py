@@ -1,6 +1,7 @@
 """The journal: every batch the plant accepted, in order, on disk (docs/journal.md).
 
-A folder of segments (plant.segment). A segment is named for the sequence number of its first record and starts with
+A folder of segments (plant.journal.segment). A segment is named for the sequence number of its first record and starts
+with
 
     magic b"TPLTJRNL" | uint32 length | uint32 CRC-32 | msgpack map of that length
 
@@ -21,22 +22,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plant import segment as segments
-from plant.compressed import CompressedSegment
 from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
-from plant.position import Position
-from plant.recovery import clear_leftovers, recovered
-from plant.rows.schema import Schema, Table
-from plant.segment import (
+from plant.journal import segment as segments
+from plant.journal.compressed import CompressedSegment
+from plant.journal.files import segment_at, segment_paths
+from plant.journal.index import Block, Damage, Index, State, index_path, write_index
+from plant.journal.position import Position
+from plant.journal.recovery import clear_leftovers, recovered
+from plant.journal.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
     NotIndexed,
     Segment,
     packed_header,
 )
-from plant.segment_files import segment_at, segment_paths
-from plant.segment_index import Block, Damage, Index, State, index_path, write_index
+from plant.rows.schema import Schema, Table
 from plant.wire.record import Header, header_at
 
 CONFIRMED = "confirmed"

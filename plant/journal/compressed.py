@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from plant.checksum import crc32
 from plant.errors import JournalError, WireError
-from plant.segment import Segment, check_block
-from plant.segment_index import Block, Damage
+from plant.journal.index import Block, Damage
+from plant.journal.segment import Segment, check_block
 
 COMPRESSED_SUFFIX = ".journal.zst"
 

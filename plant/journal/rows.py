@@ -9,17 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import WireError
-from plant.progress import Progress, quietly
-from plant.rows.batch import Batch, Symbols, arrow_column
-from plant.rows.schema import Table
-from plant.segment import Segment
-from plant.segment_files import (
+from plant.journal.files import (
     existing_paths,
     first_seq_of,
     paths_between,
     present_segment,
     segment_paths,
 )
+from plant.journal.segment import Segment
+from plant.progress import Progress, quietly
+from plant.rows.batch import Batch, Symbols, arrow_column
+from plant.rows.schema import Table
 from plant.wire.decoding import Merge, Raw, raw
 from plant.wire.runs import runs
 

@@ -11,19 +11,19 @@ from typing import Any
 
 from plant.data_folder import free_path, partial_of, sync_folder
 from plant.errors import JournalError
-from plant.journal import Journal, locked
-from plant.journal_check import position_before
-from plant.position import Position
-from plant.rows.schema import Schema
-from plant.segment import (
+from plant.journal.check import position_before
+from plant.journal.files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
+from plant.journal.index import index_path
+from plant.journal.journal import Journal, locked
+from plant.journal.position import Position
+from plant.journal.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
     Segment,
     header_in,
     packed_header,
 )
-from plant.segment_files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
-from plant.segment_index import index_path
+from plant.rows.schema import Schema
 
 
 def repair(folder: Path, schema: Schema) -> list[str]:

@@ -1,0 +1,1 @@
+"""Every accepted record on disk: segments, their index, compressed ones, recovery, check, repair, export."""
