@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.rows.batch import Batch, Columns, Symbols, columns_of
 from plant.rows.schema import Table, schema_of
 from plant.wire import record as wire

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.rows.batch import Batch, Columns, Symbols, Texts, arrow_column
 from plant.rows.schema import schema_of
 

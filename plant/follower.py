@@ -12,7 +12,7 @@ from plant.client import subscriber_of
 from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
 from plant.lifecycle import STEP_S, Process, Timer, Vitals, log
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.publishing import Publisher
 from plant.query.answers import Answerer
 from plant.query.limits import MEBIBYTE

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from plant.memory import CHUNK_ROWS, FAN_IN, MemoryTable
+from plant.memory.table import CHUNK_ROWS, FAN_IN, MemoryTable
 from plant.rows.batch import Batch, columns_of
 from plant.rows.schema import TABLES, Table, schema_of
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
 
-from plant import snapshot
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
-from plant.memory import MemoryTable
+from plant.memory import snapshot
+from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Budget, Limits

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from rows import MINUTE, NOON, SCHEMA
 
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.rows.batch import Batch, Symbols, columns_of

@@ -15,7 +15,7 @@ from rows import NOON, SCHEMA, Row, bar, batch_of, quote, table_of, trade
 
 from hdb.answering import HistoryAnswerer
 from plant.gateway import Gateway
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.rows.schema import Table

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
 
-from plant import memory
-from plant.memory import MemoryTable
+from plant.memory import table as memory
+from plant.memory.snapshot import Snapshot
+from plant.memory.table import MemoryTable
 from plant.query.view import Terms
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
-from plant.snapshot import Snapshot
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

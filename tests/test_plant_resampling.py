@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, table_of, tables_of, trade
 
 from plant.errors import QueryLimit
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.memory import MemoryTable
-from plant.revisions import NEVER
+from plant.memory.revisions import NEVER
+from plant.memory.table import MemoryTable
 from plant.rows.batch import Batch, Symbols
 from plant.rows.schema import Column, Table
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant.memory import MemoryTable
+from plant.memory.table import MemoryTable
 from plant.rows.batch import columns_of
 from plant.rows.schema import Table, schema_of
 from plant.stream import decoded

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from plant.block import Block, Part
-from plant.chunk import Rows
-from plant.revisions import Marks
+from plant.memory.block import Block, Part
+from plant.memory.chunk import Rows
+from plant.memory.revisions import Marks
 from plant.rows.batch import Texts
 from plant.rows.ordering import joined_texts, ranges
 from plant.rows.schema import META_COLUMNS

@@ -17,12 +17,12 @@ import threading
 import numpy as np
 import pyarrow as pa
 
-from plant.block import Block, Part, sealed
-from plant.chunk import Chunk
-from plant.revisions import Revisions
+from plant.memory.block import Block, Part, sealed
+from plant.memory.chunk import Chunk
+from plant.memory.revisions import Revisions
+from plant.memory.snapshot import Snapshot
 from plant.rows.batch import Batch, Columns, Symbols
 from plant.rows.schema import Table
-from plant.snapshot import Snapshot
 
 CHUNK_ROWS = 65_536
 FAN_IN = 4

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.growing import Growing
+from plant.memory.arrays import Growing
 from plant.pages import arrays
 from plant.rows.batch import Columns, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
@@ -61,7 +61,7 @@ class Chunk:
     """Rows `base`, `base` + 1, ... of a table as they came; one thread fills it.
 
     A symbol column is an array of codes here, a text column an array of ends and a growing buffer. `newest` is what
-    plant.latest found so far: of so many rows, which is the newest of each symbol, int64[symbols].
+    plant.memory.latest found so far: of so many rows, which is the newest of each symbol, int64[symbols].
     """
 
     sorted = False

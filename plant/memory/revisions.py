@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.growing import Growing
+from plant.memory.arrays import Growing
 
 NEVER = np.iinfo(np.int64).max
 _BEFORE_ALL = np.iinfo(np.int64).min

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plant.block import Block, Part
-from plant.chunk import Chunk, Rows
+from plant.memory.block import Block, Part
+from plant.memory.chunk import Chunk, Rows
+from plant.memory.selection import Piece, Wanted, bisect, length
 from plant.rows.ordering import runs
-from plant.selection import Piece, Wanted, bisect, length
 
 _EARLIEST = -(2**63)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.chunk import Batches, Chunk, Rows, texts_at
+from plant.memory.chunk import Batches, Chunk, Rows, texts_at
 from plant.pages import arrays
 from plant.rows.batch import Texts, arrow_column
 from plant.rows.ordering import grouped, joined_texts

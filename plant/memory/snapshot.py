@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from plant.block import Block, Part
-from plant.chunk import Rows
-from plant.latest import latest
+from plant.memory.block import Block, Part
+from plant.memory.chunk import Rows
+from plant.memory.latest import latest
+from plant.memory.revisions import Marks
+from plant.memory.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, meets
-from plant.revisions import Marks
 from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import grouped, in_order, taken
 from plant.rows.schema import Table
-from plant.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
 
 if TYPE_CHECKING:
-    from plant.memory import Names
+    from plant.memory.table import Names
 
 
 LONG_SCAN_ROWS = 1_000_000
