@@ -17,7 +17,7 @@ from machine import Grid, ratio
 
 from plant.client import subscriber_of
 from plant.rows.batch import Symbols, Texts, columns_of
-from plant.settings import load
+from plant.runtime.settings import load
 
 MB = 1e6
 BLOCK = Work("trades", 100, 1000)

@@ -12,7 +12,7 @@ from capture_roles import Stage
 from capture_work import Feed, Sink
 
 from plant.client import publisher, subscriber_of
-from plant.settings import load
+from plant.runtime.settings import load
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "tests"))

@@ -17,7 +17,7 @@ from stamping_rdb import VISIBLE
 
 import plant
 from plant.client import Connection
-from plant.settings import load
+from plant.runtime.settings import load
 
 RATE = 200_000
 ROWS = 100

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from plant.lifecycle import run
 from plant.rows.batch import Batch
-from plant.settings import Settings
+from plant.runtime.lifecycle import run
+from plant.runtime.settings import Settings
 from rdb.__main__ import Rdb
 
 REPLAY = "replay.npy"

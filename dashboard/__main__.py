@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from plant.errors import PlantError
-from plant.lifecycle import EXIT_SETTINGS
-from plant.settings import load
+from plant.runtime.lifecycle import EXIT_SETTINGS
+from plant.runtime.settings import load
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import pandas as pd
 from dashboard.watchlist import DayOpens
 from plant import client
 from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process

@@ -16,10 +16,10 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from plant.errors import PlantError, SettingsError
-from plant.lifecycle import Process, log, run
-from plant.sections import FeedSettings
-from plant.settings import Settings, file_of, load
-from plant.supervision import program
+from plant.runtime.lifecycle import Process, log, run
+from plant.runtime.sections import FeedSettings
+from plant.runtime.settings import Settings, file_of, load
+from plant.runtime.supervision import program
 
 LOOK_S = 1.0
 """Seconds between looks at plant.toml."""

@@ -17,13 +17,13 @@ from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.follower import Follower
 from plant.history.catalogue import End
-from plant.lifecycle import log, run
 from plant.query import questions
 from plant.query.frames import from_ipc
 from plant.query.limits import Budget
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.settings import Settings
+from plant.runtime.lifecycle import log, run
+from plant.runtime.settings import Settings
 from plant.subscriber import Subscriber
 from plant.transport.request import Requester
 

@@ -11,8 +11,8 @@ from plant.history.catalogue import File
 from plant.history.merging import Merged
 from plant.history.order import in_order
 from plant.history.partition_file import row_groups
-from plant.lifecycle import log
 from plant.rows.schema import Table
+from plant.runtime.lifecycle import log
 
 
 class Amendments:

@@ -17,7 +17,7 @@ from hdb.journaled import Journaled
 from hdb.store import Store
 from plant.errors import HistoryError, PlantError, Unavailable
 from plant.history.catalogue import End
-from plant.lifecycle import log
+from plant.runtime.lifecycle import log
 
 LOOK_S = 0.2
 """Pause between looks for something to do."""

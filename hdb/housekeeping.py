@@ -9,7 +9,7 @@ from hdb.store import Store, conserved
 from plant.history.catalogue import Catalogue, File, day_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.partition_file import PartitionFile, check_bytes
-from plant.lifecycle import log
+from plant.runtime.lifecycle import log
 
 
 class Housekeeping:

@@ -10,8 +10,8 @@ from hdb.store import Store
 from hdb.waiting import Waiting
 from plant.errors import PlantError
 from plant.history.catalogue import End
-from plant.lifecycle import Timer, log
 from plant.rows.batch import Batch
+from plant.runtime.lifecycle import Timer, log
 
 RETRY_S = 5.0
 """Pause after a part that could not be written (disk full, say)."""

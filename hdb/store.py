@@ -34,8 +34,8 @@ from plant.history.merging import merged, schema_of_files
 from plant.history.order import in_order
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column
 from plant.journal.journal import confirmed_in
-from plant.lifecycle import log
 from plant.rows.schema import Schema, Table
+from plant.runtime.lifecycle import log
 
 JOINED = 16
 """So many parts in a row become one, if that makes each of them part of one at least twice its size: so a day has some

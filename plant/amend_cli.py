@@ -12,7 +12,7 @@ from plant.errors import BadRows, Refused
 from plant.history.amending import TABLE, amendment, plain_rows
 from plant.replaying import NEVER
 from plant.rows.schema import Table
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, line_of
 from plant.transport import sockets
 

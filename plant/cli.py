@@ -15,8 +15,8 @@ from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebui
 from plant.client import Connection, subscriber_of
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
-from plant.settings import Settings, load
-from plant.supervision import Supervision, supervision_of, write_configuration
+from plant.runtime.settings import Settings, load
+from plant.runtime.supervision import Supervision, supervision_of, write_configuration
 from plant.terminal import Config, err, line_of, out
 from plant.transport import sockets
 from plant.transport.keys import make_keys

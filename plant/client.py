@@ -14,7 +14,7 @@ from plant.plant_connection import PlantConnection
 from plant.publishing import Publisher
 from plant.query.frames import as_frame
 from plant.rows.batch import nanoseconds
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.subscriber import Subscriber, only
 from plant.table_view import TableView
 from plant.terms import Moment, Syms, names_of

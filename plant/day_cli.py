@@ -9,7 +9,7 @@ import typer
 
 from plant.client import publisher
 from plant.errors import HistoryError, QueryError
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.terminal import Config, out
 from plant.transport import sockets
 from plant.transport.request import Requester

@@ -8,7 +8,7 @@ import typer
 import plant
 from plant.exporting import export
 from plant.rows.batch import nanoseconds
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, steps
 from plant.transport import sockets
 

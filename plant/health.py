@@ -10,8 +10,8 @@ import msgpack
 
 from plant.client import Connection
 from plant.errors import PlantError, Unavailable
-from plant.settings import Settings
-from plant.supervision import Supervision
+from plant.runtime.settings import Settings
+from plant.runtime.supervision import Supervision
 from plant.transport.request import Requester
 
 WARN_BEATS = 3

@@ -17,7 +17,7 @@ from plant.known import Known
 from plant.progress import Step
 from plant.recording import Reader, files_of
 from plant.rows.schema import Table
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, err, out, overview, steps
 from plant.transport import sockets
 

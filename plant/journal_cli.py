@@ -9,7 +9,7 @@ import typer
 from plant.journal.check import Verification, verify
 from plant.journal.export import export
 from plant.journal.repair import repair
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.terminal import Config, out, overview
 
 EXIT_DAMAGED = 1

@@ -7,7 +7,7 @@ import typer
 
 from plant.rebuild import Rebuilding, Rebuilt
 from plant.replay_cli import bounds_of
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, out, overview, steps
 from plant.verify import verify
 

@@ -12,7 +12,7 @@ from plant.history.days import Days
 from plant.publishing import Publisher
 from plant.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.rows.batch import Batch, Columns
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, err, line_of, steps
 from plant.transport import sockets
 

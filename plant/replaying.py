@@ -16,7 +16,7 @@ from plant.publishing import Publisher
 from plant.rows.batch import Columns, columns_of, taken
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
-from plant.settings import Settings
+from plant.runtime.settings import Settings
 from plant.slicing import SLICE_ROWS, time_slices
 
 OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")

@@ -9,7 +9,7 @@ import typer
 from plant.client import connect_to
 from plant.errors import Unavailable
 from plant.replay_cli import bounds_of
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.terminal import Config, out, overview, steps
 from plant.transport import sockets
 from plant.verify import Verified, verify

@@ -6,9 +6,9 @@ It serves what came back through the tickerplant, so that its answers, the rdb's
 import time
 
 from plant.follower import Follower
-from plant.lifecycle import Timer, log, run
 from plant.rows.batch import Batch
-from plant.settings import Settings
+from plant.runtime.lifecycle import Timer, log, run
+from plant.runtime.settings import Settings
 from processor.engine import Engine
 
 

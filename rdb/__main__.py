@@ -9,9 +9,9 @@ import msgpack
 
 from plant.errors import Unavailable
 from plant.follower import Follower
-from plant.lifecycle import Timer, log, run
 from plant.rows.batch import Batch
-from plant.settings import Settings
+from plant.runtime.lifecycle import Timer, log, run
+from plant.runtime.settings import Settings
 from plant.transport.request import Requester
 from rdb.keeping import Keeping
 

@@ -17,7 +17,7 @@ import msgpack
 from plant.client import Connection, publisher, subscriber_of
 from plant.publishing import Publisher
 from plant.rows.batch import Batch
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.subscriber import Subscriber
 from plant.transport.request import Requester
 

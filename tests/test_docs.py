@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts import script
 
 from plant import errors
-from plant.supervision import PROCESSES
+from plant.runtime.supervision import PROCESSES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from feedhandler import __main__ as module
 from feedhandler.__main__ import FeedHandler
 from plant.errors import Unavailable
 from plant.publishing import Publisher
-from plant.settings import load
+from plant.runtime.settings import load
 
 
 class Venue:

@@ -14,7 +14,7 @@ from plant.errors import Refused, UnknownTable
 from plant.replaying import play, refuse_same, rows_of, tables_of
 from plant.rows.batch import Columns
 from plant.rows.schema import schema_of
-from plant.settings import load
+from plant.runtime.settings import load
 from plant.slicing import time_slices
 
 SCHEMA = schema_of()

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from plant.errors import SettingsError
 from plant.rows.schema import TABLES
-from plant.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
-from plant.settings import Settings, file_of, load
+from plant.runtime.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
+from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "hdb", "dashboard")

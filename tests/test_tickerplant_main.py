@@ -16,8 +16,8 @@ from plant.errors import JournalError
 from plant.journal.segment import Segment
 from plant.publishing import ACK
 from plant.rows.schema import schema_of
-from plant.sections import PlantSettings, TickerplantSettings
-from plant.settings import Settings
+from plant.runtime.sections import PlantSettings, TickerplantSettings
+from plant.runtime.settings import Settings
 from plant.wire import record as wire
 from tickerplant.__main__ import Tickerplant
 from tickerplant.fanout import MESSAGE_BYTES, messages

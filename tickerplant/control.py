@@ -9,7 +9,7 @@ import zmq
 from plant.errors import QueryError
 from plant.journal.journal import Journal
 from plant.journal.segment import NotIndexed
-from plant.lifecycle import log
+from plant.runtime.lifecycle import log
 from plant.transport import request
 from tickerplant.readers import Readers
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgpack
 import zmq
 
-from plant.lifecycle import Timer
+from plant.runtime.lifecycle import Timer
 from plant.transport import sockets
 
 MESSAGE_BYTES = 128 * 1024

@@ -4,7 +4,7 @@ import threading
 
 from plant.errors import JournalError
 from plant.journal.journal import Journal
-from plant.lifecycle import Vitals, log
+from plant.runtime.lifecycle import Vitals, log
 from tickerplant.turn import Turn
 
 

@@ -13,7 +13,7 @@ import zmq
 from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal.journal import Journal
 from plant.rows.schema import Schema, Table
-from plant.settings import Settings
+from plant.runtime.settings import Settings
 from plant.stream import Mark
 from plant.subscriber import Subscriber
 from plant.wire import record as wire

@@ -23,7 +23,7 @@ from small_disk import SmallDisk, mounted
 
 from plant.history.catalogue import Catalogue, File, history_folder
 from plant.history.partition_file import check_bytes
-from plant.settings import load
+from plant.runtime.settings import load
 
 QUICK = "part_s = 0.2\npart_rows = 3000\n"
 VICTIMS = ("hdb", "rdb", "tickerplant")

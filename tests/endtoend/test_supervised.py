@@ -16,8 +16,8 @@ from running import free_ports
 
 from plant.client import Connection, publisher
 from plant.errors import Unavailable
-from plant.settings import load
-from plant.supervision import configuration, supervision_of
+from plant.runtime.settings import load
+from plant.runtime.supervision import configuration, supervision_of
 
 ROOT = Path(__file__).parents[2]
 FEEDS = '[[feeds]]\nkind = "simulated"\nhistory_minutes = 30\nupdate_s = 0.5\nsymbols = ["AAPL", "TSLA"]\n'

@@ -22,7 +22,7 @@ import psutil
 import structlog
 
 from plant.errors import PlantError, SettingsError
-from plant.settings import Settings, load
+from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 
 STEP_S = 0.2

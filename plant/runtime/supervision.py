@@ -19,7 +19,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from plant.errors import PlantError, SettingsError, Unavailable
-from plant.settings import Settings, file_of
+from plant.runtime.settings import Settings, file_of
 
 PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feeds", "dashboard")
 """The programs of every plant; those of the feeds come on top, `feed-<name>` each."""

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.rows.schema import Schema, Table, schema_of
-from plant.sections import (
+from plant.runtime.sections import (
     DashboardSettings,
     FeedSettings,
     HdbSettings,

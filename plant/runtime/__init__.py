@@ -1,0 +1,1 @@
+"""How a process lives: sections of plant.toml, settings, lifecycle, supervisord."""
