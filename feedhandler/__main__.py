@@ -12,10 +12,10 @@ from typing import Any
 
 from feedhandler.feed import Batch, Feed
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
-from plant.publishing import Publisher
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.runtime.sections import FeedSettings, FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings
 from plant.runtime.settings import Settings
+from plant.stream.publisher import Publisher
 
 
 class FeedHandler(Process):

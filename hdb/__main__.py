@@ -24,7 +24,7 @@ from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.runtime.lifecycle import log, run
 from plant.runtime.settings import Settings
-from plant.subscriber import Subscriber
+from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
 RDB_S = 10.0

@@ -11,11 +11,11 @@ from typing import Any
 
 from plant.connection import Connection
 from plant.plant_connection import PlantConnection
-from plant.publishing import Publisher
 from plant.query.frames import as_frame
 from plant.rows.batch import nanoseconds
 from plant.runtime.settings import Settings, load
-from plant.subscriber import Subscriber, only
+from plant.stream.publisher import Publisher
+from plant.stream.subscriber import Subscriber, only
 from plant.table_view import TableView
 from plant.terms import Moment, Syms, names_of
 from plant.transport import sockets

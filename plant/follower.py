@@ -12,14 +12,14 @@ from plant.client import subscriber_of
 from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
 from plant.memory.table import MemoryTable
-from plant.publishing import Publisher
 from plant.query.answers import Answerer
 from plant.query.limits import MEBIBYTE
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.runtime.settings import Settings
 from plant.server import Answering, QueryServer
-from plant.subscriber import Subscriber
+from plant.stream.publisher import Publisher
+from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.usage import Usage
 

@@ -5,7 +5,7 @@ same journal: a reader that follows that table learns from it what it has report
 """
 
 from plant.rows.batch import Batch
-from plant.stream import Gap
+from plant.stream.stream import Gap
 
 
 class GapReports:

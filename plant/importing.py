@@ -25,13 +25,13 @@ import pyarrow as pa
 from plant.errors import BadRows, PlantError, Unavailable
 from plant.known import Known
 from plant.progress import Progress, quietly
-from plant.publishing import Publisher
 from plant.recording import Reader, Recording
 from plant.recording_files import KEPT_REASONS
 from plant.rows.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.rows.row_hashes import row_hashes
 from plant.rows.schema import Table
 from plant.slicing import time_slices
+from plant.stream.publisher import Publisher
 
 TABLE = "imports"
 PUBLISH_ROWS = 2_000

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from plant.errors import Refused
-from plant.publishing import Publisher
 from plant.rows.batch import Columns, columns_of, taken
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
 from plant.runtime.settings import Settings
 from plant.slicing import SLICE_ROWS, time_slices
+from plant.stream.publisher import Publisher
 
 OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")
 """Tables the plant fills itself, and would again: replayed only if they are named."""

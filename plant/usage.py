@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any
 
 from plant.errors import Cancelled, QueryLimit
-from plant.publishing import Publisher
 from plant.query import questions
+from plant.stream.publisher import Publisher
 from plant.waiting import Asked
 
 KEPT = 10_000

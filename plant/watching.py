@@ -13,7 +13,7 @@ from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 from plant.rows.batch import Batch
 from plant.rows.schema import META_COLUMNS, Schema, Table
-from plant.subscriber import Subscriber, newest, only
+from plant.stream.subscriber import Subscriber, newest, only
 from plant.transport.request import Requester
 
 if TYPE_CHECKING:

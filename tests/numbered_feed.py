@@ -20,7 +20,7 @@ import numpy as np
 
 from plant.client import publisher
 from plant.errors import SourceTaken
-from plant.publishing import Publisher
+from plant.stream.publisher import Publisher
 
 BAR_EVERY = 500
 SYMS = ("AAPL", "TSLA", "GOOG")

@@ -15,10 +15,10 @@ from typing import Any
 import msgpack
 
 from plant.client import Connection, publisher, subscriber_of
-from plant.publishing import Publisher
 from plant.rows.batch import Batch
 from plant.runtime.settings import Settings, load
-from plant.subscriber import Subscriber
+from plant.stream.publisher import Publisher
+from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
 READY_S = 30.0

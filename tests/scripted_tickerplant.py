@@ -6,8 +6,8 @@ import msgpack
 import zmq
 from random_rows import columns_from
 
-from plant.publishing import ACK
 from plant.rows.schema import schema_of
+from plant.stream.publisher import ACK
 from plant.transport import sockets
 from plant.wire import record as wire
 

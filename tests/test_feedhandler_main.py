@@ -13,8 +13,8 @@ from scripted_tickerplant import ROWS, ScriptedTickerplant, trades
 from feedhandler import __main__ as module
 from feedhandler.__main__ import FeedHandler
 from plant.errors import Unavailable
-from plant.publishing import Publisher
 from plant.runtime.settings import load
+from plant.stream.publisher import Publisher
 
 
 class Venue:

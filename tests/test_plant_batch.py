@@ -390,7 +390,7 @@ def test_any_text_is_a_moment_or_an_error_of_ours(text: str) -> None:
 
 
 def test_what_a_publisher_gathers_is_its_own_though_the_feed_fills_its_arrays_again() -> None:
-    from plant.gathering import Gathering
+    from plant.stream.gathering import Gathering
 
     table = schema_of()["trades"]
     gathering = Gathering(table, {"source": "test"})

@@ -3,7 +3,7 @@
 from rows import NOON, batch_of, trade
 
 from plant.gap_reports import GapReports
-from plant.stream import Gap
+from plant.stream.stream import Gap
 
 
 def gap(state: str = "lost", table: str = "trades", first: int = 5, last: int = 7) -> Gap:

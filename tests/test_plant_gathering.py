@@ -1,4 +1,4 @@
-"""Tests of plant.gathering: rows given one by one or as columns, in any mixture, come out as one."""
+"""Tests of plant.stream.gathering: rows given one by one or as columns, in any mixture, come out as one."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import BadRows
-from plant.gathering import Gathering
 from plant.rows.batch import Columns, Symbols, columns_of
 from plant.rows.schema import Column, Table
+from plant.stream.gathering import Gathering
 
 FILLS = Table(
     "fills",

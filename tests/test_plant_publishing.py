@@ -6,9 +6,9 @@ import msgpack
 import pytest
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
 
-from plant import publishing
 from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
-from plant.publishing import Publisher
+from plant.stream import publisher as publishing
+from plant.stream.publisher import Publisher
 
 
 @pytest.fixture

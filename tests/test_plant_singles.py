@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plant.memory.table import MemoryTable
 from plant.rows.batch import columns_of
 from plant.rows.schema import Table, schema_of
-from plant.stream import decoded
+from plant.stream.stream import decoded
 from plant.wire import record as wire
 from plant.wire.decoding import Merge, raw
 from plant.wire.runs import runs, singly

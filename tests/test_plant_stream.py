@@ -4,11 +4,11 @@ import pytest
 from random_rows import columns_from, trades
 from streams import StreamOfRuns
 
-from plant import stream as module
 from plant.errors import JournalError
 from plant.rows.batch import Batch
 from plant.rows.schema import schema_of
-from plant.stream import Stream
+from plant.stream import stream as module
+from plant.stream.stream import Stream
 from plant.wire import record as wire
 
 SCHEMA = schema_of()

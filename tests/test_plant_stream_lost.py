@@ -6,9 +6,9 @@ import pytest
 from rows import SCHEMA, bar, batch_of, trade
 from streams import StreamOfRuns
 
-from plant import stream as module
 from plant.checksum import crc32
-from plant.stream import Gap, Stream
+from plant.stream import stream as module
+from plant.stream.stream import Gap, Stream
 from plant.wire import record as wire
 from plant.wire.decoding import Merge, Raw, raw
 from plant.wire.runs import runs

@@ -7,7 +7,7 @@ from rows import SCHEMA, batch_of, trade
 from streams import StreamOfRuns
 
 from plant.errors import JournalDiverged
-from plant.stream import Mark, Stream
+from plant.stream.stream import Mark, Stream
 from plant.wire import record as wire
 
 TABLES = ("trades", "quotes", "bars")

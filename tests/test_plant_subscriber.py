@@ -8,7 +8,7 @@ import pytest
 import zmq
 from rows import SCHEMA, batch_of, trade
 
-from plant.subscriber import Subscriber
+from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
 from plant.wire import record as wire
 

@@ -11,7 +11,7 @@ from running import RunningPlant
 
 from plant.client import Connection
 from plant.errors import QueryError, UnknownColumn, UnknownTable
-from plant.publishing import Publisher
+from plant.stream.publisher import Publisher
 
 TIME = 1_795_176_000_000_000_000
 

@@ -17,10 +17,10 @@ from random_rows import columns_from, trades
 from streams import StreamOfRuns
 
 from plant.journal.position import Position
-from plant.outbox import Outbox
 from plant.rows.batch import Batch
 from plant.rows.schema import schema_of
-from plant.stream import Stream
+from plant.stream.outbox import Outbox
+from plant.stream.stream import Stream
 from plant.wire import record as wire
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import Sessions

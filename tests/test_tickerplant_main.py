@@ -14,10 +14,10 @@ from random_rows import columns_from, trades
 
 from plant.errors import JournalError
 from plant.journal.segment import Segment
-from plant.publishing import ACK
 from plant.rows.schema import schema_of
 from plant.runtime.sections import PlantSettings, TickerplantSettings
 from plant.runtime.settings import Settings
+from plant.stream.publisher import ACK
 from plant.wire import record as wire
 from tickerplant.__main__ import Tickerplant
 from tickerplant.fanout import MESSAGE_BYTES, messages

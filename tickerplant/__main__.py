@@ -12,10 +12,10 @@ import zmq
 
 from plant.errors import JournalError
 from plant.journal.journal import Journal
-from plant.publishing import ACK
 from plant.rows import batch
 from plant.rows.schema import Table
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
+from plant.stream.publisher import ACK
 from plant.transport import sockets
 from plant.upkeep import Upkeep
 from tickerplant.control import Control, log_damage, send

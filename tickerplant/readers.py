@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from plant.errors import QueryError
-from plant.subscriber import REPORT_S
+from plant.stream.subscriber import REPORT_S
 
 FORGET_S = 60.0
 """A subscriber that has not reported for so long is forgotten."""

@@ -14,8 +14,8 @@ from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal.journal import Journal
 from plant.rows.schema import Schema, Table
 from plant.runtime.settings import Settings
-from plant.stream import Mark
-from plant.subscriber import Subscriber
+from plant.stream.stream import Mark
+from plant.stream.subscriber import Subscriber
 from plant.wire import record as wire
 from plant.wire.runs import Run
 from tickerplant.turn import Turn

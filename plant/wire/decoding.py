@@ -2,7 +2,7 @@
 
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
-from plant.stream import decoded
+from plant.stream.stream import decoded
 from plant.wire.runs import Run
 from plant.wire.singles import Singles
 

@@ -21,9 +21,9 @@ from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
 from plant.errors import WireError
-from plant.publishing import ACK
 from plant.rows import batch
-from plant.subscriber import Subscriber
+from plant.stream.publisher import ACK
+from plant.stream.subscriber import Subscriber
 from plant.wire import record as wire
 
 SHORT_KILLS = 15

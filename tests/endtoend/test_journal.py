@@ -15,7 +15,7 @@ from plant.errors import JournalError
 from plant.journal.check import verify
 from plant.journal.segment import Segment
 from plant.journal_cli import app
-from plant.subscriber import Subscriber
+from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
 Start = Callable[..., RunningPlant]

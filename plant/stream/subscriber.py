@@ -1,4 +1,4 @@
-"""Follow tables of the plant: replay from a position, then live, with no seam (plant.stream holds the logic)."""
+"""Follow tables of the plant: replay from a position, then live, with no seam (plant.stream.stream holds the logic)."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from plant.errors import Unavailable, from_wire
 from plant.rows.batch import Batch, Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
-from plant.stream import Decode, Mark, Stream, decoded
+from plant.stream.stream import Decode, Mark, Stream, decoded
 from plant.transport import sockets
 from plant.wire.decoding import Merge, raw
 from plant.wire.runs import runs, singly
@@ -57,7 +57,7 @@ class Subscriber:
                        since the last poll: for a screen that need not see every step
     name               under which `plant status` shows how far it is behind; "" for script and pid
     merge              hand on runs of one-row batches as one: faster, but a batch then has the seq of its last row
-    decode             as in plant.stream.Stream
+    decode             as in plant.stream.stream.Stream
     as_journaled       hand on records with the columns they were journaled with
     """
 

@@ -18,9 +18,9 @@ import msgpack
 import zmq
 
 from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
-from plant.gathering import Gathering
-from plant.outbox import Outbox
 from plant.rows.schema import Schema
+from plant.stream.gathering import Gathering
+from plant.stream.outbox import Outbox
 from plant.transport import sockets
 from plant.wire import record as wire
 

@@ -1,0 +1,1 @@
+"""Publishing and following: gathering, outbox, publisher; stream, divergence, subscriber."""
