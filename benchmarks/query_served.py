@@ -18,7 +18,7 @@ from query_systems import SYSTEMS, Ours
 
 from plant.client import Connection
 from plant.query.frames import as_frame, from_ipc, to_ipc
-from plant.server import QueryServer
+from plant.serving.server import QueryServer
 
 QUESTIONS = {
     "last": "last row of each symbol",

@@ -15,7 +15,6 @@ from hdb.parts import Parts
 from hdb.store import Store
 from plant.client import subscriber_of
 from plant.errors import HistoryError, Unavailable
-from plant.follower import Follower
 from plant.history.catalogue import End
 from plant.query import questions
 from plant.query.frames import from_ipc
@@ -24,6 +23,7 @@ from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.runtime.lifecycle import log, run
 from plant.runtime.settings import Settings
+from plant.serving.follower import Follower
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 

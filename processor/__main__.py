@@ -5,10 +5,10 @@ It serves what came back through the tickerplant, so that its answers, the rdb's
 
 import time
 
-from plant.follower import Follower
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Timer, log, run
 from plant.runtime.settings import Settings
+from plant.serving.follower import Follower
 from processor.engine import Engine
 
 

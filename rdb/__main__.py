@@ -8,10 +8,10 @@ import time
 import msgpack
 
 from plant.errors import Unavailable
-from plant.follower import Follower
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Timer, log, run
 from plant.runtime.settings import Settings
+from plant.serving.follower import Follower
 from plant.transport.request import Requester
 from rdb.keeping import Keeping
 

@@ -50,8 +50,8 @@ def test_envelope_table_matches_the_code() -> None:
 
 
 def test_the_bounds_of_questions_in_the_wire_page_are_those_of_the_code() -> None:
-    from plant import delivery, server, waiting
     from plant.query.limits import MEBIBYTE
+    from plant.serving import delivery, server, waiting
 
     page = " ".join((DOCS / "wire.md").read_text().split())
     assert f"an answer of more than {server.PART_BYTES:,} bytes" in page

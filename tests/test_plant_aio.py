@@ -17,7 +17,7 @@ import rdb
 from plant.aio import AsyncConnection
 from plant.client import Connection
 from plant.errors import QueryLimit, Unavailable, UnknownTable
-from plant.server import QueryServer
+from plant.serving.server import QueryServer
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
 

@@ -29,7 +29,7 @@ from plant.errors import (
 )
 from plant.query.frames import from_ipc
 from plant.query.limits import Limits
-from plant.server import QueryServer
+from plant.serving.server import QueryServer
 from plant.transport import sockets
 
 TABLES = tables_of(

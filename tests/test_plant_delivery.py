@@ -9,8 +9,8 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plant import delivery
-from plant.delivery import Delivery, Message
+from plant.serving import delivery
+from plant.serving.delivery import Delivery, Message
 
 law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 

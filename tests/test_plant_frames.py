@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from plant.query.frames import SMALL_ROWS, as_frame
-from plant.server import is_quick
+from plant.serving.server import is_quick
 
 STAMP = pa.timestamp("ns", "UTC")
 

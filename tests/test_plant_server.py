@@ -14,12 +14,12 @@ import zmq
 from malformed import refused
 from rows import NOON, bar, batch_of, tables_of, trade
 
-from plant import server
 from plant.client import Connection
 from plant.errors import PlantError, QueryLimit, SettingsError
 from plant.query import answers, questions
 from plant.query.limits import Limits
-from plant.server import QueryServer, from_ipc, to_ipc
+from plant.serving import server
+from plant.serving.server import QueryServer, from_ipc, to_ipc
 from plant.transport import sockets
 from plant.transport.request import Requester
 

@@ -14,14 +14,14 @@ import pytest
 import zmq
 from rows import NOON, tables_of, trade
 
-from plant import server
 from plant.client import Connection
 from plant.errors import Cancelled, QueryLimit
 from plant.query.frames import from_ipc
 from plant.query.limits import MEBIBYTE, Limits
-from plant.server import PART_BYTES, QueryServer
+from plant.serving import server
+from plant.serving.query_log import Usage
+from plant.serving.server import PART_BYTES, QueryServer
 from plant.transport import sockets
-from plant.usage import Usage
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
 WIDE = "select range a, range b, range c, range d from range({})"

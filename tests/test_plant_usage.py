@@ -8,8 +8,8 @@ from rows import SCHEMA
 from plant.errors import Cancelled, QueryError, QueryLimit, UnknownTable
 from plant.query.limits import Budget
 from plant.rows.batch import columns_of
-from plant.usage import KEPT, SHOWN_CHARS, Usage, shown
-from plant.waiting import Asked
+from plant.serving.query_log import KEPT, SHOWN_CHARS, Usage, shown
+from plant.serving.waiting import Asked
 
 
 class Feed:

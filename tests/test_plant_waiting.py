@@ -1,7 +1,7 @@
 """Whose turn it is: clients take turns, slow questions leave a worker free, a cancelled one is never begun."""
 
 from plant.query.limits import Budget
-from plant.waiting import WAITING, Asked, Waiting
+from plant.serving.waiting import WAITING, Asked, Waiting
 
 
 def asked(peer: str, number: int = 1, ask: str = "count") -> Asked:

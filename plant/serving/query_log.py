@@ -7,8 +7,8 @@ from typing import Any
 
 from plant.errors import Cancelled, QueryLimit
 from plant.query import questions
+from plant.serving.waiting import Asked
 from plant.stream.publisher import Publisher
-from plant.waiting import Asked
 
 KEPT = 10_000
 """Rows that wait for the tickerplant; while it is away longer, older ones are counted and let go."""

@@ -1,8 +1,8 @@
 """Serve questions on a ROUTER socket, each in one of a few threads, while the process goes on appending.
 
 One thread owns the socket. It takes every request at once, so that a cancel is seen; questions wait their turn
-(plant.waiting), workers answer them, and answers leave at the pace of their readers (plant.delivery). So a slow
-question holds up one worker, and a client that does not read holds up itself.
+(plant.serving.waiting), workers answer them, and answers leave at the pace of their readers (plant.serving.delivery).
+So a slow question holds up one worker, and a client that does not read holds up itself.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ import pyarrow as pa
 import structlog
 import zmq
 
-from plant.delivery import Delivery, Message
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
 from plant.query import questions
 from plant.query.answers import Answerer, Source
 from plant.query.frames import from_ipc, to_ipc
 from plant.query.limits import MEBIBYTE, Budget, Limits
+from plant.serving.delivery import Delivery, Message
+from plant.serving.query_log import Usage
+from plant.serving.waiting import WAITING, Asked, Waiting
 from plant.transport import request, sockets
-from plant.usage import Usage
-from plant.waiting import WAITING, Asked, Waiting
 
 __all__ = ["PART_BYTES", "WORKERS", "QueryServer", "from_ipc", "to_ipc"]
 

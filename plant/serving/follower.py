@@ -17,11 +17,11 @@ from plant.query.limits import MEBIBYTE
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.runtime.settings import Settings
-from plant.server import Answering, QueryServer
+from plant.serving.query_log import Usage
+from plant.serving.server import Answering, QueryServer
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
-from plant.usage import Usage
 
 USAGE_S = 0.5
 """Pause between batches of the table `queries`."""

@@ -1,0 +1,1 @@
+"""Answers on a socket: server, waiting, delivery, query log, reports; the follower that the rdb is made of."""
