@@ -15,7 +15,7 @@ from capture_work import Item, Work
 from effort import Effort
 from machine import Grid, ratio
 
-from plant.client import subscriber_of
+from plant.client.connect import subscriber_of
 from plant.rows.batch import Symbols, Texts, columns_of
 from plant.runtime.settings import load
 

@@ -11,7 +11,7 @@ from typing import Any
 from capture_roles import Stage
 from capture_work import Feed, Sink
 
-from plant.client import publisher, subscriber_of
+from plant.client.connect import publisher, subscriber_of
 from plant.runtime.settings import load
 
 HERE = Path(__file__).resolve().parent

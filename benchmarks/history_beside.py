@@ -13,7 +13,7 @@ from effort import Effort
 from machine import Grid, number
 
 import plant
-from plant.connection import Connection
+from plant.client.connection import Connection
 
 RATE = 100_000
 ROWS = 100

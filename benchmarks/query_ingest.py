@@ -16,7 +16,7 @@ from machine import Grid, number
 from stamping_rdb import VISIBLE
 
 import plant
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.runtime.settings import load
 
 RATE = 200_000

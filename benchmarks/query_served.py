@@ -16,7 +16,7 @@ import zmq
 from query_market import Market
 from query_systems import SYSTEMS, Ours
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.query.frames import as_frame, from_ipc, to_ipc
 from plant.serving.server import QueryServer
 

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dashboard.watchlist import DayOpens
-from plant import client
+from plant.client.connection import Connection as PlantClient
+from plant.client.plant_connection import PlantConnection
 from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
 from plant.runtime.settings import Settings, load
 from plant.transport import sockets
@@ -31,7 +32,7 @@ REMEMBERED = 128  # last good answers kept for each connection
 
 
 class Client(Protocol):
-    """What the dashboard needs of `plant.client.Connection`."""
+    """What the dashboard needs of `plant.client.connection.Connection`."""
 
     @property
     def select(self) -> Callable[..., pd.DataFrame]: ...
@@ -214,8 +215,8 @@ def _live(name: str, port: int, settings: Settings) -> Connection:
     address, history = settings.address(port), settings.address(settings.hdb.port)
 
     def connect() -> WithHistory:
-        whole = client.PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
-        return WithHistory(whole, client.Connection(name, address, frames="pandas", timeout_s=TIMEOUT_S))
+        whole = PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
+        return WithHistory(whole, PlantClient(name, address, frames="pandas", timeout_s=TIMEOUT_S))
 
     return Connection(name, address, connect)
 

@@ -13,7 +13,7 @@ from hdb.housekeeping import Housekeeping
 from hdb.journaled import Journaled
 from hdb.parts import Parts
 from hdb.store import Store
-from plant.client import subscriber_of
+from plant.client.connect import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.history.catalogue import End
 from plant.query import questions

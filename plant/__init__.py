@@ -6,8 +6,9 @@ from plant import errors
 from plant.errors import PlantError
 
 if TYPE_CHECKING:
-    from plant.aio import AsyncConnection, connect_async
-    from plant.client import Connection, connect, publisher, subscribe
+    from plant.client.aio import AsyncConnection, connect_async
+    from plant.client.connect import connect, publisher, subscribe
+    from plant.client.connection import Connection
     from plant.rows.batch import Batch
 
 __all__ = [
@@ -23,13 +24,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncConnection": "aio",
+    "AsyncConnection": "client.aio",
     "Batch": "rows.batch",
-    "Connection": "client",
-    "connect": "client",
-    "connect_async": "aio",
-    "publisher": "client",
-    "subscribe": "client",
+    "Connection": "client.connection",
+    "connect": "client.connect",
+    "connect_async": "client.aio",
+    "publisher": "client.connect",
+    "subscribe": "client.connect",
 }
 
 

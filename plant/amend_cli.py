@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import plant
-from plant.client import publisher
+from plant.client.connect import publisher
 from plant.errors import BadRows, Refused
 from plant.history.amending import TABLE, amendment, plain_rows
 from plant.replaying import NEVER

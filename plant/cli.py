@@ -12,7 +12,8 @@ import typer
 from rich.table import Table as RichTable
 
 from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebuild_cli, replay_cli, verify_cli
-from plant.client import Connection, subscriber_of
+from plant.client.connect import subscriber_of
+from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
 from plant.health import WELL, Health, health_of
 from plant.runtime.settings import Settings, load

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgpack
 import typer
 
-from plant.client import publisher
+from plant.client.connect import publisher
 from plant.errors import HistoryError, QueryError
 from plant.runtime.settings import Settings, load
 from plant.terminal import Config, out

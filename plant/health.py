@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
 from plant.runtime.settings import Settings
 from plant.runtime.supervision import Supervision

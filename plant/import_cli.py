@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table as RichTable
 
-from plant.client import connect_to, publisher
+from plant.client.connect import connect_to, publisher
 from plant.errors import BadRows, Unavailable
 from plant.history.catalogue import Catalogue, history_folder
 from plant.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen

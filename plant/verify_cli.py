@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plant.client import connect_to
+from plant.client.connect import connect_to
 from plant.errors import Unavailable
 from plant.replay_cli import bounds_of
 from plant.runtime.settings import load

@@ -13,13 +13,13 @@ def connect(address: str | None = None, **options: Any) -> Any:
     options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it
     does not answer.
     """
-    from plant.client import connect_to
+    from plant.client.connect import connect_to
 
     return connect_to("rdb", address, **options)
 
 
 async def connect_async(address: str | None = None, **options: Any) -> Any:
-    """Return a connection to the rdb whose questions are awaited (plant.aio); the terms are those of `connect`."""
-    from plant.aio import connect_async_to
+    """Return a connection to the rdb whose questions are awaited; the terms are those of `connect`."""
+    from plant.client.aio import connect_async_to
 
     return await connect_async_to("rdb", address, **options)

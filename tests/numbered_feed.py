@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.client import publisher
+from plant.client.connect import publisher
 from plant.errors import SourceTaken
 from plant.stream.publisher import Publisher
 

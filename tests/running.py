@@ -14,7 +14,8 @@ from typing import Any
 
 import msgpack
 
-from plant.client import Connection, publisher, subscriber_of
+from plant.client.connect import publisher, subscriber_of
+from plant.client.connection import Connection
 from plant.rows.batch import Batch
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher

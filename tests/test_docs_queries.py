@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from running import RunningPlant
 
-from plant.client import Connection
+from plant.client.connection import Connection
 
 PAGE = Path(__file__).parents[1] / "docs/queries.md"
 FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,8 +14,8 @@ import hdb
 import plant
 import processor
 import rdb
-from plant.aio import AsyncConnection
-from plant.client import Connection
+from plant.client.aio import AsyncConnection
+from plant.client.connection import Connection
 from plant.errors import QueryLimit, Unavailable, UnknownTable
 from plant.serving.server import QueryServer
 

@@ -15,7 +15,9 @@ import zmq
 from rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
 
 import rdb
-from plant.client import Connection, TableView, as_frame, connect_to
+from plant.client.connect import connect_to
+from plant.client.connection import Connection
+from plant.client.table_view import TableView
 from plant.errors import (
     PlantError,
     QueryError,
@@ -27,7 +29,7 @@ from plant.errors import (
     UnknownTable,
     WireError,
 )
-from plant.query.frames import from_ipc
+from plant.query.frames import as_frame, from_ipc
 from plant.query.limits import Limits
 from plant.serving.server import QueryServer
 from plant.transport import sockets

@@ -12,12 +12,11 @@ from running import RunningPlant
 
 import plant
 import rdb
-from plant import aio, client, connection, table_view, terms, watching
-from plant import questions as asker
+from plant.client import aio, arguments, asker, connect, connection, table_view, watch
 from plant.query import frames, questions
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES = (aio, asker, client, connection, frames, questions, table_view, terms, watching)
+MODULES = (aio, arguments, asker, connect, connection, frames, questions, table_view, watch)
 CLASSES = (connection.Connection, table_view.TableView, aio.AsyncConnection)
 
 
@@ -53,7 +52,7 @@ def public_callables() -> Iterator[Any]:
         for name, method in inspect.getmembers(kind):
             if not name.startswith("_") and (callable(method) or isinstance(method, property)):
                 yield f"{kind.__name__}.{name}", method
-    for module in (client, aio):
+    for module in (connect, aio):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if not name.startswith("_") and function.__module__ == module.__name__ and name != "subscriber_of":
                 yield f"{module.__name__}.{name}", function

@@ -5,10 +5,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from plant import seam
+from plant.client import seam
+from plant.client.seam import ATTEMPTS, Seam, Sides
 from plant.errors import HistoryError, QueryError, Unavailable
 from plant.query import questions
-from plant.seam import ATTEMPTS, Seam, Sides
 
 COUNT = questions.Count("trades")
 

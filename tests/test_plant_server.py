@@ -14,7 +14,7 @@ import zmq
 from malformed import refused
 from rows import NOON, bar, batch_of, tables_of, trade
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import PlantError, QueryLimit, SettingsError
 from plant.query import answers, questions
 from plant.query.limits import Limits

@@ -14,7 +14,7 @@ import pytest
 import zmq
 from rows import NOON, tables_of, trade
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import Cancelled, QueryLimit
 from plant.query.frames import from_ipc
 from plant.query.limits import MEBIBYTE, Limits
@@ -339,7 +339,7 @@ def test_control_c_stops_the_question_at_the_server(
 ) -> None:
     one = serve()
     script = (
-        "import sys\nfrom plant.client import Connection\nprint('asking', flush=True)\n"
+        "import sys\nfrom plant.client.connection import Connection\nprint('asking', flush=True)\n"
         f"Connection('rdb', '{one.address}', timeout_s=60).sql(sys.argv[1])\n"
     )
     with subprocess.Popen(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from rows import NOON, SECOND
 
+from plant.client.arguments import aggregates_of, conditions_of, duration_of, moment_of, names_of
 from plant.errors import QueryError
-from plant.terms import aggregates_of, conditions_of, duration_of, moment_of, names_of
 
 BOTH = ["AAPL", "MSFT"]
 EASTERN = dt.timezone(dt.timedelta(hours=-5))

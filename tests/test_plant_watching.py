@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from running import RunningPlant
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import QueryError, UnknownColumn, UnknownTable
 from plant.stream.publisher import Publisher
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from plant.client import subscriber_of
+from plant.client.connect import subscriber_of
 from plant.errors import SchemaError, Unavailable
 from plant.gap_reports import GapReports
 from plant.memory.table import MemoryTable

@@ -11,7 +11,7 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 from plant.cli import app
-from plant.client import connect as plant_connect
+from plant.client.connect import connect as plant_connect
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
 from plant.exporting import export
 from plant.history.catalogue import Catalogue, history_folder

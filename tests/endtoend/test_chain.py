@@ -11,7 +11,7 @@ import pytest
 import zmq
 from running import RunningPlant, until_live
 
-from plant.client import subscribe, subscriber_of
+from plant.client.connect import subscribe, subscriber_of
 from plant.errors import Refused
 from plant.journal.segment import Segment
 from plant.transport import sockets

@@ -44,7 +44,7 @@ def end_day(running: RunningPlant) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def both(running: RunningPlant, **options: Any) -> plant.client.PlantConnection:
+def both(running: RunningPlant, **options: Any) -> Any:
     return plant.connect(config=str(running.config), **options)
 
 

@@ -18,7 +18,7 @@ import zmq
 from malformed import refused
 from running import RunningPlant
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import QueryError, QueryLimit
 from plant.transport import sockets
 
@@ -231,7 +231,7 @@ def test_a_client_that_dies_amid_its_answer_is_forgotten(
     plant: RunningPlant, db: Connection, capturing: Callable[[], None], eventually: Callable[..., Any]
 ) -> None:
     script = (
-        "import sys, time, plant.client\n"
+        "import sys, time, plant.client.connect\n"
         "db = plant.connect(timeout_s=60)\n"
         "print('asking', flush=True)\n"
         "while True: db.select('quotes')\n"

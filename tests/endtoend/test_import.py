@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from plant import importing
 from plant.cli import app as cli
-from plant.client import publisher
+from plant.client.connect import publisher
 from plant.errors import PlantError
 from plant.history.catalogue import Catalogue, history_folder
 from plant.import_cli import app

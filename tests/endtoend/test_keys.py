@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from running import RunningPlant
 
-from plant.client import Connection
+from plant.client.connection import Connection
 from plant.errors import SettingsError, Unavailable
 from plant.transport import sockets
 from plant.transport.keys import make_keys

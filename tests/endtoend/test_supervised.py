@@ -14,7 +14,8 @@ import psutil
 import pytest
 from running import free_ports
 
-from plant.client import Connection, publisher
+from plant.client.connect import publisher
+from plant.client.connection import Connection
 from plant.errors import Unavailable
 from plant.runtime.settings import load
 from plant.runtime.supervision import configuration, supervision_of

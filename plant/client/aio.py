@@ -1,4 +1,4 @@
-"""The client for asyncio: the questions of plant.connection, awaited.
+"""The client for asyncio: the questions of plant.client.connection, awaited.
 
     async with await plant.connect_async() as db:
         bars, trades = await asyncio.gather(db.last("bars"), db.last("trades"))
@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from plant import client
-from plant.connection import Connection
+from plant.client.connect import connect, connect_to
+from plant.client.connection import Connection
+from plant.client.watch import Watch
 from plant.transport.request import GIVE_UP
-from plant.watching import Watch
 
 AT_ONCE = 32
 """Questions of one connection under way; more wait."""
@@ -187,16 +187,16 @@ async def connect_async(address: str | None = None, **options: Any) -> AsyncConn
     >>> asyncio.run(count())
     4
     """
-    return AsyncConnection(await asyncio.to_thread(functools.partial(client.connect, address, **options)))
+    return AsyncConnection(await asyncio.to_thread(functools.partial(connect, address, **options)))
 
 
 async def connect_async_to(who: str, address: str | None = None, **options: Any) -> AsyncConnection:
     """Return the same for a process of the plant: "rdb", "processor", "hdb".
 
     >>> async def count():
-    ...     async with await plant.aio.connect_async_to("rdb") as db:
+    ...     async with await plant.client.aio.connect_async_to("rdb") as db:
     ...         return await db.count("trades", "AAPL")
     >>> asyncio.run(count())
     4
     """
-    return AsyncConnection(await asyncio.to_thread(functools.partial(client.connect_to, who, address, **options)))
+    return AsyncConnection(await asyncio.to_thread(functools.partial(connect_to, who, address, **options)))

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from plant.client.arguments import Syms
 from plant.errors import PlantError, UnknownSymbol
-from plant.terms import Syms
 
 if TYPE_CHECKING:
-    from plant.connection import Connection
+    from plant.client.connection import Connection
 
 _TITLES = ("table", "rows", "first", "last")
 

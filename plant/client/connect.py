@@ -9,28 +9,14 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 
 from typing import Any
 
-from plant.connection import Connection
-from plant.plant_connection import PlantConnection
-from plant.query.frames import as_frame
+from plant.client.arguments import Moment, Syms, names_of
+from plant.client.connection import Connection
+from plant.client.plant_connection import PlantConnection
 from plant.rows.batch import nanoseconds
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only
-from plant.table_view import TableView
-from plant.terms import Moment, Syms, names_of
 from plant.transport import sockets
-
-__all__ = [
-    "Connection",
-    "PlantConnection",
-    "TableView",
-    "as_frame",
-    "connect",
-    "connect_to",
-    "publisher",
-    "subscribe",
-    "subscriber_of",
-]
 
 
 def connect(
@@ -60,7 +46,7 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
 
     options are those of Connection. Raises Unavailable at once if it does not answer within `timeout_s` (10 s).
 
-    >>> from plant.client import connect_to
+    >>> from plant.client.connect import connect_to
     >>> connect_to("rdb", frames="arrow").last("trades").num_rows
     2
     """

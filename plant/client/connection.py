@@ -7,14 +7,14 @@ from typing import Any
 import msgpack
 import pyarrow as pa
 
+from plant.client.arguments import Moment, Syms, conditions_of, names_of
+from plant.client.asker import Questions
+from plant.client.table_view import TableView, overview_html, overview_text
+from plant.client.watch import Watch
 from plant.errors import PlantError, UnknownTable
 from plant.query import questions
 from plant.query.frames import from_ipc
-from plant.questions import Questions
-from plant.table_view import TableView, overview_html, overview_text
-from plant.terms import Moment, Syms, conditions_of, names_of
 from plant.transport.request import Requester
-from plant.watching import Watch
 
 
 class Connection(Questions):

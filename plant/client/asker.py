@@ -6,9 +6,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from plant.client.arguments import (
+    Duration,
+    Moment,
+    Syms,
+    aggregates_of,
+    conditions_of,
+    duration_of,
+    moment_of,
+    names_of,
+)
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
-from plant.terms import Duration, Moment, Syms, aggregates_of, conditions_of, duration_of, moment_of, names_of
 
 
 class Questions(ABC):

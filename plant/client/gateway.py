@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from plant import combining
+from plant.client import combining
+from plant.client.seam import Ask, Seam, Sides, tables_of
 from plant.errors import QueryError
 from plant.query import joining, questions, resampling
 from plant.rows.arrow import columns_from_arrow
@@ -19,7 +20,6 @@ from plant.rows.batch import Columns, Symbols, arrow_column
 from plant.rows.ordering import compact, grouped, joined, ranks, taken
 from plant.rows.row_keys import among
 from plant.rows.schema import Column, Schema, Table
-from plant.seam import Ask, Seam, Sides, tables_of
 
 _DAY_NS = 86_400 * 10**9
 _FIRST_NS = -(2**63)
@@ -47,7 +47,7 @@ class Gateway:
     def answer(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer; each side has `timeout_s` for each of its parts.
 
-        Raises what the two sides raise, UnknownTable, and what plant.seam.Seam.answer does.
+        Raises what the two sides raise, UnknownTable, and what plant.client.seam.Seam.answer does.
         """
         if getattr(question, "as_of", None) is not None:
             return self._history(question, timeout_s).replace_schema_metadata(None)

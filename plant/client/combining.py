@@ -1,8 +1,8 @@
 """Rows of history and of today put together: each row once, of each key only the newest revision.
 
-Every row of today came after every row of history (plant.seam). So rows of one time stand in that order, and what today
-has of a key is in force. The conditions of a question must not hide that: a row of today that does not meet them still
-takes the place of a row of history that does.
+Every row of today came after every row of history (plant.client.seam). So rows of one time stand in that order, and
+what today has of a key is in force. The conditions of a question must not hide that: a row of today that does not meet
+them still takes the place of a row of history that does.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from plant.client.seam import Sides
 from plant.query import questions
 from plant.query.view import check_where, known_columns, meets
 from plant.rows.arrow import columns_from_arrow
@@ -19,7 +20,6 @@ from plant.rows.batch import Columns
 from plant.rows.ordering import in_order, ranks, taken
 from plant.rows.row_keys import among
 from plant.rows.schema import Schema, Table
-from plant.seam import Sides
 
 LATEST_NS = 2**63 - 1
 

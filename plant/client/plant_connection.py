@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.connection import Connection
+from plant.client.connection import Connection
+from plant.client.gateway import Gateway
 from plant.errors import Unavailable
-from plant.gateway import Gateway
 from plant.query import questions
 from plant.rows.schema import Schema
 

@@ -17,7 +17,7 @@ from plant.stream.subscriber import Subscriber, newest, only
 from plant.transport.request import Requester
 
 if TYPE_CHECKING:
-    from plant.connection import Connection
+    from plant.client.connection import Connection
 
 ABSENT_S = 10.0
 """Without a beat of the tickerplant for this long at the start, it counts as absent."""
