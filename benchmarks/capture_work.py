@@ -202,7 +202,7 @@ def trades(count: int) -> dict[str, Any]:
 
 def recorded(count: int) -> dict[str, Any]:
     """Return the first `count` recorded trades, merged by time."""
-    from plant.recording import Reader
+    from plant.transfer.reader import Reader
 
     reader = Reader("trades", {"price": "price_e4"}, None, "1m", "UTC", "start", {"price": 1e-4})
     found = reader.read(sorted(RECORDED.glob("*_trades.parquet")))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
-from plant.recording import Reader, files_of
+from plant.transfer.reader import Reader, files_of
 
 
 class RecordedFeed:

@@ -10,10 +10,10 @@ import plant
 from plant.client.connect import publisher
 from plant.errors import BadRows, Refused
 from plant.history.amending import TABLE, amendment, plain_rows
-from plant.replaying import NEVER
 from plant.rows.schema import Table
 from plant.runtime.settings import load
 from plant.terminal import Config, line_of
+from plant.transfer.replaying import NEVER
 from plant.transport import sockets
 
 MOST = 1000

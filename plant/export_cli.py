@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 import plant
-from plant.exporting import export
 from plant.rows.batch import nanoseconds
 from plant.runtime.settings import load
 from plant.terminal import Config, steps
+from plant.transfer.exporting import export
 from plant.transport import sockets
 
 app = typer.Typer()

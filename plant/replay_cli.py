@@ -9,11 +9,11 @@ import typer
 import plant
 from plant.errors import QueryError, Refused
 from plant.history.days import Days
-from plant.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.rows.batch import Batch, Columns
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
 from plant.terminal import Config, err, line_of, steps
+from plant.transfer.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.transport import sockets
 
 app = typer.Typer()

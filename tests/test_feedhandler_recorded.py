@@ -15,7 +15,7 @@ import pytest
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from feedhandler.recorded import RecordedFeed
-from plant.recording_values import interval_ns, scaled
+from plant.transfer.values import interval_ns, scaled
 
 # Recorded market data lies beside the repository, or where the variable says; its licences keep it out of here.
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))

@@ -8,8 +8,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from plant.recording import Reader, Recording
-from plant.recording_files import KEPT_REASONS, open_file
+from plant.transfer.formats import KEPT_REASONS, open_file
+from plant.transfer.reader import Reader, Recording
 
 
 def read(path: Path, table: str = "trades", **options: Any) -> Recording:

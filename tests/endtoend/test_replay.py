@@ -8,9 +8,9 @@ import pytest
 from running import RunningPlant
 from typer.testing import CliRunner
 
-from plant import replaying
 from plant.errors import QueryError, Refused
 from plant.replay_cli import app
+from plant.transfer import replaying
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value
 COLUMNS = ["time", "sym", "price", "size", "source", "trade_id"]

@@ -23,15 +23,15 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows, PlantError, Unavailable
-from plant.known import Known
 from plant.progress import Progress, quietly
-from plant.recording import Reader, Recording
-from plant.recording_files import KEPT_REASONS
 from plant.rows.batch import Columns, Symbols, Texts, arrow_column, taken
 from plant.rows.row_hashes import row_hashes
 from plant.rows.schema import Table
 from plant.slicing import time_slices
 from plant.stream.publisher import Publisher
+from plant.transfer.formats import KEPT_REASONS
+from plant.transfer.held import Known
+from plant.transfer.reader import Reader, Recording
 
 TABLE = "imports"
 PUBLISH_ROWS = 2_000

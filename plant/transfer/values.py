@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.recording_files import KEPT_REASONS, File
+from plant.transfer.formats import KEPT_REASONS, File
 
 OTHER_DATES = tuple(
     f"{date}{clock}"

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plant.recording_files import open_file
-from plant.recording_values import Rejects, interval_ns, read_numbers, read_texts, read_times, scaled
+from plant.transfer.formats import open_file
+from plant.transfer.values import Rejects, interval_ns, read_numbers, read_texts, read_times, scaled
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "bars": ("open", "high", "low", "close", "volume"),
