@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from plant.rebuild import Rebuilding, Rebuilt
+from plant.audit.rebuild import Rebuilding, Rebuilt
+from plant.audit.verify import verify
 from plant.replay_cli import bounds_of
 from plant.runtime.settings import load
 from plant.terminal import Config, out, overview, steps
-from plant.verify import verify
 
 EXIT_DIFFERS = 1
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from plant.audit.verify import Verified, verify
 from plant.client.connect import connect_to
 from plant.errors import Unavailable
 from plant.replay_cli import bounds_of
 from plant.runtime.settings import load
 from plant.terminal import Config, out, overview, steps
 from plant.transport import sockets
-from plant.verify import Verified, verify
 
 EXIT_DIFFERS = 1
 EXIT_CANNOT_TELL = 2

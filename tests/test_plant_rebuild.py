@@ -12,13 +12,13 @@ from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from typer.testing import CliRunner
 
 from hdb.store import Store
-from plant import rebuild
+from plant.audit import rebuild
+from plant.audit.rebuild import Rebuilding, Rebuilt
+from plant.audit.verify import verify
 from plant.errors import HistoryError, PlantError
 from plant.history.days import Days
-from plant.rebuild import Rebuilding, Rebuilt
 from plant.rebuild_cli import app
 from plant.rows.schema import Schema, Table
-from plant.verify import verify
 
 DAYS = (dt.date(2026, 11, 18), dt.date(2026, 11, 19))
 

@@ -11,12 +11,12 @@ import pytest
 from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from journals import closed
 
-from plant import verify as verifying
+from plant.audit import verify as verifying
+from plant.audit.verify import Verified, verify
 from plant.journal import rows as journal_rows
 from plant.journal.files import present_segment
 from plant.journal.rows import JournalRows
 from plant.upkeep import Upkeep
-from plant.verify import Verified, verify
 
 
 @pytest.fixture

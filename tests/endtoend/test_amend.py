@@ -10,12 +10,12 @@ import pytest
 from running import RunningPlant
 from typer.testing import CliRunner
 
+from plant.audit.verify import verify
 from plant.cli import app
 from plant.client.connect import connect as plant_connect
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
 from plant.history.catalogue import Catalogue, history_folder
 from plant.transfer.exporting import export
-from plant.verify import verify
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value
 

@@ -20,13 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plant.audit.comparison import Hashes, Matching, doubled, superseded
+from plant.audit.history_rows import DAY, HistoryRows, between, within
 from plant.errors import HistoryError
 from plant.history.amending import TABLE as AMENDMENTS
 from plant.history.amending import amendments_of
 from plant.history.catalogue import File
-from plant.history_rows import DAY, HistoryRows, between, within
 from plant.journal.rows import JournalRows
-from plant.matching import Hashes, Matching, doubled, superseded
 from plant.progress import Step, quietly
 from plant.rows.evolution import served
 from plant.rows.row_hashes import MODULUS, row_sum

@@ -1,0 +1,1 @@
+"""Journal, history and rdb compared; a day made again."""
