@@ -11,6 +11,7 @@ import pytest
 from journals import SCHEMA, Writer, closed, copy_of, everything, flip
 from typer.testing import CliRunner
 
+from plant.command.journal import app
 from plant.errors import JournalError, JournalLocked
 from plant.journal import check as journal_check
 from plant.journal import segment
@@ -18,7 +19,6 @@ from plant.journal.check import Verification, verify
 from plant.journal.index import PREFIX, index_path
 from plant.journal.repair import repair
 from plant.journal.segment import SEGMENT_MAGIC, header_in, packed_header
-from plant.journal_cli import app
 from plant.upkeep import Upkeep
 
 

@@ -9,11 +9,11 @@ from journals import SCHEMA, closed, flip
 from random_rows import trades
 from typer.testing import CliRunner
 
+from plant.command.journal import app
 from plant.errors import BadRows, JournalError, UnknownTable
 from plant.journal import export as journal_export
 from plant.journal.export import export
 from plant.journal.journal import Journal
-from plant.journal_cli import app
 from plant.rows.batch import columns_of
 from plant.rows.schema import Schema, Table, schema_of
 from plant.upkeep import Upkeep

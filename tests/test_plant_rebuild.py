@@ -15,9 +15,9 @@ from hdb.store import Store
 from plant.audit import rebuild
 from plant.audit.rebuild import Rebuilding, Rebuilt
 from plant.audit.verify import verify
+from plant.command.rebuild import app
 from plant.errors import HistoryError, PlantError
 from plant.history.days import Days
-from plant.rebuild_cli import app
 from plant.rows.schema import Schema, Table
 
 DAYS = (dt.date(2026, 11, 18), dt.date(2026, 11, 19))

@@ -11,8 +11,8 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 from plant.audit.verify import verify
-from plant.cli import app
 from plant.client.connect import connect as plant_connect
+from plant.command.app import app
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
 from plant.history.catalogue import Catalogue, history_folder
 from plant.transfer.exporting import export

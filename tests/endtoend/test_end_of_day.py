@@ -49,7 +49,7 @@ def today() -> str:
 
 def run_plant(plant: FaultyPlant, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command `plant`."""
-    command = [sys.executable, "-c", "from plant.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from plant.command.app import main; main()", *arguments]
     return subprocess.run(command, env=plant.environment, capture_output=True, text=True, timeout=60, check=False)
 
 

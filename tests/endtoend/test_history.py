@@ -39,7 +39,7 @@ def bars(first: int, count: int, close: float) -> dict[str, Any]:
 
 
 def end_day(running: RunningPlant) -> None:
-    command = [sys.executable, "-c", "from plant.cli import main; main()", "end-of-day", "--again"]
+    command = [sys.executable, "-c", "from plant.command.app import main; main()", "end-of-day", "--again"]
     done = subprocess.run(command, env=running.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -12,17 +12,17 @@ import pytest
 from running import RunningPlant
 from typer.testing import CliRunner
 
-from plant.cli import app as cli
 from plant.client.connect import publisher
+from plant.command.app import app as cli
+from plant.command.import_files import app
 from plant.errors import PlantError
 from plant.history.catalogue import Catalogue, history_folder
-from plant.import_cli import app
 from plant.transfer import importing
 from plant.transfer.held import Known
 from plant.transfer.importing import publish, read_file
 from plant.transfer.reader import Reader
 
-COMMAND = [sys.executable, "-W", "error", "-c", "from plant.cli import main; main()", "import"]
+COMMAND = [sys.executable, "-W", "error", "-c", "from plant.command.app import main; main()", "import"]
 HEADER = "Date,Time,Ticker,Open,High,Low,Close,Vol\n"
 
 

@@ -11,10 +11,10 @@ import pytest
 from running import RunningPlant, until_live
 from typer.testing import CliRunner
 
+from plant.command.journal import app
 from plant.errors import JournalError
 from plant.journal.check import verify
 from plant.journal.segment import Segment
-from plant.journal_cli import app
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 

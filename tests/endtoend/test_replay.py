@@ -8,8 +8,8 @@ import pytest
 from running import RunningPlant
 from typer.testing import CliRunner
 
+from plant.command.replay import app
 from plant.errors import QueryError, Refused
-from plant.replay_cli import app
 from plant.transfer import replaying
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value
@@ -45,10 +45,10 @@ def test_a_day_is_the_same_in_another_plant_and_never_there_twice(
 
         return published(feed, rows, speed, stop)
 
-    monkeypatch.setattr("plant.replay_cli.publish", interrupted)
+    monkeypatch.setattr("plant.command.replay.publish", interrupted)
     broken = run(one, "2026-11-18", "--into", str(two.config))
     assert "the same command goes on where it was" in broken.stderr
-    monkeypatch.setattr("plant.replay_cli.publish", published)
+    monkeypatch.setattr("plant.command.replay.publish", published)
     done = run(one, "2026-11-18", "--into", str(two.config))
     assert done.exit_code == 0, repr(done.exception)
     assert "rows of 2026-11-18 as replay-2026-11-18-" in done.output

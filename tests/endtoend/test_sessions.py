@@ -11,7 +11,7 @@ from running import RunningPlant
 from typer.testing import CliRunner
 
 import plant
-from plant.cli import app as cli
+from plant.command.app import app as cli
 from plant.history.catalogue import Catalogue, history_folder
 
 PRICES = ["open", "high", "low", "close", "volume"]

@@ -41,7 +41,7 @@ class Supervised:
     def plant(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command `plant`."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PLANT_")}
-        command = [sys.executable, "-c", "from plant.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from plant.command.app import main; main()", *arguments]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120,
                               check=False)  # fmt: skip
 

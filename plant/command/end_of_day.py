@@ -8,9 +8,9 @@ import msgpack
 import typer
 
 from plant.client.connect import publisher
+from plant.command.terminal import Config, out
 from plant.errors import HistoryError, QueryError
 from plant.runtime.settings import Settings, load
-from plant.terminal import Config, out
 from plant.transport import sockets
 from plant.transport.request import Requester
 

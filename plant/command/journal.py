@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from plant.command.terminal import Config, out, overview
 from plant.journal.check import Verification, verify
 from plant.journal.export import export
 from plant.journal.repair import repair
 from plant.runtime.settings import Settings, load
-from plant.terminal import Config, out, overview
 
 EXIT_DAMAGED = 1
 

@@ -10,12 +10,12 @@ import typer
 from rich.table import Table as RichTable
 
 from plant.client.connect import connect_to, publisher
+from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import BadRows, Unavailable
 from plant.history.catalogue import Catalogue, history_folder
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.terminal import Config, err, out, overview, steps
 from plant.transfer.held import Known
 from plant.transfer.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
 from plant.transfer.reader import Reader, files_of

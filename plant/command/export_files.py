@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 import plant
+from plant.command.terminal import Config, steps
 from plant.rows.batch import nanoseconds
 from plant.runtime.settings import load
-from plant.terminal import Config, steps
 from plant.transfer.exporting import export
 from plant.transport import sockets
 

@@ -11,14 +11,21 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from plant import amend_cli, day_cli, export_cli, import_cli, journal_cli, rebuild_cli, replay_cli, verify_cli
 from plant.client.connect import subscriber_of
 from plant.client.connection import Connection
+from plant.command import amend as amend_cli
+from plant.command import end_of_day as day_cli
+from plant.command import export_files as export_cli
+from plant.command import import_files as import_cli
+from plant.command import journal as journal_cli
+from plant.command import rebuild as rebuild_cli
+from plant.command import replay as replay_cli
+from plant.command import verify as verify_cli
+from plant.command.health import WELL, Health, health_of
+from plant.command.terminal import Config, err, line_of, out
 from plant.errors import PlantError, Unavailable
-from plant.health import WELL, Health, health_of
 from plant.runtime.settings import Settings, load
 from plant.runtime.supervision import Supervision, supervision_of, write_configuration
-from plant.terminal import Config, err, line_of, out
 from plant.transport import sockets
 from plant.transport.keys import make_keys
 

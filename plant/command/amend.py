@@ -8,11 +8,11 @@ import typer
 
 import plant
 from plant.client.connect import publisher
+from plant.command.terminal import Config, line_of
 from plant.errors import BadRows, Refused
 from plant.history.amending import TABLE, amendment, plain_rows
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.terminal import Config, line_of
 from plant.transfer.replaying import NEVER
 from plant.transport import sockets
 

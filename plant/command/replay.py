@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 import plant
+from plant.command.terminal import Config, err, line_of, steps
 from plant.errors import QueryError, Refused
 from plant.history.days import Days
 from plant.rows.batch import Batch, Columns
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
-from plant.terminal import Config, err, line_of, steps
 from plant.transfer.replaying import play, publish, refuse_same, rows_of, tables_of
 from plant.transport import sockets
 

@@ -7,9 +7,9 @@ import typer
 
 from plant.audit.rebuild import Rebuilding, Rebuilt
 from plant.audit.verify import verify
-from plant.replay_cli import bounds_of
+from plant.command.replay import bounds_of
+from plant.command.terminal import Config, out, overview, steps
 from plant.runtime.settings import load
-from plant.terminal import Config, out, overview, steps
 
 EXIT_DIFFERS = 1
 

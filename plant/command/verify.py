@@ -8,10 +8,10 @@ import typer
 
 from plant.audit.verify import Verified, verify
 from plant.client.connect import connect_to
+from plant.command.replay import bounds_of
+from plant.command.terminal import Config, out, overview, steps
 from plant.errors import Unavailable
-from plant.replay_cli import bounds_of
 from plant.runtime.settings import load
-from plant.terminal import Config, out, overview, steps
 from plant.transport import sockets
 
 EXIT_DIFFERS = 1

@@ -1,0 +1,1 @@
+"""The command `plant`, one file a command of the core; a process brings its own."""
