@@ -34,7 +34,7 @@ from history_beside import beside
 from history_days import DAY_NS, SCHEMA, History, close, opened, write_parts, write_unsorted
 from machine import Grid, Spread, number, ratio
 
-from hdb.answering import HistoryAnswerer
+from hdb.reader.answering import HistoryAnswerer
 from plant.query.questions import Select
 
 HIDDEN = """\

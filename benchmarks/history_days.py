@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from query_market import SESSION_NS, Market
 
-from hdb.closing import Closing
-from hdb.store import Store
+from hdb.writer.closing import Closing
+from hdb.writer.store import Store
 from plant.history.catalogue import End, partition_schema
 from plant.history.days import Days
 from plant.rows.batch import Symbols, arrow_column

@@ -6,13 +6,13 @@ from typing import Any
 import msgpack
 import pyarrow as pa
 
-from hdb.answering import HistoryAnswerer
-from hdb.clock import Clock, ends_in
-from hdb.closer import Closer
-from hdb.housekeeping import Housekeeping
-from hdb.journaled import Journaled
-from hdb.parts import Parts
-from hdb.store import Store
+from hdb.reader.answering import HistoryAnswerer
+from hdb.writer.clock import Clock, ends_in
+from hdb.writer.closer import Closer
+from hdb.writer.housekeeping import Housekeeping
+from hdb.writer.journal_sums import Journaled
+from hdb.writer.parts import Parts
+from hdb.writer.store import Store
 from plant.client.connect import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.history.catalogue import End

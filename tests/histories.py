@@ -16,10 +16,10 @@ import msgpack
 import pyarrow.parquet as pq
 from rows import SCHEMA, Row
 
-from hdb.closing import Closing
-from hdb.journaled import Journaled
-from hdb.store import Store
 from hdb.waiting import Waiting
+from hdb.writer.closing import Closing
+from hdb.writer.journal_sums import Journaled
+from hdb.writer.store import Store
 from plant.history.catalogue import CATALOGUE, Catalogue, End, File, history_folder
 from plant.history.days import Days
 from plant.history.partition_file import check_bytes, check_file

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from answering import PlainAnswers
 
-from hdb.closing import Closing
-from hdb.store import Store
+from hdb.writer.closing import Closing
+from hdb.writer.store import Store
 from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, File
 from plant.history.days import Days

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hdb.closing import Closing
-from hdb.store import Store
+from hdb.writer.closing import Closing
+from hdb.writer.store import Store
 from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, partition_schema
 from plant.history.days import Days

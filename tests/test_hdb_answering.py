@@ -10,10 +10,10 @@ import pytest
 from history_files import HOURS, journaled, write_history
 from rows import NOON, SCHEMA, bar, batch_of, quote, table_of, trade
 
-from hdb import answering
-from hdb.answering import HistoryAnswerer
-from hdb.reading import MissingFile
-from hdb.sql import ALWAYS, span_of
+from hdb.reader import answering
+from hdb.reader.answering import HistoryAnswerer
+from hdb.reader.footers import MissingFile
+from hdb.reader.sql import ALWAYS, span_of
 from plant.errors import HistoryError, QueryError, UnknownTable
 from plant.history.catalogue import CATALOGUE, Catalogue
 from plant.query import questions
@@ -226,7 +226,7 @@ def test_days_are_left_out_only_by_conditions_that_all_rows_must_meet(
 ) -> None:
     history(tmp_path)
     found: list[Any] = []
-    monkeypatch.setattr("hdb.sql.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
+    monkeypatch.setattr("hdb.reader.sql.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
     HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Sql(f"select price from trades t where {where}"))
     import pandas as pd
 

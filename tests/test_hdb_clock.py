@@ -3,7 +3,7 @@
 import numpy as np
 from rows import NOON, batch_of
 
-from hdb.clock import Clock, ends_in
+from hdb.writer.clock import Clock, ends_in
 from plant.history.days import Days
 
 HOUR = 3600 * 10**9

@@ -8,8 +8,8 @@ from typing import Any
 from histories import History
 from rows import NOON, trade
 
-from hdb.closer import Closer
-from hdb.housekeeping import Housekeeping
+from hdb.writer.closer import Closer
+from hdb.writer.housekeeping import Housekeeping
 from plant.errors import Unavailable
 
 

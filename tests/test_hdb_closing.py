@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, Row, bar, trade
 
-from hdb.closing import Closing, Interrupted
-from hdb.housekeeping import Housekeeping
+from hdb.writer.closing import Closing, Interrupted
+from hdb.writer.housekeeping import Housekeeping
 from plant.errors import HistoryError
 from plant.history import merging, partition_file
 from plant.history.catalogue import Catalogue
@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ranges, row groups and joined parts small, so that few rows meet their edges."""
     monkeypatch.setattr(merging, "RANGE_ROWS", 4)
     monkeypatch.setattr(partition_file, "ROW_GROUP_ROWS", 2)
-    monkeypatch.setattr("hdb.store.JOINED", 2)
+    monkeypatch.setattr("hdb.writer.store.JOINED", 2)
 
 
 def made_of(table: str, places: list[tuple[int, int]], number: int) -> list[Row]:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import NOON, SCHEMA, Row, bar, quote, trade
 
-from hdb.history import HistoryView
-from hdb.reading import Footers, MissingFile
+from hdb.reader.footers import Footers, MissingFile
+from hdb.reader.history import HistoryView
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
 from plant.history.catalogue import Catalogue, Part, part_path
 from plant.query.limits import Budget, Limits

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import NOON, SCHEMA, Row, bar, batch_of, quote, table_of, trade
 
-from hdb.answering import HistoryAnswerer
+from hdb.reader.answering import HistoryAnswerer
 from plant.client.gateway import Gateway
 from plant.memory.table import MemoryTable
 from plant.query import questions

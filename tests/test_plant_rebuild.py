@@ -11,7 +11,7 @@ import pytest
 from history import DAY, NEXT, SCHEMA, Past, bar, trade
 from typer.testing import CliRunner
 
-from hdb.store import Store
+from hdb.writer.store import Store
 from plant.audit import rebuild
 from plant.audit.rebuild import Rebuilding, Rebuilt
 from plant.audit.verify import verify

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdb.reading import Footer, Footers
-from hdb.selecting import Conditions, Pick
+from hdb.reader.footers import Footer, Footers
+from hdb.reader.selecting import Conditions, Pick
 from plant.history.catalogue import File
 from plant.query.view import Terms
 from plant.rows.arrow import nulls

@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from hdb.amendments import Amendments
-from hdb.journaled import Journaled
-from hdb.store import Store, conserved
+from hdb.writer.amendments import Amendments
+from hdb.writer.journal_sums import Journaled
+from hdb.writer.store import Store, conserved
 from plant.errors import HistoryError
 from plant.history.catalogue import Catalogue, End, File, Part, day_path, replaced_path, told_schema
 from plant.history.merging import ahead, merged, schema_of_files

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdb.reading import Footer
+from hdb.reader.footers import Footer
 from plant.query.view import Terms, meets
 from plant.rows.batch import Columns, Symbols
 from plant.rows.ordering import runs

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from hdb.store import Store
+from hdb.writer.store import Store
 from plant.history.amending import TABLE, Amendment, amendments_of, apply
 from plant.history.catalogue import File
 from plant.history.merging import Merged

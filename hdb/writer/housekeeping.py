@@ -4,8 +4,8 @@ import datetime as dt
 import threading
 from collections.abc import Sequence
 
-from hdb.closing import Interrupted
-from hdb.store import Store, conserved
+from hdb.writer.closing import Interrupted
+from hdb.writer.store import Store, conserved
 from plant.history.catalogue import Catalogue, File, day_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.partition_file import PartitionFile, check_bytes

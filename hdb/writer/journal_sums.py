@@ -5,7 +5,7 @@ from typing import Any
 
 import msgpack
 
-from hdb.store import by_day
+from hdb.writer.store import by_day
 from plant.errors import HistoryError, WireError
 from plant.history.catalogue import Part
 from plant.history.days import Days

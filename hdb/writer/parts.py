@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from hdb.store import Store
 from hdb.waiting import Waiting
+from hdb.writer.store import Store
 from plant.errors import PlantError
 from plant.history.catalogue import End
 from plant.rows.batch import Batch

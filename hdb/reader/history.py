@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hdb.files import FileRows
-from hdb.reading import Footers
-from hdb.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
+from hdb.reader.files import FileRows
+from hdb.reader.footers import Footers
+from hdb.reader.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
 from plant.history.catalogue import Catalogue, File
 from plant.query.limits import Budget
 from plant.query.view import Terms, check_where, known_columns

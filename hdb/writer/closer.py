@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from hdb.closing import Closing, Interrupted
-from hdb.housekeeping import Housekeeping
-from hdb.journaled import Journaled
-from hdb.store import Store
+from hdb.writer.closing import Closing, Interrupted
+from hdb.writer.housekeeping import Housekeeping
+from hdb.writer.journal_sums import Journaled
+from hdb.writer.store import Store
 from plant.errors import HistoryError, PlantError, Unavailable
 from plant.history.catalogue import End
 from plant.runtime.lifecycle import log

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from hdb.history import HistoryView
-from hdb.reading import Footers, MissingFile
-from hdb.sql import HistorySql
+from hdb.reader.footers import Footers, MissingFile
+from hdb.reader.history import HistoryView
+from hdb.reader.sql import HistorySql
 from plant.errors import HistoryError, QueryError
 from plant.history.catalogue import CATALOGUE, Catalogue, File
 from plant.query import questions

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hdb.reading import MissingFile
+from hdb.reader.footers import MissingFile
 from plant.errors import QueryError
 from plant.history.catalogue import File
 from plant.query.limits import Budget
@@ -34,7 +34,7 @@ ALWAYS: Span = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
 
 
 class SqlTable(Protocol):
-    """What SQL needs of a table of the history: hdb.history.HistoryView, or one with later rows."""
+    """What SQL needs of a table of the history: hdb.reader.history.HistoryView, or one with later rows."""
 
     declaration: Table
 

@@ -1,0 +1,1 @@
+"""The hdb as reader: files as views, SQL over them, answers."""

@@ -1,0 +1,1 @@
+"""The hdb as writer: parts during the day, the store, closing days, housekeeping."""
