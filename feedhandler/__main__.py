@@ -123,7 +123,7 @@ def _made(feed: FeedSettings) -> Feed:
             symbols=feed.symbols,
         )
     assert isinstance(feed, FinazonFeedSettings)
-    from feedhandler.finazon import FinazonFeed
+    from feedhandler.finazon.feed import FinazonFeed
 
     key = os.environ.get("FINAZON_API_KEY", "")
     if not key:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import websocket
 
-from feedhandler.finazon_messages import classify_refusal, heartbeat_message
+from feedhandler.finazon.messages import classify_refusal, heartbeat_message
 from feedhandler.secret import Secret
 
 CONNECT_TIMEOUT_S = 5.0

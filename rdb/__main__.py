@@ -13,7 +13,7 @@ from plant.runtime.lifecycle import Timer, log, run
 from plant.runtime.settings import Settings
 from plant.serving.follower import Follower
 from plant.transport.request import Requester
-from rdb.keeping import Keeping
+from rdb.retention import Keeping
 
 LOOK_S = 1.0
 """Pause between looks at what is kept."""

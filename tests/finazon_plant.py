@@ -8,7 +8,7 @@ from typing import Any
 from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_SECOND
-from feedhandler.finazon import FinazonFeed
+from feedhandler.finazon.feed import FinazonFeed
 
 KEY = "s3cr3t/key+of=mine"
 NOON = 1_795_176_000  # 2026-11-20 12:00 UTC, which is 07:00 in New York; Unix seconds

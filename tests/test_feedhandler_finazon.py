@@ -11,7 +11,7 @@ from finazon_plant import KEY, NOON, StartFeed, bar, subscribed
 from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_SECOND
-from feedhandler.finazon import FinazonFeed
+from feedhandler.finazon.feed import FinazonFeed
 
 KEY_FORMS = (KEY, "s3cr3t%2Fkey%2Bof%3Dmine", "s3cr3t/key%2Bof%3Dmine", "s3cr3t")
 

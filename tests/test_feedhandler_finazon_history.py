@@ -12,7 +12,7 @@ from feedhandler.feed import NS_PER_MINUTE, NS_PER_SECOND
 def test_session_of_today_is_fetched_at_the_start_page_by_page_until_a_short_page(
     finazon: FinazonServer, start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedhandler.finazon_history.PAGE_SIZE", 100)
+    monkeypatch.setattr("feedhandler.finazon.history.PAGE_SIZE", 100)
     finazon.history["AAPL"] = [past(MIDNIGHT + 60 * k, 200 + k / 100) for k in range(-5, 425)]
     made = start_feed(symbols=["AAPL"], backfill=True)
     made.poll_until(lambda: len(finazon.requests) >= 5 and made.feed.status() == "connected, 1 symbols", "history")
@@ -31,7 +31,7 @@ def test_session_of_today_is_fetched_at_the_start_page_by_page_until_a_short_pag
 def test_pages_counted_from_one_are_found_and_no_row_comes_twice(
     finazon: FinazonServer, start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch, refuse: bool
 ) -> None:
-    monkeypatch.setattr("feedhandler.finazon_history.PAGE_SIZE", 100)
+    monkeypatch.setattr("feedhandler.finazon.history.PAGE_SIZE", 100)
     finazon.history["AAPL"] = finazon.history["TSLA"] = [past(MIDNIGHT + 60 * k) for k in range(200)]
     finazon.first_page = 1
     if not refuse:  # page 0 answers as page 1 does

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from finazon_plant import bar, past
 
-from feedhandler.finazon_messages import (
+from feedhandler.finazon.messages import (
     MAX_TICKERS_PER_EVENT,
     Acknowledged,
     Alive,

@@ -20,8 +20,8 @@ from plant.journal import segment as module
 from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.schema import Column, Schema, Table, schema_of
-from plant.upkeep import Upkeep
 from plant.wire import record as wire
+from tickerplant.upkeep import Upkeep
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 NEWS = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text"]]})

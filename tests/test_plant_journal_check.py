@@ -19,7 +19,7 @@ from plant.journal.check import Verification, verify
 from plant.journal.index import PREFIX, index_path
 from plant.journal.repair import repair
 from plant.journal.segment import SEGMENT_MAGIC, header_in, packed_header
-from plant.upkeep import Upkeep
+from tickerplant.upkeep import Upkeep
 
 
 @pytest.fixture(autouse=True)

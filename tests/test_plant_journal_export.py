@@ -16,8 +16,8 @@ from plant.journal.export import export
 from plant.journal.journal import Journal
 from plant.rows.batch import columns_of
 from plant.rows.schema import Schema, Table, schema_of
-from plant.upkeep import Upkeep
 from plant.wire import record as wire
+from tickerplant.upkeep import Upkeep
 
 QUOTE = {"time": 9, "sym": 'Ä,"B"\n', "bid": 1.5, "ask": None, "source": "s"}
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from journals import SCHEMA, Writer, closed, everything, flip, harm
 
-from plant import upkeep as upkeep_module
 from plant.errors import JournalError
 from plant.journal import compressed, segment
 from plant.journal.index import index_path
 from plant.journal.journal import Journal, confirmed_in
 from plant.journal.segment import Segment
-from plant.upkeep import READING_S, Upkeep
 from plant.wire import record as wire
+from tickerplant import upkeep as upkeep_module
+from tickerplant.upkeep import READING_S, Upkeep
 
 DAY_NS = 86_400 * 10**9
 
@@ -352,7 +352,7 @@ def test_few_indexes_stay_in_memory(tmp_path: Path) -> None:
 def test_segments_are_compressed_and_removed_while_they_are_read_and_written(
     tmp_path: Path, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plant.upkeep.ROUND_S", 0.001)
+    monkeypatch.setattr("tickerplant.upkeep.ROUND_S", 0.001)
     writer = Writer(tmp_path, segment_bytes=4000)
     work = upkeep(writer.journal)
     work.start()

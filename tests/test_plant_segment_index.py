@@ -11,7 +11,7 @@ from journals import Writer, closed, copy_of, everything, flip, harm
 from plant.journal import journal, segment
 from plant.journal.index import Index, State, index_path, read_index, write_index
 from plant.journal.segment import NotIndexed, Segment
-from plant.upkeep import Upkeep
+from tickerplant.upkeep import Upkeep
 
 
 @pytest.fixture

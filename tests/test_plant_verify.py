@@ -16,7 +16,7 @@ from plant.audit.verify import Verified, verify
 from plant.journal import rows as journal_rows
 from plant.journal.files import present_segment
 from plant.journal.rows import JournalRows
-from plant.upkeep import Upkeep
+from tickerplant.upkeep import Upkeep
 
 
 @pytest.fixture

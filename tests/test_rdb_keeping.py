@@ -2,7 +2,7 @@
 
 from rows import NOON, SECOND
 
-from rdb.keeping import Keeping
+from rdb.retention import Keeping
 
 
 def kept(keep_gb: float = 0.0, keep_hours: float = 0.0, seconds: int = 100) -> Keeping:

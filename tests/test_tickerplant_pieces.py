@@ -11,8 +11,8 @@ from random_rows import columns_from, trades
 from plant.journal.position import Position
 from plant.rows.schema import schema_of
 from plant.wire import record as wire
-from tickerplant import pieces as module
-from tickerplant.pieces import pieces, too_long
+from tickerplant import bounded_records as module
+from tickerplant.bounded_records import pieces, too_long
 from tickerplant.sequencer import Sequencer
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)

@@ -17,14 +17,14 @@ from plant.rows.schema import Table
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.stream.publisher import ACK
 from plant.transport import sockets
-from plant.upkeep import Upkeep
 from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut
+from tickerplant.group_commit import Turn
 from tickerplant.keeper import Keeper
 from tickerplant.relay import Relay
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import FILE, Sessions
-from tickerplant.turn import Turn
+from tickerplant.upkeep import Upkeep
 
 TURN_MESSAGES = 2000
 """At most this many messages make a turn, so that the first of them need not wait for long."""

@@ -5,7 +5,7 @@ import threading
 from plant.errors import JournalError
 from plant.journal.journal import Journal
 from plant.runtime.lifecycle import Vitals, log
-from tickerplant.turn import Turn
+from tickerplant.group_commit import Turn
 
 
 class Keeper:

@@ -18,7 +18,7 @@ from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
 from plant.wire import record as wire
 from plant.wire.runs import Run
-from tickerplant.turn import Turn
+from tickerplant.group_commit import Turn
 
 Relayed = tuple[Table, wire.Header, bytes]
 """A record's table, its envelope, and all of its bytes."""

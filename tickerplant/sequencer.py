@@ -21,9 +21,9 @@ from plant.rows.batch import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table
 from plant.wire import record as wire
-from tickerplant import pieces, validation
+from tickerplant import bounded_records, validation
+from tickerplant.group_commit import Source, Turn
 from tickerplant.sessions import Sessions
-from tickerplant.turn import Source, Turn
 
 REJECTS_IN_ONE = 10_000
 """Most rows in one record of the table rejects."""
@@ -161,7 +161,7 @@ class Sequencer:
         if declared is not table:
             columns = columns_as_declared(columns, table)
         bad, reasons = validation.bad_rows(table, columns, header.rows)
-        large = header.length > pieces.RECORD_BYTES
+        large = header.length > bounded_records.RECORD_BYTES
         if large:
             bad, reasons = _with_too_long(columns, bad, reasons)
         if declared is table and not reasons and not large:
@@ -195,11 +195,11 @@ class Sequencer:
             good = {name: column[keep] for name, column in columns.items()}
         else:
             good = columns
-        parts += [(table, piece) for piece in pieces.pieces(good)]
+        parts += [(table, piece) for piece in bounded_records.pieces(good)]
         for i in range(0, len(bad), REJECTS_IN_ONE):
             some = slice(i, i + REJECTS_IN_ONE)
             refused = validation.rejects(columns, bad[some], reasons[some], source.name, table.name, now)
-            parts += [(self.schema["rejects"], piece) for piece in pieces.pieces(refused)]
+            parts += [(self.schema["rejects"], piece) for piece in bounded_records.pieces(refused)]
         flags = [wire.MORE] * (len(parts) - 1) + [0]
         return [
             (declared, wire.encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
@@ -233,8 +233,8 @@ class Sequencer:
 def _with_too_long(columns: Columns, bad: np.ndarray, reasons: list[str]) -> tuple[np.ndarray, list[str]]:
     """Return bad rows and their reasons with the rows that fit in no record."""
     found = dict(zip(bad.tolist(), reasons, strict=True))
-    for position in pieces.too_long(columns).tolist():
-        found.setdefault(position, f"a row may have at most {pieces.RECORD_BYTES:,} bytes")
+    for position in bounded_records.too_long(columns).tolist():
+        found.setdefault(position, f"a row may have at most {bounded_records.RECORD_BYTES:,} bytes")
     positions = sorted(found)
     return np.array(positions, dtype=np.int64), [found[p] for p in positions]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from feedhandler.finazon_messages import Bar, Malformed, Refused, parse_time_series, time_series_query
+from feedhandler.finazon.messages import Bar, Malformed, Refused, parse_time_series, time_series_query
 from feedhandler.secret import Secret
 
 PAGE_SIZE = 1_000

@@ -23,9 +23,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from feedhandler.feed import NS_PER_SECOND, Batch
-from feedhandler.finazon_connection import Connection
-from feedhandler.finazon_history import Backfill
-from feedhandler.finazon_messages import (
+from feedhandler.finazon.history import Backfill
+from feedhandler.finazon.messages import (
     Alive,
     Bar,
     Malformed,
@@ -35,6 +34,7 @@ from feedhandler.finazon_messages import (
     parse_frame,
     subscribe_messages,
 )
+from feedhandler.finazon_connection import Connection
 from feedhandler.secret import Secret, SecretLike
 
 FREQUENCIES = ("1s", "10s", "1m")

@@ -1,0 +1,1 @@
+"""Finazon: the feed, its history, its messages, its settings."""
