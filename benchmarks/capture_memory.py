@@ -16,7 +16,8 @@ from effort import Effort
 from machine import Grid, ratio
 
 from plant.client.connect import subscriber_of
-from plant.rows.batch import Symbols, Texts, columns_of
+from plant.rows.columns import Symbols, Texts
+from plant.rows.intake import columns_of
 from plant.runtime.settings import load
 
 MB = 1e6

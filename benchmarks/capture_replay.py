@@ -15,7 +15,8 @@ from stamping_rdb import REPLAY
 
 from plant.journal.journal import Journal
 from plant.journal.position import Position
-from plant.rows.batch import Columns, columns_of
+from plant.rows.columns import Columns
+from plant.rows.intake import columns_of
 from plant.wire import record as wire
 
 RDB = "stamping_rdb"

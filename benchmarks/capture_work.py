@@ -16,8 +16,11 @@ import msgpack
 import numpy as np
 
 from plant.memory.table import MemoryTable
-from plant.rows.batch import Batch, Columns, Symbols, columns_of
-from plant.rows.schema import Table, schema_of
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols
+from plant.rows.intake import columns_of
+from plant.rows.schema import Table
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 
 SYMBOLS = [f"S{i:03d}" for i in range(100)]

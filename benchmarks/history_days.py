@@ -13,8 +13,9 @@ from hdb.writer.closing import Closing
 from hdb.writer.store import Store
 from plant.history.catalogue import End, partition_schema
 from plant.history.days import Days
-from plant.rows.batch import Symbols, arrow_column
-from plant.rows.schema import schema_of
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Symbols
+from plant.rows.tables import schema_of
 
 DAY_NS = 86_400 * 10**9
 FIRST_OPEN_NS = 1_704_205_800_000_000_000

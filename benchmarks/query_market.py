@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from plant.memory.table import MemoryTable
-from plant.rows.batch import Batch, Columns, Symbols, Texts, arrow_column
-from plant.rows.schema import schema_of
+from plant.rows.arrow import arrow_column
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.tables import schema_of
 
 OPEN_NS = 1_767_623_400_000_000_000
 """2026-01-05 14:30 UTC, when the session begins; it lasts six and a half hours."""

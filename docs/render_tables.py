@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from plant.rows.schema import FIXED_DTYPES, TABLES, Table
+from plant.rows.schema import FIXED_DTYPES, Table
+from plant.rows.tables import TABLES
 
 HEAD = """# Tables
 

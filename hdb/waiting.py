@@ -2,8 +2,7 @@
 
 import pyarrow as pa
 
-from plant.journal.rows import arrow_of
-from plant.rows.batch import Batch
+from plant.rows.batch import Batch, arrow_of
 
 
 class Waiting:

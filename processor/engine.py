@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from plant.errors import QueryError
-from plant.query.questions import interval_ns
-from plant.rows.batch import Batch, Columns, Symbols, Texts
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.times import interval_ns
 from processor.indicators import COLUMNS, LARGEST_CLOSE, Indicators
 from processor.signals import settle, signals
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from plant.history.catalogue import partition_schema
 from plant.rows.batch import Batch
-from plant.rows.schema import Schema, schema_of
+from plant.rows.schema import Schema
+from plant.rows.tables import schema_of
 
 Row = dict[str, Any]
 

@@ -23,7 +23,8 @@ from hdb.writer.store import Store
 from plant.history.catalogue import CATALOGUE, Catalogue, End, File, history_folder
 from plant.history.days import Days
 from plant.history.partition_file import check_bytes, check_file
-from plant.rows.batch import Batch, columns_of
+from plant.rows.batch import Batch
+from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
 from plant.wire import record as wire
 

@@ -18,8 +18,8 @@ from plant.history.days import Days
 from plant.history.partition_file import PartitionFile
 from plant.journal.journal import Journal
 from plant.journal.rows import JournalRows
-from plant.rows.batch import columns_of
-from plant.rows.schema import schema_of
+from plant.rows.intake import columns_of
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 
 SCHEMA = schema_of()

@@ -7,7 +7,8 @@ from random_rows import columns_from, trades
 
 from plant.journal.journal import Journal
 from plant.journal.position import Position
-from plant.rows.schema import Schema, schema_of
+from plant.rows.schema import Schema
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 
 SCHEMA = schema_of()

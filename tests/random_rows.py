@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from plant.rows.batch import Columns, Symbols, Texts
+from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import Column, Table
 
 EVERY_KIND = Table(

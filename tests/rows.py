@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from plant.memory.table import CHUNK_ROWS, FAN_IN, MemoryTable
-from plant.rows.batch import Batch, columns_of
-from plant.rows.schema import TABLES, Table, schema_of
+from plant.rows.batch import Batch
+from plant.rows.intake import columns_of
+from plant.rows.schema import Table
+from plant.rows.tables import TABLES, schema_of
 
 NOON = 1_795_176_000_000_000_000
 """2026-11-20 12:00 UTC."""

@@ -6,7 +6,7 @@ import msgpack
 import zmq
 from random_rows import columns_from
 
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.stream.publisher import ACK
 from plant.transport import sockets
 from plant.wire import record as wire

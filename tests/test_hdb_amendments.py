@@ -14,7 +14,7 @@ from hdb.writer.store import Store
 from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, partition_schema
 from plant.history.days import Days
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 
 SCHEMA = schema_of()
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

@@ -16,7 +16,8 @@ from plant.errors import HistoryError
 from plant.history import merging, partition_file
 from plant.history.catalogue import Catalogue
 from plant.history.days import Days
-from plant.rows.schema import Column, Schema, Table, schema_of
+from plant.rows.schema import Column, Schema, Table
+from plant.rows.tables import schema_of
 
 DAY = 86_400 * 10**9
 TABLES = ("trades", "bars", "days")

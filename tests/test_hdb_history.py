@@ -19,7 +19,7 @@ from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
 from plant.history.catalogue import Catalogue, Part, part_path
 from plant.query.limits import Budget, Limits
 from plant.query.view import Terms
-from plant.rows.batch import Columns
+from plant.rows.columns import Columns
 from plant.rows.schema import Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -19,6 +19,7 @@ from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Budget, Limits
 from plant.rows.schema import Column, Table
+from plant.rows.times import interval_ns
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -198,7 +199,7 @@ def test_resampled_trades_equal_a_groupby_of_pandas(
         assert not found.num_rows
         return
     frame = pd.DataFrame(rows)
-    step = questions.interval_ns(interval)
+    step = interval_ns(interval)
     frame["time"] = frame["time"] // step * step
     frame["value"] = frame["price"] * frame["size"]
     expected = frame.groupby(["time", "sym"], as_index=False).agg(
@@ -224,7 +225,7 @@ def test_resampled_bars_equal_a_groupby_of_pandas(given_batches: list[list[Row]]
         assert not found.num_rows
         return
     frame = pd.DataFrame(rows)
-    frame["time"] -= frame["time"] % questions.interval_ns(interval)
+    frame["time"] -= frame["time"] % interval_ns(interval)
     frame["value"] = (frame["high"] + frame["low"] + frame["close"]) / 3 * frame["volume"]
     expected = frame.groupby(["time", "sym"], as_index=False).agg(
         open=("open", "first"),

@@ -17,7 +17,9 @@ from rows import MINUTE, NOON, SCHEMA
 from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
-from plant.rows.batch import Batch, Symbols, columns_of
+from plant.rows.batch import Batch
+from plant.rows.columns import Symbols
+from plant.rows.intake import columns_of
 
 # Recorded market data lies beside the repository, or where the variable says; its licences keep it out of here.
 DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))

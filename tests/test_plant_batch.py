@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from random_rows import EVERY_KIND, STRINGS, bits, columns_from, plain_rows
 
 from plant.errors import BadRows, PlantError, UnknownColumn
-from plant.rows.batch import Batch, Columns, Symbols, Texts, columns_of, nanoseconds
-from plant.rows.schema import Column, Table, schema_of
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.intake import columns_of
+from plant.rows.schema import Column, Table
+from plant.rows.tables import schema_of
+from plant.rows.times import nanoseconds
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()

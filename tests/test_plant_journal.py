@@ -19,7 +19,8 @@ from plant.journal import journal
 from plant.journal import segment as module
 from plant.journal.journal import Journal
 from plant.journal.position import Position
-from plant.rows.schema import Column, Schema, Table, schema_of
+from plant.rows.schema import Column, Schema, Table
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 from tickerplant.upkeep import Upkeep
 
@@ -309,7 +310,7 @@ def test_a_second_opener_is_refused_naming_the_first(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from plant.journal.journal import Journal
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 held = Journal(Path(sys.argv[1]), schema_of())
 print("open", flush=True)
 sys.stdin.read()

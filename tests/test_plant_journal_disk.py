@@ -13,7 +13,7 @@ from journals import Writer, copy_of, everything
 from plant.errors import JournalError
 from plant.journal import journal as module
 from plant.journal.journal import Journal
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
 

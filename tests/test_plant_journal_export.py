@@ -14,8 +14,9 @@ from plant.errors import BadRows, JournalError, UnknownTable
 from plant.journal import export as journal_export
 from plant.journal.export import export
 from plant.journal.journal import Journal
-from plant.rows.batch import columns_of
-from plant.rows.schema import Schema, Table, schema_of
+from plant.rows.intake import columns_of
+from plant.rows.schema import Schema, Table
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 from tickerplant.upkeep import Upkeep
 

@@ -13,7 +13,7 @@ from plant.errors import HistoryError
 from plant.history import merging, partition_file
 from plant.history.catalogue import File, partition_schema
 from plant.history.merging import Merged, merged
-from plant.history.order import in_order
+from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, with_columns
 
 LONG = "L" * 5000
@@ -38,7 +38,7 @@ def write(folder: Path, table: str, number: int, rows: list[Row]) -> File:
     """Write rows as part `number`, whose seq is that."""
     arrow = with_columns(arrow_of([batch_of(table, rows, number + 1)]), partition_schema(SCHEMA[table]))
     with PartitionFile(folder, f"{number}.parquet", SCHEMA[table], "", "") as file:
-        file.write(in_order(arrow))
+        file.write(sorted_rows(arrow))
         made = file.finish()
         file.place()
     return made

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from random_rows import columns_from, trades
 
 from plant.errors import SourceTaken
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.stream.outbox import Outbox
 from plant.wire import record as wire
 

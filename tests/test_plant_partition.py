@@ -9,7 +9,7 @@ import pytest
 
 from plant.errors import HistoryError
 from plant.history.catalogue import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 
 
 def file_of(path: str, table: str = "trades", day: str = "2026-11-20") -> File:

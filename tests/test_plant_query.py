@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from plant.errors import QueryError
 from plant.query import questions
+from plant.rows.times import interval_ns
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -119,19 +120,19 @@ def test_terms_of_asof_and_sql_are_checked() -> None:
     [("1s", 10**9), ("90s", 90 * 10**9), ("5m", 300 * 10**9), ("1h", 3600 * 10**9), ("1d", 86400 * 10**9)],
 )
 def test_an_interval_is_a_number_and_a_unit(interval: str, ns: int) -> None:
-    assert questions.interval_ns(interval) == ns
+    assert interval_ns(interval) == ns
 
 
 @pytest.mark.parametrize("interval", ["", "5", "m", "0m", "-5m", "5 m", "5min", "5M", "\u0665m", "1m\n", "1234567s"])
 def test_anything_else_is_no_interval(interval: str) -> None:
     with pytest.raises(QueryError, match='expected an interval like "30s", "5m", "1h" or "1d"'):
-        questions.interval_ns(interval)
+        interval_ns(interval)
 
 
 def test_an_interval_that_no_int64_holds_is_refused() -> None:
-    assert questions.interval_ns("106751d") < 2**63
+    assert interval_ns("106751d") < 2**63
     with pytest.raises(QueryError, match="less than 292 years, found '106752d'"):
-        questions.interval_ns("106752d")
+        interval_ns("106752d")
 
 
 def test_lists_nested_deeper_than_any_question_has_them_are_refused() -> None:

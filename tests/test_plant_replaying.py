@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.errors import Refused, UnknownTable
-from plant.rows.batch import Columns
-from plant.rows.schema import schema_of
+from plant.rows.columns import Columns
+from plant.rows.tables import schema_of
+from plant.rows.times import time_slices
 from plant.runtime.settings import load
-from plant.slicing import time_slices
 from plant.transfer.replaying import play, refuse_same, rows_of, tables_of
 
 SCHEMA = schema_of()

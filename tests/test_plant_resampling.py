@@ -18,6 +18,7 @@ from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
 from plant.rows.schema import Column, Table
+from plant.rows.times import interval_ns
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -90,7 +91,7 @@ def test_bars_of_a_session_are_those_of_counting_from_the_start_of_each_day(
     given_rows: list[tuple[int, str]], interval: str, at: str, zone: str, fill: bool, shape: int
 ) -> None:
     """Around both changes of the clocks in 2026."""
-    first, step = ns("2026-10-31 20:00"), questions.interval_ns(interval)
+    first, step = ns("2026-10-31 20:00"), interval_ns(interval)
     rows = [trade(first + minutes * MINUTE, sym, price=float(i + 1)) for i, (minutes, sym) in enumerate(given_rows)]
     clock = dt.time.fromisoformat(at)
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from plant.memory.revisions import NEVER
 from plant.memory.table import MemoryTable
-from plant.rows.batch import Batch, Symbols
+from plant.rows.batch import Batch
+from plant.rows.columns import Symbols
 from plant.rows.schema import Column, Table
 
 TABLE = Table(

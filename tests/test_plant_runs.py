@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
 from plant.errors import WireError
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 from plant.wire.decoding import Merge, raw
 from plant.wire.runs import FEW, Run, runs

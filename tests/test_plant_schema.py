@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from random_rows import columns_from
 
 from plant.errors import SchemaError, UnknownColumn, UnknownTable
-from plant.rows.batch import Symbols
-from plant.rows.schema import LATEST, META_COLUMNS, TABLES, Column, Schema, Table, schema_of
+from plant.rows.columns import Symbols
+from plant.rows.schema import LATEST, META_COLUMNS, Column, Schema, Table
+from plant.rows.tables import TABLES, schema_of
 
 TIME_SYM = (Column("time", "time"), Column("sym", "symbol"))
 NEWS = {"name": "news", "columns": [["time", "time"], ["sym", "symbol"], ["headline", "text", "what happened"]]}

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from plant.errors import SettingsError
-from plant.rows.schema import TABLES
+from plant.rows.tables import TABLES
 from plant.runtime.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
 from plant.runtime.settings import Settings, file_of, load
 

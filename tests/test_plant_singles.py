@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.memory.table import MemoryTable
-from plant.rows.batch import columns_of
-from plant.rows.schema import Table, schema_of
+from plant.rows.intake import columns_of
+from plant.rows.schema import Table
+from plant.rows.tables import schema_of
 from plant.stream.stream import decoded
 from plant.wire import record as wire
 from plant.wire.decoding import Merge, raw

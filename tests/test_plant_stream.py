@@ -6,7 +6,7 @@ from streams import StreamOfRuns
 
 from plant.errors import JournalError
 from plant.rows.batch import Batch
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.stream import stream as module
 from plant.stream.stream import Stream
 from plant.wire import record as wire

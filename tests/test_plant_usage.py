@@ -7,7 +7,7 @@ from rows import SCHEMA
 
 from plant.errors import Cancelled, QueryError, QueryLimit, UnknownTable
 from plant.query.limits import Budget
-from plant.rows.batch import columns_of
+from plant.rows.intake import columns_of
 from plant.serving.query_log import KEPT, SHOWN_CHARS, Usage, shown
 from plant.serving.waiting import Asked
 

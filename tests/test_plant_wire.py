@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from random_rows import EVERY_KIND, bits, columns_from, plain_rows, trades
 
 from plant.errors import WireError
-from plant.rows.schema import FIXED_DTYPES, TABLES, schema_of
+from plant.rows.schema import FIXED_DTYPES
+from plant.rows.tables import TABLES, schema_of
 from plant.wire import record as wire
 
 law = settings(max_examples=200, deadline=None, derandomize=True, database=None)

@@ -18,7 +18,7 @@ from streams import StreamOfRuns
 
 from plant.journal.position import Position
 from plant.rows.batch import Batch
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.stream.outbox import Outbox
 from plant.stream.stream import Stream
 from plant.wire import record as wire
@@ -489,7 +489,5 @@ def test_an_older_publisher_that_reaches_a_restarted_tickerplant_first_costs_the
     for _ in range(3):
         talk(younger)
     assert len(younger.outbox) == 0
-    ids = [
-        wire.decode(TRADES, h, r[wire.HEADER_BYTES :]).columns["trade_id"].tolist() for h, r in plant.journal
-    ]
+    ids = [wire.decode(TRADES, h, r[wire.HEADER_BYTES :]).columns["trade_id"].tolist() for h, r in plant.journal]
     assert ids == [["10"], ["11"]]

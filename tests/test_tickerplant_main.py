@@ -14,7 +14,7 @@ from random_rows import columns_from, trades
 
 from plant.errors import JournalError
 from plant.journal.segment import Segment
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.runtime.sections import PlantSettings, TickerplantSettings
 from plant.runtime.settings import Settings
 from plant.stream.publisher import ACK

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_rows import columns_from, trades
 
 from plant.journal.position import Position
-from plant.rows.schema import schema_of
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 from tickerplant import bounded_records as module
 from tickerplant.bounded_records import pieces, too_long

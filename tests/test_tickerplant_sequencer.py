@@ -14,7 +14,8 @@ from random_rows import columns_from, trades
 
 from plant.journal.position import Position
 from plant.rows.batch import Batch
-from plant.rows.schema import Table, schema_of
+from plant.rows.schema import Table
+from plant.rows.tables import schema_of
 from plant.wire import record as wire
 from tickerplant import sequencer as module
 from tickerplant.sequencer import Own, Sequencer

@@ -12,7 +12,7 @@ import zmq
 
 from plant.errors import JournalError
 from plant.journal.journal import Journal
-from plant.rows import batch
+from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.stream.publisher import ACK
@@ -173,7 +173,7 @@ class Tickerplant(Process):
         self.vitals.seq_seen = self.sequencer.position.seq
         self.sequencer.begin()
         row = self.vitals.row()
-        self.own.add("heartbeats", batch.columns_of(self.schema["heartbeats"], row), row["time"])
+        self.own.add("heartbeats", columns_of(self.schema["heartbeats"], row), row["time"])
         if not self._keep(self.sequencer.turn):
             self.sequencer.undo()
 

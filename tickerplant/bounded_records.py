@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.batch import Columns, Symbols, Texts
+from plant.rows.columns import Columns, Symbols, Texts
 
 RECORD_BYTES = 8 * 2**20
 """Most payload of a record in the journal. A larger batch is divided between its rows; a larger row is refused."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
 from plant.journal.position import Position
-from plant.rows.batch import Columns
+from plant.rows.columns import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table
 from plant.wire import record as wire

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.batch import Columns, Symbols, Texts
+from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import Table
 
 ROW_CHARS = 4000

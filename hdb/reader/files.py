@@ -10,8 +10,7 @@ from hdb.reader.selecting import Conditions, Pick
 from plant.history.catalogue import File
 from plant.query.view import Terms
 from plant.rows.arrow import nulls
-from plant.rows.batch import Columns
-from plant.rows.ordering import taken
+from plant.rows.columns import Columns, taken
 from plant.rows.schema import Table
 
 SPARSE = 16

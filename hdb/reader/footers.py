@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from plant.errors import HistoryError
 from plant.history.catalogue import File
 from plant.rows.arrow import columns_from_arrow, kind_of
-from plant.rows.batch import Columns
+from plant.rows.columns import Columns
 from plant.rows.schema import Table
 
 FOOTER_BYTES = 256 * 2**20

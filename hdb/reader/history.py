@@ -26,8 +26,9 @@ from hdb.reader.selecting import Conditions, Pick, earliest, latest, newest_of_e
 from plant.history.catalogue import Catalogue, File
 from plant.query.limits import Budget
 from plant.query.view import Terms, check_where, known_columns
-from plant.rows.batch import Columns, arrow_column
-from plant.rows.ordering import joined, order_by_code, ranks, taken
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Columns, taken
+from plant.rows.ordering import joined, order_by_code, ranks
 from plant.rows.row_keys import among, newest
 from plant.rows.schema import META_COLUMNS, Table
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from hdb.reader.footers import Footer
 from plant.query.view import Terms, meets
-from plant.rows.batch import Columns, Symbols
-from plant.rows.ordering import runs
+from plant.rows.columns import Columns, Symbols
+from plant.rows.ordering import group_starts
 
 Pick = Callable[[Columns], np.ndarray]
 """Takes rows with their time, seq and sym, and returns the positions of those that are needed, ascending."""
@@ -74,7 +74,7 @@ def newest_of_each_symbol(columns: Columns) -> np.ndarray:
     """Return the positions of the newest row of each symbol, by time, then seq; ordered by the symbols' names."""
     sym = columns["sym"]
     order = np.lexsort((columns["seq"], columns["time"], sym.codes))
-    starts = runs(sym.codes[order])
+    starts = group_starts(sym.codes[order])
     newest = order[np.append(starts[1:], len(order)) - 1] if len(order) else order
     names = sym.names
     codes = sym.codes[newest].tolist()

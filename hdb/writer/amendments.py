@@ -9,7 +9,7 @@ from hdb.writer.store import Store
 from plant.history.amending import TABLE, Amendment, amendments_of, apply
 from plant.history.catalogue import File
 from plant.history.merging import Merged
-from plant.history.order import in_order
+from plant.history.order import sorted_rows
 from plant.history.partition_file import row_groups
 from plant.rows.schema import Table
 from plant.runtime.lifecycle import log
@@ -48,7 +48,7 @@ class Amendments:
         left = {id(amendment) for amendment in done.unmatched}
         for key in keys:
             self._waiting[key] = [a for a in self._waiting[key] if id(a) in left]
-        replaced = in_order(pa.concat_tables([piece.replaced, done.replaced.cast(piece.replaced.schema)]))
+        replaced = sorted_rows(pa.concat_tables([piece.replaced, done.replaced.cast(piece.replaced.schema)]))
         return Merged(done.rows, replaced, piece.left_out), done.made
 
     def tell_unmatched(self) -> None:

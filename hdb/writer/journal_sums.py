@@ -10,8 +10,7 @@ from plant.errors import HistoryError, WireError
 from plant.history.catalogue import Part
 from plant.history.days import Days
 from plant.history.partition_file import with_every_column
-from plant.journal.rows import arrow_of
-from plant.rows.batch import Batch
+from plant.rows.batch import Batch, arrow_of
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
 from plant.transport.request import Requester

@@ -31,7 +31,7 @@ from plant.history.catalogue import (
 )
 from plant.history.days import Days
 from plant.history.merging import merged, schema_of_files
-from plant.history.order import in_order
+from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column
 from plant.journal.journal import confirmed_in
 from plant.rows.schema import Schema, Table
@@ -112,7 +112,7 @@ class Store:
         files = []
         for name, rows in tables.items():
             table = self.table(name)
-            rows = in_order(with_every_column(rows, table))
+            rows = sorted_rows(with_every_column(rows, table))
             for day, of_day in by_day(self.days, rows):
                 files.append(self._write(part_path(name, first, last, day), table, day, of_day, first=first, last=last))
         part = Part(first, last, record_crc, False, tuple(files))

@@ -29,7 +29,7 @@ from plant.history.catalogue import (
 )
 from plant.history.days import Days
 from plant.history.merging import merged, schema_of_files
-from plant.history.order import in_order
+from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
 from plant.journal.rows import JournalRows
 from plant.progress import Progress, quietly
@@ -154,7 +154,7 @@ class Rebuilding:
             rows = rows.filter(pa.array((times >= spans[name][0]) & (times < spans[name][1])))
             if rows.num_rows:
                 table = self._tables[name]
-                rows = in_order(with_every_column(rows, table))
+                rows = sorted_rows(with_every_column(rows, table))
                 path = part_path(name, number, number, "x")
                 with PartitionFile(self._work, path, table, "x", "x", rows.schema) as file:
                     file.write(rows)

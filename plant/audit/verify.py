@@ -31,7 +31,7 @@ from plant.progress import Step, quietly
 from plant.rows.evolution import served
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import EARLIEST, LATEST, Schema, Table
-from plant.slicing import time_slices
+from plant.rows.times import time_slices
 
 WINDOW_ROWS = 10_000_000
 """Rows matched at once: about 25 bytes each in memory, on either side."""

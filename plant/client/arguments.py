@@ -8,8 +8,8 @@ import numpy as np
 
 from plant.errors import BadRows, QueryError
 from plant.query import questions
-from plant.rows.batch import nanoseconds
 from plant.rows.schema import META_COLUMNS
+from plant.rows.times import nanoseconds
 
 Syms = str | Iterable[str] | None
 """One name, or several: a list, tuple, set, array, pandas or Polars Series, ...; None: all."""

@@ -16,8 +16,8 @@ from plant.client.seam import Sides
 from plant.query import questions
 from plant.query.view import check_where, known_columns, meets
 from plant.rows.arrow import columns_from_arrow
-from plant.rows.batch import Columns
-from plant.rows.ordering import in_order, ranks, taken
+from plant.rows.columns import Columns, taken
+from plant.rows.ordering import ranks, time_order
 from plant.rows.row_keys import among
 from plant.rows.schema import Schema, Table
 
@@ -37,7 +37,7 @@ def select(table: Table, question: questions.Select, sides: Sides) -> pa.Table:
     if table.key and past.num_rows and now.num_rows:
         past = past.filter(pa.array(~_among(past, now, table)))
     found = together(past, now)
-    order = in_order(found.column("time").cast(pa.int64()).to_numpy())
+    order = time_order(found.column("time").cast(pa.int64()).to_numpy())
     if order is not None:
         found = found.take(pa.array(order))
     if question.last is not None:

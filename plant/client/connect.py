@@ -12,7 +12,7 @@ from typing import Any
 from plant.client.arguments import Moment, Syms, names_of
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.rows.batch import nanoseconds
+from plant.rows.times import nanoseconds
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only

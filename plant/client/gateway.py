@@ -15,11 +15,12 @@ from plant.client import combining
 from plant.client.seam import Ask, Seam, Sides, tables_of
 from plant.errors import QueryError
 from plant.query import joining, questions, resampling
-from plant.rows.arrow import columns_from_arrow
-from plant.rows.batch import Columns, Symbols, arrow_column
-from plant.rows.ordering import compact, grouped, joined, ranks, taken
+from plant.rows.arrow import arrow_column, columns_from_arrow
+from plant.rows.columns import Columns, compacted, taken
+from plant.rows.ordering import grouped, joined, ranks
 from plant.rows.row_keys import among
 from plant.rows.schema import Column, Schema, Table
+from plant.rows.times import interval_ns
 
 _DAY_NS = 86_400 * 10**9
 _FIRST_NS = -(2**63)
@@ -107,7 +108,7 @@ def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Ta
 
 def _within(question: questions.Resample, first: int, last: int) -> tuple[int, int]:
     """Return start and end of the times of the bars from `first` to `last`, within those of the question."""
-    end = last + questions.interval_ns(question.interval)
+    end = last + interval_ns(question.interval)
     return (
         first if question.start is None else max(first, question.start),
         end if question.end is None else min(end, question.end),
@@ -184,6 +185,4 @@ def _by_symbol(columns: Columns) -> Columns:
 
 
 def _arrow(columns: Columns) -> pa.Table:
-    return pa.table(
-        {n: arrow_column(compact(c) if isinstance(c, Symbols) else c, n == "time") for n, c in columns.items()}
-    )
+    return pa.table({name: arrow_column(column, name == "time") for name, column in compacted(columns).items()})

@@ -13,7 +13,7 @@ from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 from plant.rows.batch import Batch
 from plant.rows.schema import META_COLUMNS, Schema, Table
-from plant.stream.subscriber import Subscriber, newest, only
+from plant.stream.subscriber import Subscriber, conflated, only
 from plant.transport.request import Requester
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Watch:
             if batches and until is None:
                 until = now + self._interval_s
             if until is not None and now >= until:
-                found = self._frame_of(newest(batches) if self._conflate else batches)
+                found = self._frame_of(conflated(batches) if self._conflate else batches)
                 if found.num_rows:
                     return found
                 batches, until = [], None

@@ -7,7 +7,7 @@ import typer
 
 import plant
 from plant.command.terminal import Config, steps
-from plant.rows.batch import nanoseconds
+from plant.rows.times import nanoseconds
 from plant.runtime.settings import load
 from plant.transfer.exporting import export
 from plant.transport import sockets

@@ -10,7 +10,8 @@ import plant
 from plant.command.terminal import Config, err, line_of, steps
 from plant.errors import QueryError, Refused
 from plant.history.days import Days
-from plant.rows.batch import Batch, Columns
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
 from plant.transfer.replaying import play, publish, refuse_same, rows_of, tables_of

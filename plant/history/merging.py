@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
 from plant.history.catalogue import File, partition_schema
-from plant.history.order import newest_of_keys, order_of, ranks, times_of
+from plant.history.order import newest_of_keys, order_of, sym_ranks, times_of
 from plant.history.partition_file import joined_schema, with_columns
 from plant.rows.schema import Table
 
@@ -172,7 +172,7 @@ def _read(
     if not found:
         return None
     rows = pa.concat_tables(found).unify_dictionaries().combine_chunks()
-    rank, names = ranks(rows.column("sym"))
+    rank, names = sym_ranks(rows.column("sym"))
     positions = np.flatnonzero(_within(rank, names, times_of(rows), first, end))
     flags = np.concatenate(closed)
     return (rows, positions, rank[positions], flags[positions]) if len(positions) else None

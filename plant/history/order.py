@@ -10,16 +10,16 @@ import pyarrow as pa
 from plant.rows.schema import Table
 
 
-def in_order(rows: pa.Table) -> pa.Table:
+def sorted_rows(rows: pa.Table) -> pa.Table:
     """Return rows in the order of arrival sorted by sym, time and seq."""
     if not rows.num_rows:
         return rows
     rows = rows.unify_dictionaries().combine_chunks()
-    rank, _ = ranks(rows.column("sym"))
+    rank, _ = sym_ranks(rows.column("sym"))
     return rows.take(pa.array(order_of(rank, times_of(rows), rows.column("seq").to_numpy())))
 
 
-def ranks(sym: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+def sym_ranks(sym: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """Return the place of each row's sym in the sorted list of names, int32[n], and that list."""
     array = sym.combine_chunks()
     names: list[str] = array.dictionary.to_pylist()

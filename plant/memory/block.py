@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from plant.memory.chunk import Batches, Chunk, Rows, texts_at
 from plant.pages import arrays
-from plant.rows.batch import Texts, arrow_column
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Texts
 from plant.rows.ordering import grouped, joined_texts
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from plant.memory.arrays import Growing
 from plant.pages import arrays
-from plant.rows.batch import Columns, Texts
+from plant.rows.columns import Columns, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -11,7 +11,7 @@ import numpy as np
 from plant.memory.block import Block, Part
 from plant.memory.chunk import Chunk, Rows
 from plant.memory.selection import Piece, Wanted, bisect, length
-from plant.rows.ordering import runs
+from plant.rows.ordering import group_starts
 
 _EARLIEST = -(2**63)
 
@@ -99,7 +99,7 @@ def _newest(part: Part, rows: Rows) -> np.ndarray:
     if not count:
         return np.empty(0, dtype=np.int64)
     if isinstance(part, Block):
-        newest = np.append(runs(codes)[1:], count) - 1
+        newest = np.append(group_starts(codes)[1:], count) - 1
     else:
         place = np.full(int(codes.max()) + 1, -1, dtype=np.int64)
         place[codes] = np.arange(count)  # of those with the same code, the last stays

@@ -14,7 +14,7 @@ import numpy as np
 from plant.memory.block import Block, Part
 from plant.memory.chunk import Rows
 from plant.memory.revisions import Marks
-from plant.rows.batch import Texts
+from plant.rows.columns import Texts
 from plant.rows.ordering import joined_texts, ranges
 from plant.rows.schema import META_COLUMNS
 

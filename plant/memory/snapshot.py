@@ -15,8 +15,9 @@ from plant.memory.selection import Piece, Wanted, by_arrival, column_of, cut, le
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, meets
-from plant.rows.batch import Columns, Symbols, arrow_column
-from plant.rows.ordering import grouped, in_order, taken
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.ordering import grouped, time_order
 from plant.rows.schema import Table
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Snapshot:
         found = self._gathered(pieces, ("time", *(n for n in columns if n != "sym" or not one)))
         if one and "sym" in columns:
             found["sym"] = Symbols(list(terms.sym or ()), np.zeros(len(found["time"]), dtype=np.int32))
-        order = in_order(found["time"])
+        order = time_order(found["time"])
         if order is not None:
             found = taken(found, order)
         if terms.last is not None:

@@ -21,7 +21,8 @@ from plant.memory.block import Block, Part, sealed
 from plant.memory.chunk import Chunk
 from plant.memory.revisions import Revisions
 from plant.memory.snapshot import Snapshot
-from plant.rows.batch import Batch, Columns, Symbols
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols
 from plant.rows.schema import Table
 
 CHUNK_ROWS = 65_536

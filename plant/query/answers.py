@@ -10,9 +10,13 @@ from plant.query import joining, questions, resampling
 from plant.query.limits import Budget
 from plant.query.sql import SqlEngine
 from plant.query.view import Terms, View, known_columns
-from plant.rows.batch import Columns, Symbols, arrow_column
-from plant.rows.ordering import compact, grouped, joined
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Columns, compacted
+from plant.rows.ordering import grouped, joined
 from plant.rows.schema import Table
+
+FEW_NAMES = 8
+"""Names of symbols that an answer may have without a look whether it uses them."""
 
 _FEW_SYMBOLS = 16
 """Rows of so few are joined before bars are made of them; of more, bars are made block by block."""
@@ -108,8 +112,8 @@ def _terms(question: Any, budget: Budget | None, **other: Any) -> Terms:
 
 def _arrow(columns: Columns) -> pa.Table:
     arrays = [
-        arrow_column(compact(c) if isinstance(c, Symbols) else c, name in ("time", "received"), checked=False)
-        for name, c in columns.items()
+        arrow_column(column, name in ("time", "received"), checked=False)
+        for name, column in compacted(columns, FEW_NAMES).items()
     ]
     return pa.Table.from_arrays(arrays, list(columns))
 
@@ -151,7 +155,7 @@ def _asof(left: View, right: View, question: questions.Asof, budget: Budget) -> 
     names = [n for n in right.declaration.names if n not in left.declaration.names]
     back = None if question.tolerance is None else -question.tolerance
     others = _around(right, rows, ("time", "sym", *names), question, back, 0, budget)
-    return joining.asof(_compacted(rows), _compacted(others), question)
+    return joining.asof(compacted(rows), compacted(others), question)
 
 
 def _window(left: View, right: View, question: questions.Window, budget: Budget) -> pa.Table:
@@ -159,7 +163,7 @@ def _window(left: View, right: View, question: questions.Window, budget: Budget)
     rows = left.select(_terms(question, budget), left.declaration.names)
     before = None if question.prevailing else question.before
     others = _around(right, rows, ("time", "sym", *names), question, before, question.after, budget)
-    return joining.window(_compacted(rows), _compacted(others), question, budget)
+    return joining.window(compacted(rows), compacted(others), question, budget)
 
 
 def _around(
@@ -184,7 +188,3 @@ def _around(
     both = {name: joined([older[name], newer[name]]) for name in names}
     order = grouped(both["sym"].codes, both["time"])
     return {name: column[order] for name, column in both.items()}
-
-
-def _compacted(columns: Columns) -> Columns:
-    return {name: compact(c) if isinstance(c, Symbols) else c for name, c in columns.items()}

@@ -14,8 +14,9 @@ from plant.errors import QueryError
 from plant.query import questions
 from plant.query.limits import Budget
 from plant.query.view import known_columns
-from plant.rows.batch import Columns, Symbols, arrow_column
-from plant.rows.ordering import grouped, runs
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Columns, Symbols
+from plant.rows.ordering import group_starts, grouped
 from plant.rows.schema import Table
 
 _OF_ANY = ("count", "first", "last")
@@ -87,14 +88,14 @@ def _by_symbol(left: Symbols, times: np.ndarray, right: Symbols) -> Iterator[tup
     """Yield for each symbol of both sides its rows of `left`, in order of time, and where its rows of `right` are."""
     if not len(left) or not len(right):
         return
-    begins = runs(right.codes)
+    begins = group_starts(right.codes)
     ends = np.append(begins[1:], len(right))
     spans = {
         right.names[code]: (begin, end)
         for code, begin, end in zip(right.codes[begins].tolist(), begins.tolist(), ends.tolist(), strict=True)
     }
     order = grouped(left.codes, times)
-    new = runs(left.codes[order])
+    new = group_starts(left.codes[order])
     for begin, end in zip(new.tolist(), [*new[1:].tolist(), len(left)], strict=True):
         rows = order[begin:end]
         span = spans.get(left.names[left.codes[rows[0]]])

@@ -16,18 +16,16 @@ the other keys are its fields.
 """
 
 import difflib
-import re
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from plant.errors import QueryError
+from plant.rows.times import _UNITS_NS, interval_ns, time_of_day, zone_of
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
-_UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
-
 AGGREGATES = ("min", "max", "sum", "mean", "count", "first", "last", "wavg")
+
 EMPTY = ("skip", "fill")
 
 LONGEST_NS = 100 * 366 * 86_400 * 10**9
@@ -218,17 +216,6 @@ def question_of(request: dict[str, Any]) -> Question:
     return question
 
 
-def interval_ns(interval: str) -> int:
-    """Return the nanoseconds of "30s", "5m", "1h" or "1d". Raises QueryError."""
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval) if isinstance(interval, str) else None
-    if not match:
-        raise QueryError(f'expected an interval like "30s", "5m", "1h" or "1d", found {interval!r}')
-    length = int(match[1]) * _UNITS_NS[match[2]]
-    if length >= 2**63:
-        raise QueryError(f"expected an interval of less than 292 years, found {interval!r}")
-    return length
-
-
 def _tuples(value: Any, levels: int = 2) -> Any:
     """Return lists, and lists in lists, as tuples; no question has deeper ones."""
     if not levels or not isinstance(value, list | tuple):
@@ -312,21 +299,3 @@ def _check_window(question: Window) -> None:
     names = [one[0] for one in question.aggregates]
     if twice := [name for name in names if names.count(name) > 1]:
         raise QueryError(f"window: two aggregates are named {twice[0]!r}")
-
-
-def time_of_day(text: str) -> tuple[int, int, int]:
-    """Return hour, minute and second of "09:30" or "09:30:15". Raises QueryError."""
-    match = (
-        re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", text, re.ASCII) if isinstance(text, str) else None
-    )
-    if not match:
-        raise QueryError(f'expected a time of day like "09:30", found {text!r}')
-    return int(match[1]), int(match[2]), int(match[3] or 0)
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone of this name. Raises QueryError."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, TypeError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        raise QueryError(f'expected a time zone like "America/New_York", found {name!r}') from None

@@ -15,9 +15,10 @@ from plant.errors import QueryError
 from plant.query import questions
 from plant.query.limits import Budget
 from plant.query.parallel import shared
-from plant.rows.batch import Columns, Symbols
-from plant.rows.ordering import grouped, joined, ranks, runs, taken
+from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.ordering import group_starts, grouped, joined, ranks
 from plant.rows.schema import Table
+from plant.rows.times import interval_ns, time_of_day, zone_of
 
 _DAY_NS = 86_400 * 10**9
 _OHLC = ("open", "high", "low", "close")
@@ -75,17 +76,17 @@ class Grid:
     """Where bars begin."""
 
     def __init__(self, question: questions.Resample) -> None:
-        self._step = questions.interval_ns(question.interval)
+        self._step = interval_ns(question.interval)
         daily = question.at is not None or question.zone is not None
-        self._at = questions.time_of_day(question.at or "00:00") if daily else None
-        self._zone = questions.zone_of(question.zone or "UTC")
+        self._at = time_of_day(question.at or "00:00") if daily else None
+        self._zone = zone_of(question.zone or "UTC")
 
-    def runs(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def bar_starts(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return where the bars begin of rows grouped by symbol, by time, int64[k]."""
         first, last = self.starts(np.array([times.min(), times.max()])).tolist()
         if first == last:  # a day's VWAP: rows of one bar of each symbol
-            return runs(codes)
-        return runs(codes, times // self._step if self._at is None else self.starts(times))
+            return group_starts(codes)
+        return group_starts(codes, times // self._step if self._at is None else self.starts(times))
 
     def starts(self, times: np.ndarray) -> np.ndarray:
         """Return for each time the start of its bar, int64[n]."""
@@ -134,7 +135,7 @@ def check_finer(held: list[str], question: questions.Resample) -> None:
         raise QueryError(
             f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"
         )
-    if questions.interval_ns(question.interval) % questions.interval_ns(held[0]):
+    if interval_ns(question.interval) % interval_ns(held[0]):
         raise QueryError(f"resample: bars of {held[0]} do not make bars of {question.interval}")
 
 
@@ -149,7 +150,7 @@ def _prices(part: Columns) -> Columns:
 
 def _partial(rows: Columns, grid: Grid) -> Columns:
     """Return the bars of one part; `value` is what was paid, `opened` and `closed` are when its prices are of."""
-    new = grid.runs(rows["sym"].codes, rows["time"])
+    new = grid.bar_starts(rows["sym"].codes, rows["time"])
     last = np.append(new[1:], len(rows["time"])) - 1
     size = rows["size"]
     high, low = np.maximum.reduceat(rows["high"], new), np.minimum.reduceat(rows["low"], new)
@@ -182,7 +183,7 @@ def _together(partial: list[Columns]) -> Columns:
         return {name: column for name, column in bars.items() if name not in ("opened", "closed")}
     order = grouped(ranks(bars["sym"]), bars["time"])  # stable: those of one interval stay in order of arrival
     bars = taken(bars, order)
-    new = runs(bars["sym"].codes, bars["time"])
+    new = group_starts(bars["sym"].codes, bars["time"])
     first, last = new, np.append(new[1:], len(order)) - 1
     again = np.ones(len(order), dtype=bool)
     again[new] = False
@@ -206,7 +207,7 @@ def _filled(bars: Columns, grid: Grid, budget: Budget | None) -> Columns:
     """Return the bars, grouped by symbol, and those of intervals without rows between them."""
     if not len(bars["time"]):
         return bars
-    begins = runs(bars["sym"].codes)
+    begins = group_starts(bars["sym"].codes)
     ends = np.append(begins[1:], len(bars["time"])) - 1
     spans = list(zip(bars["time"][begins].tolist(), bars["time"][ends].tolist(), strict=True))
     if budget:

@@ -16,7 +16,7 @@ import numpy as np
 from plant.errors import QueryError, UnknownColumn
 from plant.query.limits import Budget
 from plant.query.questions import Where
-from plant.rows.batch import Columns, Symbols
+from plant.rows.columns import Columns, Symbols
 from plant.rows.schema import META_COLUMNS, Table
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plant.rows.batch import DEFAULTS, Batch, Columns, Symbols, Texts, constant
+from plant.rows.batch import Batch
+from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
 from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
 
 _COLUMNS = {"symbol": Symbols, "text": Texts}

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.batch import NULL, Columns, Symbols, Texts
+from plant.rows.columns import NULL, Symbols, Texts
 
-_FEW = 8
 _START = np.zeros(1, dtype=np.int64)
 _RADIX = 2**15  # numpy sorts int16 by radix, several times as fast as wider ones
 
@@ -55,11 +54,6 @@ def joined_texts(parts: Sequence[tuple[np.ndarray, Any]]) -> Texts:
     return Texts(offsets, b"".join(data))
 
 
-def taken(columns: Columns, rows: Any) -> Columns:
-    """Return some rows (positions, bool[n] or a slice) of all columns."""
-    return {name: column[rows] for name, column in columns.items()}
-
-
 def order_by_code(codes: np.ndarray) -> np.ndarray:
     """Return the stable order of codes (0 or more), int64[n]."""
     if not len(codes) or int(codes.max()) < _RADIX:
@@ -94,26 +88,14 @@ def ranks(column: Symbols) -> np.ndarray:
     return ranks[column.codes]
 
 
-def compact(column: Symbols) -> Symbols:
-    """Return the same column with only the names that there are."""
-    if len(column.names) <= _FEW:
-        return column
-    used = np.flatnonzero(np.bincount(column.codes + 1)[1:])  # without NULL
-    if len(used) == len(column.names):
-        return column
-    translate = np.full(len(column.names) + 1, NULL, dtype=np.int32)
-    translate[used] = np.arange(len(used), dtype=np.int32)
-    return Symbols([column.names[code] for code in used.tolist()], translate[column.codes])
-
-
-def in_order(times: np.ndarray) -> np.ndarray | None:
+def time_order(times: np.ndarray) -> np.ndarray | None:
     """Return the stable order of times, None if they are in order."""
     if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
         return None
     return np.argsort(times, kind="stable")
 
 
-def runs(values: np.ndarray, *others: np.ndarray) -> np.ndarray:
+def group_starts(values: np.ndarray, *others: np.ndarray) -> np.ndarray:
     """Return where a new value begins in rows grouped by it (and by others), int64[k]."""
     if not len(values):
         return np.empty(0, dtype=np.int64)

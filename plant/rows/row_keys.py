@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plant.rows.batch import Columns, Symbols
+from plant.rows.columns import Columns, Symbols
 from plant.rows.ordering import joined
 
 

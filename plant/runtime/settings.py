@@ -15,7 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
-from plant.rows.schema import Schema, Table, schema_of
+from plant.rows.schema import Schema, Table
+from plant.rows.tables import schema_of
 from plant.runtime.sections import (
     DashboardSettings,
     FeedSettings,

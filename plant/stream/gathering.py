@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from plant.errors import BadRows
-from plant.rows.batch import DEFAULTS, Columns, Symbols, Texts, columns_of, constant
+from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
+from plant.rows.intake import columns_of
 from plant.rows.schema import FIXED_DTYPES, Table
 
 _NUMBERS = (float, int, np.float64, np.int64, np.float32, np.int32)

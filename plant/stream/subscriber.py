@@ -13,7 +13,8 @@ import numpy as np
 import zmq
 
 from plant.errors import Unavailable, from_wire
-from plant.rows.batch import Batch, Symbols
+from plant.rows.batch import Batch
+from plant.rows.columns import Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
 from plant.stream.stream import Decode, Mark, Stream, decoded
@@ -145,7 +146,7 @@ class Subscriber:
                 if not (more := self._drained()):
                     break
                 found += more
-            found = newest(found)
+            found = conflated(found)
         if self._keep is None:
             return found
         return [kept for batch in found if (kept := self._keep(batch)) is not None]
@@ -288,7 +289,7 @@ def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:
     return keep
 
 
-def newest(batches: list[Batch]) -> list[Batch]:
+def conflated(batches: list[Batch]) -> list[Batch]:
     """Return the batches with only the newest row of each key; of each symbol in a table without a key."""
     seen: dict[str, set[tuple[Any, ...]]] = {}
     kept: list[Batch] = []

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from plant.errors import BadRows
 from plant.progress import Progress, quietly
-from plant.slicing import SLICE_ROWS, time_slices
+from plant.rows.times import SLICE_ROWS, time_slices
 
 FORMS = (".csv", ".parquet", ".xlsx", ".arrow")
 

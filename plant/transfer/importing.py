@@ -24,10 +24,11 @@ import pyarrow as pa
 
 from plant.errors import BadRows, PlantError, Unavailable
 from plant.progress import Progress, quietly
-from plant.rows.batch import Columns, Symbols, Texts, arrow_column, taken
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Columns, Symbols, Texts, compacted, taken
 from plant.rows.row_hashes import row_hashes
 from plant.rows.schema import Table
-from plant.slicing import time_slices
+from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.formats import KEPT_REASONS
 from plant.transfer.held import Known
@@ -195,7 +196,7 @@ def publish(feed: Publisher, known: Known, notes: Table, file: FileRows, progres
     first = max(accepted - 1, 0)
     for start in range(first, len(wanted), PUBLISH_ROWS):
         some = wanted[start : start + PUBLISH_ROWS]
-        feed.publish(file.table.name, taken(file.columns, some))
+        feed.publish(file.table.name, compacted(taken(file.columns, some)))
         progress(start + len(some), len(wanted))
     feed.publish(TABLE, _note(file, "finished", ""))
     feed.flush(120.0)

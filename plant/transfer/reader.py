@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from plant.errors import QueryError
+from plant.rows.times import interval_ns
 from plant.transfer.formats import open_file
-from plant.transfer.values import Rejects, interval_ns, read_numbers, read_texts, read_times, scaled
+from plant.transfer.values import Rejects, read_numbers, read_texts, read_times, scaled
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "bars": ("open", "high", "low", "close", "volume"),
@@ -139,7 +141,10 @@ class Reader:
             raise ValueError(
                 f"time_zone: expected a name such as America/New_York, found {self.time_zone!r}"
             ) from error
-        interval_ns(self.interval)
+        try:
+            interval_ns(self.interval)
+        except QueryError as error:
+            raise ValueError(f"interval: {error}") from None
 
     def read(self, paths: Sequence[Path]) -> Recording:
         """Return the rows of all `paths`, merged by time; rows of one time stay in the order of paths, then of file.
@@ -235,7 +240,7 @@ class Reader:
         for interval in set(intervals):
             try:
                 lengths[interval] = interval_ns(interval)
-            except ValueError:
+            except QueryError:
                 lengths[interval] = 0
         lag = np.array([lengths[interval] for interval in intervals], dtype=np.int64)
         rejects.add(lag == 0, "interval", 'an interval such as "1m"', intervals)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from plant.errors import Refused
-from plant.rows.batch import Columns, columns_of, taken
+from plant.rows.columns import Columns, compacted, taken
 from plant.rows.evolution import without_nulls
+from plant.rows.intake import columns_of
 from plant.rows.schema import Schema
+from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings
-from plant.slicing import SLICE_ROWS, time_slices
 from plant.stream.publisher import Publisher
 
 OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")
@@ -101,9 +102,7 @@ def publish(
     def emit(name: str, columns: Columns) -> None:
         nonlocal done
         for start in range(0, len(columns["time"]), PUBLISH_ROWS):
-            some = (
-                columns if len(columns["time"]) <= PUBLISH_ROWS else taken(columns, slice(start, start + PUBLISH_ROWS))
-            )
+            some = compacted(taken(columns, slice(start, start + PUBLISH_ROWS)))
             feed.publish(name, some)
             done += len(some["time"])
             progress(done)

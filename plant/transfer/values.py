@@ -4,7 +4,6 @@ Each `read_*` returns a value for every row, and marks in `Rejects` those rows w
 """
 
 import math
-import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -25,7 +24,6 @@ OTHER_DATES = tuple(
 NS_PER_SECOND = 1_000_000_000
 _INT64_MAX = np.iinfo(np.int64).max
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_INTERVAL_NS = {"s": NS_PER_SECOND, "m": 60 * NS_PER_SECOND, "h": 3600 * NS_PER_SECOND, "d": 86_400 * NS_PER_SECOND}
 
 
 class Rejects:
@@ -103,18 +101,6 @@ def scaled(numbers: np.ndarray, factor: float) -> np.ndarray:
     if divisor and math.isclose(1 / factor, divisor, rel_tol=1e-12):
         return numbers / divisor
     return numbers * factor
-
-
-def interval_ns(interval: str) -> int:
-    """Return the length of "10s", "1m", "1h" or "1d" in nanoseconds; ValueError for anything else.
-
-    >>> interval_ns("5m")
-    300000000000
-    """
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval)
-    if match is None:
-        raise ValueError(f'interval: expected a number and one of s, m, h, d such as "1m", found {interval!r}')
-    return int(match[1]) * _INTERVAL_NS[match[2]]
 
 
 def _plain(column: Any) -> Any:

@@ -35,7 +35,8 @@ import numpy as np
 
 from plant.checksum import crc32
 from plant.errors import WireError
-from plant.rows.batch import Batch, Columns, Symbols, Texts
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, Column, Table
 
 MAGIC = b"TPLT"

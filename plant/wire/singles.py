@@ -11,7 +11,8 @@ import msgpack
 import numpy as np
 
 from plant.errors import WireError
-from plant.rows.batch import Batch, Columns, Symbols, Texts
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
 from plant.wire.record import cut, envelope, envelopes
 

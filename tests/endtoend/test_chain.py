@@ -166,9 +166,7 @@ def test_a_stopped_subscriber_misses_nothing_and_its_lag_is_seen(start_plant: St
     for i in range(300):
         feed.publish("trades", trades(1 + 1000 * i, 1000))
     feed.flush(30)
-    eventually(
-        lambda: plant.position()["readers"].get("rdb", 0) > 50, what=lambda: plant.position()["readers"]
-    )
+    eventually(lambda: plant.position()["readers"].get("rdb", 0) > 50, what=lambda: plant.position()["readers"])
     plant.kill("rdb", signal.SIGCONT)
     db = plant.ask()
     eventually(lambda: db.count("trades") == 300_001, 20, lambda: db)

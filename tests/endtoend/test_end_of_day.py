@@ -134,9 +134,7 @@ def test_a_day_that_ends_is_in_history_and_no_longer_in_the_rdb(start: Start) ->
     plant.until(lambda: db.count("trades") == 0, "the rdb keeps a closed day")
     catalogue = catalogue_of(plant)
     assert [(f.first_day, f.rows) for f in catalogue.days_of("trades")] == [("2026-01-01", 10), (today(), 1000)]
-    assert (
-        plant.position()["confirmed"] == catalogue.closed == hdb.status()["closed"] == db.status()["released"]
-    )
+    assert plant.position()["confirmed"] == catalogue.closed == hdb.status()["closed"] == db.status()["released"]
     plant.until(lambda: db.count("days") == 1, "the rdb was not told")
     row = db.select("days").iloc[0]
     assert (row["state"], row["last_seq"], row["day"], row["sym"]) == ("closed", catalogue.closed, today(), "hdb")

@@ -277,9 +277,7 @@ def test_a_journal_that_lost_its_tail_is_what_every_process_goes_on_with(start: 
                 file.write(bytes([byte ^ 1 << plant.chance.randrange(8)]))
         plant.start("tickerplant")
         plant.reach(1000)
-        plant.until(
-            lambda seq=seen: plant.position()["seq"] > seq, "the plant does not go on"
-        )  # same seqs, other rows
+        plant.until(lambda seq=seen: plant.position()["seq"] > seq, "the plant does not go on")  # same seqs, other rows
         plant.kill("rdb", signal.SIGCONT)
         if harm == "flip":  # what the rdb has in memory the journal has no more
             plant.kill("rdb")

@@ -272,9 +272,7 @@ def test_a_hundred_clients_at_once_are_all_answered(plant: RunningPlant, capturi
 def test_every_question_is_a_row_of_the_usage_log(
     plant: RunningPlant, db: Connection, eventually: Callable[..., Any]
 ) -> None:
-    with Connection(
-        "rdb", plant.settings.address(plant.settings.rdb.port), client="shell/7@here"
-    ) as asker:
+    with Connection("rdb", plant.settings.address(plant.settings.rdb.port), client="shell/7@here") as asker:
         asker.select("quotes", "Q", last=3)
         with pytest.raises(QueryError):
             asker.sql("select nothing from nowhere")

@@ -1,0 +1,225 @@
+"""The tables of the plant, declared once, as data.
+
+Wire format, in-memory tables, history, validation and docs/tables.md all derive from `TABLES`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
+
+
+def _positive(name: str) -> Check:
+    return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
+
+
+def _unknown_or_not_negative(name: str) -> Check:
+    return Check(
+        f"{name} must be a finite number, 0 or more, or not known (NaN)",
+        lambda c: ((c[name] >= 0) & (c[name] < np.inf)) | (c[name] != c[name]),
+    )
+
+
+def _not_negative(name: str) -> Check:
+    return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
+
+
+def _table(
+    name: str,
+    spec: str,
+    key: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
+    all_good: Callable[[Mapping[str, Any]], Any] | None = None,
+) -> Table:
+    """Return a table from lines of "name kind  meaning", after the common time and sym."""
+    rows = [
+        Column("time", "time", "when it happened at the venue; a bar: its start"),
+        Column("sym", "symbol", "instrument, e.g. AAPL"),
+    ]
+    for line in spec.strip().splitlines():
+        column, kind, meaning = line.split(None, 2)
+        rows.append(Column(column, kind, meaning))
+    return Table(name, tuple(rows), key, COMMON_CHECKS + checks, all_good)
+
+
+def _good_bars(c: Mapping[str, Any]) -> Any:
+    """Return where all checks of bars hold: what is true of low and high is true of the prices between them."""
+    time, low, high, first, last, volume = c["time"], c["low"], c["high"], c["open"], c["close"], c["volume"]
+    between = (low <= first) & (low <= last) & (first <= high) & (last <= high)
+    return (
+        (between & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf))
+        & ((time >= EARLIEST) & (time < LATEST))
+        & ((c["sym"] != "") & (c["interval"] != ""))
+    )
+
+
+_OHLCV = """
+    open       float   first price, quote currency
+    high       float   highest price
+    low        float   lowest price
+    close      float   last price
+    volume     float   units traded in the interval so far"""
+
+TABLES = (
+    _table(
+        "bars",
+        f"""
+    interval   symbol  length of the bar, e.g. 1m{_OHLCV}
+    source     symbol  feed that sent it
+    """,
+        ("sym", "interval", "time"),
+        (
+            *map(_positive, ("open", "high", "low", "close")),
+            _not_negative("volume"),
+            Check(
+                "high must be the highest price (high >= open, low, close)",
+                lambda c: (c["high"] >= c["low"]) & (c["high"] >= c["open"]) & (c["high"] >= c["close"]),
+            ),
+            Check(
+                "low must be the lowest price (low <= open, close)",
+                lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"]),
+            ),
+            Check("interval must not be empty", lambda c: c["interval"] != ""),
+        ),
+        _good_bars,
+    ),
+    _table(
+        "trades",
+        """
+    price      float   quote currency
+    size       float   units
+    source     symbol  feed that sent it
+    trade_id   text    the venue's own id, empty if it has none
+    """,
+        (),
+        (_positive("price"), _unknown_or_not_negative("size")),
+    ),
+    _table(
+        "quotes",
+        """
+    bid        float   best bid, quote currency
+    ask        float   best ask, quote currency
+    bid_size   float   units at the bid
+    ask_size   float   units at the ask
+    source     symbol  feed that sent it
+    """,
+        (),
+        tuple(map(_unknown_or_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
+    ),
+    _table(
+        "indicators",
+        f"""
+    interval   symbol  length of the bar{_OHLCV}
+    sma_20     float   mean of the last 20 closes
+    ema_20     float   exponential mean, alpha 2/21
+    ema_50     float   exponential mean, alpha 2/51
+    rsi_14     float   Wilder's relative strength, 0 to 100
+    macd       float   EMA 12 - EMA 26
+    macd_signal    float  EMA 9 of macd
+    macd_histogram float  macd - macd_signal
+    bb_upper   float   bb_middle + 2 standard deviations
+    bb_middle  float   mean of the last 20 closes
+    bb_lower   float   bb_middle - 2 standard deviations
+    """,
+        ("sym", "interval", "time"),
+    ),
+    _table(
+        "signals",
+        """
+    interval   symbol  length of the bar
+    signal     symbol  golden_cross, death_cross, rsi_oversold, rsi_overbought, macd_cross_up, macd_cross_down
+    side       symbol  buy or sell
+    price      float   close of the bar that raised it
+    detail     text    why, with the numbers
+    """,
+        ("sym", "interval", "time", "signal"),
+    ),
+    _table(
+        "heartbeats",
+        """
+    pid        int     process id
+    seq_seen   int     journal sequence number it has reached
+    rows       int     rows it has handled since its start
+    rate       float   rows per second since its last beat
+    memory     int     resident bytes
+    state      text    one line from the process itself
+    """,
+    ),
+    _table(
+        "rejects",
+        """
+    source     symbol  publisher that sent it
+    table_name symbol  table it was meant for
+    reason     text    what is wrong with it
+    row        text    the row, as JSON
+    """,
+    ),
+    _table(
+        "gaps",
+        """
+    table_name symbol  table that missed batches
+    first      int     first table sequence number missed
+    last       int     last table sequence number missed
+    state      symbol  opened, healed or lost
+    detail     text    how it was noticed, or how long it took
+    """,
+    ),
+    _table(
+        "queries",
+        """
+    client     text    who asked: name/pid@host, as it told
+    kind       symbol  tables, select, last, count, resample, asof, window or sql; ?: unknown
+    question   text    its terms, or the SQL, at most 1,000 characters
+    seconds    float   from its arrival to its answer, waiting included
+    rows       int     rows of the answer
+    bytes      int     bytes of the answer
+    state      symbol  ok, error, limit or cancelled; lost: some were not noted
+    detail     text    the error, if there was one
+    """,
+    ),
+    _table(
+        "days",
+        """
+    day        text    the day of the plant, e.g. 2026-11-20
+    state      symbol  end: it ends behind this row; closed: its files are in place; failed: they cannot be made now
+    last_seq   int     closed, failed: sequence number of the row that ended it
+    rows       int     closed: rows that came since the end before
+    detail     text    failed: why; end: again, if it counts although that day was ended before
+    """,
+    ),
+    _table(
+        "amendments",
+        """
+    table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
+    row_time   int     time of the row, ns since 1970 UTC
+    row_seq    int     its journal sequence number
+    row        text    its other columns, as JSON
+    action     symbol  replace or remove
+    changes    text    what it becomes: the columns that change, as JSON
+    reason     text    why
+    """,
+        (),
+        (Check("action must be replace or remove", lambda c: (c["action"] == "replace") | (c["action"] == "remove")),),
+    ),
+    _table(
+        "imports",
+        """
+    table_name symbol  table the rows went to; sym is the publisher: import-, and a digest of file and options
+    file       text    the file's name
+    state      symbol  begun or finished
+    rows       int     rows to be written, or written
+    duplicates int     rows of the file that were there already
+    rejected   int     rows of the file that were no good rows
+    left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
+    """,
+    ),
+)
+"""The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
+subscriber; in days who said it."""
+
+
+def schema_of(extra: Iterable[Table] = ()) -> Schema:
+    """Return the plant's tables and a user's own; raises SchemaError if a name is taken."""
+    return Schema((*TABLES, *extra))
