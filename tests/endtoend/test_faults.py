@@ -21,7 +21,7 @@ from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
 from plant.errors import WireError
-from plant.rows import batch
+from plant.rows.intake import columns_of
 from plant.stream.publisher import ACK
 from plant.stream.subscriber import Subscriber
 from plant.wire import record as wire
@@ -295,7 +295,7 @@ def test_messages_sent_twice_are_journaled_once(start: Start) -> None:
     records, first = [], 1
     while first < BAR_EVERY:
         count = min(plant.chance.randint(1, 20), BAR_EVERY - first)
-        columns = batch.columns_of(table, {**trades(source, first, count), "source": [source] * count})
+        columns = columns_of(table, {**trades(source, first, count), "source": [source] * count})
         first += count
         records.append(wire.encode(table, columns, wire.source_id_of(source), first - 1))
     for session in range(5):
