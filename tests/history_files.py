@@ -60,7 +60,7 @@ def write_history(
                         old.append({**other, "replaced_by": row["seq"], "replaced_reason": "revised"})
                 settled.append(row)
             if old:
-                replaced.append(write_file(folder, replaced_path(table.name, cut), table, old))
+                replaced.append(write_file(folder, replaced_path(table.name, cut, _day(old[0])), table, old))
             before = cut
         named: dict[str, list[Row]] = {}
         for row in settled:

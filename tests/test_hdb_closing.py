@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from histories import History, full_at, killed_at
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rows import MINUTE, NOON, Row, bar, trade
 
@@ -49,6 +49,8 @@ def made_of(table: str, places: list[tuple[int, int]], number: int) -> list[Row]
     return [bar(NOON + d * DAY + i % 2 * MINUTE, "AB"[i // 2], close=10.0 + number) for d, i in places]
 
 
+# rows of several days that one close replaces, the later day's first
+@example([("bars", [(0, 0), (-2, 3)]), ("end", None), ("bars", [(-2, 3), (0, 0)]), ("end", None), ("close", None)])
 @given(OPERATIONS)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 def test_whatever_happens_every_row_is_there_once(

@@ -14,7 +14,7 @@ as of every end of day: of what was revised before its day was closed, only the 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ import pyarrow as pa
 from hdb.reader.files import FileRows
 from hdb.reader.footers import Footers
 from hdb.reader.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
-from plant.history.catalogue import Catalogue, File
+from plant.history.catalogue import Catalogue, File, cut_of_replaced
 from plant.query.limits import Budget
 from plant.query.view import Terms, check_where, known_columns
 from plant.rows.arrow import arrow_column
@@ -67,7 +67,7 @@ class HistoryView:
         name = declaration.name
         closed, parts = self._known(catalogue.days_of(name)), self._known(catalogue.parts_of(name))
         replaced = self._known(catalogue.replaced_of(name)) if as_of is not None else []
-        gone = [f for f in replaced if as_of is not None and int(PurePosixPath(f.path).stem) > as_of]
+        gone = [f for f in replaced if as_of is not None and cut_of_replaced(f.path) > as_of]
         self._parts = parts if declaration.key else []
         self._settled = [*closed, *gone, *([] if declaration.key else parts)]
         self._rows_in = FileRows(declaration, folder, footers, as_of, gone)

@@ -78,7 +78,7 @@ class Closing:
             self.store.verified(part)
 
     def _table(self, table: Table, parts: Sequence[File], made: "_Made") -> None:
-        """Write the new files of a table, and one of the rows they replace in those they take the place of."""
+        """Write the new files of a table, and those of the rows they replace in the files they take the place of."""
         groups: dict[str, tuple[list[File], list[File]]] = {}
         known = self.store.catalogue.days_of(table.name)
         for part in parts:
@@ -93,12 +93,9 @@ class Closing:
             self._go_on()
             check_bytes(self.store.folder, file)
         schema = schema_of_files(self.store.folder, table, [*gone, *parts])
-        replaced: PartitionFile | None = None
         for i, (closed, new) in enumerate(groups.values(), 1):
             self._progress(f"{table.name} {i}/{len(groups)}")
-            replaced = self._day(table, schema, closed, new, made, replaced)
-        if replaced is not None:
-            made.replaced.append(replaced.finish())
+            self._day(table, schema, closed, new, made)
         made.gone += gone
 
     def _day(
@@ -108,12 +105,16 @@ class Closing:
         closed: Sequence[File],
         parts: Sequence[File],
         made: "_Made",
-        replaced: PartitionFile | None,
-    ) -> PartitionFile | None:
-        """Write the file of a day, or of the month that holds it; return the one of replaced rows, if there are any."""
+    ) -> None:
+        """Write the file of a day, or of the month that holds it, and one of the rows that were replaced, if any were.
+
+        Each is sorted; rows of several days one behind the other would not be.
+        """
+        replaced: PartitionFile | None = None
         first, last = (closed or parts)[0].first_day, (closed or parts)[0].last_day
         folder, cut = self.store.folder, self.end.seq
-        path = day_path(table.name, first if first == last else first[:7], cut)
+        day = first if first == last else first[:7]
+        path = day_path(table.name, day, cut)
         file = made.file(PartitionFile(folder, path, table, first, last, schema, cut=cut))
         gone_rows = gone_sum = 0
         for merged_piece in ahead(merged(folder, table, closed, parts, schema)):
@@ -124,10 +125,9 @@ class Closing:
             gone_sum += row_sum(piece.left_out) + row_sum(piece.replaced.select(schema.names)) - row_sum(fresh)
             if piece.replaced.num_rows:
                 if replaced is None:
-                    path = replaced_path(table.name, cut)
+                    path = replaced_path(table.name, cut, day)
                     columns = told_schema(schema)
                     replaced = made.file(PartitionFile(folder, path, table, first, last, columns, cut=cut))
-                replaced.cover(first, last)
                 replaced.write(piece.replaced)
         if file.rows:
             made.days.append(conserved(file.finish(), [*closed, *parts], gone_rows, gone_sum))
@@ -135,7 +135,8 @@ class Closing:
             nothing = dataclasses.replace((closed or parts)[0], path=file.path, rows=0, row_sum=0)
             conserved(nothing, [*closed, *parts], gone_rows, gone_sum)
             made.pending.remove(file)
-        return replaced
+        if replaced is not None:
+            made.replaced.append(replaced.finish())
 
     def _closed(self, catalogue: Catalogue, made: "_Made") -> dict[str, Any]:
         """Return what the next catalogue has."""

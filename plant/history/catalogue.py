@@ -4,7 +4,7 @@
     history/<table>/month=2026-11/2026-11-20.<cut>.parquet     a day; <cut>: seq of the end of day that wrote it
     history/<table>/month=2026-10/2026-10.<cut>.parquet        a month of a small table
     history/parts/<table>/<first>-<last>.<day>.parquet         a day's rows of the seqs first to last, not closed yet
-    history/replaced/<table>/<cut>.parquet                     rows that were replaced after their day was closed
+    history/replaced/<table>/<cut>.<day or month>.parquet      rows of a day that were replaced after it was closed
     history/lock                                               held by the process that writes
 
 A file is never written to once it is in the catalogue; what takes its place has another name. So a catalogue, once
@@ -19,7 +19,7 @@ with seq <= `through`, whichever files hold them.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -244,9 +244,14 @@ def part_path(table: str, first: int, last: int, day: str) -> str:
     return f"{PARTS}/{table}/{first:020d}-{last:020d}.{day}{SUFFIX}"
 
 
-def replaced_path(table: str, cut: int) -> str:
-    """Return where the rows are that the end of day at `cut` found replaced in closed days."""
-    return f"{REPLACED}/{table}/{cut:020d}{SUFFIX}"
+def replaced_path(table: str, cut: int, day: str) -> str:
+    """Return where the rows are that the end of day at `cut` found replaced in the file of a day or month."""
+    return f"{REPLACED}/{table}/{cut:020d}.{day}{SUFFIX}"
+
+
+def cut_of_replaced(path: str) -> int:
+    """Return the seq of the end of day that made a file of replaced rows."""
+    return int(PurePosixPath(path).name.split(".")[0])
 
 
 def arrow_field(column: Column) -> pa.Field:

@@ -79,10 +79,6 @@ class PartitionFile:
         except OSError as error:
             raise self._failed(error) from None
 
-    def cover(self, first_day: str, last_day: str) -> None:
-        """Note that there are rows of other days, too."""
-        self.first_day, self.last_day = min(self.first_day, first_day), max(self.last_day, last_day)
-
     def finish(self) -> File:
         """Make the file durable, and read it back; see the class."""
         try:
