@@ -17,7 +17,8 @@ from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.intake import columns_of
-from plant.wire import record as wire
+from plant.wire.envelope import stamp
+from plant.wire.record import encode, source_id_of
 
 RDB = "stamping_rdb"
 
@@ -73,13 +74,13 @@ def _replays(work: Work, effort: Effort) -> list[float]:
 
 def _write_journal(plant: BenchPlant, work: Work) -> None:
     """Write the work's messages as records of a journal, each by itself, as a tickerplant does."""
-    source = wire.source_id_of("bench")
+    source = source_id_of("bench")
     journal = Journal(plant.settings.plant.data / "journal", plant.settings.table_schema)
     table, now = work.table, time.time_ns()
     chunks: list[bytearray] = []
     for seq, columns in enumerate(_messages(work), 1):
-        record = wire.encode(table, columns, source, seq * work.rows)
-        wire.stamp(record, 0, seq, seq, now)
+        record = encode(table, columns, source, seq * work.rows)
+        stamp(record, 0, seq, seq, now)
         chunks.append(record)
         if len(chunks) * work.rows >= 1000 or seq == work.messages:
             journal.append(chunks, seq - len(chunks) + 1)

@@ -21,7 +21,9 @@ from plant.rows.columns import Columns, Symbols
 from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import Header
+from plant.wire.payload import encode_payload
+from plant.wire.record import decode
 
 SYMBOLS = [f"S{i:03d}" for i in range(100)]
 REVISIONS = 10
@@ -81,7 +83,7 @@ class Work:
         """Return what turns an item into bytes for systems that carry bytes: a msgpack array, or our payload."""
         table = self.table
         if self.rows > 1:
-            return lambda item: wire.encode_payload(table, columns_of(table, item))
+            return lambda item: encode_payload(table, columns_of(table, item))
         pack = msgpack.Packer().pack
         return lambda item: pack(tuple(item.values()))
 
@@ -128,8 +130,8 @@ class Sink:
         """Append encoded items in order: one-row messages become columns together, as many as came at once."""
         table, rows = self.work.table, self.work.rows
         if rows > 1:
-            header = wire.Header(b"", 0, 0, 0, 0, rows, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-            self.append(wire.decode(table, header, message) for message in messages)
+            header = Header(b"", 0, 0, 0, 0, rows, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            self.append(decode(table, header, message) for message in messages)
         elif messages:
             values = zip(*map(msgpack.unpackb, messages), strict=True)
             columns = columns_of(table, dict(zip(table.names, map(list, values), strict=True)))

@@ -26,7 +26,8 @@ from plant.history.partition_file import check_bytes, check_file
 from plant.rows.batch import Batch
 from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, header_at, stamp
+from plant.wire.record import decode, encode
 
 Found = Counter[tuple[Any, ...]]
 
@@ -69,11 +70,11 @@ class History:
     def publish(self, table: str, rows: list[Row]) -> int:
         """Publish a batch; return its seq."""
         seq = len(self.records) + 1
-        record = wire.encode(self.schema[table], columns_of(self.schema[table], rows), 1, 1)
-        wire.stamp(record, 0, seq, seq, 1000 * seq)
+        record = encode(self.schema[table], columns_of(self.schema[table], rows), 1, 1)
+        stamp(record, 0, seq, seq, 1000 * seq)
         self.records.append(bytes(record))
-        header = wire.header_at(record, 0)
-        self.batches.append(wire.decode(self.schema[table], header, bytes(record[wire.HEADER_BYTES :])))
+        header = header_at(record, 0)
+        self.batches.append(decode(self.schema[table], header, bytes(record[HEADER_BYTES:])))
         return seq
 
     def part(self, end: str = "") -> None:

@@ -20,7 +20,8 @@ from plant.journal.journal import Journal
 from plant.journal.rows import JournalRows
 from plant.rows.intake import columns_of
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import stamp
+from plant.wire.record import encode
 
 SCHEMA = schema_of()
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value
@@ -66,9 +67,9 @@ class Past:
         position.seq += 1
         position.table_seqs[table] = position.table_seqs.get(table, 0) + 1
         columns = columns_of(SCHEMA[table], list(rows))
-        record = wire.encode(SCHEMA[table], columns, 1, position.seq)
+        record = encode(SCHEMA[table], columns, 1, position.seq)
         received = 1000 + position.seq
-        wire.stamp(record, 0, position.seq, position.table_seqs[table], received)
+        stamp(record, 0, position.seq, position.table_seqs[table], received)
         self.journal.append([record], position.seq)
         self.journal.roll_if_full()
         made = [{**row, "seq": position.seq, "received": received} for row in rows]

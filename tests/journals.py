@@ -9,7 +9,8 @@ from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.schema import Schema
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, stamp
+from plant.wire.record import encode, records
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
@@ -42,8 +43,8 @@ class Writer:
         position.table_seqs["trades"] = position.table_seqs.get("trades", 0) + 1
         position.sources[source] = position.sources.get(source, 0) + rows
         columns = columns_from(TRADES, trades(position.seq, rows))
-        record = wire.encode(TRADES, columns, source, position.sources[source], flags)
-        wire.stamp(record, 0, position.seq, position.table_seqs["trades"], self.received)
+        record = encode(TRADES, columns, source, position.sources[source], flags)
+        stamp(record, 0, position.seq, position.table_seqs["trades"], self.received)
         return record
 
     def append(self, *rows: int, source: int = 1, group: bool = False) -> None:
@@ -63,7 +64,7 @@ def everything(journal: Journal, max_bytes: int = 2**20) -> list[tuple[int, byte
     """Read the journal from its beginning to its end, as a subscriber does."""
     found: list[tuple[int, bytes]] = []
     while chunk := journal.read(found[-1][0] + 1 if found else 1, max_bytes):
-        found += [(h.seq, chunk[start - wire.HEADER_BYTES : start + h.length]) for h, start in wire.records(chunk)]
+        found += [(h.seq, chunk[start - HEADER_BYTES : start + h.length]) for h, start in records(chunk)]
     return found
 
 

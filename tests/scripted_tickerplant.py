@@ -9,7 +9,8 @@ from random_rows import columns_from
 from plant.rows.tables import schema_of
 from plant.stream.publisher import ACK
 from plant.transport import sockets
-from plant.wire import record as wire
+from plant.wire import record
+from plant.wire.record import decode
 
 SCHEMA = schema_of()
 ROWS = 500
@@ -45,10 +46,10 @@ class ScriptedTickerplant:
             if self.hear() == b"hello":  # it waited long, and wants to know
                 self.say(b"welcome", msgpack.packb({"source_seq": self.source_seq, "seq": 1}))
                 continue
-            for header, start in wire.records(self.body):
+            for header, start in record.records(self.body):
                 if header.source_seq > self.source_seq:
                     payload = memoryview(self.body)[start : start + header.length]
-                    found += wire.decode(SCHEMA["trades"], header, payload).columns["size"].tolist()
+                    found += decode(SCHEMA["trades"], header, payload).columns["size"].tolist()
                     self.source_seq = header.source_seq
                     records -= 1
             self.say(b"ack", ACK.pack(self.source_seq, 1))

@@ -6,7 +6,8 @@ from typing import Any
 
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.stream.stream import Mark, Stream, decoded
+from plant.stream.stream import Mark, Stream
+from plant.wire.decoding import decoded
 from plant.wire.runs import Run, runs
 
 

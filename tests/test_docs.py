@@ -39,7 +39,7 @@ def test_every_module_of_plant_is_in_the_architecture() -> None:
 
 
 def test_envelope_table_matches_the_code() -> None:
-    from plant.wire.record import HEADER_BYTES, Header
+    from plant.wire.envelope import HEADER_BYTES, Header
 
     rows = re.findall(r"^\| (\d+) \| (\d+) \| (\w+) \|", (DOCS / "wire.md").read_text(), re.MULTILINE)
     names = [name for *_, name in rows]

@@ -6,8 +6,9 @@ from plant.rows.batch import Batch, arrow_of
 from plant.rows.evolution import as_declared, served, without_nulls
 from plant.rows.intake import columns_of
 from plant.rows.schema import Table
-from plant.wire import record as wire
 from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.envelope import stamp
+from plant.wire.record import encode
 from plant.wire.runs import runs
 
 
@@ -58,8 +59,8 @@ def test_one_row_records_of_two_declarations_are_told_apart() -> None:
     message = bytearray()
     for table in (OLD, renamed):
         for seq in range(1, 9):
-            record = wire.encode(table, batch(table, 1).columns, 1, seq)
-            wire.stamp(record, 0, seq, seq, 5)
+            record = encode(table, batch(table, 1).columns, 1, seq)
+            stamp(record, 0, seq, seq, 5)
             message += record
     by_id = {OLD.schema_id: OLD, renamed.schema_id: renamed}
     whole = bytes(message)

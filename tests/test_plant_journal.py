@@ -21,7 +21,8 @@ from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, header_at
+from plant.wire.record import decode, records
 from tickerplant.upkeep import Upkeep
 
 PATH = os.pathsep.join((str(Path(module.__file__).parents[1]), str(Path(__file__).parent)))
@@ -81,7 +82,7 @@ class JournalMachine(RuleBasedStateMachine):
         seq = data.draw(st.integers(0, len(self.writer.records) + 2))
         chunk = self.writer.journal.read(seq, max_bytes)
         wanted = [record for number, record in self.writer.records if number >= seq]
-        found = [chunk[s - wire.HEADER_BYTES : s + h.length] for h, s in wire.records(chunk)]
+        found = [chunk[s - HEADER_BYTES : s + h.length] for h, s in records(chunk)]
         assert found == wanted[: len(found)]
         assert bool(found) == bool(wanted)
         largest = max(map(len, wanted), default=0)
@@ -138,7 +139,7 @@ def test_one_great_turn_is_read_in_pieces_of_the_size_asked_for(writer: Writer, 
     seq = 1
     while chunk := writer.journal.read(seq, 100_000):
         sizes.append(len(chunk))
-        seq = [h.seq for h, _ in wire.records(chunk)][-1] + 1
+        seq = [h.seq for h, _ in records(chunk)][-1] + 1
     assert sum(sizes) == sum(len(r) for _, r in writer.records)
     assert max(sizes) <= 100_000
     assert len(sizes) < 20
@@ -153,7 +154,7 @@ def test_records_are_found_though_their_numbers_jump(writer: Writer, monkeypatch
         made.append(writer.record(1))
     writer.journal.append(made, 1)
     for seq, expected in ((1, 1), (2, 4), (4, 4), (5, 5), (6, 9), (9, 9)):
-        assert wire.header_at(writer.journal.read(seq, 0), 0).seq == expected
+        assert header_at(writer.journal.read(seq, 0), 0).seq == expected
     assert writer.journal.read(10) == b""
 
 
@@ -218,7 +219,7 @@ def test_a_flipped_bit_loses_its_record_alone_and_is_reported(tmp_path: Path) ->
     data = path.read_bytes()
     begin = data.index(writer.records[1][1])
     end = begin + len(writer.records[1][1])
-    for place in (*range(begin, begin + wire.HEADER_BYTES), begin + 80, end - 1):
+    for place in (*range(begin, begin + HEADER_BYTES), begin + 80, end - 1):
         damaged = bytearray(data)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
@@ -375,8 +376,8 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
     assert [s.first_seq for s in journal.segments] == [1, 3, 4]
     for segment in journal.segments[:2]:
         for header, start in segment.scan():
-            data = segment.path.read_bytes()[start + wire.HEADER_BYTES :][: header.length]
-            assert len(wire.decode(segment.tables[header.schema_id], header, data)) == header.rows
+            data = segment.path.read_bytes()[start + HEADER_BYTES :][: header.length]
+            assert len(decode(segment.tables[header.schema_id], header, data)) == header.rows
     assert "news" in {t["name"] for t in journal.tables()}
     assert journal.position == Position(3, {"trades": 3}, {1: 6})
     journal.close()

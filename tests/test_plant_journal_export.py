@@ -17,7 +17,8 @@ from plant.journal.journal import Journal
 from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import stamp
+from plant.wire.record import encode
 from tickerplant.upkeep import Upkeep
 
 QUOTE = {"time": 9, "sym": 'Ä,"B"\n', "bid": 1.5, "ask": None, "source": "s"}
@@ -33,8 +34,8 @@ def write(folder: Path, table: str, rows: dict[str, object], schema: Schema = SC
     position = journal.position
     position.seq += 1
     position.table_seqs[table] = position.table_seqs.get(table, 0) + 1
-    record = wire.encode(schema[table], columns_of(schema[table], rows), 1, position.seq)
-    wire.stamp(record, 0, position.seq, position.table_seqs[table], 77)
+    record = encode(schema[table], columns_of(schema[table], rows), 1, position.seq)
+    stamp(record, 0, position.seq, position.table_seqs[table], 77)
     journal.append([record], position.seq)
     journal.close()
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from journals import SCHEMA, Writer, closed, everything, flip, harm
 
-from plant.errors import JournalError
+from plant.errors import JournalError, WireError
 from plant.journal import compressed, segment
 from plant.journal.index import index_path
 from plant.journal.journal import Journal, confirmed_in
 from plant.journal.segment import Segment
-from plant.wire import record as wire
+from plant.wire.record import records
 from tickerplant import upkeep as upkeep_module
 from tickerplant.upkeep import READING_S, Upkeep
 
@@ -225,10 +225,10 @@ def test_a_reader_of_a_damaged_open_segment_can_have_every_record_checked(writer
     writer.append(1, 1, 1)
     seq = len(writer.records) - 1
     flip(writer.last_file, writer.records[seq - 1][1])
-    with pytest.raises(wire.WireError):
-        list(wire.records(writer.journal.read(seq)))
+    with pytest.raises(WireError):
+        list(records(writer.journal.read(seq)))
     chunk = writer.journal.read(seq, check=True)
-    assert [h.seq for h, _ in wire.records(chunk)] == [seq + 1]
+    assert [h.seq for h, _ in records(chunk)] == [seq + 1]
     assert len(writer.journal.damage) == 1
     writer.append(2)
     assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]

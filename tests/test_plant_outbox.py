@@ -11,13 +11,14 @@ from random_rows import columns_from, trades
 from plant.errors import SourceTaken
 from plant.rows.tables import schema_of
 from plant.stream.outbox import Outbox
-from plant.wire import record as wire
+from plant.wire.envelope import header_at
+from plant.wire.record import decode, encode, records
 
 TRADES = schema_of()["trades"]
 
 
 def record(first: int, rows: int) -> bytearray:
-    return wire.encode(TRADES, columns_from(TRADES, trades(first, rows)), 1, 0)
+    return encode(TRADES, columns_from(TRADES, trades(first, rows)), 1, 0)
 
 
 class ModelPlant:
@@ -28,12 +29,12 @@ class ModelPlant:
         self.durable = 0
 
     def take(self, message: bytes) -> bool:
-        ((header, start),) = wire.records(message)
+        ((header, start),) = records(message)
         if header.source_seq <= len(self.rows):
             return True
         if header.source_seq - header.rows != len(self.rows):
             return False
-        batch = wire.decode(TRADES, header, message[start:])
+        batch = decode(TRADES, header, message[start:])
         self.rows += batch.columns["size"].tolist()
         return True
 
@@ -171,11 +172,11 @@ def test_nothing_is_sent_before_the_first_welcome_and_then_numbered_from_what_th
     outbox.welcome(10)
     sent = []
     while (message := outbox.next_unsent()) is not None:
-        sent.append(wire.header_at(message, 0).source_seq)
+        sent.append(header_at(message, 0).source_seq)
         outbox.sent()
     assert sent == [12, 13]
     outbox.add(record(4, 5), 5)
-    assert wire.header_at(outbox.next_unsent(), 0).source_seq == 18
+    assert header_at(outbox.next_unsent(), 0).source_seq == 18
     assert (len(outbox), outbox.unsent, outbox.rows) == (3, 1, 8)
 
 
@@ -213,11 +214,11 @@ def test_a_plant_that_lost_its_tail_gets_the_rest_under_new_numbers() -> None:
     outbox.welcome(2)
     message = outbox.next_unsent()
     assert message is not None
-    assert wire.header_at(message, 0).source_seq == 3
+    assert header_at(message, 0).source_seq == 3
     outbox.ack(3, 9)
     assert len(outbox) == 0
     outbox.add(record(6, 2), 2)
-    assert wire.header_at(outbox.next_unsent(), 0).source_seq == 5
+    assert header_at(outbox.next_unsent(), 0).source_seq == 5
 
 
 @pytest.mark.parametrize("rows", [0, 2])

@@ -1,4 +1,4 @@
-"""Records taken in runs are those that wire.records finds one by one, whatever is damaged."""
+"""Records taken in runs are those that wire_record.records finds one by one, whatever is damaged."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,10 @@ from random_rows import columns_from, trades
 
 from plant.errors import WireError
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire import record as wire_record
 from plant.wire.decoding import Merge, raw
+from plant.wire.envelope import Header, stamp
+from plant.wire.record import encode
 from plant.wire.runs import FEW, Run, runs
 
 SCHEMA = schema_of()
@@ -19,8 +21,8 @@ SCHEMA = schema_of()
 def record(table: str, rows: int, seq: int, table_seq: int) -> bytes:
     plain = trades(seq, rows) | {"interval": ["1m"] * rows}
     columns = columns_from(SCHEMA[table], {c.name: plain.get(c.name, [1.0] * rows) for c in SCHEMA[table].columns})
-    made = wire.encode(SCHEMA[table], columns, 1, seq)
-    wire.stamp(made, 0, seq, table_seq, 5)
+    made = encode(SCHEMA[table], columns, 1, seq)
+    stamp(made, 0, seq, table_seq, 5)
     return bytes(made)
 
 
@@ -28,7 +30,7 @@ def ones(count: int) -> list[bytes]:
     return [record("trades", 1, seq, seq) for seq in range(1, count + 1)]
 
 
-def found_by(records: Iterator[tuple[wire.Header, int]]) -> tuple[list[tuple[wire.Header, int]], str]:
+def found_by(records: Iterator[tuple[Header, int]]) -> tuple[list[tuple[Header, int]], str]:
     found = []
     try:
         for item in records:
@@ -38,7 +40,7 @@ def found_by(records: Iterator[tuple[wire.Header, int]]) -> tuple[list[tuple[wir
     return found, ""
 
 
-def one_by_one(found: Iterator[Run]) -> Iterator[tuple[wire.Header, int]]:
+def one_by_one(found: Iterator[Run]) -> Iterator[tuple[Header, int]]:
     for run in found:
         for one in run.each():
             assert one.first == one.last
@@ -69,7 +71,7 @@ def test_runs_hold_what_is_found_one_by_one_and_end_at_the_same_damage(
         else:
             message += b"TPLT" + bytes(place % 100)
     whole = bytes(message)
-    assert found_by(one_by_one(runs(whole, few))) == found_by(wire.records(whole))
+    assert found_by(one_by_one(runs(whole, few))) == found_by(wire_record.records(whole))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)

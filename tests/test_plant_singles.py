@@ -9,9 +9,9 @@ from plant.memory.table import MemoryTable
 from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of
-from plant.stream.stream import decoded
-from plant.wire import record as wire
-from plant.wire.decoding import Merge, raw
+from plant.wire.decoding import Merge, decoded, raw
+from plant.wire.envelope import Header, stamp
+from plant.wire.record import encode
 from plant.wire.runs import runs, singly
 
 TRADES, BARS = schema_of()["trades"], schema_of()["bars"]
@@ -35,8 +35,8 @@ def test_merged_records_hold_the_rows_seqs_and_order_of_single_ones(given_rows: 
     merge, chunks = Merge(), [bytearray() for _ in range(messages)]
     for i, rows in enumerate(given_rows):
         table = BARS if isinstance(rows, dict) and "open" in rows else TRADES
-        record = wire.encode(table, columns_of(table, rows), 1, i + 1)
-        wire.stamp(record, 0, i + 1, i + 1, 10 * i)
+        record = encode(table, columns_of(table, rows), 1, i + 1)
+        stamp(record, 0, i + 1, i + 1, 10 * i)
         chunks[i * messages // len(given_rows)] += record
     found = [raw(_table_of(run.first), run) for chunk in chunks for run in runs(bytes(chunk))]
     for batch in merge.batches(found):
@@ -60,13 +60,13 @@ def test_symbols_are_right_when_more_come_than_are_remembered(monkeypatch: pytes
         for row in range(20):
             expected.append((f"S{message * row % 17}", f"from {row % 3}"))
             columns = columns_of(TRADES, {"time": row, "sym": expected[-1][0], "source": expected[-1][1]})
-            record = wire.encode(TRADES, columns, 1, 1)
-            wire.stamp(record, 0, message * 20 + row + 1, message * 20 + row + 1, 5)
+            record = encode(TRADES, columns, 1, 1)
+            stamp(record, 0, message * 20 + row + 1, message * 20 + row + 1, 5)
             chunk += record
         for batch in merge.batches([raw(TRADES, run) for run in runs(bytes(chunk))]):
             found += zip(batch.columns["sym"].tolist(), batch.columns["source"].tolist(), strict=True)
     assert found == expected
 
 
-def _table_of(header: wire.Header) -> Table:
+def _table_of(header: Header) -> Table:
     return TRADES if header.schema_id == TRADES.schema_id else BARS

@@ -9,7 +9,8 @@ from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
 from plant.stream import stream as module
 from plant.stream.stream import Stream
-from plant.wire import record as wire
+from plant.wire.envelope import stamp
+from plant.wire.record import encode
 
 SCHEMA = schema_of()
 
@@ -31,8 +32,8 @@ class Journal:
         self.tables[table] = self.tables.get(table, 0) + 1
         plain = trades(len(self.records) + 1, 1) | {"interval": ["1m"]}
         rows = {c.name: plain.get(c.name, [1.0]) for c in SCHEMA[table].columns}
-        record = wire.encode(SCHEMA[table], columns_from(SCHEMA[table], rows), 1, 1)
-        wire.stamp(record, 0, len(self.records) + 1, self.tables[table], 5)
+        record = encode(SCHEMA[table], columns_from(SCHEMA[table], rows), 1, 1)
+        stamp(record, 0, len(self.records) + 1, self.tables[table], 5)
         self.records.append(bytes(record))
         return bytes(record)
 

@@ -9,8 +9,9 @@ from streams import StreamOfRuns
 from plant.checksum import crc32
 from plant.stream import stream as module
 from plant.stream.stream import Gap, Stream
-from plant.wire import record as wire
 from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.envelope import HEADER_BYTES, stamp
+from plant.wire.record import encode
 from plant.wire.runs import runs
 
 
@@ -23,8 +24,8 @@ def _taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def record(seq: int, table: str, table_seq: int) -> bytes:
     """Return a journaled record of one row."""
     row = trade(seq) if table == "trades" else bar(seq)
-    made = wire.encode(SCHEMA[table], batch_of(table, [row]).columns, 1, seq)
-    wire.stamp(made, 0, seq, table_seq, 5)
+    made = encode(SCHEMA[table], batch_of(table, [row]).columns, 1, seq)
+    stamp(made, 0, seq, table_seq, 5)
     return bytes(made)
 
 
@@ -160,10 +161,10 @@ def test_a_gap_names_its_states() -> None:
 
 
 def test_a_batch_that_cannot_be_decoded_is_lost_and_its_neighbours_are_not() -> None:
-    foreign = wire.encode(SCHEMA["trades"], batch_of("trades", [trade(4), trade(4)]).columns, 1, 4)
-    foreign[wire.HEADER_BYTES] = 0xC0  # msgpack's nil
-    foreign[60:64] = crc32(memoryview(foreign)[wire.HEADER_BYTES :]).to_bytes(4, "little")
-    wire.stamp(foreign, 0, 4, 3, 5)
+    foreign = encode(SCHEMA["trades"], batch_of("trades", [trade(4), trade(4)]).columns, 1, 4)
+    foreign[HEADER_BYTES] = 0xC0  # msgpack's nil
+    foreign[60:64] = crc32(memoryview(foreign)[HEADER_BYTES:]).to_bytes(4, "little")
+    stamp(foreign, 0, 4, 3, 5)
     records = [*JOURNAL[:3], bytes(foreign), *JOURNAL[4:]]
     stream = module.Stream(SCHEMA, ["trades", "bars"], 0, raw, runs)
     found: list[Raw] = []

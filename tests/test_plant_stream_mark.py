@@ -8,7 +8,8 @@ from streams import StreamOfRuns
 
 from plant.errors import JournalDiverged
 from plant.stream.stream import Mark, Stream
-from plant.wire import record as wire
+from plant.wire.envelope import header_at, stamp
+from plant.wire.record import encode
 
 TABLES = ("trades", "quotes", "bars")
 
@@ -35,8 +36,8 @@ class Journal:
             row = {c.name: row[c.name] for c in SCHEMA[table].columns}
             if mistaken and seq >= mistaken:
                 row["time"] += 1
-            made = wire.encode(SCHEMA[table], batch_of(table, [row]).columns, 1, seq)
-            wire.stamp(made, 0, seq, self.tables[table], 5)
+            made = encode(SCHEMA[table], batch_of(table, [row]).columns, 1, seq)
+            stamp(made, 0, seq, self.tables[table], 5)
             self.records.append(bytes(made))
 
     def feed(self, stream: Stream, most: int = 10**6, first_seq: int = 1) -> list[int]:
@@ -72,7 +73,7 @@ def test_a_mark_is_kept_by_a_stream_that_learned_nothing_new() -> None:
     assert Stream(SCHEMA, TABLES, first.mark).mark == first.mark
     again = Stream(SCHEMA, TABLES, first.mark)
     Journal(TEN[:6]).feed(again)
-    assert again.mark == first.mark == (6, 6, wire.header_at(Journal(TEN).records[5], 0).header_crc)
+    assert again.mark == first.mark == (6, 6, header_at(Journal(TEN).records[5], 0).header_crc)
 
 
 @pytest.mark.parametrize("length", [6, 7, 10])

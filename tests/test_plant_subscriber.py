@@ -10,7 +10,8 @@ from rows import SCHEMA, batch_of, trade
 
 from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
-from plant.wire import record as wire
+from plant.wire.envelope import stamp
+from plant.wire.record import encode
 
 
 class Peer:
@@ -25,8 +26,8 @@ class Peer:
 
     def add(self) -> None:
         seq = len(self.records) + 1
-        record = wire.encode(SCHEMA["trades"], batch_of("trades", [trade(seq)]).columns, 1, seq)
-        wire.stamp(record, 0, seq, seq, 5)
+        record = encode(SCHEMA["trades"], batch_of("trades", [trade(seq)]).columns, 1, seq)
+        stamp(record, 0, seq, seq, 5)
         self.records.append(bytes(record))
 
     def position(self) -> dict[str, Any]:

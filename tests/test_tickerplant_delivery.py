@@ -21,7 +21,8 @@ from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
 from plant.stream.outbox import Outbox
 from plant.stream.stream import Stream
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, Header, header_at
+from plant.wire.record import decode, encode, records, source_id_of
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import Sessions
 
@@ -43,7 +44,7 @@ class Feed:
 
     def __init__(self, name: str, session: int) -> None:
         self.name, self.session = name, session
-        self.source_id = wire.source_id_of(name)
+        self.source_id = source_id_of(name)
         self.outbox = Outbox()
         self.made: list[int] = []
         self.welcomed = self.asked = False
@@ -57,7 +58,7 @@ class Feed:
 
     def publish(self, first: int, prices: list[float]) -> None:
         columns = columns_from(TRADES, trades(first, len(prices)) | {"price": prices})
-        self.outbox.add(wire.encode(TRADES, columns, self.source_id, 0), len(prices))
+        self.outbox.add(encode(TRADES, columns, self.source_id, 0), len(prices))
         self.made += range(first, first + len(prices))
 
     def hello(self) -> None:
@@ -92,7 +93,7 @@ class Plant:
     """The tickerplant without its sockets and file: turns, and a journal that is a list."""
 
     def __init__(self) -> None:
-        self.journal: list[tuple[wire.Header, bytes]] = []
+        self.journal: list[tuple[Header, bytes]] = []
         self.epoch = 0
         self.sessions = Sessions()  # kept in a file beside the journal
         self.start()
@@ -122,7 +123,7 @@ class Plant:
             return [], []
         turn = sequencer.turn
         for chunk in turn.chunks:
-            ((header, _),) = wire.records(chunk)
+            ((header, _),) = records(chunk)
             self.journal.append((header, bytes(chunk)))
         acks = [
             (s.peer, b"ack", (sequencer.position.sources.get(s.source_id, 0), sequencer.position.seq))
@@ -355,7 +356,7 @@ class Delivery(RuleBasedStateMachine):
             of_this_one = [i for i in held if i in set(feed.made)]
             assert of_this_one == feed.made[: len(of_this_one)]
             assert len(of_this_one) >= feed.outbox.rows - sum(
-                wire.header_at(entry.record, 0).rows for entry in feed.outbox.entries
+                header_at(entry.record, 0).rows for entry in feed.outbox.entries
             ), "a row was acknowledged that is not in the journal"
 
     def held(self, source_id: int) -> list[int]:
@@ -363,7 +364,7 @@ class Delivery(RuleBasedStateMachine):
         found: dict[int, list[int]] = {}
         for header, record in self.plant.journal:
             if header.source_id == source_id:
-                batch = wire.decode(SCHEMA.by_id[header.schema_id], header, record[wire.HEADER_BYTES :])
+                batch = decode(SCHEMA.by_id[header.schema_id], header, record[HEADER_BYTES:])
                 ids = ids_of(batch)
                 assert (set(ids) <= self.bad) == (batch.table == "rejects")
                 found.setdefault(header.source_seq, []).extend(ids)
@@ -489,5 +490,5 @@ def test_an_older_publisher_that_reaches_a_restarted_tickerplant_first_costs_the
     for _ in range(3):
         talk(younger)
     assert len(younger.outbox) == 0
-    ids = [wire.decode(TRADES, h, r[wire.HEADER_BYTES :]).columns["trade_id"].tolist() for h, r in plant.journal]
+    ids = [decode(TRADES, h, r[HEADER_BYTES:]).columns["trade_id"].tolist() for h, r in plant.journal]
     assert ids == [["10"], ["11"]]

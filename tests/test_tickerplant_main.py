@@ -18,7 +18,7 @@ from plant.rows.tables import schema_of
 from plant.runtime.sections import PlantSettings, TickerplantSettings
 from plant.runtime.settings import Settings
 from plant.stream.publisher import ACK
-from plant.wire import record as wire
+from plant.wire.record import encode, records, source_id_of
 from tickerplant.__main__ import Tickerplant
 from tickerplant.fanout import MESSAGE_BYTES, messages
 
@@ -69,7 +69,7 @@ class Plant:
 
     def journaled(self) -> list[int]:
         """Return the source_seq of every record in the journal."""
-        return [header.source_seq for header, _ in wire.records(self.process.journal.read(1))]
+        return [header.source_seq for header, _ in records(self.process.journal.read(1))]
 
     def close(self) -> None:
         self.process.ingest, self.process.fan_out.socket = self.sockets
@@ -90,7 +90,7 @@ def hello(session: int = 1) -> list[bytes]:
 def upd(last: int, price: float = 1.0) -> list[bytes]:
     table = schema_of()["trades"]
     columns = columns_from(table, trades(last, 1) | {"price": [price]})
-    return [b"upd", bytes(wire.encode(table, columns, wire.source_id_of("feed"), last))]
+    return [b"upd", bytes(encode(table, columns, source_id_of("feed"), last))]
 
 
 def test_a_turn_is_published_then_answered_then_acknowledged(plant: Plant) -> None:
@@ -186,7 +186,7 @@ def test_ahead_of_a_long_record_go_empty_messages_that_count_for_its_length(
     plant.turn(hello())
     table = schema_of()["trades"]
     columns = columns_from(table, trades(1, 1) | {"trade_id": ["x" * (3 * MESSAGE_BYTES)]})
-    record = bytes(wire.encode(table, columns, wire.source_id_of("feed"), 1))
+    record = bytes(encode(table, columns, source_id_of("feed"), 1))
     assert plant.turn([b"upd", record]) == [*[b"trades\0"] * 4, (b"peer", b"ack")]
     assert [len(frames) for frames in plant.log[:4]] == [1, 1, 1, 2]
     assert plant.turn(upd(2)) == [b"trades\0", (b"peer", b"ack")]
@@ -216,5 +216,5 @@ def test_a_question_about_a_segment_without_an_index_waits_for_the_upkeep_and_ca
     held.set()
     eventually(lambda: control.answer_later() or len(sent) > 1)
     assert sent[1][:3] == [b"reader", b"2", b"ok"], "only the newest question of a peer is answered"
-    assert [h.source_seq for h, _ in wire.records(sent[1][4])] == list(range(1, 11))
+    assert [h.source_seq for h, _ in records(sent[1][4])] == list(range(1, 11))
     control.socket = socket

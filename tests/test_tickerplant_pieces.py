@@ -10,7 +10,9 @@ from random_rows import columns_from, trades
 
 from plant.journal.position import Position
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, MORE
+from plant.wire.payload import encode_payload
+from plant.wire.record import decode, encode, records, source_id_of
 from tickerplant import bounded_records as module
 from tickerplant.bounded_records import pieces, too_long
 from tickerplant.sequencer import Sequencer
@@ -18,7 +20,7 @@ from tickerplant.sequencer import Sequencer
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
-FEED = wire.source_id_of("feed")
+FEED = source_id_of("feed")
 LIMIT = 400
 NOW = 1_700_000_000_000_000_000
 
@@ -45,7 +47,7 @@ def test_pieces_are_the_rows_in_order_and_fit_unless_a_row_alone_does_not(rows: 
     for piece in pieces(columns):
         start, count = len(found["time"]), len(piece["time"])
         assert count > 0
-        size = len(wire.encode_payload(TRADES, piece))
+        size = len(encode_payload(TRADES, piece))
         assert size <= LIMIT or (count == 1 and start in long)
         for name, values in plain(piece).items():
             found[name] += values
@@ -57,7 +59,7 @@ def sent(count: int, **change: list[Any]) -> Sequencer:
     sequencer.begin()
     sequencer.message([b"peer", b"hello", msgpack.packb({"source": "feed", "session": 1})], NOW)
     columns = columns_from(TRADES, trades(1, count) | change)
-    sequencer.message([b"peer", b"upd", bytes(wire.encode(TRADES, columns, FEED, count))], NOW)
+    sequencer.message([b"peer", b"upd", bytes(encode(TRADES, columns, FEED, count))], NOW)
     return sequencer
 
 
@@ -65,9 +67,9 @@ def journaled(sequencer: Sequencer) -> list[tuple[str, int, int, list[str]]]:
     """Return (table, flags, source_seq, trade ids or reasons) of each record of the turn."""
     found = []
     for chunk in sequencer.turn.chunks:
-        assert len(chunk) - wire.HEADER_BYTES <= LIMIT
-        ((header, start),) = wire.records(chunk)
-        batch = wire.decode(SCHEMA.by_id[header.schema_id], header, bytes(chunk[start:]))
+        assert len(chunk) - HEADER_BYTES <= LIMIT
+        ((header, start),) = records(chunk)
+        batch = decode(SCHEMA.by_id[header.schema_id], header, bytes(chunk[start:]))
         column = "trade_id" if batch.table == "trades" else "reason"
         found.append((batch.table, header.flags, header.source_seq, batch.columns[column].tolist()))
     return found
@@ -77,7 +79,7 @@ def test_a_large_batch_is_journaled_as_several_records_that_belong_together() ->
     found = journaled(sent(20))
     assert len(found) > 2
     assert [i for *_, ids in found for i in ids] == [str(n) for n in range(1, 21)]
-    assert [flags for _, flags, *_ in found] == [wire.MORE] * (len(found) - 1) + [0]
+    assert [flags for _, flags, *_ in found] == [MORE] * (len(found) - 1) + [0]
     assert {seq for *_, seq, _ in found} == {20}
 
 

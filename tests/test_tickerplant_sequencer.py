@@ -16,7 +16,9 @@ from plant.journal.position import Position
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of
-from plant.wire import record as wire
+from plant.wire import record as wire_record
+from plant.wire.envelope import HEADER_BYTES, MORE, Header, number
+from plant.wire.record import decode, encode, source_id_of
 from tickerplant import sequencer as module
 from tickerplant.sequencer import Own, Sequencer
 
@@ -24,7 +26,7 @@ law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
 NOW = 1_700_000_000_000_000_000
-FEED = wire.source_id_of("feed")
+FEED = source_id_of("feed")
 
 
 def new(position: Position | None = None) -> Sequencer:
@@ -47,19 +49,19 @@ def hello(sequencer: Sequencer, peer: bytes, name: object = "feed", session: obj
 def record(last: int, count: int = 1, **change: list[Any]) -> bytearray:
     """A record of trades whose last row is the source's row `last`."""
     columns = columns_from(TRADES, trades(last - count + 1, count) | change)
-    return wire.encode(TRADES, columns, FEED, last)
+    return encode(TRADES, columns, FEED, last)
 
 
 def upd(sequencer: Sequencer, *records: bytearray, peer: bytes = b"p1") -> None:
     sequencer.message([peer, b"upd", b"".join(records)], NOW)
 
 
-def batches(sequencer: Sequencer) -> list[tuple[wire.Header, Batch]]:
+def batches(sequencer: Sequencer) -> list[tuple[Header, Batch]]:
     """Return what the turn would journal, read as any reader does."""
     found = []
     for chunk in sequencer.turn.chunks:
-        for header, start in wire.records(chunk):
-            found.append((header, wire.decode(SCHEMA.by_id[header.schema_id], header, bytes(chunk[start:]))))
+        for header, start in wire_record.records(chunk):
+            found.append((header, decode(SCHEMA.by_id[header.schema_id], header, bytes(chunk[start:]))))
     return found
 
 
@@ -90,7 +92,7 @@ def test_each_publisher_of_a_turn_is_told_the_seq_of_its_own_last_record() -> No
     hello(sequencer, b"p2", "other")
     upd(sequencer, record(1), record(2))
     columns = columns_from(TRADES, trades(1, 1))
-    upd(sequencer, wire.encode(TRADES, columns, wire.source_id_of("other"), 1), peer=b"p2")
+    upd(sequencer, encode(TRADES, columns, source_id_of("other"), 1), peer=b"p2")
     assert {peer: source.seq for peer, source in sequencer.turn.acks.items()} == {b"p1": 12, b"p2": 13}
     sequencer.undo()
     sequencer.begin()
@@ -111,7 +113,7 @@ def test_what_is_published_is_what_is_journaled_in_runs_of_one_table() -> None:
         "source": [""],
     }
     upd(sequencer, record(1), record(2))
-    upd(sequencer, wire.encode(quotes, columns_from(quotes, quote), FEED, 3))
+    upd(sequencer, encode(quotes, columns_from(quotes, quote), FEED, 3))
     upd(sequencer, record(4))
     assert [name for name, _ in sequencer.turn.runs] == ["trades", "quotes", "trades"]
     assert [chunk for _, chunks in sequencer.turn.runs for chunk in chunks] == sequencer.turn.chunks
@@ -144,7 +146,7 @@ def test_bad_rows_go_to_rejects_with_reason_and_the_good_ones_around_them_are_ke
     assert good.table == "trades"
     assert good.columns["price"].tolist() == [1.0, 2.0]
     assert good.columns["trade_id"].tolist() == ["1", "3"]
-    assert (kept.flags, refused.flags) == (wire.MORE, 0)
+    assert (kept.flags, refused.flags) == (MORE, 0)
     assert (kept.source_seq, refused.source_seq) == (4, 4)
     assert bad.table == "rejects"
     assert bad.columns["reason"].tolist() == ["price must be a positive finite number", "sym must not be empty"]
@@ -173,9 +175,9 @@ def test_many_rejects_are_split_into_records_that_belong_together(monkeypatch: p
     upd(sequencer, record(9, 9, price=[1.0] + [-1.0] * 8))
     found = batches(sequencer)
     assert [(b.table, len(b), h.flags) for h, b in found] == [
-        ("trades", 1, wire.MORE),
-        ("rejects", 3, wire.MORE),
-        ("rejects", 3, wire.MORE),
+        ("trades", 1, MORE),
+        ("rejects", 3, MORE),
+        ("rejects", 3, MORE),
         ("rejects", 2, 0),
     ]
     refused = [json.loads(row)["trade_id"] for _, b in found[1:] for row in b.columns["row"].tolist()]
@@ -188,7 +190,8 @@ def test_rejects_that_fit_in_no_record_refuse_their_batch_and_leave_nothing_half
     """Were the good rows kept and the batch not, its publisher would send it for ever, and they came each time."""
     sequencer = welcomed()
     sent = record(9, 9, price=[1.0] + [-1.0] * 8)
-    monkeypatch.setattr(wire, "MAX_PAYLOAD", len(sent) - wire.HEADER_BYTES)
+    monkeypatch.setattr("plant.wire.envelope.MAX_PAYLOAD", len(sent) - HEADER_BYTES)
+    monkeypatch.setattr("plant.wire.record.MAX_PAYLOAD", len(sent) - HEADER_BYTES)
     upd(sequencer, sent)
     ((header, batch),) = batches(sequencer)
     assert (batch.table, len(batch), header.flags, header.source_seq) == ("rejects", 1, 0, 9)
@@ -201,7 +204,7 @@ def test_rejects_that_fit_in_no_record_refuse_their_batch_and_leave_nothing_half
 def test_a_batch_of_an_unknown_table_is_rejected_whole_and_its_publisher_told() -> None:
     sequencer = welcomed()
     news = Table.declared({"name": "news", "columns": [["time", "time"], ["sym", "symbol"]]})
-    upd(sequencer, wire.encode(news, columns_from(news, {"time": [1, 2], "sym": ["A", "B"]}), FEED, 2), record(3))
+    upd(sequencer, encode(news, columns_from(news, {"time": [1, 2], "sym": ["A", "B"]}), FEED, 2), record(3))
     (refused, batch), (after, _) = batches(sequencer)
     assert (batch.table, refused.source_seq, after.source_seq) == ("rejects", 2, 3)
     assert batch.columns["sym"].tolist() == ["?"]
@@ -219,9 +222,9 @@ def test_rows_of_a_publisher_that_knows_an_earlier_declaration_are_those_of_one_
     sequencer.begin()
     rows = trades(1, 3) | {"price": [1.0, -1.0, 3.0]}
     del rows["trade_id"]
-    upd(sequencer, wire.encode(before, columns_from(before, rows), FEED, 3), record(4))
+    upd(sequencer, encode(before, columns_from(before, rows), FEED, 3), record(4))
     (good, batch), (_, refused), (_, after) = batches(sequencer)
-    assert (good.schema_id, good.flags, batch.columns["trade_id"].tolist()) == (TRADES.schema_id, wire.MORE, ["", ""])
+    assert (good.schema_id, good.flags, batch.columns["trade_id"].tolist()) == (TRADES.schema_id, MORE, ["", ""])
     assert batch.columns["size"].tolist() == [rows["size"][0], rows["size"][2]]
     assert refused.columns["reason"].tolist() == ["price must be a positive finite number"]
     assert after.columns["trade_id"].tolist() == trades(4, 1)["trade_id"]
@@ -232,7 +235,7 @@ def test_a_batch_that_cannot_be_decoded_is_rejected_whole_and_its_publisher_told
     sequencer = welcomed()
     columns = columns_from(TRADES, trades(1, 2))
     columns["sym"].codes = np.array([0, 9], dtype=np.int32)
-    upd(sequencer, wire.encode(TRADES, columns, FEED, 2))
+    upd(sequencer, encode(TRADES, columns, FEED, 2))
     ((_, batch),) = batches(sequencer)
     assert batch.columns["reason"].tolist() == ["trades.sym: codes from 0 to 9, but 1 strings"]
     assert batch.columns["table_name"].tolist() == ["trades"]
@@ -243,9 +246,9 @@ def test_a_batch_that_cannot_be_decoded_is_rejected_whole_and_its_publisher_told
 @pytest.mark.parametrize(
     "sent",
     [
-        wire.encode(TRADES, columns_from(TRADES, trades(1, 1)), FEED + 1, 1),
-        wire.encode(TRADES, columns_from(TRADES, trades(1, 1)), FEED, 1, wire.MORE),
-        wire.encode(TRADES, columns_from(TRADES, trades(1, 0)), FEED, 1),
+        encode(TRADES, columns_from(TRADES, trades(1, 1)), FEED + 1, 1),
+        encode(TRADES, columns_from(TRADES, trades(1, 1)), FEED, 1, MORE),
+        encode(TRADES, columns_from(TRADES, trades(1, 0)), FEED, 1),
         record(1)[:-1],
         b"GET / HTTP/1.1\r\n" * 10,
     ],
@@ -330,13 +333,13 @@ def test_undo_restores_everything_and_the_next_turn_is_as_if_the_first_never_was
 
 
 def test_own_rows_are_numbered_as_those_of_any_publisher() -> None:
-    sequencer = new(Position(4, {"heartbeats": 2}, {wire.source_id_of("tickerplant"): 6}))
+    sequencer = new(Position(4, {"heartbeats": 2}, {source_id_of("tickerplant"): 6}))
     heartbeats = SCHEMA["heartbeats"]
     beat = {"time": [NOW], "sym": ["tickerplant"], "pid": [1], "seq_seen": [2], "rows": [3], "rate": [1.0]}
     for _ in range(2):
         Own(sequencer).add("heartbeats", columns_from(heartbeats, beat | {"memory": [5], "state": ["ok"]}), NOW)
     found = [(h.seq, h.table_seq, h.source_id, h.source_seq, h.received) for h, _ in batches(sequencer)]
-    source = wire.source_id_of("tickerplant")
+    source = source_id_of("tickerplant")
     assert found == [(5, 3, source, 7, NOW), (6, 4, source, 8, NOW)]
     assert sequencer.turn.acks == {}
 
@@ -379,9 +382,9 @@ def test_no_message_raises_and_none_breaks_the_numbering(frames: list[bytes], ch
     mangled = record(3, 3)
     for place, value in changes:
         mangled[place % len(mangled)] = value
-    payload = bytes(mangled[wire.HEADER_BYTES :])
+    payload = bytes(mangled[HEADER_BYTES:])
     struct.pack_into("<II", mangled, 56, len(payload), zlib.crc32(payload))
-    wire.number(mangled, 3)
+    number(mangled, 3)
     sequencer.message([b"p1", b"upd", bytes(mangled)], NOW)
     found = batches(sequencer)
     assert [h.seq for h, _ in found] == list(range(1, len(found) + 1))

@@ -16,11 +16,11 @@ from plant.rows.schema import Schema, Table
 from plant.runtime.settings import Settings
 from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, Header
 from plant.wire.runs import Run
 from tickerplant.group_commit import Turn
 
-Relayed = tuple[Table, wire.Header, bytes]
+Relayed = tuple[Table, Header, bytes]
 """A record's table, its envelope, and all of its bytes."""
 
 
@@ -101,4 +101,4 @@ class Relay:
 
 def _as_it_is(table: Table, run: Run) -> Relayed:
     start, header = run.starts[0], run.first
-    return table, header, run.message[start - wire.HEADER_BYTES : start + header.length]
+    return table, header, run.message[start - HEADER_BYTES : start + header.length]

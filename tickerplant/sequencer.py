@@ -20,7 +20,9 @@ from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, MORE, Header, stamp
+from plant.wire.payload import decode_payload
+from plant.wire.record import encode, records, source_id_of
 from tickerplant import bounded_records, validation
 from tickerplant.group_commit import Source, Turn
 from tickerplant.sessions import Sessions
@@ -103,7 +105,7 @@ class Sequencer:
             self._refuse(peer, SourceTaken(f"a newer publisher is called {name!r}; give each its own name"))
             return
         self.sessions.note(name, session)
-        source_id = wire.source_id_of(name)
+        source_id = source_id_of(name)
         holder = self._sources.get(source_id)
         if holder and holder.peer != peer:
             self._peers.pop(holder.peer, None)
@@ -122,12 +124,12 @@ class Sequencer:
             self.turn.answers.append((peer, b"hello?", {}))
             return
         try:
-            for header, start in wire.records(message):
+            for header, start in records(message):
                 self._take_record(source, header, message, start, now)
         except WireError as error:
             self._refuse(peer, error)
 
-    def _take_record(self, source: Source, header: wire.Header, message: bytearray, start: int, now: int) -> None:
+    def _take_record(self, source: Source, header: Header, message: bytearray, start: int, now: int) -> None:
         if header.source_id != source.source_id or header.flags or not header.rows:
             raise WireError(
                 f"expected rows of {source.name!r} without flags, found source id {header.source_id:#x}, "
@@ -154,7 +156,7 @@ class Sequencer:
         end = start + header.length
         declared, table = known
         try:
-            columns = wire.decode_payload(declared, memoryview(message)[start:end], header.rows)
+            columns = decode_payload(declared, memoryview(message)[start:end], header.rows)
         except WireError as error:
             self._reject_all(source, header, table.name, str(error), now)
             return
@@ -165,7 +167,7 @@ class Sequencer:
         if large:
             bad, reasons = _with_too_long(columns, bad, reasons)
         if declared is table and not reasons and not large:
-            begin = start - wire.HEADER_BYTES
+            begin = start - HEADER_BYTES
             self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
         else:
             try:
@@ -180,7 +182,7 @@ class Sequencer:
     def _divided(
         self,
         source: Source,
-        header: wire.Header,
+        header: Header,
         table: Table,
         columns: Columns,
         bad: np.ndarray,
@@ -200,18 +202,18 @@ class Sequencer:
             some = slice(i, i + REJECTS_IN_ONE)
             refused = validation.rejects(columns, bad[some], reasons[some], source.name, table.name, now)
             parts += [(self.schema["rejects"], piece) for piece in bounded_records.pieces(refused)]
-        flags = [wire.MORE] * (len(parts) - 1) + [0]
+        flags = [MORE] * (len(parts) - 1) + [0]
         return [
-            (declared, wire.encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
+            (declared, encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
             for (declared, rows), flag in zip(parts, flags, strict=True)
         ]
 
-    def _reject_all(self, source: Source, header: wire.Header, table: str, reason: str, now: int) -> None:
+    def _reject_all(self, source: Source, header: Header, table: str, reason: str, now: int) -> None:
         """Record that a whole batch could not be read, and say so to its publisher."""
         rejects = self.schema["rejects"]
         row = json.dumps({"rows": header.rows, "bytes": header.length})
         refused = validation.rejected(["?"], [reason], [row], source.name, table, now)
-        self.add(rejects, wire.encode(rejects, refused, source.source_id, header.source_seq), 1, now)
+        self.add(rejects, encode(rejects, refused, source.source_id, header.source_seq), 1, now)
         self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
         self._refuse(
             source.peer,
@@ -223,7 +225,7 @@ class Sequencer:
         position, turn = self.position, self.turn
         position.seq += 1
         table_seq = position.table_seqs[table.name] = position.table_seqs.get(table.name, 0) + 1
-        wire.stamp(record, 0, position.seq, table_seq, now)
+        stamp(record, 0, position.seq, table_seq, now)
         turn.add(table.name, record, rows)
 
     def _refuse(self, peer: bytes, error: PlantError) -> None:
@@ -246,12 +248,12 @@ class Own:
 
     def __init__(self, sequencer: Sequencer) -> None:
         self._sequencer = sequencer
-        self._source_id = wire.source_id_of(self.NAME)
+        self._source_id = source_id_of(self.NAME)
 
     def add(self, table: str, columns: Columns, now: int) -> None:
         """Put rows of `table` into the present turn."""
         sequencer, rows = self._sequencer, len(columns["time"])
         source_seq = sequencer.position.sources.get(self._source_id, 0) + rows
         declared = sequencer.schema[table]
-        sequencer.add(declared, wire.encode(declared, columns, self._source_id, source_seq), rows, now)
+        sequencer.add(declared, encode(declared, columns, self._source_id, source_seq), rows, now)
         sequencer.position.sources[self._source_id] = source_seq

@@ -14,8 +14,8 @@ from plant.rows.batch import Batch, arrow_of
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
 from plant.transport.request import Requester
-from plant.wire import record as wire
 from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.envelope import header_at
 from plant.wire.runs import runs
 
 SUMMED_ROWS = 65_536
@@ -45,7 +45,7 @@ class Journaled:
         """Return the header_crc of the record `seq`, None if the journal has no such record."""
         _, chunk = self._requester.ask(ask="journal", seq=seq, max_bytes=1)
         try:
-            header = wire.header_at(chunk, 0) if chunk else None
+            header = header_at(chunk, 0) if chunk else None
         except WireError:
             return None
         return header.header_crc if header and header.seq == seq else None

@@ -17,7 +17,7 @@ from plant.journal.files import existing_paths, first_seq_of, name_of, segment_a
 from plant.journal.journal import confirmed_in
 from plant.journal.position import Position
 from plant.journal.segment import Segment
-from plant.wire.record import Header
+from plant.wire.envelope import Header
 
 BEING_WRITTEN_S = 2.0
 """A record at the end of the last segment may be incomplete for this long."""

@@ -19,7 +19,7 @@ from plant.journal.files import existing_paths, paths_between, present_segment, 
 from plant.journal.segment import Segment
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
-from plant.wire import record as wire
+from plant.wire.record import decode
 
 ROWS = 100_000
 """Rows of a table that are written together: a row group of Parquet."""
@@ -172,7 +172,7 @@ def _batches(
             if to_seq is not None and header.seq > to_seq:
                 return
             try:
-                yield wire.decode(table, header, payload)
+                yield decode(table, header, payload)
             except WireError as error:
                 damage.append(f"{path.name}: seq {header.seq} cannot be read: {error}")
         damage += [str(d) for d in segment.damage]

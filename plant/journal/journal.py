@@ -14,7 +14,6 @@ segment as `<segment>.torn-<offset>`; damage with good records after it is skipp
 """
 
 import os
-import struct
 import threading
 import time
 from bisect import bisect_right
@@ -38,7 +37,7 @@ from plant.journal.segment import (
     packed_header,
 )
 from plant.rows.schema import Schema, Table
-from plant.wire.record import Header, header_at
+from plant.wire.envelope import RECEIVED, SEQ, Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
@@ -50,8 +49,6 @@ LOADED_INDEXES = 8
 """Closed segments whose index stays in memory; one takes about 1 MB."""
 
 _IOV_MAX = 1024
-_SEQ = struct.Struct("<16xQ")  # of plant.wire.record's envelope
-_RECEIVED = struct.Struct("<32xq")
 _HOUR_S = 3600.0
 
 
@@ -145,7 +142,7 @@ class Journal:
             self._index(first_seq, start, self._size, chunks[0])
             return
         for chunk in chunks:
-            self._index(_SEQ.unpack_from(chunk)[0], start, start + len(chunk), chunk)
+            self._index(SEQ.unpack_from(chunk)[0], start, start + len(chunk), chunk)
             start += len(chunk)
 
     def roll_if_full(self) -> bool:
@@ -294,7 +291,7 @@ class Journal:
         if last and last.end == start and end - last.start <= segments.BLOCK_BYTES:
             blocks[-1] = Block(last.first_seq, last.start, end, last.received)
         else:
-            blocks.append(Block(seq, start, end, _RECEIVED.unpack_from(record)[0]))
+            blocks.append(Block(seq, start, end, RECEIVED.unpack_from(record)[0]))
 
     def _note(self, damage: Sequence[Damage]) -> None:
         for found in damage:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from plant.journal.segment import Segment
-from plant.wire.record import Header
+from plant.wire.envelope import Header
 
 
 @dataclass

@@ -13,7 +13,7 @@ from plant.journal.files import segment_paths
 from plant.journal.index import Block, Damage, index_path
 from plant.journal.position import Position
 from plant.journal.segment import PLAIN_SUFFIX, Segment
-from plant.wire.record import HEADER_BYTES, MORE
+from plant.wire.envelope import HEADER_BYTES, MORE
 
 
 def clear_leftovers(folder: Path) -> None:

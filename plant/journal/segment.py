@@ -17,7 +17,8 @@ from plant.checksum import crc32
 from plant.errors import JournalError, WireError
 from plant.journal.index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.rows.schema import Table
-from plant.wire.record import HEADER_BYTES, MAGIC, Header, header_at, records
+from plant.wire.envelope import HEADER_BYTES, MAGIC, Header, header_at
+from plant.wire.record import records
 
 SEGMENT_MAGIC = b"TPLTJRNL"
 SEGMENT_VERSION = 1

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from plant.errors import SourceTaken
-from plant.wire import record as wire
+from plant.wire.envelope import number
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Outbox:
         self.rows += rows
         entry = Entry(self.rows, record)
         if self.accepted is not None:
-            wire.number(record, self._base + entry.last_row)
+            number(record, self._base + entry.last_row)
         self.entries.append(entry)
         self._unsent.append(entry)
         self.bytes += len(record)
@@ -74,7 +74,7 @@ class Outbox:
         if self.accepted is None or accepted < self._base + self._acked:
             self._base = accepted - self._acked
             for entry in self.entries:
-                wire.number(entry.record, self._base + entry.last_row)
+                number(entry.record, self._base + entry.last_row)
         if accepted > self._base + self.rows:
             raise SourceTaken(
                 f"the plant holds row {accepted} of this source, but this publisher has made only up to row "

@@ -22,7 +22,7 @@ from plant.rows.schema import Schema
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
 from plant.transport import sockets
-from plant.wire import record as wire
+from plant.wire.record import encode, source_id_of
 
 OUTBOX_BYTES = 32 * 2**20
 """A publisher that holds more unacknowledged bytes makes its caller wait."""
@@ -69,7 +69,7 @@ class Publisher:
         self.address = address
         self.errors: deque[PlantError] = deque(maxlen=MOST_ERRORS)
         self._schema = schema
-        self._source_id = wire.source_id_of(name)
+        self._source_id = source_id_of(name)
         self._session = time.time_ns()
         self._outbox = Outbox()
         self._outbox_bytes = outbox_bytes
@@ -217,7 +217,7 @@ class Publisher:
         count = len(columns["time"])
         for start in range(0, count, RECORD_ROWS):
             part = columns if count <= RECORD_ROWS else {n: c[start : start + RECORD_ROWS] for n, c in columns.items()}
-            record = wire.encode(gathering.table, part, self._source_id, 0)
+            record = encode(gathering.table, part, self._source_id, 0)
             self._outbox.add(record, len(part["time"]))
 
     def _wait_for_room(self, timeout_s: float) -> None:

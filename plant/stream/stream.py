@@ -13,14 +13,15 @@ sees every seq, so it notices at once, and hands on in the order of the journal.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from plant.errors import JournalDiverged, WireError
-from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.wire import record as wire
+from plant.wire.decoding import Decode, decoded
+from plant.wire.envelope import Header
+from plant.wire.record import records
 from plant.wire.runs import Divide, Run, singly
 
 HELD_BYTES = 64 * 2**20
@@ -62,16 +63,6 @@ class Known(NamedTuple):
     checksum: int
 
 
-Decode = Callable[[Table, Run], Any]
-"""Makes what is handed on from records of a table."""
-
-
-def decoded(table: Table, run: Run) -> Batch:
-    """Hand on a record as a Batch."""
-    start, header = run.starts[0], run.first
-    return wire.decode(table, header, memoryview(run.message)[start : start + header.length])
-
-
 class Stream:
     """Follow some tables from a position in the journal.
 
@@ -102,7 +93,7 @@ class Stream:
         self.plant_seq = 0
         self.checking = False  # the journal gave a damaged record: it is asked to check them
         self._epoch = 0
-        self._newest: wire.Header | None = None  # the record at the cursor
+        self._newest: Header | None = None  # the record at the cursor
         self._in_doubt = [Known(*self._begun[1:])] if self._begun.seq else []
         self._doubtful = bool(self._in_doubt)  # whether the journal of the present epoch has them is not known yet
         self.gaps: list[Gap] = []
@@ -125,7 +116,7 @@ class Stream:
         return {name: self._last.get(name, 0) for name in self.names}
 
     @property
-    def newest(self) -> wire.Header | None:
+    def newest(self) -> Header | None:
         """The envelope of the newest record handed on, None before there is one."""
         return self._newest
 
@@ -276,14 +267,14 @@ class Stream:
         return True
 
     @staticmethod
-    def _compare(chunk: bytes, known: list[Known]) -> wire.Header:
+    def _compare(chunk: bytes, known: list[Known]) -> Header:
         """Find in a chunk those of `known` that are there, and take them out of it; return the last one found.
 
         Raises JournalDiverged if the first is not there as it was.
         """
-        found: wire.Header | None = None
+        found: Header | None = None
         with contextlib.suppress(WireError):
-            for header, _ in wire.records(chunk):
+            for header, _ in records(chunk):
                 if header.seq < known[0].seq:
                     continue
                 if (header.seq, header.header_crc) != known[0]:

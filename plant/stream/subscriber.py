@@ -17,9 +17,9 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
-from plant.stream.stream import Decode, Mark, Stream, decoded
+from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
-from plant.wire.decoding import Merge, raw
+from plant.wire.decoding import Decode, Merge, decoded, raw
 from plant.wire.runs import runs, singly
 
 ASK_AGAIN_S = 2.0

@@ -1,10 +1,23 @@
 """Records as a stream hands them on, decoded into batches; runs of one-row records become one batch."""
 
+from collections.abc import Callable
+from typing import Any
+
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
-from plant.stream.stream import decoded
+from plant.wire import record
 from plant.wire.runs import Run
 from plant.wire.singles import Singles
+
+Decode = Callable[[Table, Run], Any]
+"""Makes what is handed on from records of a table."""
+
+
+def decoded(table: Table, run: Run) -> Batch:
+    """Hand on a record as a Batch."""
+    start, header = run.starts[0], run.first
+    return record.decode(table, header, memoryview(run.message)[start : start + header.length])
+
 
 Raw = Batch | tuple[Table, Run]
 """A batch, or records of one row that may go with others."""

@@ -4,7 +4,6 @@ A reader of the journal is sent thousands of them at a time. Their envelopes are
 array; what is left for each is a look at its length and the two checksums.
 """
 
-import struct
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -12,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from plant.checksum import crc32
-from plant.wire.record import HEADER_BYTES, MAGIC, MAX_PAYLOAD, VERSION, Header, envelope, envelopes, records
+from plant.wire.envelope import HEADER_BYTES, LENGTH, MAGIC, MAX_PAYLOAD, SEALED, VERSION, Header, envelope, envelopes
+from plant.wire.record import records
 
 FEW = 32
 """So many records are looked at one by one in as little time; an answer of the journal holds no more large ones."""
-
-_LENGTH = struct.Struct("<56xI")  # of plant.wire.record's envelope
-_SEALED = struct.Struct("<68s4x")  # what header_crc covers
 
 
 class Run(NamedTuple):
@@ -92,7 +89,7 @@ def _run(message: bytes, starts: list[int]) -> Run:
 
 def _payloads(message: bytes) -> list[int]:
     """Return where payloads start, from one length to the next, as long as the records are whole."""
-    length_at = _LENGTH.unpack_from
+    length_at = LENGTH.unpack_from
     found: list[int] = []
     at, last = 0, len(message) - HEADER_BYTES
     while at <= last:
@@ -106,7 +103,7 @@ def _payloads(message: bytes) -> list[int]:
 def _good(message: bytes, starts: list[int], ends: list[int], found: np.ndarray) -> int:
     """Return how many records are good before the first that is not."""
     view = memoryview(message)
-    header_crcs = [crc32(sealed) for (sealed,) in _SEALED.iter_unpack(found.tobytes())]
+    header_crcs = [crc32(sealed) for (sealed,) in SEALED.iter_unpack(found.tobytes())]
     payload_crcs = [crc32(view[start:end]) for start, end in zip(starts, ends, strict=True)]
     good = (
         (found["magic"] == MAGIC)

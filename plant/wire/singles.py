@@ -14,7 +14,7 @@ from plant.errors import WireError
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
-from plant.wire.record import cut, envelope, envelopes
+from plant.wire.envelope import cut, envelope, envelopes
 
 _CACHE = 10_000
 """Combinations of symbols remembered per table; if there are more after a message, all are forgotten."""

@@ -24,7 +24,8 @@ from plant.errors import WireError
 from plant.rows.intake import columns_of
 from plant.stream.publisher import ACK
 from plant.stream.subscriber import Subscriber
-from plant.wire import record as wire
+from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, header_at, number, stamp
+from plant.wire.record import encode, source_id_of
 
 SHORT_KILLS = 15
 LONG_KILLS = 300
@@ -248,7 +249,7 @@ def test_a_torn_tail_after_a_kill_costs_nothing_acknowledged(start: Start, torn:
             elif torn == "part of a record":
                 file.write(record[: plant.chance.randrange(1, len(record))])
             else:
-                file.write(_next_of(record, wire.MORE))
+                file.write(_next_of(record, MORE))
         plant.start("tickerplant")
         plant.faults += 1
     plant.verdict(f"tearing the journal's tail ({torn})")
@@ -264,7 +265,7 @@ def test_a_journal_that_lost_its_tail_is_what_every_process_goes_on_with(start: 
         plant.reach(1000)
         plant.kill("tickerplant")
         tail = plant.last_segment()
-        size, seen = tail.stat().st_size, wire.header_at(_last_record(tail.read_bytes()), 0).seq
+        size, seen = tail.stat().st_size, header_at(_last_record(tail.read_bytes()), 0).seq
         if "stopped" in harm:
             plant.kill("rdb", signal.SIGSTOP)
         if harm.startswith("truncate"):
@@ -297,7 +298,7 @@ def test_messages_sent_twice_are_journaled_once(start: Start) -> None:
         count = min(plant.chance.randint(1, 20), BAR_EVERY - first)
         columns = columns_of(table, {**trades(source, first, count), "source": [source] * count})
         first += count
-        records.append(wire.encode(table, columns, wire.source_id_of(source), first - 1))
+        records.append(encode(table, columns, source_id_of(source), first - 1))
     for session in range(5):
         with context.socket(zmq.DEALER) as socket:
             socket.setsockopt(zmq.LINGER, 0)
@@ -350,19 +351,19 @@ def _answer(socket: Any) -> tuple[bytes, bytes]:
 def _last_record(segment: bytes) -> bytes:
     """Return the last record of a segment."""
     at = len(segment)
-    while (at := segment.rfind(wire.MAGIC, 0, at)) >= 0:
+    while (at := segment.rfind(MAGIC, 0, at)) >= 0:
         with contextlib.suppress(WireError):  # four bytes of a payload, or a record that the kill cut short
-            header = wire.header_at(segment, at)
-            if (end := at + wire.HEADER_BYTES + header.length) <= len(segment):
+            header = header_at(segment, at)
+            if (end := at + HEADER_BYTES + header.length) <= len(segment):
                 return segment[at:end]
     raise AssertionError("no record in the segment")
 
 
 def _next_of(record: bytes, flags: int) -> bytes:
     """Return the record as if it were the next of its table and source, with these flags, checksums renewed."""
-    header = wire.header_at(record, 0)
+    header = header_at(record, 0)
     copy = bytearray(record)
     copy[5] = flags
-    wire.number(copy, header.source_seq + header.rows)
-    wire.stamp(copy, 0, header.seq + 1, header.table_seq + 1, header.received)
+    number(copy, header.source_seq + header.rows)
+    stamp(copy, 0, header.seq + 1, header.table_seq + 1, header.received)
     return bytes(copy)
