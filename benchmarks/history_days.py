@@ -11,8 +11,9 @@ from query_market import SESSION_NS, Market
 
 from hdb.writer.closing import Closing
 from hdb.writer.store import Store
-from plant.history.catalogue import End, partition_schema
+from plant.history.catalogue import End
 from plant.history.days import Days
+from plant.history.layout import partition_schema
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Symbols
 from plant.rows.tables import schema_of

@@ -13,7 +13,6 @@ from hdb.writer.housekeeping import Housekeeping
 from hdb.writer.journal_sums import Journaled
 from hdb.writer.parts import Parts
 from hdb.writer.store import Store
-from plant.client.connect import subscriber_of
 from plant.errors import HistoryError, Unavailable
 from plant.history.catalogue import End
 from plant.query import questions
@@ -103,8 +102,15 @@ class Hdb(Follower):
         except Unavailable:
             self._note("no tickerplant")
             return None
-        subscriber = subscriber_of(
-            self.settings, None, name=self.name, merge=True, after=self.store.catalogue.through, as_journaled=True
+        subscriber = Subscriber(
+            self.schema,
+            self.schema,
+            self.settings.publish_address,
+            self.settings.journal_address,
+            cursor=self.store.catalogue.through,
+            name=self.name,
+            merge=True,
+            as_journaled=True,
         )
         subscriber.stream.by_id.update({t.schema_id: t for t in every})
         house = Housekeeping(self.store, self.settings.hdb.compact_mb, self.settings.hdb.keep_days)

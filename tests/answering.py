@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.history.catalogue import partition_schema
+from plant.history.layout import partition_schema
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
 from plant.rows.tables import schema_of

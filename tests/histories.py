@@ -16,12 +16,13 @@ import msgpack
 import pyarrow.parquet as pq
 from rows import SCHEMA, Row
 
-from hdb.waiting import Waiting
 from hdb.writer.closing import Closing
 from hdb.writer.journal_sums import Journaled
+from hdb.writer.parts import Waiting
 from hdb.writer.store import Store
-from plant.history.catalogue import CATALOGUE, Catalogue, End, File, history_folder
+from plant.history.catalogue import CATALOGUE, Catalogue, End, File
 from plant.history.days import Days
+from plant.history.layout import history_folder
 from plant.history.partition_file import check_bytes, check_file
 from plant.rows.batch import Batch
 from plant.rows.intake import columns_of

@@ -8,17 +8,9 @@ import numpy as np
 import pyarrow as pa
 from rows import NOON, SECOND, Row
 
-from plant.history.catalogue import (
-    Catalogue,
-    File,
-    Part,
-    day_path,
-    part_path,
-    partition_schema,
-    replaced_path,
-    told_schema,
-)
+from plant.history.catalogue import Catalogue, File, Part
 from plant.history.days import Days
+from plant.history.layout import day_path, part_path, partition_schema, replaced_path, told_schema
 from plant.history.partition_file import PartitionFile
 from plant.rows.schema import Table
 

@@ -12,8 +12,9 @@ import pytest
 from hdb.writer.closing import Closing
 from hdb.writer.store import Store
 from plant.history.amending import amendment
-from plant.history.catalogue import Catalogue, End, partition_schema
+from plant.history.catalogue import Catalogue, End
 from plant.history.days import Days
+from plant.history.layout import partition_schema
 from plant.rows.tables import schema_of
 
 SCHEMA = schema_of()

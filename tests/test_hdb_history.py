@@ -16,7 +16,8 @@ from rows import NOON, SCHEMA, Row, bar, quote, trade
 from hdb.reader.footers import Footers, MissingFile
 from hdb.reader.history import HistoryView
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
-from plant.history.catalogue import Catalogue, Part, part_path
+from plant.history.catalogue import Catalogue, Part
+from plant.history.layout import part_path
 from plant.query.limits import Budget, Limits
 from plant.query.view import Terms
 from plant.rows.columns import Columns

@@ -2,7 +2,7 @@
 
 from rows import NOON, batch_of, trade
 
-from plant.gap_reports import GapReports
+from plant.serving.reports import GapReports
 from plant.stream.stream import Gap
 
 

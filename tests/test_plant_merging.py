@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import SCHEMA, Row, bar, batch_of, trade
 
-from hdb.waiting import arrow_of
+from hdb.writer.parts import arrow_of
 from plant.errors import HistoryError
 from plant.history import merging, partition_file
-from plant.history.catalogue import File, partition_schema
+from plant.history.catalogue import File
+from plant.history.layout import partition_schema
 from plant.history.merging import Merged, merged
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, with_columns

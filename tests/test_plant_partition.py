@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from plant.errors import HistoryError
-from plant.history.catalogue import CATALOGUE, Catalogue, End, File, Part, day_path, locked, part_path, partition_schema
+from plant.history.catalogue import CATALOGUE, Catalogue, End, File, Part
+from plant.history.layout import day_path, locked, part_path, partition_schema
 from plant.rows.tables import schema_of
 
 

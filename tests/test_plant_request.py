@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable, UnknownTable, WireError
-from plant.transport import request, sockets
+from plant.transport import reply, request, sockets
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -38,8 +38,8 @@ def test_an_answer_goes_back_with_the_envelope_it_came_in() -> None:
     body = msgpack.packb({"ask": "x"})
     rest = [b"ok", msgpack.packb(["ask"]), b"more"]
 
-    assert request.answer([PEER, ID, body], handler) == [PEER, ID, *rest]
-    assert request.answer([PEER, b"", ID, body], handler) == [PEER, b"", ID, *rest]
+    assert reply.answer([PEER, ID, body], handler) == [PEER, ID, *rest]
+    assert reply.answer([PEER, b"", ID, body], handler) == [PEER, b"", ID, *rest]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_answer_goes_back_with_the_envelope_it_came_in() -> None:
 def test_the_wrong_number_of_frames_is_answered_with_what_was_expected(
     frames: list[bytes], envelope: list[bytes]
 ) -> None:
-    found = request.answer(frames, handler)
+    found = reply.answer(frames, handler)
     assert found[: len(envelope)] == envelope
     assert len(found) == len(envelope) + 2
     assert error_of(found)["message"].startswith(f"expected [request id, msgpack map], found {len(frames) - 1} frames")
@@ -78,7 +78,7 @@ def test_the_wrong_number_of_frames_is_answered_with_what_was_expected(
     ],
 )
 def test_a_body_that_is_no_request_is_told_what_a_request_is(body: bytes, message: str) -> None:
-    found = error_of(request.answer([PEER, ID, body], handler))
+    found = error_of(reply.answer([PEER, ID, body], handler))
     assert found["error"] == "QueryError"
     assert message in found["message"]
 
@@ -86,7 +86,7 @@ def test_a_body_that_is_no_request_is_told_what_a_request_is(body: bytes, messag
 @law
 @given(st.lists(st.binary(max_size=20), max_size=4))
 def test_random_frames_are_always_answered(frames: list[bytes]) -> None:
-    found = request.answer([PEER, *frames], handler)
+    found = reply.answer([PEER, *frames], handler)
     assert found[0] == PEER
     assert b"ok" in found or error_of(found)
 
@@ -95,7 +95,7 @@ def test_an_error_of_the_plant_is_answered_as_its_class(capsys: pytest.CaptureFi
     def refuse(_: dict[str, Any]) -> list[Any]:
         raise UnknownTable("no such table")
 
-    found = error_of(request.answer([PEER, ID, msgpack.packb({"ask": "x"})], refuse))
+    found = error_of(reply.answer([PEER, ID, msgpack.packb({"ask": "x"})], refuse))
     assert found == {"error": "UnknownTable", "message": "no such table"}
     assert capsys.readouterr().out + capsys.readouterr().err == ""
 
@@ -104,7 +104,7 @@ def test_an_error_nobody_foresaw_is_answered_and_logged(capsys: pytest.CaptureFi
     def fail(_: dict[str, Any]) -> list[Any]:
         raise ZeroDivisionError("division by zero")
 
-    found = error_of(request.answer([PEER, ID, msgpack.packb({"ask": "x"})], fail))
+    found = error_of(reply.answer([PEER, ID, msgpack.packb({"ask": "x"})], fail))
     assert found == {"error": "PlantError", "message": "ZeroDivisionError: division by zero"}
     captured = capsys.readouterr()
     assert "request failed" in captured.out + captured.err

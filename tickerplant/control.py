@@ -10,7 +10,7 @@ from plant.errors import QueryError
 from plant.journal.journal import Journal
 from plant.journal.segment import NotIndexed
 from plant.runtime.lifecycle import log
-from plant.transport import request
+from plant.transport import reply
 from tickerplant.readers import Readers
 
 TURN_ANSWERS = 4
@@ -51,7 +51,7 @@ class Control:
         To go through a segment takes seconds, in which nothing would be captured: the upkeep does it.
         """
         self._must_wait = False
-        answer = request.answer(frames, self._handle)
+        answer = reply.answer(frames, self._handle)
         if self._must_wait:
             self._later[frames[0]] = frames
         else:

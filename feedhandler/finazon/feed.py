@@ -5,9 +5,11 @@ being the bar so far; every frame is published as it comes and is a revision of 
 message that closes a bar, and none is needed: the last revision stands. The venue keeps no memory of a connection, so
 that everything is subscribed anew after a reconnect, and the bars between are fetched from its REST endpoint.
 
-    finazon_messages.py    what the frames and pages mean (pure functions)
-    finazon_connection.py  the socket: keep alive, reconnect
-    finazon_history.py     REST, page by page
+    messages.py                     what the frames and pages mean (pure functions)
+    history.py                      REST, page by page
+    plant/transport/websocket.py    the socket: keep alive, reconnect
+
+The key is a parameter of the socket's address; a JSON heartbeat and a ping go out every 30 s or so.
 
 The key is part of the WebSocket's address. It is held in a `Secret`, and whatever is logged or shown passes `redact`.
 """
@@ -31,11 +33,13 @@ from feedhandler.finazon.messages import (
     Refused,
     Subscribed,
     ZeroPrice,
+    classify_refusal,
+    heartbeat_message,
     parse_frame,
     subscribe_messages,
 )
-from feedhandler.finazon_connection import Connection
-from feedhandler.secret import Secret, SecretLike
+from plant.transport.secret import Secret, SecretLike
+from plant.transport.websocket import WebSocket
 
 FREQUENCIES = ("1s", "10s", "1m")
 
@@ -85,7 +89,16 @@ class FinazonFeed:
         _check_address("rest_url", rest_url, "https", "http")
         self._symbols = list(dict.fromkeys(symbols))
         self._dataset, self._frequency = dataset, frequency
-        self._connection = Connection(url, self._key, heartbeat_s, clock)
+        self._connection = WebSocket(
+            "finazon",
+            url,
+            self._key,
+            heartbeat_s,
+            clock,
+            key_parameter="apikey",
+            heartbeat=heartbeat_message(),
+            refuses=lambda reason: classify_refusal(reason).kind == "key",
+        )
         self._history = Backfill(rest_url, dataset, self._key, clock) if backfill else None
         self._covered: dict[str, int] = {}  # sym -> start (s) of the first minute that may still be missing
         self._unheard: set[str] = set()  # symbols without a bar on this connection

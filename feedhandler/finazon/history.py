@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from feedhandler.finazon.messages import Bar, Malformed, Refused, parse_time_series, time_series_query
-from feedhandler.secret import Secret
+from plant.transport.secret import Secret
 
 PAGE_SIZE = 1_000
 MAX_PAGES = 200

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
-from plant.history.catalogue import REPLACED, File
+from plant.history.catalogue import File
+from plant.history.layout import REPLACED
 from plant.rows.arrow import columns_from_arrow, kind_of
 from plant.rows.columns import Columns
 from plant.rows.schema import Table

@@ -23,7 +23,8 @@ import pyarrow as pa
 from hdb.reader.files import FileRows
 from hdb.reader.footers import Footers
 from hdb.reader.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
-from plant.history.catalogue import Catalogue, File, cut_of_replaced
+from plant.history.catalogue import Catalogue, File
+from plant.history.layout import cut_of_replaced
 from plant.query.limits import Budget
 from plant.query.view import Terms, check_where, known_columns
 from plant.rows.arrow import arrow_column

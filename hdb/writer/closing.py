@@ -22,7 +22,8 @@ from hdb.writer.amendments import Amendments
 from hdb.writer.journal_sums import Journaled
 from hdb.writer.store import Store, conserved
 from plant.errors import HistoryError
-from plant.history.catalogue import Catalogue, End, File, Part, day_path, replaced_path, told_schema
+from plant.history.catalogue import Catalogue, End, File, Part
+from plant.history.layout import day_path, replaced_path, told_schema
 from plant.history.merging import ahead, merged, schema_of_files
 from plant.history.partition_file import PartitionFile, check_bytes
 from plant.rows.row_hashes import row_sum

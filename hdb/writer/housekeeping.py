@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from hdb.writer.closing import Interrupted
 from hdb.writer.store import Store, conserved
-from plant.history.catalogue import Catalogue, File, day_path
+from plant.history.catalogue import Catalogue, File
+from plant.history.layout import day_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.partition_file import PartitionFile, check_bytes
 from plant.runtime.lifecycle import log

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from hdb.waiting import Waiting
 from hdb.writer.store import Store
 from plant.errors import PlantError
 from plant.history.catalogue import End
-from plant.rows.batch import Batch
+from plant.rows.batch import Batch, arrow_of
 from plant.runtime.lifecycle import Timer, log
 
 RETRY_S = 5.0
@@ -18,6 +17,23 @@ RETRY_S = 5.0
 
 QUEUED_PARTS = 4
 """So many parts may wait to be written; then the stream has to wait, too."""
+
+
+class Waiting:
+    """Batches that are in no part yet, of any tables."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._batches: dict[str, list[Batch]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch, which is not copied."""
+        self._batches.setdefault(batch.table, []).append(batch)
+        self.rows += len(batch)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the rows of each table in the order they came, with seq and received."""
+        return {name: arrow_of(batches) for name, batches in self._batches.items()}
 
 
 @dataclass(frozen=True, slots=True)

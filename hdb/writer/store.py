@@ -17,19 +17,9 @@ import pyarrow as pa
 
 from plant.data_folder import PARTIAL
 from plant.errors import HistoryError
-from plant.history.catalogue import (
-    PARTS,
-    REPLACED,
-    SUFFIX,
-    Catalogue,
-    End,
-    File,
-    Part,
-    history_folder,
-    locked,
-    part_path,
-)
+from plant.history.catalogue import Catalogue, End, File, Part
 from plant.history.days import Days
+from plant.history.layout import PARTS, REPLACED, SUFFIX, history_folder, locked, part_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from plant.errors import HistoryError
 from plant.history.amending import Amendment, apply
-from plant.history.catalogue import Catalogue, File, history_folder
+from plant.history.catalogue import Catalogue, File
+from plant.history.layout import history_folder
 from plant.history.merging import REVISED
 from plant.history.partition_file import check_bytes, row_groups
 from plant.progress import Progress

@@ -19,15 +19,9 @@ import pyarrow as pa
 from plant.errors import HistoryError
 from plant.history.amending import TABLE as AMENDMENTS
 from plant.history.amending import Amendment, amendments_of, apply
-from plant.history.catalogue import (
-    Catalogue,
-    File,
-    day_path,
-    history_folder,
-    locked,
-    part_path,
-)
+from plant.history.catalogue import Catalogue, File
 from plant.history.days import Days
+from plant.history.layout import day_path, history_folder, locked, part_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, check_bytes, row_groups, with_every_column

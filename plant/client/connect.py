@@ -120,12 +120,11 @@ def subscriber_of(
 ) -> Subscriber:
     """Return `subscribe` for settings already loaded; options are those of Subscriber."""
     since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
-    ports = settings.tickerplant
     return Subscriber(
         settings.table_schema,
         settings.table_schema if tables is None else tables,
-        settings.address(ports.publish_port),
-        settings.address(ports.journal_port),
+        settings.publish_address,
+        settings.journal_address,
         cursor=after if after is not None else None if since is None else 0,
         keep=only(sym, since_ns),
         **options,

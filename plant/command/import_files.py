@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 from plant.client.connect import connect_to, publisher
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import BadRows, Unavailable
-from plant.history.catalogue import Catalogue, history_folder
+from plant.history.catalogue import Catalogue
+from plant.history.layout import history_folder
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows
-from plant.history.catalogue import told_schema
+from plant.history.layout import told_schema
 from plant.rows.schema import META_COLUMNS, Table
 
 TABLE = "amendments"

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
-from plant.history.catalogue import File, partition_schema
+from plant.history.catalogue import File
+from plant.history.layout import partition_schema
 from plant.history.order import newest_of_keys, order_of, sym_ranks, times_of
 from plant.history.partition_file import joined_schema, with_columns
 from plant.rows.schema import Table

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from plant.checksum import crc32
 from plant.data_folder import partial_of, sync_folder
 from plant.errors import HistoryError
-from plant.history.catalogue import METADATA, ROW_GROUP_ROWS, File, partition_schema
+from plant.history.catalogue import File
+from plant.history.layout import METADATA, ROW_GROUP_ROWS, partition_schema
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plant.memory.arrays import arrays
 from plant.memory.chunk import Batches, Chunk, Rows, texts_at
-from plant.pages import arrays
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Texts
 from plant.rows.ordering import grouped, joined_texts

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.memory.arrays import Growing
-from plant.pages import arrays
+from plant.memory.arrays import Growing, arrays
 from plant.rows.columns import Columns, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from plant.memory.block import Block, Part
 from plant.memory.chunk import Rows
 from plant.memory.latest import latest
+from plant.memory.names import Names
 from plant.memory.revisions import Marks
 from plant.memory.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
 from plant.query.limits import Budget
@@ -19,10 +20,6 @@ from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.ordering import grouped, time_order
 from plant.rows.schema import Table
-
-if TYPE_CHECKING:
-    from plant.memory.table import Names
-
 
 LONG_SCAN_ROWS = 1_000_000
 """A test of so many rows is worth several CPUs."""
@@ -36,7 +33,7 @@ class Snapshot:
     """The rows [first, end) of a table, by number of arrival, fixed."""
 
     declaration: Table
-    names: Mapping[str, "Names"]
+    names: Mapping[str, Names]
     parts_held: tuple[Part, ...]
     first: int
     end: int

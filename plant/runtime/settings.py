@@ -83,6 +83,16 @@ class Settings(BaseSettings):
         """Where this plant's rows are published: its own tickerplant, or the one it follows; "" if that is not told."""
         return self.upstream.ingest if self.upstream.publish else self.address(self.tickerplant.ingest_port)
 
+    @property
+    def publish_address(self) -> str:
+        """Where this plant's tickerplant publishes."""
+        return self.address(self.tickerplant.publish_port)
+
+    @property
+    def journal_address(self) -> str:
+        """Where it answers about its journal."""
+        return self.address(self.tickerplant.journal_port)
+
     def source_name(self, process: str) -> str:
         """Return the name a process of this plant publishes under."""
         return f"{process}@{self.plant.name}" if self.plant.name else process

@@ -8,9 +8,7 @@ from typing import Any
 
 import msgpack
 
-from plant.client.connect import subscriber_of
 from plant.errors import SchemaError, Unavailable
-from plant.gap_reports import GapReports
 from plant.memory.table import MemoryTable
 from plant.query.answers import Answerer
 from plant.query.limits import MEBIBYTE
@@ -18,6 +16,7 @@ from plant.rows.batch import Batch
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log
 from plant.runtime.settings import Settings
 from plant.serving.query_log import Usage
+from plant.serving.reports import GapReports
 from plant.serving.server import Answering, QueryServer
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber
@@ -68,7 +67,7 @@ class Follower(Process):
         self._heartbeat = Timer(settings.plant.heartbeat_s)
         self._gap_reports = GapReports(settings.source_name(self.name))
         self._usage_due = Timer(USAGE_S)
-        self._journal = Requester(settings.address(settings.tickerplant.journal_port), "tickerplant", ASK_S)
+        self._journal = Requester(settings.journal_address, "tickerplant", ASK_S)
         self._released = 0
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="tidying", daemon=True)
@@ -129,7 +128,10 @@ class Follower(Process):
             except Unavailable:
                 return None
         self.release(after)
-        return subscriber_of(self.settings, self.follows, name=self.name, merge=True, after=after)
+        settings = self.settings
+        followed = self.schema if self.follows is None else self.follows
+        publish, journal = settings.publish_address, settings.journal_address
+        return Subscriber(self.schema, followed, publish, journal, cursor=after, name=self.name, merge=True)
 
     def release(self, seq: int) -> None:
         """Let go of the rows with seq <= `seq`, which the history has."""

@@ -27,7 +27,7 @@ from plant.query.limits import MEBIBYTE, Budget, Limits
 from plant.serving.delivery import Delivery, Message
 from plant.serving.query_log import Usage
 from plant.serving.waiting import WAITING, Asked, Waiting
-from plant.transport import request, sockets
+from plant.transport import reply, sockets
 
 __all__ = ["PART_BYTES", "WORKERS", "QueryServer", "from_ipc", "to_ipc"]
 
@@ -154,13 +154,13 @@ class QueryServer:
             except zmq.Again:
                 return
             try:
-                self._take(*request.read(frames))
-            except request.BadRequest as error:
-                self._deliver([request.refusal(error.envelope, QueryError(str(error)))])
+                self._take(*reply.read(frames))
+            except reply.BadRequest as error:
+                self._deliver([reply.refusal(error.envelope, QueryError(str(error)))])
 
     def _take(self, envelope: list[bytes], fields: dict[str, Any]) -> None:
         if fields["ask"] == "cancel":
-            self._deliver([request.answered(envelope, fields, lambda fields: self._cancel(envelope[0], fields))])
+            self._deliver([reply.answered(envelope, fields, lambda fields: self._cancel(envelope[0], fields))])
             return
         try:
             asked = self._asked(envelope, fields)
@@ -168,7 +168,7 @@ class QueryServer:
                 raise QueryLimit(f"{WAITING} questions of this client wait already; read their answers first")
         except PlantError as error:
             if self._may_ask(envelope[0]):
-                self._deliver([request.refusal(envelope, error)])
+                self._deliver([reply.refusal(envelope, error)])
             else:
                 log.warning("question dropped", reason="its client reads no answers")
 
@@ -188,7 +188,7 @@ class QueryServer:
         for asked in self._waiting.cancel(peer, number):
             error = Cancelled("cancelled by its asker before it was begun")
             self._note(asked, error=error)
-            self._deliver([request.refusal(asked.envelope, error)])
+            self._deliver([reply.refusal(asked.envelope, error)])
         self._delivery.drop(peer, number)
         return [msgpack.packb({})]
 
@@ -196,7 +196,7 @@ class QueryServer:
         return self._delivery.unread(peer) < UNREAD_BYTES
 
     def _worked(self, asked: Asked) -> tuple[Asked, list[Message]]:
-        answer = request.answered(asked.envelope, asked.fields, lambda fields: self._answer(asked))
+        answer = reply.answered(asked.envelope, asked.fields, lambda fields: self._answer(asked))
         return asked, _in_parts(answer) if asked.parts else [answer]
 
     def _work(self, asked: Asked) -> None:
@@ -230,7 +230,7 @@ class QueryServer:
         for envelope in {tuple(m[:-2]): None for m in lost}:
             log.warning("answer dropped", reason="its client does not read, and too much waits")
             error = QueryLimit("the answer was not read, and dropped to make room; ask for less at once")
-            self._delivery.put([request.refusal(list(envelope), error)])
+            self._delivery.put([reply.refusal(list(envelope), error)])
 
     def _hand_over(self, message: Message) -> Any:
         *head, body = message

@@ -14,7 +14,8 @@ from plant.audit.verify import verify
 from plant.client.connect import connect as plant_connect
 from plant.command.app import app
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
-from plant.history.catalogue import Catalogue, history_folder
+from plant.history.catalogue import Catalogue
+from plant.history.layout import history_folder
 from plant.transfer.exporting import export
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value

@@ -21,7 +21,8 @@ from faults import SEED, FaultyPlant
 from numbered_feed import BASE, trades
 from small_disk import SmallDisk, mounted
 
-from plant.history.catalogue import Catalogue, File, history_folder
+from plant.history.catalogue import Catalogue, File
+from plant.history.layout import history_folder
 from plant.history.partition_file import check_bytes
 from plant.runtime.settings import load
 

@@ -16,7 +16,8 @@ from plant.client.connect import publisher
 from plant.command.app import app as cli
 from plant.command.import_files import app
 from plant.errors import PlantError
-from plant.history.catalogue import Catalogue, history_folder
+from plant.history.catalogue import Catalogue
+from plant.history.layout import history_folder
 from plant.transfer import importing
 from plant.transfer.held import Known
 from plant.transfer.importing import publish, read_file

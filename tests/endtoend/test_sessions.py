@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import plant
 from plant.command.app import app as cli
-from plant.history.catalogue import Catalogue, history_folder
+from plant.history.catalogue import Catalogue
+from plant.history.layout import history_folder
 
 PRICES = ["open", "high", "low", "close", "volume"]
 FEED = """

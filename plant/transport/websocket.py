@@ -1,8 +1,8 @@
-"""One WebSocket connection that is kept alive, and opened again after a growing pause: frames out, no meaning.
+"""One WebSocket connection to a venue, kept alive, and opened again after a growing pause: frames out, no meaning.
 
-Written for Finazon (https://finazon.io/docs/ws/latest): the key is a parameter of the address, a JSON heartbeat and a
-protocol ping go out every 30 s or so, a ping is answered within 10 s. Whatever is logged or shown passes
-`Secret.redact`, because the library's own error texts and traces may hold the address.
+A protocol ping (RFC 6455, 5.5.2) goes out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is
+logged or shown passes `Secret.redact`, because the library's own error texts and traces may hold the address, and with
+it a key.
 """
 
 import logging
@@ -11,8 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import websocket
 
-from feedhandler.finazon.messages import classify_refusal, heartbeat_message
-from feedhandler.secret import Secret
+from plant.transport.secret import Secret
 
 CONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 5.0
@@ -24,14 +23,36 @@ _DRAIN_TIMEOUT_S = 0.001  # how long to look for one more frame once there was o
 _log = logging.getLogger(__name__)
 
 
-class Connection:
+class WebSocket:
     """Open with `open`, poll with `receive`; a loss shows as `connected` False, `trouble` and `retry_in_s`.
 
     The pause before the next attempt is 1, 2, 4 ... 60 s until `healthy()` is called, and 60 s after a refused key.
-    clock: monotonic seconds. Nothing raises for what the network or the venue does.
+    Nothing raises for what the network or the venue does.
+
+    venue         its name, for the log
+    url           what is shown of the address; with `key_parameter` the key is appended to it as that parameter
+    key           taken out of whatever is logged or shown
+    heartbeat_s   seconds between two signs of life; `heartbeat`: a message that goes out with each ping, "" for none
+    refuses       whether the reason of a close frame says that the key was refused
+    clock         monotonic seconds
     """
 
-    def __init__(self, url: str, key: Secret, heartbeat_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        venue: str,
+        url: str,
+        key: Secret,
+        heartbeat_s: float,
+        clock: Callable[[], float],
+        *,
+        key_parameter: str = "",
+        heartbeat: str = "",
+        refuses: Callable[[str], bool] = lambda reason: False,
+    ) -> None:
+        self._venue = venue
+        self._key_parameter = key_parameter
+        self._heartbeat = heartbeat
+        self._refuses = refuses
         self.trouble = ""
         self._url = url
         self._key = key
@@ -48,6 +69,7 @@ class Connection:
 
     @property
     def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
         return self._socket is not None
 
     @property
@@ -57,7 +79,10 @@ class Connection:
 
     def open(self, messages: Sequence[str]) -> bool:
         """Connect and send `messages`; False when that failed. Takes `CONNECT_TIMEOUT_S` for each step at most."""
-        address = f"{self._url}{'&' if urlsplit(self._url).query else '?'}apikey={quote(self._key.reveal(), safe='')}"
+        address = self._url
+        if self._key_parameter:
+            separator = "&" if urlsplit(self._url).query else "?"
+            address += f"{separator}{self._key_parameter}={quote(self._key.reveal(), safe='')}"
         try:
             # No redirect: it would carry the key to wherever the answer points.
             self._socket = websocket.create_connection(
@@ -97,7 +122,7 @@ class Connection:
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 reason = frame.data[2:].decode("utf-8", "replace")
                 text = f"closed by the venue: {int.from_bytes(frame.data[:2], 'big')} {reason}".rstrip()
-                self.drop(text, refused=classify_refusal(reason).kind == "key")
+                self.drop(text, refused=self._refuses(reason))
             elif opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
                 frames.append(frame.data)
         self._keep_alive(heard)
@@ -121,6 +146,7 @@ class Connection:
         self.trouble = reason
 
     def close(self) -> None:
+        """Disconnect for good."""
         if self._socket is not None:
             self._socket.close(timeout=1)
             self._socket.shutdown()
@@ -143,12 +169,13 @@ class Connection:
             try:
                 self._socket.settimeout(SEND_TIMEOUT_S)
                 self._socket.ping()
-                self._socket.send(heartbeat_message())
+                if self._heartbeat:
+                    self._socket.send(self._heartbeat)
             except (websocket.WebSocketException, OSError) as error:
                 self.drop(_describe(error))
 
     def _say(self, level: int, text: str) -> None:
-        _log.log(level, "finazon: %s", self._key.redact(text))
+        _log.log(level, "%s: %s", self._venue, self._key.redact(text))
 
 
 class _Redactor(logging.Filter):

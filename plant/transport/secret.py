@@ -9,7 +9,9 @@ REDACTED = "***"
 class SecretLike(Protocol):
     """What pydantic's SecretStr offers, without importing it."""
 
-    def get_secret_value(self) -> str: ...
+    def get_secret_value(self) -> str:
+        """Return the secret as it is."""
+        ...
 
 
 class Secret:
