@@ -20,7 +20,7 @@ from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 
 
-class Questions(ABC):
+class Asker(ABC):
     """Every question, whoever answers it; a subclass says how in `answer_to`.
 
     frames     what answers are: one of plant.query.frames.FRAMES

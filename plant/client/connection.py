@@ -8,16 +8,19 @@ import msgpack
 import pyarrow as pa
 
 from plant.client.arguments import Moment, Syms, conditions_of, names_of
-from plant.client.asker import Questions
-from plant.client.table_view import TableView, overview_html, overview_text
+from plant.client.asker import Asker
+from plant.client.table_view import TableView, Watchable, overview_html, overview_text
 from plant.client.watch import Watch
-from plant.errors import PlantError, UnknownTable
+from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
-from plant.query.frames import from_ipc
+from plant.query.frames import check_frames, from_ipc
+from plant.query.view import known_columns
+from plant.rows.schema import Schema, Table
+from plant.stream.subscriber import Subscriber, only
 from plant.transport.request import Requester
 
 
-class Connection(Questions):
+class Connection(Watchable):
     """Ask a process of the plant about its tables.
 
     who, address    e.g. "rdb", "tcp://127.0.0.1:5006"
@@ -83,18 +86,31 @@ class Connection(Questions):
         ...     break
         [190.5, 190.75]
         """
-        return Watch(
-            self,
+        syms, start_ns, conditions = names_of(sym), self._ns(start), conditions_of(where, self._zone)
+        wanted = frames or self._frames
+        check_frames(wanted)
+        status = self.status()
+        if not {"publish_port", "journal_port"} <= status.keys():
+            raise QueryError(f"watch: {self.address} does not say where its tickerplant is; watch the rdb")
+        host = self.address.rpartition(":")[0]
+        publish, journal = f"{host}:{status['publish_port']}", f"{host}:{status['journal_port']}"
+        schema = _schema(journal)
+        declared = schema[table]
+        shown = known_columns(declared, names_of(columns, "columns"))
+        present = self.select(
             table,
-            names_of(sym),
-            self._ns(start),
-            last,
-            conditions_of(where, self._zone),
-            names_of(columns, "columns"),
-            interval_s,
-            conflate,
-            frames or self._frames,
+            syms,
+            start_ns,
+            None,
+            tuple(dict.fromkeys((*shown, "seq"))),
+            where=list(conditions),
+            last=last,
+            frames="arrow",
         )
+        subscriber = Subscriber(
+            schema, [table], publish, journal, cursor=status["seq"], keep=only(syms, start_ns), name=f"watch {table}"
+        )
+        return Watch(declared, subscriber, present, shown, conditions, interval_s, conflate, wanted)
 
     def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here.
@@ -183,7 +199,7 @@ class Connection(Questions):
         return self._names
 
 
-class AsOf(Questions):
+class AsOf(Asker):
     """The questions of a connection, about history as of a seq; `Connection.as_of` makes it."""
 
     def __init__(self, connection: Connection, seq: int, frames: str, zone: dt.tzinfo) -> None:
@@ -197,3 +213,13 @@ class AsOf(Questions):
 
     def __repr__(self) -> str:
         return f"<{self._connection.address} as of seq {self.seq:,}>"
+
+
+def _schema(journal: str) -> Schema:
+    """Return the tables of the plant whose journal is at this address, also a user's own."""
+    requester = Requester(journal, "tickerplant")
+    try:
+        declarations = msgpack.unpackb(requester.ask(ask="schema")[0])
+    finally:
+        requester.close()
+    return Schema(Table.declared(d) for d in declarations)

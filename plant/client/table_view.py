@@ -1,17 +1,24 @@
 """How a connection shows its tables, and one table of it as an object."""
 
+from abc import abstractmethod
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from plant.client.arguments import Syms
+from plant.client.asker import Asker
 from plant.errors import PlantError, UnknownSymbol
 
-if TYPE_CHECKING:
-    from plant.client.connection import Connection
-
 _TITLES = ("table", "rows", "first", "last")
+
+
+class Watchable(Asker):
+    """Who answers questions about its tables, and gives frames of what comes."""
+
+    @abstractmethod
+    def watch(self, table: str, *args: Any, **terms: Any) -> Any:
+        """Return a live iterator over a table."""
 
 
 class TableView:
@@ -23,7 +30,7 @@ class TableView:
     8
     """
 
-    def __init__(self, connection: "Connection", name: str) -> None:
+    def __init__(self, connection: Watchable, name: str) -> None:
         self._connection = connection
         self.name = name
 

@@ -2,22 +2,20 @@
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgpack
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.errors import QueryError, Unavailable, UnknownColumn
+from plant.errors import Unavailable
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
+from plant.query.view import meets
+from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch
-from plant.rows.schema import META_COLUMNS, Schema, Table
-from plant.stream.subscriber import Subscriber, conflated, only
-from plant.transport.request import Requester
-
-if TYPE_CHECKING:
-    from plant.client.connection import Connection
+from plant.rows.schema import Table
+from plant.stream.subscriber import Subscriber, conflated
 
 ABSENT_S = 10.0
 """Without a beat of the tickerplant for this long at the start, it counts as absent."""
@@ -25,22 +23,14 @@ ABSENT_S = 10.0
 LOOK_S = 0.1
 """Pause between looks whether the watch was closed."""
 
-_COMPARE = {
-    "==": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
-
 
 class Watch:
     """Frames of a table; `Connection.watch` makes it and says what the terms mean. Use from one thread.
 
-    The process that was asked says which ports its tickerplant has, on the same host, and up to which sequence number
-    of the journal its tables hold everything. The subscription begins behind that number, and what the first frame held
-    already is passed over.
+    table        its declaration
+    subscriber   to that table, from behind the seq up to which whoever gave `present` held everything, or from before
+    present      the rows of the first frame, with `seq`; what the subscriber gives of them again is passed over
+    columns      those of a frame; `where`: what its rows meet
 
     >>> watch = db.watch("trades", "MSFT", columns=["price", "seq"], last=1)
     >>> next(watch)["price"].tolist()
@@ -50,13 +40,11 @@ class Watch:
 
     def __init__(
         self,
-        connection: "Connection",
-        table: str,
-        sym: tuple[str, ...] | None,
-        start: int | None,
-        last: int | None,
+        table: Table,
+        subscriber: Subscriber,
+        present: pa.Table,
+        columns: tuple[str, ...],
         where: questions.Where,
-        columns: tuple[str, ...] | None,
         interval_s: float,
         conflate: bool,
         frames: str,
@@ -65,30 +53,10 @@ class Watch:
         self._frames, self._where, self._interval_s, self._conflate = frames, where, interval_s, conflate
         self._closed = False
         self._lock = threading.Lock()
-        status = connection.status()
-        if not {"publish_port", "journal_port"} <= status.keys():
-            raise QueryError(f"watch: {connection.address} does not say where its tickerplant is; watch the rdb")
-        host = connection.address.rpartition(":")[0]
-        publish, journal = f"{host}:{status['publish_port']}", f"{host}:{status['journal_port']}"
-        schema = _schema(journal)
-        self._table: Table = schema[table]
-        self._columns = self._table.names if columns is None else columns
-        for name in self._columns:
-            if name not in (*self._table.names, *META_COLUMNS):
-                raise UnknownColumn.named(name, table, (*self._table.names, *META_COLUMNS))
-        asked = [*dict.fromkeys((*self._columns, "seq"))]
-        present = connection.select(table, sym, start, None, asked, where=list(where), last=last, frames="arrow")
+        self._table, self._columns = table, columns
         self._seen: int = pc.max(present.column("seq")).as_py() or 0
-        self._present: pa.Table | None = present.select(list(self._columns))
-        self._subscriber = Subscriber(
-            schema,
-            [table],
-            publish,
-            journal,
-            cursor=status["seq"],
-            keep=only(sym, start),
-            name=f"watch {table}",
-        )
+        self._present: pa.Table | None = present.select(list(columns))
+        self._subscriber = subscriber
         self._absent_at: float | None = time.monotonic() + ABSENT_S
 
     def __iter__(self) -> "Watch":
@@ -152,20 +120,11 @@ class Watch:
         for name, value in (("seq", batch.seq), ("received", batch.received)):
             kind = pa.int64() if name == "seq" else pa.timestamp("ns", "UTC")
             rows = rows.append_column(name, pa.repeat(pa.scalar(value, kind), len(batch)))
-        for name, operator, value in self._where:
-            column = rows.column(name)
-            if pa.types.is_timestamp(column.type):
-                value = pa.scalar(value, pa.int64()).cast(column.type)
-            meets = _COMPARE[operator](column, value)
-            rows = rows.filter(pc.fill_null(meets, operator == "!="))
+        if self._where:
+            names = tuple(dict.fromkeys(name for name, _, _ in self._where))
+            columns = columns_from_arrow(rows, self._table, names)
+            met = np.ones(len(batch), dtype=bool)
+            for name, operator, value in self._where:
+                met &= meets(columns[name], operator, value)
+            rows = rows.filter(pa.array(met))
         return rows.select(list(self._columns))
-
-
-def _schema(journal: str) -> Schema:
-    """Return the tables of the plant whose journal is at this address, also a user's own."""
-    requester = Requester(journal, "tickerplant")
-    try:
-        declarations = msgpack.unpackb(requester.ask(ask="schema")[0])
-    finally:
-        requester.close()
-    return Schema(Table.declared(d) for d in declarations)
