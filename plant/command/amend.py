@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-import plant
-from plant.client.connect import publisher
+from plant.client.connect import connect, publisher
 from plant.command.terminal import Config, line_of
 from plant.errors import BadRows, Refused
 from plant.history.amending import TABLE, amendment, plain_rows
@@ -55,7 +54,7 @@ def amend(
     if not (sym or start or end or where or seq):
         raise BadRows("say which rows: --sym, --start, --end, --where or --seq")
     new = None if remove else dict(_assignment(declared, text) for text in changes or [])
-    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db:
+    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
         terms: list[tuple[str, str, Any]] = [_condition(declared, text) for text in where or []]
         rows = plain_rows(db.select(table, sym or None, start, end, [*declared.names, "seq"], where=terms or None))
     rows = [row for row in rows if seq is None or row["seq"] == seq]

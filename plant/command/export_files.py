@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-import plant
+from plant.client.connect import connect
 from plant.command.terminal import Config, steps
 from plant.rows.times import nanoseconds
 from plant.runtime.settings import load
@@ -30,6 +30,6 @@ def export_command(
     settings.table_schema[table]
     path = to or Path(f"{table}.csv")
     span = [None if text is None else nanoseconds(text, settings.zone) for text in (start, end)]
-    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db, steps(f"export {table}") as step:
+    with connect(config=config, frames="arrow", timeout_s=60.0) as db, steps(f"export {table}") as step:
         rows = export(db, table, path, sym or None, span[0], span[1], step(path.name))
     print(f"{path}: {rows:,} rows")

@@ -7,8 +7,7 @@ import typer
 
 from plant.audit.rebuild import Rebuilding, Rebuilt
 from plant.audit.verify import verify
-from plant.command.replay import bounds_of
-from plant.command.terminal import Config, out, overview, steps
+from plant.command.terminal import Config, bounds_of, out, overview, steps
 from plant.runtime.settings import load
 
 EXIT_DIFFERS = 1

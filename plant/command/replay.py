@@ -1,15 +1,13 @@
 """The command `plant replay`."""
 
-import datetime as dt
 import hashlib
 from typing import Annotated
 
 import typer
 
-import plant
-from plant.command.terminal import Config, err, line_of, steps
-from plant.errors import QueryError, Refused
-from plant.history.days import Days
+from plant.client.connect import connect
+from plant.command.terminal import Config, bounds_of, err, line_of, steps
+from plant.errors import Refused
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.runtime.settings import load
@@ -51,7 +49,7 @@ def replay(
     schema = settings.table_schema
     tables = tables_of(schema, table or ())
     start, end = bounds_of(settings.days, day)
-    with plant.connect(config=config, frames="arrow", timeout_s=60.0) as db:
+    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
         rows = rows_of(db, schema, tables, sym or None, start, end)
         if printed:
             play(rows, speed, _print)
@@ -66,14 +64,6 @@ def replay(
                 err.print("interrupted; the same command goes on where it was", markup=False)
                 raise
         print(f"{done:,} rows of {day} as {name}; {total - done:,} were there already")
-
-
-def bounds_of(days: Days, day: str) -> tuple[int, int]:
-    """Return where a day begins and ends, ns since 1970 UTC. Raises QueryError for what is no day of the plant."""
-    try:
-        return days.bounds(dt.date.fromisoformat(day))
-    except ValueError as error:
-        raise QueryError(f"expected a day such as 2026-11-20, found {day!r}: {error}") from None
 
 
 def _print(table: str, columns: Columns) -> None:

@@ -1,5 +1,6 @@
-"""What the commands share: the screen, the option --config, how far long work is, a row as a line."""
+"""What the commands share: the screen, the option --config and its plant, how far long work is, a row as a line."""
 
+import datetime as dt
 import sys
 import time
 from collections.abc import Collection, Iterator
@@ -12,9 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 from rich.table import Table as RichTable
 
+from plant.errors import QueryError
+from plant.history.days import Days
 from plant.progress import Progress, Step
+from plant.runtime.settings import Settings, load
+from plant.runtime.supervision import Supervision, supervision_of
+from plant.transport import sockets
 
 out = Console(width=None if sys.stdout.isatty() else 140)
+
 err = Console(stderr=True)
 
 Config = Annotated[
@@ -50,3 +57,18 @@ def line_of(row: dict[str, Any]) -> str:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
     rest = (f"{k}={v}" if k != "sym" else str(v) for k, v in row.items() if k != "time")
     return f"{stamp}.{nanoseconds // 10**6:03d}  " + "  ".join(rest)
+
+
+def plant_of(config: str | None) -> tuple[Settings, Supervision]:
+    """Return the settings of a plant, and where its supervisord has its files; its keys are in use from now on."""
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    return settings, supervision_of(settings, config)
+
+
+def bounds_of(days: Days, day: str) -> tuple[int, int]:
+    """Return where a day begins and ends, ns since 1970 UTC. Raises QueryError for what is no day of the plant."""
+    try:
+        return days.bounds(dt.date.fromisoformat(day))
+    except ValueError as error:
+        raise QueryError(f"expected a day such as 2026-11-20, found {day!r}: {error}") from None

@@ -8,8 +8,7 @@ import typer
 
 from plant.audit.verify import Verified, verify
 from plant.client.connect import connect_to
-from plant.command.replay import bounds_of
-from plant.command.terminal import Config, out, overview, steps
+from plant.command.terminal import Config, bounds_of, out, overview, steps
 from plant.errors import Unavailable
 from plant.runtime.settings import load
 from plant.transport import sockets
