@@ -15,7 +15,7 @@ from plant.command.journal import app
 from plant.errors import JournalError, JournalLocked
 from plant.journal import check as journal_check
 from plant.journal import segment
-from plant.journal.check import Verification, verify
+from plant.journal.check import Verification, check_journal
 from plant.journal.index import PREFIX, index_path
 from plant.journal.repair import repair
 from plant.journal.segment import SEGMENT_MAGIC, header_in, packed_header
@@ -47,7 +47,7 @@ def run(*arguments: str) -> Any:
 
 
 def test_a_whole_journal_is_counted(writer: Writer) -> None:
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert found.whole
     assert (found.segments, found.first_seq, found.last_seq) == (4, 1, len(writer.records))
     assert found.records == {"trades": len(writer.records)}
@@ -58,7 +58,7 @@ def test_a_whole_journal_is_counted(writer: Writer) -> None:
 def test_verify_changes_nothing_and_runs_beside_a_live_journal(writer: Writer) -> None:
     journal = writer.open()
     before = {p.name: p.read_bytes() for p in writer.folder.iterdir()}
-    assert verify(writer.folder).whole
+    assert check_journal(writer.folder).whole
     assert {p.name: p.read_bytes() for p in writer.folder.iterdir()} == before
     journal.close()
 
@@ -81,7 +81,7 @@ def test_verify_while_records_are_written_compressed_and_removed_finds_nothing_w
     thread.start()
     try:
         while len(writer.records) < 1000:
-            found = verify(tmp_path)
+            found = check_journal(tmp_path)
             assert found.whole, (found.damage, shown(found))
     finally:
         stop.set()
@@ -94,7 +94,7 @@ def test_a_flipped_bit_is_found_with_the_seq_that_it_cost(writer: Writer) -> Non
     name = writer.journal.segments[1].path.name
     seq = writer.journal.segments[3].first_seq
     flip(writer.folder / writer.last_file.name, writer.records[seq - 1][1])
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert not found.whole
     assert len(found.damage) == 1
     assert shown(found) == [f"seq {seq}", f"trades: table_seq {seq}"]
@@ -106,7 +106,7 @@ def test_a_flipped_bit_is_found_with_the_seq_that_it_cost(writer: Writer) -> Non
 def test_a_missing_segment_is_named_by_its_seqs(writer: Writer) -> None:
     second, third = (s.first_seq for s in writer.journal.segments[1:3])
     writer.journal.segments[1].path.unlink()
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert found.damage == []
     assert shown(found) == [f"seq {second} to {third - 1}", f"trades: table_seq {second} to {third - 1}"]
     assert "plant journal" not in run("verify", "--journal", str(writer.folder)).output.split("NOT whole")[0]
@@ -115,9 +115,9 @@ def test_a_missing_segment_is_named_by_its_seqs(writer: Writer) -> None:
 def test_a_missing_beginning_is_missing_unless_it_was_confirmed(writer: Writer) -> None:
     second = writer.journal.segments[1].first_seq
     writer.journal.segments[0].path.unlink()
-    assert shown(verify(writer.folder)) == [f"seq 1 to {second - 1}"]
+    assert shown(check_journal(writer.folder)) == [f"seq 1 to {second - 1}"]
     (writer.folder / "confirmed").write_text(str(second - 1))
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert found.whole
     assert found.notes == [f"begins at seq {second}: what came before was confirmed and removed"]
 
@@ -134,7 +134,7 @@ def test_what_is_removed_while_verify_reads_is_not_missing(writer: Writer, monke
         return real(path)
 
     monkeypatch.setattr(journal_check, "segment_at", removing)
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert found.whole, shown(found)
     assert found.last_seq == len(writer.records)
 
@@ -144,7 +144,7 @@ def test_a_clock_set_back_is_a_note_and_seq_is_the_order(tmp_path: Path) -> None
     for received in (50, 60, 20, 30):
         writer.received = received
         writer.append(1)
-    found = verify(tmp_path)
+    found = check_journal(tmp_path)
     assert found.whole
     assert found.notes == ["received goes back 1 times, first at seq 3: the clock was set back; seq is the order"]
     assert everything(writer.reopen()) == writer.records
@@ -154,7 +154,10 @@ def test_a_clock_set_back_is_a_note_and_seq_is_the_order(tmp_path: Path) -> None
 def test_the_command_tells_by_its_exit_code(writer: Writer) -> None:
     good = run("verify", "--journal", str(writer.folder))
     assert (good.exit_code, good.output.splitlines()[-1]) == (0, "whole")
-    assert f"4 segments, {verify(writer.folder).stored_bytes:,} bytes, seq 1 to {len(writer.records)}" in good.output
+    assert (
+        f"4 segments, {check_journal(writer.folder).stored_bytes:,} bytes, seq 1 to {len(writer.records)}"
+        in good.output
+    )
     flip(writer.last_file, writer.records[-2][1])
     bad = run("verify", "--journal", str(writer.folder), "--json")
     assert bad.exit_code == 1
@@ -162,7 +165,7 @@ def test_the_command_tells_by_its_exit_code(writer: Writer) -> None:
     assert (fields["whole"], len(fields["damage"]), fields["missing"][0]["table"]) == (False, 1, "")
 
 
-@pytest.mark.parametrize("command", [verify, lambda folder: repair(folder, SCHEMA)])
+@pytest.mark.parametrize("command", [check_journal, lambda folder: repair(folder, SCHEMA)])
 def test_a_folder_without_a_journal_is_an_error(tmp_path: Path, command: Any) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(JournalError, match=f"{folder}: no journal here"):
@@ -188,10 +191,10 @@ def test_repair_is_refused_while_the_journal_is_written(writer: Writer) -> None:
 def test_repair_cuts_a_torn_tail(writer: Writer) -> None:
     with writer.last_file.open("ab") as file:
         file.write(writer.records[-1][1][:-3])
-    assert not verify(writer.folder).whole
+    assert not check_journal(writer.folder).whole
     (line,) = repair(writer.folder, SCHEMA)
     assert "cut off and kept as" in line
-    assert verify(writer.folder).whole
+    assert check_journal(writer.folder).whole
     assert everything(writer.open()) == writer.records
     writer.journal.close()
 
@@ -211,7 +214,7 @@ def test_repair_copies_the_good_records_and_keeps_the_damaged_file(tmp_path: Pat
     assert f"lost: trades: table_seq {seq} missing" in done.output
     kept = damaged.path.with_name(f"{damaged.path.name}.damaged")
     assert kept.read_bytes() == bytes_before
-    found = verify(tmp_path)
+    found = check_journal(tmp_path)
     assert found.damage == []
     assert shown(found) == [f"seq {seq}", f"trades: table_seq {seq}"]
     journal = writer.open()
@@ -255,11 +258,11 @@ def test_a_damaged_header_stops_the_plant_and_repair_makes_it_anew(writer: Write
     position = copy_of(writer.journal.position)
     with pytest.raises(JournalError, match=f"{broken.path}: expected a segment header.*plant journal repair"):
         writer.open()
-    found = verify(writer.folder)
+    found = check_journal(writer.folder)
     assert [broken.path.name in line for line in found.damage] == [True]
     done = repair(writer.folder, SCHEMA)
     assert done[0] == f"{broken.path.name}: the header was damaged and is made anew"
-    assert verify(writer.folder).whole
+    assert check_journal(writer.folder).whole
     journal = writer.open()
     assert everything(journal) == writer.records
     assert journal.position == position
@@ -274,7 +277,7 @@ def test_a_file_that_is_no_segment_is_moved_aside(tmp_path: Path) -> None:
     second.path.write_bytes(b"holiday pictures" * 100)
     repair(tmp_path, SCHEMA)
     assert second.path.with_name(f"{second.path.name}.damaged").read_bytes() == b"holiday pictures" * 100
-    assert shown(verify(tmp_path)) == [
+    assert shown(check_journal(tmp_path)) == [
         f"seq {second.first_seq} to {third - 1}",
         f"trades: table_seq {second.first_seq} to {third - 1}",
     ]
@@ -295,7 +298,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
         with pytest.raises(JournalError, match=f"{path}: expected segment version 1, found 2"):
             attempt()
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
-    assert "found 2" in verify(tmp_path).damage[0]
+    assert "found 2" in check_journal(tmp_path).damage[0]
 
 
 def test_a_header_is_what_the_page_says(tmp_path: Path) -> None:
@@ -310,4 +313,4 @@ def test_a_header_is_what_the_page_says(tmp_path: Path) -> None:
 def test_a_journal_copied_elsewhere_is_verified_there(writer: Writer, tmp_path: Path) -> None:
     copied = tmp_path / "copy"
     shutil.copytree(writer.folder, copied)
-    assert verify(copied).whole
+    assert check_journal(copied).whole

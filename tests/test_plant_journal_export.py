@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from plant.command.journal import app
 from plant.errors import BadRows, JournalError, UnknownTable
-from plant.journal import export as journal_export
-from plant.journal.export import export
+from plant.journal import export_journal as journal_export
+from plant.journal.export import export_journal
 from plant.journal.journal import Journal
 from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
@@ -48,7 +48,7 @@ def test_every_row_is_exported_once_and_in_order(
     writer = closed(tmp_path / "journal", segments=4)
     Upkeep(writer.journal, report=lambda line: None).round()
     writer.journal.close()
-    done = export(tmp_path / "journal", tmp_path / "out")
+    done = export_journal(tmp_path / "journal", tmp_path / "out")
     count = len(writer.records)
     assert (done.rows, done.damage) == ({"trades": 3 * count}, [])
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["trades.parquet"]
@@ -65,19 +65,21 @@ def test_a_range_of_seqs_and_symbols_is_what_is_exported(tmp_path: Path) -> None
     writer.journal.close()
     second = writer.journal.segments[1].first_seq
     for first, last in ((1, 3), (second - 1, second + 1), (second, None), (10**6, None)):
-        done = export(tmp_path / "journal", tmp_path / "out", "csv", ["trades"], first, last)
+        done = export_journal(tmp_path / "journal", tmp_path / "out", "csv", ["trades"], first, last)
         expected = [s for s, _ in writer.records if s >= first and (last is None or s <= last)]
         assert done.rows == ({"trades": 3 * len(expected)} if expected else {})
         if expected:
             assert sorted(set(pd.read_csv(tmp_path / "out" / "trades.csv")["seq"])) == expected
-    assert export(tmp_path / "journal", tmp_path / "out", syms=["AAPL"]).rows == {"trades": 3 * len(writer.records)}
-    assert export(tmp_path / "journal", tmp_path / "out", syms=["NONE"]).rows == {}
+    assert export_journal(tmp_path / "journal", tmp_path / "out", syms=["AAPL"]).rows == {
+        "trades": 3 * len(writer.records)
+    }
+    assert export_journal(tmp_path / "journal", tmp_path / "out", syms=["NONE"]).rows == {}
 
 
 def test_texts_nulls_and_times_survive_csv_and_parquet(tmp_path: Path) -> None:
     write(tmp_path / "journal", "quotes", QUOTE)
     for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
-        export(tmp_path / "journal", tmp_path, form)
+        export_journal(tmp_path / "journal", tmp_path, form)
         (row,) = read(tmp_path / f"quotes.{form}").to_dict("records")
         assert (row["sym"], row["bid"], row["seq"]) == (QUOTE["sym"], 1.5, 1)
         assert pd.isna(row["ask"])
@@ -91,13 +93,13 @@ def test_a_table_declared_anew_has_the_columns_of_all_declarations(
     folder = tmp_path / "journal"
     write(folder, "news", {"time": 1, "sym": "A", "old": "x"}, news(["old", "text"]))
     write(folder, "news", {"time": 2, "sym": "A", "new": 3}, news(["new", "int"]))
-    export(folder, tmp_path)
+    export_journal(folder, tmp_path)
     found = pq.read_table(tmp_path / "news.parquet").to_pylist()
     assert [(r["old"], r["new"]) for r in found] == [("x", None), (None, 3)]
     monkeypatch.setattr(Schema, "check_kinds", lambda *_: None)  # a journal from before that was refused
     write(folder, "news", {"time": 2, "sym": "A", "new": 3.0}, news(["new", "float"]))
     with pytest.raises(JournalError, match=r"news.new was declared int in 0+2.journal and is float later"):
-        export(folder, tmp_path)
+        export_journal(folder, tmp_path)
 
 
 def test_damage_is_told_and_the_rest_exported(tmp_path: Path) -> None:
@@ -114,11 +116,11 @@ def test_what_cannot_be_exported_is_an_error_and_leaves_no_file(tmp_path: Path) 
     writer = closed(tmp_path / "journal", segments=2)
     writer.journal.close()
     with pytest.raises(UnknownTable, match=r"unknown table 'trade' .did you mean 'trades'"):
-        export(tmp_path / "journal", tmp_path / "out", tables=["trade"])
+        export_journal(tmp_path / "journal", tmp_path / "out", tables=["trade"])
     with pytest.raises(BadRows, match="expected the format parquet or csv, found 'xml'"):
-        export(tmp_path / "journal", tmp_path / "out", "xml")
+        export_journal(tmp_path / "journal", tmp_path / "out", "xml")
     with pytest.raises(JournalError, match="no journal here"):
-        export(tmp_path / "nowhere", tmp_path / "out")
+        export_journal(tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

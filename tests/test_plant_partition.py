@@ -9,7 +9,7 @@ import pytest
 
 from plant.errors import HistoryError
 from plant.history.catalogue import CATALOGUE, Catalogue, End, File, Part
-from plant.history.layout import day_path, locked, part_path, partition_schema
+from plant.history.layout import day_path, history_lock, part_path, partition_schema
 from plant.rows.tables import schema_of
 
 
@@ -71,9 +71,9 @@ def test_a_catalogue_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:
-    locked(tmp_path)
+    history_lock(tmp_path)
     with pytest.raises(HistoryError, match=r"another process \(pid \d+\) writes this history"):
-        locked(tmp_path)
+        history_lock(tmp_path)
 
 
 def test_every_table_can_be_written_and_read_as_parquet(tmp_path: Path) -> None:

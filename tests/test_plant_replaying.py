@@ -15,7 +15,7 @@ from plant.rows.columns import Columns
 from plant.rows.tables import schema_of
 from plant.rows.times import time_slices
 from plant.runtime.settings import load
-from plant.transfer.replaying import play, refuse_same, rows_of, tables_of
+from plant.transfer.replaying import play, refuse_same, replayable_tables, rows_of
 
 SCHEMA = schema_of()
 
@@ -89,12 +89,12 @@ def test_a_value_that_an_older_row_has_not_becomes_the_default() -> None:
 
 
 def test_tables_that_would_take_effect_are_never_replayed_and_the_plants_own_only_by_name() -> None:
-    assert tables_of(SCHEMA) == ["bars", "trades", "quotes"]
-    assert tables_of(SCHEMA, ["signals"]) == ["signals"]
+    assert replayable_tables(SCHEMA) == ["bars", "trades", "quotes"]
+    assert replayable_tables(SCHEMA, ["signals"]) == ["signals"]
     with pytest.raises(Refused, match="rows of amendments are not replayed"):
-        tables_of(SCHEMA, ["amendments"])
+        replayable_tables(SCHEMA, ["amendments"])
     with pytest.raises(UnknownTable):
-        tables_of(SCHEMA, ["trade"])
+        replayable_tables(SCHEMA, ["trade"])
 
 
 def test_the_plant_that_is_read_is_refused_as_the_target(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from plant.data_folder import PARTIAL
 from plant.errors import HistoryError
 from plant.history.catalogue import Catalogue, End, File, Part
 from plant.history.days import Days
-from plant.history.layout import PARTS, REPLACED, SUFFIX, history_folder, locked, part_path
+from plant.history.layout import PARTS, REPLACED, SUFFIX, history_folder, history_lock, part_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column
@@ -47,7 +47,7 @@ class Store:
         self.schema = schema
         self.days = days
         self._changing = threading.Lock()
-        self._held = locked(self.folder)
+        self._held = history_lock(self.folder)
         try:
             self.catalogue = Catalogue.load(self.folder)
             confirmed = confirmed_in(data / "journal")

@@ -21,7 +21,7 @@ from plant.history.amending import TABLE as AMENDMENTS
 from plant.history.amending import Amendment, amendments_of, apply
 from plant.history.catalogue import Catalogue, File
 from plant.history.days import Days
-from plant.history.layout import day_path, history_folder, locked, part_path
+from plant.history.layout import day_path, history_folder, history_lock, part_path
 from plant.history.merging import merged, schema_of_files
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, check_bytes, row_groups, with_every_column
@@ -59,7 +59,7 @@ class Rebuilding:
 
     def __init__(self, data: Path, schema: Schema, days: Days) -> None:
         self._folder = history_folder(data)
-        self._lock = locked(self._folder)
+        self._lock = history_lock(self._folder)
         try:
             self._catalogue = Catalogue.load(self._folder)
             self._journal = JournalRows(data / "journal")

@@ -17,8 +17,8 @@ from plant.history.layout import history_folder
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.transfer.held import Known
-from plant.transfer.importing import TABLE, FileRows, compare, doubled_lines, publish, read_file, until_seen
+from plant.transfer.held import Held
+from plant.transfer.importing import TABLE, FileRows, compare, doubled_lines, publish_file, read_file, until_seen
 from plant.transfer.reader import Reader, files_of
 from plant.transport import sockets
 
@@ -96,7 +96,7 @@ def import_command(
         raise typer.Exit(EXIT_NOTHING_GOOD)
 
 
-def _import(file: FileRows, known: Known, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
+def _import(file: FileRows, known: Held, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
     """Compare and publish a file; return the rows published."""
     feed = publisher(file.name, config=config)
     try:
@@ -104,7 +104,7 @@ def _import(file: FileRows, known: Known, notes: Table, drop_alike: bool, step: 
             until_seen(rdb, feed.flush())
         if not feed.accepted:
             _compare(file, known, drop_alike, step)
-        return publish(feed, known, notes, file, step("writing"))
+        return publish_file(feed, known, notes, file, step("writing"))
     except KeyboardInterrupt:
         err.print(f"interrupted in {file.path.name}; the same command goes on where it was", markup=False)
         raise
@@ -115,7 +115,7 @@ def _import(file: FileRows, known: Known, notes: Table, drop_alike: bool, step: 
             err.print(str(error), style="red", markup=False)
 
 
-def _compare(file: FileRows, known: Known | None, drop_alike: bool, step: Step) -> int:
+def _compare(file: FileRows, known: Held | None, drop_alike: bool, step: Step) -> int:
     """Compare a file with what the plant has, if it answers; return how many rows are to be written."""
     if known is not None:
         compare(known, file, drop_alike, step("comparing"))
@@ -123,7 +123,7 @@ def _compare(file: FileRows, known: Known | None, drop_alike: bool, step: Step) 
 
 
 @contextmanager
-def _known(config: str | None, needed: bool) -> Iterator[Known | None]:
+def _known(config: str | None, needed: bool) -> Iterator[Held | None]:
     """Yield what the plant has; None, if it is not needed and does not answer. Raises Unavailable."""
     history = history_folder(load(config).plant.data)
     timeout_s = ANSWER_S if needed else DRY_S
@@ -134,7 +134,7 @@ def _known(config: str | None, needed: bool) -> Iterator[Known | None]:
             hdb = None
             if Catalogue.load(history).generation:
                 hdb = stack.enter_context(connect_to("hdb", config=config, frames="arrow", timeout_s=timeout_s))
-            known = Known(rdb, hdb)
+            known = Held(rdb, hdb)
         except Unavailable:
             if needed:
                 raise

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from plant.command.terminal import Config, out, overview
-from plant.journal.check import Verification, verify
-from plant.journal.export import export
+from plant.journal.check import Verification, check_journal
+from plant.journal.export import export_journal
 from plant.journal.repair import repair
 from plant.runtime.settings import Settings, load
 
@@ -19,7 +19,7 @@ Folder = Annotated[Path | None, typer.Option("--journal", help="A journal's fold
 
 
 @app.command(name="verify")
-def verify_command(
+def verify_journal_command(
     folder: Folder = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     config: Config = None,
@@ -28,7 +28,7 @@ def verify_command(
 
     Reads only, and may run beside a live plant.
     """
-    found = verify(_folder(folder, load(config)))
+    found = check_journal(_folder(folder, load(config)))
     if as_json:
         print(json.dumps(_plain(found), indent=1))
     else:
@@ -45,7 +45,7 @@ def repair_command(folder: Folder = None, config: Config = None) -> None:
     done = repair(place, settings.table_schema)
     for line in done:
         print(line)
-    found = verify(place)
+    found = check_journal(place)
     for missing in found.missing:
         print(f"lost: {missing}")
     rows = sum(found.rows.values())
@@ -56,7 +56,7 @@ def repair_command(folder: Folder = None, config: Config = None) -> None:
 
 
 @app.command(name="export")
-def export_command(
+def export_journal_command(
     target: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go, one for each table.")],
     table: Annotated[list[str] | None, typer.Option(help="Only this table; may be given several times.")] = None,
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
@@ -68,7 +68,7 @@ def export_command(
 ) -> None:
     """Write the journal's rows as Parquet or CSV. Exit code 1 if some could not be read; the others are there."""
     place = _folder(folder, load(config))
-    done = export(place, target, form, table or (), from_seq, to_seq, set(sym or ()))
+    done = export_journal(place, target, form, table or (), from_seq, to_seq, set(sym or ()))
     for name, rows in done.rows.items():
         print(f"{target / name}.{form}: {rows:,} rows")
     if not done.rows:

@@ -12,7 +12,7 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
-from plant.transfer.replaying import play, publish, refuse_same, rows_of, tables_of
+from plant.transfer.replaying import play, publish_replay, refuse_same, replayable_tables, rows_of
 from plant.transport import sockets
 
 app = typer.Typer()
@@ -47,7 +47,7 @@ def replay(
     if into:
         refuse_same(settings, target)
     schema = settings.table_schema
-    tables = tables_of(schema, table or ())
+    tables = replayable_tables(schema, table or ())
     start, end = bounds_of(settings.days, day)
     with connect(config=config, frames="arrow", timeout_s=60.0) as db:
         rows = rows_of(db, schema, tables, sym or None, start, end)
@@ -59,7 +59,7 @@ def replay(
         with Publisher(name, target.ingest_address, target.table_schema) as feed, steps(f"replay {day}") as step:
             advance = step(f"into {feed.address}")
             try:
-                done = publish(feed, rows, speed, lambda done: advance(done, total))
+                done = publish_replay(feed, rows, speed, lambda done: advance(done, total))
             except KeyboardInterrupt:
                 err.print("interrupted; the same command goes on where it was", markup=False)
                 raise

@@ -50,7 +50,7 @@ def history_folder(data: Path) -> Path:
     return data / "history"
 
 
-def locked(folder: Path) -> int:
+def history_lock(folder: Path) -> int:
     """Return a file descriptor that holds the history's lock: only its holder writes. Raises HistoryError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

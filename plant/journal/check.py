@@ -68,7 +68,7 @@ class Verification:
         return not self.damage and not self.missing
 
 
-def verify(folder: Path) -> Verification:
+def check_journal(folder: Path) -> Verification:
     """Read every record of the journal in `folder`. Raises JournalError if there is no journal."""
     existing_paths(folder)
     walk = _Walk(folder)

@@ -41,7 +41,7 @@ class Exported:
     damage: list[str] = field(default_factory=list)
 
 
-def export(
+def export_journal(
     folder: Path,
     out: Path,
     form: str = "parquet",

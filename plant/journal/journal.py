@@ -86,7 +86,7 @@ class Journal:
         self._begun_size = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = locked(folder)
+            self._lock = journal_lock(folder)
         except OSError as error:
             raise _unusable(folder, error) from None
         self._size = self._synced_size = 0
@@ -359,7 +359,7 @@ def _unusable(folder: Path, error: OSError) -> JournalError:
     return JournalError(f"{where}: cannot open the journal for writing: {error.strerror}; see to the disk, then start")
 
 
-def locked(folder: Path) -> int:
+def journal_lock(folder: Path) -> int:
     """Return a file descriptor that holds the journal's lock. Raises JournalLocked, naming the process that has it."""
     return lock(
         folder,

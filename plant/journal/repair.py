@@ -14,7 +14,7 @@ from plant.errors import JournalError
 from plant.journal.check import position_before
 from plant.journal.files import existing_paths, first_seq_of, name_of, segment_at, segment_paths
 from plant.journal.index import index_path
-from plant.journal.journal import Journal, locked
+from plant.journal.journal import Journal, journal_lock
 from plant.journal.position import Position
 from plant.journal.segment import (
     PLAIN_SUFFIX,
@@ -33,7 +33,7 @@ def repair(folder: Path, schema: Schema) -> list[str]:
     runs, JournalError for a segment of another version: that one must be read by what wrote it, and nothing is changed.
     """
     existing_paths(folder)
-    lock = locked(folder)
+    lock = journal_lock(folder)
     try:
         done = []
         paths = segment_paths(folder)

@@ -114,7 +114,7 @@ def length(rows: Rows) -> int:
     return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
-def cut(rows: Rows, most: int) -> Iterator[Rows]:
+def pieces_of(rows: Rows, most: int) -> Iterator[Rows]:
     """Return rows in pieces of at most so many."""
     for start in range(0, length(rows), most):
         if isinstance(rows, slice):

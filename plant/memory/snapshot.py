@@ -12,7 +12,7 @@ from plant.memory.chunk import Rows
 from plant.memory.latest import latest
 from plant.memory.names import Names
 from plant.memory.revisions import Marks
-from plant.memory.selection import Piece, Wanted, by_arrival, column_of, cut, length, nearest
+from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, pieces_of
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, meets
@@ -91,7 +91,7 @@ class Snapshot:
             if not isinstance(part, Block):
                 places = part.arrival(rows)
                 rows = places[grouped(part.columns["sym"][places], part.columns["time"][places])]
-            for some in cut(rows, CACHED_ROWS):
+            for some in pieces_of(rows, CACHED_ROWS):
                 if terms.budget:
                     terms.budget.check()
                 yield {name: self._column(name, [(part, some)]) for name in columns}

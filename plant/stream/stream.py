@@ -56,7 +56,7 @@ class Mark(NamedTuple):
     checksum: int = 0
 
 
-class Known(NamedTuple):
+class Handed(NamedTuple):
     """A record that was handed on; `checksum` as in a Mark."""
 
     seq: int
@@ -94,7 +94,7 @@ class Stream:
         self.checking = False  # the journal gave a damaged record: it is asked to check them
         self._epoch = 0
         self._newest: Header | None = None  # the record at the cursor
-        self._in_doubt = [Known(*self._begun[1:])] if self._begun.seq else []
+        self._in_doubt = [Handed(*self._begun[1:])] if self._begun.seq else []
         self._doubtful = bool(self._in_doubt)  # whether the journal of the present epoch has them is not known yet
         self.gaps: list[Gap] = []
         self._last: dict[str, int] = {}
@@ -158,7 +158,7 @@ class Stream:
         except WireError as error:
             self._gap("", 0, 0, f"a published batch was damaged: {error}")
         if found and self._newest is not None:
-            self._in_doubt.append(Known(self._newest.seq, self._newest.header_crc))
+            self._in_doubt.append(Handed(self._newest.seq, self._newest.header_crc))
         return found
 
     def beat(self, tables: Mapping[str, int], seq: int, epoch: int) -> None:
@@ -220,7 +220,7 @@ class Stream:
                 reached += 1
                 self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
         if newest is not None and newest.seq >= (self.cursor or 0):
-            self._newest, self._in_doubt = newest, [Known(newest.seq, newest.header_crc)]
+            self._newest, self._in_doubt = newest, [Handed(newest.seq, newest.header_crc)]
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not self.checking and (not chunk or reached >= seq):
@@ -259,7 +259,7 @@ class Stream:
         header = self._compare(chunk, known)
         if known:
             return False  # the rest is in the answers to come
-        self._doubtful, self._in_doubt = False, [Known(header.seq, header.header_crc)]
+        self._doubtful, self._in_doubt = False, [Handed(header.seq, header.header_crc)]
         if self.complete not in (header.seq - 1, header.seq):
             return False  # the journal is the one we know; now from where something is missing
         if self.complete == header.seq and (table := self.by_id.get(header.schema_id)) is not None:
@@ -267,7 +267,7 @@ class Stream:
         return True
 
     @staticmethod
-    def _compare(chunk: bytes, known: list[Known]) -> Header:
+    def _compare(chunk: bytes, known: list[Handed]) -> Header:
         """Find in a chunk those of `known` that are there, and take them out of it; return the last one found.
 
         Raises JournalDiverged if the first is not there as it was.

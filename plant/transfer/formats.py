@@ -30,7 +30,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass
-class File:
+class ForeignFile:
     """An opened file: its column names, and a function that reads some of them.
 
     unit     what `lines` count: "line" of a text, "row" of anything else
@@ -52,7 +52,7 @@ class File:
             self.broken.append((line, why))
 
 
-def open_file(path: Path) -> File:
+def open_file(path: Path) -> ForeignFile:
     """Return the columns of a file; ValueError names the file that cannot be read."""
     suffix = path.suffix.lower()
     try:
@@ -68,21 +68,21 @@ def open_file(path: Path) -> File:
         raise ValueError(f"paths: {path} cannot be read: {error}") from error
 
 
-def _open_parquet(path: Path) -> File:
+def _open_parquet(path: Path) -> ForeignFile:
     def read(wanted: Sequence[str]) -> Any:
         table = pq.read_table(path, columns=list(wanted))
         file.lines = np.arange(1, table.num_rows + 1)
         return table
 
-    file = File(pq.read_schema(path).names, read)
+    file = ForeignFile(pq.read_schema(path).names, read)
     return file
 
 
-def _open_csv(data: bytes) -> File:
+def _open_csv(data: bytes) -> ForeignFile:
     # Names and values may be in any old encoding; what is not UTF-8 becomes U+FFFD, and then fails as a value or not.
     lines = re.split(r"\r\n|\n|\r", data.decode("utf-8-sig", "replace"))
     delimiter = max(_DELIMITERS, key=lines[0].count)
-    file = File(next(csv.reader(lines[:1], delimiter=delimiter), []), lambda wanted: None, "line")
+    file = ForeignFile(next(csv.reader(lines[:1], delimiter=delimiter), []), lambda wanted: None, "line")
     # A quote that is never closed would swallow all the rows after it.
     for number in [number for number, line in enumerate(lines, start=1) if line.count('"') % 2]:
         file.leave_out(number, f"a quote is not closed: {lines[number - 1]!r:.60}")
@@ -113,7 +113,7 @@ def _open_csv(data: bytes) -> File:
     return file
 
 
-def _open_excel(path: Path) -> File:
+def _open_excel(path: Path) -> ForeignFile:
     """Open the first sheet; its first row that is not empty has the names."""
     import zipfile
 
@@ -134,7 +134,7 @@ def _open_excel(path: Path) -> File:
         columns = {name: _cells([row[names.index(name)] for _, row in rows[1:]]) for name in wanted}
         return pa.table(columns)
 
-    file = File(names, read)
+    file = ForeignFile(names, read)
     return file
 
 

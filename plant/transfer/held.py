@@ -16,7 +16,7 @@ ATTEMPTS = 10
 """Questions until both answers fit together; a day may be closed in between."""
 
 
-class Known:
+class Held:
     """The rows of a plant, asked of `rdb` and `hdb`, connections that answer in Arrow; without an hdb, only today's."""
 
     def __init__(self, rdb: Any, hdb: Any = None) -> None:

@@ -31,7 +31,7 @@ from plant.rows.schema import Table
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.formats import KEPT_REASONS
-from plant.transfer.held import Known
+from plant.transfer.held import Held
 from plant.transfer.reader import Reader, Recording
 
 TABLE = "imports"
@@ -152,7 +152,7 @@ def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.nda
     return ranked
 
 
-def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
+def compare(known: Held, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
     """Find out which rows of a file the plant has: sets `known` and `differing` of the file."""
     syms, times = file.columns["sym"], file.columns["time"]
     done = 0
@@ -173,7 +173,7 @@ def compare(known: Known, file: FileRows, drop_alike: bool = False, progress: Pr
         progress(done, len(file))
 
 
-def publish(feed: Publisher, known: Known, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
+def publish_file(feed: Publisher, known: Held, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
     """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
 
     feed    a publisher called `file.name`, connected
@@ -228,7 +228,7 @@ def _note(file: FileRows, state: str, left_out: str) -> dict[str, Any]:
     }
 
 
-def _left_out_then(known: Known, notes: Table, file: FileRows) -> np.ndarray:
+def _left_out_then(known: Held, notes: Table, file: FileRows) -> np.ndarray:
     """Return which rows were not to be written when the import of this file began."""
     told = known.rows(notes, file.name).to_pylist()
     packed = next((note["left_out"] for note in told if note["state"] == "begun"), None)

@@ -32,7 +32,7 @@ Rows = tuple[str, Columns]
 """A table, and rows of it that follow on one another."""
 
 
-def tables_of(schema: Schema, asked: Sequence[str] = ()) -> list[str]:
+def replayable_tables(schema: Schema, asked: Sequence[str] = ()) -> list[str]:
     """Return the tables to be replayed: those asked for, or all fed from outside. Raises Refused, UnknownTable."""
     for name in asked:
         schema[name]
@@ -90,7 +90,7 @@ def play(rows: Iterator[Rows], speed: float, emit: Callable[[str, Columns], None
                 time.sleep(min((int(times[at]) - reached) / speed / 1e9, 0.25))
 
 
-def publish(
+def publish_replay(
     feed: Publisher, rows: Iterator[Rows], speed: float, progress: Callable[[int], None] = lambda done: None
 ) -> int:
     """Publish rows, from behind those that an earlier replay of the same name published; return how many now.

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.transfer.formats import KEPT_REASONS, File
+from plant.transfer.formats import KEPT_REASONS, ForeignFile
 
 OTHER_DATES = tuple(
     f"{date}{clock}"
@@ -29,7 +29,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 class Rejects:
     """Which rows of one file cannot be used, and why: the first reason of each, for the first KEPT_REASONS rows."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ForeignFile) -> None:
         self.rows = np.zeros(len(file.lines), dtype=bool)
         self._lines = file.lines
         self._reasons: dict[int, str] = dict(file.broken)

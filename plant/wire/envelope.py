@@ -121,10 +121,10 @@ def envelope(message: bytes, start: int) -> Header:
 
 def envelopes(message: bytes, starts: np.ndarray) -> np.ndarray:
     """Return the envelopes of the records whose payloads start at these bytes, as they are, ENVELOPE[n]."""
-    return cut(message, starts - HEADER_BYTES, HEADER_BYTES).view(ENVELOPE)
+    return bytes_at(message, starts - HEADER_BYTES, HEADER_BYTES).view(ENVELOPE)
 
 
-def cut(message: bytes, places: np.ndarray, size: int) -> np.ndarray:
+def bytes_at(message: bytes, places: np.ndarray, size: int) -> np.ndarray:
     """Return the `size` bytes at each of these places of a message, void[n]; they must be within it."""
     everywhere = np.ndarray(len(message) - size + 1, f"V{size}", message, strides=(1,))
     return everywhere[places]

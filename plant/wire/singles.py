@@ -14,7 +14,7 @@ from plant.errors import WireError
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
-from plant.wire.envelope import cut, envelope, envelopes
+from plant.wire.envelope import bytes_at, envelope, envelopes
 
 _CACHE = 10_000
 """Combinations of symbols remembered per table; if there are more after a message, all are forgotten."""
@@ -48,7 +48,7 @@ class Singles:
         if (at + self._width > ends).any():
             return None
         columns: Columns = dict.fromkeys(self._table.names)
-        fixed = cut(message, at, self._width).view(np.uint8).reshape(len(at), self._width)
+        fixed = bytes_at(message, at, self._width).view(np.uint8).reshape(len(at), self._width)
         marks = fixed[:, 1:].reshape(len(at), -1, 10)[:, :, :2]
         if (fixed[:, 0] != self._opening).any() or (marks != (0xC4, 8)).any():
             return None

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from plant.command.journal import app
 from plant.errors import JournalError
-from plant.journal.check import verify
+from plant.journal.check import check_journal
 from plant.journal.segment import Segment
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
@@ -70,7 +70,7 @@ def test_a_plant_compresses_closed_segments_while_it_runs_and_is_verified_beside
     plant = start_plant("tickerplant", "rdb", segment_mb=1)
     count = fill(plant, 5)
     eventually(lambda: len(list(journal_of(plant).glob("*.zst"))) >= 4, what=lambda: plant.log("tickerplant"))
-    found = verify(journal_of(plant))
+    found = check_journal(journal_of(plant))
     assert found.whole, found
     assert found.rows["trades"] == count
     done = CliRunner().invoke(app, ["verify", "--config", str(plant.config)])
@@ -134,7 +134,7 @@ def test_a_missing_segment_is_a_gap_in_state_lost_and_the_plant_goes_on(start_pl
     folder = stopped(plant)
     gone = sorted(p for p in folder.glob("*.journal*") if not p.name.endswith(".index"))[1]
     gone.unlink()
-    missing = {m.table: m for m in verify(folder).missing}
+    missing = {m.table: m for m in check_journal(folder).missing}
     plant.start("tickerplant")
     subscriber = plant.subscriber("trades")
     found = replayed(subscriber)
@@ -163,4 +163,4 @@ def test_confirmed_segments_are_removed_and_late_joiners_get_what_there_is(start
     assert found == list(range(found[0], count + 1))
     assert found[0] > 1
     assert subscriber.stream.gaps == []
-    assert verify(journal_of(plant)).whole
+    assert check_journal(journal_of(plant)).whole

@@ -36,7 +36,7 @@ def test_a_day_is_the_same_in_another_plant_and_never_there_twice(
     feed.flush()
     eventually(lambda: (db.count("trades"), db.count("quotes")) == (3001, 1000))
 
-    published = replaying.publish
+    published = replaying.publish_replay
 
     def interrupted(feed: Any, rows: Any, speed: float, progress: Any) -> int:
         def stop(done: int) -> None:
@@ -45,10 +45,10 @@ def test_a_day_is_the_same_in_another_plant_and_never_there_twice(
 
         return published(feed, rows, speed, stop)
 
-    monkeypatch.setattr("plant.command.replay.publish", interrupted)
+    monkeypatch.setattr("plant.command.replay.publish_replay", interrupted)
     broken = run(one, "2026-11-18", "--into", str(two.config))
     assert "the same command goes on where it was" in broken.stderr
-    monkeypatch.setattr("plant.command.replay.publish", published)
+    monkeypatch.setattr("plant.command.replay.publish_replay", published)
     done = run(one, "2026-11-18", "--into", str(two.config))
     assert done.exit_code == 0, repr(done.exception)
     assert "rows of 2026-11-18 as replay-2026-11-18-" in done.output
