@@ -20,9 +20,8 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from plant.errors import QueryError
-from plant.rows.times import _UNITS_NS, interval_ns, time_of_day, zone_of
-
-OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
+from plant.query.checks import check_terms
+from plant.rows.times import interval_ns, time_of_day, zone_of
 
 AGGREGATES = ("min", "max", "sum", "mean", "count", "first", "last", "wavg")
 
@@ -43,6 +42,10 @@ class Question:
     def to_wire(self) -> dict[str, Any]:
         """Return the question as plain data."""
         return {"ask": self.ask, **vars(self)}
+
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        check_terms(self.ask, vars(self))
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,19 @@ class Resample(Question):
     beyond: int = 0
     as_of: int | None = None
 
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        check_terms(self.ask, {name: value for name, value in vars(self).items() if name != "at"})
+        length = interval_ns(self.interval)
+        if self.at is not None:
+            time_of_day(self.at)
+        if self.zone is not None:
+            zone_of(self.zone)
+        if (self.at is not None or self.zone is not None) and length > interval_ns("1d"):
+            raise QueryError(f"resample: bars that begin anew every day are at most 1d long, found {self.interval!r}")
+        if self.empty not in EMPTY:
+            raise QueryError(f"resample: empty must be {' or '.join(map(repr, EMPTY))}, found {self.empty!r}")
+
 
 @dataclass(frozen=True)
 class Asof(Question):
@@ -178,6 +194,26 @@ class Window(Question):
     beyond: int = 0
     as_of: int | None = None
 
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        super().check()
+        if self.before > self.after:
+            raise QueryError(f"window: before must not be after `after`, found {self.before} and {self.after}")
+        if max(abs(self.before), abs(self.after)) > LONGEST_NS:
+            raise QueryError(f"window: at most 100 years long, found {self.before} and {self.after} ns")
+        if not isinstance(self.aggregates, tuple) or not self.aggregates:
+            raise QueryError(f"window: aggregates must be a list of them, found {self.aggregates!r}")
+        for one in self.aggregates:
+            texts = isinstance(one, tuple) and all(type(t) is str for t in one)
+            if not texts or len(one) < 3 or one[1] not in AGGREGATES or len(one) != 3 + (one[1] == "wavg"):
+                raise QueryError(
+                    f"window: an aggregate is [name, function, column] with a function of {', '.join(AGGREGATES)} "
+                    f"(wavg: and a column of weights), found {one!r}"
+                )
+        names = [one[0] for one in self.aggregates]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise QueryError(f"window: two aggregates are named {twice[0]!r}")
+
 
 @dataclass(frozen=True)
 class Sql(Question):
@@ -212,7 +248,7 @@ def question_of(request: dict[str, Any]) -> Question:
         question = kind(**given)
     except TypeError as error:
         raise QueryError(f"{ask}: {error}") from None
-    _check(question)
+    question.check()
     return question
 
 
@@ -221,81 +257,3 @@ def _tuples(value: Any, levels: int = 2) -> Any:
     if not levels or not isinstance(value, list | tuple):
         return value
     return tuple(_tuples(v, levels - 1) for v in value)
-
-
-def _check(question: Question) -> None:
-    values = vars(question)
-    for name in ("table", "left", "right", "query", "interval"):
-        if name in values and type(values[name]) is not str:
-            raise QueryError(f"{question.ask}: {name} must be a string, found {values[name]!r}")
-    moments = ["start", "end", "first", "last", "tolerance", "as_of", *(() if question.ask == "resample" else ("at",))]
-    required = [name for name in ("before", "after", "beyond") if name in values]
-    for name in (*moments, *required):
-        value = values.get(name)
-        if (value is not None or name in required) and (type(value) is not int or not -(2**63) <= value < 2**63):
-            raise QueryError(
-                f"{question.ask}: {name} must be a whole number (times are ns since 1970 UTC), found {value!r}"
-            )
-    for name in ("sym", "columns"):
-        value = values.get(name)
-        if value is not None and not (isinstance(value, tuple) and all(type(v) is str for v in value)):
-            raise QueryError(f"{question.ask}: {name} must be a list of strings, found {value!r}")
-    for name in ("first", "last", "tolerance", "beyond", "as_of"):
-        if (values.get(name) or 0) < 0:
-            raise QueryError(f"{question.ask}: {name} must be 0 or more, found {values[name]}")
-    if values.get("first") is not None and values.get("last") is not None:
-        raise QueryError("select: give first or last, not both")
-    for name in ("strict", "prevailing", "today"):
-        if type(values.get(name, False)) is not bool:
-            raise QueryError(f"{question.ask}: {name} must be true or false, found {values[name]!r}")
-    conditions = values.get("where", ())
-    if not isinstance(conditions, tuple):
-        raise QueryError(f"{question.ask}: where must be a list of conditions, found {conditions!r}")
-    for term in conditions:
-        if not (
-            isinstance(term, tuple)
-            and len(term) == 3
-            and type(term[0]) is str
-            and term[1] in OPERATORS
-            and isinstance(term[2], str | int | float)
-        ):
-            raise QueryError(
-                f"{question.ask}: a condition is [column, operator, value] with an operator of "
-                f"{' '.join(OPERATORS)}, found {term!r}"
-            )
-    if "interval" in values:
-        interval_ns(values["interval"])
-    if isinstance(question, Resample):
-        _check_session(question)
-    if isinstance(question, Window):
-        _check_window(question)
-
-
-def _check_session(question: Resample) -> None:
-    if question.at is not None:
-        time_of_day(question.at)
-    if question.zone is not None:
-        zone_of(question.zone)
-    if (question.at is not None or question.zone is not None) and interval_ns(question.interval) > _UNITS_NS["d"]:
-        raise QueryError(f"resample: bars that begin anew every day are at most 1d long, found {question.interval!r}")
-    if question.empty not in EMPTY:
-        raise QueryError(f"resample: empty must be {' or '.join(map(repr, EMPTY))}, found {question.empty!r}")
-
-
-def _check_window(question: Window) -> None:
-    if question.before > question.after:
-        raise QueryError(f"window: before must not be after `after`, found {question.before} and {question.after}")
-    if max(abs(question.before), abs(question.after)) > LONGEST_NS:
-        raise QueryError(f"window: at most 100 years long, found {question.before} and {question.after} ns")
-    if not isinstance(question.aggregates, tuple) or not question.aggregates:
-        raise QueryError(f"window: aggregates must be a list of them, found {question.aggregates!r}")
-    for one in question.aggregates:
-        texts = isinstance(one, tuple) and all(type(t) is str for t in one)
-        if not texts or len(one) < 3 or one[1] not in AGGREGATES or len(one) != 3 + (one[1] == "wavg"):
-            raise QueryError(
-                f"window: an aggregate is [name, function, column] with a function of {', '.join(AGGREGATES)} "
-                f"(wavg: and a column of weights), found {one!r}"
-            )
-    names = [one[0] for one in question.aggregates]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise QueryError(f"window: two aggregates are named {twice[0]!r}")
