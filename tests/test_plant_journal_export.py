@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from plant.command.journal import app
 from plant.errors import BadRows, JournalError, UnknownTable
-from plant.journal import export_journal as journal_export
+from plant.journal import export as journal_export
 from plant.journal.export import export_journal
 from plant.journal.journal import Journal
 from plant.rows.intake import columns_of
