@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import msgpack
 import pyarrow as pa
 
 from hdb.reader.answering import HistoryAnswerer
@@ -25,6 +24,7 @@ from plant.runtime.settings import Settings
 from plant.serving.follower import Follower
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
+from plant.wire import messages
 
 RDB_S = 10.0
 """Longest the rdb may take to begin its part of an answer."""
@@ -148,8 +148,8 @@ class Hdb(Follower):
 
     def _declarations(self) -> list[Table]:
         """Return every declaration that records of the journal may have; those in force now come last."""
-        answer = msgpack.unpackb(self._journal.ask(ask="schema", every=True)[0])
-        return [*map(Table.declared, answer), *self.schema.values()]
+        (answer,) = self._journal.ask(**messages.ask_schema(every=True))
+        return [*messages.declarations_of(answer), *self.schema.values()]
 
     def _check_journal(self, journaled: Journaled) -> None:
         """Take out of the history what the journal lost after it was published (a power cut before an fsync)."""
@@ -174,7 +174,7 @@ class Hdb(Follower):
             self._publisher.publish("days", {"sym": self.settings.source_name(self.name), **row})
 
     def _confirm(self, seq: int) -> None:
-        self._journal.ask(ask="confirmed", seq=seq)
+        self._journal.ask(**messages.confirm(seq))
 
 
 def main() -> None:

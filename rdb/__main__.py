@@ -5,8 +5,6 @@ With a limit on what is kept, the oldest rows go once the hdb has them on disk; 
 
 import time
 
-import msgpack
-
 from plant.errors import Unavailable
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Timer, log, run
@@ -61,7 +59,7 @@ class Rdb(Follower):
         if not wanted:
             return
         try:
-            through = int(msgpack.unpackb(self._hdb.ask(ask="status")[0])["through"])
+            through = int(self._hdb.status()["through"])
         except Unavailable:
             log.debug("nothing is let go", reason="the hdb does not answer")
             return

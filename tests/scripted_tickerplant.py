@@ -7,9 +7,9 @@ import zmq
 from random_rows import columns_from
 
 from plant.rows.tables import schema_of
-from plant.stream.publisher import ACK
 from plant.transport import sockets
 from plant.wire import record
+from plant.wire.messages import ack
 from plant.wire.record import decode
 
 SCHEMA = schema_of()
@@ -52,7 +52,7 @@ class ScriptedTickerplant:
                     found += decode(SCHEMA["trades"], header, payload).columns["size"].tolist()
                     self.source_seq = header.source_seq
                     records -= 1
-            self.say(b"ack", ACK.pack(self.source_seq, 1))
+            self.say(*ack(self.source_seq, 1))
         return found
 
 

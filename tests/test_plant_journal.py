@@ -370,7 +370,7 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
     assert journal.position == Position(2, {"trades": 2}, {1: 5})
     writer.append(1)
     assert everything(journal) == writer.records
-    assert [t["name"] for t in journal.tables()] == [*SCHEMA, "news"]
+    assert [t.name for t in journal.tables()] == [*SCHEMA, "news"]
     writer.schema = SCHEMA
     journal = writer.reopen()
     assert [s.first_seq for s in journal.segments] == [1, 3, 4]
@@ -378,7 +378,7 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
         for header, start in segment.scan():
             data = segment.path.read_bytes()[start + HEADER_BYTES :][: header.length]
             assert len(decode(segment.tables[header.schema_id], header, data)) == header.rows
-    assert "news" in {t["name"] for t in journal.tables()}
+    assert "news" in {t.name for t in journal.tables()}
     assert journal.position == Position(3, {"trades": 3}, {1: 6})
     journal.close()
 

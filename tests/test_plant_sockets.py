@@ -10,6 +10,7 @@ import zmq
 
 from plant.errors import SettingsError
 from plant.transport import sockets
+from plant.wire.messages import BEAT_TOPIC, topic_of
 
 IDLE_SUBSCRIBER = """
 import sys, time, zmq
@@ -107,6 +108,6 @@ def test_a_subscriber_that_reads_nothing_outlives_its_publisher(context: zmq.Con
 
 
 def test_no_topic_is_the_beginning_of_another() -> None:
-    assert sockets.topic_of("bars") == b"bars\0"
-    assert not sockets.topic_of("bars_daily").startswith(sockets.topic_of("bars"))
-    assert not sockets.topic_of("beat").startswith(sockets.BEAT_TOPIC)
+    assert topic_of("bars") == b"bars\0"
+    assert not topic_of("bars_daily").startswith(topic_of("bars"))
+    assert not topic_of("beat").startswith(BEAT_TOPIC)

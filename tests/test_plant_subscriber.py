@@ -11,6 +11,7 @@ from rows import SCHEMA, batch_of, trade
 from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
 from plant.wire.envelope import stamp
+from plant.wire.messages import BEAT_TOPIC
 from plant.wire.record import encode
 
 
@@ -35,7 +36,7 @@ class Peer:
         return {"seq": seq, "tables": {"trades": seq}, "epoch": self.epoch}
 
     def beat(self) -> None:
-        self.publish.send_multipart([sockets.BEAT_TOPIC, msgpack.packb(self.position())])
+        self.publish.send_multipart([BEAT_TOPIC, msgpack.packb(self.position())])
 
     def answer(self, frames: list[bytes]) -> None:
         peer, request, question = frames

@@ -129,7 +129,8 @@ class Plant:
             (s.peer, b"ack", (sequencer.position.sources.get(s.source_id, 0), sequencer.position.seq))
             for s in turn.acks.values()
         ]
-        return [*turn.answers, *acks], [(table, b"".join(chunks)) for table, chunks in turn.runs]
+        answers = [(peer, verb, msgpack.unpackb(body)) for peer, verb, body in turn.answers]
+        return [*answers, *acks], [(table, b"".join(chunks)) for table, chunks in turn.runs]
 
     def read(self, seq: int) -> tuple[bytes, int, dict[str, int]]:
         found = [record for header, record in self.journal if header.seq >= seq][:CHUNK_RECORDS]

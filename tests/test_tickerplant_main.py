@@ -17,7 +17,7 @@ from plant.journal.segment import Segment
 from plant.rows.tables import schema_of
 from plant.runtime.sections import PlantSettings, TickerplantSettings
 from plant.runtime.settings import Settings
-from plant.stream.publisher import ACK
+from plant.wire.messages import ack_of
 from plant.wire.record import encode, records, source_id_of
 from tickerplant.__main__ import Tickerplant
 from tickerplant.fanout import MESSAGE_BYTES, messages
@@ -95,9 +95,9 @@ def upd(last: int, price: float = 1.0) -> list[bytes]:
 
 def test_a_turn_is_published_then_answered_then_acknowledged(plant: Plant) -> None:
     assert plant.turn(hello(), upd(1)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
-    assert ACK.unpack(plant.log[-1][2]) == (1, 1)
+    assert ack_of(plant.log[-1][2]) == (1, 1)
     assert plant.turn(hello(), upd(2), upd(1)) == [b"trades\0", (b"peer", b"welcome"), (b"peer", b"ack")]
-    assert ACK.unpack(plant.log[-1][2]) == (2, 2)
+    assert ack_of(plant.log[-1][2]) == (2, 2)
     assert msgpack.unpackb(plant.log[1][2]) == {"source_seq": 1, "seq": 1}
 
 

@@ -65,8 +65,12 @@ def batches(sequencer: Sequencer) -> list[tuple[Header, Batch]]:
     return found
 
 
+def said(sequencer: Sequencer) -> list[tuple[bytes, bytes, dict[str, Any]]]:
+    return [(peer, verb, msgpack.unpackb(body)) for peer, verb, body in sequencer.turn.answers]
+
+
 def answers(sequencer: Sequencer) -> list[tuple[bytes, bytes, str]]:
-    return [(peer, verb, str(fields.get("message", fields))) for peer, verb, fields in sequencer.turn.answers]
+    return [(peer, verb, str(fields.get("message", fields))) for peer, verb, fields in said(sequencer)]
 
 
 def state(position: Position) -> tuple[int, dict[str, int], dict[int, int]]:
@@ -83,7 +87,7 @@ def test_good_rows_are_numbered_stamped_and_acknowledged() -> None:
     assert {name: column.tolist() for name, column in batch.columns.items()} == trades(4, 2)
     assert state(sequencer.position) == (12, {"trades": 6, "bars": 6}, {FEED: 6, 99: 5})
     assert list(sequencer.turn.acks) == [b"p1"]
-    assert sequencer.turn.answers == []
+    assert said(sequencer) == []
     assert (sequencer.turn.first_seq, sequencer.turn.rows) == (11, 3)
 
 
@@ -125,7 +129,7 @@ def test_a_repetition_is_acknowledged_and_not_kept() -> None:
     upd(sequencer, record(4), record(5, 3))
     assert sequencer.turn.chunks == []
     assert list(sequencer.turn.acks) == [b"p1"]
-    assert sequencer.turn.answers == []
+    assert said(sequencer) == []
     assert state(sequencer.position) == (5, {"trades": 5}, {FEED: 5})
 
 
@@ -135,7 +139,7 @@ def test_rows_that_do_not_follow_on_are_asked_for_again(last: int, count: int) -
     sequencer = welcomed(Position(5, {"trades": 5}, {FEED: 5}))
     upd(sequencer, record(last, count))
     assert sequencer.turn.chunks == []
-    assert sequencer.turn.answers == [(b"p1", b"again", {"source_seq": 5})]
+    assert said(sequencer) == [(b"p1", b"again", {"source_seq": 5})]
     assert state(sequencer.position) == (5, {"trades": 5}, {FEED: 5})
 
 
@@ -156,7 +160,7 @@ def test_bad_rows_go_to_rejects_with_reason_and_the_good_ones_around_them_are_ke
     assert bad.columns["time"].tolist() == [NOW] * 2
     assert [json.loads(row)["price"] for row in bad.columns["row"].tolist()] == [-1.0, "nan"]
     assert sequencer.position.sources == {FEED: 4}
-    assert sequencer.turn.answers == []
+    assert said(sequencer) == []
     sequencer.begin()
     upd(sequencer, record(4, 4), record(5))
     assert [h.source_seq for h, _ in batches(sequencer)] == [5]
@@ -212,7 +216,7 @@ def test_a_batch_of_an_unknown_table_is_rejected_whole_and_its_publisher_told() 
     ((peer, verb, text),) = answers(sequencer)
     assert (peer, verb) == (b"p1", b"error")
     assert f"no table with schema id {news.schema_id:#010x}" in text
-    assert sequencer.turn.answers[0][2]["error"] == "BadRows"
+    assert said(sequencer)[0][2]["error"] == "BadRows"
 
 
 def test_rows_of_a_publisher_that_knows_an_earlier_declaration_are_those_of_one_that_leaves_columns_out() -> None:
@@ -228,7 +232,7 @@ def test_rows_of_a_publisher_that_knows_an_earlier_declaration_are_those_of_one_
     assert batch.columns["size"].tolist() == [rows["size"][0], rows["size"][2]]
     assert refused.columns["reason"].tolist() == ["price must be a positive finite number"]
     assert after.columns["trade_id"].tolist() == trades(4, 1)["trade_id"]
-    assert (sequencer.position.sources, sequencer.turn.answers) == ({FEED: 4}, [])
+    assert (sequencer.position.sources, said(sequencer)) == ({FEED: 4}, [])
 
 
 def test_a_batch_that_cannot_be_decoded_is_rejected_whole_and_its_publisher_told() -> None:
@@ -260,14 +264,14 @@ def test_a_record_that_is_not_in_order_is_an_error_answer_and_those_before_it_ar
     upd(sequencer, record(2), bytearray(sent))
     assert [h.source_seq for h, _ in batches(sequencer)] == [1, 2]
     assert [(peer, verb) for peer, verb, _ in answers(sequencer)] == [(b"p1", b"error")]
-    assert sequencer.turn.answers[0][2]["error"] == "WireError"
+    assert said(sequencer)[0][2]["error"] == "WireError"
 
 
 def test_a_hello_is_answered_with_the_last_row_held() -> None:
     sequencer = new(Position(10, {}, {FEED: 3}))
     hello(sequencer, b"p1")
     hello(sequencer, b"p2", "another")
-    assert sequencer.turn.answers == [
+    assert said(sequencer) == [
         (b"p1", b"welcome", {"source_seq": 3, "seq": 10}),
         (b"p2", b"welcome", {"source_seq": 0, "seq": 10}),
     ]
@@ -276,7 +280,7 @@ def test_a_hello_is_answered_with_the_last_row_held() -> None:
 def test_a_peer_that_said_no_hello_is_asked_for_it_and_nothing_is_kept() -> None:
     sequencer = new()
     upd(sequencer, record(1), peer=b"stranger")
-    assert sequencer.turn.answers == [(b"stranger", b"hello?", {})]
+    assert said(sequencer) == [(b"stranger", b"hello?", {})]
     assert sequencer.turn.chunks == []
     assert not sequencer.turn.acks
 
@@ -286,12 +290,12 @@ def test_of_two_publishers_of_one_name_the_newer_wins_whoever_comes_first() -> N
         sequencer = new()
         hello(sequencer, b"p%d" % first, session=first)
         hello(sequencer, b"p%d" % second, session=second)
-        refusals = [(peer, fields["error"]) for peer, verb, fields in sequencer.turn.answers if verb == b"error"]
+        refusals = [(peer, fields["error"]) for peer, verb, fields in said(sequencer) if verb == b"error"]
         assert refusals == [(b"p1", "SourceTaken")]
         sequencer.begin()
         upd(sequencer, record(1), peer=b"p1")
         upd(sequencer, record(1), peer=b"p2")
-        assert sequencer.turn.answers == [(b"p1", b"hello?", {})]
+        assert said(sequencer) == [(b"p1", b"hello?", {})]
         assert len(sequencer.turn.chunks) == 1
         assert list(sequencer.turn.acks) == [b"p2"]
 
@@ -299,10 +303,10 @@ def test_of_two_publishers_of_one_name_the_newer_wins_whoever_comes_first() -> N
 def test_a_publisher_that_reconnects_keeps_its_name_and_its_old_connection_loses_it() -> None:
     sequencer = welcomed()
     hello(sequencer, b"p2")
-    assert [verb for _, verb, _ in sequencer.turn.answers] == [b"welcome"]
+    assert [verb for _, verb, _ in said(sequencer)] == [b"welcome"]
     upd(sequencer, record(1), peer=b"p1")
     upd(sequencer, record(1), peer=b"p2")
-    assert sequencer.turn.answers[1:] == [(b"p1", b"hello?", {})]
+    assert said(sequencer)[1:] == [(b"p1", b"hello?", {})]
     assert list(sequencer.turn.acks) == [b"p2"]
 
 
@@ -310,7 +314,7 @@ def test_nobody_may_publish_under_the_tickerplants_own_name() -> None:
     """Its heartbeats advance the number of that source: a publisher's rows would pass for repetitions of them."""
     sequencer = new()
     hello(sequencer, b"p1", Own.NAME)
-    assert sequencer.turn.answers[0][2]["error"] == "SourceTaken"
+    assert said(sequencer)[0][2]["error"] == "SourceTaken"
     upd(sequencer, record(1))
     assert sequencer.turn.chunks == []
 

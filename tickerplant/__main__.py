@@ -7,16 +7,14 @@ acknowledge it. In that order: no subscriber sees, and no publisher is told of, 
 import time
 from typing import Any
 
-import msgpack
 import zmq
 
 from plant.errors import JournalError
 from plant.journal.journal import Journal
 from plant.rows.intake import columns_of
-from plant.rows.schema import Table
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
-from plant.stream.publisher import ACK
 from plant.transport import sockets
+from plant.wire import messages
 from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut
 from tickerplant.group_commit import Turn
@@ -48,8 +46,7 @@ class Tickerplant(Process):
         log_damage(self.journal)
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
-        earlier = map(Table.declared, self.journal.tables())
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier)
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, self.journal.tables())
         self.own = Own(self.sequencer)
         self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.epoch = time.time_ns()
@@ -140,12 +137,12 @@ class Tickerplant(Process):
         else:
             # Answers first: they tell of a moment within the turn, an ack of its end. A welcome behind the ack of a row
             # that it does not know of yet would look like a plant that lost its tail.
-            for peer, verb, fields in turn.answers:
-                send(self.ingest, [peer, verb, msgpack.packb(fields)])
+            for answer in turn.answers:
+                send(self.ingest, answer)
             for source in turn.acks.values():
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 seq = source.seq or sequencer.position.seq  # sent again, it came at some seq before
-                send(self.ingest, [source.peer, b"ack", ACK.pack(source_seq, seq)])
+                send(self.ingest, [source.peer, *messages.ack(source_seq, seq)])
 
     def _sessions_saved(self) -> bool:
         """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""
@@ -177,18 +174,18 @@ class Tickerplant(Process):
         if not self._keep(self.sequencer.turn):
             self.sequencer.undo()
 
-    def _position(self) -> dict[str, Any]:
+    def _position(self) -> messages.Beat:
         position = self.sequencer.position
-        return {
-            "seq": position.seq,
-            "synced": self.keeper.synced,
-            "first_seq": self.journal.first_seq,
-            "confirmed": self.journal.confirmed,
-            "tables": position.table_seqs,
-            "epoch": self.epoch,
-            "time": time.time_ns(),
-            "state": self.vitals.state,
-        }
+        return messages.Beat(
+            seq=position.seq,
+            synced=self.keeper.synced,
+            first_seq=self.journal.first_seq,
+            confirmed=self.journal.confirmed,
+            tables=position.table_seqs,
+            epoch=self.epoch,
+            time=time.time_ns(),
+            state=self.vitals.state,
+        )
 
 
 def main() -> None:

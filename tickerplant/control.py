@@ -11,19 +11,17 @@ from plant.journal.journal import Journal
 from plant.journal.segment import NotIndexed
 from plant.runtime.lifecycle import log
 from plant.transport import reply
+from plant.wire import messages
 from tickerplant.readers import Readers
 
 TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
 
-CHUNK_BYTES = 4 * 2**20
-"""Most a reader of the journal gets at once."""
-
 
 class Control:
     """The socket for questions (ROUTER); `position` gives what an answer tells of where the plant stands."""
 
-    def __init__(self, socket: zmq.Socket[bytes], journal: Journal, position: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], journal: Journal, position: Callable[[], messages.Beat]) -> None:
         self.socket = socket
         self._journal = journal
         self._position = position
@@ -70,34 +68,29 @@ class Control:
 
     def _status(self, _fields: dict[str, Any]) -> list[Any]:
         lags = self._readers.lags(self._journal.position.table_seqs)
-        return [msgpack.packb({**self._position(), "readers": lags})]
+        return [msgpack.packb({**self._position()._asdict(), "readers": lags})]
 
     def _report(self, fields: dict[str, Any]) -> list[Any]:
-        self._readers.note(fields, self._journal.position.table_seqs)
+        self._readers.note(messages.report_of(fields), self._journal.position.table_seqs)
         return [b""]
 
     def _schema(self, fields: dict[str, Any]) -> list[Any]:
-        tables = self._journal.schema.values()
-        return [msgpack.packb(self._journal.tables() if fields.get("every") else [t.declaration() for t in tables])]
+        every = bool(fields.get("every"))
+        return [messages.declarations(self._journal.tables() if every else self._journal.schema.values())]
 
     def _read(self, fields: dict[str, Any]) -> list[Any]:
-        seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
-        if type(seq) is not int or type(most) is not int:
-            raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
+        asked = messages.journal_question_of(fields)
         found = b""
-        if seq <= self._journal.position.seq:
+        if asked.seq <= self._journal.position.seq:
             try:
-                found = self._journal.read(seq, min(max(most, 0), CHUNK_BYTES), check, walk=False)
+                found = self._journal.read(*asked, walk=False)
             except NotIndexed:
                 self._must_wait = True
         log_damage(self._journal)
-        return [msgpack.packb(self._position()), found]
+        return [messages.beat(self._position()), found]
 
     def _confirm(self, fields: dict[str, Any]) -> list[Any]:
-        seq = fields.get("seq")
-        if type(seq) is not int:
-            raise QueryError(f"confirmed: expected a whole number seq, found {seq!r}")
-        self._journal.confirm(seq)
+        self._journal.confirm(messages.confirm_of(fields))
         return [msgpack.packb({"confirmed": self._journal.confirmed})]
 
 

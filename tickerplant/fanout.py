@@ -1,13 +1,11 @@
 """What the journal has, sent to every subscriber: one message per run of records of a table, and the beats."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import msgpack
 import zmq
 
 from plant.runtime.lifecycle import Timer
-from plant.transport import sockets
+from plant.wire.messages import BEAT_TOPIC, Beat, beat, topic_of
 
 MESSAGE_BYTES = 128 * 1024
 """Most that is published as one message, unless one record is longer; ahead of that go empty messages, one for each so
@@ -47,7 +45,7 @@ class FanOut:
     def publish(self) -> None:
         """Publish what has been gathered."""
         for table, chunks in self._waiting:
-            topic = sockets.topic_of(table)
+            topic = topic_of(table)
             for some in messages(chunks):
                 for _ in range(len(some[0]) // MESSAGE_BYTES):
                     self.socket.send_multipart([topic])
@@ -55,15 +53,15 @@ class FanOut:
                 self.socket.send_multipart([topic, *([b"".join(some)] if small else some)])
         self._waiting.clear()
 
-    def beat(self, position: dict[str, Any]) -> None:
+    def beat(self, position: Beat) -> None:
         """Tell where the plant stands; a beat shows no batch that did not go before it."""
         self.publish()
-        self.socket.send_multipart([sockets.BEAT_TOPIC, msgpack.packb(position)])
+        self.socket.send_multipart([BEAT_TOPIC, beat(position)])
 
     def newcomers(self) -> Iterator[None]:
         """Yield for each subscription to the beats that has come; a beat tells that subscriber that it is connected."""
         while self.socket.poll(0):
-            if self.socket.recv() == b"\1" + sockets.BEAT_TOPIC:
+            if self.socket.recv() == b"\1" + BEAT_TOPIC:
                 yield
 
 

@@ -1,7 +1,6 @@
 """A turn: what becomes of all that waited in a socket, to be written, published and answered as one."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(slots=True)
@@ -22,14 +21,14 @@ class Source:
 class Turn:
     """Records to write (`chunks`, the first numbered `first_seq`), the same in runs of one table to publish (`runs`).
 
-    Once they are written: `answers` (peer, verb, fields) and `acks` go out.
+    Once they are written: `answers` ([peer, verb, body]) and `acks` go out.
     """
 
     first_seq: int
     chunks: list[bytes | bytearray] = field(default_factory=list)
     runs: list[tuple[str, list[bytes | bytearray]]] = field(default_factory=list)
     acks: dict[bytes, Source] = field(default_factory=dict)
-    answers: list[tuple[bytes, bytes, dict[str, Any]]] = field(default_factory=list)
+    answers: list[list[bytes]] = field(default_factory=list)
     rows: int = 0
 
     def add(self, table: str, record: bytes | bytearray, rows: int) -> None:

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from plant.errors import QueryError
-from plant.stream.subscriber import REPORT_S
+from plant.wire.messages import REPORT_S, Report
 
 FORGET_S = 60.0
 """A subscriber that has not reported for so long is forgotten."""
@@ -28,11 +27,9 @@ class Readers:
     def __init__(self) -> None:
         self._readers: dict[str, Reader] = {}
 
-    def note(self, fields: Mapping[str, Any], table_seqs: Mapping[str, int]) -> None:
-        """Take a report, {"name", "tables": {table: table_seq}}. Raises QueryError if it is none."""
-        name, tables = fields.get("name"), fields.get("tables")
-        if type(name) is not str or not isinstance(tables, dict) or not all(type(v) is int for v in tables.values()):
-            raise QueryError(f"report: expected a name and {{table: table_seq}}, found {str(fields)[:80]}")
+    def note(self, report: Report, table_seqs: Mapping[str, int]) -> None:
+        """Take a report."""
+        name, tables = report
         if name in self._readers or len(self._readers) < MOST:
             self._readers[name] = Reader(time.monotonic(), tables, _behind(tables, table_seqs))
 

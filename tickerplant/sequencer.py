@@ -12,14 +12,14 @@ something was lost on the way: the publisher is told what we hold and sends agai
 import json
 from collections.abc import Iterable
 
-import msgpack
 import numpy as np
 
-from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError, to_wire
+from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError
 from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.evolution import columns_as_declared
 from plant.rows.schema import Schema, Table
+from plant.wire import messages
 from plant.wire.envelope import HEADER_BYTES, MORE, Header, stamp
 from plant.wire.payload import decode_payload
 from plant.wire.record import encode, records, source_id_of
@@ -73,13 +73,12 @@ class Sequencer:
         """Take one message as the ingest socket received it: [peer, verb, body]; `now` is ns since 1970."""
         peer = frames[0]
         verb, body = (frames[1], frames[2]) if len(frames) == 3 else (b"", b"")
-        if verb == b"upd":
+        if verb == messages.UPDATE:
             self.take(peer, bytearray(body), now)
             return
         try:
-            fields = msgpack.unpackb(body) if verb == b"hello" else {}
-            self.hello(peer, fields["source"], fields["session"], now)
-        except (ValueError, TypeError, KeyError, msgpack.UnpackException):
+            said = messages.hello_of(body if verb == messages.HELLO else b"")
+        except WireError:
             self._refuse(
                 peer,
                 WireError(
@@ -87,14 +86,14 @@ class Sequencer:
                     f'[b"upd", records]; found {[f[:20] for f in frames[1:]]}; see docs/wire.md'
                 ),
             )
+            return
+        self.hello(peer, *said, now)
 
     def hello(self, peer: bytes, name: str, session: int, now: int) -> None:
         """Make `peer` the publisher called `name`, unless a newer session has that name already.
 
         Before it is welcomed, `sessions` must be saved: after a restart an older one could else come first.
         """
-        if type(name) is not str or not name or type(session) is not int:
-            raise TypeError("a source has a name and a session number")
         if self._refusal:
             self._refuse(peer, Refused(self._refusal))
             return
@@ -113,15 +112,13 @@ class Sequencer:
                 self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
         source = Source(name, source_id, session, peer)
         self._sources[source_id] = self._peers[peer] = source
-        self.turn.answers.append(
-            (peer, b"welcome", {"source_seq": self.position.sources.get(source_id, 0), "seq": self.position.seq})
-        )
+        self._say(peer, messages.welcome(self.position.sources.get(source_id, 0), self.position.seq))
 
     def take(self, peer: bytes, message: bytearray, now: int) -> None:
         """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""
         source = self._peers.get(peer)
         if source is None:
-            self.turn.answers.append((peer, b"hello?", {}))
+            self._say(peer, messages.say_hello())
             return
         try:
             for header, start in records(message):
@@ -140,7 +137,7 @@ class Sequencer:
         if header.source_seq <= held:
             return  # sent again, and we have it
         if header.source_seq - header.rows != held:
-            self.turn.answers.append((source.peer, b"again", {"source_seq": held}))
+            self._say(source.peer, messages.again(held))
             return
         known = self._declared.get(header.schema_id)
         if known is None:
@@ -229,7 +226,10 @@ class Sequencer:
         turn.add(table.name, record, rows)
 
     def _refuse(self, peer: bytes, error: PlantError) -> None:
-        self.turn.answers.append((peer, b"error", to_wire(error)))
+        self._say(peer, messages.refused(error))
+
+    def _say(self, peer: bytes, said: messages.Said) -> None:
+        self.turn.answers.append([peer, *said])
 
 
 def _with_too_long(columns: Columns, bad: np.ndarray, reasons: list[str]) -> tuple[np.ndarray, list[str]]:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgpack
-
 from hdb.writer.store import by_day
 from plant.errors import HistoryError, WireError
 from plant.history.catalogue import Part
@@ -14,6 +12,7 @@ from plant.rows.batch import Batch, arrow_of
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
 from plant.transport.request import Requester
+from plant.wire import messages
 from plant.wire.decoding import Merge, Raw, raw
 from plant.wire.envelope import header_at
 from plant.wire.runs import runs
@@ -39,11 +38,11 @@ class Journaled:
 
     def end(self) -> int:
         """Return the seq of the last record."""
-        return int(msgpack.unpackb(self._requester.ask(ask="status")[0])["seq"])
+        return int(self._requester.status()["seq"])
 
     def record_crc(self, seq: int) -> int | None:
         """Return the header_crc of the record `seq`, None if the journal has no such record."""
-        _, chunk = self._requester.ask(ask="journal", seq=seq, max_bytes=1)
+        _, chunk = self._requester.ask(**messages.ask_journal(seq, max_bytes=1))
         try:
             header = header_at(chunk, 0) if chunk else None
         except WireError:
@@ -54,7 +53,7 @@ class Journaled:
         """Yield the batches with seqs from `first` to `last`, of some tables or all. Raises HistoryError if damaged."""
         merge = Merge()
         while first <= last:
-            head, chunk = self._requester.ask(ask="journal", seq=first)
+            head, chunk = self._requester.ask(**messages.ask_journal(first))
             found: list[Raw] = []
             reached = 0
             try:
@@ -67,7 +66,7 @@ class Journaled:
                 raise HistoryError(f"the journal is damaged behind seq {max(reached, first):,}: {error}") from None
             yield from merge.batches(found)
             if not chunk:
-                if msgpack.unpackb(head)["seq"] < last:
+                if messages.beat_of(head).seq < last:
                     raise HistoryError(f"the journal ends before seq {last:,}, which the history has")
                 return
             first = reached + 1

@@ -4,7 +4,6 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-import msgpack
 import pyarrow as pa
 
 from plant.client.arguments import Moment, Syms, conditions_of, names_of
@@ -15,9 +14,10 @@ from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
 from plant.query.frames import check_frames, from_ipc
 from plant.query.view import known_columns
-from plant.rows.schema import Schema, Table
+from plant.rows.schema import Schema
 from plant.stream.subscriber import Subscriber, only
 from plant.transport.request import Requester
+from plant.wire import messages
 
 
 class Connection(Watchable):
@@ -140,7 +140,7 @@ class Connection(Watchable):
         >>> db.status()["name"], db.status()["state"]
         ('rdb', 'ok')
         """
-        return dict(msgpack.unpackb(self._requester.ask(timeout_s, ask="status")[0]))
+        return self._requester.status(timeout_s)
 
     def close(self) -> None:
         """Disconnect; questions under way in other threads end with Cancelled. The next question connects again.
@@ -219,7 +219,7 @@ def _schema(journal: str) -> Schema:
     """Return the tables of the plant whose journal is at this address, also a user's own."""
     requester = Requester(journal, "tickerplant")
     try:
-        declarations = msgpack.unpackb(requester.ask(ask="schema")[0])
+        (declarations,) = requester.ask(**messages.ask_schema())
     finally:
         requester.close()
-    return Schema(Table.declared(d) for d in declarations)
+    return Schema(messages.declarations_of(declarations))

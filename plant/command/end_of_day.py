@@ -2,9 +2,8 @@
 
 import datetime as dt
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgpack
 import typer
 
 from plant.client.connect import publisher
@@ -38,7 +37,7 @@ def end_of_day(
     hdb = Requester(settings.address(settings.hdb.port), "hdb", 5.0)
     try:
         wanted = _checked(settings, day)
-        found = _status(hdb)
+        found = hdb.status()
         if found["closed_day"] >= wanted and wanted not in found["ends"] and not again:
             out.print(f"{wanted} was closed before, up to seq {found['closed']:,}; --again writes what came since")
             return
@@ -63,7 +62,7 @@ def _watch(hdb: Requester, day: str, seq: int, again: bool) -> None:
     wrong_since: float | None = None
     with out.status(f"{day} ends at seq {seq:,}") as shown:
         while True:
-            found = _status(hdb)
+            found = hdb.status()
             state = str(found["state"])
             met = not again or found["through"] >= seq
             if met and found["closed_day"] >= day and day not in found["ends"]:
@@ -86,7 +85,3 @@ def _checked(settings: Settings, day: str | None) -> str:
     if wanted > present:
         raise QueryError(f"{wanted} lies ahead; the present day of the plant is {present}")
     return str(wanted)
-
-
-def _status(hdb: Requester) -> dict[str, Any]:
-    return dict(msgpack.unpackb(hdb.ask(ask="status")[0]))

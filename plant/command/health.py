@@ -6,8 +6,6 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import msgpack
-
 from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
 from plant.runtime.settings import Settings
@@ -128,7 +126,7 @@ def _probe(name: str, settings: Settings) -> dict[str, Any]:
     port = settings.tickerplant.journal_port if name == "tickerplant" else getattr(settings, name).port
     requester = Requester(settings.address(port), name, PROBE_S)
     try:
-        return dict(msgpack.unpackb(requester.ask(ask="status")[0]))
+        return requester.status()
     finally:
         requester.close()
 

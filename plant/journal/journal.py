@@ -19,7 +19,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
@@ -269,12 +269,12 @@ class Journal:
             raise JournalError(f"{path}: cannot note what is confirmed: {error.strerror}") from None
         self.confirmed = seq
 
-    def tables(self) -> list[dict[str, Any]]:
+    def tables(self) -> list[Table]:
         """Return the declaration of every table in any segment, each schema id once; those in force now come last."""
         found: dict[int, Table] = {}
         for segment in reversed(self.segments):
             found = {**{i: t for i, t in segment.tables.items() if i not in found}, **found}
-        return [t.declaration() for t in found.values()]
+        return list(found.values())
 
     def close(self) -> None:
         """Sync and let go of the journal."""

@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import msgpack
-
 from plant.errors import SchemaError, Unavailable
 from plant.memory.table import MemoryTable
 from plant.query.answers import Answerer
@@ -124,7 +122,7 @@ class Follower(Process):
         after = 0
         if self.of_today:
             try:
-                after = int(msgpack.unpackb(self._journal.ask(ask="status")[0])["confirmed"])
+                after = int(self._journal.status()["confirmed"])
             except Unavailable:
                 return None
         self.release(after)

@@ -263,8 +263,8 @@ def is_quick(fields: dict[str, Any]) -> bool:
 def _in_parts(answer: Message) -> list[Message]:
     """Return an answer as messages with at most PART_BYTES each, all but the last one with "more" in place of "ok"."""
     *envelope, status, body = answer
-    if status != b"ok" or len(body) <= PART_BYTES:
+    if status != reply.OK or len(body) <= PART_BYTES:
         return [answer]
     whole = memoryview(body)
     parts = [whole[start : start + PART_BYTES] for start in range(0, len(whole), PART_BYTES)]
-    return [*([*envelope, b"more", part] for part in parts[:-1]), [*envelope, b"ok", parts[-1]]]
+    return [*([*envelope, reply.MORE, part] for part in parts[:-1]), [*envelope, reply.OK, parts[-1]]]

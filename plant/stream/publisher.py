@@ -7,21 +7,19 @@ acknowledgements, sends what has gathered, and renews lost connections.
 """
 
 import select
-import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
-import msgpack
 import zmq
 
-from plant.errors import PlantError, Refused, SourceTaken, Unavailable, from_wire
+from plant.errors import PlantError, Refused, SourceTaken, Unavailable
 from plant.rows.schema import Schema
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
 from plant.transport import sockets
+from plant.wire import messages
 from plant.wire.record import encode, source_id_of
 
 OUTBOX_BYTES = 32 * 2**20
@@ -47,8 +45,6 @@ MOST_ERRORS = 1_000
 
 HELLO_AGAIN_S = 1.0
 """Pause before asking again, while no welcome or no acknowledgement comes."""
-
-ACK = struct.Struct("<QQ")
 
 
 class Publisher:
@@ -268,33 +264,31 @@ class Publisher:
     def _take(self, verb: bytes, body: bytes) -> None:
         self._progress = time.monotonic()
         self._ahead = 0
-        if verb == b"ack":
-            self._outbox.ack(*ACK.unpack(body))
-            return
-        fields: Mapping[str, Any] = msgpack.unpackb(body)
-        if verb == b"welcome":
+        if verb == messages.ACK:
+            self._outbox.ack(*messages.ack_of(body))
+        elif verb == messages.WELCOME:
             self._hello_sent = None
+            known = messages.welcome_of(body)
             try:
-                self._outbox.welcome(fields["source_seq"])
-                self._outbox.seq = max(self._outbox.seq, fields["seq"])
+                self._outbox.welcome(known.source_seq)
+                self._outbox.seq = max(self._outbox.seq, known.seq)
                 self._welcomed = True
             except SourceTaken as taken:
                 self._fatal = taken
-        elif verb in (b"hello?", b"again"):  # a restarted tickerplant, or rows lost with a connection
+        elif verb in (messages.SAY_HELLO, messages.AGAIN):  # a restarted tickerplant, or rows lost with a connection
             self._welcomed = False
             if self._hello_sent is None:
                 self._hello()
-        elif verb == b"error":
-            error = from_wire(dict(fields))
+        elif verb == messages.ERROR:
+            error = messages.refused_of(body)
             if isinstance(error, Refused):
                 self._fatal = error
             else:
                 self.errors.append(error)
 
     def _hello(self) -> None:
-        hello = msgpack.packb({"source": self.name, "session": self._session})
         try:
-            self._socket.send_multipart([b"hello", hello], zmq.NOBLOCK)
+            self._socket.send_multipart(messages.hello(self.name, self._session), zmq.NOBLOCK)
         except zmq.Again:
             self._welcomed = False  # not connected: ask as soon as we are
             return
@@ -305,7 +299,7 @@ class Publisher:
             return
         while (record := self._outbox.next_unsent()) is not None:
             try:
-                self._socket.send_multipart([b"upd", record], zmq.NOBLOCK)
+                self._socket.send_multipart(messages.update(record), zmq.NOBLOCK)
             except zmq.Again:
                 return
             self._outbox.sent()

@@ -12,13 +12,14 @@ import msgpack
 import numpy as np
 import zmq
 
-from plant.errors import Unavailable, from_wire
+from plant.errors import Unavailable
 from plant.rows.batch import Batch
 from plant.rows.columns import Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
 from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
+from plant.wire import messages
 from plant.wire.decoding import Decode, Merge, decoded, raw
 from plant.wire.runs import runs, singly
 
@@ -30,9 +31,6 @@ DRAIN_TURNS = 100
 
 READ_BYTES = 8 * 2**20
 """About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
-
-REPORT_S = 1.0
-"""Pause between a subscriber's reports of how far it is."""
 
 SILENCE_S = 5.0
 """No beat for this long: the tickerplant counts as absent."""
@@ -94,8 +92,8 @@ class Subscriber:
         self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
         self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
         for table in self.stream.names:
-            self._live.subscribe(sockets.topic_of(table))
-        self._live.subscribe(sockets.BEAT_TOPIC)  # last: its beat says that the others are in force
+            self._live.subscribe(messages.topic_of(table))
+        self._live.subscribe(messages.BEAT_TOPIC)  # last: its beat says that the others are in force
         self._poller = zmq.Poller()
         self._poller.register(self._live, zmq.POLLIN)
         self._poller.register(self._journal, zmq.POLLIN)
@@ -189,26 +187,26 @@ class Subscriber:
     def _report(self) -> None:
         """Tell the tickerplant how far we are, so that `plant status` can show it; nothing waits for its answer."""
         now = time.monotonic()
-        if now - self._reported < REPORT_S or self._beat_at is None:
+        if now - self._reported < messages.REPORT_S or self._beat_at is None:
             return
         self._reported = now
         with contextlib.suppress(zmq.Again):
-            self._send(b"report", {"ask": "report", "name": self.name, "tables": self.stream.progress()})
+            self._send(b"report", messages.report(self.name, self.stream.progress()))
 
     def _read_live(self, found: list[Batch]) -> None:
         room = READ_BYTES
         for _ in range(1000):
             try:
-                topic, *messages = self._live.recv_multipart(zmq.NOBLOCK)
+                topic, *published = self._live.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            if topic == sockets.BEAT_TOPIC:
-                beat = msgpack.unpackb(messages[0])
-                self._beat_at, self._epoch = time.monotonic(), beat["epoch"]
-                self.confirmed = max(self.confirmed, beat.get("confirmed", 0))
-                self.stream.beat(beat["tables"], beat["seq"], beat["epoch"])
+            if topic == messages.BEAT_TOPIC:
+                beat = messages.beat_of(published[0])
+                self._beat_at, self._epoch = time.monotonic(), beat.epoch
+                self.confirmed = max(self.confirmed, beat.confirmed)
+                self.stream.beat(beat.tables, beat.seq, beat.epoch)
             else:
-                for message in messages:
+                for message in published:
                     found += self.stream.live(message)
                     room -= len(message)
                 if room < 0:
@@ -224,11 +222,10 @@ class Subscriber:
         try:
             self._request += 1  # what was asked before is not wanted any more
             if self._declared_in != self._epoch:
-                self._send(_IN_FORCE, {"ask": "schema"})
-                self._send(_EVERY, {"ask": "schema", "every": True})
+                self._send(_IN_FORCE, messages.ask_schema())
+                self._send(_EVERY, messages.ask_schema(every=True))
             else:
-                question = {"ask": "journal", "seq": seq, "check": self.stream.checking}
-                self._send(self._request.to_bytes(8, "little"), question)
+                self._send(self._request.to_bytes(8, "little"), messages.ask_journal(seq, self.stream.checking))
             self._asked, self._asked_seq = now, seq
         except zmq.Again:
             pass  # not connected yet: the next poll asks
@@ -253,7 +250,7 @@ class Subscriber:
     def _read_journal(self, found: list[Batch]) -> None:
         request, status, head, *chunk = self._journal.recv_multipart()
         if request in (_IN_FORCE, _EVERY) and status == b"ok":
-            tables = map(Table.declared, msgpack.unpackb(head))
+            tables = messages.declarations_of(head)
             self._learn_in_force(tables) if request == _IN_FORCE else self._learn_every(tables)
             return
         if request != self._request.to_bytes(8, "little"):
@@ -261,12 +258,11 @@ class Subscriber:
         self._asked = None
         if self._asked_seq != self.stream.wants():
             return  # a restart came between: the question is another now
-        fields: dict[str, Any] = msgpack.unpackb(head)
         if status == b"error":
-            raise from_wire(fields)
-        self._epoch = fields["epoch"]
-        position = (fields["seq"], fields["tables"], self._epoch, fields.get("first_seq", 1))
-        found += self.stream.replayed(chunk[0], *position)
+            raise messages.refused_of(head)
+        beat = messages.beat_of(head)
+        self._epoch = beat.epoch
+        found += self.stream.replayed(chunk[0], beat.seq, beat.tables, beat.epoch, beat.first_seq)
 
 
 def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:

@@ -8,6 +8,9 @@ import structlog
 
 from plant.errors import PlantError, QueryError, to_wire
 
+OK, ERROR, MORE = b"ok", b"error", b"more"
+"""What a frame of an answer is, behind the request id: the answer, what was wrong, or a part with more to come."""
+
 log = structlog.get_logger()
 
 Handler = Callable[[dict[str, Any]], list[Any]]
@@ -50,7 +53,7 @@ def answer(frames: list[bytes], handler: Handler) -> list[Any]:
 def answered(envelope: list[bytes], fields: dict[str, Any], handler: Handler) -> list[Any]:
     """Return the answer to a request that was read, envelope included. Never raises for what a client sent."""
     try:
-        return [*envelope, b"ok", *handler(fields)]
+        return [*envelope, OK, *handler(fields)]
     except PlantError as error:
         return refusal(envelope, error)
     except Exception as error:  # whatever a client sent, the others are still served
@@ -60,7 +63,7 @@ def answered(envelope: list[bytes], fields: dict[str, Any], handler: Handler) ->
 
 def refusal(envelope: list[bytes], error: Exception) -> list[Any]:
     """Return the answer that says what was wrong."""
-    return [*envelope, b"error", msgpack.packb(to_wire(error))]
+    return [*envelope, ERROR, msgpack.packb(to_wire(error))]
 
 
 def _shown(fields: Any) -> str:

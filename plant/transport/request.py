@@ -22,6 +22,7 @@ import zmq
 
 from plant.errors import Cancelled, QueryError, Unavailable, WireError, from_wire
 from plant.transport import sockets
+from plant.transport.reply import ERROR, MORE, OK
 
 LOOK_S = 0.1
 """Pause between looks whether the asker still wants the answer."""
@@ -58,6 +59,10 @@ class Requester:
     def ask(self, timeout_s: float | None = None, **fields: Any) -> list[bytes]:
         """Return the frames of the answer to a request with these fields."""
         return self._exchange(fields, self.timeout_s if timeout_s is None else timeout_s)
+
+    def status(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """Return what the process says of itself, as every process of the plant does."""
+        return dict(msgpack.unpackb(self.ask(timeout_s, ask="status")[0]))
 
     def table(self, fields: dict[str, Any], timeout_s: float | None = None) -> bytes:
         """Return the Arrow IPC stream that answers a question. `timeout_s` is for the answer to begin, and to go on."""
@@ -123,11 +128,11 @@ class Requester:
                 continue
             if found != number:
                 continue  # an answer to nothing we asked
-            if rest[:1] == [b"more"]:
+            if rest[:1] == [MORE]:
                 parts += rest[1:]
                 deadline = time.monotonic() + limit_s + grace_s
-            elif parts and rest[:1] == [b"ok"]:
-                return [b"ok", b"".join([*parts, *rest[1:]])]
+            elif parts and rest[:1] == [OK]:
+                return [OK, b"".join([*parts, *rest[1:]])]
             else:
                 return rest
         raise Unavailable(
@@ -148,10 +153,10 @@ def client_name() -> str:
 def _answered(frames: list[bytes], who: str) -> list[bytes]:
     """Return the body of an answer; raises the error it holds."""
     status, body = frames[:1], frames[1:]
-    if status == [b"ok"]:
+    if status == [OK]:
         return body
     try:
-        error = from_wire(msgpack.unpackb(body[0])) if status == [b"error"] else None
+        error = from_wire(msgpack.unpackb(body[0])) if status == [ERROR] else None
     except (ValueError, IndexError, TypeError, AttributeError, msgpack.UnpackException):
         error = None
     raise error or WireError(

@@ -14,9 +14,6 @@ import zmq
 from plant.errors import SettingsError
 from plant.transport.keys import Keys, read_keys, start_authenticator
 
-BEAT_TOPIC = b"\0beat"
-"""Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
-
 _HEARTBEATS = {"HEARTBEAT_IVL": 2000, "HEARTBEAT_TIMEOUT": 10000}
 """How a dead peer is noticed: by ZeroMQ, ms."""
 
@@ -44,11 +41,6 @@ class _Security:
 def use_keys(folder: str | Path) -> None:
     """Protect every socket made from now on with the CURVE keys in `folder`; empty: none, and loopback only."""
     _Security.keys = read_keys(Path(folder)) if folder else None
-
-
-def topic_of(table: str) -> bytes:
-    """Return the topic under which a table's records are published (the zero byte ends the prefix match)."""
-    return table.encode() + b"\0"
 
 
 def bind(context: zmq.Context[Any], kind: int, address: str, **options: int) -> tuple[zmq.Socket[Any], str]:

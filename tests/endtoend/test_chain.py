@@ -14,7 +14,7 @@ from running import RunningPlant, until_live
 from plant.client.connect import subscribe, subscriber_of
 from plant.errors import Refused
 from plant.journal.segment import Segment
-from plant.transport import sockets
+from plant.wire.messages import topic_of
 
 Start = Callable[..., RunningPlant]
 
@@ -182,7 +182,7 @@ def test_long_records_for_a_subscriber_that_reads_nothing_cost_a_bounded_memory(
     stopped = zmq.Context.instance().socket(zmq.SUB)
     stopped.setsockopt(zmq.RCVHWM, 1)
     stopped.setsockopt(zmq.RCVBUF, 2**16)
-    stopped.setsockopt(zmq.SUBSCRIBE, sockets.topic_of("trades"))
+    stopped.setsockopt(zmq.SUBSCRIBE, topic_of("trades"))
     stopped.connect(plant.settings.address(plant.settings.tickerplant.publish_port))
     process = psutil.Process(plant.processes["tickerplant"].pid)
     try:

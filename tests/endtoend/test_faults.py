@@ -22,9 +22,9 @@ from small_disk import SmallDisk
 
 from plant.errors import WireError
 from plant.rows.intake import columns_of
-from plant.stream.publisher import ACK
 from plant.stream.subscriber import Subscriber
 from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, header_at, number, stamp
+from plant.wire.messages import ack_of
 from plant.wire.record import encode, source_id_of
 
 SHORT_KILLS = 15
@@ -316,7 +316,7 @@ def test_messages_sent_twice_are_journaled_once(start: Start) -> None:
                     plant.faults += 1
             for late in plant.chance.sample(records, 20):
                 socket.send_multipart([b"upd", late])
-            while (answer := _answer(socket))[0] != b"ack" or ACK.unpack(answer[1])[0] < BAR_EVERY - 1:
+            while (answer := _answer(socket))[0] != b"ack" or ack_of(answer[1])[0] < BAR_EVERY - 1:
                 assert answer[0] in (b"ack", b"again"), answer
     (plant.folder / f"{source}.0.acknowledged").write_text(f"{BAR_EVERY - 1}\n")
     plant.verdict("sending the same messages again")
