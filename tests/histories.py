@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import msgpack
 import pyarrow.parquet as pq
 from rows import SCHEMA, Row
 
@@ -28,6 +27,7 @@ from plant.rows.batch import Batch
 from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
 from plant.wire.envelope import HEADER_BYTES, header_at, stamp
+from plant.wire.messages import Beat, beat
 from plant.wire.record import decode, encode
 
 Found = Counter[tuple[Any, ...]]
@@ -66,7 +66,11 @@ class History:
 
     def ask(self, ask: str, seq: int = 0, **_: Any) -> list[bytes]:
         """Answer as the tickerplant's journal does; at most three records at a time."""
-        return [msgpack.packb({"seq": len(self.records)}), b"".join(self.records[max(seq - 1, 0) :][:3])]
+        return [beat(Beat(len(self.records), {}, 1)), b"".join(self.records[max(seq - 1, 0) :][:3])]
+
+    def status(self) -> dict[str, Any]:
+        """Answer as the tickerplant does."""
+        return Beat(len(self.records), {}, 1)._asdict()
 
     def publish(self, table: str, rows: list[Row]) -> int:
         """Publish a batch; return its seq."""

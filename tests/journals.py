@@ -63,7 +63,7 @@ class Writer:
 def everything(journal: Journal, max_bytes: int = 2**20) -> list[tuple[int, bytes]]:
     """Read the journal from its beginning to its end, as a subscriber does."""
     found: list[tuple[int, bytes]] = []
-    while chunk := journal.read(found[-1][0] + 1 if found else 1, max_bytes):
+    while chunk := journal.segments.read(found[-1][0] + 1 if found else 1, max_bytes):
         found += [(h.seq, chunk[start - HEADER_BYTES : start + h.length]) for h, start in records(chunk)]
     return found
 

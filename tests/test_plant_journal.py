@@ -66,7 +66,7 @@ class JournalMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         before = copy_of(self.writer.journal.position)
         assert self.writer.reopen().position == before
-        assert self.writer.journal.damage == []
+        assert self.writer.journal.segments.damage == []
 
     @rule(noise=st.binary(min_size=1, max_size=200))
     def crash_with_a_torn_record(self, noise: bytes) -> None:
@@ -75,12 +75,12 @@ class JournalMachine(RuleBasedStateMachine):
         with self.writer.last_file.open("ab") as file:
             file.write(noise)
         assert self.writer.open().position == before
-        assert [d.end - d.start for d in self.writer.journal.damage] == [len(noise)]
+        assert [d.end - d.start for d in self.writer.journal.segments.damage] == [len(noise)]
 
     @rule(data=st.data(), max_bytes=st.integers(0, 20_000))
     def read(self, data: st.DataObject, max_bytes: int) -> None:
         seq = data.draw(st.integers(0, len(self.writer.records) + 2))
-        chunk = self.writer.journal.read(seq, max_bytes)
+        chunk = self.writer.journal.segments.read(seq, max_bytes)
         wanted = [record for number, record in self.writer.records if number >= seq]
         found = [chunk[s - HEADER_BYTES : s + h.length] for h, s in records(chunk)]
         assert found == wanted[: len(found)]
@@ -107,7 +107,7 @@ TestJournalMachine.settings = settings(
 
 def test_a_new_journal_is_empty(writer: Writer) -> None:
     assert writer.journal.position == Position(0, {}, {})
-    assert writer.journal.read(1) == b""
+    assert writer.journal.segments.read(1) == b""
     assert [p.name for p in writer.folder.glob("*.journal")] == ["00000000000000000001.journal"]
 
 
@@ -137,7 +137,7 @@ def test_one_great_turn_is_read_in_pieces_of_the_size_asked_for(writer: Writer, 
         writer.reopen()
     sizes = []
     seq = 1
-    while chunk := writer.journal.read(seq, 100_000):
+    while chunk := writer.journal.segments.read(seq, 100_000):
         sizes.append(len(chunk))
         seq = [h.seq for h, _ in records(chunk)][-1] + 1
     assert sum(sizes) == sum(len(r) for _, r in writer.records)
@@ -154,8 +154,8 @@ def test_records_are_found_though_their_numbers_jump(writer: Writer, monkeypatch
         made.append(writer.record(1))
     writer.journal.append(made, 1)
     for seq, expected in ((1, 1), (2, 4), (4, 4), (5, 5), (6, 9), (9, 9)):
-        assert header_at(writer.journal.read(seq, 0), 0).seq == expected
-    assert writer.journal.read(10) == b""
+        assert header_at(writer.journal.segments.read(seq, 0), 0).seq == expected
+    assert writer.journal.segments.read(10) == b""
 
 
 def test_a_tail_torn_at_any_byte_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_tail_torn_at_any_byte_is_cut_off_and_kept_beside(tmp_path: Path) -> N
         path.write_bytes(data[:cut])
         journal = writer.open()
         assert journal.position == before, cut
-        (damage,) = journal.damage
+        (damage,) = journal.segments.damage
         assert (damage.start, damage.end) == (whole, cut)
         assert str(damage).startswith(f"{path.name}: {cut - whole:,} bytes at {whole:,} are no record (")
         torn = tmp_path / f"{path.name}.torn-{whole}"
@@ -194,7 +194,7 @@ def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_cut_off(writer: Writer) -> 
     with writer.last_file.open("ab") as file:
         file.write(bytes(100_000))
     assert writer.open().position == before
-    assert len(writer.journal.damage) == 1
+    assert len(writer.journal.segments.damage) == 1
     assert everything(writer.journal) == writer.records
 
 
@@ -225,10 +225,10 @@ def test_a_flipped_bit_loses_its_record_alone_and_is_reported(tmp_path: Path) ->
         path.write_bytes(damaged)
         journal = writer.open()
         assert journal.position == Position(4, before.table_seqs, {k: v for k, v in before.sources.items() if k != 2})
-        assert [(d.start, d.end, d.outcome) for d in journal.damage] == [(begin, end, "skipped")], place
+        assert [(d.start, d.end, d.outcome) for d in journal.segments.damage] == [(begin, end, "skipped")], place
         assert everything(journal) == [r for r in writer.records if r[0] != 2]
         assert everything(journal, 0) == [r for r in writer.records if r[0] != 2]
-        assert journal.read(2, 0).startswith(writer.records[2][1])
+        assert journal.segments.read(2, 0).startswith(writer.records[2][1])
         journal.close()
         assert path.read_bytes() == bytes(damaged)
 
@@ -241,7 +241,7 @@ def test_neighbouring_damaged_records_are_one_damage(writer: Writer) -> None:
         data[data.index(record) + 80] ^= 1
     writer.last_file.write_bytes(data)
     writer.open()
-    (damage,) = writer.journal.damage
+    (damage,) = writer.journal.segments.damage
     assert damage.end - damage.start == sum(len(record) for _, record in writer.records[1:3])
     assert everything(writer.journal) == [writer.records[0], writer.records[3]]
 
@@ -256,10 +256,10 @@ def test_damage_in_an_older_segment_is_skipped_and_reported_once_when_it_is_read
     data[data.index(writer.records[1][1]) + 75] ^= 4
     first.write_bytes(data)
     journal = writer.open()
-    assert journal.damage == []
+    assert journal.segments.damage == []
     for _ in range(2):
         assert everything(journal) == [r for r in writer.records if r[0] != 2]
-    assert [(d.segment, d.outcome) for d in journal.damage] == [(first.name, "skipped")]
+    assert [(d.segment, d.outcome) for d in journal.segments.damage] == [(first.name, "skipped")]
     journal.close()
 
 
@@ -274,7 +274,7 @@ def test_a_segment_without_one_good_record_is_passed_over(tmp_path: Path) -> Non
     journal = writer.open()
     for _ in range(2):
         assert everything(journal) == [r for r in writer.records if r[0] >= second.first_seq]
-    assert len(journal.damage) == 1
+    assert len(journal.segments.damage) == 1
     journal.close()
 
 
@@ -295,7 +295,7 @@ def test_a_publish_of_several_records_cut_in_its_middle_is_cut_as_a_whole(
         journal = writer.open()
         assert journal.position == before
         assert path.stat().st_size == whole
-        assert [(d.start, d.end) for d in journal.damage] == [(whole, cut)]
+        assert [(d.start, d.end) for d in journal.segments.damage] == [(whole, cut)]
         writer.append(5)
         assert everything(journal) == [writer.records[0], writer.records.pop()]
         journal.close()
@@ -370,7 +370,7 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
     assert journal.position == Position(2, {"trades": 2}, {1: 5})
     writer.append(1)
     assert everything(journal) == writer.records
-    assert [t.name for t in journal.tables()] == [*SCHEMA, "news"]
+    assert [t.name for t in journal.segments.tables()] == [*SCHEMA, "news"]
     writer.schema = SCHEMA
     journal = writer.reopen()
     assert [s.first_seq for s in journal.segments] == [1, 3, 4]
@@ -378,7 +378,7 @@ def test_a_changed_schema_begins_a_segment_and_old_records_keep_their_declaratio
         for header, start in segment.scan():
             data = segment.path.read_bytes()[start + HEADER_BYTES :][: header.length]
             assert len(decode(segment.tables[header.schema_id], header, data)) == header.rows
-    assert "news" in {t.name for t in journal.tables()}
+    assert "news" in {t.name for t in journal.segments.tables()}
     assert journal.position == Position(3, {"trades": 3}, {1: 6})
     journal.close()
 

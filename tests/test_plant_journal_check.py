@@ -218,7 +218,7 @@ def test_repair_copies_the_good_records_and_keeps_the_damaged_file(tmp_path: Pat
     assert found.damage == []
     assert shown(found) == [f"seq {seq}", f"trades: table_seq {seq}"]
     journal = writer.open()
-    assert journal.damage == []
+    assert journal.segments.damage == []
     assert [r[0] for r in everything(journal)] == [r[0] for r in writer.records if r[0] != seq]
     writer.append(1)
     journal.close()

@@ -57,7 +57,7 @@ def test_a_write_that_fails_leaves_the_journal_as_it_was(
     writer.append(4)
     assert everything(writer.journal) == writer.records
     writer.reopen()
-    assert writer.journal.damage == []
+    assert writer.journal.segments.damage == []
     assert everything(writer.journal) == writer.records
 
 
@@ -91,7 +91,7 @@ writer.journal.position.seq = 1
 writer.append(2)
 assert everything(writer.journal) == writer.records
 assert [seq for seq, _ in everything(writer.reopen())] == [1, 2]
-assert writer.journal.damage == []
+assert writer.journal.segments.damage == []
 """
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env={"PYTHONPATH": PATH}

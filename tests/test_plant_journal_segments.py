@@ -76,7 +76,7 @@ def test_an_index_that_is_missing_or_wrong_is_made_again(writer: Writer, change:
         harm(index, change)
     writer.open()
     assert everything(writer.journal) == writer.records
-    assert len(writer.journal.damage) == (change == "of another size")
+    assert len(writer.journal.segments.damage) == (change == "of another size")
     upkeep(writer.journal, compress=False).round()
     assert (index.read_bytes() == good) == (change != "of another size")
 
@@ -112,14 +112,14 @@ def test_a_compressed_segment_is_smaller_and_unpacks_to_the_same_bytes(writer: W
     assert everything(writer.journal) == writer.records
     writer.append(2)
     assert everything(writer.reopen(), 0) == writer.records
-    assert writer.journal.damage == []
+    assert writer.journal.segments.damage == []
 
 
 def test_every_seq_is_found_in_compressed_segments_and_in_pieces_of_the_size_asked_for(writer: Writer) -> None:
     upkeep(writer.journal).round()
     for seq, record in writer.records:
         for most in (0, 2000, 10**6):
-            chunk = writer.journal.read(seq, most)
+            chunk = writer.journal.segments.read(seq, most)
             assert chunk.startswith(record)
             assert len(chunk) <= max(most, segment.BLOCK_BYTES)
 
@@ -176,7 +176,7 @@ def test_a_damaged_segment_is_not_compressed(writer: Writer) -> None:
     upkeep(writer.reopen(), report=lines.append).round()
     assert sorted(p.name for p in writer.folder.glob("*.journal")) == [second.path.name, writer.last_file.name]
     assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]
-    assert [d.segment for d in writer.journal.damage] == [second.path.name]
+    assert [d.segment for d in writer.journal.segments.damage] == [second.path.name]
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -188,7 +188,7 @@ def test_a_bit_that_flips_after_the_index_was_made_loses_its_record_alone(writer
         writer.reopen()
     for _ in range(2):
         assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]
-    (damage,) = writer.journal.damage
+    (damage,) = writer.journal.segments.damage
     assert damage.end - damage.start == len(writer.records[seq - 1][1])
 
 
@@ -204,7 +204,7 @@ def test_a_bit_that_flips_in_a_compressed_block_loses_that_block_and_is_reported
     for _ in range(2):
         kept = [r for r in writer.records if not lost.first_seq <= r[0] < following]
         assert everything(writer.journal) == kept
-    assert [(d.start, d.end) for d in writer.journal.damage] == [(lost.start, lost.end)]
+    assert [(d.start, d.end) for d in writer.journal.segments.damage] == [(lost.start, lost.end)]
 
 
 def test_a_compressed_segment_without_index_and_with_a_damaged_head_is_read_round_it(writer: Writer) -> None:
@@ -217,7 +217,7 @@ def test_a_compressed_segment_without_index_and_with_a_damaged_head_is_read_roun
     first.path.write_bytes(data)
     writer.reopen()
     assert everything(writer.journal) == [r for r in writer.records if not lost.first_seq <= r[0] < following.first_seq]
-    assert [(d.start, d.end) for d in writer.journal.damage] == [(lost.start, lost.end)]
+    assert [(d.start, d.end) for d in writer.journal.segments.damage] == [(lost.start, lost.end)]
 
 
 def test_a_reader_of_a_damaged_open_segment_can_have_every_record_checked(writer: Writer) -> None:
@@ -226,10 +226,10 @@ def test_a_reader_of_a_damaged_open_segment_can_have_every_record_checked(writer
     seq = len(writer.records) - 1
     flip(writer.last_file, writer.records[seq - 1][1])
     with pytest.raises(WireError):
-        list(records(writer.journal.read(seq)))
-    chunk = writer.journal.read(seq, check=True)
+        list(records(writer.journal.segments.read(seq)))
+    chunk = writer.journal.segments.read(seq, check=True)
     assert [h.seq for h, _ in records(chunk)] == [seq + 1]
-    assert len(writer.journal.damage) == 1
+    assert len(writer.journal.segments.damage) == 1
     writer.append(2)
     assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]
 
@@ -243,7 +243,7 @@ def test_a_missing_segment_is_passed_over_and_reported_once(writer: Writer) -> N
     writer.open()
     for _ in range(2):
         assert everything(writer.journal) == [r for r in writer.records if not second <= r[0] < third]
-    (damage,) = writer.journal.damage
+    (damage,) = writer.journal.segments.damage
     assert f"seqs {second:,} to {third - 1:,} are in no segment" in str(damage)
 
 
@@ -251,7 +251,7 @@ def test_a_segment_deleted_under_a_running_plant_is_an_error_that_names_it(write
     gone = writer.journal.segments[1]
     gone.path.unlink()
     with pytest.raises(JournalError, match=rf"{gone.path}: the segment is gone; `plant journal verify` tells"):
-        writer.journal.read(gone.first_seq)
+        writer.journal.segments.read(gone.first_seq)
 
 
 def test_a_segment_ends_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,17 +296,17 @@ def test_only_confirmed_closed_segments_are_removed_oldest_first(writer: Writer,
     writer.journal.confirm(third.first_seq - 2)
     work = upkeep(writer.journal, **limits)
     work.round(later)
-    assert writer.journal.first_seq == second.first_seq
+    assert writer.journal.segments.first_seq == second.first_seq
     writer.journal.confirm(len(writer.records))
     work.round(later)
     assert len(writer.journal.segments) == 1
-    assert writer.journal.first_seq > third.first_seq
-    kept = [r for r in writer.records if r[0] >= writer.journal.first_seq]
+    assert writer.journal.segments.first_seq > third.first_seq
+    kept = [r for r in writer.records if r[0] >= writer.journal.segments.first_seq]
     assert everything(writer.journal) == kept != []
     assert everything(writer.reopen()) == kept
     assert writer.journal.confirmed == len(writer.records)
     assert sorted(p.name for p in writer.folder.iterdir()) == sorted([writer.last_file.name, "confirmed", "lock"])
-    assert writer.journal.damage == []
+    assert writer.journal.segments.damage == []
 
 
 def test_young_segments_and_those_within_the_size_stay(writer: Writer) -> None:
@@ -321,10 +321,10 @@ def test_young_segments_and_those_within_the_size_stay(writer: Writer) -> None:
 def test_a_segment_that_is_read_just_now_stays_and_so_do_those_after_it(writer: Writer) -> None:
     writer.journal.confirm(len(writer.records))
     second = writer.journal.segments[1]
-    writer.journal.read(second.first_seq)
+    writer.journal.segments.read(second.first_seq)
     work = upkeep(writer.journal, keep_gb=1e-6)
     work.round()
-    assert writer.journal.first_seq == second.first_seq
+    assert writer.journal.segments.first_seq == second.first_seq
     writer.journal.segments[0].read_at -= READING_S
     work.round()
     assert len(writer.journal.segments) == 1

@@ -83,7 +83,7 @@ def test_a_bit_flipped_in_what_was_indexed_is_found_at_the_opening_as_without_an
     seq, record = writer.records[where]
     flip(writer.last_file, record)
     assert walked(writer, monkeypatch) == len(writer.records) - 1
-    assert len(writer.journal.damage) == 1
+    assert len(writer.journal.segments.damage) == 1
     assert everything(writer.journal) == [r for r in writer.records if r[0] != seq]
 
 
@@ -157,11 +157,11 @@ def test_a_closed_segment_without_an_index_is_not_gone_through_by_one_who_must_n
     made = closed(tmp_path)
     made.reopen()
     with pytest.raises(NotIndexed):
-        made.journal.read(1, walk=False)
-    assert made.journal.unindexed is made.journal.segments[0]
+        made.journal.segments.read(1, walk=False)
+    assert made.journal.segments.unindexed is made.journal.segments[0]
     upkeep(made)
-    assert made.journal.unindexed is None
-    assert made.journal.read(1, walk=False) == made.journal.read(1)
+    assert made.journal.segments.unindexed is None
+    assert made.journal.segments.read(1, walk=False) == made.journal.segments.read(1)
     made.journal.close()
 
 
@@ -174,14 +174,14 @@ def test_a_segment_that_cannot_be_gone_through_is_left_to_its_reader_who_meets_t
     made = closed(tmp_path)
     made.reopen()
     with pytest.raises(NotIndexed):
-        made.journal.read(1, walk=False)
+        made.journal.segments.read(1, walk=False)
     with monkeypatch.context() as patch:
         patch.setattr(Segment, "walk", fails)
         with pytest.raises(OSError, match="Input/output"):
             upkeep(made)
         with pytest.raises(OSError, match="Input/output"):
-            made.journal.read(1, walk=False)
-    assert made.journal.read(1, walk=False)
+            made.journal.segments.read(1, walk=False)
+    assert made.journal.segments.read(1, walk=False)
     made.journal.close()
 
 

@@ -69,7 +69,7 @@ class Plant:
 
     def journaled(self) -> list[int]:
         """Return the source_seq of every record in the journal."""
-        return [header.source_seq for header, _ in records(self.process.journal.read(1))]
+        return [header.source_seq for header, _ in records(self.process.journal.segments.read(1))]
 
     def close(self) -> None:
         self.process.ingest, self.process.fan_out.socket = self.sockets

@@ -46,7 +46,8 @@ class Tickerplant(Process):
         log_damage(self.journal)
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, self.journal.tables())
+        earlier = self.journal.segments.tables()
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier)
         self.own = Own(self.sequencer)
         self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.epoch = time.time_ns()
@@ -179,7 +180,7 @@ class Tickerplant(Process):
         return messages.Beat(
             seq=position.seq,
             synced=self.keeper.synced,
-            first_seq=self.journal.first_seq,
+            first_seq=self.journal.segments.first_seq,
             confirmed=self.journal.confirmed,
             tables=position.table_seqs,
             epoch=self.epoch,

@@ -57,7 +57,7 @@ class Control:
 
     def answer_later(self) -> None:
         """Answer a question that had to wait for an index, once there is one."""
-        if self._later and self._journal.unindexed is None:
+        if self._later and self._journal.segments.unindexed is None:
             self.answer(self._later.pop(next(iter(self._later))))
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
@@ -76,14 +76,14 @@ class Control:
 
     def _schema(self, fields: dict[str, Any]) -> list[Any]:
         every = bool(fields.get("every"))
-        return [messages.declarations(self._journal.tables() if every else self._journal.schema.values())]
+        return [messages.declarations(self._journal.segments.tables() if every else self._journal.schema.values())]
 
     def _read(self, fields: dict[str, Any]) -> list[Any]:
         asked = messages.journal_question_of(fields)
         found = b""
         if asked.seq <= self._journal.position.seq:
             try:
-                found = self._journal.read(*asked, walk=False)
+                found = self._journal.segments.read(*asked, walk=False)
             except NotIndexed:
                 self._must_wait = True
         log_damage(self._journal)
@@ -96,8 +96,8 @@ class Control:
 
 def log_damage(journal: Journal) -> None:
     """Log what the journal has found damaged since this was called last."""
-    while journal.damage:
-        log.warning("journal damaged", damage=str(journal.damage.pop(0)))
+    while journal.segments.damage:
+        log.warning("journal damaged", damage=str(journal.segments.damage.pop(0)))
 
 
 def send(socket: zmq.Socket[bytes], frames: list[Any]) -> None:

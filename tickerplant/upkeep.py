@@ -83,7 +83,7 @@ class Upkeep:
             if segment.path.name not in self._settled:
                 self._settle(segment)
         for segment in self.expired(time.time_ns() if now_ns is None else now_ns):
-            self.journal.exchange(segment, None)
+            self.journal.segments.exchange(segment, None)
             self._report(f"removed {segment.path.name}")
 
     def expired(self, now_ns: int) -> list[Segment]:
@@ -128,21 +128,21 @@ class Upkeep:
             if made is None:
                 return
             before, after = segment.path.stat().st_size, made.path.stat().st_size
-            self.journal.exchange(segment, made)
+            self.journal.segments.exchange(segment, made)
             self._report(f"compressed {segment.path.name} from {before:,} to {after:,} bytes")
             self._settled.add(made.path.name)
         self._settled.add(segment.path.name)
 
     def _first_things(self) -> None:
         """Do what should not wait for a compression: what a reader waits for, and the index of the open segment."""
-        if (wanted := self.journal.unindexed) is not None:
+        if (wanted := self.journal.segments.unindexed) is not None:
             try:
                 self._walk(wanted)
             except (JournalError, OSError):
                 wanted.hopeless = True  # its reader meets the error
                 raise
             finally:
-                self.journal.unindexed = None
+                self.journal.segments.unindexed = None
         if (beginning := self.journal.beginning) is not None:
             self.journal.beginning = None
             try:

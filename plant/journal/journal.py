@@ -16,37 +16,31 @@ segment as `<segment>.torn-<offset>`; damage with good records after it is skipp
 import os
 import threading
 import time
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
-from plant.journal import segment as segments
 from plant.journal.compressed import CompressedSegment
-from plant.journal.files import segment_at, segment_paths
-from plant.journal.index import Block, Damage, Index, State, index_path, write_index
+from plant.journal.index import Block, Index, State, write_index
 from plant.journal.position import Position
 from plant.journal.recovery import clear_leftovers, recovered
 from plant.journal.segment import (
     PLAIN_SUFFIX,
     SEGMENT_VERSION,
-    NotIndexed,
     Segment,
     packed_header,
 )
-from plant.rows.schema import Schema, Table
-from plant.wire.envelope import RECEIVED, SEQ, Header, header_at
+from plant.journal.segments import Segments
+from plant.rows.schema import Schema
+from plant.wire.envelope import Header, header_at
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
 
 INDEX_EVERY = 32 * 2**20
 """Bytes by which the open segment grows before its index is written again: what opening goes through at most, or so."""
-
-LOADED_INDEXES = 8
-"""Closed segments whose index stays in memory; one takes about 1 MB."""
 
 _IOV_MAX = 1024
 _HOUR_S = 3600.0
@@ -64,12 +58,11 @@ class Beginning(NamedTuple):
 class Journal:
     """The journal, open for appending by the one tickerplant that holds its lock.
 
-    `position` is the state after the last good record; `damage` what opening, and reading since, found. A segment ends
-    at `segment_bytes`, or `segment_hours` after it began. Raises JournalLocked if another process has the journal open,
-    JournalError if it cannot be read or written.
+    `position` is the state after the last good record, `segments` what there is to read, `beginning` what is to be
+    indexed of the open segment. A segment ends at `segment_bytes`, or `segment_hours` after it began. Raises
+    JournalLocked if another process has the journal open, JournalError if it cannot be read or written.
 
-    One thread appends and reads; others may sync, index, and exchange or remove closed segments. `unindexed` is a
-    segment that a reader waits for, `beginning` what is to be indexed of the open one.
+    One thread appends and reads; others may sync, index, and exchange or remove closed segments.
     """
 
     def __init__(
@@ -79,9 +72,6 @@ class Journal:
         self.schema = schema
         self.segment_bytes = segment_bytes
         self.segment_s = segment_hours * _HOUR_S
-        self.damage: list[Damage] = []
-        self._known_damage: set[Damage] = set()
-        self.unindexed: Segment | None = None
         self.beginning: Beginning | None = None
         self._begun_size = 0
         try:
@@ -92,16 +82,15 @@ class Journal:
         self._size = self._synced_size = 0
         self._sync_failed = False
         self._file = threading.Lock()  # held while the file is synced or exchanged
-        self._list = threading.Lock()  # held while `segments` is exchanged
         try:
             clear_leftovers(folder)
-            self.segments = [segment_at(p) for p in segment_paths(folder)]
+            self.segments = Segments(folder)
             schema.check_kinds(table for s in self.segments for table in s.tables.values())
             self.confirmed = confirmed_in(folder)
             self.position = Position()
             if self.segments:
                 self.position, self._begun_size = recovered(self.segments[-1])
-                self._note(self.segments[-1].damage)
+                self.segments.note(self.segments[-1].damage)
             # a record is read with the declarations of its segment
             last = self.segments[-1] if self.segments else None
             if last and last.tables.keys() == schema.by_id.keys() and not isinstance(last, CompressedSegment):
@@ -113,11 +102,6 @@ class Journal:
             if isinstance(error, OSError):
                 raise _unusable(folder, error) from None
             raise
-
-    @property
-    def first_seq(self) -> int:
-        """The seq of the first record there is, if none was lost: what came before was removed."""
-        return self.segments[0].first_seq
 
     def append(self, chunks: Sequence[bytes | bytearray], first_seq: int, durable: bool = False) -> None:
         """Write records, already stamped and in order, one in each chunk, the first numbered `first_seq`.
@@ -138,12 +122,7 @@ class Journal:
                 f"{self.segments[-1].path}: cannot write {sum(map(len, chunks)):,} bytes: "
                 f"{error.strerror}; nothing of it was accepted"
             ) from None
-        if self._size - start <= segments.BLOCK_BYTES:
-            self._index(first_seq, start, self._size, chunks[0])
-            return
-        for chunk in chunks:
-            self._index(SEQ.unpack_from(chunk)[0], start, start + len(chunk), chunk)
-            start += len(chunk)
+        self.segments[-1].extend(chunks, first_seq, start, self._size)
 
     def roll_if_full(self) -> bool:
         """Begin a new segment if the present one has reached its size or age; `position` must be current.
@@ -203,37 +182,9 @@ class Journal:
             file.seek(start)
             file.write(unsynced)
 
-    def read(self, seq: int, max_bytes: int = 2**20, check: bool = False, walk: bool = True) -> bytes:
-        """Return whole records from the first whose seq is at least `seq`, about `max_bytes`; empty at the end.
-
-        What cannot be read is passed over, and is in `damage` once. `check` verifies every record on the way, for a
-        reader that was handed a damaged one. Unless it may `walk`, NotIndexed is raised for a closed segment that would
-        have to be gone through first, which takes seconds; it is `unindexed` until the upkeep has done that.
-        """
-        while True:
-            present = self.segments
-            index = max(bisect_right(present, seq, key=lambda s: s.first_seq) - 1, 0)
-            try:
-                for before, segment in zip([None, *present[index:]], present[index:], strict=False):
-                    if before is not None:
-                        self._note_hole(before, segment, seq)
-                    try:
-                        found = segment.read(seq, max_bytes, check, walk)
-                    except NotIndexed:
-                        self.unindexed = segment
-                        raise
-                    self._note(segment.damage)
-                    if found:
-                        self._limit_indexes(present)
-                        return found
-                return b""
-            except FileNotFoundError as error:
-                if self.segments is present:  # nobody compressed or removed it here
-                    raise JournalError(f"{error.filename}: the segment is gone; `plant journal verify` tells") from None
-
     def newest(self) -> Header | None:
         """Return the envelope of the last record, None if there is none: a new journal, or all of it was removed."""
-        chunk = self.read(self.position.seq, 0, check=True)
+        chunk = self.segments.read(self.position.seq, 0, check=True)
         header = header_at(chunk, 0) if chunk else None
         return header if header and header.seq == self.position.seq else None
 
@@ -244,14 +195,6 @@ class Journal:
         if segment is self.segments[-1] and not segment.damage:
             index = Index(beginning.last.end, blocks, [], beginning.state)
             write_index(segment.path, segment.header_crc, index)
-
-    def exchange(self, old: Segment, new: Segment | None) -> None:
-        """Let `new` take the place of a closed segment; None removes it. Then delete the file of `old`. Any thread."""
-        with self._list:
-            self.segments = [s if s is not old else new for s in self.segments if s is not old or new]  # type: ignore[misc]
-        index_path(old.path).unlink(missing_ok=True)
-        old.path.unlink()
-        sync_folder(self.folder)
 
     def confirm(self, seq: int) -> None:
         """Note that the history holds everything up to `seq`, so that it may be removed here (settings keep_...).
@@ -269,13 +212,6 @@ class Journal:
             raise JournalError(f"{path}: cannot note what is confirmed: {error.strerror}") from None
         self.confirmed = seq
 
-    def tables(self) -> list[Table]:
-        """Return the declaration of every table in any segment, each schema id once; those in force now come last."""
-        found: dict[int, Table] = {}
-        for segment in reversed(self.segments):
-            found = {**{i: t for i, t in segment.tables.items() if i not in found}, **found}
-        return list(found.values())
-
     def close(self) -> None:
         """Sync and let go of the journal."""
         try:
@@ -283,35 +219,6 @@ class Journal:
         finally:
             os.close(self._fd)
             os.close(self._lock)
-
-    def _index(self, seq: int, start: int, end: int, record: bytes | bytearray) -> None:
-        """Note that records from `seq` on stand at [start, end) of the last segment, in blocks of BLOCK_BYTES."""
-        blocks = self.segments[-1].load()
-        last = blocks[-1] if blocks else None
-        if last and last.end == start and end - last.start <= segments.BLOCK_BYTES:
-            blocks[-1] = Block(last.first_seq, last.start, end, last.received)
-        else:
-            blocks.append(Block(seq, start, end, RECEIVED.unpack_from(record)[0]))
-
-    def _note(self, damage: Sequence[Damage]) -> None:
-        for found in damage:
-            if found not in self._known_damage:
-                self._known_damage.add(found)
-                self.damage.append(found)
-
-    def _note_hole(self, before: Segment, segment: Segment, seq: int) -> None:
-        """Note that a whole segment is missing, if nothing from `seq` to the beginning of `segment` was found."""
-        if segment.first_seq > seq and not any(d.outcome == "skipped" for d in before.damage):
-            detail = f"seqs {seq:,} to {segment.first_seq - 1:,} are in no segment"
-            self._note(
-                [Damage(before.path.name, before.path.stat().st_size, before.path.stat().st_size, detail, "skipped")]
-            )
-
-    def _limit_indexes(self, present: Sequence[Segment]) -> None:
-        """Forget the indexes of the closed segments that were not read for longest."""
-        loaded = [s for s in present[:-1] if s.indexed and s.blocks is not None]
-        for segment in sorted(loaded, key=lambda s: s.read_at)[: max(len(loaded) - LOADED_INDEXES, 0)]:
-            segment.blocks = None
 
     def _start_segment(self) -> None:
         path = self.folder / f"{self.position.seq + 1:020d}{PLAIN_SUFFIX}"
@@ -329,8 +236,7 @@ class Journal:
         sync_folder(self.folder)
         begun = Segment(path)
         begun.blocks, self._begun_size = [], begun.start
-        with self._list:
-            self.segments = [*(s for s in self.segments if s.path != path), begun]
+        self.segments.add(begun)
         self._open_last()
 
     def _open_last(self) -> None:

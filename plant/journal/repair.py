@@ -48,7 +48,7 @@ def repair(folder: Path, schema: Schema) -> list[str]:
     finally:
         os.close(lock)
     journal = Journal(folder, schema)  # cuts the tail
-    done += [str(d) for d in journal.damage]
+    done += [str(d) for d in journal.segments.damage]
     journal.close()
     return done
 

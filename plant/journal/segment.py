@@ -17,7 +17,7 @@ from plant.checksum import crc32
 from plant.errors import JournalError, WireError
 from plant.journal.index import PREFIX, Block, Damage, Index, read_index, write_index
 from plant.rows.schema import Table
-from plant.wire.envelope import HEADER_BYTES, MAGIC, Header, header_at
+from plant.wire.envelope import HEADER_BYTES, MAGIC, RECEIVED, SEQ, Header, header_at
 from plant.wire.record import records
 
 SEGMENT_MAGIC = b"TPLTJRNL"
@@ -166,6 +166,16 @@ class Segment:
                 return b"".join((memoryview(data)[start:], more))
         return b""
 
+    def extend(self, chunks: Sequence[bytes | bytearray], seq: int, start: int, end: int) -> None:
+        """Note that these records, the first numbered `seq`, were appended at [start, end): blocks of BLOCK_BYTES."""
+        blocks = self.load()
+        if end - start <= BLOCK_BYTES:
+            _extend(blocks, seq, start, end, chunks[0])
+            return
+        for chunk in chunks:
+            _extend(blocks, SEQ.unpack_from(chunk)[0], start, start + len(chunk), chunk)
+            start += len(chunk)
+
     def bytes_of(self, block: Block) -> bytes:
         """Return the plain bytes of a block. Raises WireError if its checksum, or without one a record's, is wrong."""
         with self.path.open("rb") as file:
@@ -214,6 +224,14 @@ class Segment:
             for _ in records_in(self.path.name, data, view, block.start, 0, good, self.damage):
                 pass
         return [*blocks[:index], *good, *blocks[index + 1 :]]
+
+
+def _extend(blocks: list[Block], seq: int, start: int, end: int, record: bytes | bytearray) -> None:
+    last = blocks[-1] if blocks else None
+    if last and last.end == start and end - last.start <= BLOCK_BYTES:
+        blocks[-1] = Block(last.first_seq, last.start, end, last.received)
+    else:
+        blocks.append(Block(seq, start, end, RECEIVED.unpack_from(record)[0]))
 
 
 def header_in(opening: bytes) -> dict[str, Any] | None:
