@@ -171,7 +171,7 @@ def test_parts_that_are_not_what_the_journal_says_close_no_day(tmp_path: Path) -
     history = filled(tmp_path)
     before = history.store.catalogue
     history.records[8] = history.records[6]  # another record in its place
-    with pytest.raises(HistoryError, match=r"not what the journal says: .*bars of 2026-11-20, seqs 7 to 8"):
+    with pytest.raises(HistoryError, match=r"not what the journal says: .*trades of 2026-11-20, seqs 9 to 10"):
         history.close()
     assert (history.store.catalogue.files, history.store.catalogue.ends) == (before.files, before.ends)
 

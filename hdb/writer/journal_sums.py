@@ -13,9 +13,8 @@ from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Schema, Table
 from plant.transport.request import Requester
 from plant.wire import messages
-from plant.wire.decoding import Merge, Raw, raw
+from plant.wire.decoding import Merge, read_until
 from plant.wire.envelope import header_at
-from plant.wire.runs import runs
 
 SUMMED_ROWS = 65_536
 """Rows that are decoded before their sums are taken."""
@@ -52,24 +51,18 @@ class Journaled:
     def batches(self, first: int, last: int, tables: tuple[str, ...] | None = None) -> Iterator[Batch]:
         """Yield the batches with seqs from `first` to `last`, of some tables or all. Raises HistoryError if damaged."""
         merge = Merge()
+        wanted = {i: t for i, t in self._by_id.items() if tables is None or t.name in tables}
         while first <= last:
             head, chunk = self._requester.ask(**messages.ask_journal(first))
-            found: list[Raw] = []
-            reached = 0
-            try:
-                for run in runs(chunk):
-                    table = self._by_id.get(run.first.schema_id)
-                    if run.first.seq <= last and table is not None and (tables is None or table.name in tables):
-                        found.append(raw(table, run.until(last)))
-                    reached = run.last.seq
-            except WireError as error:
-                raise HistoryError(f"the journal is damaged behind seq {max(reached, first):,}: {error}") from None
+            found, read = read_until(chunk, wanted, last)
+            if read.wrong:
+                raise HistoryError(f"the journal is damaged behind seq {max(read.reached, first):,}: {read.wrong}")
             yield from merge.batches(found)
             if not chunk:
                 if messages.beat_of(head).seq < last:
                     raise HistoryError(f"the journal ends before seq {last:,}, which the history has")
                 return
-            first = reached + 1
+            first = read.reached + 1
 
     def sums(self, first: int, last: int) -> Sums:
         """Return rows and sums for each table and day."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from plant.errors import WireError
 from plant.journal.files import (
     existing_paths,
     first_seq_of,
@@ -18,8 +17,7 @@ from plant.journal.segment import Segment
 from plant.progress import Progress, quietly
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Table
-from plant.wire.decoding import Merge, Raw, raw
-from plant.wire.runs import runs
+from plant.wire.decoding import Merge, read_until
 
 CHUNK_BYTES = 4 * 2**20
 
@@ -85,35 +83,19 @@ class JournalRows:
                     continue
                 if not chunk:
                     break
-                found, reached, ended = self._records(segment, chunk, last, tables)
+                wanted = {i: t for i, t in segment.tables.items() if tables is None or t.name in tables}
+                found, read = read_until(chunk, wanted, last)
+                if read.wrong:
+                    self.damage.append(f"{segment.path.name}: behind seq {read.reached}: {read.wrong}")
                 yield from merge.batches(found)
-                progress(max(reached - first + 1, 0), last - first + 1)
-                if ended:
+                if not read.reached:
                     break
-                at = reached + 1
+                at = read.reached + 1
+                progress(min(at, last + 1) - first, last - first + 1)
             self._note_damage(segment)
 
     def _note_damage(self, segment: Segment) -> None:
         self.damage += [text for d in segment.damage if (text := str(d)) not in self.damage]
-
-    def _records(
-        self, segment: Segment, chunk: bytes, last: int, tables: Collection[str] | None
-    ) -> tuple[list[Raw], int, bool]:
-        """Return the records of a chunk, the seq of the last, and whether no more is to be read of this segment."""
-        found: list[Raw] = []
-        reached = 0
-        try:
-            for run in runs(chunk):
-                if run.first.seq > last:
-                    return found, run.first.seq, True
-                reached = min(run.last.seq, last)
-                table = segment.tables.get(run.first.schema_id)
-                if table is not None and (tables is None or table.name in tables):
-                    found.append(raw(table, run.until(last)))
-        except WireError as error:
-            self.damage.append(f"{segment.path.name}: behind seq {reached}: {error}")
-            return found, reached, not reached
-        return found, reached, False
 
     @staticmethod
     def _last(path: Path) -> int:

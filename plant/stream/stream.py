@@ -12,16 +12,15 @@ any of its tables is missing. It reads the journal from there, and passes over w
 sees every seq, so it notices at once, and hands on in the order of the journal.
 """
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from plant.errors import JournalDiverged, WireError
+from plant.errors import JournalDiverged
 from plant.rows.schema import Schema, Table
-from plant.wire.decoding import Decode, decoded
+from plant.stream.divergence import Divergence, Handed
+from plant.wire.decoding import Decode, decoded, read_runs
 from plant.wire.envelope import Header
-from plant.wire.record import records
 from plant.wire.runs import Divide, Run, singly
 
 HELD_BYTES = 64 * 2**20
@@ -56,13 +55,6 @@ class Mark(NamedTuple):
     checksum: int = 0
 
 
-class Handed(NamedTuple):
-    """A record that was handed on; `checksum` as in a Mark."""
-
-    seq: int
-    checksum: int
-
-
 class Stream:
     """Follow some tables from a position in the journal.
 
@@ -92,10 +84,8 @@ class Stream:
         self.catching_up = True
         self.plant_seq = 0
         self.checking = False  # the journal gave a damaged record: it is asked to check them
-        self._epoch = 0
         self._newest: Header | None = None  # the record at the cursor
-        self._in_doubt = [Handed(*self._begun[1:])] if self._begun.seq else []
-        self._doubtful = bool(self._in_doubt)  # whether the journal of the present epoch has them is not known yet
+        self._divergence = Divergence(Handed(*self._begun[1:]) if self._begun.seq else None)
         self.gaps: list[Gap] = []
         self._last: dict[str, int] = {}
         self._held: list[bytes] = []
@@ -124,8 +114,8 @@ class Stream:
         """Return the seq to read the journal from, None while the stream is live."""
         if not self.catching_up:
             return None
-        if self._doubtful and self._in_doubt:
-            return self._in_doubt[0].seq
+        if (compared_from := self._divergence.asks_from) is not None:
+            return compared_from
         return 2**62 if self.cursor is None else self.complete + 1
 
     def live(self, message: bytes) -> list[Any]:
@@ -136,36 +126,34 @@ class Stream:
                 self._held_bytes += len(message)
             return []
         found: list[Any] = []
-        try:
-            for run in self._divide(message):
-                table = self.by_id.get(run.first.schema_id)
-                if table is None:
-                    continue
-                known = self._last.get(table.name, 0)
-                if run.last.table_seq <= known:
-                    continue
-                new = run.behind(known)
-                first = new.first
-                if first.table_seq > known + 1:
-                    self._gap(table.name, known + 1, first.table_seq - 1, "a published batch did not follow on")
-                    break
-                if self._whole and first.seq != (self.cursor or 0) + 1:
-                    self._gap(
-                        "", 0, 0, f"batches {(self.cursor or 0) + 1} to {first.seq - 1} of the plant did not come"
-                    )
-                    break
-                found.append(self._hand_on(table, new))
-        except WireError as error:
-            self._gap("", 0, 0, f"a published batch was damaged: {error}")
+
+        def take(table: Table | None, run: Run) -> bool:
+            if table is None or run.last.table_seq <= (known := self._last.get(table.name, 0)):
+                return True
+            new = run.behind(known)
+            first = new.first
+            if first.table_seq > known + 1:
+                self._gap(table.name, known + 1, first.table_seq - 1, "a published batch did not follow on")
+                return False
+            cursor = self.cursor or 0
+            if self._whole and first.seq != cursor + 1:
+                self._gap("", 0, 0, f"batches {cursor + 1} to {first.seq - 1} of the plant did not come")
+                return False
+            found.append(self._hand_on(table, new))
+            return True
+
+        read = read_runs(message, self.by_id, take, self._divide)
+        if read.wrong:
+            self._gap("", 0, 0, f"a published batch was damaged: {read.wrong}")
         if found and self._newest is not None:
-            self._in_doubt.append(Handed(self._newest.seq, self._newest.header_crc))
+            self._divergence.published(self._newest)
         return found
 
     def beat(self, tables: Mapping[str, int], seq: int, epoch: int) -> None:
         """Take a beat: the last table_seq of every table, the plant's seq, and when its tickerplant started."""
         self.plant_seq = seq
-        if not self._restarted(epoch) and not self._doubtful:
-            del self._in_doubt[:-1]  # all that came since the beat before is of the same tickerplant
+        if self._divergence.beat(epoch):
+            self.catching_up = True
         if self.catching_up:
             return
         for name in self.names & tables.keys():
@@ -185,14 +173,15 @@ class Stream:
         records in its place.
         """
         found: list[Any] = []
-        if epoch and self._restarted(epoch):
+        if epoch and self._divergence.restarted(epoch):
+            self.catching_up = True
             return found  # it answers what an earlier tickerplant was asked: `wants` is another now
         if self.cursor is not None and seq < self.cursor:
             raise JournalDiverged(
                 f"the journal ends at {seq}, but {self.cursor} was published before: it lost its tail "
                 "(a power cut before an fsync?); start again from the journal"
             )
-        if self._doubtful and not self._found_again(chunk, first_seq):
+        if self._divergence.in_doubt and not self._found_again(chunk, first_seq):
             return found
         if self.cursor == 0 and not self._last:
             if first_seq > 1:
@@ -200,27 +189,31 @@ class Stream:
             else:
                 self._last = dict.fromkeys(self.names, 0)
         checked, self.checking = self.checking, False
-        before, last, by_id, decode = self.complete, self._last, self.by_id, self._decode
-        reached, newest = before, None
-        try:
-            for run in self._divide(chunk) if self.cursor is not None else ():
-                first, newest = run.first, run.last
-                if first.seq > reached + 1:
-                    self._note_skipped(reached + 1, first.seq)
-                table = by_id.get(first.schema_id)
-                if table is not None and newest.table_seq > (known := last.get(table.name, 0)):
-                    if first.table_seq > known + 1:
-                        self._note_lost(table.name, first.table_seq)
-                    found.append(decode(table, run if first.table_seq > known else run.behind(known)))
-                    last[table.name] = newest.table_seq
-                reached = newest.seq
-        except WireError as error:
+        before, last, decode = self.complete, self._last, self._decode
+        reached = before
+
+        def take(table: Table | None, run: Run) -> bool:
+            nonlocal reached
+            if run.first.seq > reached + 1:
+                self._note_skipped(reached + 1, run.first.seq)
+            if table is not None and run.last.table_seq > (known := last.get(table.name, 0)):
+                if run.first.table_seq > known + 1:
+                    self._note_lost(table.name, run.first.table_seq)
+                found.append(decode(table, run if run.first.table_seq > known else run.behind(known)))
+                last[table.name] = run.last.table_seq
+            reached = run.last.seq
+            return True
+
+        read = read_runs(chunk if self.cursor is not None else b"", self.by_id, take, self._divide)
+        if read.wrong:
             self.checking = True
             if checked and reached == before:  # that did not help: go on behind it
                 reached += 1
-                self._lose(Gap("", reached, reached, "lost", f"seq {reached} of the journal cannot be read: {error}"))
-        if newest is not None and newest.seq >= (self.cursor or 0):
-            self._newest, self._in_doubt = newest, [Handed(newest.seq, newest.header_crc)]
+                detail = f"seq {reached} of the journal cannot be read: {read.wrong}"
+                self._lose(Gap("", reached, reached, "lost", detail))
+        if read.last is not None and read.last.seq >= (self.cursor or 0):
+            self._newest = read.last
+            self._divergence.journaled(read.last)
         self.plant_seq = seq
         self.complete = max(reached, self.complete)
         if not self.checking and (not chunk or reached >= seq):
@@ -236,59 +229,22 @@ class Stream:
             self.cursor = max(reached, self.cursor or 0)
         return found
 
-    def _restarted(self, epoch: int) -> bool:
-        """Note whose word we hear; return whether it is another tickerplant than before, whose journal is in doubt."""
-        before, self._epoch = self._epoch, epoch
-        if before in (0, epoch):
-            return False
-        self.catching_up = self._doubtful = True
-        return True
-
     def _found_again(self, chunk: bytes, first_seq: int) -> bool:
         """Compare the records that we know with the journal's; return whether those behind them are wanted now.
 
         All of them are: the first record of a new tickerplant may follow on from one that its journal has lost, and is
         handed on before a beat tells that it is a new one.
         """
-        known = self._in_doubt
-        while known and known[0].seq < first_seq:
-            known.pop(0)  # it was removed from the journal since
-        if not known:
-            self._doubtful = False
-            return not self.mark.seq
-        header = self._compare(chunk, known)
-        if known:
+        header = self._divergence.compare(chunk, first_seq)
+        if self._divergence.in_doubt:
             return False  # the rest is in the answers to come
-        self._doubtful, self._in_doubt = False, [Handed(header.seq, header.header_crc)]
+        if header is None:
+            return not self.mark.seq
         if self.complete not in (header.seq - 1, header.seq):
             return False  # the journal is the one we know; now from where something is missing
         if self.complete == header.seq and (table := self.by_id.get(header.schema_id)) is not None:
             self._last.setdefault(table.name, header.table_seq)
         return True
-
-    @staticmethod
-    def _compare(chunk: bytes, known: list[Handed]) -> Header:
-        """Find in a chunk those of `known` that are there, and take them out of it; return the last one found.
-
-        Raises JournalDiverged if the first is not there as it was.
-        """
-        found: Header | None = None
-        with contextlib.suppress(WireError):
-            for header, _ in records(chunk):
-                if header.seq < known[0].seq:
-                    continue
-                if (header.seq, header.header_crc) != known[0]:
-                    break
-                found = header
-                known.pop(0)
-                if not known:
-                    break
-        if found is None:
-            raise JournalDiverged(
-                f"the journal has no longer what was published as {known[0].seq}: it lost its tail "
-                "(a power cut before an fsync?) or is another one; start again from the journal"
-            )
-        return found
 
     def _turn_live(self, found: list[Any]) -> None:
         self.catching_up = False

@@ -1,12 +1,14 @@
-"""Records as a stream hands them on, decoded into batches; runs of one-row records become one batch."""
+"""The records of a message read and decoded into batches; runs of one-row records become one batch."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from plant.errors import WireError
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
 from plant.wire import record
-from plant.wire.runs import Run
+from plant.wire.envelope import Header
+from plant.wire.runs import Divide, Run, runs
 from plant.wire.singles import Singles
 
 Decode = Callable[[Table, Run], Any]
@@ -29,6 +31,50 @@ SHORTEST_RUN = 4
 def raw(table: Table, run: Run) -> Raw:
     """Hand on one-row records undecoded."""
     return (table, run) if run.first.rows == 1 else decoded(table, run)
+
+
+class Read(NamedTuple):
+    """How far a message was read: its last record, None if there was none, and what is wrong behind it, if it is."""
+
+    last: Header | None
+    wrong: WireError | None
+
+    @property
+    def reached(self) -> int:
+        """The seq of the last record, 0 if there was none."""
+        return 0 if self.last is None else self.last.seq
+
+
+def read_runs(
+    message: bytes, tables: Mapping[int, Table], take: Callable[[Table | None, Run], bool], divide: Divide = runs
+) -> Read:
+    """Have `take` take the runs of a message in their order, each with its table, None for one of none of `tables`.
+
+    `tables` are declarations by schema id. It ends ahead of a record that is damaged or cannot be decoded, or with the
+    run at which `take` returns False.
+    """
+    last: Header | None = None
+    try:
+        for run in divide(message):
+            more = take(tables.get(run.first.schema_id), run)
+            last = run.last
+            if not more:
+                break
+    except WireError as error:
+        return Read(last, error)
+    return Read(last, None)
+
+
+def read_until(message: bytes, tables: Mapping[int, Table], seq: int) -> tuple[list[Raw], Read]:
+    """Return the records of these tables in a message up to `seq`, and how far it was read, perhaps beyond that."""
+    found: list[Raw] = []
+
+    def take(table: Table | None, run: Run) -> bool:
+        if table is not None and run.first.seq <= seq:
+            found.append(raw(table, run.until(seq)))
+        return run.last.seq < seq
+
+    return found, read_runs(message, tables, take)
 
 
 class Merge:
