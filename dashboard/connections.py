@@ -18,21 +18,22 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dashboard.watchlist import DayOpens
-from plant.client.connection import Connection as PlantClient
 from plant.client.plant_connection import PlantConnection
-from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
+from plant.errors import PlantError, Unavailable
 from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process
 RETRY_S = 2.0  # after a failure to reach a process, all questions fail at once for this long
-AWAY_S = 15.0  # after a failure of history, today alone is asked for this long
 SHARE_S = 0.4  # an answer this young serves other sessions too
 REMEMBERED = 128  # last good answers kept for each connection
 
 
 class Client(Protocol):
-    """What the dashboard needs of `plant.client.connection.Connection`."""
+    """What the dashboard needs of `plant.client.plant_connection.PlantConnection`."""
+
+    @property
+    def missing(self) -> str: ...
 
     @property
     def select(self) -> Callable[..., pd.DataFrame]: ...
@@ -119,6 +120,11 @@ class Connection:
         return self._down_since
 
     @property
+    def missing(self) -> str:
+        """Why answers lack history, "" if they do not."""
+        return "" if self._client is None else self._client.missing
+
+    @property
     def remedy(self) -> str:
         return f"Is it running? `plant status` tells; `supervisorctl start {self.name}` starts it."
 
@@ -175,29 +181,6 @@ class Connections:
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
 
 
-class WithHistory:
-    """Asks today and history as one, so that a chart is not empty after midnight; today alone while history is away."""
-
-    def __init__(self, whole: Client, today: Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._whole, self._today = whole, today
-        self._clock = clock
-        self._away_until = 0.0
-
-    def select(self, table: str, **query: Any) -> pd.DataFrame:
-        return self._ask(lambda side: side.select(table, **query))
-
-    def last(self, table: str, **query: Any) -> pd.DataFrame:
-        return self._ask(lambda side: side.last(table, **query))
-
-    def _ask(self, question: Callable[[Client], pd.DataFrame]) -> pd.DataFrame:
-        if self._clock() >= self._away_until:
-            try:
-                return question(self._whole)
-            except (Unavailable, HistoryError, QueryLimit):
-                self._away_until = self._clock() + AWAY_S
-        return question(self._today)
-
-
 def live_connections() -> Connections:
     """Return connections to the plant that the settings name. Raises `plant.errors.SettingsError` for wrong ones."""
     settings = load()
@@ -214,9 +197,8 @@ def live_connections() -> Connections:
 def _live(name: str, port: int, settings: Settings) -> Connection:
     address, history = settings.address(port), settings.address(settings.hdb.port)
 
-    def connect() -> WithHistory:
-        whole = PlantConnection(address, history, settings.table_schema, frames="pandas", timeout_s=TIMEOUT_S)
-        return WithHistory(whole, PlantClient(name, address, frames="pandas", timeout_s=TIMEOUT_S))
+    def connect() -> PlantConnection:  # so that a chart is not empty after midnight
+        return PlantConnection(address, history, settings.table_schema, timeout_s=TIMEOUT_S, partial=True)
 
     return Connection(name, address, connect)
 

@@ -63,6 +63,8 @@ def header(connections: Connections, now: Snapshot, now_ns: int, paused: bool) -
                 f"**{connection.name} is not answering** at `{connection.address}`, for {away}. {connection.remedy} "
                 "This page goes on by itself when it is back."
             )
+    if now.symbol is not None and connections.rdb.up and connections.rdb.missing:
+        st.warning(f"Today's rows only, without history: {plain(connections.rdb.missing)}")
 
 
 def nothing_yet(rdb: Connection, newest: Answer) -> None:

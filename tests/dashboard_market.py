@@ -64,6 +64,8 @@ class Market:
 
 
 class Rdb:
+    missing = ""
+
     def __init__(self, market: Market) -> None:
         self.market = market
 

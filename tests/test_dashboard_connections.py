@@ -4,8 +4,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard.connections import AWAY_S, Connection, UnexpectedAnswer, WithHistory, live_connections
-from plant.errors import HistoryError, QueryError, Unavailable
+from dashboard.connections import Connection, UnexpectedAnswer, live_connections
+from plant.errors import QueryError, Unavailable
 
 FRAME = pd.DataFrame({"time": [1], "sym": ["AAPL"]})
 
@@ -20,6 +20,8 @@ class Clock:
 
 class Process:
     """A client and the process behind it: answers FRAME, or raises what `trouble` says."""
+
+    missing = ""
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None
@@ -145,26 +147,3 @@ def test_remembered_answers_are_bounded(connection: Connection, process: Process
     clock.now += 10
     assert connection.select("bars", needs=[], last=0).frame is None
     assert connection.select("bars", needs=[], last=199).frame is FRAME
-
-
-@pytest.mark.parametrize("trouble", [Unavailable("nobody there"), HistoryError("a file is missing")])
-def test_without_history_today_is_asked_alone_and_history_again_later(clock: Clock, trouble: Exception) -> None:
-    whole, today = Process(), Process()
-    side = WithHistory(whole, today, clock)
-    side.select("bars")
-    whole.trouble = trouble
-    assert side.last("bars") is FRAME
-    whole.trouble = None
-    side.select("bars")
-    assert (len(whole.asked), len(today.asked)) == (2, 2)
-    clock.now += AWAY_S
-    side.select("bars")
-    assert (len(whole.asked), len(today.asked)) == (3, 2)
-
-
-def test_a_wrong_question_is_not_asked_again_of_today(clock: Clock) -> None:
-    whole, today = Process(), Process()
-    whole.trouble = QueryError("no such column")
-    with pytest.raises(QueryError, match="no such column"):
-        WithHistory(whole, today, clock).select("bars")
-    assert today.asked == []

@@ -7,7 +7,7 @@ import pytest
 
 from plant.client import seam
 from plant.client.seam import ATTEMPTS, Seam, Sides
-from plant.errors import HistoryError, QueryError, Unavailable
+from plant.errors import HistoryError, PlantError, QueryError, QueryLimit, Unavailable
 from plant.query import questions
 
 COUNT = questions.Count("trades")
@@ -123,6 +123,38 @@ def test_memory_that_is_not_complete_yet_does_not_answer_alone() -> None:
     history.trouble = [Unavailable("hdb did not answer")]
     with pytest.raises(Unavailable, match="hdb did not answer"):
         Seam(history, today, lambda: False).answer(("trades",), ask)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Unavailable("nobody there"), HistoryError("a file is missing"), QueryLimit("it takes too long")]
+)
+def test_where_today_may_answer_alone_it_does_says_why_and_history_is_asked_again_later(
+    trouble: PlantError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(seam.time, "monotonic", lambda: now[0])
+    history, today = Side(through=9, closed=9), Side(released=7)
+    made = Seam(history, today, partial=True)
+    history.trouble = [trouble] * 2
+    for _ in range(3):
+        made.answer(("trades",), ask)
+        assert (str(trouble) in made.missing, today.asked[-1].beyond) == (True, 0)
+    assert len(history.asked) <= 2
+    history.trouble = []
+    now[0] += seam.AWAY_S
+    made.answer(("trades",), ask)
+    assert made.missing == ""
+    assert today.asked[-1].beyond > 0
+
+
+def test_a_wrong_question_is_not_asked_again_of_today_alone() -> None:
+    def wrong(sides: Sides) -> pa.Table:
+        raise QueryError("no such column")
+
+    made = Seam(Side(through=1, closed=1), Side(), partial=True)
+    with pytest.raises(QueryError, match="no such column"):
+        made.answer(("trades",), wrong)
+    assert made.missing == ""
 
 
 def test_other_errors_are_the_askers() -> None:

@@ -5,7 +5,6 @@ answer behind the other are rows of today that came late, or that revise rows of
 for are made anew from the rows, and so is a join from the first time on that a row of today can change.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -40,8 +39,8 @@ _BARS = Table(
 class Gateway:
     """Answers questions about the tables of `schema`, of which `history` and `today` each hold a part; any thread."""
 
-    def __init__(self, history: Ask, today: Ask, schema: Schema, complete: Callable[[], bool] = lambda: True) -> None:
-        self._seam = Seam(history, today, complete)
+    def __init__(self, history: Ask, today: Ask, schema: Schema, seam: Seam | None = None) -> None:
+        self._seam = seam or Seam(history, today)
         self._history = history
         self._schema = schema
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from plant.client.connection import Connection
 from plant.client.gateway import Gateway
+from plant.client.seam import Seam
 from plant.errors import Unavailable
 from plant.query import questions
 from plant.rows.schema import Schema
@@ -20,7 +21,8 @@ class PlantConnection(Connection):
 
     The rdb at `address` has today, the hdb at `history` what was before; `schema` has the plant's tables. No row is
     missing at the seam and none is there twice, also while a day is closed. Raises Unavailable if the hdb does not
-    answer, unless the rdb has let go of nothing yet: then it answers alone.
+    answer, unless the rdb has let go of nothing yet: then it answers alone. With `partial` it answers alone whatever it
+    has let go of, and `missing` says why.
 
     >>> import plant
     >>> db = plant.connect()
@@ -38,12 +40,18 @@ class PlantConnection(Connection):
         zone: dt.tzinfo = dt.UTC,
         timeout_s: float = 10.0,
         client: str = "",
+        partial: bool = False,
     ) -> None:
         super().__init__("rdb", address, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
         self.history = Connection("hdb", history, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
-        self._gateway = Gateway(
-            self.history.answer_to, super().answer_to, schema, lambda: bool(self.status().get("caught_up"))
-        )
+        sides = self.history.answer_to, super().answer_to
+        self._seam = Seam(*sides, lambda: bool(self.status().get("caught_up")), partial)
+        self._gateway = Gateway(*sides, schema, self._seam)
+
+    @property
+    def missing(self) -> str:
+        """Why answers are of today alone, "" if they are of history, too."""
+        return self._seam.missing
 
     def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""

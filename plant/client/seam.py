@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.errors import HistoryError, Unavailable
+from plant.errors import HistoryError, PlantError, QueryLimit, Unavailable
 from plant.query import questions
 
 ATTEMPTS = 8
@@ -27,8 +27,8 @@ ATTEMPTS = 8
 LEARN_S = 2.0
 """Longest history may take to say how far it goes."""
 
-AWAY_S = 30.0
-"""A history that did not answer is not asked again for so long, if memory has everything."""
+AWAY_S = 15.0
+"""A history that did not answer is not asked again for so long, if memory may answer alone."""
 
 Ask = Callable[[Any, float | None], pa.Table]
 """Takes a question and a timeout_s, and returns the answer, its schema metadata saying how things stand.
@@ -54,15 +54,23 @@ class Sides:
     def now(self, question: Any) -> pa.Table:
         """Return today's part of the answer. Raises Moved if memory has let go of rows that are not history's part."""
         answer = self._seam.ask_today(replace(question, beyond=self.at or 0), self._timeout_s)
-        if self._seam.released_by(question) > (self.at or 0):
+        if self._seam.released_by(question) > (self.at or 0) and not self._seam.missing:
             raise Moved
         return answer
 
 
 class Seam:
-    """Where history ends and today begins; any thread. `complete`: whether memory has taken all there is by now."""
+    """Where history ends and today begins; any thread.
 
-    def __init__(self, history: Ask, today: Ask, complete: Callable[[], bool] = lambda: True) -> None:
+    complete   whether memory has taken all there is by now
+    partial    while history fails, today answers alone, and `missing` says why
+    """
+
+    def __init__(
+        self, history: Ask, today: Ask, complete: Callable[[], bool] = lambda: True, partial: bool = False
+    ) -> None:
+        self.missing = ""
+        self._partial = partial
         self._history = history
         self._today = today
         self._complete = complete
@@ -79,7 +87,21 @@ class Seam:
 
         Raises Unavailable if history is needed and does not answer, HistoryError if it lacks rows that memory let go.
         """
-        about = tuple(tables)
+        if not self._partial:
+            return self._whole(tuple(tables), of_both, timeout_s)
+        if not self.missing or time.monotonic() >= self._away_until:
+            try:
+                self.missing = ""
+                return self._whole(tuple(tables), of_both, timeout_s)
+            except (Unavailable, HistoryError, QueryLimit) as error:
+                self.missing, self._away_until = str(error), time.monotonic() + AWAY_S
+        try:
+            return of_both(Sides(self, None, timeout_s))
+        except PlantError:
+            self.missing = ""  # it is not history, or not history alone
+            raise
+
+    def _whole(self, about: tuple[str, ...], of_both: Callable[[Sides], pa.Table], timeout_s: float | None) -> pa.Table:
         for _ in range(ATTEMPTS):
             at = self._choose(about)
             try:

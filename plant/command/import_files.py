@@ -9,15 +9,13 @@ import numpy as np
 import typer
 from rich.table import Table as RichTable
 
-from plant.client.connect import connect_to, publisher
+from plant.client.connect import connect, publisher
+from plant.client.plant_connection import PlantConnection
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import BadRows, Unavailable
-from plant.history.catalogue import Catalogue
-from plant.history.layout import history_folder
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.transfer.held import Held
 from plant.transfer.importing import TABLE, FileRows, compare, doubled_lines, publish_file, read_file, until_seen
 from plant.transfer.reader import Reader, files_of
 from plant.transport import sockets
@@ -73,15 +71,15 @@ def import_command(
     found = _overview(write)
     earlier: list[np.ndarray] = []
     useless = False
-    with _known(config, write) as known:
+    with _plant(config, write) as db:
         for path in paths:
             with steps(path.name) as step:
                 step("reading")
                 file = read_file(reader, declared, path, source, earlier, drop_alike)
-                if known is not None and write:
-                    rows = _import(file, known, notes, drop_alike, step, config)
+                if db is not None and write:
+                    rows = _import(file, db, notes, drop_alike, step, config)
                 else:
-                    rows = _compare(file, known, drop_alike, step)
+                    rows = _compare(file, db, drop_alike, step)
             _tell(file, reader, errors)
             _add(found, file, rows)
             earlier.append(file.identity)
@@ -90,21 +88,20 @@ def import_command(
     if not write:
         print(
             "nothing was written; --write does it"
-            + ("" if known else "; the plant does not answer: not compared with its rows")
+            + ("" if db else "; the plant does not answer: not compared with its rows")
         )
     if useless:
         raise typer.Exit(EXIT_NOTHING_GOOD)
 
 
-def _import(file: FileRows, known: Held, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
+def _import(file: FileRows, db: PlantConnection, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
     """Compare and publish a file; return the rows published."""
     feed = publisher(file.name, config=config)
     try:
-        with connect_to("rdb", config=config) as rdb:
-            until_seen(rdb, feed.flush())
+        until_seen(db, feed.flush())
         if not feed.accepted:
-            _compare(file, known, drop_alike, step)
-        return publish_file(feed, known, notes, file, step("writing"))
+            _compare(file, db, drop_alike, step)
+        return publish_file(feed, db, notes, file, step("writing"))
     except KeyboardInterrupt:
         err.print(f"interrupted in {file.path.name}; the same command goes on where it was", markup=False)
         raise
@@ -115,30 +112,26 @@ def _import(file: FileRows, known: Held, notes: Table, drop_alike: bool, step: S
             err.print(str(error), style="red", markup=False)
 
 
-def _compare(file: FileRows, known: Held | None, drop_alike: bool, step: Step) -> int:
+def _compare(file: FileRows, db: PlantConnection | None, drop_alike: bool, step: Step) -> int:
     """Compare a file with what the plant has, if it answers; return how many rows are to be written."""
-    if known is not None:
-        compare(known, file, drop_alike, step("comparing"))
+    if db is not None:
+        compare(db, file, drop_alike, step("comparing"))
     return len(file.wanted)
 
 
 @contextmanager
-def _known(config: str | None, needed: bool) -> Iterator[Held | None]:
-    """Yield what the plant has; None, if it is not needed and does not answer. Raises Unavailable."""
-    history = history_folder(load(config).plant.data)
-    timeout_s = ANSWER_S if needed else DRY_S
-    known = None
+def _plant(config: str | None, needed: bool) -> Iterator[PlantConnection | None]:
+    """Yield history and today as one; None, if they are not needed and do not answer. Raises Unavailable."""
     with contextlib.ExitStack() as stack:
         try:
-            rdb = stack.enter_context(connect_to("rdb", config=config, frames="arrow", timeout_s=timeout_s))
-            hdb = None
-            if Catalogue.load(history).generation:
-                hdb = stack.enter_context(connect_to("hdb", config=config, frames="arrow", timeout_s=timeout_s))
-            known = Held(rdb, hdb)
+            db = stack.enter_context(connect(config=config, timeout_s=ANSWER_S if needed else DRY_S))
+            db.count(TABLE)  # both answer, or today has everything
         except Unavailable:
             if needed:
                 raise
-        yield known
+            yield None
+            return
+        yield db
 
 
 def _tell(file: FileRows, reader: Reader, most: int) -> None:

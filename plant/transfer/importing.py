@@ -31,7 +31,6 @@ from plant.rows.schema import Table
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.formats import KEPT_REASONS
-from plant.transfer.held import Held
 from plant.transfer.reader import Reader, Recording
 
 TABLE = "imports"
@@ -152,18 +151,21 @@ def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.nda
     return ranked
 
 
-def compare(known: Held, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
-    """Find out which rows of a file the plant has: sets `known` and `differing` of the file."""
+def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
+    """Find out which rows of a file the plant has: sets `known` and `differing` of the file.
+
+    `db` answers about history and today as one, as plant.connect() does.
+    """
     syms, times = file.columns["sym"], file.columns["time"]
     done = 0
     for code in np.unique(syms.codes).tolist():
         rows = np.flatnonzero(syms.codes == code)
         sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
-        for start, stop in time_slices(partial(known.count, file.table.name, sym), first, end):
+        for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
             inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
             inside = inside[~file.doubled[inside]]
             if len(inside):
-                held = known.rows(file.table, sym, start, stop)
+                held = _rows(db, file.table, sym, start, stop)
                 there = np.isin(file.identity[inside], identities(file.table, held, drop_alike))
                 file.known[inside] = there
                 file.differing[inside] = there & ~np.isin(
@@ -173,18 +175,18 @@ def compare(known: Held, file: FileRows, drop_alike: bool = False, progress: Pro
         progress(done, len(file))
 
 
-def publish_file(feed: Publisher, known: Held, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
+def publish_file(feed: Publisher, db: Any, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
     """Publish the rows of a file that are not known, from where an earlier run was; return how many were published now.
 
     feed    a publisher called `file.name`, connected
-    known   where to ask which rows were left out when the import began, if it did before
+    db      where to ask which rows were left out when the import began, if it did before
     notes   the declaration of the table imports
 
     Returns when everything is in the journal.
     """
     accepted = feed.accepted or 0
     if accepted:
-        left_out = _left_out_then(known, notes, file)
+        left_out = _left_out_then(db, notes, file)
         file.known, file.doubled = left_out & ~file.doubled, left_out & file.doubled
     elif not len(file.wanted):
         return 0
@@ -228,9 +230,9 @@ def _note(file: FileRows, state: str, left_out: str) -> dict[str, Any]:
     }
 
 
-def _left_out_then(known: Held, notes: Table, file: FileRows) -> np.ndarray:
+def _left_out_then(db: Any, notes: Table, file: FileRows) -> np.ndarray:
     """Return which rows were not to be written when the import of this file began."""
-    told = known.rows(notes, file.name).to_pylist()
+    told = _rows(db, notes, file.name).to_pylist()
     packed = next((note["left_out"] for note in told if note["state"] == "begun"), None)
     if packed is None:
         raise PlantError(
@@ -239,6 +241,11 @@ def _left_out_then(known: Held, notes: Table, file: FileRows) -> np.ndarray:
         )
     bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=np.uint8)
     return np.unpackbits(bits, count=len(file)).astype(bool)
+
+
+def _rows(db: Any, table: Table, sym: str, start: int | None = None, end: int | None = None) -> pa.Table:
+    """Return the rows that the plant has of a symbol, with the columns of their table."""
+    return db.select(table.name, sym, start, end, columns=table.names, frames="arrow")
 
 
 def _packed(rows: np.ndarray) -> str:

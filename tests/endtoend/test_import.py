@@ -19,7 +19,6 @@ from plant.errors import PlantError
 from plant.history.catalogue import Catalogue
 from plant.history.layout import history_folder
 from plant.transfer import importing
-from plant.transfer.held import Held
 from plant.transfer.importing import publish_file, read_file
 from plant.transfer.reader import Reader
 
@@ -146,7 +145,7 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(
     file.known[::10] = True
     feed = publisher(file.name, config=str(plant.config))
     with pytest.raises(KeyboardInterrupt):
-        publish_file(feed, Held(db), plant.settings.table_schema["imports"], file, interrupted)
+        publish_file(feed, db, plant.settings.table_schema["imports"], file, interrupted)
     before = feed.flush() and (feed.accepted or 0) - 1
     feed.close()
     assert before == 500
