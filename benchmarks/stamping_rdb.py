@@ -41,9 +41,9 @@ class StampingRdb(Rdb):
         A subscriber asks at the end of the poll in which it first hears the tickerplant.
         """
         super().step()
-        if not self._asked_ns and self._subscriber is not None and self._subscriber.connected:
+        if not self._asked_ns and self.follower.subscriber is not None and self.follower.subscriber.connected:
             self._asked_ns = time.monotonic_ns()
-        if self._asked_ns and not self._replayed and self.caught_up:
+        if self._asked_ns and not self._replayed and self.follower.caught_up:
             self._replayed = True
             self._save(REPLAY, np.array([self._asked_ns, time.monotonic_ns()]))
 

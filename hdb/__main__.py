@@ -19,9 +19,9 @@ from plant.query.frames import from_ipc
 from plant.query.limits import Budget
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
-from plant.runtime.lifecycle import log, run
-from plant.runtime.settings import Settings
+from plant.runtime.lifecycle import Process, Vitals, log, run
 from plant.serving.follower import Follower
+from plant.serving.opening import ASK_S, follow, reports_of, server_of, usage_of
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
@@ -30,49 +30,43 @@ RDB_S = 10.0
 """Longest the rdb may take to begin its part of an answer."""
 
 
-class Hdb(Follower):
+class Hdb(Process):
     """History: its writer, and who answers about it."""
 
     name = "hdb"
-    serves = ()
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.hdb.port)
-        self._closer: Closer | None = None
 
     def startup(self) -> dict[str, Any]:
         """Take hold of the history and open the query socket."""
-        settings = self.settings
-        self.store = Store(settings.plant.data, self.schema, settings.days)
+        settings, own = self.settings, self.settings.hdb
+        self.schema = settings.table_schema
+        self._closer: Closer | None = None
+        self.store = self.opened(Store(settings.plant.data, self.schema, settings.days))
         self.clock = Clock(self.store.days, self.store.catalogue.ended_day)
-        self.parts = Parts(self.store, settings.hdb.part_s, settings.hdb.part_rows)
-        return {**super().startup(), "through": self.store.catalogue.through}
-
-    def answering(self) -> HistoryAnswerer:
-        """Return who answers questions, about what is in the catalogue at the time."""
-        rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", RDB_S, self.name)
-
-        def today(question: questions.Select, budget: Budget) -> pa.Table:
-            return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
-
-        return HistoryAnswerer(self.store.folder, self.schema, today)
+        self.parts = self.opened(Parts(self.store, own.part_s, own.part_rows))
+        self._journal = self.opened(Requester(settings.journal_address, "tickerplant", ASK_S))
+        vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
+        reports = reports_of(settings, vitals, usage)
+        self.follower = self.opened(
+            Follower(vitals, self._follow, self.take, lambda seq: None, reports, whole=True, trouble=self._doing)
+        )
+        server = self.opened(server_of(settings, own, self._answerer(), self.status, usage))
+        return {"listen": server.address, "through": self.store.catalogue.through}
 
     def step(self) -> None:
         """Take what has come, make parts of it, end days."""
         if self.parts.full:
             time.sleep(0.05)  # the journal keeps what is not taken
-            self._note(self.state())
+            self.follower.note(self.follower.state())
             return
-        super().step()
-        subscriber = self._subscriber
-        if subscriber is None:
+        self.follower.step()
+        if self.follower.subscriber is None:
             return
-        stream = subscriber.stream
+        stream = self.follower.subscriber.stream
         newest = stream.newest
         seen = stream.cursor or 0  # a stream of all tables is complete up to its cursor
         crc = newest.header_crc if newest is not None and newest.seq == seen else 0
         self.parts.cut_if_due(seen, crc, self.clock.ended_day)
-        if self.caught_up and self._publisher and self._publisher.connected:
+        if self.follower.caught_up and self.follower.connected:
             day = self.clock.due(time.time_ns())
             if day is not None:
                 self._tell({"time": time.time_ns(), "day": day, "state": "end"})
@@ -92,42 +86,11 @@ class Hdb(Follower):
             else:
                 log.info("end of day passed over", day=day, seq=batch.seq, ended=self.clock.ended_day)
 
-    def subscribe(self) -> Subscriber | None:
-        """Follow the plant from where the history ends, if its journal is still the one the history was made from."""
-        try:
-            every = self._declarations()
-            self.store.schema = Schema({t.name: t for t in every}.values())
-            journaled = Journaled(self._journal, {t.schema_id: t for t in every}, self.store.schema, self.store.days)
-            self._check_journal(journaled)
-        except Unavailable:
-            self._note("no tickerplant")
-            return None
-        subscriber = Subscriber(
-            self.schema,
-            self.schema,
-            self.settings.publish_address,
-            self.settings.journal_address,
-            cursor=self.store.catalogue.through,
-            name=self.name,
-            merge=True,
-            as_journaled=True,
-        )
-        subscriber.stream.by_id.update({t.schema_id: t for t in every})
-        house = Housekeeping(self.store, self.settings.hdb.compact_mb, self.settings.hdb.keep_days)
-        self._closer = Closer(self.store, journaled, house, self._tell, self._confirm)
-        return subscriber
-
-    def state(self) -> str:
-        """Return what the process does, or what is wrong."""
-        if self.parts.error or (self._closer and self._closer.error):
-            return self.parts.error or self._closer.error  # type: ignore[union-attr]
-        return (self._closer and self._closer.progress) or super().state()
-
     def status(self) -> dict[str, Any]:
         """Return what the question "status" answers."""
         catalogue = self.store.catalogue
         return {
-            **super().status(),
+            **self.follower.status(self.settings),
             "through": catalogue.through,
             "closed": catalogue.closed,
             "closed_day": catalogue.closed_day,
@@ -136,15 +99,34 @@ class Hdb(Follower):
             "ended_day": catalogue.ended_day,
         }
 
-    def shutdown(self) -> None:
-        """Stop writing, and let go of the history."""
-        if self._closer is not None:
-            self._closer.close()
-        if hasattr(self, "parts"):
-            self.parts.close()
-        super().shutdown()
-        if hasattr(self, "store"):
-            self.store.close()
+    def _answerer(self) -> HistoryAnswerer:
+        """Return who answers questions, about what is in the catalogue at the time."""
+        rdb = Requester(self.settings.address(self.settings.rdb.port), "rdb", RDB_S, self.name)
+
+        def today(question: questions.Select, budget: Budget) -> pa.Table:
+            return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
+
+        return HistoryAnswerer(self.store.folder, self.schema, today)
+
+    def _follow(self) -> Subscriber | None:
+        """Follow the plant from where the history ends, if its journal is still the one the history was made from."""
+        try:
+            every = self._declarations()
+            self.store.schema = Schema({t.name: t for t in every}.values())
+            journaled = Journaled(self._journal, {t.schema_id: t for t in every}, self.store.schema, self.store.days)
+            self._check_journal(journaled)
+        except Unavailable:
+            return None
+        subscriber = follow(self.settings, self.name, self.schema, self.store.catalogue.through, as_journaled=True)
+        subscriber.stream.by_id.update({t.schema_id: t for t in every})
+        house = Housekeeping(self.store, self.settings.hdb.compact_mb, self.settings.hdb.keep_days)
+        self._closer = self.opened(Closer(self.store, journaled, house, self._tell, self._confirm))
+        return subscriber
+
+    def _doing(self) -> str:
+        """Return what is wrong, or which day is closed; "" for nothing."""
+        closer = self._closer
+        return self.parts.error or (closer.error or closer.progress if closer else "")
 
     def _declarations(self) -> list[Table]:
         """Return every declaration that records of the journal may have; those in force now come last."""
@@ -170,8 +152,8 @@ class Hdb(Follower):
             self.store.roll_back(lost)
 
     def _tell(self, row: dict[str, Any]) -> None:
-        if self._publisher is not None:
-            self._publisher.publish("days", {"sym": self.settings.source_name(self.name), **row})
+        if self.follower.publisher is not None:
+            self.follower.publisher.publish("days", {"sym": self.settings.source_name(self.name), **row})
 
     def _confirm(self, seq: int) -> None:
         self._journal.ask(**messages.confirm(seq))

@@ -9,6 +9,7 @@ fraction of a second; `shutdown` closes. A signal handler only sets a flag; a se
 """
 
 import argparse
+import contextlib
 import gc
 import logging
 import os
@@ -16,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import psutil
 import structlog
@@ -38,6 +39,15 @@ EXIT_SETTINGS = 78
 log = structlog.get_logger()
 
 
+class Closable(Protocol):
+    """What can be closed."""
+
+    def close(self) -> None: ...
+
+
+Closes = TypeVar("Closes", bound=Closable)
+
+
 class Process:
     """A process of the plant; subclasses fill in startup, step and shutdown."""
 
@@ -45,6 +55,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._opened = contextlib.ExitStack()
 
     def startup(self) -> dict[str, Any]:
         """Open what the process needs; return what its ready line shows, e.g. {"listen": address}."""
@@ -55,7 +66,13 @@ class Process:
         raise RuntimeError(f"{type(self).__name__} has no step")
 
     def shutdown(self) -> None:
-        """Close what startup opened; nothing that was accepted may be lost."""
+        """Close what was opened; nothing that was accepted may be lost."""
+        self._opened.close()
+
+    def opened(self, thing: Closes) -> Closes:
+        """Have `shutdown` close a thing, the last one opened first; return it."""
+        self._opened.callback(thing.close)
+        return thing
 
     @property
     def finished(self) -> bool:

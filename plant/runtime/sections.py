@@ -64,7 +64,10 @@ class UpstreamSettings(_Section):
     ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
 
 
-class _Answering(_Section):
+class AnsweringSettings(_Section):
+    """What the sections of processes that answer questions have in common."""
+
+    port: Port = 0
     query_seconds: float = Field(30.0, gt=0, description="a question may take so long")
     query_rows: int = Field(20_000_000, gt=0, description="rows of an answer at most")
     query_mb: int = Field(1024, gt=0, description="its size at most, MiB")
@@ -77,7 +80,7 @@ class _Answering(_Section):
         return Limits(self.query_seconds, self.query_rows, self.query_mb * MEBIBYTE)
 
 
-class RdbSettings(_Answering):
+class RdbSettings(AnsweringSettings):
     """[rdb]"""
 
     port: Port = 5006
@@ -85,7 +88,7 @@ class RdbSettings(_Answering):
     keep_hours: float = Field(0.0, ge=0, description="and of those taken longer ago; 0: all since the end of day stay")
 
 
-class ProcessorSettings(_Answering):
+class ProcessorSettings(AnsweringSettings):
     """[processor]"""
 
     port: Port = 5011
@@ -93,7 +96,7 @@ class ProcessorSettings(_Answering):
     min_bars: int = Field(5, ge=1, description="bars a symbol needs before it is computed")
 
 
-class HdbSettings(_Answering):
+class HdbSettings(AnsweringSettings):
     """[hdb]"""
 
     port: Port = 5007

@@ -1,0 +1,59 @@
+"""What a process that follows the plant and answers questions opens, as plant.toml says."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from plant.errors import Unavailable
+from plant.query.limits import MEBIBYTE
+from plant.runtime.lifecycle import Vitals
+from plant.runtime.sections import AnsweringSettings
+from plant.runtime.settings import Settings
+from plant.serving.query_log import Usage
+from plant.serving.reports import Reports
+from plant.serving.server import Answering, QueryServer
+from plant.stream.publisher import Publisher
+from plant.stream.subscriber import Subscriber
+from plant.transport.request import Requester
+
+ASK_S = 2.0
+"""Longest the tickerplant may take to answer where the last closed day ends."""
+
+
+def usage_of(settings: Settings, section: AnsweringSettings, name: str) -> Usage | None:
+    """Return what notes the questions a process answers, None if they are not to become rows."""
+    return Usage(name) if section.log_queries and settings.ingest_address else None
+
+
+def server_of(
+    settings: Settings,
+    section: AnsweringSettings,
+    answering: Answering,
+    status: Callable[[], dict[str, Any]],
+    usage: Usage | None,
+) -> QueryServer:
+    """Return a process's server of questions, at the port and with the limits of its section."""
+    held_bytes = section.unread_mb * MEBIBYTE
+    address = settings.address(section.port)
+    return QueryServer(address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage)
+
+
+def reports_of(settings: Settings, vitals: Vitals, usage: Usage | None) -> Reports | None:
+    """Return what tells of a process, with a publisher of its own; None where nobody may publish."""
+    if not settings.ingest_address:
+        return None
+    publisher = Publisher(settings.source_name(vitals.name), settings.ingest_address, settings.table_schema)
+    return Reports(publisher, vitals, settings.plant.heartbeat_s, usage)
+
+
+def follow(settings: Settings, name: str, tables: Iterable[str], after: int, **options: Any) -> Subscriber:
+    """Return a process's subscriber to `tables`, from behind seq `after`; options are those of Subscriber."""
+    addresses = settings.publish_address, settings.journal_address
+    return Subscriber(settings.table_schema, tables, *addresses, cursor=after, name=name, merge=True, **options)
+
+
+def last_close(journal: Requester) -> int | None:
+    """Return the seq of the last closed day's end, None if the tickerplant does not answer."""
+    try:
+        return int(journal.status(ASK_S)["confirmed"])
+    except Unavailable:
+        return None
