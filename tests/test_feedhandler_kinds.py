@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import install
 
 from dashboard import snapshot
 from feedhandler.__main__ import FeedHandler, feed_of
@@ -169,17 +170,9 @@ def test_a_class_beside_plant_toml_gets_its_settings_and_its_name(tmp_path: Path
     assert module_file("mine", tmp_path) is None
 
 
-def installed(folder: Path, package: str, kind: str, value: str) -> None:
-    """Have a package installed in `folder` that names a kind of feed."""
-    info = folder / f"{package}-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{kind} = {value}\n")
-
-
 def test_a_kind_of_another_package_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path / "site")
-    installed(tmp_path / "site", "venue-feed", "venue", "venue_feed:Mine")
+    install(tmp_path / "site", "venue-feed", GROUP, "venue", "venue_feed:Mine")
     (tmp_path / "site/venue_feed.py").write_text(GOOD)
     made_of, settings = checked(section('kind = "venue"\nprice = 1'), tmp_path / "plant.toml")
     assert made_of.__module__ == "venue_feed"
@@ -188,7 +181,7 @@ def test_a_kind_of_another_package_is_found_by_its_name(tmp_path: Path, monkeypa
 
 def test_a_kind_that_two_packages_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path / "site")
-    installed(tmp_path / "site", "venue-feed", "simulated", "venue_feed:Mine")
+    install(tmp_path / "site", "venue-feed", GROUP, "simulated", "venue_feed:Mine")
     with pytest.raises(SettingsError, match=r"'simulated' means several things: .*venue_feed:Mine \(of venue-feed\)"):
         class_of("simulated", tmp_path)
 
