@@ -4,16 +4,15 @@ It polls the feed, and publishes what the feed gives. While the plant takes noth
 sent waits in the outbox, then in the venue's own buffers, and memory does not grow.
 """
 
-import os
 import sys
 import time
 from collections import deque
 from typing import Any
 
 from feedhandler.feed import Batch, Feed
+from feedhandler.kinds import Misconfigured, made
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
-from plant.runtime.sections import FeedSettings, FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings
 from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
 
@@ -78,66 +77,30 @@ class FeedHandler(Process):
             log.error("refused", feed=self._label, reason=str(self._publisher.errors.popleft()))
 
     def _report(self) -> None:
-        state = self._feed.status() if self._started else "waiting for the tickerplant"
-        if self._started and not self._publisher.connected:
-            state = f"no tickerplant, {self._publisher.waiting} batches wait; {state}"
-        if state != self._vitals.state:
-            self._vitals.state = state
+        self._vitals.state = self._state()
         if self._heartbeat.due() and self._reports.connected and self._reports.waiting < 10:
             self._reports.publish("heartbeats", self._vitals.row())
 
+    def _state(self) -> str:
+        if isinstance(self._feed, Misconfigured):
+            return self._feed.status()
+        if not self._started:
+            return "waiting for the tickerplant"
+        if not self._publisher.connected:
+            return f"no tickerplant, {self._publisher.waiting} batches wait; {self._feed.status()}"
+        return self._feed.status()
+
 
 def feed_of(settings: Settings, label: str) -> Feed:
-    """Return the feed of this name in plant.toml. Raises SettingsError if there is none, or it lacks its key."""
-    for feed in settings.feeds:
-        if feed.label == label:
+    """Return the feed of this name in plant.toml, or what says why it cannot run. Raises SettingsError if none is."""
+    for section in settings.feeds:
+        if section.label == label:
             try:
-                return _made(feed)
-            except ValueError as error:
-                raise SettingsError(f"feed {label!r}: {error}") from None
+                return made(section, settings.file)
+            except SettingsError as error:
+                log.error("misconfigured", feed=label, reason=str(error))
+                return Misconfigured(str(error))
     raise SettingsError(f"no feed {label!r} in plant.toml; feeds are {', '.join(f.label for f in settings.feeds)}")
-
-
-def _made(feed: FeedSettings) -> Feed:
-    if isinstance(feed, SimulatedFeedSettings):
-        from feedhandler.simulated import SimulatedFeed
-
-        return SimulatedFeed(
-            symbols=feed.symbols, seed=feed.seed, history_minutes=feed.history_minutes, update_s=feed.update_s
-        )
-    if isinstance(feed, RecordedFeedSettings):
-        from feedhandler.recorded import RecordedFeed
-
-        return RecordedFeed(
-            paths=feed.paths,
-            table=feed.table,
-            columns=feed.columns,
-            scale=feed.scale,
-            sym=feed.sym,
-            interval=feed.interval,
-            time_zone=feed.time_zone,
-            stamp=feed.stamp,
-            speed=feed.speed,
-            shift_to_today=feed.shift_to_today,
-            source=feed.label,
-            symbols=feed.symbols,
-        )
-    assert isinstance(feed, FinazonFeedSettings)
-    from feedhandler.finazon.feed import FinazonFeed
-
-    key = os.environ.get("FINAZON_API_KEY", "")
-    if not key:
-        raise ValueError("the environment has no FINAZON_API_KEY; set it to your Finazon key")
-    return FinazonFeed(
-        symbols=feed.symbols,
-        dataset=feed.dataset,
-        frequency=feed.frequency,
-        url=feed.url,
-        api_key=key,
-        rest_url=feed.rest_url,
-        heartbeat_s=feed.heartbeat_s,
-        backfill=feed.backfill,
-    )
 
 
 def main() -> None:

@@ -3,14 +3,20 @@
 A feed holds no thread. The process polls it again and again, and stops polling while the plant cannot take more; a feed
 therefore keeps what it needs (a socket's buffer, a position in a file, a clock) to go on wherever it was left.
 
-A feed of your own is a class with these five methods; nothing has to be inherited or registered.
+A feed of your own is a class with the members of `Feed`; nothing has to be inherited. How plant.toml names it is told
+in `kinds.py`.
 """
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+
+from feedhandler.settings import FeedSettings
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MINUTE = 60 * NS_PER_SECOND
 NS_PER_DAY = 86_400 * NS_PER_SECOND
+
+SIMULATED = "simulated"
+"""The `source` of rows that are made up, whichever feed makes them: it is what the plant's screens go by."""
 
 Batch = tuple[str, dict[str, Any]]
 """(table name, columns): column name -> numpy float64 or int64 array, or list[str]; all of one length, at least 1.
@@ -22,8 +28,17 @@ Batch = tuple[str, dict[str, Any]]
 class Feed(Protocol):
     """A source of batches; see the module's docstring for who calls it and how."""
 
+    Settings: ClassVar[type[FeedSettings]]
+    """What its [[feeds]] in plant.toml may say."""
+
     replayable: bool
     """True: row k of the stream is the same row in every run, so that a restart may go on at row `accepted`."""
+
+    def __init__(self, settings: Any) -> None:
+        """Take the settings, an instance of `Settings`; `settings.name` is what the feed is called in the plant.
+
+        A ValueError says what is wrong with them, and becomes the state of the feed.
+        """
 
     def start(self, accepted: int) -> None:
         """Begin the stream, once, before the first poll; `accepted` rows of this feed are in the plant already.
@@ -48,3 +63,7 @@ class Feed(Protocol):
 
     def close(self) -> None:
         """Let go of files and sockets; may be called more than once."""
+
+
+MEMBERS = ("Settings", "replayable", "start", "poll", "finished", "status", "close")
+"""What the class of a feed has."""

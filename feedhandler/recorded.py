@@ -4,69 +4,69 @@ The rows are the same, in the same order, in every run with the same files and a
 goes on at the row after the last one that the plant accepted.
 """
 
-import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
+from feedhandler.settings import FeedSettings, PlantPath
 from plant.transfer.reader import Reader, files_of
+
+
+class RecordedFeedSettings(FeedSettings):
+    """[[feeds]] kind = "recorded": files of bars, trades or quotes, played at any speed."""
+
+    name: str = Field("recorded", description="what the rows carry as their source; the kind if empty")
+    paths: tuple[PlantPath, ...] = Field(
+        min_length=1, description="CSV, Excel or Parquet files, or patterns; relative to plant.toml"
+    )
+    table: Literal["bars", "trades", "quotes"] = Field("bars", description="the table of the rows")
+    columns: dict[str, str | float] = Field({}, description="our column name to the file's, or to a number")
+    scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
+    sym: str | None = Field(None, description="symbol of all rows; else a column, else the file's name")
+    interval: str = Field("1m", description="interval of bars whose file has no such column")
+    time_zone: str = Field("UTC", description="zone of times without one")
+    stamp: Literal["start", "end"] = Field("start", description="which edge of the bar its time marks")
+    speed: float = Field(0.0, ge=0, description="1 real time, 60 sixty times faster, 0 as fast as it goes")
+    shift_to_today: bool = Field(False, description="move all rows by whole days, so that the last one is of today")
+    symbols: tuple[str, ...] = Field((), description="only these; empty: all")
 
 
 class RecordedFeed:
     """Replay bars, trades or quotes from CSV (also .csv.gz), Excel or Parquet files, merged by time.
 
-    paths: one file or several, or patterns such as "data/*_1min.csv", whose files are taken in order of name.
-    table: "bars", "trades" or "quotes". symbols: only rows of these, all when empty.
-    columns: our name -> the file's name of it ({"time": "datetime"}), or a number for all rows ({"volume": 0}); usual
-    names are found without it. scale: our name -> factor ({"price": 1e-4} for prices in hundredths of a cent).
-    sym: of all rows; without it the file's column, or else the file's name up to the first "_" or "." decides.
-    interval: of bars whose file has no such column. time_zone: of times without an offset. stamp: "start" or "end",
-    which edge of its interval a bar is stamped with in the file; the plant's `time` is always the start.
-    speed: 0 is as fast as the plant takes it, 1 real time, 60 sixty times faster; pauses at night are replayed too.
-    shift_to_today: move all rows by one whole number of days of 24 hours, so that the last one falls on the UTC day of
+    The files of a pattern ("data/*_1min.csv") are taken in order of name. Usual names of columns are found without
+    `columns`. A symbol that nothing gives is the file's name up to the first "_" or ".". The plant's `time` is always
+    the start of a bar. With a speed, pauses at night are replayed too.
+    shift_to_today moves all rows by one whole number of days of 24 hours, so that the last one falls on the UTC day of
     the first poll; times of day stay, and rows may lie ahead of the clock. After a restart on another day the
-    remaining rows fall on that day.
-    batch_rows: rows per poll at most. source: what the rows carry as their source.
+    remaining rows fall on that day. batch_rows: rows per poll at most.
 
-    Raises ValueError, with what was expected and what the file has, for a missing file or column or a bad argument.
+    Raises ValueError, with what was expected and what the file has, for a missing file or column, or a bad setting.
     All rows are held in memory, about 60 bytes each.
     """
 
+    Settings = RecordedFeedSettings
     replayable = True
 
-    def __init__(
-        self,
-        *,
-        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-        table: str = "bars",
-        columns: Mapping[str, str | float] | None = None,
-        sym: str | None = None,
-        interval: str = "1m",
-        time_zone: str = "UTC",
-        stamp: str = "start",
-        speed: float = 0.0,
-        shift_to_today: bool = False,
-        batch_rows: int = 1_000,
-        source: str = "recorded",
-        scale: Mapping[str, float] | None = None,
-        symbols: Sequence[str] = (),
-    ) -> None:
-        given = [paths] if isinstance(paths, str | os.PathLike) else paths
-        found = [path for each in given for path in files_of(each)]
-        if not found:
-            raise ValueError("paths: expected at least one file, found none")
-        if not speed >= 0:
-            raise ValueError(f"speed: expected 0 or more, found {speed}")
-        if batch_rows < 1:
-            raise ValueError(f"batch_rows: expected 1 or more, found {batch_rows}")
-        self._table = table
-        self._speed = speed
-        self._shift_to_today = shift_to_today
+    def __init__(self, settings: RecordedFeedSettings, *, batch_rows: int = 1_000) -> None:
+        self._table = settings.table
+        self._speed = settings.speed
+        self._shift_to_today = settings.shift_to_today
         self._batch_rows = batch_rows
-        self._source = source
-        rows = Reader(table, dict(columns or {}), sym, interval, time_zone, stamp, dict(scale or {})).read(found)
-        self._rows = rows.only(symbols) if symbols else rows
+        self._source = settings.name
+        reader = Reader(
+            table=settings.table,
+            columns=settings.columns,
+            sym=settings.sym,
+            interval=settings.interval,
+            time_zone=settings.time_zone,
+            stamp=settings.stamp,
+            scale=settings.scale,
+        )
+        rows = reader.read([file for path in settings.paths for file in files_of(path)])
+        self._rows = rows.only(settings.symbols) if settings.symbols else rows
         self._next = 0
         self._ahead = 0  # rows that the plant holds beyond the end of the files
         self._clock: tuple[int, int] | None = None  # (time of the call, time in the recording) when the replay began

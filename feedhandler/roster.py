@@ -2,7 +2,7 @@
 
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
-and whenever plant.toml changes, so that a feed added to it runs a moment later.
+and whenever plant.toml changes, or a module beside it that is a feed, so that a feed added to it runs a moment later.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from feedhandler.kinds import module_file
 from plant.errors import PlantError, SettingsError
 from plant.runtime.lifecycle import Process, log, run
-from plant.runtime.sections import FeedSettings
+from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, file_of, load
 from plant.runtime.supervision import program
 
@@ -34,6 +35,7 @@ class Roster(Process):
         super().__init__(settings)
         self._path = path
         self._seen: float | None = None
+        self._programs = ""
 
     def startup(self) -> dict[str, Any]:
         """Connect to the supervisord that started us."""
@@ -46,20 +48,24 @@ class Roster(Process):
         return {"feeds": ",".join(f.label for f in self.settings.feeds)}
 
     def step(self) -> None:
-        """Take up a change of plant.toml."""
+        """Take up a change of plant.toml, or of a module of a feed."""
         file = file_of()
         changed = file.stat().st_mtime if file.is_file() else 0.0
         if changed != self._seen:
             self._seen = changed
             try:
-                self._apply(load())
+                self.settings = load()
             except PlantError as error:  # half-written or wrong: the feeds go on as they are
                 log.error("plant.toml not taken", reason=str(error))
-        time.sleep(LOOK_S if self._seen is not None else 0)
-
-    def _apply(self, settings: Settings) -> None:
         run_folder = str(self._path.parent)
-        self._path.write_text("".join(_program(f, run_folder) for f in settings.feeds))
+        programs = "".join(_program(f, file.parent, run_folder) for f in self.settings.feeds)
+        if programs != self._programs:
+            self._programs = programs
+            self._apply()
+        time.sleep(LOOK_S)
+
+    def _apply(self) -> None:
+        self._path.write_text(self._programs)
         groups: Any = self._supervisor.supervisor
         ((added, changed, removed),) = groups.reloadConfig()
         gone, new = (_feeds(names) for names in ([*removed, *changed], [*added, *changed]))
@@ -76,9 +82,11 @@ def _feeds(names: list[str]) -> list[str]:
     return [name for name in names if name.startswith("feed-")]
 
 
-def _program(feed: FeedSettings, run_folder: str) -> str:
-    """Return the feed's program; it names a hash of the feed's settings, so that a change of them restarts the feed."""
-    version = hashlib.sha256(feed.model_dump_json().encode()).hexdigest()[:12]
+def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
+    """Return the feed's program; it names a hash of its settings and module, so that a change restarts the feed."""
+    module = module_file(feed.kind, folder)
+    source = module.read_bytes() if module else b""
+    version = hashlib.sha256(feed.model_dump_json().encode() + source).hexdigest()[:12]
     return program(
         f"feed-{feed.label}",
         f"{sys.executable} -m feedhandler {feed.label}",

@@ -18,12 +18,13 @@ The bars are the same wherever numpy is; another numpy or processor may differ b
 import hashlib
 import math
 import time
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from feedhandler.feed import NS_PER_MINUTE, NS_PER_SECOND, Batch
+from feedhandler.feed import NS_PER_MINUTE, NS_PER_SECOND, SIMULATED, Batch
+from feedhandler.settings import FeedSettings, Symbols
 
 STEPS_PER_MINUTE = 30
 MINUTES_PER_DAY = 1_440
@@ -39,6 +40,15 @@ _NIGHTLY_AMPLITUDE = 0.008
 _VOLUME_PER_STEP = 900.0
 
 
+class SimulatedFeedSettings(FeedSettings):
+    """[[feeds]] kind = "simulated": a seeded random market."""
+
+    symbols: Symbols = Field(("AAPL", "TSLA", "GOOG"), description="symbols of the market")
+    seed: int = Field(7, description="another seed is another market")
+    history_minutes: int = Field(360, ge=0, description="minute bars sent at start, for each symbol")
+    update_s: float = Field(2.0, gt=0, description="seconds between revisions of the forming bar; it moves every 2 s")
+
+
 class _Day(NamedTuple):
     """One symbol's day: `cents` and `volume` are int32[1440, 30], price at and volume of each 2 s step."""
 
@@ -49,30 +59,20 @@ class _Day(NamedTuple):
 class SimulatedFeed:
     """Minute bars of `symbols`: history first, then the forming bar every `update_s` seconds, then its final revision.
 
-    seed: another seed is another market. history_minutes: closed bars sent before the first live one.
-    update_s: seconds between two revisions of the forming bar, which changes at most every 2 s, the simulation's step.
     A machine that slept gets the minutes that it missed. When the clock steps back, the feed waits for it rather
     than turning a closed bar into a forming one.
 
-    Raises ValueError for no symbols, an empty or repeated one, a negative history or an update_s that is not positive.
     Memory: about 350 KB per symbol.
     """
 
+    Settings = SimulatedFeedSettings
     replayable = False
 
-    def __init__(
-        self, *, symbols: Sequence[str], seed: int = 7, history_minutes: int = 360, update_s: float = 2.0
-    ) -> None:
-        if isinstance(symbols, str) or not symbols or not all(symbols) or len(set(symbols)) != len(symbols):
-            raise ValueError(f"symbols: expected a list of different, non-empty symbols, found {symbols!r}")
-        if history_minutes < 0:
-            raise ValueError(f"history_minutes: expected 0 or more, found {history_minutes}")
-        if not update_s > 0:
-            raise ValueError(f"update_s: expected seconds above 0, found {update_s}")
-        self._symbols = list(symbols)
-        self._seed = seed
-        self._history_minutes = history_minutes
-        self._update_ns = round(update_s * NS_PER_SECOND)
+    def __init__(self, settings: SimulatedFeedSettings) -> None:
+        self._symbols = list(settings.symbols)
+        self._seed = settings.seed
+        self._history_minutes = settings.history_minutes
+        self._update_ns = round(settings.update_s * NS_PER_SECOND)
         self._minute: int | None = None  # first minute (since 1970) whose final bar is not out yet
         self._next_update_ns = 0
         self._days: dict[str, tuple[int, _Day]] = {}
@@ -136,7 +136,7 @@ class SimulatedFeed:
             "sym": self._symbols * (len(times) // len(self._symbols)),
             "interval": ["1m"] * len(times),
             **{name: np.ascontiguousarray(bars[:, k]) for k, name in enumerate(names)},
-            "source": ["simulated"] * len(times),
+            "source": [SIMULATED] * len(times),
         }
 
     def _day(self, sym: str, day: int) -> _Day:

@@ -9,6 +9,7 @@ from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_SECOND
 from feedhandler.finazon.feed import FinazonFeed
+from feedhandler.finazon.settings import FinazonFeedSettings
 
 KEY = "s3cr3t/key+of=mine"
 NOON = 1_795_176_000  # 2026-11-20 12:00 UTC, which is 07:00 in New York; Unix seconds
@@ -63,12 +64,12 @@ def feeds_of(server: FinazonServer) -> Iterator[StartFeed]:
         clock = Clock()
         defaults = {
             "symbols": ["AAPL", "TSLA"],
-            "api_key": KEY,
             "url": server.url,
             "rest_url": server.rest_url,
             "backfill": False,
         }
-        feed = FinazonFeed(**{**defaults, "clock": clock, **options})
+        key = options.pop("api_key", KEY)
+        feed = FinazonFeed(FinazonFeedSettings(**{**defaults, **options}), api_key=key, clock=clock)
         made.append(feed)
         feed.start(0)
         return Plant(feed, clock)

@@ -12,6 +12,7 @@ from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_SECOND
 from feedhandler.finazon.feed import FinazonFeed
+from feedhandler.finazon.settings import FinazonFeedSettings
 
 KEY_FORMS = (KEY, "s3cr3t%2Fkey%2Bof%3Dmine", "s3cr3t/key%2Bof%3Dmine", "s3cr3t")
 
@@ -273,17 +274,18 @@ def test_key_may_be_a_secret_with_get_secret_value(finazon: FinazonServer, start
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"api_key": ""}, "api_key: expected a key of finazon.io, found nothing"),
-        ({"symbols": []}, "symbols: expected a list of non-empty symbols"),
-        ({"symbols": "AAPL"}, "symbols: expected a list of non-empty symbols, found 'AAPL'"),
-        ({"frequency": "5s"}, "frequency: expected one of 1s, 10s, 1m, found '5s'"),
-        ({"heartbeat_s": 0}, "heartbeat_s: expected seconds above 0"),
-        ({"url": "http://host/v1"}, "url: expected wss://host/... or ws://host/..., found 'http://host/v1'"),
-        ({"rest_url": "https://host:port/"}, "rest_url: expected https://host/... or http://host/..."),
+        ({"api_key": ""}, "the environment has no FINAZON_API_KEY; set it to your Finazon key"),
+        ({"symbols": []}, "symbols\n  Value error, expected a list of non-empty symbols"),
+        ({"symbols": "AAPL"}, "symbols\n  Input should be a valid tuple"),
+        ({"frequency": "5s"}, "frequency\n  Input should be '1s', '10s' or '1m'"),
+        ({"heartbeat_s": 0}, "heartbeat_s\n  Input should be greater than 0"),
+        ({"url": "http://host/v1"}, "url\n  Value error, expected wss://host/... or ws://host/..."),
+        ({"rest_url": "https://host:port/"}, "rest_url\n  Value error, expected https://host/... or http://host/..."),
     ],
 )
 def test_unusable_argument_is_refused_by_name(options: dict[str, Any], message: str) -> None:
+    key = options.pop("api_key", KEY)
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        FinazonFeed(**{"symbols": ["AAPL"], "api_key": KEY, **options})
+        FinazonFeed(FinazonFeedSettings(**{"symbols": ["AAPL"], **options}), api_key=key)
     assert message in str(caught.value)
     assert KEY not in str(caught.value)

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND, Batch
-from feedhandler.simulated import MAX_ROWS_PER_POLL, SimulatedFeed
+from feedhandler.simulated import MAX_ROWS_PER_POLL, SimulatedFeed, SimulatedFeedSettings
 
 NOON = 1_795_176_000 * NS_PER_SECOND  # 2026-11-20 12:00 UTC
 NUMBERS = ("open", "high", "low", "close", "volume")
 
 
 def feed(**options: Any) -> SimulatedFeed:
-    made = SimulatedFeed(**{"symbols": ["AAPL", "TSLA", "GOOG"], "history_minutes": 30, **options})
+    settings = SimulatedFeedSettings(**{"symbols": ["AAPL", "TSLA", "GOOG"], "history_minutes": 30, **options})
+    made = SimulatedFeed(settings)
     made.start(0)
     return made
 
@@ -169,11 +170,11 @@ def test_feed_never_finishes_and_says_what_it_does() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"symbols": []}, "symbols: expected a list of different"),
-        ({"symbols": ["A", "A"]}, "symbols: expected a list of different"),
-        ({"symbols": "AAPL"}, "symbols: expected a list of different"),
-        ({"history_minutes": -1}, "history_minutes: expected 0 or more, found -1"),
-        ({"update_s": 0}, "update_s: expected seconds above 0, found 0"),
+        ({"symbols": []}, "symbols\n .*expected a list of non-empty symbols"),
+        ({"symbols": ["A", ""]}, "symbols\n .*expected a list of non-empty symbols"),
+        ({"symbols": "AAPL"}, "symbols\n .*tuple.*'AAPL'"),
+        ({"history_minutes": -1}, "history_minutes\n .*greater than or equal to 0.*-1"),
+        ({"update_s": 0}, "update_s\n .*greater than 0"),
     ],
 )
 def test_unusable_argument_is_refused_by_name(options: dict[str, Any], message: str) -> None:

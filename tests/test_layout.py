@@ -91,6 +91,13 @@ def test_a_process_imports_plant_and_itself_and_plant_imports_no_process(file: P
     assert packages <= {"plant", package}, f"{name_of(file)} imports {sorted(packages - {'plant', package})}"
 
 
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_process_takes_of_the_command_only_the_terminal_and_in_its_own_command(file: Path) -> None:
+    folder = file.relative_to(ROOT).parts[0]
+    of_command = {name for name in imports_of(file) if folder != "plant" and folder_of(name) == "command"}
+    assert of_command <= ({"plant.command.terminal"} if file.name == "command.py" else set())
+
+
 def test_no_module_needs_itself() -> None:
     """Nor by what it imports within a function, or under TYPE_CHECKING."""
     graph = {name_of(f): imports_of(f) for f in FILES if f.name != "__init__.py"}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from plant.errors import SettingsError
 from plant.rows.tables import TABLES
-from plant.runtime.sections import FinazonFeedSettings, RecordedFeedSettings, SimulatedFeedSettings, sync_interval_s
+from plant.runtime.sections import FeedSection, sync_interval_s
 from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[1]
@@ -53,15 +53,17 @@ def test_without_a_file_the_defaults_of_the_design_hold(tmp_path: Path) -> None:
     assert (found.tickerplant.sync, found.tickerplant.sync_s) == ("100 ms", 0.1)
     assert (found.processor.timer_s, found.processor.min_bars) == (10.0, 5)
     assert (found.hdb.roll_at, found.hdb.time_zone, found.dashboard.refresh_s) == ("00:00", "UTC", 5.0)
-    assert found.feeds == (SimulatedFeedSettings(kind="simulated"),)
+    assert found.feeds == (FeedSection(kind="simulated"),)
     assert [t.name for t in found.table_schema.values()] == [t.name for t in TABLES]
 
 
 def test_the_file_in_the_repository_says_the_defaults(tmp_path: Path) -> None:
     shipped = plain(load(ROOT / "plant.toml"))
     assert shipped["plant"].pop("data") == ROOT / "data"
+    assert [f["kind"] for f in shipped.pop("feeds")] == ["simulated"]
     defaults = plain(load())
     assert defaults["plant"].pop("data") == tmp_path / "data"
+    assert [f["kind"] for f in defaults.pop("feeds")] == ["simulated"]
     assert shipped == defaults
 
 
@@ -72,8 +74,6 @@ def test_the_file_in_the_repository_names_every_key_with_its_default() -> None:
         assert shipped[section].keys() == fields.keys(), f"[{section}]"
         for key, field in fields.items():
             assert type(shipped[section][key]) is (str if key == "data" else type(field.default)), f"{section}.{key}"
-    (feed,) = shipped["feeds"]
-    assert feed.keys() == SimulatedFeedSettings.model_fields.keys() - {"name"}
 
 
 def test_the_examples_in_the_files_comments_can_be_used(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_examples_in_the_files_comments_can_be_used(tmp_path: Path) -> None:
     examples = re.sub(r"^# ((?:\[\[|[a-z_]+ = ).*)$", r"\1", text, flags=re.MULTILINE)
     assert examples.count("\n[[") == 4
     found = load(written(tmp_path, examples))
-    assert [type(f) for f in found.feeds] == [SimulatedFeedSettings, RecordedFeedSettings, FinazonFeedSettings]
+    assert [f.kind for f in found.feeds] == ["simulated", "recorded", "finazon"]
     assert found.table_schema["news"].names == ("time", "sym", "headline")
 
 
@@ -122,17 +122,14 @@ def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch:
 
 def test_relative_paths_are_meant_from_where_the_file_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
-    file = written(
-        tmp_path, '[plant]\ndata = "d"\n[[feeds]]\nkind = "recorded"\npaths = ["a/*.csv", "/abs/b.csv", "../c.csv"]\n'
-    )
+    file = written(tmp_path, '[plant]\ndata = "d"\nkeys = "k"\n')
     monkeypatch.chdir(tmp_path / "elsewhere")
     for path in (file, "../plant.toml"):
         found = load(path)
         assert found.plant.data.resolve() == tmp_path / "d"
-        assert isinstance(found.feeds[0], RecordedFeedSettings)
-        shown = [str(Path(p).resolve()) for p in found.feeds[0].paths]
-        assert shown == [f"{tmp_path}/a/*.csv", "/abs/b.csv", f"{tmp_path.parent}/c.csv"]
-        assert all(Path(p).is_absolute() for p in found.feeds[0].paths)
+        assert Path(found.plant.keys).resolve() == tmp_path / "k"
+        assert found.file.resolve() == file
+        assert found.file.is_absolute()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +138,6 @@ def test_relative_paths_are_meant_from_where_the_file_lies(tmp_path: Path, monke
         ("[rdb]\nprot = 1", "unknown key rdb.prot"),
         ("[rbd]\nport = 1", "unknown key rbd"),
         ("port = 1", "unknown key port"),
-        ('[[feeds]]\nkind = "simulated"\nsymbol = ["A"]', "unknown key feeds.0.simulated.symbol"),
         ("[rdb]\nport = 65536", "rdb.port: Input should be less than or equal to 65535, found 65536"),
         ("[rdb]\nport = -1", "rdb.port: Input should be greater than or equal to 0, found -1"),
         ('[rdb]\nport = "x"', "rdb.port: .*, found 'x'"),
@@ -153,11 +149,11 @@ def test_relative_paths_are_meant_from_where_the_file_lies(tmp_path: Path, monke
         ('[hdb]\nroll_at = "24:00"', "hdb.roll_at"),
         ('[hdb]\ntime_zone = "Mars/Olympus"', "hdb.time_zone: .*no time zone 'Mars/Olympus'"),
         ('[hdb]\ntime_zone = "../../etc/passwd"', "hdb.time_zone: .*no time zone"),
-        ('[[feeds]]\nkind = "simulatd"', "feeds.0: .*simulatd"),
-        ("[[feeds]]\nseed = 1", "feeds.0: "),
-        ('[[feeds]]\nkind = "recorded"', "feeds.0.recorded.paths: Field required"),
-        ('[[feeds]]\nkind = "recorded"\npaths = []', "feeds.0.recorded.paths"),
-        ('[[feeds]]\nkind = "simulated"\nname = "my feed"', "feeds.0.simulated.name"),
+        ("[[feeds]]\nseed = 1", "feeds.0.kind: Field required"),
+        ('[[feeds]]\nkind = "my feed"', "feeds.0.kind: .*found 'my feed'"),
+        ('[[feeds]]\nkind = "my_feed.py:"', "feeds.0.kind: "),
+        ('[[feeds]]\nkind = "simulated"\nname = "my feed"', "feeds.0.name"),
+        ('[[feeds]]\nkind = "rdb:Feed"', "a feed cannot be called 'rdb'"),
         ('[[feeds]]\nkind = "simulated"\n' * 2, "two feeds are called 'simulated'; give each"),
         ('[[feeds]]\nkind = "simulated"\n[[feeds]]\nkind = "finazon"\nname = "simulated"', "two feeds are called"),
         ('[[tables]]\nname = "trades"\ncolumns = [["time", "time"], ["sym", "symbol"]]', "'trades' is declared twice"),
@@ -194,7 +190,7 @@ def test_a_file_that_is_not_text_is_a_settings_error(tmp_path: Path) -> None:
         ("PLANT_RDB__PORT__X", "1", "rdb.port"),
         ("PLANT_TICKERPLANT__SYNC", "soon", "tickerplant.sync"),
         ("PLANT_FEEDS", "not json", "feeds"),
-        ("PLANT_FEEDS", '[{"kind": "simulated", "symbol": 1}]', "unknown key feeds.0.simulated.symbol"),
+        ("PLANT_FEEDS", '[{"name": "one"}]', "feeds.0.kind: Field required"),
     ],
 )
 def test_a_mistake_in_the_environment_is_told(
@@ -208,13 +204,13 @@ def test_a_mistake_in_the_environment_is_told(
 def test_feeds_can_be_given_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANT_FEEDS", '[{"kind": "finazon", "name": "fin", "symbols": ["X"]}]')
     (feed,) = load().feeds
-    assert isinstance(feed, FinazonFeedSettings)
-    assert (feed.label, feed.symbols) == ("fin", ("X",))
+    assert (feed.label, feed.own_keys) == ("fin", {"symbols": ["X"]})
 
 
 def test_a_feed_is_called_by_its_name_else_by_its_kind(tmp_path: Path) -> None:
     text = '[[feeds]]\nkind = "simulated"\n[[feeds]]\nkind = "simulated"\nname = "second"\nseed = 8\n'
-    assert [f.label for f in load(written(tmp_path, text)).feeds] == ["simulated", "second"]
+    text += '[[feeds]]\nkind = "my_feed:MyFeed"\n'
+    assert [f.label for f in load(written(tmp_path, text)).feeds] == ["simulated", "second", "my_feed"]
 
 
 def test_a_users_table_stands_beside_the_plants(tmp_path: Path) -> None:
@@ -289,7 +285,7 @@ def test_the_zone_of_times_is_that_of_the_hdb(monkeypatch: pytest.MonkeyPatch) -
 def test_every_section_is_frozen_refuses_unknown_keys_and_is_listed_here() -> None:
     models = {name: f.default for name, f in Settings.model_fields.items() if isinstance(f.default, BaseModel)}
     assert tuple(models) == SECTIONS
-    for model in (*models.values(), SimulatedFeedSettings(kind="simulated"), FinazonFeedSettings(kind="finazon")):
+    for model in models.values():
         assert model.model_config["extra"] == "forbid"
         assert model.model_config["frozen"]
 

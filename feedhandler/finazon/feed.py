@@ -15,11 +15,11 @@ The key is part of the WebSocket's address. It is held in a `Secret`, and whatev
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,10 +38,12 @@ from feedhandler.finazon.messages import (
     parse_frame,
     subscribe_messages,
 )
+from feedhandler.finazon.settings import FinazonFeedSettings
 from plant.transport.secret import Secret, SecretLike
 from plant.transport.websocket import WebSocket
 
-FREQUENCIES = ("1s", "10s", "1m")
+KEY_VARIABLE = "FINAZON_API_KEY"
+"""The environment variable that holds the key."""
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _log = logging.getLogger(__name__)
@@ -50,56 +52,39 @@ _log = logging.getLogger(__name__)
 class FinazonFeed:
     """Bars of `symbols` from Finazon, as revisions of the minute that forms; interval "1m", source "finazon".
 
-    dataset: the venue's code, such as "us_stocks_essential" or "sip_non_pro".
-    frequency: how often a bar is pushed, "1s", "10s" or "1m".
-    heartbeat_s: seconds between two heartbeats; a ping unanswered for 10 s ends the connection.
-    backfill: fetch closed bars since midnight in New York at the start, and those of the hole after a reconnect.
-    clock: monotonic seconds, for the pauses and the heartbeat.
+    api_key: None takes it from the environment. clock: monotonic seconds, for the pauses and the heartbeat.
 
     A lost connection is tried again after 1, 2, 4 ... 60 s; a refused key only every 60 s. A poll that connects or
     fetches a page of history takes some seconds (5 per step of the network) more than its timeout at worst.
-    Raises ValueError for unusable arguments.
+    Raises ValueError without a key.
     """
 
+    Settings = FinazonFeedSettings
     replayable = False
 
     def __init__(
         self,
+        settings: FinazonFeedSettings,
         *,
-        symbols: Sequence[str],
-        api_key: str | SecretLike,
-        dataset: str = "us_stocks_essential",
-        frequency: str = "10s",
-        url: str = "wss://ws.finazon.io/v1",
-        rest_url: str = "https://api.finazon.io/latest",
-        heartbeat_s: float = 30.0,
-        backfill: bool = True,
+        api_key: str | SecretLike | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = Secret(api_key)
+        self._key = Secret(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
         if not self._key:
-            raise ValueError("api_key: expected a key of finazon.io, found nothing; set it where the feed is declared")
-        if isinstance(symbols, str) or not symbols or not all(symbols):
-            raise ValueError(f"symbols: expected a list of non-empty symbols, found {symbols!r}")
-        if frequency not in FREQUENCIES:
-            raise ValueError(f"frequency: expected one of {', '.join(FREQUENCIES)}, found {frequency!r}")
-        if not heartbeat_s > 0:
-            raise ValueError(f"heartbeat_s: expected seconds above 0, found {heartbeat_s}")
-        _check_address("url", url, "wss", "ws")
-        _check_address("rest_url", rest_url, "https", "http")
-        self._symbols = list(dict.fromkeys(symbols))
-        self._dataset, self._frequency = dataset, frequency
+            raise ValueError(f"the environment has no {KEY_VARIABLE}; set it to your Finazon key")
+        self._symbols = list(settings.symbols)
+        self._dataset, self._frequency = settings.dataset, settings.frequency
         self._connection = WebSocket(
             "finazon",
-            url,
+            settings.url,
             self._key,
-            heartbeat_s,
+            settings.heartbeat_s,
             clock,
             key_parameter="apikey",
             heartbeat=heartbeat_message(),
             refuses=lambda reason: classify_refusal(reason).kind == "key",
         )
-        self._history = Backfill(rest_url, dataset, self._key, clock) if backfill else None
+        self._history = Backfill(settings.rest_url, settings.dataset, self._key, clock) if settings.backfill else None
         self._covered: dict[str, int] = {}  # sym -> start (s) of the first minute that may still be missing
         self._unheard: set[str] = set()  # symbols without a bar on this connection
         self._unsupported: set[str] = set()
@@ -233,13 +218,3 @@ def _midnight_s(now_ns: int) -> int:
     """The last midnight in New York, Unix seconds: before the first pre-market bar of the day."""
     local = datetime.fromtimestamp(now_ns // NS_PER_SECOND, UTC).astimezone(_NEW_YORK)
     return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-
-
-def _check_address(name: str, address: str, *schemes: str) -> None:
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        valid = False
-    if not valid:
-        raise ValueError(f"{name}: expected {' or '.join(f'{each}://host/...' for each in schemes)}, found {address!r}")

@@ -1,4 +1,4 @@
-"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal, and on history."""
+"""The command `plant`: up, down, status, query, tail, keys, end-of-day, journal, on history, and what others bring."""
 
 import json
 import sys
@@ -11,12 +11,14 @@ from rich.table import Table as RichTable
 from plant.client.connect import subscriber_of
 from plant.client.connection import Connection
 from plant.command import amend, end_of_day, export_files, import_files, journal, rebuild, replay, verify
+from plant.command.process_commands import ProcessCommands
 from plant.command.running import down, status, up
 from plant.command.terminal import Config, err, line_of, out, plant_of
 from plant.errors import PlantError
 from plant.transport.keys import make_keys
 
 app = typer.Typer(
+    cls=ProcessCommands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
+from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.supervision import Supervision
 from plant.transport.request import Requester
@@ -24,7 +25,8 @@ WELL = "up"
 
 @dataclass
 class Health:
-    """One process: `state` is up, starting, late (heartbeats missed), silent, not answering, or supervisord's word.
+    """One process: `state` is up, starting, late (heartbeats missed), silent, not answering, misconfigured (a feed), or
+    supervisord's word.
 
     `readers` of the tickerplant: subscriber -> batches it is behind.
     """
@@ -105,6 +107,8 @@ def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, be
     health.pid = health.pid or beat["pid"]
     if name.startswith("feed-"):
         health.detail = beat["state"]
+        if health.detail.startswith(MISCONFIGURED):
+            health.state, health.detail = MISCONFIGURED, health.detail.removeprefix(f"{MISCONFIGURED}: ")
     age_s = time.time() - beat["time"] / 1e9
     missed = age_s / settings.plant.heartbeat_s
     if health.state == WELL and missed > WARN_BEATS + 1:

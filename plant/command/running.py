@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from plant.command.health import WELL, Health, health_of
 from plant.command.terminal import Config, err, out, plant_of
 from plant.errors import PlantError, Unavailable
+from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.supervision import Supervision, write_configuration
 
@@ -45,7 +46,7 @@ def up(
         place.call("supervisor.startAllProcesses", False)
     elif (code := subprocess.run(command, env=environment, check=False).returncode) != 0:
         raise PlantError(f"supervisord ended with {code}; see {place.run}/supervisord.log")
-    healths = _wait_until_well(settings, place)
+    healths = _wait_until_settled(settings, place)
     _print_health(healths)
     if unwell := [h for h in healths if h.state != WELL]:
         for health in unwell:
@@ -112,13 +113,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _wait_until_well(settings: Settings, place: Supervision) -> list[Health]:
+def _wait_until_settled(settings: Settings, place: Supervision) -> list[Health]:
     deadline = time.monotonic() + READY_S
     while True:
         healths, _ = health_of(settings, place)
         known = {h.process for h in healths}
         wanted = {f"feed-{f.label}" for f in settings.feeds}
-        if (wanted <= known and all(h.state == WELL for h in healths)) or time.monotonic() > deadline:
+        settled = wanted <= known and all(h.state in (WELL, MISCONFIGURED) for h in healths)
+        if settled or time.monotonic() > deadline:
             return healths
         time.sleep(0.3)
 

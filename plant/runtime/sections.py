@@ -1,7 +1,7 @@
 """The sections of plant.toml, typed: every key with its default, its unit and its meaning."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -127,60 +127,33 @@ class DashboardSettings(_Section):
     refresh_s: float = Field(5.0, gt=0, description="seconds between refreshes of the page")
 
 
-class _Feed(_Section):
+class FeedSection(BaseModel):
+    """One of [[feeds]]: which kind of feed it is, and what it is called.
+
+    Its other keys are kept as they stand: the feed handler checks them, as the kind of feed wants them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+(:[A-Za-z_]\w*)?$",
+        description='"simulated", "recorded", ...; a class of one\'s own: "my_module:MyFeed"',
+    )
     name: str = Field("", description="source name in the plant; the kind if empty", pattern=r"^[A-Za-z0-9_.-]*$")
 
     @property
     def label(self) -> str:
-        """Name of the feed's process and of its source."""
-        return self.name or self.kind  # type: ignore[attr-defined]
+        """Name of the feed's process and of its source; without `name` it is `kind`, or the module in that."""
+        return self.name or self.kind.partition(":")[0]
+
+    @property
+    def own_keys(self) -> dict[str, Any]:
+        """The keys that are the feed's own."""
+        return dict(self.model_extra or {})
 
 
-class SimulatedFeedSettings(_Feed):
-    """[[feeds]] kind = "simulated": a seeded random market."""
-
-    kind: Literal["simulated"]
-    symbols: tuple[str, ...] = ("AAPL", "TSLA", "GOOG")
-    seed: int = 7
-    history_minutes: int = Field(360, ge=0, description="minute bars sent at start, for each symbol")
-    update_s: float = Field(2.0, gt=0, description="seconds between revisions of the forming bar")
-
-
-class RecordedFeedSettings(_Feed):
-    """[[feeds]] kind = "recorded": files of bars, trades or quotes, played at any speed."""
-
-    kind: Literal["recorded"]
-    paths: tuple[str, ...] = Field(
-        min_length=1, description="CSV or Parquet files, or patterns; relative to plant.toml"
-    )
-    table: Literal["bars", "trades", "quotes"] = "bars"
-    columns: dict[str, str | float] = Field({}, description="our column name to the file's, or to a number")
-    scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
-    sym: str | None = Field(None, description="symbol of all rows; else a column, else the file's name")
-    interval: str = "1m"
-    time_zone: str = Field("UTC", description="zone of times without one")
-    stamp: Literal["start", "end"] = Field("start", description="which edge of the bar its time marks")
-    speed: float = Field(0.0, ge=0, description="1 real time, 60 sixty times faster, 0 as fast as it goes")
-    shift_to_today: bool = False
-    symbols: tuple[str, ...] = Field((), description="only these; empty: all")
-
-
-class FinazonFeedSettings(_Feed):
-    """[[feeds]] kind = "finazon": bars over Finazon's WebSocket; the key is in FINAZON_API_KEY."""
-
-    kind: Literal["finazon"]
-    symbols: tuple[str, ...] = ("AAPL", "TSLA")
-    dataset: str = "us_stocks_essential"
-    frequency: Literal["1s", "10s", "1m"] = "10s"
-    url: str = "wss://ws.finazon.io/v1"
-    rest_url: str = "https://api.finazon.io/latest"
-    heartbeat_s: float = Field(30.0, gt=0)
-    backfill: bool = True
-
-
-FeedSettings = Annotated[
-    SimulatedFeedSettings | RecordedFeedSettings | FinazonFeedSettings, Field(discriminator="kind")
-]
+MISCONFIGURED = "misconfigured"
+"""What the state of a feed begins with that cannot run as plant.toml has it."""
 
 
 def sync_interval_s(policy: str) -> float | None:

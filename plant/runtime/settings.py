@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from plant.errors import SchemaError, SettingsError
@@ -19,13 +19,11 @@ from plant.rows.schema import Schema, Table
 from plant.rows.tables import schema_of
 from plant.runtime.sections import (
     DashboardSettings,
-    FeedSettings,
+    FeedSection,
     HdbSettings,
     PlantSettings,
     ProcessorSettings,
     RdbSettings,
-    RecordedFeedSettings,
-    SimulatedFeedSettings,
     TickerplantSettings,
     UpstreamSettings,
 )
@@ -46,8 +44,10 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
-    feeds: tuple[FeedSettings, ...] = (SimulatedFeedSettings(kind="simulated"),)
+    feeds: tuple[FeedSection, ...] = (FeedSection(kind="simulated"),)
     tables: tuple[dict[str, Any], ...] = ()
+
+    _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
     @classmethod
     def settings_customise_sources(
@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         toml_file = settings_cls.model_config.get("toml_file")
         file = [TomlConfigSettingsSource(settings_cls)] if toml_file else []
         return (init_settings, env_settings, *file)
+
+    @property
+    def file(self) -> Path:
+        """Where they are from; a relative path in them is meant from its folder. It may be absent."""
+        return self._file
 
     @property
     def table_schema(self) -> Schema:
@@ -118,24 +123,20 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
         settings = FromFile()
         settings.table_schema  # noqa: B018  (a broken table is a broken settings file)
     except ValidationError as error:
-        raise SettingsError(f"{file}: " + "; ".join(_explained(e) for e in error.errors())) from None
+        raise SettingsError(f"{file}: {explained(error)}") from None
     except (ValueError, SchemaError) as error:  # TOML syntax, a table, a port that is no number
         raise SettingsError(f"{file}: {error}") from None
-    base = file.parent
-    keys = settings.plant.keys and str(base / settings.plant.keys)
-    plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
-    feeds = tuple(
-        f.model_copy(update={"paths": tuple(str(base / p) for p in f.paths)})
-        if isinstance(f, RecordedFeedSettings)
-        else f
-        for f in settings.feeds
-    )
-    labels = [f.label for f in feeds]
+    labels = [f.label for f in settings.feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
     if taken := sorted({*labels} & PROCESS_NAMES):
         raise SettingsError(f"{file}: a feed cannot be called {taken[0]!r}, as a process is; give it another name")
-    return settings.model_copy(update={"plant": plant, "feeds": feeds})
+    base = file.parent
+    keys = settings.plant.keys and str(base / settings.plant.keys)
+    plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
+    found = settings.model_copy(update={"plant": plant})
+    found._file = file
+    return found
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path:
@@ -150,10 +151,17 @@ def file_of(path: str | os.PathLike[str] | None = None) -> Path:
     return file
 
 
-def _explained(error: Any) -> str:
+def explained(error: ValidationError) -> str:
+    """Return what is wrong with some keys, as one line: which, what was expected, what was found."""
+    return "; ".join(_line_of(each) for each in error.errors())
+
+
+def _line_of(error: Any) -> str:
     place = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place}"
+    if error["type"] == "missing":
+        return f"{place}: {error['msg']}"
     return f"{place}: {error['msg']}, found {error['input']!r}"
 
 

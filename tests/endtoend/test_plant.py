@@ -195,7 +195,7 @@ def test_start_order_does_not_matter(start_plant: Start, eventually: Any) -> Non
 
 def test_the_examples_run_and_are_short(start_plant: Start, eventually: Any) -> None:
     plant = start_plant("tickerplant", "rdb")
-    for name in ("my_feed", "my_subscriber"):
+    for name in ("my_publisher", "my_subscriber"):
         lines = (ROOT / "examples" / f"{name}.py").read_text().splitlines()
         code = [line for line in lines if line.strip()]
         assert len(code) < 25, f"{name} has {len(code)} lines"

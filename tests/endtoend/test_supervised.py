@@ -1,18 +1,14 @@
 """The plant as its user runs it: `plant up`, supervisord, the dashboard's page, `plant status`, `plant down`."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from running import free_ports
+from supervised import Supervised, plant_up
 
 from plant.client.connect import publisher
 from plant.client.connection import Connection
@@ -24,45 +20,11 @@ ROOT = Path(__file__).parents[2]
 FEEDS = '[[feeds]]\nkind = "simulated"\nhistory_minutes = 30\nupdate_s = 0.5\nsymbols = ["AAPL", "TSLA"]\n'
 
 
-class Supervised:
-    """A plant under supervisord in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        ports = iter(free_ports(7))
-        self.folder = folder
-        self.config = folder / "plant.toml"
-        self.sections = (
-            f"[tickerplant]\ningest_port = {next(ports)}\npublish_port = {next(ports)}\njournal_port = {next(ports)}\n"
-            f"[rdb]\nport = {next(ports)}\n[processor]\nport = {next(ports)}\ntimer_s = 1.0\n"
-            f"[dashboard]\nport = {next(ports)}\n[hdb]\nport = {next(ports)}\n"
-        )
-        self.config.write_text(self.sections + FEEDS)
-
-    def plant(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command `plant`."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PLANT_")}
-        command = [sys.executable, "-c", "from plant.command.app import main; main()", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120,
-                              check=False)  # fmt: skip
-
-    def states(self) -> dict[str, str]:
-        """Return process -> state."""
-        return {h["process"]: h["state"] for h in json.loads(self.plant("status", "--json").stdout)}
-
-
 @pytest.fixture
 def supervised(tmp_path: Path) -> Iterator[Supervised]:
     """Return a plant that is up; afterwards it is down, and no process of it is left."""
-    made = Supervised(tmp_path)
-    up = made.plant("up", "-d")
-    assert up.returncode == 0, up.stdout + up.stderr
-    family = psutil.Process(supervision_of(load(made.config), str(made.config)).call("supervisor.getPID"))
-    members = [family, *family.children(recursive=True)]
-    yield made
-    members += family.children(recursive=True)
-    down = made.plant("down")
-    _, alive = psutil.wait_procs(members, timeout=5)
-    assert (down.returncode, alive) == (0, []), down.stderr
+    with plant_up(Supervised(tmp_path, FEEDS)) as made:
+        yield made
 
 
 def test_every_process_is_up_and_comes_back_after_sigkill(
@@ -115,7 +77,7 @@ def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> 
 
 
 def test_status_without_a_plant_exits_with_4_and_says_how_to_start_it(tmp_path: Path) -> None:
-    answer = Supervised(tmp_path).plant("status")
+    answer = Supervised(tmp_path, FEEDS).plant("status")
     assert answer.returncode == 4
     assert "plant up" in answer.stderr
 
@@ -125,7 +87,7 @@ def test_the_repository_s_supervisord_conf_is_the_one_a_plant_gets() -> None:
 
 
 def test_a_publisher_without_a_plant_says_so(tmp_path: Path) -> None:
-    Supervised(tmp_path)
+    Supervised(tmp_path, FEEDS)
     with pytest.raises(Unavailable, match="is the plant up"):
         publisher("feed", config=str(tmp_path / "plant.toml"), timeout_s=0.3)
 
