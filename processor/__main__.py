@@ -35,9 +35,7 @@ class Processor(Process):
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
-            raise SettingsError(
-                "a processor publishes what it computes; set ingest in [upstream]"
-            )
+            raise SettingsError("a processor publishes what it computes; set ingest in [upstream]")
         self.publisher = reports.publisher
         self.follower = self.opened(
             Follower(vitals, self._follow, self.take, self.tables.release, reports, whole=False)

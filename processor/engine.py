@@ -10,6 +10,7 @@ starts again, publishes nothing twice.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,18 @@ from processor.signals import settle, signals
 GRACE_NS = 5 * 10**9
 """A bar may still be revised for so long after its interval has passed."""
 
-PRICES = ("open", "high", "low", "close", "volume")
-VALUES = (*PRICES, *COLUMNS)
+
+class Bar(NamedTuple):
+    """What happened in one interval."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+VALUES = (*Bar._fields, *COLUMNS)
 
 Row = tuple[float, ...]
 
@@ -37,7 +48,7 @@ class Series:
     sym: str
     interval: str
     step_ns: int
-    bars: dict[int, Row] = field(default_factory=dict)
+    bars: dict[int, Bar] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
     newest: int = -1
     committed: int = -1
@@ -85,12 +96,12 @@ class Engine:
             if len(closed) == 1:
                 single.append(series)  # the common case: all symbols in one pass of numpy
             elif closed:
-                values = self._indicators.run(series.slot, [series.bars[t][3] for t in closed])
+                values = self._indicators.run(series.slot, [series.bars[t].close for t in closed])
                 self._close(series, closed, values, slice(None), found)
         if single:
             times = [self._due(s, now_ns)[0] for s in single]
             values = self._indicators.update(
-                [s.slot for s in single], [s.bars[t][3] for s, t in zip(single, times, strict=True)]
+                [s.slot for s in single], [s.bars[t].close for s, t in zip(single, times, strict=True)]
             )
             for i, (series, time) in enumerate(zip(single, times, strict=True)):
                 self._close(series, [time], values, slice(i, i + 1), found)
@@ -98,11 +109,11 @@ class Engine:
         return found.indicators(), found.signals()
 
     def _take_bars(self, batch: Batch) -> None:
-        for (key, time), row in zip(_keys(batch), _rows(batch, PRICES), strict=True):
+        for (key, time), bar in zip(_keys(batch), map(Bar._make, _rows(batch, Bar._fields)), strict=True):
             series = self._of(key)
-            if series is None or series.bars.get(time) == row or row[3] > LARGEST_CLOSE:
+            if series is None or series.bars.get(time) == bar or bar.close > LARGEST_CLOSE:
                 continue
-            series.bars[time] = row
+            series.bars[time] = bar
             series.changed.add(time)
             series.newest = max(series.newest, time)
             self._open.add(key)
@@ -145,7 +156,7 @@ class Engine:
                             series.interval,
                             signal.signal,
                             signal.side,
-                            series.bars[time][3],
+                            series.bars[time].close,
                             signal.detail,
                         )
                     )
@@ -157,7 +168,7 @@ class Engine:
         ready = [s for key in sorted(self._open) if len((s := self._series[key]).bars) >= self.min_bars]
         forming = [s for s in ready if s.newest > s.committed]
         if forming:
-            values = self._indicators.peek([s.slot for s in forming], [s.bars[s.newest][3] for s in forming])
+            values = self._indicators.peek([s.slot for s in forming], [s.bars[s.newest].close for s in forming])
             for i, series in enumerate(forming):
                 found.add_row(
                     series, series.newest, (*series.bars[series.newest], *(float(values[name][i]) for name in COLUMNS))
