@@ -15,7 +15,7 @@ from plant.client.connect import publisher, subscriber_of
 from plant.runtime.settings import load
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests"))
+sys.path.append(str(HERE.parent / "tests" / "support"))
 
 from running import RunningPlant, free_ports  # noqa: E402
 

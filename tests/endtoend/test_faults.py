@@ -1,4 +1,4 @@
-"""Faults the plant must survive: kills, stops, cuts, full and damaged disks, under load (tests/faults.py judges).
+"""Faults the plant must survive: kills, stops, cuts, full and damaged disks, under load (support/faults.py judges).
 
 TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
 """
