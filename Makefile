@@ -22,7 +22,7 @@ soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
 bench: install bench-servers
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	for name in capture query history; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "benchmarks" / "bench_capture.py"
+from benchmarks.capture import jetstream, redis_streams
+from benchmarks.capture.work import Sink, Work
+
+ROOT = Path(__file__).parents[2]
+BENCH = (sys.executable, "-m", "benchmarks.capture")
 
 SECTIONS = {
     "throughput": "tickplant (sync 1000 ms)",
@@ -23,9 +27,8 @@ SECTIONS = {
 
 def bench(*arguments: str) -> str:
     """Return what a quick benchmark prints; fail if it does."""
-    done = subprocess.run(
-        [sys.executable, str(BENCH), *arguments, "--quick"], capture_output=True, text=True, timeout=500, check=False
-    )
+    command = [*BENCH, *arguments, "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -55,27 +58,20 @@ def test_alternative_is_measured_where_it_is_installed(server: str, package: str
 
 
 def test_alternative_that_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCH.parent))
-    import capture_nats
-    import capture_redis
-
-    monkeypatch.setattr(capture_redis, "server_path", lambda name: None)
-    monkeypatch.setattr(capture_nats, "server_path", lambda name: None)
-    assert capture_redis.Redis().missing() == "redis-server is not installed"
-    assert capture_nats.Nats().missing() == "nats-server is not installed"
+    monkeypatch.setattr(redis_streams, "server_path", lambda name: None)
+    monkeypatch.setattr(jetstream, "server_path", lambda name: None)
+    assert redis_streams.Redis().missing() == "redis-server is not installed"
+    assert jetstream.Nats().missing() == "nats-server is not installed"
 
 
 def test_unknown_section_is_refused_with_the_names_of_all() -> None:
-    done = subprocess.run([sys.executable, str(BENCH), "speed"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*BENCH, "speed"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert all(name in done.stderr for name in SECTIONS)
 
 
 @pytest.mark.parametrize("kind", ["bars", "trades"])
-def test_sink_refuses_rows_that_were_not_published(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.syspath_prepend(str(BENCH.parent))
-    from capture_work import Sink, Work
-
+def test_sink_refuses_rows_that_were_not_published(kind: str) -> None:
     for rows in (1, 10):
         work = Work(kind, 20, rows)
         messages = [work.encoder()(item) for item in work.items()]

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "benchmarks" / "bench_query.py"
+from benchmarks.query import __main__ as module
+from benchmarks.query.market import Market
+from benchmarks.query.systems import QUESTIONS, SYSTEMS
+
+ROOT = Path(__file__).parents[2]
+BENCH = (sys.executable, "-m", "benchmarks.query")
 
 SECTIONS = {
     "questions": "5-minute bars of all symbols",
@@ -21,23 +26,18 @@ SECTIONS = {
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("section", SECTIONS)
 def test_section_of_the_questions_runs(section: str) -> None:
-    command = [sys.executable, str(BENCH), section, "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    command = [*BENCH, section, "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert SECTIONS[section] in done.stdout
 
 
-def test_an_answer_that_differs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCH.parent))
-    import bench_query
-    from query_market import Market
-    from query_systems import QUESTIONS, SYSTEMS
-
+def test_an_answer_that_differs_is_noticed() -> None:
     market = Market(2000, 20)
     systems = {name: make(market) for name, make in SYSTEMS.items()}
     for method, (_, _, column) in QUESTIONS.items():
         answers = {name: system.as_arrow(getattr(system, method)()) for name, system in systems.items()}
-        assert bench_query._differing(answers, column) == ""
+        assert module._differing(answers, column) == ""
         assert answers["tickplant"].num_rows or method == "dear"
     answers["tickplant"] = answers["tickplant"].slice(1)
-    assert answers["pandas"].num_rows == 0 or "answers differ" in bench_query._differing(answers, "price")
+    assert answers["pandas"].num_rows == 0 or "answers differ" in module._differing(answers, "price")

@@ -1,6 +1,7 @@
 """How fast are questions answered, next to Polars, DuckDB and pandas with the same rows on the same machine?
 
-    bench_query.py [questions] [client] [size] [ingest] [--quick] [--symbols 500] [--repeats 5] [--scale 1]
+    python -m benchmarks.query [questions] [client] [size] [ingest]
+                               [--quick] [--symbols 500] [--repeats 5] [--scale 1]
 
 10 million trades and 20 million quotes, first over 500 symbols, then over 10,000. The systems take turns, and what they
 answer is compared before it is timed.
@@ -17,14 +18,15 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
-from effort import CommandLine, Effort, positive
-from machine import Grid, number, ratio
-from query_ingest import ingest
-from query_market import Market
-from query_served import HIDDEN as SERVED_HIDDEN
-from query_served import QUESTIONS as SERVED
-from query_served import durations_s, served
-from query_systems import QUESTIONS, SYSTEMS, Ours
+
+from benchmarks.effort import CommandLine, Effort, positive
+from benchmarks.machine import Grid, number, ratio
+from benchmarks.query.ingest import ingest
+from benchmarks.query.market import Market
+from benchmarks.query.served import HIDDEN as SERVED_HIDDEN
+from benchmarks.query.served import QUESTIONS as SERVED
+from benchmarks.query.served import durations_s, served
+from benchmarks.query.systems import QUESTIONS, SYSTEMS, Ours
 
 ROWS = 10_000_000
 SYMBOLS = (500, 10_000)
@@ -150,7 +152,7 @@ OF_EVERY_MARKET = ("questions", "client")
 
 def main() -> None:
     """Run the sections named on the command line, all without one; exit with 1 if one failed."""
-    line = CommandLine(str(__doc__), SECTIONS)
+    line = CommandLine("benchmarks.query", str(__doc__), SECTIONS)
     line.add_argument("--symbols", type=positive, help="only over so many symbols")
     arguments = line.begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale)

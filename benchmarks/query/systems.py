@@ -10,8 +10,8 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-from query_market import HOUR_NS, OPEN_NS, Market
 
+from benchmarks.query.market import HOUR_NS, OPEN_NS, Market
 from plant.query import questions
 from plant.query.answers import Answerer
 

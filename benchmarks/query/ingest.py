@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from capture_roles import READY_S, RoleFailed
-from capture_tickplant import running_plant
-from capture_work import Work
-from effort import Effort
-from machine import Grid, number
-from stamping_rdb import VISIBLE
 
 import plant
+from benchmarks.capture.roles import READY_S, RoleFailed
+from benchmarks.capture.stamping_rdb import STAMPING_RDB, VISIBLE
+from benchmarks.capture.tickplant import running_plant
+from benchmarks.capture.work import Work
+from benchmarks.effort import Effort
+from benchmarks.machine import Grid, number
 from plant.client.connection import Connection
 from plant.runtime.settings import load
 
@@ -36,7 +36,7 @@ def ingest(effort: Effort) -> bool:
     seconds = effort.size(30, 2)
     total = RATE * seconds
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        with running_plant(Path(folder) / "plant", "tickerplant", "stamping_rdb") as running:
+        with running_plant(Path(folder) / "plant", "tickerplant", STAMPING_RDB) as running:
             stop, answers = SPAWN.Event(), SPAWN.Queue()
             clients = [SPAWN.Process(target=_ask, args=(str(running.config), stop, answers)) for _ in range(CLIENTS)]
             for client in clients:

@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from capture_roles import READY_S, RUN_S, RoleFailed
-from capture_tickplant import BenchPlant
-from capture_work import Work
-from effort import Effort
-from machine import Grid, Spread, ratio
-from stamping_rdb import REPLAY
 
+from benchmarks.capture.roles import READY_S, RUN_S, RoleFailed
+from benchmarks.capture.stamping_rdb import REPLAY, STAMPING_RDB
+from benchmarks.capture.tickplant import BenchPlant
+from benchmarks.capture.work import Work
+from benchmarks.effort import Effort
+from benchmarks.machine import Grid, Spread, ratio
 from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.intake import columns_of
 from plant.wire.envelope import stamp
 from plant.wire.record import encode, source_id_of
-
-RDB = "stamping_rdb"
 
 HIDDEN = """\
 From the rdb's first request to the journal until it has caught up: reading, sending, decoding, appending. The start of
@@ -57,7 +55,7 @@ def _replays(work: Work, effort: Effort) -> list[float]:
         try:
             plant.start("tickerplant")
             for _ in effort.times():
-                plant.start(RDB)
+                plant.start(STAMPING_RDB)
                 _wait_for(found, plant)
                 asked, caught_up = np.load(found).tolist()
                 found.unlink()
@@ -65,8 +63,8 @@ def _replays(work: Work, effort: Effort) -> list[float]:
                 held = plant.ask("rdb").count("trades")
                 if held != work.total:
                     raise RoleFailed(f"the rdb replayed {held:,} of {work.total:,} trades")
-                plant.processes[RDB].terminate()
-                plant.processes[RDB].wait(READY_S)
+                plant.processes[STAMPING_RDB].terminate()
+                plant.processes[STAMPING_RDB].wait(READY_S)
         finally:
             plant.stop()
     return seconds
@@ -100,6 +98,6 @@ def _messages(work: Work) -> Iterator[Columns]:
 def _wait_for(file: Path, plant: BenchPlant) -> None:
     deadline = time.monotonic() + RUN_S
     while not file.exists():
-        if plant.processes[RDB].poll() is not None or time.monotonic() > deadline:
-            raise RoleFailed(f"the rdb did not catch up: {plant.log(RDB)[-1000:]}")
+        if plant.processes[STAMPING_RDB].poll() is not None or time.monotonic() > deadline:
+            raise RoleFailed(f"the rdb did not catch up: {plant.log(STAMPING_RDB)[-1000:]}")
         time.sleep(0.1)

@@ -1,5 +1,7 @@
 """Days of trades for the benchmark of history: in the order they came, closed into files, and as unsorted parts."""
 
+import datetime as dt
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from query_market import SESSION_NS, Market
 
+from benchmarks.query.market import SESSION_NS, Market
 from hdb.writer.closing import Closing
 from hdb.writer.store import Store
 from plant.history.catalogue import End
@@ -44,6 +46,10 @@ class History:
     def opens(self, day: int) -> int:
         """Return when the session of a day begins, ns since 1970 UTC."""
         return FIRST_OPEN_NS + day * DAY_NS
+
+    def date(self, day: int) -> str:
+        """Return the date of a day, e.g. 2024-01-02."""
+        return str(dt.datetime.fromtimestamp(self.opens(day) / 1e9, dt.UTC).date())
 
     def trades(self, day: int) -> pa.Table:
         """Return the trades of a day as they came, with seq (batches of 100) and received."""
@@ -84,8 +90,6 @@ def write_parts(store: Store, trades: pa.Table, day: str) -> None:
 
 def close(store: Store) -> None:
     """Close the day that ended."""
-    import threading
-
     for end in store.catalogue.ends:
         Closing(store, None, end, threading.Event(), lambda line: None).run()  # type: ignore[arg-type]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from capture_roles import READY_S, RUN_S, Role, RoleFailed, Stage
-from capture_tickplant import BenchPlant, running_plant
-from capture_work import Item, Work
-from effort import Effort
-from machine import Grid, ratio
 
+from benchmarks.capture.roles import READY_S, RUN_S, Role, RoleFailed, Stage
+from benchmarks.capture.tickplant import BenchPlant, running_plant
+from benchmarks.capture.work import Item, Work
+from benchmarks.effort import Effort
+from benchmarks.machine import Grid, ratio
 from plant.client.connect import subscriber_of
 from plant.rows.columns import Symbols, Texts
 from plant.rows.intake import columns_of

@@ -32,7 +32,7 @@ REVISIONS = 10
 START_NS = 1_767_623_400_000_000_000
 """2026-01-05 14:30 UTC, time of the first row."""
 
-RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data" / "lean_us_equity" / "tick"
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "lean_us_equity" / "tick"
 """Folder of recorded trades as Parquet; the section is skipped without it."""
 
 Item = dict[str, Any]

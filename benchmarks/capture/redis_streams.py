@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from capture_roles import RoleFailed, Stage
-from capture_tickplant import free_ports
-from capture_work import Feed, Sink
-from machine import server_path
+from benchmarks.capture.roles import RoleFailed, Stage
+from benchmarks.capture.tickplant import free_ports
+from benchmarks.capture.work import Feed, Sink
+from benchmarks.machine import server_path
 
 STREAM = b"rows"
 FIELD = b"m"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from capture_work import Feed, Sink, Work
+
+from benchmarks.capture.work import Feed, Sink, Work
 
 SPAWN = multiprocessing.get_context("spawn")
 

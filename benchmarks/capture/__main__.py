@@ -1,7 +1,7 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    bench_capture.py [throughput] [subscribers] [trades] [latency] [replay] [memory] [--quick] [--table bars]
-                     [--repeats 5] [--scale 1]
+    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory]
+                                 [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
 last acknowledgement), with everything on disk where the system has a disk. Each run has servers, files, publisher and
@@ -12,17 +12,17 @@ compared with what was sent after each run.
 import sys
 from collections.abc import Callable, Sequence
 
-from capture_latency import latency
-from capture_memory import memory
-from capture_nats import Nats
-from capture_redis import Redis
-from capture_replay import replay
-from capture_roles import RoleFailed, Run, System, run
-from capture_tickplant import Tickplant
-from capture_work import RECORDED, Work, recorded_rows
-from capture_zmq import BareZmq
-from effort import CommandLine, Effort
-from machine import Grid, Spread, ratio
+from benchmarks.capture.bare_zmq import BareZmq
+from benchmarks.capture.jetstream import Nats
+from benchmarks.capture.latency import latency
+from benchmarks.capture.memory import memory
+from benchmarks.capture.redis_streams import Redis
+from benchmarks.capture.replay import replay
+from benchmarks.capture.roles import RoleFailed, Run, System, run
+from benchmarks.capture.tickplant import Tickplant
+from benchmarks.capture.work import RECORDED, Work, recorded_rows
+from benchmarks.effort import CommandLine, Effort
+from benchmarks.machine import Grid, Spread, ratio
 
 OURS = Tickplant("1000 ms")
 """Fsynced as often as Redis does with appendfsync everysec; the default is every 100 ms."""
@@ -155,7 +155,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
 
 def main() -> None:
     """Run the sections named on the command line, all without one; exit with 1 if a system failed."""
-    line = CommandLine(str(__doc__), SECTIONS)
+    line = CommandLine("benchmarks.capture", str(__doc__), SECTIONS)
     line.add_argument("--table", choices=("bars", "trades"), default="bars", help="of throughput and subscribers")
     line.add_argument("--strings", action="store_true", help="batches hold symbols as lists of str, not as codes")
     arguments = line.begin()

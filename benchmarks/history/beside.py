@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from capture_roles import READY_S, RoleFailed
-from capture_tickplant import running_plant
-from capture_work import Work
-from effort import Effort
-from machine import Grid, number
-
 import plant
+from benchmarks.capture.roles import READY_S, RoleFailed
+from benchmarks.capture.tickplant import running_plant
+from benchmarks.capture.work import Work
+from benchmarks.effort import Effort
+from benchmarks.machine import Grid, number
 from plant.client.connection import Connection
 
 RATE = 100_000

@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import zmq
-from query_market import Market
-from query_systems import SYSTEMS, Ours
 
+from benchmarks.query.market import Market
+from benchmarks.query.systems import SYSTEMS, Ours
 from plant.client.connection import Connection
 from plant.query.frames import as_frame, from_ipc, to_ipc
 from plant.serving.server import QueryServer

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capture_roles import Stage
-from capture_work import Feed, Sink
-
+from benchmarks.capture.roles import Stage
+from benchmarks.capture.work import Feed, Sink
 from plant.client.connect import publisher, subscriber_of
 from plant.runtime.settings import load
 
-HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests" / "support"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "support"))
 
 from running import RunningPlant, free_ports  # noqa: E402
 
@@ -23,12 +22,12 @@ __all__ = ["BenchPlant", "Tickplant", "free_ports", "running_plant"]
 
 
 class BenchPlant(RunningPlant):
-    """A plant that can also start processes defined in this folder."""
+    """A plant that can also start processes defined in benchmarks/, wherever it is started."""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the plant's processes."""
-        path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         return {**super().environment, "PYTHONPATH": path}
 
 

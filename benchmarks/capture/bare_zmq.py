@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
-from capture_roles import READY_S, Role, Stage
-from capture_tickplant import free_ports
-from capture_work import Feed, Sink
+
+from benchmarks.capture.roles import READY_S, Role, Stage
+from benchmarks.capture.tickplant import free_ports
+from benchmarks.capture.work import Feed, Sink
 
 PROBE = b""
 """An empty message says that a subscription is in force; rows never are."""

@@ -6,15 +6,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from capture_nats import Nats
-from capture_redis import Redis
-from capture_roles import READY_S, RoleFailed, System, measure, run
-from capture_tickplant import Tickplant, running_plant
-from capture_work import Work
-from capture_zmq import BareZmq
-from effort import Effort
-from machine import Grid, Spread, ratio
-from stamping_rdb import VISIBLE
+
+from benchmarks.capture.bare_zmq import BareZmq
+from benchmarks.capture.jetstream import Nats
+from benchmarks.capture.redis_streams import Redis
+from benchmarks.capture.roles import READY_S, RoleFailed, System, measure, run
+from benchmarks.capture.stamping_rdb import STAMPING_RDB, VISIBLE
+from benchmarks.capture.tickplant import Tickplant, running_plant
+from benchmarks.capture.work import Work
+from benchmarks.effort import Effort
+from benchmarks.machine import Grid, Spread, ratio
 
 HIDDEN = """\
 The plant's rows are seen by a whole rdb process, which follows heartbeats too and can be queried; the others' by a loop
@@ -64,7 +65,7 @@ def latency(effort: Effort) -> bool:
 def _in_rdb(work: Work, ours: Tickplant) -> np.ndarray:
     """Return the ages of rows in an rdb process, int64 ns."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        with running_plant(Path(folder) / "plant", "tickerplant", "stamping_rdb", sync=ours.sync) as plant:
+        with running_plant(Path(folder) / "plant", "tickerplant", STAMPING_RDB, sync=ours.sync) as plant:
             measure(ours, str(plant.config), work, subscribers=0)
             rdb = plant.ask("rdb")
             deadline = time.monotonic() + READY_S

@@ -16,6 +16,9 @@ from plant.runtime.lifecycle import run
 from plant.runtime.settings import Settings
 from rdb.__main__ import Rdb
 
+STAMPING_RDB = "benchmarks.capture.stamping_rdb"
+"""The process, as a plant of a benchmark starts it (python -m)."""
+
 REPLAY = "replay.npy"
 VISIBLE = "visible.npy"
 
