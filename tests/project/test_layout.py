@@ -1,9 +1,12 @@
 """The direction of imports, and what every module owes its reader; read from the source, so nothing is imported."""
 
 import ast
+import doctest
 import sys
 import tomllib
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -207,5 +210,54 @@ def test_no_file_of_the_dashboard_carries_the_name_of_a_package() -> None:
     assert not names & taken
 
 
-def test_no_test_folder_shadows_a_package() -> None:
-    assert not {f.name for f in (ROOT / "tests").iterdir() if f.is_dir()} & set(PACKAGES)
+TESTS, BENCHMARKS = ROOT / "tests", ROOT / "benchmarks"
+BESIDE = {"root", "processes", "project", "support", "endtoend"}
+"""Tests of the modules at the root of `plant`, of the processes, of the repository itself, helpers, the whole plant."""
+
+
+def test_a_folder_of_tests_is_one_of_plant_or_one_of_those_named_here() -> None:
+    """Only test_*.py lie in them, and helpers in support/."""
+    files = [f.relative_to(TESTS) for f in TESTS.rglob("*.py")]
+    assert {file.parts[0] for file in files} <= {*BELOW, *BESIDE, "conftest.py"}
+    assert not [str(file) for file in files if len(file.parts) > 2]
+    helpers = {str(f) for f in files if not f.name.startswith("test_") and f.name != "conftest.py"}
+    assert helpers == {str(f) for f in files if f.parts[0] == "support"}
+
+
+def called_after(name: str) -> tuple[str, str]:
+    """Return the folder of the tests of a module, and what their files are called after `test_`.
+
+    >>> called_after("plant.wire.record"), called_after("plant.errors"), called_after("rdb.__main__")
+    (('wire', 'wire_record'), ('root', 'root_errors'), ('processes', 'rdb_main'))
+    """
+    package, *parts = name.replace("__main__", "main").split(".")
+    if package != "plant":
+        return "processes", "_".join((package, *parts))
+    folder, module = parts if len(parts) > 1 else ("root", parts[0])
+    return folder, f"{folder}_{module}"
+
+
+def test_a_test_is_called_after_the_module_it_is_about() -> None:
+    """A few words about one of the module's tests may follow."""
+    assert doctest.testmod(sys.modules[__name__]).failed == 0
+    called = {called_after(name) for name in NAMES}
+    for folder in ("root", *BELOW, "processes"):
+        for file in (TESTS / folder).glob("*.py"):
+            named = [name for where, name in called if where == folder and f"{file.stem}_".startswith(f"test_{name}_")]
+            assert named, f"{file.relative_to(ROOT)}: no module is called so"
+
+
+@pytest.mark.parametrize("top", [TESTS, BENCHMARKS], ids=lambda top: top.name)
+def test_names_of_tests_and_benchmarks_are_unique(top: Path) -> None:
+    """So each is found by its name, and a test may be named without its folder."""
+    found = Counter(file.name for file in top.rglob("*.py"))
+    assert {n for n, times in found.items() if times > 1} <= {"conftest.py", "__main__.py"}
+
+
+def test_no_test_or_benchmark_can_be_taken_for_something_else() -> None:
+    """No folder is a package, nor called as one of ours; what can be imported by itself is called as nothing else."""
+    paths = [path for top in (TESTS, BENCHMARKS) for path in top.rglob("*") if path.is_dir() or path.suffix == ".py"]
+    assert not [path for path in paths if path.name == "__init__.py"]
+    assert not [path for path in paths if path.stem in PACKAGES]
+    taken = {*BELOW, *sys.stdlib_module_names, *packages_distributions()}
+    assert not {"benchmarks", *(file.stem for file in (TESTS / "support").glob("*.py"))} & taken
