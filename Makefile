@@ -1,6 +1,6 @@
 # make run    the whole plant, in the background; make stop ends it
 # make test   lint, types and all tests that fit in a few minutes
-# make soak   the long kill, load and soak runs
+# make soak   the long kill, load and soak runs; TICKPLANT_SEED=... repeats one
 # make bench  the benchmarks (docs/performance.md)
 # make lint   ruff and mypy alone; make format rewrites the code in our format
 

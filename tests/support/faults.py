@@ -22,7 +22,6 @@ from running import RunningPlant
 from plant.errors import Unavailable
 from plant.rows.batch import Batch
 
-SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 Numbers = dict[str, np.ndarray]
 
 
