@@ -15,8 +15,11 @@ run: install
 stop: install
 	$(BIN)/plant down
 
+# One worker for each CPU. worksteal gives each a run of neighbours, so that a fixture of a session is made once a worker and
+# one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
+# whole plants, which have few tests, would come last and one after the other.
 test: install browser lint
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n logical --dist worksteal
 
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600

@@ -175,12 +175,15 @@ def _stopped(processes: list[Any]) -> list[int]:
 def free_ports(count: int) -> list[int]:
     """Return ports nobody listens on now, and that the system gives to no outgoing connection (Linux: from 32768 on).
 
-    A killed process's clients would else take its port now and then, trying to reach it.
+    A killed process's clients would else take its port now and then, trying to reach it. Tests that run beside these
+    (pytest -n) are given other ports: one that was given and is not listened on yet cannot be told from a free one.
     """
     ports: set[int] = set()  # a set: two processes of a plant must not be given the same one
     chance = random.SystemRandom()
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while len(ports) < count:
-        port = chance.randrange(15_000, 32_000)
+        port = chance.randrange(15_000 + worker, 32_000, workers)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             ports.add(port)
