@@ -1,6 +1,6 @@
 # make run    the whole plant, in the background; make stop ends it
 # make test   lint, types and all tests that fit in a few minutes
-# make soak   the long kill, load and soak runs
+# make soak   the long kill, load and soak runs; TICKPLANT_SEED=... repeats one
 # make bench  the benchmarks (docs/performance.md)
 # make lint   ruff and mypy alone; make format rewrites the code in our format
 
@@ -15,14 +15,17 @@ run: install
 stop: install
 	$(BIN)/plant down
 
+# One worker for each CPU. worksteal gives each a run of neighbours, so that a fixture of a session is made once a worker and
+# one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
+# whole plants, which have few tests, would come last and one after the other.
 test: install browser lint
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n logical --dist worksteal
 
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
 bench: install bench-servers
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	for name in capture query history; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .

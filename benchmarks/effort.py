@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from machine import describe
+from benchmarks.machine import describe
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Effort:
 
 
 class CommandLine(argparse.ArgumentParser):
-    """The command line of a benchmark with this docstring and these sections; add what only this one takes."""
+    """The command line of `python -m name`, with this docstring and these sections; add what only this one takes."""
 
-    def __init__(self, doc: str, sections: Iterable[str]) -> None:
-        super().__init__(description=doc.splitlines()[0])
+    def __init__(self, name: str, doc: str, sections: Iterable[str]) -> None:
+        super().__init__(prog=f"python -m {name}", description=doc.splitlines()[0])
         self._sections = tuple(sections)
         self.add_argument("sections", nargs="*", metavar="section", help=", ".join(self._sections))
         self.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")

@@ -114,7 +114,7 @@ def run(made: Any) -> Any:
 
 def main() -> None:
     """Write the notebook."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     import small_market
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,5 @@
 """Fixtures: whole plants of real processes on free ports in temporary folders, and waiting for a condition."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +10,8 @@ import pytest
 import small_market
 from finazon_plant import KEY, StartFeed, feeds_of
 from finazon_server import FinazonServer
+from recordings import RECORDINGS
 from running import RunningPlant, all_stopped
-
-DATA = Path(os.environ.get("TICKPLANT_RECORDINGS", Path(__file__).parents[2] / "shared" / "data"))
-"""Real recorded market data beside the repository, or where the variable says; tests that need it skip without it."""
 
 
 def wait_for(condition: Callable[[], Any], deadline_s: float = 15.0, what: Callable[[], Any] | str = "") -> Any:
@@ -51,14 +48,14 @@ def start_plant(tmp_path: Path) -> Iterator[Callable[..., RunningPlant]]:
 @pytest.fixture(scope="session")
 def market_data() -> Path:
     """Return the folder of real recorded market data, or skip."""
-    if not DATA.is_dir():
-        pytest.skip(f"no recorded market data at {DATA}")
-    return DATA
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recorded market data at {RECORDINGS}")
+    return RECORDINGS
 
 
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
-    """Return a running plant with the rows of tests/small_market.py; nobody may change its trades, quotes and bars."""
+    """Return a running plant with the rows of small_market; nobody may change its trades, quotes and bars."""
     plant = small_market.start(tmp_path_factory.mktemp("market") / "plant")
     yield plant
     leaked = plant.stop()

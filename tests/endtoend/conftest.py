@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import SEED, FaultyPlant
+from chance import SEED
+from faults import FaultyPlant
 from forked import Forker
 from running import all_stopped
 from small_disk import SmallDisk, mounted
@@ -22,6 +23,7 @@ def forker() -> Iterator[Forker]:
 @pytest.fixture
 def start(tmp_path: Path, forker: Forker) -> Iterator[Callable[..., FaultyPlant]]:
     """Return a function that starts a plant; at the end all is stopped, and none may leave a process behind."""
+    print(f"TICKPLANT_SEED={SEED}")
     with all_stopped() as plants:
 
         def start(*processes: str, folder: Path | None = None, **options: Any) -> FaultyPlant:

@@ -1,6 +1,6 @@
 """Days that end while rows come in and processes are killed: every row once, in history or in the rdb.
 
-TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
+The one that kills does it five times in `make test`, in `make soak` as often as it says (support/chance.py).
 """
 
 import itertools
@@ -17,7 +17,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from faults import SEED, FaultyPlant
+from chance import SEED, times
+from faults import FaultyPlant
 from numbered_feed import BASE, trades
 from small_disk import SmallDisk, mounted
 
@@ -28,8 +29,6 @@ from plant.runtime.settings import load
 
 QUICK = "part_s = 0.2\npart_rows = 3000\n"
 VICTIMS = ("hdb", "rdb", "tickerplant")
-KILLS = 12
-LONG_KILLS = 50
 
 Start = Callable[..., FaultyPlant]
 
@@ -193,17 +192,8 @@ def test_a_day_that_lies_behind_is_refused_until_it_is_ended_again(start: Start)
     assert_every_row_once(plant)
 
 
-def test_killed_again_and_again_while_days_end_it_keeps_every_row_once(start: Start) -> None:
-    _storm(start, KILLS)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-def test_killed_50_times_while_days_end_it_keeps_every_row_once(start: Start) -> None:
-    _storm(start, LONG_KILLS)
-
-
-def _storm(start: Start, kills: int) -> None:
+@times("kills", 50, timeout_s=900)
+def test_killed_again_and_again_while_days_end_it_keeps_every_row_once(start: Start, kills: int) -> None:
     plant = start(segment_mb=1)
     plant.feed("one,two", 2000)  # every row is compared again after every kill
     ends = plant.publisher("ends")
@@ -219,7 +209,7 @@ def _storm(start: Start, kills: int) -> None:
         if plant.chance.random() < 0.5:  # meets those that have just begun again
             plant.strike(*pick(plant.chance))
         assert_verified(plant)
-        if i % 10 == 9:
+        if i % 5 == 4:
             plant.reach(1000)
             assert_every_row_once(plant)
     plant.finish_feeds()

@@ -1,6 +1,6 @@
-"""Faults the plant must survive: kills, stops, cuts, full and damaged disks, under load (tests/faults.py judges).
+"""Faults the plant must survive: kills, stops, cuts, full and damaged disks, under load (support/faults.py judges).
 
-TICKPLANT_SEED sets the seed of what is random; every test prints its own. `make soak` runs the long ones.
+Those that kill or cut do it five times in `make test`, in `make soak` as often as they say (support/chance.py).
 """
 
 import contextlib
@@ -15,8 +15,9 @@ import msgpack
 import numpy as np
 import pytest
 import zmq
+from chance import SEED, times
 from cutting_proxy import CuttingProxy
-from faults import SEED, FaultyPlant
+from faults import FaultyPlant
 from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
@@ -27,9 +28,6 @@ from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, header_at, number, st
 from plant.wire.messages import ack_of
 from plant.wire.record import encode, source_id_of
 
-SHORT_KILLS = 15
-LONG_KILLS = 300
-"""A minute of kills every 200 ms."""
 STOPPED_RDB_BYTES = 160 * 2**20
 """The tickerplant may grow by so much while a subscriber is stopped, however many rows pass: publish_queue (1000)
 messages of 128 KiB, and what a turn needs."""
@@ -59,23 +57,14 @@ def proxies() -> Iterator[Proxies]:
         proxy.close()
 
 
+@times("kills", 300)
 @pytest.mark.parametrize("who", VICTIMS)
-def test_killed_again_and_again_it_keeps_every_row_once(start: Start, who: str) -> None:
-    _storm(start, who, SHORT_KILLS, 10_000)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("who", VICTIMS)
-def test_killed_for_a_minute_it_keeps_every_row_once(start: Start, who: str) -> None:
-    _storm(start, who, LONG_KILLS, 10_000)
-
-
-def _storm(start: Start, who: str, kills: int, rows_per_s: float) -> None:
+def test_killed_again_and_again_it_keeps_every_row_once(start: Start, who: str, kills: int) -> None:
+    """Every 200 ms: 300 kills are a minute."""
     victims, at_once = VICTIMS[who]
     plant = start(segment_mb=1)
-    plant.feed("one,two,three", rows_per_s)
-    plant.feed("four", rows_per_s / 3)
+    plant.feed("one,two,three", 10_000)
+    plant.feed("four", 10_000 / 3)
 
     def pick(chance: random.Random) -> tuple[str, ...]:
         return tuple(chance.sample(victims, at_once))
@@ -134,17 +123,9 @@ def _stop_rdb(start: Start, seconds: float, rows: int) -> None:
     assert most < STOPPED_RDB_BYTES
 
 
-def test_connections_cut_at_random_lose_and_double_nothing(proxies: Proxies, start: Start) -> None:
-    _cut(proxies, start, 25)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-def test_connections_cut_for_a_minute_lose_and_double_nothing(proxies: Proxies, start: Start) -> None:
-    _cut(proxies, start, 600)
-
-
-def _cut(proxies: Proxies, start: Start, cuts: int) -> None:
+@times("cuts", 600)
+def test_connections_cut_at_random_lose_and_double_nothing(proxies: Proxies, start: Start, cuts: int) -> None:
+    """Every 100 ms: 600 cuts are a minute."""
     plant = start("tickerplant")
     ports = plant.settings.tickerplant
     between = {key: proxies(getattr(ports, key)) for key in ("ingest_port", "publish_port", "journal_port")}

@@ -1,0 +1,97 @@
+"""A subscriber against a tickerplant that the test plays: what is asked, and which answers count."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+from plain_rows import SCHEMA, batch_of, trade
+
+from plant.stream.subscriber import Subscriber
+from plant.transport import sockets
+from plant.wire.envelope import stamp
+from plant.wire.messages import BEAT_TOPIC
+from plant.wire.record import encode
+
+
+class Peer:
+    """The publish and the journal socket of a tickerplant that has published `records` of trades."""
+
+    def __init__(self) -> None:
+        context = sockets.context()
+        self.publish, self.publish_address = sockets.bind(context, zmq.XPUB, "tcp://127.0.0.1:*")
+        self.journal, self.journal_address = sockets.bind(context, zmq.ROUTER, "tcp://127.0.0.1:*")
+        self.records: list[bytes] = []
+        self.epoch = 1
+
+    def add(self) -> None:
+        seq = len(self.records) + 1
+        record = encode(SCHEMA["trades"], batch_of("trades", [trade(seq)]).columns, 1, seq)
+        stamp(record, 0, seq, seq, 5)
+        self.records.append(bytes(record))
+
+    def position(self) -> dict[str, Any]:
+        seq = len(self.records)
+        return {"seq": seq, "tables": {"trades": seq}, "epoch": self.epoch}
+
+    def beat(self) -> None:
+        self.publish.send_multipart([BEAT_TOPIC, msgpack.packb(self.position())])
+
+    def answer(self, frames: list[bytes]) -> None:
+        peer, request, question = frames
+        asked = msgpack.unpackb(question)
+        if asked["ask"] == "schema":
+            head, *chunk = [msgpack.packb([t.declaration() for t in SCHEMA.values()])]
+        else:
+            head, *chunk = msgpack.packb(self.position()), b"".join(self.records[asked["seq"] - 1 :])
+        self.journal.send_multipart([peer, request, b"ok", head, *chunk])
+
+    def asked(self) -> list[list[bytes]]:
+        found = []
+        while self.journal.poll(0):
+            found.append(self.journal.recv_multipart())
+        return [frames for frames in found if msgpack.unpackb(frames[2])["ask"] != "report"]
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    made = Peer()
+    yield made
+    made.publish.close(0)
+    made.journal.close(0)
+
+
+def test_an_answer_to_what_was_asked_before_a_restart_is_not_taken_for_one_behind_it(
+    peer: Peer, eventually: Callable[..., Any]
+) -> None:
+    peer.add()
+    peer.add()
+    seqs: list[int] = []
+    with Subscriber(SCHEMA, tuple(SCHEMA), peer.publish_address, peer.journal_address) as subscriber:
+
+        def questions() -> list[list[bytes]]:
+            seqs.extend(batch.seq for batch in subscriber.poll(0.01))
+            return peer.asked()
+
+        def caught_up() -> bool:
+            for frames in questions():
+                peer.answer(frames)
+            peer.beat()
+            return subscriber.caught_up
+
+        eventually(caught_up)
+        assert seqs == [1, 2]
+        peer.add()
+        peer.beat()
+        (before,) = eventually(questions)
+        assert msgpack.unpackb(before[2])["seq"] == 3
+        peer.epoch = 2
+        peer.beat()
+        behind: list[list[bytes]] = []
+        eventually(lambda: behind.extend(questions()) or len(behind) == 2)
+        assert [msgpack.unpackb(frames[2])["ask"] for frames in behind] == ["schema", "schema"]
+        for frames in (before, *behind):
+            peer.answer(frames)
+        eventually(caught_up)
+        assert seqs == [1, 2, 3]

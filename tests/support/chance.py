@@ -1,0 +1,20 @@
+"""How often a test kills or cuts, and the seed of its chance.
+
+`make test` runs a few faults, `make soak` as many as the test names, by the same code. What is random is made from
+SEED, which every test of faults prints at its start; TICKPLANT_SEED sets it, to repeat a run that failed.
+"""
+
+import os
+
+import pytest
+
+SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
+FEW = 5
+
+
+def times(faults: str, soak: int, timeout_s: int = 600) -> pytest.MarkDecorator:
+    """Run a test with its argument `faults` ("kills", "cuts") being FEW; in a soak, `soak`, within `timeout_s`."""
+    long = (pytest.mark.soak, pytest.mark.timeout(timeout_s))
+    return pytest.mark.parametrize(
+        faults, [pytest.param(FEW, id=f"{FEW} {faults}"), pytest.param(soak, id=f"{soak} {faults}", marks=long)]
+    )
