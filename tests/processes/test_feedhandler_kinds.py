@@ -24,7 +24,7 @@ from plant.runtime.entry_points import names
 from plant.runtime.sections import FeedSection
 from plant.runtime.settings import load
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = {"finazon": FinazonFeed, "recorded": RecordedFeed, "simulated": SimulatedFeed}
 GOOD = """
 from feedhandler import FeedSettings
