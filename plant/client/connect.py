@@ -58,11 +58,18 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
 
 
 def publisher(
-    name: str, address: str | None = None, *, config: str | None = None, timeout_s: float = 10.0
+    name: str,
+    address: str | None = None,
+    *,
+    config: str | None = None,
+    timeout_s: float = 10.0,
+    unit: str | None = None,
 ) -> Publisher:
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
-    `address` is the tickerplant's ingest socket; default: as in plant.toml. Raises Unavailable if it does not answer.
+    `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
+    "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. Raises Unavailable if the
+    plant does not answer.
 
     >>> with plant.publisher("my-feed") as feed:
     ...     feed.publish("signals", {"time": "2026-11-20 14:31", "sym": "AAPL", "interval": "1m", "signal": "mine"})
@@ -70,7 +77,8 @@ def publisher(
     True
     """
     settings = _plant_of(config)
-    made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.table_schema)
+    where = address or settings.address(settings.tickerplant.ingest_port)
+    made = Publisher(name, where, settings.table_schema, unit=unit)
     try:
         made.wait_connected(timeout_s)
     except BaseException:

@@ -96,7 +96,7 @@ def import_command(
 
 def _import(file: FileRows, db: PlantConnection, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
     """Compare and publish a file; return the rows published."""
-    feed = publisher(file.name, config=config)
+    feed = publisher(file.name, config=config, unit="ns")
     try:
         until_seen(db, feed.flush())
         if not feed.accepted:

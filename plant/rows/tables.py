@@ -3,11 +3,12 @@
 Wire format, in-memory tables, history, validation and docs/tables.md all derive from `TABLES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from plant.rows.negative_prices import with_negative_prices
 from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
 
 
@@ -133,6 +134,7 @@ TABLES = (
     side       symbol  buy or sell
     price      float   close of the bar that raised it
     detail     text    why, with the numbers
+    state      symbol  empty: it stands; withdrawn: a correction of the bars took it away
     """,
         ("sym", "interval", "time", "signal"),
     ),
@@ -220,6 +222,12 @@ TABLES = (
 subscriber; in days who said it."""
 
 
-def schema_of(extra: Iterable[Table] = ()) -> Schema:
-    """Return the plant's tables and a user's own; raises SchemaError if a name is taken."""
-    return Schema((*TABLES, *extra))
+def schema_of(extra: Iterable[Table] = (), negative_prices: Sequence[str] = ()) -> Schema:
+    """Return the plant's tables and a user's own; raises SchemaError if a name is taken.
+
+    `negative_prices` are patterns of symbols ("CL*") whose prices may be 0 or less, or names of tables: bars, trades,
+    quotes.
+    """
+    if not negative_prices:
+        return Schema((*TABLES, *extra))
+    return Schema((*(with_negative_prices(table, negative_prices) for table in TABLES), *extra))

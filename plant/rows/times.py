@@ -48,18 +48,47 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
         ) from None
 
 
-_UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+TIME_UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Units of int times since 1970 UTC."""
+
+_MARKETS_NS = (31_536_000 * 10**9, 4_102_444_800 * 10**9)
+"""1971 and 2100: an int that is no time between them is of another unit."""
 
 
-def interval_ns(interval: str) -> int:
-    """Return the nanoseconds of "30s", "5m", "1h" or "1d". Raises QueryError."""
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval) if isinstance(interval, str) else None
-    if not match:
-        raise QueryError(f'expected an interval like "30s", "5m", "1h" or "1d", found {interval!r}')
-    length = int(match[1]) * _UNITS_NS[match[2]]
-    if length >= 2**63:
-        raise QueryError(f"expected an interval of less than 292 years, found {interval!r}")
-    return length
+def unit_like(number: int) -> str | None:
+    """Return the unit in which an int since 1970 UTC is a time from 1971 on and before 2100, None if in none.
+
+    >>> unit_like(1_709_544_600), unit_like(1_709_544_600_000), unit_like(5)
+    ('s', 'ms', None)
+    """
+    first, end = _MARKETS_NS
+    return next((unit for unit, ns in TIME_UNITS_NS.items() if first <= number * ns < end), None)
+
+
+def int_range(unit: str | None) -> tuple[int, int]:
+    """Return the first int that may be a time of a unit, and the first beyond the last; `unit` as in `in_ns`."""
+    if unit == "ns":
+        return -(2**63), 2**63
+    scale = TIME_UNITS_NS[unit or "ns"]
+    return _MARKETS_NS[0] // scale, 2**63 if unit is None else _MARKETS_NS[1] // scale
+
+
+def in_ns(times: np.ndarray, unit: str | None) -> np.ndarray:
+    """Return int64 times of a unit as int64 ns since 1970 UTC.
+
+    "ns" takes them as they are; None does, too, but raises ValueError for one before 1971, which is of another unit. So
+    do s, ms and us for one that is not in [1971, 2100).
+    """
+    if unit == "ns" or not len(times):
+        return times
+    first, end = int_range(unit)
+    wrong = (times < first) | (times > end - 1)  # 2**63 is no int64
+    if wrong.any():
+        found = int(times[int(np.argmax(wrong))])
+        like = unit_like(found)
+        told = f'it looks like {like}: say so, publisher(..., unit="{like}")' if like else "that is no unit we know"
+        raise ValueError(f"found {found}, which as {unit or 'ns'} is no time of a market; {told}")
+    return times * TIME_UNITS_NS[unit or "ns"]
 
 
 def time_of_day(text: str) -> tuple[int, int, int]:

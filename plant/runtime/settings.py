@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     @property
     def table_schema(self) -> Schema:
         """The plant's tables and those of [[tables]]."""
-        return schema_of(Table.declared(t) for t in self.tables)
+        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices)
 
     @property
     def zone(self) -> ZoneInfo:

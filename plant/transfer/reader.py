@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from plant.errors import QueryError
-from plant.rows.times import interval_ns
+from plant.rows.intervals import interval_ns
 from plant.transfer.formats import open_file
 from plant.transfer.values import Rejects, read_numbers, read_texts, read_times, scaled
 

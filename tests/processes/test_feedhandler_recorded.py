@@ -339,7 +339,7 @@ def test_parquet_types_of_time_and_symbol_are_understood(tmp_path: Path) -> None
         ({"stamp": "middle"}, "stamp\n .*'start' or 'end'.*'middle'"),
         ({"table": "trades", "stamp": "end"}, 'stamp: expected "start", or "end" for bars'),
         ({"time_zone": "Mars/Base"}, "time_zone: expected a name such as America/New_York, found 'Mars/Base'"),
-        ({"interval": "1 min"}, 'interval: expected an interval like "30s", "5m"'),
+        ({"interval": "60"}, 'interval: expected an interval like "30s", "5m"'),
         ({"speed": -1}, "speed\n .*greater than or equal to 0.*-1"),
         ({"paths": []}, "paths\n .*at least 1 item"),
         ({"paths": "nowhere/X.csv"}, "paths: no file nowhere/X.csv"),
