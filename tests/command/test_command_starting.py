@@ -1,0 +1,20 @@
+"""A start that is looked at: failures are told once, at once; what is waited for has a name."""
+
+from plant.command.health import Health
+from plant.command.starting import Start
+
+
+def test_a_process_that_ended_is_told_once_and_gives_the_start_up() -> None:
+    start = Start(["market"])
+    assert start.look([Health("rdb", "starting"), Health("hdb", "up")]) == []
+    assert (start.failed, start.settled, start.waiting) == (False, False, ["feed-market", "rdb"])
+    failed = Health("rdb", "backoff", detail="rdb: SettingsError: port 5006 is taken")
+    assert start.look([failed, Health("feed-market", "up")]) == [failed]
+    assert start.look([Health("rdb", "fatal"), Health("feed-market", "up")]) == []
+    assert start.failed
+
+
+def test_a_misconfigured_feed_is_not_waited_for() -> None:
+    start = Start(["market"])
+    start.look([Health("rdb", "up"), Health("feed-market", "misconfigured")])
+    assert (start.failed, start.settled) == (False, True)
