@@ -39,7 +39,7 @@ class Health:
     supervisord's word.
 
     `readers` of the tickerplant: subscriber -> batches it is behind. `changed`: keys of plant.toml that have another
-    value by now than it was started with.
+    value by now than it was started with. `ended`: when it last ended, s since 1970, None if it never did.
     """
 
     process: str
@@ -53,6 +53,7 @@ class Health:
     detail: str = ""
     readers: dict[str, int] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
+    ended: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
@@ -126,6 +127,7 @@ def _health(
     health = Health(name, WELL)
     if supervised:
         health.pid = supervised["pid"] or None
+        health.ended = supervised["stop"] or None
         if supervised["statename"] == "RUNNING":
             health.uptime_s = float(supervised["now"] - supervised["start"])
         else:

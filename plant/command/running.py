@@ -139,7 +139,7 @@ def _alive(pid: int) -> bool:
 
 def _watched(settings: Settings, place: Supervision, given_up: Callable[[Start], bool]) -> list[Health]:
     """Return how the processes are once all have settled, or it is given up; tell at once which has failed, and why."""
-    start = Start(f.label for f in settings.feeds)
+    start = Start((f.label for f in settings.feeds), since=time.time())
     deadline = time.monotonic() + READY_S
     with err.status("starting") as shown:
         while True:
