@@ -7,7 +7,7 @@ from plant.runtime.sections import MISCONFIGURED
 
 
 class Start:
-    """The start of a plant with `feeds`, by name, since a time (s since 1970); `look` is told again and again how its processes are.
+    """The start of a plant with `feeds`, by name, since a time (s since 1970); `look` is told how its processes are.
 
     >>> start = Start(["simulated"], since=0)
     >>> [h.process for h in start.look([Health("rdb", "backoff", detail="no such port"), Health("hdb", "starting")])]

@@ -119,7 +119,7 @@ def _read_sessions(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelt
     except Exception as error:  # what a calendar raises that its library cannot make is of every kind
         raise SettingsError(
             f"[hdb] calendar: exchange_calendars {xcals.__version__} cannot make {calendar!r} here "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:100]}); use another with the same sessions, or none"
+            f"({type(error).__name__}: {' '.join(str(error).split())[:100]}); use another one, or none"
         ) from None
     return found.sessions.to_numpy().astype("datetime64[D]"), _shifts(found)
 

@@ -48,6 +48,29 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
         ) from None
 
 
+_MARKETS = (10**17, 7 * 10**18)
+"""Of a market's times in ns, the least (1973) and the greatest (2191)."""
+
+
+def unit_like(number: int) -> str | None:
+    """Return the unit ("s", "ms" or "us") that an int looks like as a time since 1970; None: it may well be ns.
+
+    An int of ns of the first days of 1971 or before is no time of a market; as seconds it is one of this century.
+
+    >>> unit_like(1_700_000_000), unit_like(1_700_000_000_000), unit_like(1_700_000_000_000_000)
+    ('s', 'ms', 'us')
+    >>> unit_like(1_700_000_000_000_000_000), unit_like(0)
+    (None, None)
+    """
+    for unit, ns in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if number < _YEAR_NS and _MARKETS[0] <= number * ns < _MARKETS[1]:
+            return unit
+    return None
+
+
+_YEAR_NS = 365 * 86_400 * 10**9
+"""1971 in ns since 1970."""
+
 _UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 
 
