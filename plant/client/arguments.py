@@ -9,13 +9,14 @@ import numpy as np
 from plant.errors import BadRows, QueryError
 from plant.query import questions
 from plant.rows.schema import META_COLUMNS
-from plant.rows.times import nanoseconds, unit_like
+from plant.rows.times import nanoseconds, spoken, unit_like
 
 Syms = str | Iterable[str] | None
 """One name, or several: a list, tuple, set, array, pandas or Polars Series, ...; None: all."""
 
 Moment = Any
-"""int ns since 1970 UTC, a datetime or date, a Timestamp, ISO 8601 text, or a time of day ("09:30": today)."""
+"""int ns since 1970 UTC, a datetime or date, a Timestamp, ISO 8601 text, a time of day ("09:30": today), or one
+counted from now: "now", "-5m", a timedelta (ago), "today", "yesterday 15:30"."""
 
 Duration = Any
 """int ns, a timedelta, or text ("5s", "2min")."""
@@ -51,8 +52,8 @@ def moment_of(value: Moment, zone: dt.tzinfo) -> int | None:
             f'; write pd.Timestamp({value}, unit={unit!r}, tz="UTC")'
         )
     try:
-        return None if value is None else nanoseconds(value, zone)
-    except BadRows as error:
+        return None if value is None else nanoseconds(spoken(value, zone), zone)
+    except (BadRows, OverflowError) as error:
         raise QueryError(str(error)) from None
 
 

@@ -9,10 +9,9 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 
 from typing import Any
 
-from plant.client.arguments import Moment, Syms, names_of
+from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.rows.times import nanoseconds
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only
@@ -119,7 +118,7 @@ def subscriber_of(
     **options: Any,
 ) -> Subscriber:
     """Return `subscribe` for settings already loaded; options are those of Subscriber."""
-    since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
+    since_ns = None if since in (None, "start") else moment_of(since, settings.zone)
     return Subscriber(
         settings.table_schema,
         settings.table_schema if tables is None else tables,
