@@ -99,10 +99,10 @@ def beside_real(settings: Settings) -> str:
     if not feeds:
         return ""
     schema = settings.table_schema
-    addresses = (settings.address(port) for port in (settings.rdb.port, settings.hdb.port))
+    rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     real = ("source", "!=", SIMULATED)
     found = []
-    with PlantConnection(*addresses, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
+    with PlantConnection(rdb, hdb, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
         for name in (t.name for t in schema.values() if "source" in t.names and t.name not in OF_THE_PLANT):
             try:
                 rows = db.select(name, columns=["source"], where=real, last=1)
