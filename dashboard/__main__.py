@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 from plant.errors import PlantError
-from plant.runtime.lifecycle import EXIT_SETTINGS
+from plant.runtime.lifecycle import EXIT_SETTINGS, unusable
 from plant.runtime.settings import load
+from plant.runtime.started import keep_started
+from plant.runtime.supervision import supervision_of
 
 
 def main() -> None:
     """Become a Streamlit server."""
     try:
         settings = load()
-    except PlantError as error:
-        print(f"dashboard: {error}", file=sys.stderr)
+        keep_started(settings, supervision_of(settings).run)
+    except (PlantError, OSError) as error:
+        print(f"dashboard: {unusable(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         sys.exit(EXIT_SETTINGS)
     app = Path(__file__).with_name("app.py")
     os.execv(

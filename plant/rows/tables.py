@@ -11,6 +11,9 @@ import numpy as np
 from plant.rows.negative_prices import with_negative_prices
 from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
 
+SIMULATED = "simulated"
+"""The `source` of rows that are made up, and the kind of the plant's feed that makes them."""
+
 
 def _positive(name: str) -> Check:
     return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))

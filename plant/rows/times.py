@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from plant.errors import BadRows, QueryError
+from plant.rows.intervals import interval_ns
 
 
 def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None = None) -> int:
@@ -46,6 +47,33 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
             f'expected a time ("09:30", "2026-11-20 09:30", a datetime, int ns since 1970 UTC), '
             f"found {moment!r}: {reason}"
         ) from None
+
+
+def spoken(moment: Any, zone: dt.tzinfo, now: dt.datetime | None = None) -> Any:
+    """Return the datetime that a moment counted from now means; any other moment as it is.
+
+    "now", "-5m" (and "+1h", "-2d"), a timedelta (how long ago, whatever its sign), "today", "yesterday", and one of
+    these two with a time of day.
+
+    >>> noon = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+    >>> [str(spoken(text, dt.UTC, noon))[:16] for text in ("-5m", "today", "yesterday 15:30")]
+    ['2026-11-20 11:55', '2026-11-20 00:00', '2026-11-19 15:30']
+    """
+    now = (now or dt.datetime.now(zone)).astimezone(zone)
+    if isinstance(moment, dt.timedelta):
+        return (now.astimezone(dt.UTC) - abs(moment)).astimezone(zone)
+    if not isinstance(moment, str):
+        return moment
+    if moment == "now":
+        return now
+    if match := re.fullmatch(r"([+-])([1-9]\d{0,5}[smhd])", moment):
+        length = dt.timedelta(microseconds=interval_ns(match[2]) // 1000)
+        return (now.astimezone(dt.UTC) + (length if match[1] == "+" else -length)).astimezone(zone)
+    day, _, clock = moment.partition(" ")
+    if day in ("today", "yesterday"):
+        date = now.date() - dt.timedelta(days=day == "yesterday")
+        return dt.datetime.combine(date, dt.time(*time_of_day(clock or "00:00")), zone)
+    return moment
 
 
 TIME_UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}

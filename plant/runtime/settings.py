@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.rows.schema import Schema, Table
-from plant.rows.tables import schema_of
+from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
     DashboardSettings,
     FeedSection,
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
-    feeds: tuple[FeedSection, ...] = (FeedSection(kind="simulated"),)
+    feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
@@ -111,13 +111,17 @@ class Settings(BaseSettings):
 def load(path: str | os.PathLike[str] | None = None) -> Settings:
     """Return the settings from `path`, else from PLANT_CONFIG, else from ./plant.toml, else the defaults.
 
-    Relative folders and files in it are meant from where the file lies. Raises SettingsError, naming file and key.
+    Relative folders and files in it are meant from where the file lies. A file that names no feed has none; without any
+    file there is a simulated one, to try the plant with. Raises SettingsError, naming file and key.
     """
     file = file_of(path)
+    there = file.is_file()
     _refuse_unknown_variables()
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file if file.is_file() else None)
+        model_config = SettingsConfigDict(toml_file=file if there else None)
+
+        feeds: tuple[FeedSection, ...] = () if there else (FeedSection(kind=SIMULATED),)
 
     try:
         settings = FromFile()
