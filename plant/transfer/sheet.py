@@ -6,6 +6,7 @@ it is goes into it as a text, or is refused; nothing is cut off.
 
 import contextlib
 import datetime as dt
+import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -112,10 +113,15 @@ class SheetWriter:
             ]
         values = column.to_pylist()
         if pa.types.is_floating(column.type):
-            return [v if v is None or float(f"{v:.16g}") == v else self._cell(repr(v), "n") for v in values]
+            return [v if v is None else self._number(v) for v in values]
         if pa.types.is_integer(column.type):
             return [v if v is None or abs(v) < 10**15 else self._cell(str(v), "s") for v in values]
         return [v if not v else self._string(name, v) for v in values]
+
+    def _number(self, value: float) -> Any:
+        if math.isinf(value):
+            return self._cell(repr(value), "s")
+        return value if float(f"{value:.16g}") == value else self._cell(repr(value), "n")
 
     def _string(self, name: str, text: str) -> Any:
         if found := _NOT_IN_A_SHEET.search(text):
