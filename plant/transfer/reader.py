@@ -25,7 +25,7 @@ from plant.transfer.file_names import interval_in, symbol_in
 from plant.transfer.foreign_file import ForeignFile, Rejects
 from plant.transfer.formats import open_file
 from plant.transfer.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
-from plant.transfer.recording import Recording, merged
+from plant.transfer.recording import Recording, in_one
 from plant.transfer.replaying import NEVER
 from plant.transfer.unknown import allows
 from plant.transfer.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
@@ -127,7 +127,7 @@ class Reader:
 
         Raises ValueError that names the file, and what it has, when a file or a column is missing or unreadable.
         """
-        return merged([self.file(path) for path in paths])
+        return in_one([self.file(path) for path in paths])
 
     def file(self, path: Path) -> Recording:
         """Return the rows of one file, in its order. Raises ValueError as `read` does."""

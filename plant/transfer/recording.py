@@ -51,7 +51,7 @@ class Recording:
         )
 
 
-def merged(parts: Sequence[Recording]) -> Recording:
+def in_one(parts: Sequence[Recording]) -> Recording:
     """Return the rows of all parts in order of time; rows of one time stay in the order of the parts, then of each."""
     names = sorted({name for part in parts for name in part.names})
     code = {name: number for number, name in enumerate(names)}
