@@ -157,15 +157,21 @@ def intervals_named(intervals: Symbols) -> Symbols:
 
 
 def _symbols(value: Any) -> Symbols:
-    """Return a symbol column; a pandas Categorical or an Arrow dictionary without looking at each row."""
+    """Return a symbol column, names without blanks around; a Categorical without looking at each row."""
     if isinstance(value, Symbols):
         return value
     categories = getattr(getattr(value, "dtype", None), "categories", None)
     if categories is not None and hasattr(value, "cat") and len(value):
         codes = value.cat.codes.to_numpy() if hasattr(value.cat, "codes") else None
-        if codes is not None and codes.min() >= 0:
-            return Symbols(_strings(categories), codes.astype(np.int32))
-    return Symbols.of(_strings(value))
+        names = _strings(categories)
+        if codes is not None and codes.min() >= 0 and not _blanks(names):
+            return Symbols(names, codes.astype(np.int32))
+    found = Symbols.of(_strings(value))
+    return Symbols.of([text.strip() for text in found.tolist()]) if _blanks(found.names) else found
+
+
+def _blanks(names: list[str]) -> bool:
+    return any(name != name.strip() for name in names)
 
 
 def _strings(value: Any) -> list[str]:

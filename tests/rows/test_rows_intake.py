@@ -54,6 +54,21 @@ def named(value: Any) -> str:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        [" A", "A\t", "B"],
+        pd.Categorical([" A", "A\t", "B"]),
+        pd.Series([" A", "A\t", "B"]).astype("category"),
+        pa.array([" A", "A\t", "B"]).dictionary_encode(),
+    ],
+    ids=named,
+)
+def test_blanks_around_a_symbol_are_no_part_of_it(value: Any) -> None:
+    found = columns_of(TRADES, {"time": [NOON] * 3, "sym": value})["sym"]
+    assert (found.names, found.tolist()) == (["A", "B"], ["A", "A", "B"])
+
+
+@pytest.mark.parametrize(
     "rows",
     [
         LISTS,
@@ -95,7 +110,8 @@ def test_one_dict_of_plain_values_is_one_row() -> None:
 @law
 @given(plain_rows())
 def test_columns_of_lists_hold_exactly_these_values(rows: dict[str, list[Any]]) -> None:
-    assert bits(columns_of(EVERY_KIND, rows)) == bits(columns_from(EVERY_KIND, rows))
+    stripped = {n: [s.strip() for s in v] if n in ("sym", "venue") else v for n, v in rows.items()}
+    assert bits(columns_of(EVERY_KIND, rows)) == bits(columns_from(EVERY_KIND, stripped))
 
 
 @law
