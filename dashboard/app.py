@@ -13,6 +13,7 @@ import streamlit as st
 from dashboard import snapshot, tabs, views
 from dashboard.connections import Connections, live_connections
 from plant.errors import PlantError
+from plant.transport.sockets import is_loopback
 
 REFRESH_CHOICES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -56,10 +57,29 @@ def _live(connections: Connections, paused: bool) -> None:
     tabs.draw(connections, now, bars)
 
 
+def _shut(connections: Connections) -> bool:
+    """Draw why this visitor may not see the page, and return whether there is such a reason."""
+    address = st.get_option("server.address")  # None: all addresses of the machine
+    if not connections.guarded and not is_loopback(address or ""):
+        st.error(
+            f"This page has no login and no TLS, and is served at {address or 'every address of this machine'}, where "
+            "others reach it. Start it with `plant up` or `python -m dashboard`, which keep it on 127.0.0.1; "
+            "docs/operations.md says how to open it."
+        )
+        return True
+    if connections.login and not st.user.get("is_logged_in"):
+        st.markdown("#### tickplant")
+        st.button("Log in", on_click=st.login, type="primary", key="login")
+        return True
+    return False
+
+
 if __name__ == "__main__":
     try:
         found = st.cache_resource(live_connections)()
     except PlantError as error:
         st.error(f"The settings cannot be used: {views.plain(str(error))}")
+        st.stop()
+    if _shut(found):
         st.stop()
     main(found)

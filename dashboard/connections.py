@@ -178,6 +178,8 @@ class Connections:
     refresh_s: float = 5.0
     time_zone: str = "UTC"  # IANA name; the page shows all times in it
     plant: str = "127.0.0.1"  # which plant this is, for the header
+    login: bool = False  # visitors must log in first
+    guarded: bool = False  # nobody sees the page without a login, so it may be served to other machines
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
 
 
@@ -191,6 +193,8 @@ def live_connections() -> Connections:
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,
         plant=settings.plant.host,
+        login=settings.dashboard.login,
+        guarded=settings.dashboard.guarded,
     )
 
 

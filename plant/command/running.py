@@ -57,7 +57,7 @@ def up(
             )
         raise typer.Exit(EXIT_UNWELL)
     out.print(
-        f"\nDashboard   http://{settings.plant.host}:{settings.dashboard.port}"
+        f"\nDashboard   {settings.dashboard_url}"
         f"\nPython      import rdb; db = rdb.connect({_address_hint(settings)}); db"
         "\nStop        plant down",
         markup=False,

@@ -3,6 +3,7 @@ import importlib
 import pkgutil
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 from dashboard_market import PRICES, Market
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -167,6 +169,16 @@ def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> N
     assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
 
 
+@pytest.fixture
+def on_loopback() -> Iterator[None]:
+    """As the configuration beside the script says, which AppTest does not read."""
+    before = config.get_option("server.address")
+    config.set_option("server.address", "127.0.0.1")
+    yield
+    config.set_option("server.address", before)
+
+
+@pytest.mark.usefixtures("on_loopback")
 def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dashboard.connections.TIMEOUT_S", 0.05)
