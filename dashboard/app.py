@@ -40,7 +40,7 @@ def main(connections: Connections) -> None:
 
 
 def _live(connections: Connections, paused: bool) -> None:
-    now = snapshot.take(connections, st.session_state.get("symbol"), st.session_state.get("interval"))
+    now = snapshot.take(connections, _chosen("symbol"), _chosen("interval"))
     views.header(connections, now, time.time_ns(), paused)
     if now.symbol is None:
         views.nothing_yet(connections.rdb, now.newest)
@@ -49,12 +49,17 @@ def _live(connections: Connections, paused: bool) -> None:
         return
     if st.session_state.get("symbol") != now.symbol:
         st.session_state["symbol"] = now.symbol  # before the symbol box is drawn, which takes it from there
-    side, middle = st.columns([1, 3.8], gap="medium")
-    with side:
-        views.watch(connections, now)
+    middle, side = st.columns([3.8, 1], gap="medium")  # on a phone one below the other: the chart first
     with middle:
         bars = views.chart(connections, now)
+    with side:
+        views.watch(connections, now)
     tabs.draw(connections, now, bars)
+
+
+def _chosen(name: str) -> str | None:
+    """Return what this session shows; a new one begins with what stands in the page's address."""
+    return st.session_state.get(name) or st.query_params.get(name)
 
 
 def _shut(connections: Connections) -> bool:

@@ -16,6 +16,7 @@ from dashboard.bars import chart_bars
 from dashboard.charts import LAYERS, figure
 from dashboard.connections import Answer, Connection, Connections
 from dashboard.freshness import Freshness, Level, age_text, freshness
+from dashboard.panes import DARK, LIGHT
 from dashboard.snapshot import Snapshot
 from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
@@ -118,10 +119,13 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
     if bars.empty:
         st.info(f"No bars of {plain(now.symbol or '')} are known. They show as soon as the rdb sends some.")
         return bars
+    palette = LIGHT if st.context.theme.type == "light" else DARK
     signals = chart_signals(now.signals.frame, now.symbol or "", now.interval)
     component.live_chart(
-        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}"),
+        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}", palette=palette),
         bars,
+        symbol=now.symbol or "",
+        interval=now.interval,
         notes=_notes(connections, now),
         stale=now.bars.stale,
     )

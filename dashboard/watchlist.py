@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.bars import local_times, price_digits
+from dashboard.bars import local_times, price_digits, price_text
 from dashboard.freshness import utc_nanoseconds
 
 SHOWN = 60  # symbols in the list; the rest are reached through the symbol box
@@ -76,7 +76,7 @@ def watch_rows(
                 "sym": sym,
                 "detail": f"{interval} · {clock}",
                 "last": last,
-                "price": f"{last:,.{price_digits(np.array(spark))}f}",
+                "price": price_text(last, price_digits(np.array(spark))),
                 "change": change or 0.0,
                 "change_text": "-" if change is None else f"{change * 100:+.2f} %",
                 "spark": spark,

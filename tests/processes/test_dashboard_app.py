@@ -85,6 +85,32 @@ def test_another_symbol_is_asked_for_and_shown() -> None:
     assert '"TSLA 1m"' in charts(at)[0].json
 
 
+def test_a_new_session_begins_with_the_symbol_and_interval_of_its_address() -> None:
+    def script(connections):  # type: ignore[no-untyped-def]
+        from dashboard.app import main
+
+        main(connections)
+
+    at = AppTest.from_function(script, args=(TwoIntervals().connections(),), default_timeout=30)
+    at.query_params["symbol"] = "AAPL"
+    at.query_params["interval"] = "5m"
+    assert '"AAPL 5m"' in charts(at.run())[0].json
+    at.selectbox(key="symbol").select("TSLA").run()
+    assert '"TSLA 1m"' in charts(at)[0].json, "what is picked then counts, not the address"
+
+
+def test_signals_of_cheap_and_dear_symbols_show_each_price_with_its_digits() -> None:
+    class Cheap(Market):
+        def rows(self, table: str) -> pd.DataFrame:
+            rows = super().rows(table)
+            if table == "signals":
+                rows.loc[rows["sym"] == "TSLA", "price"] = 1.23456e-8
+            return rows
+
+    at = page(Cheap().connections())
+    assert b"0.0000000123456" in at.dataframe[0].proto.SerializeToString()
+
+
 def test_a_switched_off_layer_leaves_the_figure() -> None:
     at = page(Market().connections())
     assert '"rsi_14"' in charts(at)[0].json
