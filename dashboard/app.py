@@ -1,12 +1,10 @@
 """The dashboard's page: `streamlit run dashboard/app.py`.
 
-A header with what a person may change, and one live fragment that is drawn again every few seconds.
+A header with what a person may change; how the processes are, every second; and the rest, again every few seconds.
 `main(connections)` draws it all, for any `Connections`.
 """
 
 from __future__ import annotations
-
-import time
 
 import streamlit as st
 
@@ -15,6 +13,7 @@ from dashboard.connections import Connections, live_connections
 from plant.errors import PlantError
 from plant.transport.sockets import is_loopback
 
+PROCESSES_S = 1.0  # seconds between looks at how the processes are
 REFRESH_CHOICES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -36,12 +35,19 @@ def main(connections: Connections) -> None:
             width=120,
             disabled=paused,
         )
-    st.fragment(_live, run_every=None if paused else refresh_s)(connections, paused)
+    st.fragment(_processes, run_every=PROCESSES_S)(connections, paused)
+    st.fragment(_live, run_every=None if paused else refresh_s)(connections)
 
 
-def _live(connections: Connections, paused: bool) -> None:
+def _processes(connections: Connections, paused: bool) -> None:
+    """Draw how the processes are, also while the page is paused; of the rows it shows what the page asked for last."""
+    newest, beats = st.session_state.get("newest") or (snapshot.newest(connections), snapshot.beats(connections))
+    views.processes(connections, newest, beats, paused)
+
+
+def _live(connections: Connections) -> None:
     now = snapshot.take(connections, _chosen("symbol"), _chosen("interval"))
-    views.header(connections, now, time.time_ns(), paused)
+    st.session_state["newest"] = now.newest, snapshot.beats(connections)
     if now.symbol is None:
         views.nothing_yet(connections.rdb, now.newest)
         if connections.rdb.up:

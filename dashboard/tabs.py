@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def _signals(connections: Connections, now: Snapshot) -> None:
         return
     colored = table.style.map(
         lambda value: f"color: {UP if value == 'buy' else DOWN}; font-weight: 600", subset=["side"]
-    ).format({"price": lambda price: price_text(price, price_digits(np.array([price])))})
+    ).format({"price": _price})
     st.dataframe(
         colored,
         hide_index=True,
@@ -143,3 +144,7 @@ def _data(symbol: str, interval: str, bars: pd.DataFrame) -> None:
     config |= {name: number(format=price_format(digits + 1)) for name in ("macd", "macd_signal", "macd_histogram")}
     time_column = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True)
     st.dataframe(table, hide_index=True, height=360, key="data", column_config={**config, "time": time_column})
+
+
+def _price(value: Any) -> str:
+    return price_text(float(value), price_digits(np.array([value], dtype=float)))

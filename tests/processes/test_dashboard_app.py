@@ -72,7 +72,7 @@ def test_intervals_are_switched_and_a_symbol_without_the_interval_shows_its_own(
 
 
 def test_data_of_another_source_is_not_called_simulated() -> None:
-    assert "simulated" not in badges(page(Market(source="finazon").connections()))
+    assert "simulated data" not in badges(page(Market(source="finazon").connections()))
 
 
 def test_another_symbol_is_asked_for_and_shown() -> None:
@@ -124,8 +124,54 @@ def test_no_bars_yet_asks_whether_a_feed_is_running() -> None:
     assert not at.exception
     assert "No bars yet" in badges(at)
     assert any("Is a feed running" in caption.value for caption in at.caption)
-    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+    assert at.dataframe[0].value["process"].tolist() == ["feed-simulated", "processor", "rdb", "tickerplant"]
     assert not charts(at)
+
+
+def test_every_process_has_a_badge() -> None:
+    shown = badges(page(Market().connections())).replace("\\", "")
+    for name in ("tickerplant", "rdb", "processor", "hdb", "feed-simulated"):
+        assert f"{name} up" in shown
+    assert "capture stopped" not in shown
+
+
+def test_without_the_tickerplant_capture_is_stopped_and_nothing_is_called_live() -> None:
+    market = Market()
+    at = page(market.connections())
+    market.capturing = False
+    at.run()
+    assert not at.exception
+    assert ":red-badge[:material/emergency_home: capture stopped]" in badges(at)
+    assert "feed-simulated not known" in badges(at).replace("\\", "")
+    assert "live" not in badges(at)
+    assert "Capture stopped" in at.error[0].value
+    assert "supervisorctl start tickerplant" in at.error[0].value
+
+
+def test_symbols_with_trades_or_quotes_and_no_bars_are_shown_too() -> None:
+    market = Market()
+    minutes = pd.date_range("2025-11-20 15:00", periods=30, freq="20s", tz="UTC")
+    market.trades = pd.DataFrame({"time": minutes, "sym": "PEPE", "price": 1.23e-8})
+    market.quotes = pd.DataFrame({"time": minutes[:1], "sym": "ZBOND", "bid": [99.5], "ask": [float("nan")]})
+    at = page(market.connections())
+    assert at.selectbox(key="symbol").options == sorted([*PRICES, "PEPE", "ZBOND"])
+    at.selectbox(key="symbol").select("PEPE").run()
+    assert not at.exception
+    assert '"PEPE 1m"' in charts(at)[0].json
+    assert "these are made of its trades" in charts(at)[0].json
+    at.selectbox(key="symbol").select("ZBOND").run()
+    assert not at.exception
+    assert "bid 99" in at.info[0].value
+    assert "ask not known" in at.info[0].value
+
+
+def test_a_plant_of_quotes_alone_has_a_page() -> None:
+    market = Market(bars=0)
+    market.quotes = pd.DataFrame({"time": pd.to_datetime([0], utc=True), "sym": "ZBOND", "bid": [99.5], "ask": [100.5]})
+    at = page(market.connections())
+    assert not at.exception
+    assert "No bars yet" not in badges(at)
+    assert at.selectbox(key="symbol").options == ["ZBOND"]
 
 
 def test_an_rdb_that_never_answered_says_where_it_was_sought_and_what_to_do() -> None:
@@ -192,7 +238,7 @@ def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> N
     at.session_state["panel"] = "System"
     at.run()
     assert not at.exception
-    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+    assert at.dataframe[0].value["process"].tolist() == ["feed-simulated", "processor", "rdb", "tickerplant"]
 
 
 @pytest.fixture
