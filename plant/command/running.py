@@ -65,7 +65,7 @@ def up(
     if any(h.state != WELL for h in healths):
         raise typer.Exit(EXIT_UNWELL)
     tell(
-        f"\nDashboard   http://{settings.plant.host}:{settings.dashboard.port}"
+        f"\nDashboard   {settings.dashboard_url}"
         f"\nPython      import rdb; db = rdb.connect({_address_hint(settings)}); db"
         "\nStop        plant down"
     )

@@ -27,6 +27,7 @@ from plant.runtime.sections import (
     TickerplantSettings,
     UpstreamSettings,
 )
+from plant.transport import sockets
 
 PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "end-of-day"))
 """Names under which processes publish; a feed has another."""
@@ -98,14 +99,25 @@ class Settings(BaseSettings):
         """Where it answers about its journal."""
         return self.address(self.tickerplant.journal_port)
 
+    @property
+    def dashboard_host(self) -> str:
+        """Where the page is served: [plant] host; 127.0.0.1 if that is open to others and the page is not guarded."""
+        open_to_others = not sockets.is_loopback(self.plant.host)
+        return "127.0.0.1" if open_to_others and not self.dashboard.guarded else self.plant.host
+
+    @property
+    def dashboard_url(self) -> str:
+        """The page's address, for a browser."""
+        scheme = "https" if self.dashboard.certificate else "http"
+        return f"{scheme}://{_bracketed(self.dashboard_host)}:{self.dashboard.port}"
+
     def source_name(self, process: str) -> str:
         """Return the name a process of this plant publishes under."""
         return f"{process}@{self.plant.name}" if self.plant.name else process
 
     def address(self, port: int) -> str:
         """Return the ZeroMQ address of a port of this plant."""
-        host = f"[{self.plant.host}]" if ":" in self.plant.host else self.plant.host
-        return f"tcp://{host}:{port or '*'}"
+        return f"tcp://{_bracketed(self.plant.host)}:{port or '*'}"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:
@@ -138,7 +150,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     base = file.parent
     keys = settings.plant.keys and str(base / settings.plant.keys)
     plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
-    found = settings.model_copy(update={"plant": plant})
+    page = settings.dashboard
+    files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
+    found = settings.model_copy(update={"plant": plant, "dashboard": page.model_copy(update=files)})
     found._file = file
     return found
 
@@ -158,6 +172,10 @@ def file_of(path: str | os.PathLike[str] | None = None) -> Path:
 def explained(error: ValidationError) -> str:
     """Return what is wrong with some keys, as one line: which, what was expected, what was found."""
     return "; ".join(_line_of(each) for each in error.errors())
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _line_of(error: Any) -> str:
