@@ -23,6 +23,9 @@ from plant.query.view import View
 from plant.rows.schema import META_COLUMNS
 from plant.rows.shared_memory import shared_memory
 
+_CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_catalog|sqlite_master)\b", re.IGNORECASE)
+"""A SELECT with one of these names may be about all tables."""
+
 MEMORY_MB = 1907
 """2 GB for one question."""
 
@@ -67,8 +70,10 @@ class SqlEngine:
             question = {"sql": sql, "tables": known, "folder": self.folder}
             found, file = worker.ask(budget, question)
             if "error" not in found:
-                named = {n: views[n] for n in views if re.search(rf"\b{n}\b", sql, re.IGNORECASE)}
-                made = {name: self._made(view, found["columns"], beyond, budget) for name, view in named.items()}
+                every = _CATALOGUE.search(sql)
+                named = {n: views[n] for n in views if every or re.search(rf"\b{n}\b", sql, re.IGNORECASE)}
+                used = None if every else found["columns"]
+                made = {name: self._made(view, used, beyond, budget) for name, view in named.items()}
                 budget.check()
                 parcel, limits = Parcel(), budget.limits
                 tables = {n: (parcel.described(table, shared_memory()), how) for n, (table, how) in made.items()}

@@ -27,6 +27,7 @@ import duckdb
 import pyarrow as pa
 
 from plant.errors import PlantError, QueryError, QueryLimit, UnknownTable, to_wire
+from plant.query import sql_times
 from plant.query.limits import MEBIBYTE, Budget, Limits
 from plant.query.sql_handing import receive, send, table_of
 
@@ -147,7 +148,8 @@ class Working:
             if isinstance(error, memory) or text.startswith("Out of Memory") or "bad_alloc" in text:
                 most = self._memory_mb * MEBIBYTE / 1e9
                 raise QueryLimit(f"needs more than {most:.3g} GB of memory; ask for less") from None
-            raise QueryError(f"sql: {text}") from None
+            hint = sql_times.HINT if "TIMESTAMP_NS" in text and "TIMESTAMP WITH TIME ZONE" in text else ""
+            raise QueryError(f"sql: {text}{hint}") from None
 
     @staticmethod
     def _with_all_columns(connection: duckdb.DuckDBPyConnection, sql: str, tables: dict[str, Any]) -> None:
@@ -217,6 +219,7 @@ def _columns_used(connection: duckdb.DuckDBPyConnection, sql: str, tables: dict[
     if tree.get("error"):
         return None
     nodes = list(_nodes(tree))
+    sql_times.check(nodes)
     as_value = {*tables, *(str(n["alias"]).lower() for n in nodes if n.get("type") == "BASE_TABLE")}
     used: set[str] = set()
     for node in nodes:

@@ -116,6 +116,37 @@ def test_the_zone_is_utc_whatever_that_of_the_machine() -> None:
     assert found.schema.field("now").type.tz == "UTC"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "select 1 from bars where time > '2026-11-20 12:02:00+02:00'",
+            "has the zone +02:00, which DuckDB would",
+        ),
+        ("select 1 from bars where time > '2026-11-20T12:02-05'", "has the zone -05"),
+        ("select 1 from bars where time > '2026-11-20 12:02 America/New_York'", "has the zone America/New_York"),
+        ("select timestamp '2026-11-20 12:02+01' x", "write it in UTC without a zone"),
+        ("select time at time zone 'America/New_York' x from bars", "frame['time'].dt.tz_convert('America/New_York')"),
+        ("select time::timestamptz at time zone 'Asia/Tokyo' x from bars", "a local clock would be called so"),
+        ("select timezone('America/New_York', time) x from bars", "a local clock would be called so"),
+        ("select 1 from bars where time > now()", "write now()::timestamp"),
+    ],
+)
+def test_what_would_be_another_instant_than_it_says_is_refused(text: str, message: str) -> None:
+    assert message in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["2026-11-20 12:02Z", "2026-11-20 12:02:00+00", "2026-11-20T12:02:00.000+00:00"])
+def test_a_time_in_utc_may_say_so(text: str) -> None:
+    assert ask(f"select count(*) n from bars where time > '{text}'").to_pylist() == [{"n": 3}]
+
+
+def test_tables_and_columns_are_listed() -> None:
+    assert set(TABLES) == {row["name"] for row in ask("show tables").to_pylist()}
+    listed = ask("select column_name c from information_schema.columns where table_name = 'trades'")
+    assert {row["c"] for row in listed.to_pylist()} == {*TABLES["trades"].declaration.names, "seq", "received"}
+
+
 def test_a_time_is_compared_with_text_as_utc() -> None:
     found = ask("select count(*) n from bars where time >= '2026-11-20 12:02' and time < '2026-11-20 12:04'")
     assert found.to_pylist() == [{"n": 2}]
