@@ -1,8 +1,7 @@
 """Arrays of a table in memory: one that grows at its end, and some whose memory goes back to the system when they go.
 
 What malloc gives for large arrays may stay with the process, in holes between others, however much is let go. A block
-of a table therefore has pages of its own: untouched ones cost nothing, and all of them are returned at once. Those of a
-block, which never changes, are shared with the processes that work on SQL.
+of a table therefore has a mapping of its own: untouched pages cost nothing, and all of it is returned at once.
 """
 
 import mmap
@@ -10,8 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from plant.rows.shared_memory import shared_memory
 
 FIRST_CAPACITY = 1024
 
@@ -54,22 +51,23 @@ _ALIGNED = 64
 
 _WORTH_A_MAPPING = 2**18
 
-_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+_WORTH_HUGE_PAGES = 2**23
+
+_HUGE = getattr(mmap, "MADV_HUGEPAGE", None)
 
 
-def arrays(layout: Sequence[tuple[Any, int]], settled: bool = True) -> list[np.ndarray]:
+def arrays(layout: Sequence[tuple[Any, int]], touched: bool = True) -> list[np.ndarray]:
     """Return an array for each (dtype, length), values undefined, all on memory that is returned with the last of them.
 
-    `settled`: all of it will be written soon, once, and may be read by other processes where it lies.
+    `touched`: all of it will be written soon, so that large pages pay.
     """
     sizes = [np.dtype(dtype).itemsize * length for dtype, length in layout]
     starts = np.cumsum([0, *(-(-size // _ALIGNED) * _ALIGNED for size in sizes)]).tolist()
     if starts[-1] < _WORTH_A_MAPPING:
         return [np.empty(length, dtype=dtype) for dtype, length in layout]
-    shared = shared_memory() if settled else None
-    pages: Any = (
-        mmap.mmap(-1, starts[-1], flags=_PRIVATE) if shared is None else shared.region(starts[-1], touched=True)
-    )
+    pages = mmap.mmap(-1, starts[-1], flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if touched and _HUGE is not None and starts[-1] >= _WORTH_HUGE_PAGES:
+        pages.madvise(_HUGE)
     return [
         np.frombuffer(pages, dtype, length, start) for (dtype, length), start in zip(layout, starts[:-1], strict=True)
     ]

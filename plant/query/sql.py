@@ -1,101 +1,155 @@
-"""DuckDB's SQL over tables: SELECT only, no files, no network, no settings, limited in time and memory.
-
-DuckDB runs in processes of its own (plant.query.sql_workers), which see every text first: a SELECT may allocate within
-one step what no limit of DuckDB's counts, and heeds no interrupt meanwhile. Such a process is ended. It reads the rows
-of a table where they lie (plant.rows.shared_memory).
+"""DuckDB's SQL over tables in memory: SELECT only, no files, no network, no settings, limited in time and memory.
 
 Times are UTC, whatever the machine's zone. A query sees them as TIMESTAMP_NS, without a zone, because date_trunc,
 time_bucket, extract and intervals take no TIMESTAMPTZ_NS (DuckDB 2.0); every timestamp of an answer has the zone again.
 So `time > now()::timestamp - interval '5 minutes'` compares like with like.
 """
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
-from plant.errors import Cancelled, QueryLimit, from_wire
+from plant.errors import QueryError, QueryLimit, UnknownTable
 from plant.query.limits import Budget
-from plant.query.sql_handing import Parcel, Received
-from plant.query.sql_workers import Workers, workers
 from plant.query.view import View
 from plant.rows.schema import META_COLUMNS
-from plant.rows.shared_memory import shared_memory
 
-_CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_catalog|sqlite_master)\b", re.IGNORECASE)
-"""A SELECT with one of these names may be about all tables."""
+MEMORY_LIMIT = "2GB"
 
-MEMORY_MB = 1907
-"""2 GB for one question."""
+_NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
+
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "memory_limit": MEMORY_LIMIT,
+    "threads": "1",
+    "temp_directory": "",  # what does not fit into memory is refused, not written to disk
+}
 
 
 class SqlEngine:
-    """Answer SQL; any thread."""
+    """Answer SQL; any thread. `readable` is a folder whose files DuckDB may read; None: no files at all."""
 
-    folder: str | None = None
-    """DuckDB may read files of this folder; None: no files at all."""
-
-    shown_by: str | None = None
-    """The module that shows tables to DuckDB, by `show(connection, sql, tables)`; None: as they are."""
-
-    def __init__(self, memory_mb: int = MEMORY_MB) -> None:
-        self._memory_mb = memory_mb
-
-    @property
-    def workers(self) -> Workers:
-        """The processes that work for it."""
-        return workers(self._memory_mb)
+    def __init__(self, readable: Path | None = None) -> None:
+        self._database = duckdb.connect(":memory:", config=_CONFIG)
+        if readable is not None:
+            self._database.execute(f"SET GLOBAL allowed_directories = [{quoted(str(readable))}]")
+        self._database.execute("SET GLOBAL enable_external_access = false")
+        self._database.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._database.execute("SET GLOBAL lock_configuration = true")
 
     def answer(self, sql: str, views: Mapping[str, View], beyond: int = 0, budget: Budget | None = None) -> pa.Table:
         """Return the answer to one SELECT over the tables it names; of each only rows whose seq is beyond a number.
 
         Raises QueryError for anything that is not one SELECT, or that DuckDB refuses; QueryLimit if it takes too long,
-        too much memory, or answers too much; Cancelled.
+        or answers too much; Cancelled.
         """
         budget = budget or Budget()
+        connection = self._database.cursor()
         try:
-            found, file = self._asked(sql, views, beyond, budget)
-        except (QueryLimit, Cancelled) as error:
-            raise type(error)(f"sql: {error}") from None
-        if "error" in found:
-            raise from_wire(found)
-        return _zone(pa.ipc.open_stream(file).read_all(), "UTC")
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                kinds = ", ".join(s.type.name for s in statements) or "nothing"
+                raise QueryError(f"sql: expected one SELECT, found {kinds}; this connection only reads")
+            named = [name for name in views if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+            self._show(connection, statements[0].query, {name: views[name] for name in named}, beyond, budget)
+            budget.check()
+            with budget.interrupting(connection.interrupt):
+                reader = connection.sql(statements[0]).to_arrow_reader(100_000)
+                batches, rows, size = [], 0, 0
+                for found in reader:
+                    budget.check()
+                    batches.append(found)
+                    rows += found.num_rows
+                    size += found.nbytes
+                    budget.rows(rows)
+                    budget.bytes(size)
+            return _zone(pa.Table.from_batches(batches, reader.schema), "UTC")
+        except (duckdb.Error, OSError, pa.ArrowException, MemoryError) as error:
+            raise _explained(error, budget, views) from None
+        finally:
+            connection.close()
 
-    def _asked(self, sql: str, views: Mapping[str, View], beyond: int, budget: Budget) -> Received:
-        """Return what a worker says of a question."""
-        budget.check()
-        with self.workers.taken() as worker:
-            known = {name: (*view.declaration.names, *META_COLUMNS) for name, view in views.items()}
-            question = {"sql": sql, "tables": known, "folder": self.folder}
-            found, file = worker.ask(budget, question)
-            if "error" not in found:
-                every = _CATALOGUE.search(sql)
-                named = {n: views[n] for n in views if every or re.search(rf"\b{n}\b", sql, re.IGNORECASE)}
-                used = None if every else found["columns"]
-                made = {name: self._made(view, used, beyond, budget) for name, view in named.items()}
-                budget.check()
-                parcel, limits = Parcel(), budget.limits
-                tables = {n: (parcel.described(table, shared_memory()), how) for n, (table, how) in made.items()}
-                given = {"max_rows": limits.max_rows, "max_bytes": limits.max_bytes, "shown_by": self.shown_by}
-                found, file = worker.ask(budget, {**given, "tables": tables}, parcel)
-        return found, file
-
-    def _made(self, view: Any, used: Sequence[str] | None, beyond: int, budget: Budget) -> tuple[pa.Table, Any]:
-        """Return the rows of a table, with the columns used (None: all), and what its `show` is told of it."""
-        return without_zone(view.arrow(_columns_of(view, used), beyond)), None
+    def _show(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, Any], beyond: int, budget: Budget
+    ) -> None:
+        """Make the tables that a SELECT names known to DuckDB."""
+        meta = META_COLUMNS if views and _may_need_meta(connection, sql, list(views)) else ()
+        for name, view in views.items():
+            connection.register(name, without_zone(view.arrow((*view.declaration.names, *meta), beyond)))
 
 
-def _columns_of(view: View, used: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns of a table that are among those used, at least one; None: all."""
-    names = view.declaration.names
-    known = (*names, *META_COLUMNS)
-    return known if used is None else tuple(name for name in known if name in used) or names[:1]
+def quoted(text: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def without_zone(table: pa.Table) -> pa.Table:
     """Return the table as a query sees it: no timestamp has a zone."""
     return _zone(table, None)
+
+
+def _explained(error: Exception, budget: Budget, tables: Iterable[str]) -> QueryError:
+    """Return DuckDB's error as ours; once rows have come it is an OSError, told by how its text begins."""
+    text = str(error)
+    if isinstance(error, duckdb.CatalogException) and (missing := _NO_TABLE.search(text)):
+        return QueryError(f"sql: {UnknownTable.named(missing[1], tables)}")  # DuckDB suggests tables of its own
+    if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
+        try:
+            budget.check()
+        except QueryError as reason:
+            return type(reason)(f"sql: {reason}")
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory"):
+        return QueryLimit(f"sql: needs more than {MEMORY_LIMIT} of memory; ask for less")
+    return QueryError(f"sql: {text}")
+
+
+def _may_need_meta(connection: duckdb.DuckDBPyConnection, sql: str, tables: list[str]) -> bool:
+    """Return whether a SELECT may use seq or received, which are made for it alone, at some cost for many rows.
+
+    It does not if its syntax tree has neither their names, nor anything that stands for all columns: a star, a table
+    taken as a value, a natural join, a pivot, columns renamed or counted by place, SQL in a string.
+    """
+    try:
+        ((text,),) = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()
+        tree = json.loads(text)
+    except (duckdb.Error, ValueError, RecursionError):
+        return True  # whatever it is, DuckDB will say when it is run
+    if tree.get("error"):
+        return True
+    nodes = list(_nodes(tree))
+    as_value = {*tables, *(str(n["alias"]).lower() for n in nodes if n.get("type") == "BASE_TABLE")}
+    for node in nodes:
+        kinds = {str(node.get(k)) for k in ("class", "type", "ref_type")}
+        names = [str(v).lower() for k in ("column_names", "using_columns") for v in node.get(k) or ()]
+        if (
+            kinds & {"STAR", "POSITIONAL_REFERENCE", "NATURAL", "PIVOT", "SHOW_REF"}
+            or set(names) & set(META_COLUMNS)
+            or (len(names) == 1 and names[0] in as_value)
+            or node.get("column_name_alias")
+            or str(node.get("function_name", "")).startswith("query")
+        ):
+            return True
+    return False
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object in a JSON value."""
+    left = [tree]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            yield value
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
 
 
 def _zone(table: pa.Table, zone: str | None) -> pa.Table:

@@ -5,7 +5,6 @@ from typing import Any
 
 from plant.errors import Unavailable
 from plant.query.limits import MEBIBYTE
-from plant.query.sql import SqlEngine
 from plant.runtime.lifecycle import Vitals
 from plant.runtime.sections import AnsweringSettings
 from plant.runtime.settings import Settings
@@ -35,7 +34,6 @@ def server_of(
     """Return a process's server of questions, at the port and with the limits of its section."""
     held_bytes = section.unread_mb * MEBIBYTE
     address = settings.address(section.port)
-    SqlEngine().workers.ready()  # else the first who asks in SQL would wait for a process to start
     return QueryServer(address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 from history_files import HOURS, journaled, write_history
@@ -14,8 +13,7 @@ from plain_rows import NOON, SCHEMA, bar, batch_of, quote, table_of, trade
 from hdb.reader import answering
 from hdb.reader.answering import HistoryAnswerer
 from hdb.reader.footers import MissingFile
-from hdb.reader.sql import HistorySql
-from hdb.reader.sql_files import ALWAYS, show, span_of
+from hdb.reader.sql import ALWAYS, span_of
 from plant.errors import HistoryError, QueryError, UnknownTable
 from plant.history.catalogue import CATALOGUE, Catalogue
 from plant.query import questions
@@ -228,11 +226,8 @@ def test_days_are_left_out_only_by_conditions_that_all_rows_must_meet(
 ) -> None:
     history(tmp_path)
     found: list[Any] = []
-    monkeypatch.setattr("hdb.reader.sql_files.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
-    view = HistoryAnswerer(tmp_path, SCHEMA).version()["trades"].snapshot()
-    shown = HistorySql(tmp_path)._made(view, None, 0, Budget())
-    with duckdb.connect(":memory:") as connection:
-        show(connection, f"select price from trades t where {where}", {"trades": shown})
+    monkeypatch.setattr("hdb.reader.sql.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
+    HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Sql(f"select price from trades t where {where}"))
     import pandas as pd
 
     wanted = ALWAYS if span is None else tuple(pd.Timestamp(at).value for at in span)

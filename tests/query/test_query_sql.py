@@ -1,7 +1,5 @@
 """SQL: the dialect's joins and windows work, times are UTC to the nanosecond, and nothing but reading is possible."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -9,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pytest
 from plain_rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
 
 from plant.errors import Cancelled, QueryError, QueryLimit
-from plant.query import questions
+from plant.query import questions, sql
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
 from plant.query.sql import SqlEngine
@@ -114,37 +111,6 @@ def test_the_zone_is_utc_whatever_that_of_the_machine() -> None:
     assert found.column("zone").to_pylist() == ["UTC"]
     assert found.column("epoch").to_pylist() == ["1970-01-01 00:00:00+00"]
     assert found.schema.field("now").type.tz == "UTC"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "select 1 from bars where time > '2026-11-20 12:02:00+02:00'",
-            "has the zone +02:00, which DuckDB would",
-        ),
-        ("select 1 from bars where time > '2026-11-20T12:02-05'", "has the zone -05"),
-        ("select 1 from bars where time > '2026-11-20 12:02 America/New_York'", "has the zone America/New_York"),
-        ("select timestamp '2026-11-20 12:02+01' x", "write it in UTC without a zone"),
-        ("select time at time zone 'America/New_York' x from bars", "frame['time'].dt.tz_convert('America/New_York')"),
-        ("select time::timestamptz at time zone 'Asia/Tokyo' x from bars", "a local clock would be called so"),
-        ("select timezone('America/New_York', time) x from bars", "a local clock would be called so"),
-        ("select 1 from bars where time > now()", "write now()::timestamp"),
-    ],
-)
-def test_what_would_be_another_instant_than_it_says_is_refused(text: str, message: str) -> None:
-    assert message in refusal(text)
-
-
-@pytest.mark.parametrize("text", ["2026-11-20 12:02Z", "2026-11-20 12:02:00+00", "2026-11-20T12:02:00.000+00:00"])
-def test_a_time_in_utc_may_say_so(text: str) -> None:
-    assert ask(f"select count(*) n from bars where time > '{text}'").to_pylist() == [{"n": 3}]
-
-
-def test_tables_and_columns_are_listed() -> None:
-    assert set(TABLES) == {row["name"] for row in ask("show tables").to_pylist()}
-    listed = ask("select column_name c from information_schema.columns where table_name = 'trades'")
-    assert {row["c"] for row in listed.to_pylist()} == {*TABLES["trades"].declaration.names, "seq", "received"}
 
 
 def test_a_time_is_compared_with_text_as_utc() -> None:
@@ -256,7 +222,7 @@ def test_an_endless_query_is_stopped_at_the_limit_and_others_go_on_meanwhile(tex
 
     def endless() -> None:
         try:
-            engine.answer(text, {}, budget=Limits(3, 10**12, 10**15).budget())
+            engine.answer(text, {}, budget=Limits(0.6, 10**12, 10**15).budget())
         except Exception as error:
             failures.append(error)
 
@@ -267,8 +233,8 @@ def test_an_endless_query_is_stopped_at_the_limit_and_others_go_on_meanwhile(tex
     thread.join()
 
     assert [type(e) for e in failures] == [QueryLimit]
-    assert str(failures[0]) == "sql: stopped after 3 s; ask for less, or allow more time (timeout_s)"
-    assert 2.9 < time.monotonic() - started < 10
+    assert str(failures[0]) == "sql: stopped after 0.6 s; ask for less, or allow more time (timeout_s)"
+    assert 0.5 < time.monotonic() - started < 10
     assert len(others) > 1
     assert others[-1] == [{"x": 42}]
 
@@ -305,63 +271,12 @@ def test_a_query_of_too_much_memory_is_refused_and_writes_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    engine = SqlEngine(memory_mb=30)
+    monkeypatch.setitem(sql._CONFIG, "memory_limit", "30MB")
+    engine = SqlEngine()
     with pytest.raises(QueryLimit, match="of memory; ask for less"):
         engine.answer("select * from range(9000000) t order by hash(range) limit 3000000", {})
     assert engine.answer("select 1 x", {}).num_rows == 1
     assert not list(tmp_path.iterdir())
-
-
-HUGE = "select max(length(repeat('x', 400000000) || range)) from range(1000000)"
-"""Texts of 400 MB, 2,048 of them in one vector: no limit of DuckDB's counts them, nor looks at the time meanwhile."""
-
-
-def test_what_duckdb_does_not_count_is_bounded_too_and_ended_in_time_while_others_are_served() -> None:
-    engine, failures, waits = SqlEngine(memory_mb=1000), list[QueryLimit](), list[float]()
-    engine.answer("select 1", {})
-
-    def huge() -> None:
-        try:
-            engine.answer(HUGE, {}, budget=Limits(4).budget())
-        except QueryLimit as error:
-            failures.append(error)
-
-    before = psutil.Process().memory_info().rss
-    thread, started = threading.Thread(target=huge), time.monotonic()
-    thread.start()
-    while thread.is_alive():
-        asked = time.monotonic()
-        engine.answer("select 42 x", {})
-        waits.append(time.monotonic() - asked)
-    assert time.monotonic() - started < 5
-    assert [str(e) for e in failures] in (
-        ["sql: needs more than 1.05 GB of memory; ask for less"],
-        ["sql: stopped after 4 s; ask for less, or allow more time (timeout_s)"],
-    )
-    assert max(waits) < 3
-    assert psutil.Process().memory_info().rss - before < 2e8
-    assert engine.answer("select 42 x", {}).num_rows == 1
-
-
-def test_a_process_that_works_on_sql_ends_with_the_one_it_works_for() -> None:
-    program = (
-        "import psutil, sys, threading, time; from plant.query.sql import SqlEngine\n"
-        "e = SqlEngine(); e.answer('select 1', {})\n"
-        f"threading.Thread(target=e.answer, args=({ENDLESS!r}, {{}})).start(); time.sleep(2)\n"
-        "print(*(c.pid for c in psutil.Process().children()), flush=True); sys.stdin.read()"
-    )
-    asker = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert asker.stdin
-    assert asker.stdout
-    with asker.stdin, asker.stdout:
-        pids = [int(pid) for pid in asker.stdout.readline().split()]
-        asker.kill()
-        asker.wait()
-    assert len(pids) == 2
-    deadline = time.monotonic() + 10
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
-        assert time.monotonic() < deadline, f"{pids} live on"
-        time.sleep(0.02)
 
 
 class Watched:
@@ -412,9 +327,7 @@ class Watched:
 def test_seq_and_received_are_made_for_a_query_that_may_use_them_and_no_other(text: str, meta: bool) -> None:
     views = {name: Watched(name) for name in TABLES}
     found = SqlEngine().answer(text, views)  # type: ignore[arg-type]
-    made = {"seq", "received"} & set(views["trades"].made)
-    assert bool(made) == meta
-    assert all(name in text.lower() for name in made) or made == {"seq", "received"}
+    assert ("seq" in views["trades"].made, "received" in views["trades"].made) == (meta, meta)
     assert found.equals(ask(text)) or "group by" in text or "max_by" in text
 
 
