@@ -94,7 +94,8 @@ class View {
     for (const [name, range] of Object.entries(this.fit(figure.data))) figure.layout[name].range = range
     figure.layout.datarevision = data.revision
     figure.layout.font.family = getComputedStyle(this.root).fontFamily
-    await Plotly.react(this.graph, figure.data, figure.layout, CONFIG)
+    this.drawing = Plotly.react(this.graph, figure.data, figure.layout, CONFIG)
+    await this.drawing
     if (!this.drawn && !this.closed) this.listen()
     this.root.dataset.revision = data.revision
     this.root.dataset.bars = this.times.length
@@ -261,7 +262,8 @@ class View {
     this.closed = true
     for (const name of RELEASES) window.removeEventListener(name, this.release)
     this.resizing.disconnect()
-    if (this.drawn) window.Plotly.purge(this.graph)
+    // Purged under a drawing's hands, the graph would have Plotly read a layout that is gone.
+    this.drawing?.finally(() => window.Plotly.purge(this.graph))
     this.root.replaceChildren()
   }
 }

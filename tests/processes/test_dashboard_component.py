@@ -43,6 +43,7 @@ main(connections())
 """
 BARS = """() => {
     const graph = document.querySelector(".tp-graph")
+    if (!graph?._fullLayout?.xaxis || !graph.data?.length) return null
     const [left, right] = graph._fullLayout.xaxis.range
     const price = graph.data.find((trace) => trace.uid === "candles")
     const first = price.x.indexOf(Math.ceil(left)), last = price.x.indexOf(Math.floor(right))
@@ -104,23 +105,20 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     page.goto(address)
     page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
     _next_update(page)
-    shown = page.evaluate(BARS)
+    shown = _shown(page)
     assert shown["range"][1] > shown["newest"], "at first the newest bar is in view"
     assert shown["loaded"] == 1000
     assert any("<b>" in label for label in shown["ticks"]), "the date stands where the day changes"
 
-    middle = page.locator(".tp-graph .nsewdrag").first.bounding_box()
-    page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
-    page.mouse.wheel(0, -600)
-    page.wait_for_selector('.tp-chart[data-follow="false"]', timeout=10_000)
+    _zoom(page)
     page.locator(".legendtoggle").nth(1).click()
-    page.wait_for_function(f"({BARS})().sma === 'legendonly'", timeout=10_000)
-    zoomed = page.evaluate(BARS)
+    page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=20_000)
+    zoomed = _shown(page)
     assert zoomed["range"][1] - zoomed["range"][0] < shown["range"][1] - shown["range"][0]
 
     _next_update(page)
     _next_update(page)
-    later = page.evaluate(BARS)
+    later = _shown(page)
     assert later["newest"] > zoomed["newest"], "bars arrived"
     assert later["oldest"] > zoomed["oldest"], "and old ones dropped out"
     assert later["range"] == pytest.approx(zoomed["range"])
@@ -128,14 +126,14 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     assert later["sma"] == "legendonly"
 
     page.get_by_role("button", name="Go to latest").click()
-    page.wait_for_selector('.tp-chart[data-follow="true"]', timeout=10_000)
+    page.wait_for_selector('.tp-chart[data-follow="true"]', timeout=20_000)
     _next_update(page)
-    latest = page.evaluate(BARS)
+    latest = _shown(page)
     assert latest["range"][1] > latest["newest"] > latest["range"][0]
 
     page.locator('.tp-watchlist button[data-sym="TSLA"]').click()
-    page.wait_for_selector('.tp-watchlist button[data-sym="TSLA"][aria-pressed="true"]', timeout=10_000)
-    page.wait_for_function("document.querySelector('.tp-graph').layout.uirevision === 'TSLA 1m'", timeout=10_000)
+    page.wait_for_selector('.tp-watchlist button[data-sym="TSLA"][aria-pressed="true"]', timeout=20_000)
+    page.wait_for_function("document.querySelector('.tp-graph').layout.uirevision === 'TSLA 1m'", timeout=20_000)
 
     own = urlsplit(address).netloc
     others = {url for url in asked if not url.startswith(("data:", "blob:")) and urlsplit(url).netloc != own}
@@ -143,12 +141,41 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     assert not errors
 
 
+def _zoom(page: Any) -> None:
+    """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest."""
+    deadline = time.monotonic() + 30
+    left, right = _shown(page)["range"]
+    narrower = f"(span) => {{ const [a, b] = ({BARS})()?.range ?? [0, span]; return b - a < span }}"
+    while not (page.locator('.tp-chart[data-follow="false"]').count() and page.evaluate(narrower, right - left)):
+        assert time.monotonic() < deadline, "the wheel does not zoom"
+        middle = _box(page, ".tp-graph .nsewdrag")
+        page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+        page.mouse.wheel(0, -600)
+        page.wait_for_timeout(1000)
+
+
+def _box(page: Any, selector: str) -> dict[str, float]:
+    """Wait until something is drawn there, and return where: a redraw takes elements away for a moment."""
+    where = """(selector) => {
+        const box = document.querySelector(selector)?.getBoundingClientRect()
+        return box?.width && box.height ? { x: box.x, y: box.y, width: box.width, height: box.height } : null
+    }"""
+    found: dict[str, float] = page.wait_for_function(where, arg=selector, timeout=30_000).json_value()
+    return found
+
+
+def _shown(page: Any) -> dict[str, Any]:
+    """Wait until a figure is drawn, and return what of it is in view."""
+    found: dict[str, Any] = page.wait_for_function(BARS, timeout=30_000).json_value()
+    return found
+
+
 def _next_update(page: Any) -> None:
     """Wait until the chart was drawn with data that it did not have before."""
-    before = page.locator(".tp-chart").get_attribute("data-revision")
-    page.wait_for_function(
-        "(before) => document.querySelector('.tp-chart').dataset.revision !== before", arg=before, timeout=20_000
-    )
+    revision = "document.querySelector('.tp-chart')?.dataset.revision"
+    before = page.wait_for_function(revision, timeout=30_000).json_value()
+    newer = f"(before) => {{ const now = {revision}; return now && now !== before }}"
+    page.wait_for_function(newer, arg=before, timeout=30_000)
 
 
 def _wait_until_served(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
