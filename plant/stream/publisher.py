@@ -79,7 +79,7 @@ class Publisher:
         self._closed = False
         self._fatal: PlantError | None = None
         self._hello_sent: float | None = None
-        self._progress = time.monotonic()
+        self._progress = self._connected_at = time.monotonic()
         self._welcomed = False
         self._socket = sockets.connect(sockets.context(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
         self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
@@ -254,6 +254,9 @@ class Publisher:
         if self._fatal:
             return
         now = time.monotonic()
+        if not self._welcomed and now - max(self._progress, self._connected_at) > sockets.SILENCE_S:
+            self._connected_at, self._hello_sent = now, None
+            sockets.reconnect(self._socket, self.address)
         stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
         if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):
             self._hello()

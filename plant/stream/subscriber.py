@@ -32,9 +32,6 @@ DRAIN_TURNS = 100
 READ_BYTES = 8 * 2**20
 """About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
 
-SILENCE_S = 5.0
-"""No beat for this long: the tickerplant counts as absent."""
-
 Wanted = Callable[[Batch], Batch | None]
 
 _IN_FORCE, _EVERY = b"in force", b"every"
@@ -84,7 +81,7 @@ class Subscriber:
         self.redeclared = ""  # tables that the plant declares otherwise since we follow it
         self._epoch = self._declared_in = 0  # of the tickerplant that beats, and of the one that told the declarations
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
-        self.publish_address = publish
+        self.publish_address, self._journal_address = publish, journal
         self._keep = keep
         self._conflate = conflate
         self._reported = 0.0
@@ -101,13 +98,14 @@ class Subscriber:
         self._request = 0
         self._asked_seq = 0
         self._beat_at: float | None = None
+        self._connected_at = time.monotonic()
         self.confirmed = 0  # the plant's word on the seq up to which its days are closed
         self._closed = False
 
     @property
     def connected(self) -> bool:
         """Whether the tickerplant beats."""
-        return self._beat_at is not None and time.monotonic() - self._beat_at < SILENCE_S
+        return self._beat_at is not None and time.monotonic() - self._beat_at < sockets.SILENCE_S
 
     @property
     def sockets(self) -> tuple[zmq.Socket[bytes], ...]:
@@ -126,6 +124,7 @@ class Subscriber:
 
     def poll(self, timeout_s: float) -> list[Any]:
         """Return what has come, waiting at most `timeout_s` for the first of it."""
+        self._reconnect_if_silent()
         self._ask_journal()
         ready = dict(self._poller.poll(int(timeout_s * 1000)))
         found: list[Any] = []
@@ -192,6 +191,13 @@ class Subscriber:
         self._reported = now
         with contextlib.suppress(zmq.Again):
             self._send(b"report", messages.report(self.name, self.stream.progress()))
+
+    def _reconnect_if_silent(self) -> None:
+        now = time.monotonic()
+        if now - max(self._beat_at or 0.0, self._connected_at) > sockets.SILENCE_S:
+            self._connected_at, self._asked = now, None
+            sockets.reconnect(self._live, self.publish_address)
+            sockets.reconnect(self._journal, self._journal_address)
 
     def _read_live(self, found: list[Batch]) -> None:
         room = READ_BYTES

@@ -4,6 +4,7 @@ The plant binds and connects to loopback unless CURVE keys are configured (plant
 never open to a network by accident.
 """
 
+import contextlib
 import ipaddress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _KEPT_ALIVE = {"TCP_KEEPALIVE": 1, "TCP_KEEPALIVE_IDLE": 2, "TCP_KEEPALIVE_INTVL
 """How a stream's dead peer is noticed: by the system, s. ZeroMQ 4.3.5 aborts the process when a heartbeat of its own
 falls due on a connection that has ended while the reader's queue was full.
 """
+
+SILENCE_S = 5.0
+"""Nothing heard for this long: a peer that speaks by itself counts as absent, and is connected to anew."""
 
 _STREAMS = (zmq.SUB, zmq.XPUB)
 """Sockets whose reader may fall behind by more than its queue holds."""
@@ -74,6 +78,16 @@ def connect(context: zmq.Context[Any], kind: int, address: str, **options: int) 
             f"cannot connect to {address!r}: {error}; an address looks like tcp://127.0.0.1:5006"
         ) from None
     return socket
+
+
+def reconnect(socket: zmq.Socket[Any], address: str) -> None:
+    """Connect anew to `address`, where the socket was connected; what waits in its queues is gone.
+
+    ZeroMQ connects again by itself, but never after bytes that are not ZMTP: another program had the port for a while.
+    """
+    with contextlib.suppress(zmq.ZMQError):  # it has given up: there is nothing to disconnect
+        socket.disconnect(address)
+    socket.connect(address)
 
 
 def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[str, int]) -> zmq.Socket[Any]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import msgpack
 import pytest
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
+from stranger import Stranger
 
 from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
 from plant.stream import publisher as publishing
 from plant.stream.publisher import Publisher
+from plant.transport import sockets
 
 
 @pytest.fixture
@@ -41,6 +43,19 @@ def test_a_publisher_that_is_not_acknowledged_takes_no_more_than_its_bound_and_t
     assert found == [float(n) for n in range((taken + 1) * ROWS)], "the rows that were not taken are not sent either"
     assert feed.flush() == 1
     feed.close()
+
+
+def test_a_publisher_that_met_another_program_on_the_port_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "SILENCE_S", 0.2)
+    stranger = Stranger()
+    feed = Publisher("feed", stranger.address, SCHEMA)
+    assert stranger.met.wait(10)
+    stranger.close()
+    tickerplant = ScriptedTickerplant(stranger.address)
+    tickerplant.welcome()
+    assert feed.wait_connected() == 0
+    feed.close()
+    tickerplant.socket.close(0)
 
 
 def test_what_was_refused_is_kept_up_to_a_bound_though_nobody_flushes(

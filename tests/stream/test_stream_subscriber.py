@@ -7,6 +7,7 @@ import msgpack
 import pytest
 import zmq
 from plain_rows import SCHEMA, batch_of, trade
+from stranger import Stranger
 
 from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
@@ -18,10 +19,10 @@ from plant.wire.record import encode
 class Peer:
     """The publish and the journal socket of a tickerplant that has published `records` of trades."""
 
-    def __init__(self) -> None:
+    def __init__(self, publish: str = "tcp://127.0.0.1:*", journal: str = "tcp://127.0.0.1:*") -> None:
         context = sockets.context()
-        self.publish, self.publish_address = sockets.bind(context, zmq.XPUB, "tcp://127.0.0.1:*")
-        self.journal, self.journal_address = sockets.bind(context, zmq.ROUTER, "tcp://127.0.0.1:*")
+        self.publish, self.publish_address = sockets.bind(context, zmq.XPUB, publish)
+        self.journal, self.journal_address = sockets.bind(context, zmq.ROUTER, journal)
         self.records: list[bytes] = []
         self.epoch = 1
 
@@ -60,6 +61,32 @@ def peer() -> Iterator[Peer]:
     yield made
     made.publish.close(0)
     made.journal.close(0)
+
+
+def test_a_subscriber_that_met_another_program_on_the_ports_comes_back(
+    eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SILENCE_S", 0.2)
+    strangers = Stranger(), Stranger()
+    addresses = [stranger.address for stranger in strangers]
+    with Subscriber(SCHEMA, tuple(SCHEMA), *addresses) as subscriber:
+        eventually(lambda: subscriber.poll(0.01) or all(s.met.is_set() for s in strangers))
+        for stranger in strangers:
+            stranger.close()
+        peer = Peer(*addresses)
+        peer.add()
+        seqs: list[int] = []
+
+        def caught_up() -> bool:
+            peer.beat()
+            seqs.extend(batch.seq for batch in subscriber.poll(0.01))
+            for frames in peer.asked():
+                peer.answer(frames)
+            return subscriber.caught_up and seqs == [1]
+
+        eventually(caught_up)
+    peer.publish.close(0)
+    peer.journal.close(0)
 
 
 def test_an_answer_to_what_was_asked_before_a_restart_is_not_taken_for_one_behind_it(

@@ -78,8 +78,9 @@ class CuttingProxy:
     ) -> None:  # fmt: skip
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
-                if pair not in self._open:  # cut: perhaps a part of it still arrives
-                    data = data[: self._chance.randrange(len(data))]
+                if pair not in self._open:  # cut: perhaps a part of it still arrives, and nothing behind that
+                    target.sendall(data[: self._chance.randrange(len(data))])
+                    break
                 target.sendall(data)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -19,8 +19,8 @@ ROWS = 500
 class ScriptedTickerplant:
     """An ingest socket that welcomes, hears and acknowledges when it is told to."""
 
-    def __init__(self) -> None:
-        self.socket, self.address = sockets.bind(sockets.context(), zmq.ROUTER, "tcp://127.0.0.1:0")
+    def __init__(self, address: str = "tcp://127.0.0.1:0") -> None:
+        self.socket, self.address = sockets.bind(sockets.context(), zmq.ROUTER, address)
         self.peer = b""
         self.source_seq = 0
 
