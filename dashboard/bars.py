@@ -24,7 +24,7 @@ INDICATORS = (
     "bb_middle",
     "bb_lower",
 )
-MOST_DIGITS = 8
+PLAIN_DIGITS = 16  # a number that needs more decimals is written with an exponent
 
 
 def intervals(frame: pd.DataFrame | None) -> list[str]:
@@ -74,21 +74,40 @@ def local_times(times_ns: np.ndarray, time_zone: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times_ns, tz="UTC").tz_convert(time_zone).tz_localize(None)
 
 
-def price_digits(prices: np.ndarray) -> int:
-    """Return how many decimals show these prices: as many as they have, within what their size makes sense of (2 to 8).
+def price_digits(prices: np.ndarray, least: int = 2) -> int:
+    """Return how many decimals show these numbers: as many as they have, within what the smallest of them needs.
+
+    That is at least `least`, and up to six significant digits.
 
     >>> price_digits(np.array([187.5, 188.0])), price_digits(np.array([1.08412])), price_digits(np.array([187.123456]))
     (2, 5, 2)
+    >>> price_digits(np.array([1.23456e-8])), price_digits(np.array([1200.0, 0.5]), least=0)
+    (13, 1)
     """
     values = prices[np.isfinite(prices)][-200:]
-    if not len(values):
-        return 2
-    size = float(np.median(np.abs(values))) or 1.0
-    most = int(np.clip(5 - np.floor(np.log10(size)), 2, MOST_DIGITS))
-    for digits in range(2, most + 1):
-        if np.allclose(values, np.round(values, digits), rtol=0, atol=10.0 ** -(digits + 3)):
+    sizes = np.abs(values[values != 0])
+    if not len(sizes):
+        return least
+    size = float(sizes.min())
+    most = max(least, int(5 - np.floor(np.log10(size))))
+    for digits in range(least, most + 1):
+        if np.allclose(values, np.round(values, digits), rtol=0, atol=min(10.0 ** -(digits + 3), size * 1e-6)):
             return digits
-    return 2 if size >= 10 else most  # computed numbers, such as averages: no decimals of their own
+    return least if size >= 10 else most  # computed numbers, such as averages: no decimals of their own
+
+
+def price_text(value: float, digits: int) -> str:
+    """Return a number with so many decimals, or with an exponent if they are too many to read.
+
+    >>> price_text(1234.5, 2), price_text(1.23456e-8, 13), price_text(4.5e-14, 19)
+    ('1,234.50', '0.0000000123456', '4.5e-14')
+    """
+    return f"{value:,.{digits}f}" if digits <= PLAIN_DIGITS else f"{value:.6g}"
+
+
+def price_format(digits: int) -> str:
+    """Return the same as a format of Streamlit's number columns."""
+    return f"%.{digits}f" if digits <= PLAIN_DIGITS else "%.6g"
 
 
 def _one_interval(frame: pd.DataFrame | None, interval: str) -> pd.DataFrame | None:

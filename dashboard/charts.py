@@ -9,20 +9,23 @@ write at the crosshair.
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import groupby
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dashboard.bars import price_digits
-from dashboard.panes import AXES, DOWN, MUTED, PANES, SURFACE, UP, layout
+from dashboard.panes import AXES, DARK, DOWN, PANES, UP, Palette, layout
 
-BANDS = "#5b7aa8"
-PRICE_LINES = {"SMA 20": ("sma_20", "#f5b83d"), "EMA 20": ("ema_20", "#4fc3f7"), "EMA 50": ("ema_50", "#b388ff")}
+PRICE_LINES = {"SMA 20": "sma_20", "EMA 20": "ema_20", "EMA 50": "ema_50"}
 LAYERS = ("Volume", *PRICE_LINES, "Bollinger", "RSI", "MACD", "Signals")  # what can be switched on and off
 
 
-def figure(bars: pd.DataFrame, signals: pd.DataFrame | None, shown: Collection[str], *, key: str) -> dict[str, Any]:
+def figure(
+    bars: pd.DataFrame, signals: pd.DataFrame | None, shown: Collection[str], *, key: str, palette: Palette = DARK
+) -> dict[str, Any]:
     """Return a Plotly figure, a dict with `data` and `layout`, of the bars from `dashboard.bars.chart_bars`.
 
     `signals` are rows of that table for the same symbol and interval: a marker each, at the bar with the same time;
@@ -33,22 +36,22 @@ def figure(bars: pd.DataFrame, signals: pd.DataFrame | None, shown: Collection[s
     panes = [pane for pane in PANES if pane == "price" or pane in shown]
     traces = [_candles(bars, x)]
     if "Bollinger" in shown:
-        traces += _bollinger(bars, x)
-    for label, (column, color) in PRICE_LINES.items():
+        traces += _bollinger(bars, x, palette)
+    for label, column in PRICE_LINES.items():
         if label in shown:
-            traces.append(_line(bars, x, column, label, color, "y"))
+            traces.append(_line(bars, x, column, label, getattr(palette, column), "y"))
     if "Signals" in shown:
-        traces += signal_markers(bars, signals)
+        traces += signal_markers(bars, signals, palette)
     if "Volume" in shown:
-        traces.append(_volume(bars, x))
+        traces.append(_volume(bars, x, palette))
     if "RSI" in shown:
-        traces.append(_line(bars, x, "rsi_14", "RSI 14", "#b388ff", AXES["RSI"], legend=False))
+        traces.append(_line(bars, x, "rsi_14", "RSI 14", palette.ema_50, AXES["RSI"], legend=False))
     if "MACD" in shown:
-        traces += _macd(bars, x)
-    return {"data": traces, "layout": layout(bars, panes, key)}
+        traces += _macd(bars, x, palette)
+    return {"data": traces, "layout": layout(bars, panes, key, palette)}
 
 
-def signal_markers(bars: pd.DataFrame, signals: pd.DataFrame | None) -> list[dict[str, Any]]:
+def signal_markers(bars: pd.DataFrame, signals: pd.DataFrame | None, palette: Palette = DARK) -> list[dict[str, Any]]:
     """Return two traces, "Buy" and "Sell", with a marker for each bar that has such signals.
 
     `customdata` of a marker is its list of [signal, reason], which the component shows for the bar at the pointer:
@@ -81,7 +84,12 @@ def signal_markers(bars: pd.DataFrame, signals: pd.DataFrame | None) -> list[dic
                 "y": _numbers(np.array([prices[i] + sign * away for i in places])),
                 "customdata": [reasons[side][i] for i in places],
                 "hoverinfo": "none",
-                "marker": {"symbol": symbol, "size": 11, "color": color, "line": {"color": SURFACE, "width": 1}},
+                "marker": {
+                    "symbol": symbol,
+                    "size": 11,
+                    "color": color,
+                    "line": {"color": palette.surface, "width": 1},
+                },
                 "yaxis": "y",
                 "meta": {"signals": side},
             }
@@ -111,19 +119,20 @@ def _candles(bars: pd.DataFrame, x: list[int]) -> dict[str, Any]:
     }
 
 
-def _volume(bars: pd.DataFrame, x: list[int]) -> dict[str, Any]:
+def _volume(bars: pd.DataFrame, x: list[int], palette: Palette) -> dict[str, Any]:
+    volumes = bars["volume"].to_numpy()
     rising = bars["close"].to_numpy() >= bars["open"].to_numpy()
     return {
         "type": "bar",
         "uid": "volume",
         "name": "Volume",
         "x": x,
-        "y": _numbers(bars["volume"].to_numpy()),
+        "y": _numbers(volumes),
         "marker": {"color": [UP if up else DOWN for up in rising], "opacity": 0.55, "line": {"width": 0}},
         "yaxis": AXES["Volume"],
         "hoverinfo": "none",
         "showlegend": False,
-        "meta": {"readout": "Volume", "color": MUTED, "digits": 0},
+        "meta": {"readout": "Volume", "color": palette.muted, "digits": price_digits(volumes, least=0)},
     }
 
 
@@ -146,23 +155,60 @@ def _line(
     }
 
 
-def _bollinger(bars: pd.DataFrame, x: list[int]) -> list[dict[str, Any]]:
-    upper = _line(bars, x, "bb_upper", "Bollinger 20/2", BANDS, "y")
-    lower = _line(bars, x, "bb_lower", "Bollinger 20/2", BANDS, "y", legend=False)
+def _bollinger(bars: pd.DataFrame, x: list[int], palette: Palette) -> list[dict[str, Any]]:
+    upper = _line(bars, x, "bb_upper", "Bollinger 20/2", palette.bands, "y")
+    lower = _line(bars, x, "bb_lower", "Bollinger 20/2", palette.bands, "y", legend=False)
     for trace in (upper, lower):
-        trace["line"] = {"color": BANDS, "width": 1}
+        trace["line"] = {"color": palette.bands, "width": 1}
         trace["legendgroup"] = "bollinger"
     upper["meta"]["readout"], lower["meta"]["readout"] = "BB upper", "BB lower"
-    lower |= {"fill": "tonexty", "fillcolor": "rgba(91,122,168,0.10)"}
-    return [upper, lower]
+    places, prices = _band(upper["y"], lower["y"])
+    fill = {
+        "type": "scatter",
+        "mode": "lines",
+        "uid": "bb_fill",
+        "name": "Bollinger fill",
+        "x": places,
+        "y": prices,
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": "rgba(91,122,168,0.10)",
+        "yaxis": "y",
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": "bollinger",
+        "meta": {"area": True},
+    }
+    return [fill, upper, lower]
 
 
-def _macd(bars: pd.DataFrame, x: list[int]) -> list[dict[str, Any]]:
+def _band(upper: list[float | None], lower: list[float | None]) -> tuple[list[int | None], list[float | None]]:
+    """Return the outline of the area between two lines, a closed one for each run of bars that has both.
+
+    Plotly's `fill: tonexty` goes on over a hole as a wedge; outlines apart, with None between them, leave it open.
+    """
+    places: list[int | None] = []
+    prices: list[float | None] = []
+    whole = [above is not None and below is not None for above, below in zip(upper, lower, strict=True)]
+    start = 0
+    for known, run in groupby(whole):
+        end = start + len(list(run))
+        if known:
+            there, back = range(start, end), range(end - 1, start - 1, -1)
+            places += [*there, *back, None]
+            prices += [*(upper[i] for i in there), *(lower[i] for i in back), None]
+        start = end
+    return places[:-1], prices[:-1]
+
+
+def _macd(bars: pd.DataFrame, x: list[int], palette: Palette) -> list[dict[str, Any]]:
     axis = AXES["MACD"]
     digits = price_digits(bars["close"].to_numpy()) + 1
     histogram = bars["macd_histogram"].to_numpy()
     growing = np.diff(histogram, prepend=np.nan) >= 0
-    colors = np.where(histogram >= 0, np.where(growing, UP, "#1f6f69"), np.where(growing, "#96403f", DOWN))
+    colors = np.where(
+        histogram >= 0, np.where(growing, UP, palette.weaker_up), np.where(growing, palette.weaker_down, DOWN)
+    )
     bar = {
         "type": "bar",
         "uid": "macd_histogram",
@@ -173,11 +219,11 @@ def _macd(bars: pd.DataFrame, x: list[int]) -> list[dict[str, Any]]:
         "yaxis": axis,
         "hoverinfo": "none",
         "showlegend": False,
-        "meta": {"readout": "Histogram", "color": MUTED, "digits": digits},
+        "meta": {"readout": "Histogram", "color": palette.muted, "digits": digits},
     }
     lines = [
-        _line(bars, x, "macd", "MACD", "#4f8ff7", axis, legend=False),
-        _line(bars, x, "macd_signal", "MACD signal", "#f5a623", axis, legend=False),
+        _line(bars, x, "macd", "MACD", palette.macd, axis, legend=False),
+        _line(bars, x, "macd_signal", "MACD signal", palette.macd_signal, axis, legend=False),
     ]
     for line in lines:
         line["meta"]["digits"] = digits
@@ -185,6 +231,6 @@ def _macd(bars: pd.DataFrame, x: list[int]) -> list[dict[str, Any]]:
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:
-    """Return finite floats rounded to 10 decimals, None for the rest: JSON has no NaN."""
-    rounded = np.round(np.asarray(values, dtype=np.float64), 10)
-    return [value if finite else None for value, finite in zip(rounded.tolist(), np.isfinite(rounded), strict=True)]
+    """Return finite floats of 12 significant digits, None for the rest: JSON has no NaN."""
+    floats = np.asarray(values, dtype=np.float64)
+    return [float(f"{value:.12g}") if isfinite(value) else None for value in floats.tolist()]

@@ -21,7 +21,7 @@ from streamlit.components.v2.get_bidi_component_manager import get_bidi_componen
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 from streamlit.components.v2.types import ComponentRenderer
 
-from dashboard.bars import price_digits
+from dashboard.bars import PLAIN_DIGITS, price_digits
 from dashboard.panes import IN_VIEW, MOST_IN_VIEW, RIGHT_MARGIN
 
 ASSETS = "chart"
@@ -33,9 +33,18 @@ _MANIFEST = ComponentManifest(
 
 
 def live_chart(
-    figure: dict[str, Any], bars: pd.DataFrame, *, notes: Sequence[tuple[str, str]] = (), stale: bool = False
+    figure: dict[str, Any],
+    bars: pd.DataFrame,
+    *,
+    symbol: str,
+    interval: str,
+    notes: Sequence[tuple[str, str]] = (),
+    stale: bool = False,
 ) -> None:
     """Show a figure from `dashboard.charts.figure` of these `bars`, patched in place: zoom, pan and legend are kept.
+
+    The chart writes `symbol`, `interval` and what part is in view into the page's address, and takes the view from
+    there at first: so a reload, a link, or a dashboard that was started again, shows the same.
 
     `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it.
     """
@@ -47,6 +56,8 @@ def live_chart(
             "figure": figure,
             "times": (bars["time_ns"] // 1_000_000).tolist(),
             "local": (pd.DatetimeIndex(bars["local"]).as_unit("ms").asi8).tolist(),
+            "address": {"symbol": symbol, "interval": interval},
+            "plain_digits": PLAIN_DIGITS,
             "digits": price_digits(bars["close"].to_numpy()),
             "limits": {"in_view": IN_VIEW, "most_in_view": MOST_IN_VIEW, "margin": RIGHT_MARGIN},
             "notes": [{"level": level, "text": text} for level, text in notes],

@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from dashboard.pulse import ANSWER_S, ASKED, Pulse
 from dashboard.watchlist import DayOpens
 from plant.client.plant_connection import PlantConnection
 from plant.errors import PlantError, Unavailable
 from plant.runtime.settings import Settings, load
 from plant.transport import sockets
+from plant.transport.request import Requester
 
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process
 RETRY_S = 2.0  # after a failure to reach a process, all questions fail at once for this long
@@ -40,6 +42,9 @@ class Client(Protocol):
 
     @property
     def last(self) -> Callable[..., pd.DataFrame]: ...
+
+    @property
+    def resample(self) -> Callable[..., pd.DataFrame]: ...
 
 
 class UnexpectedAnswer(PlantError):
@@ -136,6 +141,11 @@ class Connection:
         """Return `client.last(table, **query)`, the newest row of each symbol, as an `Answer`."""
         return self._ask(("last", table, _hashable(query)), needs, lambda process: process.last(table, **query))
 
+    def resample(self, table: str, interval: str, *, needs: Sequence[str], **query: Any) -> Answer:
+        """Return `client.resample(table, interval, **query)`, bars made of rows, as an `Answer`."""
+        question = ("resample", table, interval, _hashable(query))
+        return self._ask(question, needs, lambda process: process.resample(table, interval, **query))
+
     def _ask(self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]) -> Answer:
         with self._lock:
             known = self._answers.get(question, Answer(None, None))
@@ -175,9 +185,14 @@ class Connections:
 
     rdb: Connection
     processor: Connection
+    pulse: Pulse
+    feeds: tuple[str, ...] = ()  # names of the plant's feeds
+    heartbeat_s: float = 1.0
     refresh_s: float = 5.0
     time_zone: str = "UTC"  # IANA name; the page shows all times in it
     plant: str = "127.0.0.1"  # which plant this is, for the header
+    login: bool = False  # visitors must log in first
+    guarded: bool = False  # nobody sees the page without a login, so it may be served to other machines
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
 
 
@@ -188,9 +203,14 @@ def live_connections() -> Connections:
     return Connections(
         rdb=_live("rdb", settings.rdb.port, settings),
         processor=_live("processor", settings.processor.port, settings),
+        pulse=Pulse({name: _asking(name, settings) for name in ASKED}),
+        feeds=() if settings.upstream.publish else tuple(feed.label for feed in settings.feeds),
+        heartbeat_s=settings.plant.heartbeat_s,
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,
         plant=settings.plant.host,
+        login=settings.dashboard.login,
+        guarded=settings.dashboard.guarded,
     )
 
 
@@ -201,6 +221,11 @@ def _live(name: str, port: int, settings: Settings) -> Connection:
         return PlantConnection(address, history, settings.table_schema, timeout_s=TIMEOUT_S, partial=True)
 
     return Connection(name, address, connect)
+
+
+def _asking(name: str, settings: Settings) -> Callable[[], dict[str, Any]]:
+    port = settings.tickerplant.journal_port if name == "tickerplant" else getattr(settings, name).port
+    return Requester(settings.address(port), name, ANSWER_S).status
 
 
 def _hashable(query: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from dashboard.bars import LOADED, intervals
 from dashboard.connections import Answer, Connections
-from dashboard.tables import SIGNAL_COLUMNS
-from dashboard.watchlist import ROW_COLUMNS, SHOWN, SPARK_BARS
+from dashboard.tables import HEARTBEAT_COLUMNS, SIGNAL_COLUMNS
+from dashboard.watchlist import ROW_COLUMNS, SHOWN, SPARK_BARS, Tick, ticks_of
 
 BAR_COLUMNS = ("time", "sym", "interval", "open", "high", "low", "close", "volume", "source")
+TRADE_COLUMNS = ("time", "sym", "price")
+QUOTE_COLUMNS = ("time", "sym", "bid", "ask")
+MADE = "1m"  # interval of bars that are made of trades here
 RECENT_SIGNALS = 200
 CHART_SIGNALS = 500
 SIMULATED = "simulated"  # what the simulated feed writes into `source`
@@ -23,6 +26,7 @@ class Snapshot:
     """The answers. `symbol` is what the chart shows, None as long as there are no bars at all; `interval` likewise, of
     the `intervals` in which that symbol has bars.
 
+    `others` has the newest tick of each symbol that has trades or quotes, but no bars; of trades, `bars` are made.
     `newest` has the newest bar of each symbol, `history` recent bars of those in the watchlist; `bars`, `indicators`
     and `signals` are those of `symbol`, `recent_signals` those of all.
     """
@@ -37,40 +41,55 @@ class Snapshot:
     bars: Answer = _NOTHING
     indicators: Answer = _NOTHING
     signals: Answer = _NOTHING
+    others: dict[str, Tick] = field(default_factory=dict)
 
-    @property
-    def simulated(self) -> bool:
-        """Whether any symbol's newest bar comes from the simulated feed."""
-        frame = self.newest.frame
-        return frame is not None and bool((frame["source"].astype(str) == SIMULATED).any())
+
+def newest(connections: Connections) -> Answer:
+    """Ask for the newest bar of each symbol."""
+    return connections.rdb.last("bars", needs=BAR_COLUMNS, columns=[*BAR_COLUMNS, "received"])
+
+
+def beats(connections: Connections) -> Answer:
+    """Ask for the newest heartbeat of each process."""
+    return connections.rdb.last("heartbeats", needs=HEARTBEAT_COLUMNS)
 
 
 def take(connections: Connections, wanted: str | None, wanted_interval: str | None) -> Snapshot:
     """Ask for all that the page shows; the chart is of what is `wanted`, if there is such a symbol and interval."""
     rdb, processor = connections.rdb, connections.processor
-    newest = rdb.last("bars", needs=BAR_COLUMNS, columns=[*BAR_COLUMNS, "received"])
+    newest_bars = newest(connections)
     recent_signals = processor.select("signals", needs=SIGNAL_COLUMNS, last=RECENT_SIGNALS)
-    symbols = [] if newest.frame is None else sorted(set(newest.frame["sym"].astype(str)))
+    with_bars = set() if newest_bars.frame is None else set(newest_bars.frame["sym"].astype(str))
+    trades = rdb.last("trades", needs=TRADE_COLUMNS, columns=list(TRADE_COLUMNS))
+    quotes = rdb.last("quotes", needs=QUOTE_COLUMNS, columns=list(QUOTE_COLUMNS))
+    others = ticks_of(trades.frame, quotes.frame, with_bars)
+    symbols = sorted(with_bars | others.keys())
     if not symbols:
-        return Snapshot([], None, [], "", newest, recent_signals)
+        return Snapshot([], None, [], "", newest_bars, recent_signals)
     symbol = wanted if wanted in symbols else symbols[0]
+    tick = others.get(symbol)
+    if tick is not None:
+        nothing = Answer(None, trades.at, trades.error)
+        made = _bars_of_trades(connections, symbol, tick) if tick.kind == "trade" else nothing
+        known = intervals(made.frame)
+        history = _history(connections, symbols, with_bars)
+        return Snapshot(
+            symbols, symbol, known, known[0] if known else "", newest_bars, recent_signals, history, made, others=others
+        )
     bars = rdb.select("bars", needs=BAR_COLUMNS, sym=symbol, last=LOADED)
     known = intervals(bars.frame)
     interval = wanted_interval if wanted_interval in known else known[0] if known else ""
     alone = {"interval": interval}
     if len(known) > 1:
         bars = rdb.select("bars", needs=BAR_COLUMNS, sym=symbol, where=alone, last=LOADED)
-    listed = symbols[:SHOWN]
-    history = rdb.select(
-        "bars", needs=ROW_COLUMNS, sym=listed, columns=list(ROW_COLUMNS), last=SPARK_BARS * len(listed)
-    )
-    _learn_opens(connections, newest)
+    history = _history(connections, symbols, with_bars)
+    _learn_opens(connections, newest_bars)
     return Snapshot(
         symbols=symbols,
         symbol=symbol,
         intervals=known,
         interval=interval,
-        newest=newest,
+        newest=newest_bars,
         recent_signals=recent_signals,
         history=history,
         bars=bars,
@@ -78,7 +97,22 @@ def take(connections: Connections, wanted: str | None, wanted_interval: str | No
             "indicators", needs=("time", "sym", "interval"), sym=symbol, where=alone, last=LOADED
         ),
         signals=processor.select("signals", needs=SIGNAL_COLUMNS, sym=symbol, where=alone, last=CHART_SIGNALS),
+        others=others,
     )
+
+
+def _history(connections: Connections, symbols: list[str], with_bars: set[str]) -> Answer:
+    listed = [sym for sym in symbols[:SHOWN] if sym in with_bars]
+    if not listed:
+        return _NOTHING
+    return connections.rdb.select(
+        "bars", needs=ROW_COLUMNS, sym=listed, columns=list(ROW_COLUMNS), last=SPARK_BARS * len(listed)
+    )
+
+
+def _bars_of_trades(connections: Connections, symbol: str, tick: Tick) -> Answer:
+    start = pd.Timestamp(tick.time_ns, tz="UTC").floor("1min") - pd.Timedelta(minutes=LOADED)
+    return connections.rdb.resample("trades", MADE, needs=BAR_COLUMNS[:-1], sym=symbol, start=start)
 
 
 def _learn_opens(connections: Connections, newest: Answer) -> None:

@@ -10,7 +10,8 @@ from dashboard.bars import INDICATORS, PRICES, local_times
 from dashboard.charts import signal_label
 from dashboard.freshness import age_text, utc_nanoseconds
 
-SIGNAL_COLUMNS = ("time", "sym", "interval", "signal", "side", "price", "detail")
+SIGNAL_COLUMNS = ("time", "sym", "interval", "signal", "side", "price", "detail", "state")
+WITHDRAWN = "withdrawn"  # the state of a signal that a correction of the bars took away
 HEARTBEAT_COLUMNS = ("time", "sym", "pid", "seq_seen", "rows", "rate", "memory", "state")
 
 
@@ -18,7 +19,8 @@ def chart_signals(signals: pd.DataFrame | None, sym: str, interval: str) -> pd.D
     """Return the signals of one symbol and interval with `time_ns`, int64 UTC nanoseconds, for `charts.figure`."""
     if signals is None or signals.empty:
         return None
-    mine = signals[(signals["sym"].astype(str) == sym) & (signals["interval"].astype(str) == interval)]
+    standing = signals["state"].astype(str) != WITHDRAWN
+    mine = signals[(signals["sym"].astype(str) == sym) & (signals["interval"].astype(str) == interval) & standing]
     return mine.assign(time_ns=utc_nanoseconds(mine["time"])).drop_duplicates(["time_ns", "signal"], keep="last")
 
 
@@ -50,7 +52,10 @@ def signals_table(
             "side": rows["side"].astype(str).to_numpy(),
             "signal": [signal_label(str(signal)) for signal in rows["signal"]],
             "price": rows["price"].to_numpy(),
-            "reason": rows["detail"].astype(str).to_numpy(),
+            "reason": [
+                f"{WITHDRAWN}: {detail}" if state == WITHDRAWN else str(detail)
+                for detail, state in zip(rows["detail"], rows["state"].astype(str), strict=True)
+            ],
         }
     )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.bars import price_digits
+from dashboard.bars import price_digits, price_format, price_text
 from dashboard.charts import signal_label
 from dashboard.connections import Connections
+from dashboard.panes import DOWN, UP
 from dashboard.snapshot import Snapshot
 from dashboard.tables import (
     HEARTBEAT_COLUMNS,
@@ -100,8 +103,8 @@ def _signals(connections: Connections, now: Snapshot) -> None:
         st.caption("No signal passes the filter." if filtered and kinds else "No signals yet.")
         return
     colored = table.style.map(
-        lambda value: f"color: {'#26a69a' if value == 'buy' else '#ef5350'}; font-weight: 600", subset=["side"]
-    )
+        lambda value: f"color: {UP if value == 'buy' else DOWN}; font-weight: 600", subset=["side"]
+    ).format({"price": _price})
     st.dataframe(
         colored,
         hide_index=True,
@@ -109,7 +112,6 @@ def _signals(connections: Connections, now: Snapshot) -> None:
         key="signals",
         column_config={
             "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
-            "price": st.column_config.NumberColumn(format=f"%.{price_digits(table['price'].to_numpy(dtype=float))}f"),
             "reason": st.column_config.TextColumn(width="large"),
         },
     )
@@ -131,9 +133,18 @@ def _data(symbol: str, interval: str, bars: pd.DataFrame) -> None:
         st.caption(f"{len(bars)} bars of {plain(symbol)} {interval}, newest first")
     table = bars_table(bars)
     digits = price_digits(bars["close"].to_numpy())
+    volume_digits = price_digits(bars["volume"].to_numpy(), least=0)
+    whole = volume_digits == 0
     number = st.column_config.NumberColumn
-    config = {name: number(format=f"%.{digits}f") for name in table.columns if table[name].dtype == "float64"}
-    config |= {"volume": number(format="localized"), "rsi_14": number(format="%.1f")}
-    config |= {name: number(format=f"%.{digits + 1}f") for name in ("macd", "macd_signal", "macd_histogram")}
+    config = {name: number(format=price_format(digits)) for name in table.columns if table[name].dtype == "float64"}
+    config |= {
+        "volume": number(format="localized" if whole else price_format(volume_digits)),
+        "rsi_14": number(format="%.1f"),
+    }
+    config |= {name: number(format=price_format(digits + 1)) for name in ("macd", "macd_signal", "macd_histogram")}
     time_column = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True)
     st.dataframe(table, hide_index=True, height=360, key="data", column_config={**config, "time": time_column})
+
+
+def _price(value: Any) -> str:
+    return price_text(float(value), price_digits(np.array([value], dtype=float)))

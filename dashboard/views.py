@@ -16,7 +16,9 @@ from dashboard.bars import chart_bars
 from dashboard.charts import LAYERS, figure
 from dashboard.connections import Answer, Connection, Connections
 from dashboard.freshness import Freshness, Level, age_text, freshness
-from dashboard.snapshot import Snapshot
+from dashboard.panes import DARK, LIGHT
+from dashboard.pulse import Look, capture_stopped, judged
+from dashboard.snapshot import SIMULATED, Snapshot
 from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
 
@@ -26,6 +28,13 @@ _FRESHNESS_COLORS: dict[Level, Literal["green", "orange", "red", "gray"]] = {
     "late": "orange",
     "silent": "red",
     "none": "gray",
+}
+
+_HEALTH_BADGES: dict[str, tuple[Literal["green", "orange", "red", "gray"], str]] = {
+    "up": ("green", ":material/check_circle:"),
+    "starting": ("orange", ":material/pending:"),
+    "down": ("red", ":material/error:"),
+    "unknown": ("gray", ":material/help:"),
 }
 
 
@@ -42,28 +51,41 @@ def as_of(answer: Answer, time_zone: str) -> str:
     return f"as of {clock:%H:%M:%S}, {age_text(time.time() - answer.at)} ago"
 
 
-def header(connections: Connections, now: Snapshot, now_ns: int, paused: bool) -> None:
-    """Draw the badges, and for a process that is away what to do about it."""
-    ticks = freshness(now.newest.frame, now_ns)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for connection in (connections.rdb, connections.processor):
-            _connection_badge(connection)
-        _freshness_badge(ticks, known=not now.newest.stale)
-        if now.simulated:
+def processes(connections: Connections, newest: Answer, beats: Answer, paused: bool) -> None:
+    """Draw a badge for each process and the age of the newest tick, and for what is away what to do about it."""
+    now = time.time()
+    looks = connections.pulse.looks()
+    stopped = capture_stopped(looks, now)
+    at = None if beats.stale else beats.at
+    newest_known = not newest.stale and not stopped and not looks.get("rdb", Look()).error
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if stopped:
+            st.badge("capture stopped", icon=":material/emergency_home:", color="red", help=plain(stopped))
+        for health in judged(looks, connections.feeds, beats.frame, at, connections.heartbeat_s):
+            color, icon = _HEALTH_BADGES[health.level]
+            label = plain(f"{health.process} {health.word}")
+            st.badge(label, icon=icon, color=color, help=plain(health.detail or health.word))
+        _freshness_badge(freshness(newest.frame, int(now * 1e9)), known=newest_known)
+        if newest.frame is not None and (newest.frame["source"].astype(str) == SIMULATED).any():
             st.badge("simulated data", color="violet", help="At least one symbol comes from the simulated feed.")
         if paused:
             st.badge("paused", color="orange")
-        zone = connections.time_zone
-        clock = datetime.fromtimestamp(now_ns / 1e9, ZoneInfo(zone))
-        st.caption(f"{clock:%a %d %b %Y %H:%M:%S} · times in {plain(zone)}")
-    for connection in (connections.rdb, connections.processor):
-        if connection.up is False and connection.down_since is not None:
-            away = age_text(time.time() - connection.down_since)
+        clock = datetime.fromtimestamp(now, ZoneInfo(connections.time_zone))
+        st.caption(f"{clock:%a %d %b %Y %H:%M:%S} · times in {plain(connections.time_zone)}")
+    if stopped:
+        st.error(
+            f"**Capture stopped**: {plain(stopped)}. What feeds send is not kept until it is back. "
+            "`plant status` tells why; `supervisorctl start tickerplant` starts it."
+        )
+    for name in ("rdb", "processor"):
+        look = looks.get(name, Look())
+        if look.error and look.since is not None:
+            connection: Connection = getattr(connections, name)
             st.error(
-                f"**{connection.name} is not answering** at `{connection.address}`, for {away}. {connection.remedy} "
-                "This page goes on by itself when it is back."
+                f"**{name} is not answering** at `{connection.address}`, for {age_text(now - look.since)}. "
+                f"{connection.remedy} This page goes on by itself when it is back."
             )
-    if now.symbol is not None and connections.rdb.up and connections.rdb.missing:
+    if newest.frame is not None and connections.rdb.up and connections.rdb.missing:
         st.warning(f"Today's rows only, without history: {plain(connections.rdb.missing)}")
 
 
@@ -78,15 +100,14 @@ def nothing_yet(rdb: Connection, newest: Answer) -> None:
             st.caption(plain(str(newest.error)))
         else:
             st.markdown("#### No bars yet")
-            st.caption("The rdb is up and has no bars. Is a feed running? `plant status` tells.")
+            st.caption("The rdb is up and has no bars, trades or quotes. Is a feed running? `plant status` tells.")
 
 
 def watch(connections: Connections, now: Snapshot) -> None:
     """Draw the watchlist; a click switches the symbol of the chart."""
-    assert now.newest.frame is not None
     more = len(now.symbols) - SHOWN
     st.caption("Watchlist" + (f" · first {SHOWN}, {more} more in the symbol box" if more > 0 else ""))
-    rows = watch_rows(now.newest.frame, now.history.frame, connections.opens, connections.time_zone)
+    rows = watch_rows(now.newest.frame, now.history.frame, connections.opens, connections.time_zone, now.others)
     component.watchlist(rows, now.symbol or "", on_pick=_pick, stale=now.newest.stale)
 
 
@@ -115,27 +136,23 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
             label_visibility="collapsed",
         )
     bars = chart_bars(now.bars.frame, now.indicators.frame, now.interval, connections.time_zone)
+    if bars.empty and now.symbol in now.others:
+        st.info(f"{plain(now.symbol)} has quotes, and no bars or trades to draw. {plain(now.others[now.symbol].told)}")
+        return bars
     if bars.empty:
         st.info(f"No bars of {plain(now.symbol or '')} are known. They show as soon as the rdb sends some.")
         return bars
+    palette = LIGHT if st.context.theme.type == "light" else DARK
     signals = chart_signals(now.signals.frame, now.symbol or "", now.interval)
     component.live_chart(
-        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}"),
+        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}", palette=palette),
         bars,
+        symbol=now.symbol or "",
+        interval=now.interval,
         notes=_notes(connections, now),
         stale=now.bars.stale,
     )
     return bars
-
-
-def _connection_badge(connection: Connection) -> None:
-    if connection.up:
-        st.badge(f"{connection.name} up", icon=":material/check_circle:", color="green", help=connection.address)
-    elif connection.up is None:
-        st.badge(f"{connection.name}: not asked yet", color="gray", help=connection.address)
-    else:
-        label = f"{connection.name} down · {connection.address.removeprefix('tcp://')}"
-        st.badge(label, icon=":material/error:", color="red", help=connection.remedy)
 
 
 def _freshness_badge(ticks: Freshness, *, known: bool) -> None:
@@ -152,6 +169,8 @@ def _freshness_badge(ticks: Freshness, *, known: bool) -> None:
 
 def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:
     notes = []
+    if now.symbol in now.others:
+        notes.append(("warning", f"no feed sends bars of it: these are made of its trades, {now.interval} each"))
     if now.bars.stale:
         notes.append(("error", f"stale chart · {as_of(now.bars, connections.time_zone)} · {now.bars.error}"))
     if now.indicators.stale:

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dashboard.bars import local_times, price_digits
+from dashboard.bars import local_times, price_digits, price_text
 from dashboard.freshness import utc_nanoseconds
 
 SHOWN = 60  # symbols in the list; the rest are reached through the symbol box
 SPARK_BARS = 60
 BATCH = 10  # symbols whose first bar of the day is asked for at once
 ROW_COLUMNS = ("time", "sym", "interval", "open", "close")
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The newest trade or quote of a symbol without bars: `price` is the trade's, the mid, or the one side there is."""
+
+    kind: str
+    time_ns: int
+    price: float
+    told: str
+
+
+def ticks_of(trades: pd.DataFrame | None, quotes: pd.DataFrame | None, with_bars: Collection[str]) -> dict[str, Tick]:
+    """Return symbol -> newest trade, else quote, of the symbols that are not among those `with_bars`."""
+    found: dict[str, Tick] = {}
+    for kind, frame, names in (("quote", quotes, ("bid", "ask")), ("trade", trades, ("price",))):
+        if frame is None:
+            continue
+        sides = frame[list(names)].to_numpy(dtype=np.float64)
+        for sym, time_ns, values in zip(frame["sym"].astype(str), utc_nanoseconds(frame["time"]), sides, strict=True):
+            known = values[np.isfinite(values)]
+            if sym in with_bars:
+                continue
+            told = ", ".join(
+                f"{name} {price_text(value, price_digits(known)) if np.isfinite(value) else 'not known'}"
+                for name, value in zip(names, values.tolist(), strict=True)
+            )
+            found[sym] = Tick(
+                kind, int(time_ns), float(known.mean()) if len(known) else np.nan, f"Newest {kind}: {told}."
+            )
+    return found
 
 
 class DayOpens:
@@ -54,13 +88,41 @@ def day_starts(last_bars: pd.DataFrame, time_zone: str) -> dict[str, int]:
 
 
 def watch_rows(
-    last_bars: pd.DataFrame, history: pd.DataFrame | None, opens: DayOpens, time_zone: str
+    last_bars: pd.DataFrame | None,
+    history: pd.DataFrame | None,
+    opens: DayOpens,
+    time_zone: str,
+    others: Mapping[str, Tick] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return a row for each of the first SHOWN symbols, by name, as `dashboard.component.watchlist` takes them.
 
-    `last_bars` has the newest bar of each symbol; `history` recent bars with ROW_COLUMNS, for the sparklines.
+    `last_bars` has the newest bar of each symbol, `others` the newest tick of those without bars;
+    `history` recent bars with ROW_COLUMNS, for the sparklines.
     Change is a fraction, 0.0 as long as the first price of the day is unknown (and then its text is a dash).
     """
+    rows = [_tick_row(sym, tick, time_zone) for sym, tick in others.items()]
+    if last_bars is not None and not last_bars.empty:
+        rows += _bar_rows(last_bars, history, opens, time_zone)
+    return sorted(rows, key=lambda row: str(row["sym"]))[:SHOWN]
+
+
+def _tick_row(sym: str, tick: Tick, time_zone: str) -> dict[str, Any]:
+    clock = local_times(np.array([tick.time_ns]), time_zone).strftime("%H:%M")[0]
+    known = bool(np.isfinite(tick.price))
+    return {
+        "sym": sym,
+        "detail": f"{tick.kind} · {clock}",
+        "last": tick.price if known else 0.0,
+        "price": price_text(tick.price, price_digits(np.array([tick.price]))) if known else "-",
+        "change": 0.0,
+        "change_text": "no bars",
+        "spark": [tick.price] if known else [],
+    }
+
+
+def _bar_rows(
+    last_bars: pd.DataFrame, history: pd.DataFrame | None, opens: DayOpens, time_zone: str
+) -> list[dict[str, Any]]:
     starts = day_starts(last_bars, time_zone)
     closes = _closes(history)
     rows = []
@@ -76,7 +138,7 @@ def watch_rows(
                 "sym": sym,
                 "detail": f"{interval} · {clock}",
                 "last": last,
-                "price": f"{last:,.{price_digits(np.array(spark))}f}",
+                "price": price_text(last, price_digits(np.array(spark))),
                 "change": change or 0.0,
                 "change_text": "-" if change is None else f"{change * 100:+.2f} %",
                 "spark": spark,

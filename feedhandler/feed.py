@@ -10,12 +10,13 @@ in `kinds.py`.
 from typing import Any, ClassVar, Protocol
 
 from feedhandler.settings import FeedSettings
+from plant.rows import tables
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MINUTE = 60 * NS_PER_SECOND
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 
-SIMULATED = "simulated"
+SIMULATED = tables.SIMULATED
 """The `source` of rows that are made up, whichever feed makes them: it is what the plant's screens go by."""
 
 Batch = tuple[str, dict[str, Any]]

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
 from feedhandler.settings import FeedSettings, PlantPath
-from plant.transfer.reader import Reader, files_of
+from plant.transfer.file_names import files_of
+from plant.transfer.reader import Reader
 
 
 class RecordedFeedSettings(FeedSettings):
@@ -25,9 +26,13 @@ class RecordedFeedSettings(FeedSettings):
     columns: dict[str, str | float] = Field({}, description="our column name to the file's, or to a number")
     scale: dict[str, float] = Field({}, description="factor of a column, e.g. {price = 1e-4}")
     sym: str | None = Field(None, description="symbol of all rows; else a column, else the file's name")
-    interval: str = Field("1m", description="interval of bars whose file has no such column")
+    interval: str = Field("", description="interval of bars whose file has no such column; else the name's, else 1m")
     time_zone: str = Field("UTC", description="zone of times without one")
     stamp: Literal["start", "end"] = Field("start", description="which edge of the bar its time marks")
+    unit: Literal["", "s", "ms", "us", "ns", "calendar"] = Field("", description="of times in digits; else by column")
+    day_first: bool | None = Field(None, description="whether 04/03/2024 is in March; else by column")
+    decimal: Literal["", ".", ","] = Field("", description="the decimal mark; else as the file's numbers show")
+    encoding: str = Field("", description="of text files, e.g. cp1252; else UTF-8 or UTF-16")
     speed: float = Field(0.0, ge=0, description="1 real time, 60 sixty times faster, 0 as fast as it goes")
     shift_to_today: bool = Field(False, description="move all rows by whole days, so that the last one is of today")
     symbols: tuple[str, ...] = Field((), description="only these; empty: all")
@@ -37,7 +42,7 @@ class RecordedFeed:
     """Replay bars, trades or quotes from CSV (also .csv.gz), Excel or Parquet files, merged by time.
 
     The files of a pattern ("data/*_1min.csv") are taken in order of name. Usual names of columns are found without
-    `columns`. A symbol that nothing gives is the file's name up to the first "_" or ".". The plant's `time` is always
+    `columns`. A symbol that nothing gives is the file's name without dates and such. The plant's `time` is always
     the start of a bar. With a speed, pauses at night are replayed too.
     shift_to_today moves all rows by one whole number of days of 24 hours, so that the last one falls on the UTC day of
     the first poll; times of day stay, and rows may lie ahead of the clock. After a restart on another day the
@@ -64,6 +69,10 @@ class RecordedFeed:
             time_zone=settings.time_zone,
             stamp=settings.stamp,
             scale=settings.scale,
+            unit=settings.unit,
+            day_first=settings.day_first,
+            decimal=settings.decimal,
+            encoding=settings.encoding,
         )
         rows = reader.read([file for path in settings.paths for file in files_of(path)])
         self._rows = rows.only(settings.symbols) if settings.symbols else rows

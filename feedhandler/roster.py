@@ -7,6 +7,7 @@ and whenever plant.toml changes, or a module beside it that is a feed, so that a
 
 import hashlib
 import os
+import shlex
 import sys
 import time
 import xmlrpc.client
@@ -74,6 +75,12 @@ class Roster(Process):
             groups.removeProcessGroup(name)
         for name in new:
             groups.addProcessGroup(name)
+        kept = {group["group"] for group in groups.getAllProcessInfo()}
+        if missing := [f.label for f in self.settings.feeds if f"feed-{f.label}" not in kept]:
+            raise SettingsError(
+                f"supervisord does not read {self._path}, so that these feeds cannot start: {', '.join(missing)}; "
+                "its configuration must name that file in [include]"
+            )
         log.info("feeds", stopped=gone, started=new)
 
 
@@ -89,9 +96,10 @@ def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
     version = hashlib.sha256(feed.model_dump_json().encode() + source).hexdigest()[:12]
     return program(
         f"feed-{feed.label}",
-        f"{sys.executable} -m feedhandler {feed.label}",
+        shlex.join([sys.executable, "-m", "feedhandler", feed.label]),
         run_folder,
         50,
+        str(folder),
         f'environment=FEED_SETTINGS="{version}"\n',
     )
 

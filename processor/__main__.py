@@ -6,18 +6,24 @@ It serves what came back through the tickerplant, so that its answers, the rdb's
 import time
 from typing import Any
 
-from plant.errors import SettingsError
+from plant.client.connection import Connection
+from plant.errors import HistoryError, QueryLimit, SettingsError, Unavailable
 from plant.memory.tables import MemoryTables, Tidying
 from plant.query.answers import Answerer
 from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
-from plant.serving.opening import follow, reports_of, server_of, usage_of
+from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
 from plant.stream.subscriber import Subscriber
+from plant.transport.request import Requester
 from processor.engine import Engine
+from processor.warmup import warm_up
 
 FOLLOWED = ("bars", "indicators", "signals", "gaps")
 SERVED = ("indicators", "signals")
+
+HISTORY_S = 10.0
+"""Longest an answer of the history may take to begin."""
 
 
 class Processor(Process):
@@ -32,13 +38,24 @@ class Processor(Process):
         self.timer = Timer(own.timer_s, 0)
         self.tables = MemoryTables(settings.table_schema, SERVED)
         self._computing = False
+        self._waiting = ""  # for the history, and why
+        self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
+        self._history = self.opened(Connection("hdb", settings.address(settings.hdb.port), timeout_s=HISTORY_S))
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
             raise SettingsError("a processor publishes what it computes; set ingest in [upstream]")
         self.publisher = reports.publisher
         self.follower = self.opened(
-            Follower(vitals, self._follow, self.take, self.tables.release, reports, whole=False)
+            Follower(
+                vitals,
+                self._follow,
+                self.take,
+                self.tables.release,
+                reports,
+                whole=False,
+                trouble=lambda: self._waiting,
+            )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
         server = server_of(settings, own, Answerer(self.tables), lambda: self.follower.status(settings), usage)
@@ -57,12 +74,29 @@ class Processor(Process):
         if batch.table == "bars" or not self._computing:
             self.engine.take(batch)
 
-    def _follow(self) -> Subscriber:
-        """Follow from the journal's beginning on: a mean of fifty bars does not begin anew with the day."""
-        return follow(self.settings, self.name, FOLLOWED, 0)
+    def _follow(self) -> Subscriber | None:
+        """Follow behind the last closed day, once history has given what is needed of the bars up to there."""
+        after = last_close(self._journal)
+        if after is None:
+            return None
+        if after:  # else the journal has everything
+            engine = Engine(self.settings.processor.min_bars)
+            try:
+                warm_up(engine, self._history.as_of(after), self.settings.table_schema)
+            except (Unavailable, HistoryError, QueryLimit) as error:
+                self._waiting = f"waiting for the history: {error}"
+                return None
+            self.engine, self._waiting = engine, ""
+        self.follower.release(after)
+        return follow(self.settings, self.name, FOLLOWED, after)
 
     def _compute(self) -> None:
         started = time.perf_counter()
+        if passed_over := self.engine.passed_over:
+            log.warning(
+                "bars passed over", bars=passed_over, reason="they are older than what was read of their series"
+            )
+            self.engine.passed_over = 0
         for table, columns in zip(("indicators", "signals"), self.engine.tick(time.time_ns()), strict=True):
             if columns is not None:
                 self.publisher.publish(table, columns)

@@ -18,6 +18,7 @@ from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError
 from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.evolution import columns_as_declared
+from plant.rows.rejects import rejected
 from plant.rows.schema import Schema, Table
 from plant.wire import messages
 from plant.wire.envelope import HEADER_BYTES, MORE, Header, stamp
@@ -209,7 +210,7 @@ class Sequencer:
         """Record that a whole batch could not be read, and say so to its publisher."""
         rejects = self.schema["rejects"]
         row = json.dumps({"rows": header.rows, "bytes": header.length})
-        refused = validation.rejected(["?"], [reason], [row], source.name, table, now)
+        refused = rejected(["?"], [reason], [row], source.name, table, now)
         self.add(rejects, encode(rejects, refused, source.source_id, header.source_seq), 1, now)
         self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
         self._refuse(

@@ -1,16 +1,12 @@
 """Which rows of a batch are good, and why the others are not."""
 
-import json
-import math
 from typing import Any
 
 import numpy as np
 
-from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.columns import Columns
+from plant.rows.rejects import as_json, rejected
 from plant.rows.schema import Table
-
-ROW_CHARS = 4000
-"""Characters of a rejected row, and of its symbol, that are kept; a row may hold a text of megabytes."""
 
 
 def bad_rows(table: Table, columns: Columns, count: int) -> tuple[np.ndarray, list[str]]:
@@ -43,31 +39,12 @@ def rejects(columns: Columns, positions: np.ndarray, reasons: list[str], source:
     """Return rows of the table `rejects` for the rows of `columns` at `positions`; their JSON is cut at ROW_CHARS."""
     count = len(positions)
     bad = {name: column[positions].tolist() for name, column in columns.items()}
-    rows = [json.dumps({name: _plain(values[i]) for name, values in bad.items()})[:ROW_CHARS] for i in range(count)]
-    return rejected([sym[:ROW_CHARS] or "?" for sym in bad["sym"]], reasons, rows, source, table, now)
-
-
-def rejected(syms: list[str], reasons: list[str], rows: list[str], source: str, table: str, now: int) -> Columns:
-    """Return rows of the table `rejects`, all stamped `now`."""
-    count = len(reasons)
-    zeros = np.zeros(count, dtype=np.int32)
-    return {
-        "time": np.full(count, now, dtype=np.int64),
-        "sym": Symbols.of(syms),
-        "source": Symbols([source], zeros),
-        "table_name": Symbols([table], zeros),
-        "reason": Texts.of(reasons),
-        "row": Texts.of(rows),
-    }
+    rows = [as_json({name: values[i] for name, values in bad.items()}) for i in range(count)]
+    return rejected(bad["sym"], reasons, rows, source, table, now)
 
 
 def _single(column: Any) -> Any:
     return column.item() if isinstance(column, np.ndarray) else column.tolist()[0]
-
-
-def _plain(value: Any) -> Any:
-    """Return a number JSON can hold: NaN and infinities as text."""
-    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 _NONE = np.zeros(0, dtype=np.int64)

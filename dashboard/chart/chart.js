@@ -1,7 +1,10 @@
 // The live chart: one Plotly graph that lives as long as its place in the page, and is only ever patched with
 // Plotly.react. Zoom, pan, drag mode and legend therefore survive every refresh.
 //
-// data: { key, revision, figure: {data, layout}, times: [UTC ms of each bar], local: [wall-clock ms of each bar],
+// What is in view stands in the page's address, where Python finds symbol and interval again and this file the view:
+// ?symbol=AAPL&interval=1m&bars=120&until=<ms of the last bar in view, absent while the newest bar is>
+//
+// data: { key, revision, address: {symbol, interval}, plain_digits, figure: {data, layout}, times: [UTC ms of each bar], local: [wall-clock ms of each bar],
 //         digits, limits: {in_view, most_in_view, margin}, notes: [{level, text}], stale: bool }
 //
 // x of a bar is its ordinal number. When old bars drop out at the left, the numbers of the others must not move under the
@@ -11,6 +14,7 @@ import { stamp, ticks } from "./clock.js"
 
 const VIEWS = new WeakMap()
 const TICK_PX = 88
+const ADDRESS_MS = 400 // browsers refuse an address that changes at every turn of the wheel
 const RELEASES = ["pointerup", "pointercancel"]
 const CONFIG = {
   displaylogo: false,
@@ -58,6 +62,7 @@ class View {
     this.hovered = null // x of the bar under the pointer
     this.times = []
     this.follow = true
+    this.linked = linked()
   }
 
   receive(data) {
@@ -82,7 +87,7 @@ class View {
     this.pending = null
     this.place(data)
     const { figure } = data
-    for (const trace of figure.data) trace.x = trace.x.map((x) => x + this.base)
+    for (const trace of figure.data) trace.x = trace.x.map((x) => (x === null ? null : x + this.base))
     for (const shape of figure.layout.shapes) {
       if (shape.xref === "x") { shape.x0 += this.base; shape.x1 += this.base }
     }
@@ -113,13 +118,44 @@ class View {
     this.local = data.local
     this.limits = data.limits
     this.digits = data.digits
+    this.plainDigits = data.plain_digits
     if (!known) {
       this.follow = true
       this.lead = this.limits.margin
       this.span = Math.min(this.limits.in_view, this.times.length) + this.lead
+      this.takeLinked(data.address)
     }
+    this.address = data.address
     if (!known) this.hovered = null
     if (this.follow) this.range = this.newest()
+    if (!known) this.remember()
+  }
+
+  // At first the view is that of the page's address, if it is one of the same bars.
+  takeLinked({ symbol, interval }) {
+    const link = this.linked
+    this.linked = null
+    if (link?.symbol !== symbol || link.interval !== interval || !(link.bars > 0)) return
+    this.span = Math.min(link.bars, this.limits.most_in_view, this.times.length) + this.lead
+    const last = this.times.findLastIndex((time) => time <= link.until)
+    if (!link.until || last < 0 || last === this.times.length - 1) return
+    this.follow = false
+    this.range = [last + 0.5 - link.bars, last + 0.5]
+  }
+
+  remember() {
+    clearTimeout(this.remembering)
+    this.remembering = setTimeout(() => {
+      const page = new URL(window.location.href), [left, right] = this.range
+      const last = Math.min(this.times.length - 1, Math.floor(right - this.base))
+      const told = { ...this.address, bars: Math.round(right - left - (this.follow ? this.lead : 0)),
+        until: this.follow || last < 0 ? null : this.times[last] }
+      for (const [name, value] of Object.entries(told)) {
+        if (value === null) page.searchParams.delete(name)
+        else page.searchParams.set(name, value)
+      }
+      if (page.href !== window.location.href) window.history.replaceState(window.history.state, "", page)
+    }, ADDRESS_MS)
   }
 
   // The view that ends `lead` bars after the newest one.
@@ -150,6 +186,7 @@ class View {
     this.mine = true
     window.Plotly.relayout(this.graph, change).then(() => { this.mine = false })
     this.show()
+    this.remember()
   }
 
   listen() {
@@ -180,7 +217,7 @@ class View {
     const found = {}
     for (const trace of traces) {
       const name = trace.yaxis.replace("y", "yaxis")
-      if (this.fixed.includes(name) || this.hidden(trace) || trace.meta?.signals) continue
+      if (this.fixed.includes(name) || this.hidden(trace) || trace.meta?.signals || trace.meta?.area) continue
       const lows = trace.low ?? trace.y, highs = trace.high ?? trace.y
       const reach = (found[name] ??= { low: Infinity, high: -Infinity, bars: false })
       reach.bars ||= trace.type === "bar"
@@ -222,7 +259,9 @@ class View {
     if (!traces || i < 0 || i >= this.times.length) return this.bar.replaceChildren()
     const price = traces.find((trace) => trace.uid === "candles")
     const number = (value, digits) =>
-      value === null || value === undefined ? "–" : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+      value === null || value === undefined ? "–"
+        : digits > this.plainDigits ? String(Number(value.toPrecision(6)))
+        : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
     const change = price.open[i] ? (price.close[i] / price.open[i] - 1) * 100 : 0
     const side = change >= 0 ? "tp-up" : "tp-down"
     const items = [item("", stamp(this.local[i]), "tp-time")]
@@ -260,12 +299,18 @@ class View {
 
   close() {
     this.closed = true
+    clearTimeout(this.remembering)
     for (const name of RELEASES) window.removeEventListener(name, this.release)
     this.resizing.disconnect()
     // Purged under a drawing's hands, the graph would have Plotly read a layout that is gone.
     this.drawing?.finally(() => window.Plotly.purge(this.graph))
     this.root.replaceChildren()
   }
+}
+
+function linked() {
+  const found = new URL(window.location.href).searchParams
+  return { symbol: found.get("symbol"), interval: found.get("interval"), bars: Number(found.get("bars")), until: Number(found.get("until")) }
 }
 
 function part(root, name, tag = "div") {

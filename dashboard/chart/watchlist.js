@@ -27,9 +27,12 @@ function create(sym) {
   const button = document.createElement("button")
   button.type = "button"
   button.dataset.sym = sym
+  button.title = sym // a long name is cut off in the list
   const name = span("tp-sym"), last = span("tp-last")
   const detail = span("tp-sub"), price = span(""), change = span("tp-change")
-  name.append(document.createTextNode(sym), detail)
+  const text = span("tp-name")
+  text.textContent = sym
+  name.append(text, detail)
   last.append(price, change)
   const spark = document.createElementNS(SVG, "svg")
   spark.setAttribute("viewBox", "0 0 72 26")

@@ -9,13 +9,14 @@ import numpy as np
 from plant.errors import BadRows, QueryError
 from plant.query import questions
 from plant.rows.schema import META_COLUMNS
-from plant.rows.times import nanoseconds
+from plant.rows.times import nanoseconds, spoken, unit_like
 
 Syms = str | Iterable[str] | None
 """One name, or several: a list, tuple, set, array, pandas or Polars Series, ...; None: all."""
 
 Moment = Any
-"""int ns since 1970 UTC, a datetime or date, a Timestamp, ISO 8601 text, or a time of day ("09:30": today)."""
+"""int ns since 1970 UTC, a datetime or date, a Timestamp, ISO 8601 text, a time of day ("09:30": today), or one
+counted from now: "now", "-5m", a timedelta (ago), "today", "yesterday 15:30"."""
 
 Duration = Any
 """int ns, a timedelta, or text ("5s", "2min")."""
@@ -41,10 +42,18 @@ def names_of(value: Syms, term: str = "sym") -> tuple[str, ...] | None:
 
 
 def moment_of(value: Moment, zone: dt.tzinfo) -> int | None:
-    """Return a moment as int ns since 1970 UTC, None for None; without a zone it is in `zone`. Raises QueryError."""
+    """Return a moment as int ns since 1970 UTC, None for None; without a zone it is in `zone`.
+
+    Raises QueryError, also for an int that looks like another unit than ns.
+    """
+    if isinstance(value, int | np.integer) and (unit := unit_like(int(value))) not in (None, "ns"):
+        raise QueryError(
+            f"expected int ns since 1970 UTC, found {value!r}, which looks like {unit}: as ns it is in 1970"
+            f'; write pd.Timestamp({value}, unit={unit!r}, tz="UTC")'
+        )
     try:
-        return None if value is None else nanoseconds(value, zone)
-    except BadRows as error:
+        return None if value is None else nanoseconds(spoken(value, zone), zone)
+    except (BadRows, OverflowError) as error:
         raise QueryError(str(error)) from None
 
 
@@ -87,6 +96,7 @@ def aggregates_of(value: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _compared(name: Any, value: Any, zone: dt.tzinfo) -> Any:
-    if isinstance(value, dt.date | np.datetime64) or (isinstance(value, str) and name in ("time", META_COLUMNS[1])):
+    of_time = name in ("time", META_COLUMNS[1]) and isinstance(value, str | int | np.integer)
+    if of_time or isinstance(value, dt.date | np.datetime64):
         return moment_of(value, zone)
     return value.item() if isinstance(value, np.generic) else value

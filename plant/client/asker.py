@@ -18,6 +18,7 @@ from plant.client.arguments import (
 )
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
+from plant.rows.intervals import interval_of
 
 
 class Asker(ABC):
@@ -125,7 +126,7 @@ class Asker(ABC):
     def resample(
         self,
         table: str,
-        interval: str,
+        interval: str | dt.timedelta,
         sym: Syms = None,
         start: Moment = None,
         end: Moment = None,
@@ -149,7 +150,7 @@ class Asker(ABC):
         1 2026-11-20 14:35:00+00:00  190.75  190.75  190.75  190.75   100.0
         """
         terms = (names_of(sym), self._ns(start), self._ns(end), conditions_of(where, self._zone), at, zone, empty)
-        return self._ask(questions.Resample(table, interval, *terms), frames, timeout_s)
+        return self._ask(questions.Resample(table, interval_of(interval), *terms), frames, timeout_s)
 
     def asof(
         self,

@@ -9,10 +9,10 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 
 from typing import Any
 
-from plant.client.arguments import Moment, Syms, names_of
+from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.rows.times import nanoseconds
+from plant.errors import QueryError
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only
@@ -20,20 +20,25 @@ from plant.transport import sockets
 
 
 def connect(
-    address: str | None = None, *, history: str | None = None, config: str | None = None, **options: Any
+    address: str | None = None,
+    *,
+    port: int | None = None,
+    history: str | None = None,
+    config: str | None = None,
+    **options: Any,
 ) -> PlantConnection:
     """Return a connection to the plant of plant.toml, today and history as one.
 
-    `address` is that of its rdb, `history` that of its hdb; options are those of Connection. Raises Unavailable at once
-    if the rdb does not answer within `timeout_s` (10 s).
+    `address` ("host:port") or `port` is that of its rdb, `history` that of its hdb; options are those of Connection.
+    Raises Unavailable at once if the rdb does not answer within `timeout_s` (10 s).
 
     >>> plant.connect().count("trades")
     8
     """
     settings = _plant_of(config)
     connection = PlantConnection(
-        address or settings.address(settings.rdb.port),
-        history or settings.address(settings.hdb.port),
+        _address(settings, address, port, settings.rdb.port),
+        _address(settings, history, None, settings.hdb.port),
         settings.table_schema,
         **{"zone": settings.zone, **options},
     )
@@ -41,8 +46,12 @@ def connect(
     return connection
 
 
-def connect_to(who: str, address: str | None = None, *, config: str | None = None, **options: Any) -> Connection:
+def connect_to(
+    who: str, address: str | None = None, *, port: int | None = None, config: str | None = None, **options: Any
+) -> Connection:
     """Return a connection to a process ("rdb", "processor", "hdb") at an address, or where plant.toml says it is.
+
+    `address` may leave out tcp://; `port` alone is one of plant.toml's host.
 
     options are those of Connection. Raises Unavailable at once if it does not answer within `timeout_s` (10 s).
 
@@ -51,18 +60,25 @@ def connect_to(who: str, address: str | None = None, *, config: str | None = Non
     2
     """
     settings = _plant_of(config)
-    address = address or settings.address(getattr(settings, who).port)
+    address = _address(settings, address, port, getattr(settings, who).port)
     connection = Connection(who, address, **{"zone": settings.zone, **options})
     connection.status()
     return connection
 
 
 def publisher(
-    name: str, address: str | None = None, *, config: str | None = None, timeout_s: float = 10.0
+    name: str,
+    address: str | None = None,
+    *,
+    config: str | None = None,
+    timeout_s: float = 10.0,
+    unit: str | None = None,
 ) -> Publisher:
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
-    `address` is the tickerplant's ingest socket; default: as in plant.toml. Raises Unavailable if it does not answer.
+    `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
+    "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. Raises Unavailable if the
+    plant does not answer.
 
     >>> with plant.publisher("my-feed") as feed:
     ...     feed.publish("signals", {"time": "2026-11-20 14:31", "sym": "AAPL", "interval": "1m", "signal": "mine"})
@@ -70,7 +86,8 @@ def publisher(
     True
     """
     settings = _plant_of(config)
-    made = Publisher(name, address or settings.address(settings.tickerplant.ingest_port), settings.table_schema)
+    where = address or settings.address(settings.tickerplant.ingest_port)
+    made = Publisher(name, where, settings.table_schema, unit=unit)
     try:
         made.wait_connected(timeout_s)
     except BaseException:
@@ -119,7 +136,7 @@ def subscriber_of(
     **options: Any,
 ) -> Subscriber:
     """Return `subscribe` for settings already loaded; options are those of Subscriber."""
-    since_ns = None if since in (None, "start") else nanoseconds(since, settings.zone)
+    since_ns = None if since in (None, "start") else moment_of(since, settings.zone)
     return Subscriber(
         settings.table_schema,
         settings.table_schema if tables is None else tables,
@@ -135,3 +152,11 @@ def _plant_of(config: str | None) -> Settings:
     settings = load(config)
     sockets.use_keys(settings.plant.keys)
     return settings
+
+
+def _address(settings: Settings, address: str | None, port: int | None, usual: int) -> str:
+    if address is not None and port is not None:
+        raise QueryError(f"connect: give an address or a port, not both; found {address!r} and {port!r}")
+    if not address:
+        return settings.address(usual if port is None else port)
+    return address if "://" in address else f"tcp://{address}"

@@ -122,6 +122,13 @@ class Connection(Watchable):
         questions.question_of(fields)
         return from_ipc(self._requester.table(fields, timeout_s))
 
+    def __reduce__(self) -> Any:
+        """Pickled, it is a connection of the same kind to the same address."""
+        return _remade, (self._who, self.address, self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {"frames": self._frames, "zone": self._zone, "timeout_s": self._requester.timeout_s}
+
     def as_of(self, seq: int) -> "AsOf":
         """Return the same questions about history as it was known at a seq: later rows and corrections left out.
 
@@ -197,6 +204,10 @@ class Connection(Watchable):
         if not self._names or (name and name not in self._names):
             self._overview()
         return self._names
+
+
+def _remade(who: str, address: str, options: dict[str, Any]) -> Connection:
+    return Connection(who, address, **options)
 
 
 class AsOf(Asker):

@@ -16,10 +16,10 @@ from plant.errors import QueryError
 from plant.query import joining, questions, resampling
 from plant.rows.arrow import arrow_column, columns_from_arrow
 from plant.rows.columns import Columns, compacted, taken
+from plant.rows.intervals import interval_ns
 from plant.rows.ordering import grouped, joined, ranks
 from plant.rows.row_keys import among
 from plant.rows.schema import Column, Schema, Table
-from plant.rows.times import interval_ns
 
 _DAY_NS = 86_400 * 10**9
 _FIRST_NS = -(2**63)

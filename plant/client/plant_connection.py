@@ -10,7 +10,7 @@ from plant.client.gateway import Gateway
 from plant.client.seam import Seam
 from plant.errors import Unavailable
 from plant.query import questions
-from plant.rows.schema import Schema
+from plant.rows.schema import Schema, Table
 
 LOOK_S = 1.0
 """Longest the hdb may take to say how it is."""
@@ -44,6 +44,7 @@ class PlantConnection(Connection):
     ) -> None:
         super().__init__("rdb", address, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
         self.history = Connection("hdb", history, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
+        self._schema, self._partial = schema, partial
         sides = self.history.answer_to, super().answer_to
         self._seam = Seam(*sides, lambda: bool(self.status().get("caught_up")), partial)
         self._gateway = Gateway(*sides, schema, self._seam)
@@ -72,5 +73,14 @@ class PlantConnection(Connection):
         self.history.close()
         super().close()
 
+    def __reduce__(self) -> Any:
+        """Pickled, it is a connection to the same plant."""
+        tables = [table.declaration() for table in self._schema.values()]
+        return _remade, (self.address, self.history.address, tables, {**self._options(), "partial": self._partial})
+
     def _title(self) -> str:
         return f"plant: rdb at {self.address}, hdb at {self.history.address}"
+
+
+def _remade(address: str, history: str, tables: list[dict[str, Any]], options: dict[str, Any]) -> PlantConnection:
+    return PlantConnection(address, history, Schema(map(Table.declared, tables)), **options)

@@ -15,6 +15,7 @@ from plant.command.process_commands import ProcessCommands
 from plant.command.running import down, status, up
 from plant.command.terminal import Config, err, line_of, out, plant_of
 from plant.errors import PlantError
+from plant.runtime.lifecycle import unusable
 from plant.transport.keys import make_keys
 
 app = typer.Typer(
@@ -89,6 +90,9 @@ def main() -> None:
         app()
     except PlantError as error:
         err.print(f"plant: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+    except PermissionError as error:
+        err.print(f"plant: {unusable(error)}", style="red", markup=False, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from plant.client.arguments import moment_of
 from plant.client.connect import connect
 from plant.command.terminal import Config, steps
-from plant.rows.times import nanoseconds
 from plant.runtime.settings import load
 from plant.transfer.exporting import export
 from plant.transport import sockets
@@ -29,7 +29,7 @@ def export_command(
     sockets.use_keys(settings.plant.keys)
     settings.table_schema[table]
     path = to or Path(f"{table}.csv")
-    span = [None if text is None else nanoseconds(text, settings.zone) for text in (start, end)]
+    span = [moment_of(text, settings.zone) for text in (start, end)]
     with connect(config=config, frames="arrow", timeout_s=60.0) as db, steps(f"export {table}") as step:
         rows = export(db, table, path, sym or None, span[0], span[1], step(path.name))
     print(f"{path}: {rows:,} rows")

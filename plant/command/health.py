@@ -1,5 +1,6 @@
 """How the processes of a plant are: what supervisord says, whether they answer, how old their last heartbeat is."""
 
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -7,10 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from plant.client.connection import Connection
+from plant.client.plant_connection import PlantConnection
 from plant.errors import PlantError, Unavailable
+from plant.rows.tables import SIMULATED
 from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
+from plant.runtime.started import changes, started_with
 from plant.runtime.supervision import Supervision
+from plant.transfer.replaying import OF_THE_PLANT
 from plant.transport.request import Requester
 
 WARN_BEATS = 3
@@ -20,7 +25,17 @@ ERROR_BEATS = 10
 PROBE_S = 1.0
 """Longest a process may take to answer."""
 
+HELD_S = 2.0
+"""Longest history and today may take to say whether a table has real rows."""
+
 WELL = "up"
+
+FAILED = ("backoff", "fatal", "exited")
+"""supervisord's words for a process that ended by itself; the last line of its log is the cause."""
+
+_ANY_CERTIFICATE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_ANY_CERTIFICATE.check_hostname, _ANY_CERTIFICATE.verify_mode = False, ssl.CERT_NONE
+"""The dashboard's certificate is for those who come from elsewhere; here it is only asked whether it lives."""
 
 
 @dataclass
@@ -28,7 +43,8 @@ class Health:
     """One process: `state` is up, starting, late (heartbeats missed), silent, not answering, misconfigured (a feed), or
     supervisord's word.
 
-    `readers` of the tickerplant: subscriber -> batches it is behind.
+    `readers` of the tickerplant: subscriber -> batches it is behind. `changed`: keys of plant.toml that have another
+    value by now than it was started with. `ended`: when it last ended, s since 1970, None if it never did.
     """
 
     process: str
@@ -41,33 +57,40 @@ class Health:
     seq: int | None = None
     detail: str = ""
     readers: dict[str, int] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
+    ended: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
         return asdict(self)
 
 
-def health_of(settings: Settings, place: Supervision) -> tuple[list[Health], bool]:
-    """Return how each process is, and whether supervisord runs. Never raises for a process that is down."""
+def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Health], bool]:
+    """Return how each process is, and whether supervisord runs. Never raises for a process that is down.
+
+    A process is asked where it was started; without `settings`, plant.toml being unusable, only there.
+    """
     try:
         supervised = {p["name"]: p for p in place.processes()}
         running = True
     except Unavailable:
         supervised, running = {}, False
-    beats = _heartbeats(settings)
-    names = list(supervised) or [
-        "tickerplant",
-        "rdb",
-        "processor",
-        "hdb",
-        "dashboard",
-        *(f"feed-{f.label}" for f in settings.feeds),
-    ]
+    started = {name: started_with(place.run, name, p["pid"]) or settings for name, p in supervised.items()}
+    feeds = [f"feed-{f.label}" for f in settings.feeds] if settings else []
+    names = list(supervised) or ["tickerplant", "rdb", "processor", "hdb", "dashboard", *feeds]
+    asked = {name: started.get(name, settings) for name in names}
+    rdb = asked.get("rdb")
+    beats = _heartbeats(rdb) if rdb else {}
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
-    missing = [f"feed-{f.label}" for f in settings.feeds if running and f"feed-{f.label}" not in supervised]
+    found = [_health(n, asked[n], supervised.get(n), beats.get(n), place) for n in names]
+    for health in found:
+        before = asked[health.process]
+        if before is not None and settings is not None:
+            health.changed = changes(health.process, before, settings)
+    missing = [name for name in feeds if running and name not in supervised]
     return [
-        *(_health(n, settings, supervised.get(n), beats.get(n)) for n in names),
+        *found,
         *(
             Health(n, "not supervised", detail="in plant.toml, but unknown to supervisord: is `feeds` up?")
             for n in missing
@@ -75,16 +98,52 @@ def health_of(settings: Settings, place: Supervision) -> tuple[list[Health], boo
     ], running
 
 
-def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, beat: dict[str, Any] | None) -> Health:
+def beside_real(settings: Settings) -> str:
+    """Return which real rows lie beside those that a simulated feed of this plant makes, as a sentence; "" for none."""
+    feeds = [f.label for f in settings.feeds if f.kind == SIMULATED]
+    if not feeds:
+        return ""
+    schema = settings.table_schema
+    rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+    real = ("source", "!=", SIMULATED)
+    found = []
+    with PlantConnection(rdb, hdb, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
+        for name in (t.name for t in schema.values() if "source" in t.names and t.name not in OF_THE_PLANT):
+            try:
+                rows = db.select(name, columns=["source"], where=real, last=1)
+            except PlantError as error:
+                return f"whether this plant holds real rows beside those of feed {feeds[0]} is not known: {error}"
+            found += [f"{name} of {source or 'no source'}" for source in rows.column("source").to_pylist()]
+    if not found:
+        return ""
+    return (
+        f"feed {feeds[0]} makes up rows, and this plant holds real ones ({', '.join(found)}): both are in one journal "
+        f'and one history; give one of them a plant of its own, or ask with where=("source", "!=", "{SIMULATED}")'
+    )
+
+
+def _health(
+    name: str,
+    settings: Settings | None,
+    supervised: dict[str, Any] | None,
+    beat: dict[str, Any] | None,
+    place: Supervision,
+) -> Health:
     health = Health(name, WELL)
     if supervised:
         health.pid = supervised["pid"] or None
+        health.ended = supervised["stop"] or None
         if supervised["statename"] == "RUNNING":
             health.uptime_s = float(supervised["now"] - supervised["start"])
         else:
             health.state = supervised["statename"].lower()
             health.detail = supervised["spawnerr"] or supervised["description"]
+            if health.state in FAILED:
+                health.detail = " ".join(place.log_tail(name, 1)) or health.detail
             return health
+    if settings is None:
+        health.detail = "not asked: plant.toml cannot be used"
+        return health
     if name in ("tickerplant", "rdb", "processor", "hdb", "dashboard"):
         try:
             answer = _probe(name, settings)
@@ -119,12 +178,10 @@ def _health(name: str, settings: Settings, supervised: dict[str, Any] | None, be
 
 def _probe(name: str, settings: Settings) -> dict[str, Any]:
     if name == "dashboard":
-        url = f"http://{settings.plant.host}:{settings.dashboard.port}/_stcore/health"
+        url = f"{settings.dashboard_url}/_stcore/health"
         try:
-            with urllib.request.urlopen(url, timeout=PROBE_S) as answer:
-                return {
-                    "state": f"http://{settings.plant.host}:{settings.dashboard.port}" if answer.status == 200 else "?"
-                }
+            with urllib.request.urlopen(url, timeout=PROBE_S, context=_ANY_CERTIFICATE) as answer:
+                return {"state": settings.dashboard_url if answer.status == 200 else "?"}
         except (urllib.error.URLError, OSError) as error:
             raise Unavailable(f"{url}: {error}") from None
     port = settings.tickerplant.journal_port if name == "tickerplant" else getattr(settings, name).port

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -16,8 +17,18 @@ from plant.errors import BadRows, Unavailable
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.transfer.importing import TABLE, FileRows, compare, doubled_lines, publish_file, read_file, until_seen
-from plant.transfer.reader import Reader, files_of
+from plant.transfer.file_names import files_of
+from plant.transfer.importing import (
+    TABLE,
+    FileRows,
+    compare,
+    doubled_lines,
+    imported_before,
+    publish_file,
+    read_file,
+    until_seen,
+)
+from plant.transfer.reader import Reader
 from plant.transport import sockets
 
 app = typer.Typer()
@@ -32,7 +43,7 @@ EXIT_NOTHING_GOOD = 1
 @app.command(name="import")
 def import_command(
     files: Annotated[list[str], typer.Argument(metavar="FILES", help='CSV, Excel or Parquet; also "data/*.csv".')],
-    table: Annotated[str, typer.Option(help="bars, trades or quotes.")],
+    table: Annotated[str, typer.Option(help="bars, trades, quotes, or another table.")],
     columns: Annotated[
         list[str] | None, typer.Option("--map", help="COLUMN=FIELD: the file's column and ours, e.g. Last=price.")
     ] = None,
@@ -43,18 +54,30 @@ def import_command(
     time_zone: Annotated[str, typer.Option(help="Zone of times without an offset, e.g. America/New_York.")] = "UTC",
     stamp: Annotated[str, typer.Option(help="Which edge of a bar its time marks: start or end.")] = "start",
     sym: Annotated[
-        str | None, typer.Option(help="Symbol of all rows; else a column, else the file's name up to the first _ or .")
+        str | None, typer.Option(help="Symbol of all rows; else a column, else the file's name without dates and such.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="Of bars, if the file has no such column.")] = "1m",
-    source: Annotated[str, typer.Option(help="What the rows carry as their source.")] = "import",
+    interval: Annotated[
+        str, typer.Option(help="Of bars, if the file has no such column; else the file's name, else 1m.")
+    ] = "",
+    unit: Annotated[
+        str, typer.Option(help="Of times in digits: s, ms, us, ns, or calendar (20240304093000); else by the column.")
+    ] = "",
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="Of 04/03/2024; else by the column.")
+    ] = None,
+    decimal: Annotated[str, typer.Option(help="The decimal mark, . or ,; else by the numbers of the file.")] = "",
+    encoding: Annotated[str, typer.Option(help="Of a text file, e.g. cp1252; else UTF-8 or UTF-16.")] = "",
+    source: Annotated[
+        str | None, typer.Option(help='What the rows carry as their source; else the file\'s column, else "import".')
+    ] = None,
     drop_alike: Annotated[
-        bool, typer.Option("--drop-alike", help="Trades and quotes alike in everything are one, even without trade_id.")
+        bool, typer.Option("--drop-alike", help="Rows alike in everything are one, even without trade_id.")
     ] = False,
     write: Annotated[bool, typer.Option("--write/--dry-run", help="Write; without it nothing is.")] = False,
     errors: Annotated[int, typer.Option(help="Show so many rejected rows and duplicates of each file.")] = 10,
     config: Config = None,
 ) -> None:
-    """Take files of bars, trades or quotes into history; without --write, only tell what would be done.
+    """Take files of rows into history; without --write, only tell what would be done.
 
     The rows go through the tickerplant; the next end of day writes them to the days of their own time. Run again, an
     import goes on where it was interrupted, and writes nothing twice.
@@ -63,13 +86,26 @@ def import_command(
     sockets.use_keys(settings.plant.keys)
     try:
         given = {field: column for column, field in map(_pair, columns or [])}
-        reader = Reader(table, {**given, **_numbers(fixed)}, sym, interval, time_zone, stamp, _numbers(scale))
+        reader = Reader(
+            table,
+            {**given, **_numbers(fixed)},
+            sym,
+            interval,
+            time_zone,
+            stamp,
+            _numbers(scale),
+            unit,
+            day_first,
+            decimal,
+            encoding,
+            settings.table_schema,
+        )
         paths = [path for each in files for path in files_of(each)]
     except ValueError as error:
         raise BadRows(str(error)) from None
     declared, notes = settings.table_schema[table], settings.table_schema[TABLE]
     found = _overview(write)
-    earlier: list[np.ndarray] = []
+    earlier: list[FileRows] = []
     useless = False
     with _plant(config, write) as db:
         for path in paths:
@@ -78,11 +114,16 @@ def import_command(
                 file = read_file(reader, declared, path, source, earlier, drop_alike)
                 if db is not None and write:
                     rows = _import(file, db, notes, drop_alike, step, config)
+                elif db is not None and imported_before(db, notes, file):
+                    file.same = ~file.replaced
+                    _tell_of_before(file)
+                    rows = 0
                 else:
                     rows = _compare(file, db, drop_alike, step)
             _tell(file, reader, errors)
             _add(found, file, rows)
-            earlier.append(file.identity)
+            if rows:
+                earlier.append(replace(file, columns={}))
             useless |= bool(file.rejected) and not len(file)
     out.print(found)
     if not write:
@@ -96,12 +137,16 @@ def import_command(
 
 def _import(file: FileRows, db: PlantConnection, notes: Table, drop_alike: bool, step: Step, config: str | None) -> int:
     """Compare and publish a file; return the rows published."""
-    feed = publisher(file.name, config=config)
+    feed = publisher(file.name, config=config, unit="ns")
     try:
         until_seen(db, feed.flush())
-        if not feed.accepted:
+        before = feed.accepted
+        if not before:
             _compare(file, db, drop_alike, step)
-        return publish_file(feed, db, notes, file, step("writing"))
+        rows = publish_file(feed, db, notes, file, step("writing"))
+        if before and not rows:
+            _tell_of_before(file)
+        return rows
     except KeyboardInterrupt:
         err.print(f"interrupted in {file.path.name}; the same command goes on where it was", markup=False)
         raise
@@ -134,10 +179,19 @@ def _plant(config: str | None, needed: bool) -> Iterator[PlantConnection | None]
         yield db
 
 
+def _tell_of_before(file: FileRows) -> None:
+    print(f"{file.path} was imported before: nothing to do; with another --source it is written again")
+
+
 def _tell(file: FileRows, reader: Reader, most: int) -> None:
     others = [f"{ours} = {theirs}" for ours, theirs in file.where.items() if ours != theirs]
     edge = f", the {reader.stamp} of a bar" if reader.table == "bars" else ""
     print(f"{file.path}: {', '.join([*others, f'times in {reader.time_zone} unless they name a zone'])}{edge}")
+    if file.assumed:
+        print(f"  {', '.join(file.assumed)}")
+    revised, same = int((file.replaced | file.revising).sum()), int(file.same.sum())
+    if revised or same:
+        print(f"  {revised:,} revised (of rows of one key the later one replaces), {same:,} the same (not written)")
     for line, why in file.reasons[:most]:
         print(f"  {file.unit} {line:,}: {why}")
     if file.rejected > most:
@@ -147,7 +201,7 @@ def _tell(file: FileRows, reader: Reader, most: int) -> None:
 
 
 def _overview(write: bool) -> RichTable:
-    counts = ("rows", "doubled", "known", "differing", "rejected", "written" if write else "to write")
+    counts = ("rows", "revised", "same", "rejected", "written" if write else "to write")
     return overview("file", "first", "last", "symbols", *counts, numbers=counts)
 
 
@@ -155,7 +209,7 @@ def _add(table: RichTable, file: FileRows, rows: int) -> None:
     times, syms = file.columns["time"], file.syms
     span = [str(np.datetime64(int(t), "ns"))[:19].replace("T", " ") for t in times[[0, -1]]] if len(times) else ["", ""]
     shown = ", ".join(syms[:3]) + (f" and {len(syms) - 3:,} more" if len(syms) > 3 else "")
-    marks = (int(rows.sum()) for rows in (file.doubled, file.known, file.differing))
+    marks = (int(rows.sum()) for rows in (file.replaced | file.revising, file.same))
     table.add_row(file.path.name, *span, shown, *(f"{n:,}" for n in (len(file), *marks, file.rejected, rows)))
 
 

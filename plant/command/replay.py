@@ -56,7 +56,10 @@ def replay(
             return
         total = sum(db.count(name, sym or None, start, end) for name in tables)
         name = source or f"replay-{day}-{hashlib.blake2b(repr((tables, sym)).encode(), digest_size=4).hexdigest()}"
-        with Publisher(name, target.ingest_address, target.table_schema) as feed, steps(f"replay {day}") as step:
+        with (
+            Publisher(name, target.ingest_address, target.table_schema, unit="ns") as feed,
+            steps(f"replay {day}") as step,
+        ):
             advance = step(f"into {feed.address}")
             try:
                 done = publish_replay(feed, rows, speed, lambda done: advance(done, total))

@@ -5,8 +5,8 @@
 with futures: with 17:00, what happens on Monday evening is Tuesday's.
 
 With `calendar`, the code of an exchange (XNYS), only its sessions are days. What happens on a weekend or a holiday
-belongs to the session that ends next, and on a day whose session closes early, the day ends as much earlier: "20:05" in
-New York means 17:05 on half-days. Where the calendar does not reach, every weekday is a session.
+belongs to the session that ends next, and on a day whose session closes early or late, the day ends as much earlier or
+later: "20:05" in New York means 17:05 on half-days. Where the calendar does not reach, every weekday is a session.
 
 A roll_at that the clock skips or repeats when daylight saving changes is reckoned with the offset of before the change.
 """
@@ -30,7 +30,7 @@ _YEARS_AHEAD = 2
 
 
 class Days:
-    """The days of a plant, e.g. Days("00:00", "UTC"). Raises SettingsError for a calendar nobody knows."""
+    """The days of a plant, e.g. Days("00:00", "UTC"). Raises SettingsError for a calendar that there is not."""
 
     def __init__(self, roll_at: str = "00:00", time_zone: str = "UTC", calendar: str = "") -> None:
         self.roll_at = dt.time.fromisoformat(roll_at)
@@ -38,9 +38,9 @@ class Days:
         self.calendar = calendar
         self._next_date = dt.timedelta(days=self.roll_at.hour < 12)
         self._sessions: np.ndarray | None = None
-        self._early: dict[dt.date, dt.timedelta] = {}
+        self._earlier: dict[dt.date, dt.timedelta] = {}
         if calendar:
-            self._sessions, self._early = _sessions_of(calendar)
+            self._sessions, self._earlier = _sessions_of(calendar)
         self._known: tuple[int, int, np.ndarray, np.ndarray] | None = None  # ns from, ns to, days, their ends
 
     def day_of(self, times: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ class Days:
 
     def _end(self, day: dt.date) -> int:
         end = dt.datetime.combine(day + self._next_date, self.roll_at)
-        end -= self._early.get(day, dt.timedelta(0))
+        end -= self._earlier.get(day, dt.timedelta(0))
         return int(end.replace(tzinfo=self.zone).timestamp()) * _SECOND
 
     @staticmethod
@@ -97,7 +97,7 @@ class Days:
 
 @functools.cache
 def _sessions_of(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
-    """Return the sessions of an exchange, datetime64[D], and by how much those that close early do."""
+    """Return the sessions of an exchange, datetime64[D], and by how much earlier those close that do not as usual."""
     with warnings.catch_warnings():  # exchange_calendars 4.13 uses what pandas 3.1 calls old
         warnings.simplefilter("ignore")
         return _read_sessions(calendar)
@@ -106,24 +106,38 @@ def _sessions_of(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]
 def _read_sessions(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
     import exchange_calendars as xcals
 
-    try:
-        found: Any = xcals.get_calendar(calendar)
-    except xcals.errors.InvalidCalendarName:
+    if calendar not in xcals.get_calendar_names():
         raise SettingsError(
             f"[hdb] calendar: exchange_calendars knows no {calendar!r}; use a code like XNYS, XLON or 24/7, or none"
-        ) from None
+        )
+    end = f"{dt.date.today().year + _YEARS_AHEAD}-12-31"
     try:
-        end = f"{dt.date.today().year + _YEARS_AHEAD}-12-31"
-        found = xcals.get_calendar(calendar, start=_CALENDAR_FROM, end=end)
-    except ValueError:
-        pass  # it reaches less far: what it has by itself
-    usual = found.close_times[-1][1]
-    early = {}
-    for session in found.early_closes:
-        close = found.session_close(session).tz_convert(found.tz).time()
-        date = session.date()
-        early[date] = dt.datetime.combine(date, usual) - dt.datetime.combine(date, close)
-    return found.sessions.to_numpy().astype("datetime64[D]"), early
+        try:
+            found: Any = xcals.get_calendar(calendar, start=_CALENDAR_FROM, end=end)
+        except ValueError:  # it reaches less far: what it has by itself
+            found = xcals.get_calendar(calendar)
+    except Exception as error:  # what a calendar raises that its library cannot make is of every kind
+        raise SettingsError(
+            f"[hdb] calendar: exchange_calendars {xcals.__version__} cannot make {calendar!r} here "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:100]}); use another one, or none"
+        ) from None
+    return found.sessions.to_numpy().astype("datetime64[D]"), _shifts(found)
+
+
+def _shifts(calendar: Any) -> dict[dt.date, dt.timedelta]:
+    """Return by how much the sessions that do not close when they usually did at their time close earlier.
+
+    Less than 0 for one that closes later, as in Seoul when the country sits its exams.
+    """
+    sessions, closes = calendar.sessions, calendar.closes.dt.tz_convert(calendar.tz).dt.tz_localize(None)
+    taken = closes.to_numpy() - sessions.to_numpy()  # from the midnight that begins the session's date, by the clock
+    usual = np.empty(len(sessions), dtype="timedelta64[ns]")
+    for since, time in calendar.close_times:
+        begin = 0 if since is None else sessions.searchsorted(since)
+        usual[begin:] = np.timedelta64(dt.timedelta(days=calendar.close_offset, hours=time.hour, minutes=time.minute))
+    shift = usual - taken
+    other = np.flatnonzero(shift)
+    return {sessions[i].date(): dt.timedelta(seconds=int(shift[i] // np.timedelta64(1, "s"))) for i in other}
 
 
 def _year_of(ns: int) -> int:

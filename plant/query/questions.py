@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 
 from plant.errors import QueryError
 from plant.query.checks import check_terms
-from plant.rows.times import interval_ns, time_of_day, zone_of
+from plant.rows.intervals import interval_ns
+from plant.rows.times import time_of_day, zone_of
 
 AGGREGATES = ("min", "max", "sum", "mean", "count", "first", "last", "wavg")
 
@@ -106,7 +107,8 @@ class Count(Question):
 class Resample(Question):
     """Bars of `interval` ("5m") from trades (price, size) or from finer bars.
 
-    A bar holds the rows of [time, time + interval). Bars begin at multiples of the interval since 1970 UTC or, with
+    A bar holds the rows of [time, time + interval). Bars begin at multiples of the interval since 1970 UTC (weeks on
+    Mondays, "1M" with the month) or, with
     `at` ("09:30", a session's start) or `zone` ("America/New_York"), are counted anew every day from that time of day
     in that zone (missing: 00:00, UTC), whatever the clocks do; the bar before it is cut short if need be. An interval
     is then at most "1d", which is that day, 23 or 25 hours long when the clocks change. Where they skip `at`, the day

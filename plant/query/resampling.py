@@ -16,11 +16,13 @@ from plant.query import questions
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.intervals import interval_name, interval_ns, months_of
 from plant.rows.ordering import group_starts, grouped, joined, ranks
 from plant.rows.schema import Table
-from plant.rows.times import interval_ns, time_of_day, zone_of
+from plant.rows.times import time_of_day, zone_of
 
 _DAY_NS = 86_400 * 10**9
+_MONDAY_NS = 4 * _DAY_NS  # 1970-01-05: weeks begin on Mondays
 _OHLC = ("open", "high", "low", "close")
 
 
@@ -68,7 +70,7 @@ def arranged(bars: Columns, question: questions.Resample, budget: Budget | None 
     if question.empty == "fill":
         bars = _filled(bars, Grid(question), budget)
     order = np.argsort(bars["time"], kind="stable")
-    bars["interval"] = Symbols([question.interval], np.zeros(len(order), dtype=np.int32))
+    bars["interval"] = Symbols([interval_name(question.interval)], np.zeros(len(order), dtype=np.int32))
     return taken({n: bars[n] for n in ("time", "sym", "interval", *_OHLC, "volume", "vwap")}, order)
 
 
@@ -76,7 +78,10 @@ class Grid:
     """Where bars begin."""
 
     def __init__(self, question: questions.Resample) -> None:
-        self._step = interval_ns(question.interval)
+        interval = interval_name(question.interval)
+        self._step = interval_ns(interval)
+        self._months = months_of(interval)
+        self._first = _MONDAY_NS if interval.endswith("w") else 0
         daily = question.at is not None or question.zone is not None
         self._at = time_of_day(question.at or "00:00") if daily else None
         self._zone = zone_of(question.zone or "UTC")
@@ -86,12 +91,17 @@ class Grid:
         first, last = self.starts(np.array([times.min(), times.max()])).tolist()
         if first == last:  # a day's VWAP: rows of one bar of each symbol
             return group_starts(codes)
-        return group_starts(codes, times // self._step if self._at is None else self.starts(times))
+        if self._at is None and not self._months:
+            return group_starts(codes, (times - self._first) // self._step)
+        return group_starts(codes, self.starts(times))
 
     def starts(self, times: np.ndarray) -> np.ndarray:
         """Return for each time the start of its bar, int64[n]."""
+        if self._months:
+            month = times.astype("M8[ns]").astype("M8[M]").astype(np.int64) // self._months * self._months
+            return _month_starts(month)
         if self._at is None:
-            return times // self._step * self._step
+            return (times - self._first) // self._step * self._step + self._first
         if not len(times):
             return times
         days = self._days(int(times.min()), int(times.max()))
@@ -102,8 +112,11 @@ class Grid:
 
     def between(self, first: int, last: int) -> np.ndarray:
         """Return all starts from one to another, both included, int64[k]."""
+        if self._months:
+            months = np.array([first, last]).astype("M8[ns]").astype("M8[M]").astype(np.int64).tolist()
+            return _month_starts(np.arange(months[0], months[1] + 1, self._months))
         if self._at is None:
-            return np.arange(first, last + 1, self._step)
+            return first + np.arange((last - first) // self._step + 1) * self._step  # exact, unlike a step of arange
         days = self._days(first, last)
         if self._step == _DAY_NS:
             all_starts = days
@@ -129,13 +142,20 @@ class Grid:
         return np.array(found, dtype=np.int64)
 
 
+def _month_starts(months: np.ndarray) -> np.ndarray:
+    """Return where months begin that are counted since January 1970, int64[n] ns."""
+    return months.astype("M8[M]").astype("M8[ns]").astype(np.int64)
+
+
 def check_finer(held: list[str], question: questions.Resample) -> None:
     """Raise QueryError if bars of these intervals do not make those asked for."""
     if len(held) > 1:
         raise QueryError(
             f"resample: the rows have bars of {' and '.join(held)}; choose one with where={{'interval': {held[0]!r}}}"
         )
-    if interval_ns(question.interval) % interval_ns(held[0]):
+    of_months = (months_of(question.interval), months_of(held[0]))
+    whole = interval_ns("1d") if of_months[0] and not of_months[1] else interval_ns(question.interval)
+    if (of_months[1] and not of_months[0]) or whole % interval_ns(held[0]):
         raise QueryError(f"resample: bars of {held[0]} do not make bars of {question.interval}")
 
 

@@ -3,15 +3,18 @@
 `columns_of` takes a pandas or Polars frame, an Arrow table, a dict of columns, a list of dicts, or one dict.
 """
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from plant.errors import BadRows, UnknownColumn
+from plant.errors import BadRows, QueryError, UnknownColumn
 from plant.rows.batch import Batch
 from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
+from plant.rows.intervals import interval_name
 from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
+from plant.rows.times import in_ns
 
 _FORMS: dict[str, Any] = {
     **{kind: np.dtype(dtype) for kind, dtype in FIXED_DTYPES.items()},
@@ -21,20 +24,33 @@ _FORMS: dict[str, Any] = {
 
 _CONTIGUOUS = (8,)
 
+OF_BARS = ("bars", "indicators", "signals")
+"""Tables whose column `interval` is the length of a bar."""
 
-def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = None) -> Columns:
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A text that is exactly a number, as venues send it."""
+
+
+def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = None, unit: str | None = "ns") -> Columns:
     """Return `rows` as the columns of `table`.
 
     `rows` is a pandas or Polars DataFrame, an Arrow table, a dict of columns, a list of dicts, or one dict of plain
-    values. A missing column takes its value from `defaults`, else `DEFAULTS`. Times may be int64 nanoseconds,
-    datetimes or ISO 8601 strings; without a zone they are UTC.
+    values. A missing column takes its value from `defaults`, else `DEFAULTS`. Times may be ints, datetimes or ISO 8601
+    strings; without a zone they are UTC. `unit` is that of int times since 1970 UTC: s, ms, us or ns; None: ns, but
+    refused if no market was open then, for they are of another unit. A number may be a text that is exactly one.
 
     Raises BadRows (wrong type or length, missing time, sym or key) and UnknownColumn.
     """
     ready = _as_they_are(table, rows) if type(rows) is dict else None
     if ready is not None:
+        if unit != "ns":
+            ready["time"] = column_given(table, table.columns[0], ready["time"], unit)
+        if table.name in OF_BARS:
+            ready["interval"] = column_given(table, table.column("interval"), ready["interval"])
         return ready
-    given = _by_name(rows)
+    if isinstance(rows, Batch):
+        unit = "ns"
+    given = by_name(rows)
     for name in given:
         if name not in table.names and name not in META_COLUMNS:
             raise UnknownColumn.named(name, table.name, table.names)
@@ -44,7 +60,7 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
     count = len(given["time"])
     for column in table.columns:
         if column.name in given:
-            value = _column(table, column, given[column.name])
+            value = column_given(table, column, given[column.name], unit)
         elif count and (column.name == "sym" or column.name in table.key):
             raise BadRows(
                 f"{table.name}: no column {column.name!r}, which every row needs; give {', '.join(table.names)}"
@@ -81,7 +97,8 @@ def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
     return columns
 
 
-def _by_name(rows: Any) -> dict[str, Any]:
+def by_name(rows: Any) -> dict[str, Any]:
+    """Return rows in any form that `columns_of` takes as columns by their names, as they were given. Raises BadRows."""
     if isinstance(rows, Batch):
         return dict(rows.columns)
     if isinstance(rows, Mapping):
@@ -116,29 +133,45 @@ def _is_column(value: Any) -> bool:
     return hasattr(value, "__len__") and getattr(value, "ndim", 1) != 0  # a 0-dimensional array has no length
 
 
-def _column(table: Table, column: Column, value: Any) -> Any:
+def column_given(table: Table, column: Column, value: Any, unit: str | None = "ns") -> Any:
+    """Return a column as it was given as one of the table; `unit` as in `columns_of`. Raises BadRows."""
     try:
         if column.kind == "symbol":
-            return _symbols(value)
+            found = _symbols(value)
+            return intervals_named(found) if column.name == "interval" and table.name in OF_BARS else found
         if column.kind == "text":
             return value if isinstance(value, Texts) else Texts.of(_strings(value))
         if column.kind == "time":
-            return _times(value)
+            return _times(value, unit if column.name == "time" else "ns")
         return _numbers(value, column.kind)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, QueryError) as error:
         raise BadRows(f"{table.name}.{column.name}: expected {column.kind}, {error}") from None
 
 
+def intervals_named(intervals: Symbols) -> Symbols:
+    """Return a column of lengths of bars by their one name each; raises QueryError for what is none."""
+    names = [interval_name(name) if name else name for name in intervals.names]
+    if names == intervals.names:
+        return intervals
+    return Symbols.of([names[code] for code in intervals.codes.tolist()])
+
+
 def _symbols(value: Any) -> Symbols:
-    """Return a symbol column; a pandas Categorical or an Arrow dictionary without looking at each row."""
+    """Return a symbol column, names without blanks around; a Categorical without looking at each row."""
     if isinstance(value, Symbols):
         return value
     categories = getattr(getattr(value, "dtype", None), "categories", None)
     if categories is not None and hasattr(value, "cat") and len(value):
         codes = value.cat.codes.to_numpy() if hasattr(value.cat, "codes") else None
-        if codes is not None and codes.min() >= 0:
-            return Symbols(_strings(categories), codes.astype(np.int32))
-    return Symbols.of(_strings(value))
+        names = _strings(categories)
+        if codes is not None and codes.min() >= 0 and not _blanks(names):
+            return Symbols(names, codes.astype(np.int32))
+    found = Symbols.of(_strings(value))
+    return Symbols.of([text.strip() for text in found.tolist()]) if _blanks(found.names) else found
+
+
+def _blanks(names: list[str]) -> bool:
+    return any(name != name.strip() for name in names)
 
 
 def _strings(value: Any) -> list[str]:
@@ -161,22 +194,37 @@ def _strings(value: Any) -> list[str]:
 
 def _numbers(value: Any, kind: str) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype.kind == "O":  # None among numbers is "not known"
-        array = np.asarray([np.nan if v is None else v for v in array.tolist()])
-    if array.ndim != 1 or (array.dtype.kind not in ("fiu" if kind == "float" else "iu") and array.size):
-        shown = array.ravel()[:1].tolist()
-        raise TypeError(f"found {shown[0] if shown else value!r} ({array.dtype}, {array.ndim} dimensions)")
+    if array.dtype.kind in "OUT":  # None among numbers is "not known"
+        values = [np.nan if v is None else _number(v, kind) for v in array.ravel().tolist()]
+        odd = next((v for v in values if isinstance(v, bool) or not isinstance(v, int | float | np.number)), None)
+        if odd is not None:
+            raise TypeError(f"found {odd!r} ({type(odd).__name__})")
+        array = np.asarray(values).reshape(array.shape)
+    if array.ndim != 1:
+        raise TypeError(f"found {array.ndim} dimensions; a column is a list of values")
+    if array.dtype.kind not in ("fiu" if kind == "float" else "iu") and array.size:
+        shown = array[:1].tolist()[0]
+        raise TypeError(f"found {shown!r} ({type(shown).__name__})")
     if kind == "int" and array.dtype.kind == "u" and array.size and int(array.max()) >= 2**63:
         raise ValueError(f"found {int(array.max())}, more than an int64 holds")
     return np.ascontiguousarray(array, dtype=FIXED_DTYPES[kind])
 
 
-def _times(value: Any) -> np.ndarray:
+def _number(value: Any, kind: str) -> Any:
+    """Return a text that is exactly a number as that; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    if kind == "float":
+        return float(value)
+    return int(value) if value.lstrip("+-").isdigit() else value
+
+
+def _times(value: Any, unit: str | None) -> np.ndarray:
     """Return int64 nanoseconds since 1970 UTC."""
     if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
-        return np.array(value, dtype="<i8")
+        return in_ns(np.array(value, dtype="<i8"), unit)
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "i":
-        return np.ascontiguousarray(value, dtype="<i8")
+        return in_ns(np.ascontiguousarray(value, dtype="<i8"), unit)
     import pandas as pd
 
     if hasattr(value, "to_pandas"):
@@ -187,7 +235,7 @@ def _times(value: Any) -> np.ndarray:
     if series.dtype == object and any(isinstance(v, int | np.integer) for v in series):
         series = series.infer_objects()  # all int: nanoseconds; else it stays object and is refused
     if series.dtype.kind in "iu":
-        return _numbers(series.to_numpy(), "int")
+        return in_ns(_numbers(series.to_numpy(), "int"), unit)
     odd = (bool, int, float, np.number)
     if series.dtype.kind in "fcb" or (series.dtype == object and any(isinstance(v, odd) for v in series)):
         found = next(v for v in series if isinstance(v, (*odd, complex, np.bool_)))

@@ -3,12 +3,17 @@
 Wire format, in-memory tables, history, validation and docs/tables.md all derive from `TABLES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
+
+SIMULATED = "simulated"
+"""The `source` of rows that are made up, and the kind of the plant's feed that makes them."""
 
 
 def _positive(name: str) -> Check:
@@ -133,6 +138,7 @@ TABLES = (
     side       symbol  buy or sell
     price      float   close of the bar that raised it
     detail     text    why, with the numbers
+    state      symbol  empty: it stands; withdrawn: a correction of the bars took it away
     """,
         ("sym", "interval", "time", "signal"),
     ),
@@ -220,6 +226,48 @@ TABLES = (
 subscriber; in days who said it."""
 
 
-def schema_of(extra: Iterable[Table] = ()) -> Schema:
-    """Return the plant's tables and a user's own; raises SchemaError if a name is taken."""
-    return Schema((*TABLES, *extra))
+PRICES = {"bars": ("open", "high", "low", "close"), "trades": ("price",), "quotes": ("bid", "ask")}
+"""The columns that are prices, of each table that has some."""
+
+
+def with_negative_prices(table: Table, patterns: Sequence[str]) -> Table:
+    """Return a table whose prices may be any finite number in rows of symbols that match one of `patterns`.
+
+    A pattern that is the table's name is about all of its rows. Other checks stay: high is still the highest price.
+    """
+    names = PRICES.get(table.name, ())
+    if not names:
+        return table
+    every = table.name in patterns
+    symbols = [pattern for pattern in patterns if pattern not in PRICES]
+    if not every and not symbols:
+        return table
+
+    def may_be(sym: Any) -> Any:
+        if every:
+            return True
+        if isinstance(sym, str):
+            return any(fnmatchcase(sym, pattern) for pattern in symbols)
+        return np.array([may_be(name) for name in sym.names], dtype=bool)[sym.codes]
+
+    def loosened(check: Check) -> Check:
+        name = check.reason.partition(" must be ")[0]
+        if name not in names or not check.reason.endswith(("finite number", "not known (NaN)")):
+            return check
+        return Check(
+            f"{check.reason}, or of a symbol of [plant] negative_prices",
+            lambda c: check.good(c) | (may_be(c["sym"]) & (abs(c[name]) < np.inf)),
+        )
+
+    return replace(table, checks=tuple(map(loosened, table.checks)), all_good=None)
+
+
+def schema_of(extra: Iterable[Table] = (), negative_prices: Sequence[str] = ()) -> Schema:
+    """Return the plant's tables and a user's own; raises SchemaError if a name is taken.
+
+    `negative_prices` are patterns of symbols ("CL*") whose prices may be 0 or less, or names of tables: bars, trades,
+    quotes.
+    """
+    if not negative_prices:
+        return Schema((*TABLES, *extra))
+    return Schema((*(with_negative_prices(table, negative_prices) for table in TABLES), *extra))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from plant.errors import BadRows, QueryError
+from plant.rows.intervals import interval_ns
 
 
 def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None = None) -> int:
@@ -48,18 +49,74 @@ def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None =
         ) from None
 
 
-_UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+def spoken(moment: Any, zone: dt.tzinfo, now: dt.datetime | None = None) -> Any:
+    """Return the datetime that a moment counted from now means; any other moment as it is.
+
+    "now", "-5m" (and "+1h", "-2d"), a timedelta (how long ago, whatever its sign), "today", "yesterday", and one of
+    these two with a time of day.
+
+    >>> noon = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+    >>> [str(spoken(text, dt.UTC, noon))[:16] for text in ("-5m", "today", "yesterday 15:30")]
+    ['2026-11-20 11:55', '2026-11-20 00:00', '2026-11-19 15:30']
+    """
+    now = (now or dt.datetime.now(zone)).astimezone(zone)
+    if isinstance(moment, dt.timedelta):
+        return (now.astimezone(dt.UTC) - abs(moment)).astimezone(zone)
+    if not isinstance(moment, str):
+        return moment
+    if moment == "now":
+        return now
+    if match := re.fullmatch(r"([+-])([1-9]\d{0,5}[smhd])", moment):
+        length = dt.timedelta(microseconds=interval_ns(match[2]) // 1000)
+        return (now.astimezone(dt.UTC) + (length if match[1] == "+" else -length)).astimezone(zone)
+    day, _, clock = moment.partition(" ")
+    if day in ("today", "yesterday"):
+        date = now.date() - dt.timedelta(days=day == "yesterday")
+        return dt.datetime.combine(date, dt.time(*time_of_day(clock or "00:00")), zone)
+    return moment
 
 
-def interval_ns(interval: str) -> int:
-    """Return the nanoseconds of "30s", "5m", "1h" or "1d". Raises QueryError."""
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", interval) if isinstance(interval, str) else None
-    if not match:
-        raise QueryError(f'expected an interval like "30s", "5m", "1h" or "1d", found {interval!r}')
-    length = int(match[1]) * _UNITS_NS[match[2]]
-    if length >= 2**63:
-        raise QueryError(f"expected an interval of less than 292 years, found {interval!r}")
-    return length
+TIME_UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Units of int times since 1970 UTC."""
+
+_MARKETS_NS = (31_536_000 * 10**9, 4_102_444_800 * 10**9)
+"""1971 and 2100: an int that is no time between them is of another unit."""
+
+
+def unit_like(number: int) -> str | None:
+    """Return the unit in which an int since 1970 UTC is a time from 1971 on and before 2100, None if in none.
+
+    >>> unit_like(1_709_544_600), unit_like(1_709_544_600_000), unit_like(5)
+    ('s', 'ms', None)
+    """
+    first, end = _MARKETS_NS
+    return next((unit for unit, ns in TIME_UNITS_NS.items() if first <= number * ns < end), None)
+
+
+def int_range(unit: str | None) -> tuple[int, int]:
+    """Return the first int that may be a time of a unit, and the first beyond the last; `unit` as in `in_ns`."""
+    if unit == "ns":
+        return -(2**63), 2**63
+    scale = TIME_UNITS_NS[unit or "ns"]
+    return _MARKETS_NS[0] // scale, 2**63 if unit is None else _MARKETS_NS[1] // scale
+
+
+def in_ns(times: np.ndarray, unit: str | None) -> np.ndarray:
+    """Return int64 times of a unit as int64 ns since 1970 UTC.
+
+    "ns" takes them as they are; None does, too, but raises ValueError for one before 1971, which is of another unit. So
+    do s, ms and us for one that is not in [1971, 2100).
+    """
+    if unit == "ns" or not len(times):
+        return times
+    first, end = int_range(unit)
+    wrong = (times < first) | (times > end - 1)  # 2**63 is no int64
+    if wrong.any():
+        found = int(times[int(np.argmax(wrong))])
+        like = unit_like(found)
+        told = f'it looks like {like}: say so, publisher(..., unit="{like}")' if like else "that is no unit we know"
+        raise ValueError(f"found {found}, which as {unit or 'ns'} is no time of a market; {told}")
+    return times * TIME_UNITS_NS[unit or "ns"]
 
 
 def time_of_day(text: str) -> tuple[int, int, int]:

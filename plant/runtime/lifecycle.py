@@ -24,6 +24,8 @@ import structlog
 
 from plant.errors import PlantError, SettingsError
 from plant.runtime.settings import Settings, load
+from plant.runtime.started import keep_started
+from plant.runtime.supervision import supervision_of
 from plant.transport import sockets
 
 STEP_S = 0.2
@@ -135,13 +137,16 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
     parser.add_argument("--config", help="path of plant.toml (default: PLANT_CONFIG, else ./plant.toml)")
     arguments = parser.parse_args()
     process: Process | None = None
+    begun = False
     stop = StopFlag()
     try:
         settings = load(arguments.config)
         sockets.use_keys(settings.plant.keys)
         configure_logs(settings.plant.log_level)
+        keep_started(settings, supervision_of(settings, arguments.config).run)
         process = make(settings)
         shown = process.startup()
+        begun = True
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         print(
@@ -152,11 +157,12 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
         )
         while not stop and not process.finished:
             process.step()
-    except PlantError as error:
+    except (PlantError, OSError) as error:
+        if isinstance(error, OSError) and begun:
+            raise
+        who, kind = process.name if process else name or "plant", type(error).__name__
         print(
-            f"{process.name if process else name or 'plant'}: {type(error).__name__}: {error}",
-            file=sys.stderr,
-            flush=True,
+            f"{who}: {kind}: {error if isinstance(error, PlantError) else unusable(error)}", file=sys.stderr, flush=True
         )
         sys.exit(EXIT_SETTINGS if isinstance(error, SettingsError) else 1)
     finally:
@@ -164,6 +170,12 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
             process.shutdown()
         gc.unfreeze()  # else what is left at the interpreter's end are leaks to DuckDB, which tells of them at length
     log.info("stopped", process=process.name, reason=stop.reason or "finished")
+
+
+def unusable(error: OSError) -> str:
+    """Return what a file or a folder could not be used for, as a sentence."""
+    named = f"cannot use {error.filename}: " if error.filename else ""
+    return f"{named}{error.strerror or error}; the user of this process needs the right to read and to write there"
 
 
 class StopFlag:

@@ -1,10 +1,10 @@
 """The sections of plant.toml, typed: every key with its default, its unit and its meaning."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from plant.query.limits import MEBIBYTE, Limits
 
@@ -27,6 +27,9 @@ class PlantSettings(_Section):
     host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between a process's heartbeat rows")
+    negative_prices: tuple[str, ...] = Field(
+        (), description='symbols whose prices may be 0 or less, e.g. ["CL*"]; bars, trades or quotes: the whole table'
+    )
 
 
 class TickerplantSettings(_Section):
@@ -121,10 +124,25 @@ class HdbSettings(AnsweringSettings):
 
 
 class DashboardSettings(_Section):
-    """[dashboard]"""
+    """[dashboard]: the page shows all data and offers it for download, so it leaves loopback only behind a door."""
 
     port: Port = 8501
     refresh_s: float = Field(5.0, gt=0, description="seconds between refreshes of the page")
+    login: bool = Field(False, description="visitors must log in, by [auth] of .streamlit/secrets.toml (OIDC)")
+    certificate: str = Field("", description="file of its TLS certificate, PEM; empty: plain HTTP")
+    certificate_key: str = Field("", description="file of the certificate's private key, PEM")
+    behind_proxy: bool = Field(False, description="a proxy in front of it asks for a login and speaks TLS")
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if bool(self.certificate) != bool(self.certificate_key):
+            raise ValueError("certificate and certificate_key belong together; found only one of them")
+        return self
+
+    @property
+    def guarded(self) -> bool:
+        """Whether nobody sees the page without a login, nor on the way: by its own login and TLS, or by a proxy."""
+        return self.behind_proxy or (self.login and bool(self.certificate))
 
 
 class FeedSection(BaseModel):

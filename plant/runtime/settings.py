@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.rows.schema import Schema, Table
-from plant.rows.tables import schema_of
+from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
     DashboardSettings,
     FeedSection,
@@ -27,6 +27,7 @@ from plant.runtime.sections import (
     TickerplantSettings,
     UpstreamSettings,
 )
+from plant.transport import sockets
 
 PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "end-of-day"))
 """Names under which processes publish; a feed has another."""
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
-    feeds: tuple[FeedSection, ...] = (FeedSection(kind="simulated"),)
+    feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
@@ -71,7 +72,7 @@ class Settings(BaseSettings):
     @property
     def table_schema(self) -> Schema:
         """The plant's tables and those of [[tables]]."""
-        return schema_of(Table.declared(t) for t in self.tables)
+        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -98,26 +99,41 @@ class Settings(BaseSettings):
         """Where it answers about its journal."""
         return self.address(self.tickerplant.journal_port)
 
+    @property
+    def dashboard_host(self) -> str:
+        """Where the page is served: [plant] host; 127.0.0.1 if that is open to others and the page is not guarded."""
+        open_to_others = not sockets.is_loopback(self.plant.host)
+        return "127.0.0.1" if open_to_others and not self.dashboard.guarded else self.plant.host
+
+    @property
+    def dashboard_url(self) -> str:
+        """The page's address, for a browser."""
+        scheme = "https" if self.dashboard.certificate else "http"
+        return f"{scheme}://{_bracketed(self.dashboard_host)}:{self.dashboard.port}"
+
     def source_name(self, process: str) -> str:
         """Return the name a process of this plant publishes under."""
         return f"{process}@{self.plant.name}" if self.plant.name else process
 
     def address(self, port: int) -> str:
         """Return the ZeroMQ address of a port of this plant."""
-        host = f"[{self.plant.host}]" if ":" in self.plant.host else self.plant.host
-        return f"tcp://{host}:{port or '*'}"
+        return f"tcp://{_bracketed(self.plant.host)}:{port or '*'}"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:
     """Return the settings from `path`, else from PLANT_CONFIG, else from ./plant.toml, else the defaults.
 
-    Relative folders and files in it are meant from where the file lies. Raises SettingsError, naming file and key.
+    Relative folders and files in it are meant from where the file lies. A file that names no feed has none; without any
+    file there is a simulated one, to try the plant with. Raises SettingsError, naming file and key.
     """
     file = file_of(path)
+    there = file.is_file()
     _refuse_unknown_variables()
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file if file.is_file() else None)
+        model_config = SettingsConfigDict(toml_file=file if there else None)
+
+        feeds: tuple[FeedSection, ...] = () if there else (FeedSection(kind=SIMULATED),)
 
     try:
         settings = FromFile()
@@ -134,7 +150,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     base = file.parent
     keys = settings.plant.keys and str(base / settings.plant.keys)
     plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
-    found = settings.model_copy(update={"plant": plant})
+    page = settings.dashboard
+    files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
+    found = settings.model_copy(update={"plant": plant, "dashboard": page.model_copy(update=files)})
     found._file = file
     return found
 
@@ -154,6 +172,10 @@ def file_of(path: str | os.PathLike[str] | None = None) -> Path:
 def explained(error: ValidationError) -> str:
     """Return what is wrong with some keys, as one line: which, what was expected, what was found."""
     return "; ".join(_line_of(each) for each in error.errors())
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _line_of(error: Any) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from plant.errors import BadRows
+from plant.errors import BadRows, QueryError
 from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
-from plant.rows.intake import columns_of
+from plant.rows.intake import OF_BARS, columns_of, intervals_named
 from plant.rows.schema import FIXED_DTYPES, Table
+from plant.rows.times import in_ns, int_range
 
 _NUMBERS = (float, int, np.float64, np.int64, np.float32, np.int32)
 _WHOLE = (int, np.int64, np.int32)
@@ -24,7 +25,6 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "symbol": (str,),
     "text": (str,),
 }
-_INT64 = 2**63
 
 FIRST_ROOM = 4096
 """Rows the buffers hold before they grow."""
@@ -115,14 +115,19 @@ class _Buffers:
 
 
 class Gathering:
-    """Rows of `table`, in the order they were added; `defaults` fill columns that are not given."""
+    """Rows of `table`, in the order they were added; `defaults` fill columns that are not given.
 
-    def __init__(self, table: Table, defaults: Mapping[str, Any]) -> None:
+    `unit` is that of int times, as in plant.rows.intake.columns_of.
+    """
+
+    def __init__(self, table: Table, defaults: Mapping[str, Any], unit: str | None = "ns") -> None:
         self.table = table
+        self._unit = unit
+        self._least, self._end = int_range(unit)
         self.name = table.name
         self.rows = 0
         self.refused: list[BadRows] = []
-        self._defaults = {**{c.name: DEFAULTS[c.kind] for c in table.columns}, **defaults}
+        self.defaults = {**{c.name: DEFAULTS[c.kind] for c in table.columns}, **defaults}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._shape: _Shape | None = None
         self._single: list[tuple[Any, ...]] = []
@@ -135,7 +140,7 @@ class Gathering:
             return
         if type(rows) is dict and self._add_known(rows):
             return
-        columns = columns_of(self.table, rows, self._defaults)
+        columns = columns_of(self.table, rows, self.defaults, self._unit)
         count = len(columns["time"])
         if not count:
             return
@@ -155,7 +160,7 @@ class Gathering:
             values = shape.pick(row)
         except KeyError:
             return False  # as many names, but others
-        if [*map(type, values)] != shape.last or not -_INT64 <= values[shape.time_at] < _INT64:
+        if [*map(type, values)] != shape.last or not self._least <= values[shape.time_at] < self._end:
             return False
         self._single.append(values)
         self.rows += 1
@@ -168,7 +173,7 @@ class Gathering:
             return False
         values = tuple(row.values())
         kinds = tuple(map(type, values))
-        if kinds not in shape.good or not -_INT64 <= values[shape.time_at] < _INT64:
+        if kinds not in shape.good or not self._least <= values[shape.time_at] < self._end:
             return False
         if shape is not self._shape:
             self._end_singles()
@@ -214,11 +219,11 @@ class Gathering:
         self.own()
         try:
             self._last = self._columns(self._shape.names, singles)
-        except (ValueError, OverflowError):  # a number beyond float64, half a character: find the row
+        except (ValueError, OverflowError, QueryError):  # a number beyond float64, half a character: find the row
             for values in singles:
                 try:
                     row = dict(zip(self._shape.names, values, strict=True))
-                    self._buffers.put(columns_of(self.table, row, self._defaults))
+                    self._buffers.put(columns_of(self.table, row, self.defaults, self._unit))
                 except BadRows as error:
                     self.refused.append(error)
                     self.rows -= 1
@@ -228,13 +233,16 @@ class Gathering:
         columns: Columns = {}
         for column in self.table.columns:
             if column.name not in given:
-                columns[column.name] = constant(column, len(singles), self._defaults[column.name])
+                columns[column.name] = constant(column, len(singles), self.defaults[column.name])
             elif column.kind == "symbol":
                 columns[column.name] = Symbols.of(given[column.name])
             elif column.kind == "text":
                 columns[column.name] = Texts.of(given[column.name])
             else:
                 columns[column.name] = np.array(given[column.name], dtype=FIXED_DTYPES[column.kind])
+        columns["time"] = in_ns(columns["time"], self._unit)
+        if self.name in OF_BARS:
+            columns["interval"] = intervals_named(columns["interval"])
         return columns
 
 

@@ -6,6 +6,7 @@ are together: the batches grow with the load, as in Nagle's algorithm (RFC 896).
 acknowledgements, sends what has gathered, and renews lost connections.
 """
 
+import os
 import select
 import threading
 import time
@@ -14,11 +15,15 @@ from typing import Any
 
 import zmq
 
-from plant.errors import PlantError, Refused, SourceTaken, Unavailable
+from plant.errors import BadRows, PlantError, Refused, SourceTaken, Unavailable
+from plant.rows.batch import Batch
+from plant.rows.rejects import readable
 from plant.rows.schema import Schema
+from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
 from plant.transport import sockets
+from plant.transport.forking import begins_anew
 from plant.wire import messages
 from plant.wire.record import encode, source_id_of
 
@@ -53,12 +58,17 @@ class Publisher:
     name        a source of its own: the plant remembers, under this name, which rows it has
     address     the tickerplant's ingest socket, e.g. "tcp://127.0.0.1:5000"
     schema      the tables of the plant
+    unit        of int times since 1970 UTC: "s", "ms", "us" or "ns"; None: ns, but refused if they look like another
 
     As a context manager it flushes and closes at the end. Raises SourceTaken from any call once a newer publisher has
     the same name, and BadRows, UnknownTable or UnknownColumn for rows that do not fit.
     """
 
-    def __init__(self, name: str, address: str, schema: Schema, outbox_bytes: int = OUTBOX_BYTES) -> None:
+    def __init__(
+        self, name: str, address: str, schema: Schema, outbox_bytes: int = OUTBOX_BYTES, unit: str | None = None
+    ) -> None:
+        if unit is not None and unit not in TIME_UNITS_NS:
+            raise Refused(f"a unit of time is one of {', '.join(TIME_UNITS_NS)}, found {unit!r}")
         if not name:
             raise Refused('a publisher needs a name of its own, e.g. plant.publisher("my-feed")')
         self.name = name
@@ -66,6 +76,7 @@ class Publisher:
         self.errors: deque[PlantError] = deque(maxlen=MOST_ERRORS)
         self._schema = schema
         self._source_id = source_id_of(name)
+        self._unit = unit
         self._session = time.time_ns()
         self._outbox = Outbox()
         self._outbox_bytes = outbox_bytes
@@ -84,6 +95,15 @@ class Publisher:
         self._socket = sockets.connect(sockets.context(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
         self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
         self._keeper.start()
+        begins_anew(self)
+
+    def forked(self) -> None:
+        """Refuse to publish in the child of a fork: the name is its parent's."""
+        self._lock, self._ahead, self._gathering = threading.RLock(), 0, None
+        self._fatal = SourceTaken(
+            f"the publisher {self.name!r} is of the process {os.getppid()}, which this one was forked from, and "
+            "has the name; open one of another name here"
+        )
 
     @property
     def accepted(self) -> int | None:
@@ -105,11 +125,14 @@ class Publisher:
         self._service_until(lambda: self._welcomed, timeout_s, "did not answer")
         return self._outbox.accepted or 0
 
-    def publish(self, table: str, rows: Any, timeout_s: float = 60.0) -> None:
+    def publish(self, table: str, rows: Any, timeout_s: float = 60.0, *, strict: bool = False) -> None:
         """Hand rows to the plant: a DataFrame, an Arrow table, a dict of columns, a list of dicts, or one dict.
 
         Returns at once unless too much is unacknowledged; then it waits, and raises Unavailable after `timeout_s`, the
         rows not taken. A `source` column that is not given holds the publisher's name.
+
+        A row that cannot be read becomes a row of `rejects`, with its number and its values; `strict` raises BadRows
+        instead, none of the rows taken. So does what is wrong with all of them, as int times of another unit.
         """
         with self._lock:
             self._calls += 1
@@ -122,7 +145,15 @@ class Publisher:
                 self._wait_for_room(timeout_s)
             if gathering is None or gathering.name != table:
                 gathering = self._gather(table)
-            gathering.add(rows)
+            try:
+                gathering.add(rows)
+            except BadRows:
+                if strict:
+                    raise
+                divided = readable(gathering.table, rows, gathering.defaults, self._unit, time.time_ns())
+                for name, columns in list(divided):
+                    self.publish(name, Batch(name, columns, 0, 0, 0), timeout_s, strict=True)
+                return
             if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
                 self._service()
@@ -197,7 +228,7 @@ class Publisher:
         """Return what gathers rows of `table`; rows of another table go first."""
         found = self._gatherings.get(table)
         if found is None:
-            found = self._gatherings[table] = Gathering(self._schema[table], {"source": self.name})
+            found = self._gatherings[table] = Gathering(self._schema[table], {"source": self.name}, self._unit)
         self._seal()
         self._gathering = found
         return found

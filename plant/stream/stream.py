@@ -101,6 +101,10 @@ class Stream:
             return self._begun._replace(complete=self.complete)
         return Mark(self.complete, newest.seq, newest.header_crc)
 
+    def catch_up(self) -> None:
+        """Read the journal once more from where something may be missing, as after a lost connection."""
+        self.catching_up = True
+
     def progress(self) -> dict[str, int]:
         """Return the last table sequence number handed on of each table."""
         return {name: self._last.get(name, 0) for name in self.names}

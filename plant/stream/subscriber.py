@@ -19,6 +19,7 @@ from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
 from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
+from plant.transport.forking import begins_anew
 from plant.wire import messages
 from plant.wire.decoding import Decode, Merge, decoded, raw
 from plant.wire.runs import runs, singly
@@ -85,9 +86,17 @@ class Subscriber:
         self._keep = keep
         self._conflate = conflate
         self._reported = 0.0
+        self._request = 0
+        self._asked_seq = 0
+        self.confirmed = 0  # the plant's word on the seq up to which its days are closed
+        self._closed = self._forked = False
+        self._connect()
+        begins_anew(self)
+
+    def _connect(self) -> None:
         context = sockets.context()
-        self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
-        self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
+        self._live = sockets.connect(context, zmq.SUB, self.publish_address, RCVHWM=1000)
+        self._journal = sockets.connect(context, zmq.DEALER, self._journal_address, IMMEDIATE=1)
         for table in self.stream.names:
             self._live.subscribe(messages.topic_of(table))
         self._live.subscribe(messages.BEAT_TOPIC)  # last: its beat says that the others are in force
@@ -95,12 +104,13 @@ class Subscriber:
         self._poller.register(self._live, zmq.POLLIN)
         self._poller.register(self._journal, zmq.POLLIN)
         self._asked: float | None = None
-        self._request = 0
-        self._asked_seq = 0
         self._beat_at: float | None = None
         self._connected_at = time.monotonic()
-        self.confirmed = 0  # the plant's word on the seq up to which its days are closed
-        self._closed = False
+
+    def forked(self) -> None:
+        """Connect anew at the next poll, in the child of a fork, and go on where the parent was."""
+        self._forked = True
+        self.name = f"{self.name}/{os.getpid()}"
 
     @property
     def connected(self) -> bool:
@@ -124,6 +134,10 @@ class Subscriber:
 
     def poll(self, timeout_s: float) -> list[Any]:
         """Return what has come, waiting at most `timeout_s` for the first of it."""
+        if self._forked:
+            self._forked = False
+            self._connect()
+            self.stream.catch_up()
         self._reconnect_if_silent()
         self._ask_journal()
         ready = dict(self._poller.poll(int(timeout_s * 1000)))

@@ -1,6 +1,5 @@
 """Rows of a table into a file: CSV, Parquet, Excel or Arrow, slice by slice in bounded memory (`plant export`)."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ import pyarrow.parquet as pq
 from plant.errors import BadRows
 from plant.progress import Progress, quietly
 from plant.rows.times import SLICE_ROWS, time_slices
+from plant.transfer.sheet import SHEET_ROWS, SheetWriter
 
 FORMS = (".csv", ".parquet", ".xlsx", ".arrow")
-
-EXCEL_ROWS = 1_048_575
-"""Rows a sheet can hold below its heading."""
 
 
 def export(
@@ -36,14 +33,14 @@ def export(
     start, end    times [start, end), ns since 1970 UTC; None: from the first row, to the last
 
     The file has its name once it is whole; one that was there is replaced then. Raises BadRows for another ending, or
-    for more rows than a sheet can hold.
+    for rows or texts that a sheet cannot hold.
     """
     if path.suffix not in FORMS:
         raise BadRows(f"expected a file ending with {', '.join(FORMS)}, found {path.name}")
     total = db.count(table, sym, start, end)
-    if path.suffix == ".xlsx" and total > EXCEL_ROWS:
+    if path.suffix == ".xlsx" and total > SHEET_ROWS:
         raise BadRows(
-            f"{table}: {total:,} rows, and a sheet holds {EXCEL_ROWS:,}; export as .csv or .parquet, or fewer"
+            f"{table}: {total:,} rows, and a sheet holds {SHEET_ROWS:,}; export as .csv or .parquet, or fewer"
         )
     columns = [*db.select(table, last=0, frames="arrow").column_names, "seq", "received"]
     partial = path.with_name(f"{path.name}.new")
@@ -98,39 +95,9 @@ class _Arrow:
             self.close()
 
 
-class _Excel:
-    """A sheet; times without a zone, which a sheet does not know."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        import openpyxl
-
-        self._path = path
-        self._book = openpyxl.Workbook(write_only=True)
-        self._sheet = self._book.create_sheet("rows")
-        self._sheet.append(schema.names)
-
-    def write(self, rows: pa.Table) -> None:
-        columns = []
-        for column in rows.columns:
-            if pa.types.is_timestamp(column.type):
-                column = column.cast(pa.timestamp("us"), safe=False)
-            columns.append(column.to_pylist())
-        for row in zip(*columns, strict=True):
-            self._sheet.append(row)
-
-    def close(self) -> None:
-        self._book.save(self._path)
-
-    def abandon(self) -> None:
-        from openpyxl.utils.exceptions import WorkbookAlreadySaved
-
-        with contextlib.suppress(WorkbookAlreadySaved):
-            self._sheet.close()  # the rows so far are in a file of openpyxl's, which it removes at its end
-
-
 _SINKS: dict[str, Callable[[Path, pa.Schema], Any]] = {
     ".csv": lambda path, schema: _Arrow(path, schema, pyarrow.csv.CSVWriter),
     ".parquet": lambda path, schema: _Arrow(path, schema, lambda f, s: pq.ParquetWriter(f, s, compression="zstd")),
     ".arrow": lambda path, schema: _Arrow(path, schema, pa.ipc.new_file),
-    ".xlsx": _Excel,
+    ".xlsx": SheetWriter,
 }

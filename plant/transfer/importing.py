@@ -1,12 +1,14 @@
-"""Files of bars, trades or quotes into history: read, compared with what is known, and published (`plant import`).
+"""Files of rows into history: read, compared with what is known, and published (`plant import`).
 
 The rows go the way of all rows, through the tickerplant: journaled, and written to the days of their own time at the
 next end of day. Each file is a publisher of its own, named for a digest of its bytes and of how it is read. Its first
 row, in the table `imports`, says which rows of the file were left out when it began; its last one, that all is there.
 So an import that was interrupted goes on where it was, and one that is run again has nothing to do.
 
-A row is known if the history has its key. In a table without a key, if it has an equal row; of rows that are alike and
-have no trade_id, as many are known as the history has: many real trades differ in nothing.
+In a table with a key a later row replaces an earlier one, as anywhere in the plant: within a file, of a file before, or
+of the history. One with the same values is the same, and not written. In a table without a key a row is the same if
+there is an equal one; of rows that are alike and have no trade_id, as many are the same as the history has: many real
+trades differ in nothing.
 """
 
 import base64
@@ -26,18 +28,17 @@ from plant.errors import BadRows, PlantError, Unavailable
 from plant.progress import Progress, quietly
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, Texts, compacted, taken
-from plant.rows.row_hashes import row_hashes
 from plant.rows.schema import Table
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
-from plant.transfer.formats import KEPT_REASONS
-from plant.transfer.reader import Reader, Recording
+from plant.transfer.doubles import contents_of, doubled_within, held_by, identities
+from plant.transfer.foreign_file import KEPT_REASONS
+from plant.transfer.reader import Reader
+from plant.transfer.recording import Recording
 
 TABLE = "imports"
 PUBLISH_ROWS = 2_000
 """Rows handed to the publisher at once; between them, an import can be interrupted."""
-
-_RANK = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass
@@ -48,11 +49,12 @@ class FileRows:
     lines       int64[n], where each row stands in the file; `unit` says what that counts
     identity    uint64[n]: equal for rows that are the same
     contents    uint64[n]: equal for rows with the same values but for `source`
-    doubled     bool[n]: the same as an earlier row of this file, or of one before it
-    known       bool[n]: the history has it; set by `compare`
-    differing   bool[n]: known, with other values
+    replaced    bool[n]: a later row of this file has its key and other values
+    same        bool[n]: there already, in this file, one before it, or the history (set by `compare`); not written
+    revising    bool[n]: takes the place of a row of a file before, or of the history
+    earlier     bool[n]: a file before this one has its key: the history is not asked
     rejected    rows that cannot be used; `reasons` are (line, why) of the first of them
-    where       our column to the file's
+    where       our column to the file's; `assumed` what was decided about how to read it
     """
 
     path: Path
@@ -63,12 +65,14 @@ class FileRows:
     unit: str
     identity: np.ndarray
     contents: np.ndarray
-    doubled: np.ndarray
-    known: np.ndarray
-    differing: np.ndarray
+    replaced: np.ndarray
+    same: np.ndarray
+    revising: np.ndarray
+    earlier: np.ndarray
     rejected: int
     reasons: list[tuple[int, str]]
     where: dict[str, str]
+    assumed: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -76,7 +80,12 @@ class FileRows:
     @property
     def wanted(self) -> np.ndarray:
         """Positions of the rows to be written."""
-        return np.flatnonzero(~self.doubled & ~self.known)
+        return np.flatnonzero(~self.left_out)
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """Which rows are not to be written, bool[n]."""
+        return self.replaced | self.same
 
     @property
     def syms(self) -> list[str]:
@@ -86,14 +95,19 @@ class FileRows:
 
 
 def read_file(
-    reader: Reader, table: Table, path: Path, source: str, earlier: Sequence[np.ndarray] = (), drop_alike: bool = False
+    reader: Reader,
+    table: Table,
+    path: Path,
+    source: str | None = None,
+    earlier: Sequence["FileRows"] = (),
+    drop_alike: bool = False,
 ) -> FileRows:
     """Return the rows of a file.
 
     table        the declaration of `reader.table`, with its checks
-    source       what the rows carry as their source
-    earlier      `identity` of files before this one, whose rows count as known
-    drop_alike   rows that are alike count as doubled even without a trade_id
+    source       what the rows carry as their source; None: the file's column of that name, else "import"
+    earlier      files before this one that are not in the plant yet
+    drop_alike   rows that are alike are the same even without a trade_id
 
     Raises BadRows for a file that cannot be read, or lacks a column.
     """
@@ -103,16 +117,22 @@ def read_file(
     except (ValueError, OSError) as error:
         raise BadRows(str(error)) from None
     digest.update(repr((path.name, reader, source, drop_alike)).encode())
-    columns = _columns(table, found, source)
+    columns = _columns(table, found, source or ("" if "source" in found.where else "import"))
     bad, reasons = _failed(table, columns, found.lines)
     columns = {name: column[~bad] for name, column in columns.items()}
     rows = pa.table({n: arrow_column(c, is_time=n == "time") for n, c in columns.items()})
     identity = identities(table, rows, drop_alike)
-    _, first = np.unique(identity, return_index=True)
-    doubled = np.ones(len(identity), dtype=bool)
-    doubled[first] = False
-    for known in earlier:
-        doubled |= np.isin(identity, known)
+    contents = contents_of(rows)
+    replaced, same = doubled_within(table, identity, contents)
+    there, revising = np.zeros_like(same), np.zeros_like(same)
+    for file in earlier:
+        written = file.wanted
+        has, equal = held_by(identity, contents, file.identity[written], file.contents[written])
+        there |= has
+        revising = np.where(has, ~equal, revising)
+    if not table.key:
+        revising[:] = False
+    same |= there & ~revising
     return FileRows(
         path=path,
         name=f"import-{digest.hexdigest()}",
@@ -121,38 +141,20 @@ def read_file(
         lines=found.lines[~bad],
         unit=found.unit,
         identity=identity,
-        contents=row_hashes(rows.drop_columns(["source"])),
-        doubled=doubled,
-        known=np.zeros(len(identity), dtype=bool),
-        differing=np.zeros(len(identity), dtype=bool),
+        contents=contents,
+        replaced=replaced,
+        same=same & ~replaced,
+        revising=revising & ~replaced & ~same,
+        earlier=there,
         rejected=found.skipped + int(bad.sum()),
         reasons=sorted(found.reasons + reasons)[:KEPT_REASONS],
         where=found.where,
+        assumed=found.assumed,
     )
 
 
-def identities(table: Table, rows: pa.Table, drop_alike: bool = False) -> np.ndarray:
-    """Return uint64[n], equal for rows that are the same: of one key, or alike in every column (see the module)."""
-    if table.key:
-        return row_hashes(rows.select(sorted(table.key)))
-    hashes = row_hashes(rows.select(table.names))
-    if drop_alike:
-        return hashes
-    order = np.argsort(hashes, kind="stable")
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = hashes[order][1:] != hashes[order][:-1]
-    starts = np.flatnonzero(first)
-    rank = np.empty(len(order), dtype=np.uint64)
-    rank[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
-    if "trade_id" in table.names:
-        rank[np.array(rows.column("trade_id").to_pylist(), dtype=object) != ""] = 0
-    with np.errstate(over="ignore"):
-        ranked: np.ndarray = hashes + rank * _RANK
-    return ranked
-
-
 def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progress = quietly) -> None:
-    """Find out which rows of a file the plant has: sets `known` and `differing` of the file.
+    """Find out which rows of a file the plant has: sets `same` and `revising` of the file.
 
     `db` answers about history and today as one, as plant.connect() does.
     """
@@ -163,16 +165,24 @@ def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progres
         sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
         for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
             inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
-            inside = inside[~file.doubled[inside]]
+            inside = inside[~file.left_out[inside] & ~file.earlier[inside]]
             if len(inside):
                 held = _rows(db, file.table, sym, start, stop)
-                there = np.isin(file.identity[inside], identities(file.table, held, drop_alike))
-                file.known[inside] = there
-                file.differing[inside] = there & ~np.isin(
-                    file.contents[inside], row_hashes(held.drop_columns(["source"]))
+                there, equal = held_by(
+                    file.identity[inside],
+                    file.contents[inside],
+                    identities(file.table, held, drop_alike),
+                    contents_of(held),
                 )
+                file.revising[inside] = there & ~equal & bool(file.table.key)
+                file.same[inside] = there & ~file.revising[inside]
         done += len(rows)
         progress(done, len(file))
+
+
+def imported_before(db: Any, notes: Table, file: FileRows) -> bool:
+    """Return whether the plant says that this very file was imported as a whole: its rows are not written again."""
+    return any(note["state"] == "finished" for note in _rows(db, notes, file.name).to_pylist())
 
 
 def publish_file(feed: Publisher, db: Any, notes: Table, file: FileRows, progress: Progress = quietly) -> int:
@@ -187,14 +197,15 @@ def publish_file(feed: Publisher, db: Any, notes: Table, file: FileRows, progres
     accepted = feed.accepted or 0
     if accepted:
         left_out = _left_out_then(db, notes, file)
-        file.known, file.doubled = left_out & ~file.doubled, left_out & file.doubled
+        file.replaced &= left_out
+        file.same = left_out & ~file.replaced
     elif not len(file.wanted):
         return 0
     wanted = file.wanted
     if accepted > len(wanted) + 1:
         return 0
     if not accepted:
-        feed.publish(TABLE, _note(file, "begun", _packed(file.doubled | file.known)))
+        feed.publish(TABLE, _note(file, "begun", _packed(file.left_out)))
     first = max(accepted - 1, 0)
     for start in range(first, len(wanted), PUBLISH_ROWS):
         some = wanted[start : start + PUBLISH_ROWS]
@@ -224,7 +235,7 @@ def _note(file: FileRows, state: str, left_out: str) -> dict[str, Any]:
         "file": file.path.name,
         "state": state,
         "rows": len(file.wanted),
-        "duplicates": int((file.doubled | file.known).sum()),
+        "duplicates": int(file.left_out.sum()),
         "rejected": file.rejected,
         "left_out": left_out,
     }
@@ -258,10 +269,11 @@ def _columns(table: Table, found: Recording, source: str) -> Columns:
     given: dict[str, Any] = {
         "time": found.time,
         "sym": Symbols(found.names.tolist(), found.sym),
-        "source": Symbols([source], np.zeros(count, dtype=np.int32)),
         **found.numbers,
         **{name: (Symbols if table.column(name).kind == "symbol" else Texts).of(v) for name, v in found.texts.items()},
     }
+    if source:
+        given["source"] = Symbols([source], np.zeros(count, dtype=np.int32))
     return {name: given[name] for name in table.names}
 
 
@@ -277,11 +289,18 @@ def _failed(table: Table, columns: Columns, lines: np.ndarray) -> tuple[np.ndarr
 
 
 def doubled_lines(file: FileRows, most: int) -> Iterator[str]:
-    """Yield what to say of the first rows that are doubled or known, in the order of the file."""
+    """Yield what to say of the first rows that are there already or revise others, in the order of the file."""
     for row in np.argsort(file.lines, kind="stable").tolist():
         if most <= 0:
             return
-        if file.doubled[row] or file.known[row]:
-            why = "is in the files already" if file.doubled[row] else "is in the plant already"
-            yield f"{file.unit} {file.lines[row]:,} {why}{', with other values' if file.differing[row] else ''}"
+        marks = (file.replaced[row], file.revising[row], file.same[row])
+        if any(marks):
+            yield f"{file.unit} {file.lines[row]:,} {_DOUBLED[marks.index(True)]}"
             most -= 1
+
+
+_DOUBLED = (
+    "is replaced by a later row of its key in the same file",
+    "revises a row that is there already",
+    "is there already, the same",
+)

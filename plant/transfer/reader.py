@@ -1,16 +1,14 @@
-"""Recorded files as rows of one table: CSV (also .csv.gz), Excel and Parquet in, columns in order of time out.
+"""Files as rows of one table: CSV (also .csv.gz), Excel, Parquet and Arrow in, columns in order of time out.
 
 A file of somebody else's making has other names, other clocks and broken lines. Names are found by alias or given,
 times become UTC nanoseconds, numbers are read from the file's own text, and a row that cannot be read is left out and
-counted while its neighbours are kept. How files are opened is in `recording_files.py`, how single values are read in
-`recording_values.py`.
+counted while its neighbours are kept. What a column's values may mean in two ways is refused until an option says it;
+what was decided is told (`Recording.assumed`).
 """
 
-import glob
-import os
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,19 +18,17 @@ import pandas as pd
 import pyarrow as pa
 
 from plant.errors import QueryError
-from plant.rows.times import interval_ns
+from plant.rows.intervals import interval_ns
+from plant.rows.schema import Schema, Table
+from plant.rows.tables import schema_of
+from plant.transfer.file_names import interval_in, symbol_in
+from plant.transfer.foreign_file import ForeignFile, Rejects
 from plant.transfer.formats import open_file
-from plant.transfer.values import Rejects, read_numbers, read_texts, read_times, scaled
-
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "bars": ("open", "high", "low", "close", "volume"),
-    "trades": ("price", "size"),
-    "quotes": ("bid", "ask", "bid_size", "ask_size"),
-}
-"""Tables that can be replayed, and their numeric columns, each of which a file must have or `columns` must fix."""
-
-TEXTS: dict[str, tuple[str, ...]] = {"bars": ("interval",), "trades": ("trade_id",), "quotes": ()}
-"""Text columns that a file may have."""
+from plant.transfer.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
+from plant.transfer.recording import Recording, in_one
+from plant.transfer.replaying import NEVER
+from plant.transfer.unknown import allows
+from plant.transfer.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "open_time", "ts_event", "date"),
@@ -52,64 +48,28 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
 
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?|")
-_DAY_ALONE = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
-"""What stands behind a date that a sheet keeps as a moment."""
+_DAY_ALONE = re.compile(r"[T ]00:00(:00(\.0+)?)?$|\.0$")
+"""What stands behind a date that a sheet keeps as a moment, or as a number."""
 
-
-@dataclass(frozen=True)
-class Recording:
-    """Rows in order of time: `time` int64 UTC ns, `sym` int32 codes into `names`, `numbers` float64, `texts` str.
-
-    lines     int64, where each row stands in its file; `unit` says what is counted: "line" or "row"
-    skipped   rows that could not be read; `reasons` are (line, why) of the first of them
-    reason    the first of these, with the file's name
-    where     our column name to the file's
-    """
-
-    time: np.ndarray
-    sym: np.ndarray
-    names: np.ndarray
-    numbers: dict[str, np.ndarray]
-    texts: dict[str, list[str]]
-    lines: np.ndarray
-    skipped: int
-    reason: str
-    reasons: list[tuple[int, str]]
-    unit: str
-    where: dict[str, str]
-
-    def only(self, symbols: Collection[str]) -> "Recording":
-        """Return the rows of `symbols`, in the same order."""
-        return self._taken(np.isin(self.sym, [code for code, name in enumerate(self.names) if name in symbols]))
-
-    def in_order(self) -> "Recording":
-        """Return the rows in order of time, those of one time as they stand."""
-        return self._taken(np.argsort(self.time, kind="stable"))
-
-    def _taken(self, rows: np.ndarray) -> "Recording":
-        return replace(
-            self,
-            time=self.time[rows],
-            sym=self.sym[rows],
-            numbers={name: values[rows] for name, values in self.numbers.items()},
-            texts={name: np.array(each, dtype=object)[rows].tolist() for name, each in self.texts.items()},
-            lines=self.lines[rows],
-        )
+_DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
 class Reader:
     """How files are read.
 
-    table       "bars", "trades" or "quotes"
+    table       "bars", "trades", "quotes", or any other table of `schema` whose rows are no orders to the plant
     columns     our name -> the file's name of it ({"time": "datetime"}), or a number for all rows ({"volume": 0});
                 usual names (`ALIASES`) are found without it
-    sym         of all rows; without it the file's column, or else the file's name up to the first "_" or "." decides
-    interval    of bars whose file has no such column
+    sym         of all rows; without it the file's column, or else the file's name (`symbol_in`)
+    interval    of bars whose file has no such column; "": as the file's name says, else 1m
     time_zone   of times without an offset
     stamp       "start" or "end": which edge of its interval a bar is stamped with in the file; `time` is the start
     scale       our name -> factor ({"price": 1e-4} for prices in hundredths of a cent)
+    unit        of times in digits: s, ms, us or ns since 1970 (a time of day: since midnight), calendar; "": by column
+    day_first   whether 04/03/2024 is in March; None: by column
+    decimal     "." or ",", the decimal mark; "": as the file's numbers show
+    encoding    of a text file; "": UTF-8, or UTF-16 and 32 by how it begins
 
     Raises ValueError for an argument that cannot be used.
     """
@@ -117,24 +77,35 @@ class Reader:
     table: str
     columns: Mapping[str, str | float] = field(default_factory=dict)
     sym: str | None = None
-    interval: str = "1m"
+    interval: str = ""
     time_zone: str = "UTC"
     stamp: str = "start"
     scale: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
+    day_first: bool | None = None
+    decimal: str = ""
+    encoding: str = ""
+    schema: Schema = field(default_factory=schema_of, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table, stamp = self.table, self.stamp
-        if table not in NUMBERS:
-            raise ValueError(f"table: expected one of {', '.join(NUMBERS)}, found {table!r}")
-        names = ("time", "sym", *NUMBERS[table], *TEXTS[table])
-        for option, mapping, known in (("columns", self.columns, names), ("scale", self.scale, NUMBERS[table])):
-            if unknown := sorted(set(mapping) - set(known)):
-                raise ValueError(f"{option}: {table} has {', '.join(known)}, found {', '.join(map(repr, unknown))}")
+        if table not in self.schema or table in NEVER:
+            known = ", ".join(name for name in self.schema if name not in NEVER)
+            raise ValueError(f"table: expected one of {known}, found {table!r}")
+        for option, mapping, known_names in (("columns", self.columns, self.declared.names),
+                                             ("scale", self.scale, self._of("float"))):  # fmt: skip
+            if unknown := sorted(set(mapping) - set(known_names)):
+                raise ValueError(
+                    f"{option}: {table} has {', '.join(known_names)}, found {', '.join(map(repr, unknown))}"
+                )
         for name, given in self.columns.items():
-            if not isinstance(given, str) and (name not in NUMBERS[table] or isinstance(given, bool)):
+            if not isinstance(given, str) and (name not in self._of("float", "int") or isinstance(given, bool)):
                 raise ValueError(f"columns: expected the name of a column for {name}, found {given!r}")
         if stamp not in ("start", "end") or (stamp == "end" and table != "bars"):
             raise ValueError(f'stamp: expected "start", or "end" for bars, found {stamp!r} for {table}')
+        for option, value, choices in (("unit", self.unit, UNIT_OPTIONS), ("decimal", self.decimal, ("", ".", ","))):
+            if value not in choices:
+                raise ValueError(f"{option}: expected one of {', '.join(map(repr, choices))}, found {value!r}")
         try:
             ZoneInfo(self.time_zone)
         except (ValueError, OSError, KeyError) as error:
@@ -142,57 +113,68 @@ class Reader:
                 f"time_zone: expected a name such as America/New_York, found {self.time_zone!r}"
             ) from error
         try:
-            interval_ns(self.interval)
+            interval_ns(self.interval or "1m")
         except QueryError as error:
             raise ValueError(f"interval: {error}") from None
+
+    @property
+    def declared(self) -> Table:
+        """The declaration of the table."""
+        return self.schema[self.table]
 
     def read(self, paths: Sequence[Path]) -> Recording:
         """Return the rows of all `paths`, merged by time; rows of one time stay in the order of paths, then of file.
 
         Raises ValueError that names the file, and what it has, when a file or a column is missing or unreadable.
         """
-        parts = [self.file(path) for path in paths]
-        names = sorted({name for part in parts for name in part.names})
-        code = {name: number for number, name in enumerate(names)}
-        codes = [np.array([code[name] for name in part.names], dtype=np.int32)[part.sym] for part in parts]
-        return Recording(
-            time=np.concatenate([part.time for part in parts]),
-            sym=np.concatenate(codes),
-            names=np.array(names, dtype=object),
-            numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers},
-            texts={name: [text for part in parts for text in part.texts[name]] for name in TEXTS[self.table]},
-            lines=np.concatenate([part.lines for part in parts]),
-            skipped=sum(part.skipped for part in parts),
-            reason=next((part.reason for part in parts if part.reason), ""),
-            reasons=[each for part in parts for each in part.reasons],
-            unit=parts[0].unit,
-            where=parts[0].where,
-        ).in_order()
+        return in_one([self.file(path) for path in paths])
 
     def file(self, path: Path) -> Recording:
         """Return the rows of one file, in its order. Raises ValueError as `read` does."""
-        file = open_file(path)
-        where = self._locate(path, file.names)
-        clock = _clock_of(file.names, where["time"])
-        rows = file.read(sorted({*where.values(), *clock}))
-        count = rows.num_rows
-        rejects = Rejects(file)
+        file = open_file(path, lambda names: not self._lacking(names), self.encoding)
+        where = self._located(path, file.names)
+        try:
+            return self._rows(path, file, where)
+        except (ValueError, pa.ArrowException) as error:
+            raise ValueError(f"{path}: {error}") from error
 
-        times = read_times(_dated(rows, where["time"], clock), self.time_zone, rejects)
-        numbers = {}
-        for name in NUMBERS[self.table]:
-            fixed = self.columns.get(name)
-            if name in where:
-                numbers[name] = scaled(read_numbers(rows[where[name]], name, rejects), self.scale.get(name, 1.0))
-            elif isinstance(fixed, int | float):
-                numbers[name] = np.full(count, float(fixed))
-        texts = {name: read_texts(rows[where[name]]) if name in where else [""] * count for name in TEXTS[self.table]}
+    def _rows(self, path: Path, file: ForeignFile, where: dict[str, str]) -> Recording:
+        pair = _clock_of(file.names, where["time"])
+        rows = file.read(sorted({*where.values(), *pair}))
+        count = rows.num_rows
+        rejects, tell = Rejects(file), file.assumed.append
+
+        clock = Clock(self.time_zone, self.unit, self.day_first)
+        dated = _dated(rows, pair, self.unit, rejects, tell) if pair else None
+        times = read_times(rows[where["time"]] if dated is None else dated, clock, rejects, tell)
+        in_text = {name: rows[where[name]] for name in self._of("float") if name in where}
+        mark = self.decimal or decimal_mark(in_text, file.delimiter)
+        if in_text:
+            tell(f"decimal {'point' if mark == '.' else 'comma'}")
+        numbers: dict[str, np.ndarray] = {}
+        texts: dict[str, list[str]] = {}
+        for column in self.declared.columns[2:]:
+            name, fixed = column.name, self.columns.get(column.name)
+            if isinstance(fixed, int | float):
+                numbers[name] = np.full(count, fixed, dtype=np.int64 if column.kind == "int" else np.float64)
+            elif column.kind == "float":
+                unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
+                read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless)
+                numbers[name] = scaled(read, self.scale.get(name, 1.0))
+            elif column.kind == "int":
+                numbers[name] = read_whole_numbers(rows[where[name]], name, rejects)
+            elif column.kind == "time":
+                numbers[name] = read_times(rows[where[name]], clock, rejects, tell, name)
+            elif name in where:
+                found = read_texts(rows[where[name]], name, rejects)
+                texts[name] = [text.strip() for text in found] if column.kind == "symbol" else found
+            else:
+                texts[name] = [""] * count
         if self.table == "bars":
-            texts["interval"] = [text.strip() or self.interval for text in texts["interval"]]
-            times = times - self._lag(texts["interval"], rejects)
-        syms = (
-            [text.strip() for text in read_texts(rows[where["sym"]])] if "sym" in where else [self._name(path)] * count
-        )
+            texts["interval"] = self._intervals(path, texts["interval"], tell)
+            times = self._starts(times, texts["interval"], rejects)
+        syms = read_texts(rows[where["sym"]], "sym", rejects) if "sym" in where else [self._sym(path, tell)] * count
+        syms = [text.strip() for text in syms]
         rejects.add(np.array([not text for text in syms], dtype=bool), "sym", "a symbol", syms)
 
         kept = ~rejects.rows
@@ -209,33 +191,65 @@ class Reader:
             reason=f"{path.name}, {file.unit} {reasons[0][0]:,}, {reasons[0][1]}" if reasons else "",
             reasons=reasons,
             unit=file.unit,
-            where={**where, **({"time": " + ".join(clock)} if clock else {})},
+            where={**where, **({"time": " + ".join(pair)} if dated is not None else {})},
+            assumed=tuple(file.assumed),
         )
 
-    def _locate(self, path: Path, found: Sequence[str]) -> dict[str, str]:
-        """Map each of our columns that is to be read to the file's name of it."""
-        has = f"{path} has the columns {', '.join(repr(name) for name in found)}"
-        folded = {_fold(name): name for name in reversed(found)}
+    def _of(self, *kinds: str) -> tuple[str, ...]:
+        """Return the columns of some kinds behind time and sym."""
+        return tuple(c.name for c in self.declared.columns[2:] if c.kind in kinds)
+
+    def _found(self, names: Sequence[str]) -> dict[str, str]:
+        """Map each of our columns that a file has to its name there."""
+        folded = {_fold(name): name for name in reversed(names)}
         where = {}
-        for name in ("time", "sym", *NUMBERS[self.table], *TEXTS[self.table]):
+        for name in self.declared.names:
             given = self.columns.get(name)
             if isinstance(given, str):
-                if given not in found:
-                    raise ValueError(f"columns: expected {name} in the column {given!r}, but {has}")
-                where[name] = given
+                where.update({name: given} if given in names else {})
             elif given is None and not (name == "sym" and self.sym):
-                alias = next((folded[each] for each in (name, *ALIASES.get(name, ())) if each in folded), None)
-                if alias is not None:
-                    where[name] = alias
-                elif name == "time" or name in NUMBERS[self.table]:
-                    number = "" if name == "time" else ", or a number for all rows"
-                    raise ValueError(f"{self.table}: no column {name}: {has}; name it in `columns`{number}")
+                others = [each for each in ALIASES.get(name, ()) if each not in self.declared.names]
+                alias = next((folded[each] for each in (name, *others) if each in folded), None)
+                where.update({} if alias is None else {name: alias})
         return where
 
-    def _lag(self, intervals: list[str], rejects: Rejects) -> np.ndarray:
-        """What to take off each row's time to have the start of its bar, int64 ns."""
+    def _lacking(self, names: Sequence[str]) -> list[str]:
+        """Return which of our columns a file must have and has not: named ones, time, numbers, the rest of the key."""
+        where = self._found(names)
+        optional = {"sym", *(("interval",) if self.table == "bars" else ())}
+        needed = [n for n in self.declared.key if n not in optional]
+        needed += [n for n in ("time", *self._of("float", "int", "time")) if n not in needed]
+        needed = [n for n in needed if not isinstance(self.columns.get(n), int | float)]
+        needed += [n for n, given in self.columns.items() if isinstance(given, str) and n not in needed]
+        return [n for n in needed if n not in where]
+
+    def _located(self, path: Path, names: Sequence[str]) -> dict[str, str]:
+        """Map each of our columns that is to be read to the file's name of it."""
+        has = f"{path} has the columns {', '.join(repr(name) for name in names)}"
+        for name in self._lacking(names):
+            if name in self.columns:
+                raise ValueError(f"columns: expected {name} in the column {self.columns[name]!r}, but {has}")
+            number = ", or a number for all rows" if name in self._of("float", "int") else ""
+            raise ValueError(f"{self.table}: no column {name}: {has}; name it in `columns`{number}")
+        where = self._found(names)
+        for name, theirs in where.items():
+            if list(names).count(theirs) > 1:
+                raise ValueError(
+                    f"{self.table}: two columns of {path} are called {theirs!r}, and {name} is one of them"
+                )
+        return where
+
+    def _intervals(self, path: Path, found: list[str], tell: Any) -> list[str]:
+        other = self.interval or interval_in(path) or "1m"
+        if not all(found):
+            named = "" if self.interval else ", by the file's name" if interval_in(path) else ", as nothing says it"
+            tell(f"interval {other}{named}")
+        return [text or other for text in found]
+
+    def _starts(self, times: np.ndarray, intervals: list[str], rejects: Rejects) -> np.ndarray:
+        """Return the starts of bars, int64 ns; days are those of the zone, 23 or 25 hours where its clock changes."""
         if self.stamp == "start":
-            return np.zeros(len(intervals), dtype=np.int64)
+            return times
         lengths: dict[str, int] = {}
         for interval in set(intervals):
             try:
@@ -244,28 +258,19 @@ class Reader:
                 lengths[interval] = 0
         lag = np.array([lengths[interval] for interval in intervals], dtype=np.int64)
         rejects.add(lag == 0, "interval", 'an interval such as "1m"', intervals)
-        return lag
+        daily = (lag > 0) & (lag % _DAY_NS == 0)
+        starts = np.where(daily, times, times - lag)
+        starts[daily] = days_before(times[daily], lag[daily] // _DAY_NS, self.time_zone)
+        return starts
 
-    def _name(self, path: Path) -> str:
-        return self.sym or re.split(r"[_.]", path.name)[0]
-
-
-def files_of(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the files of a path or of a pattern ("data/*_1min.csv"), by name; raises ValueError if none matches.
-
-    A file whose own name has a bracket in it is meant as it stands.
-    """
-    text = os.fspath(path)
-    if not glob.has_magic(text) or Path(text).exists():
-        return [Path(text)]
-    found = sorted(glob.glob(text, recursive=True))
-    if not found:
-        raise ValueError(f"paths: no file matches {text} (looked in {Path.cwd()})")
-    return [Path(each) for each in found]
+    def _sym(self, path: Path, tell: Any) -> str:
+        if not self.sym:
+            tell(f"sym {symbol_in(path)}, by the file's name")
+        return self.sym or symbol_in(path)
 
 
 def _fold(name: str) -> str:
-    return re.sub(r"\s+", "_", name.strip().lower())
+    return re.sub(r"\s+", "_", name.strip(" \t<>").lower())
 
 
 def _clock_of(names: Sequence[str], time: str) -> tuple[str, ...]:
@@ -275,11 +280,10 @@ def _clock_of(names: Sequence[str], time: str) -> tuple[str, ...]:
     return pair if len(pair) == 2 and time in pair else ()
 
 
-def _dated(rows: Any, time: str, clock: tuple[str, ...]) -> Any:
-    """Return the column of times; if the column `time` holds times of day, with the dates ahead of them."""
-    if not clock:
-        return rows[time]
-    dates, times = (read_texts(rows[name]) for name in clock)
-    if not all(_TIME_OF_DAY.fullmatch(text.strip()) for text in times):
-        return rows[time]
-    return pa.array([f"{_DAY_ALONE.sub('', d.strip())} {t.strip()}" for d, t in zip(dates, times, strict=True)])
+def _dated(rows: Any, pair: Sequence[str], unit: str, rejects: Rejects, tell: Any) -> Any:
+    """Return dates with their times of day behind them; None if the second column holds no times of day."""
+    dates, times = (read_texts(rows[name], name, rejects) for name in pair)
+    clocks = clock_texts(times, unit, tell)
+    if clocks is None:
+        return None
+    return pa.array([f"{_DAY_ALONE.sub('', d.strip())} {t}".strip() for d, t in zip(dates, clocks, strict=True)])

@@ -1,98 +1,118 @@
-"""Text and typed columns of foreign files as UTC nanoseconds, float64 and str, with the unreadable rows marked.
+"""Texts and numbers of foreign files as str, float64 and int64, with the unreadable rows marked.
 
 Each `read_*` returns a value for every row, and marks in `Rejects` those rows whose value means nothing.
 """
 
 import math
-from decimal import Decimal, InvalidOperation
+import sys
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.transfer.formats import KEPT_REASONS, ForeignFile
+from plant.transfer.foreign_file import Rejects
+from plant.transfer.sheet import EXACT
+from plant.transfer.text_file import UNREADABLE
 
-OTHER_DATES = tuple(
-    f"{date}{clock}"
-    for date in ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d", "%d.%m.%Y")
-    for clock in ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H%M%S", " %I:%M %p", " %I:%M:%S %p")
+NO_PRICE = np.array(
+    [2.0**63, -(2.0**63), 2.0**64, 2.0**63 / 1e9, sys.float_info.max, -sys.float_info.max, np.finfo(np.float32).max]
 )
-"""Forms of a time besides ISO 8601 and Unix time; with slashes and the year at the end, the month comes first."""
+"""What vendors write for a price that there is not: the largest of an int64 (also x 1e-9), uint64, double or float."""
 
-NS_PER_SECOND = 1_000_000_000
-_INT64_MAX = np.iinfo(np.int64).max
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-
-class Rejects:
-    """Which rows of one file cannot be used, and why: the first reason of each, for the first KEPT_REASONS rows."""
-
-    def __init__(self, file: ForeignFile) -> None:
-        self.rows = np.zeros(len(file.lines), dtype=bool)
-        self._lines = file.lines
-        self._reasons: dict[int, str] = dict(file.broken)
-        self._broken_rows = file.broken_rows
-
-    def add(self, bad: np.ndarray, column: str, expected: str, found: Any) -> None:
-        """Mark the rows where `bad` (bool[n]); `found` is the column as it stood, list or Arrow array."""
-        for row in np.flatnonzero(bad & ~self.rows)[:KEPT_REASONS].tolist():
-            self._reasons[int(self._lines[row])] = f"{column}: expected {expected}, found {_show(found[row])}"
-        self.rows |= bad
-
-    @property
-    def count(self) -> int:
-        """Rows that cannot be used, and lines that are no rows."""
-        return self._broken_rows + int(self.rows.sum())
-
-    @property
-    def reasons(self) -> list[tuple[int, str]]:
-        """(line, why) in the order of the file, KEPT_REASONS at most."""
-        return sorted(self._reasons.items())[:KEPT_REASONS]
+_WITH_GROUPS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
+_POINT = (
+    r"^[+-]?(\d*\.(\d{0,2}|\d{4,})|\d{4,}\.\d{3}|0\d*\.\d{3}|\.\d{3}|\d*\.\d+[eE][+-]?\d+"
+    r"|\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,})$"
+)
+_SAY_MARK = "say the decimal mark: --decimal . or , (of a feed: decimal)"
+_UNCLEAR = r"^[+-]?[1-9]\d{0,2}[.]\d{3}$"
 
 
-def read_times(column: Any, time_zone: str, rejects: Rejects) -> np.ndarray:
-    """Return int64 UTC ns; a time without an offset is one of `time_zone`, which must have it exactly once.
+def read_numbers(
+    column: Any, name: str, rejects: Rejects, mark: str = ".", unknown: bool = False, endless: bool = False
+) -> np.ndarray:
+    """Return float64; a decimal text becomes the float64 next to it, so that repr() gives the text back.
 
-    Accepts timestamps, dates, Unix time in s, ms, us or ns (told apart by size), ISO 8601 and `OTHER_DATES`.
+    mark      the decimal mark of texts, "." or ","; the other one may stand between thousands
+    unknown   whether a value may be missing: empty, null, or one of NO_PRICE; then it is NaN
+    endless   whether it may be infinite
     """
-    column = _plain(column)
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    if pa.types.is_timestamp(column.type):
-        count = column.cast(pa.int64())
-        bad = count.is_null().to_numpy(zero_copy_only=False)
-        times, far = _to_ns(count.fill_null(0).to_numpy(), _PER_SECOND[column.type.unit])
-        bad |= far
-        if column.type.tz is None:
-            times, unclear = _localized(pd.Series(times).astype("datetime64[ns]"), time_zone)
-            bad |= unclear
-    else:
-        text = pd.Series(read_texts(column), dtype="str").str.strip()
-        times, bad = _parse_times(text, time_zone)
-    rejects.add(bad, "time", f"a time that exists once in {time_zone}", column)
-    return times
-
-
-def read_numbers(column: Any, name: str, rejects: Rejects) -> np.ndarray:
-    """Return finite float64; a decimal text becomes the float64 next to it, so that repr() gives the text back."""
-    column = _plain(column)
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+    column = whole_column(column)
+    empty = column.is_null().to_numpy(zero_copy_only=False)
+    if is_number(column):
         numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        wrong = np.zeros(len(numbers), dtype=bool)
     else:
         text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        empty |= pc.equal(text, "").fill_null(True).to_numpy(zero_copy_only=False)
+        told_nan = pc.equal(pc.utf8_lower(text), "nan").fill_null(False).to_numpy(zero_copy_only=False)
+        plain = _plain(text, mark)
         try:
-            numbers = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            numbers = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:  # one bad text is enough: take them one by one
-            numbers = np.array([_number(each) for each in text.to_pylist()], dtype=np.float64)
-    rejects.add(~np.isfinite(numbers), name, "a number", column)
+            numbers = np.array([_number(each) for each in plain.to_pylist()], dtype=np.float64)
+        wrong = np.isnan(numbers) & ~empty & ~told_nan
+    numbers = np.where(np.isin(numbers, NO_PRICE), np.nan, numbers)
+    missing = np.isnan(numbers) & ~wrong
+    if not unknown:
+        wrong |= missing
+    if not endless:
+        wrong |= np.isinf(numbers)
+    rejects.add(wrong, name, "a number", column)
     return numbers
 
 
-def read_texts(column: Any) -> list[str]:
-    """Return str for every row, "" for a missing one."""
-    return [each or "" for each in _plain(column).cast(pa.string()).to_pylist()]
+def read_whole_numbers(column: Any, name: str, rejects: Rejects) -> np.ndarray:
+    """Return int64, exactly as it stands: no digit goes by way of a float."""
+    column = whole_column(column)
+    if pa.types.is_floating(column.type):
+        floats = column.to_numpy(zero_copy_only=False)
+        wrong = ~(np.abs(floats) < EXACT) | (floats != np.floor(floats))
+        numbers = np.where(wrong, 0.0, floats).astype(np.int64)
+    else:
+        found = [_whole(each) for each in column.cast(pa.string()).to_pylist()]
+        wrong = np.array([each is None for each in found], dtype=bool)
+        numbers = np.array([each or 0 for each in found], dtype=np.int64)
+    rejects.add(wrong, name, "a whole number", column)
+    return numbers
+
+
+def read_texts(column: Any, name: str, rejects: Rejects) -> list[str]:
+    """Return str for every row as it stands, "" for a missing one; a float that is a whole number without its point."""
+    column = whole_column(column)
+    if pa.types.is_floating(column.type):
+        floats = column.to_numpy(zero_copy_only=False)
+        rejects.add(np.abs(floats) >= EXACT, name, "a text, or a number that has all its digits", column)
+        return ["" if v != v else str(int(v)) if v.is_integer() else repr(v) for v in map(float, floats)]
+    texts = [each or "" for each in column.cast(pa.string()).to_pylist()]
+    broken = np.fromiter((UNREADABLE in each for each in texts), dtype=bool, count=len(texts))
+    rejects.add(broken, name, "a text in the file's encoding (say it: --encoding)", texts)
+    return texts
+
+
+def decimal_mark(columns: dict[str, Any], delimiter: str) -> str:
+    """Return "." or ",", as the numbers of a file show; raises ValueError if they may be read in two ways.
+
+    One point with three digits behind it is a decimal point, as programs write it, unless the delimiter is a semicolon,
+    as of spreadsheets where the comma is the decimal mark.
+
+    >>> [decimal_mark({"price": pa.array(texts)}, ",") for texts in (["18.234,50", "18.235"], ["18.235"])]
+    [',', '.']
+    """
+    written = {name: column.cast(pa.string()) for name, column in columns.items() if not is_number(column)}
+    texts = {name: pc.utf8_trim_whitespace(column) for name, column in written.items()}
+    swapped = {name: _swapped(text) for name, text in texts.items()}
+    point, comma = _first(texts, _POINT), _first(swapped, _POINT)
+    if point and comma:
+        raise ValueError(f"{point} has a decimal point and {_swapped_back(comma)} a decimal comma; {_SAY_MARK}")
+    if point or comma:
+        return "." if point else ","
+    unclear = _first(swapped, _UNCLEAR)
+    found = _swapped_back(unclear) if unclear else _first(texts, _UNCLEAR) if delimiter == ";" else ""
+    if found:
+        raise ValueError(f"{found} may be thousands or have decimals, and no number tells; {_SAY_MARK}")
+    return "."
 
 
 def scaled(numbers: np.ndarray, factor: float) -> np.ndarray:
@@ -103,17 +123,42 @@ def scaled(numbers: np.ndarray, factor: float) -> np.ndarray:
     return numbers * factor
 
 
-def _plain(column: Any) -> Any:
-    """One Arrow array without chunks and without a dictionary."""
+def whole_column(column: Any) -> Any:
+    """Return one Arrow array without chunks and without a dictionary."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
-def _show(found: Any) -> str:
-    try:
-        return f"{(found.as_py() if isinstance(found, pa.Scalar) else found)!r:.60}"
-    except (ValueError, OverflowError):  # an Arrow time that Python's datetime cannot hold
-        return "a time out of range"
+def is_number(column: Any) -> bool:
+    """Return whether a column is of numbers and not of texts (a decimal is read as its text)."""
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+
+
+def _plain(text: Any, mark: str) -> Any:
+    """Return texts with a decimal point and nothing between thousands; what has not that form is no number."""
+    text = _swapped(text) if mark == "," else text
+    grouped = pc.match_substring_regex(text, _WITH_GROUPS)
+    return pc.if_else(grouped, pc.replace_substring(text, ",", ""), text)
+
+
+def _swapped(text: Any) -> Any:
+    """Return texts with commas for points and points for commas."""
+    held = pc.replace_substring(text.cast(pa.string()), ".", "\0")
+    return pc.replace_substring(pc.replace_substring(held, ",", "."), "\0", ",")
+
+
+def _swapped_back(shown: str) -> str:
+    return shown.translate(str.maketrans(".,", ",."))
+
+
+def _first(texts: dict[str, Any], pattern: str) -> str:
+    """Return the first text that has a form, with its column; "" if none has."""
+    for name, text in texts.items():
+        place = pc.index(pc.match_substring_regex(text.cast(pa.string()), pattern), True).as_py()
+        if place >= 0:
+            return f"{name} {text[place].as_py()}"
+    return ""
 
 
 def _number(text: str | None) -> float:
@@ -123,54 +168,9 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _to_ns(count: np.ndarray, per_second: int) -> tuple[np.ndarray, np.ndarray]:
-    factor = NS_PER_SECOND // per_second
-    far = (count > _INT64_MAX // factor) | (count < -(_INT64_MAX // factor))
-    return np.where(far, 0, count) * factor, far
-
-
-def _parse_times(text: "pd.Series[str]", time_zone: str) -> tuple[np.ndarray, np.ndarray]:
-    times = np.zeros(len(text), dtype=np.int64)
-    bad = np.ones(len(text), dtype=bool)
-
-    def put(where: np.ndarray, values: np.ndarray, unclear: np.ndarray) -> None:
-        times[where], bad[where] = values, unclear
-
-    unix = text.str.fullmatch(r"\d{9,19}(\.\d*)?").to_numpy(dtype=bool)
-    iso = text.str.match(r"\d{4}-?\d\d-?\d\d").to_numpy(dtype=bool) & ~unix
-    offset = iso & text.str.contains(r"[T ]\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").to_numpy(dtype=bool)
-    if unix.any():
-        found = [_unix_ns(each) for each in text[unix]]
-        put(unix, np.array([each or 0 for each in found], dtype=np.int64), np.array([each is None for each in found]))
-    if offset.any():
-        put(offset, *_localized(pd.to_datetime(text[offset], format="ISO8601", utc=True, errors="coerce"), "UTC"))
-    if (iso & ~offset).any():
-        naive = iso & ~offset
-        put(naive, *_localized(pd.to_datetime(text[naive], format="ISO8601", errors="coerce"), time_zone))
-    for form in OTHER_DATES:
-        if bad.any():
-            rest = bad & ~unix & ~offset
-            put(rest, *_localized(pd.to_datetime(text[rest], format=form, errors="coerce"), time_zone))
-    return times, bad
-
-
-def _unix_ns(text: str) -> int | None:
+def _whole(text: str | None) -> int | None:
     try:
-        number = Decimal(text)
-    except InvalidOperation:
+        number = None if text is None or "_" in text else int(text)
+    except ValueError:
         return None
-    unit = next((unit for unit, limit in (("s", 10**11), ("ms", 10**14), ("us", 10**17)) if number < limit), "ns")
-    nanoseconds = int(number * (NS_PER_SECOND // _PER_SECOND[unit]))
-    return nanoseconds if nanoseconds <= _INT64_MAX else None
-
-
-def _localized(times: Any, time_zone: str) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a Series of naive or UTC times into (int64 UTC ns, bool: no such time, or two of them)."""
-    in_range = (times >= pd.Timestamp.min.tz_localize(times.dt.tz)) & (
-        times <= pd.Timestamp.max.tz_localize(times.dt.tz)
-    )
-    times = times.where(in_range).dt.as_unit("ns")
-    if times.dt.tz is None:
-        times = times.dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="NaT")
-    bad = times.isna().to_numpy()
-    return np.where(bad, 0, times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype(np.int64)), bad
+    return number if number is not None and -(2**63) <= number < 2**63 else None

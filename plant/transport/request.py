@@ -22,6 +22,7 @@ import zmq
 
 from plant.errors import Cancelled, QueryError, Unavailable, WireError, from_wire
 from plant.transport import sockets
+from plant.transport.forking import begins_anew
 from plant.transport.reply import ERROR, MORE, OK
 
 LOOK_S = 0.1
@@ -50,11 +51,16 @@ class Requester:
         self.timeout_s = timeout_s
         self._who = who
         self._client = client or client_name()
+        self._asked = 0
+        self._closings = 0
+        self.forked()
+        begins_anew(self)
+
+    def forked(self) -> None:
+        """Begin without connections, as in the child of a fork."""
         self._context = sockets.context()
         self._idle: list[zmq.Socket[Any]] = []
         self._lock = threading.Lock()
-        self._asked = 0
-        self._closings = 0
 
     def ask(self, timeout_s: float | None = None, **fields: Any) -> list[bytes]:
         """Return the frames of the answer to a request with these fields."""

@@ -105,15 +105,19 @@ def _socket(context: zmq.Context[Any], kind: int, address: str, options: dict[st
     return socket
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine's own, which nobody else reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _refuse_open_address(address: str) -> None:
     if address.startswith("inproc://"):
         return
     host = _host(address)
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if not is_loopback(host):
         raise SettingsError(
             f"{address}: {host or 'this'} is not a loopback address; without CURVE keys the plant speaks to "
             "this machine only (tcp://127.0.0.1:port)"

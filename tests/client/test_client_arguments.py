@@ -89,6 +89,36 @@ def test_a_date_is_its_midnight_and_a_time_of_day_is_today() -> None:
     assert moment_of(None, EASTERN) is None
 
 
+@pytest.mark.parametrize("value", ["-5m", dt.timedelta(minutes=5), dt.timedelta(minutes=-5), pd.Timedelta("5m")])
+def test_a_moment_may_be_counted_from_now(value: Any) -> None:
+    found, now = moment_of(value, EASTERN), moment_of("now", EASTERN)
+    assert found is not None
+    assert now is not None
+    assert 0 <= now - found - 300 * SECOND + SECOND < 2 * SECOND
+
+
+def test_today_and_yesterday_are_days_of_the_zone() -> None:
+    today = dt.datetime.combine(dt.datetime.now(EASTERN).date(), dt.time(), EASTERN)
+    midnight = int(today.timestamp()) * SECOND
+    assert moment_of("today", EASTERN) == midnight
+    assert moment_of("yesterday 15:30", EASTERN) == midnight - int(8.5 * 3600) * SECOND
+    with pytest.raises(QueryError, match="expected a time of day"):
+        moment_of("yesterday noon", EASTERN)
+
+
+@pytest.mark.parametrize(("per_second", "unit"), [(1, "s"), (10**3, "ms"), (10**6, "us")])
+@pytest.mark.parametrize("kind", [int, np.int64])
+def test_an_int_of_another_unit_than_ns_is_refused_with_the_unit_it_looks_like(
+    kind: Any, per_second: int, unit: str
+) -> None:
+    with pytest.raises(QueryError, match=f"found .*, which looks like {unit}: as ns it is in 1970"):
+        moment_of(kind(NOON // SECOND * per_second), dt.UTC)
+    assert moment_of(kind(NOON), dt.UTC) == NOON
+    assert moment_of(0, dt.UTC) == 0
+    with pytest.raises(QueryError, match=f"looks like {unit}"):
+        conditions_of(("time", ">", kind(NOON // SECOND * per_second)), dt.UTC)
+
+
 @pytest.mark.parametrize("value", ["5s", "0 days 00:00:05", dt.timedelta(seconds=5), pd.Timedelta("5s"), 5 * SECOND])
 def test_a_duration_may_be_given_in_many_ways(value: Any) -> None:
     assert duration_of(value) == 5 * SECOND

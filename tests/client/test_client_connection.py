@@ -147,7 +147,7 @@ def test_a_moment_without_a_zone_is_in_the_zone_of_the_connection(address: str) 
         assert db.count("trades", start="2026-11-20 12:00:03") == 0
 
 
-@pytest.mark.parametrize("terms", [{"start": "yesterday"}, {"end": [1]}, {"start": "25:00"}, {"start": "NaT"}])
+@pytest.mark.parametrize("terms", [{"start": "yesteryear"}, {"end": [1]}, {"start": "25:00"}, {"start": "NaT"}])
 def test_a_time_that_is_none_is_a_query_error(db: Connection, terms: dict[str, Any]) -> None:
     with pytest.raises(QueryError, match="expected a time"):
         db.select("trades", **terms)

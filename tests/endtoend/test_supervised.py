@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from supervised import Supervised, plant_up
 
 from plant.client.connect import publisher
 from plant.client.connection import Connection
+from plant.command.running import READY_S
 from plant.errors import Unavailable
 from plant.runtime.settings import load
 from plant.runtime.supervision import configuration, supervision_of
@@ -74,6 +76,62 @@ def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> 
     place.call("supervisor.stopProcess", "processor")
     answer = supervised.plant("status")
     assert (answer.returncode, "stopped" in answer.stdout) == (3, True)
+
+
+def test_a_plant_in_a_folder_with_a_blank_starts_and_tells_which_changes_wait_for_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "my plant"
+    folder.mkdir()
+    with plant_up(Supervised(folder, FEEDS)) as plant:
+        assert plant.states()["feed-simulated"] == "up"
+        changed = plant.sections.replace("timer_s = 1.0", "timer_s = 2.0")
+        settings = load(plant.config)
+        changed = changed.replace(f"port = {settings.rdb.port}", "port = 1")
+        plant.config.write_text(changed + FEEDS)
+        answer = plant.plant("status")
+        assert answer.returncode == 0, "each process is asked where it was started"
+        assert (
+            "since processor started, and waiting for the next start: processor.timer_s: 1.0, now 2.0" in answer.stdout
+        )
+        assert f"waiting for the next start: rdb.port: {settings.rdb.port}, now 1" in answer.stdout
+
+        plant.config.write_text(changed + '[plant]\ndata = "elsewhere"\n' + FEEDS)
+        assert set(plant.states().values()) == {"up"}, "found where it runs, not where plant.toml points to now"
+        refused = plant.plant("up", "-d")
+        assert (refused.returncode, "this plant runs already" in refused.stderr) == (1, True), refused.stderr
+
+        plant.config.write_text(changed + "[plant\n")
+        answer = plant.plant("status")
+        assert answer.returncode == 3
+        assert "cannot be started again" in answer.stderr
+        assert "not answering" not in answer.stdout  # and `plant down` works, too
+
+
+def test_a_process_that_cannot_start_ends_plant_up_at_once_with_its_cause(tmp_path: Path) -> None:
+    plant = Supervised(tmp_path, FEEDS)
+    journal = tmp_path / "data" / "journal"
+    journal.parent.mkdir()
+    journal.write_text("a file is in the way")
+    begun = time.monotonic()
+    up = plant.plant("up", "-d")
+    took_s = time.monotonic() - begun
+    down = plant.plant("down")
+    assert (up.returncode, down.stdout) == (3, "stopped\n"), down.stderr
+    assert "tickerplant does not start. The end of its log:" in up.stderr
+    assert "JournalError" in up.stderr
+    assert took_s < READY_S / 2
+
+
+def test_plant_up_without_a_file_says_that_it_runs_on_defaults(tmp_path: Path) -> None:
+    plant = Supervised(tmp_path, FEEDS)
+    plant.config.unlink()
+    (tmp_path / "data").write_text("a file is in the way: nothing is started")
+    answer = plant.plant("up", "-d")
+    assert answer.returncode == 1
+    assert answer.stdout.startswith(
+        f"no plant.toml in {tmp_path}: the plant runs on defaults; feeds: simulated; data: "
+    )
+    assert "cannot write" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_status_without_a_plant_exits_with_4_and_says_how_to_start_it(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import datetime as dt
 
+import exchange_calendars
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.errors import SettingsError
+from plant.history import days as module
 from plant.history.days import Days
 
 DAY = 86_400 * 10**9
@@ -94,6 +96,34 @@ def test_beyond_the_calendar_every_weekday_is_a_session() -> None:
 def test_a_calendar_nobody_knows_is_a_wrong_setting() -> None:
     with pytest.raises(SettingsError, match="knows no 'NOPE'"):
         Days(calendar="NOPE")
+
+
+def test_a_session_that_closes_late_ends_its_day_as_much_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CALENDAR_FROM", "2020-01-01")
+    days = Days("15:35", "Asia/Seoul", "XKRX")
+    assert day(days, "2020-12-03T07:00") == "2020-12-03"  # 16:00 in Seoul, on the day of the exams: open until 16:30
+    assert day(days, "2020-12-03T07:35") == "2020-12-04"
+    assert day(days, "2020-12-02T07:00") == "2020-12-03"
+
+
+@pytest.mark.parametrize("calendar", exchange_calendars.get_calendar_names(include_aliases=False))
+def test_every_calendar_works_or_is_refused_in_a_sentence(calendar: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CALENDAR_FROM", "2026-01-01")
+    module._sessions_of.cache_clear()
+    try:
+        days = Days("23:00", "UTC", calendar)
+    except SettingsError as error:
+        refused = str(error)
+    else:
+        refused = ""
+    finally:
+        module._sessions_of.cache_clear()
+    if refused:
+        assert f"cannot make '{calendar}' here" in refused
+        return
+    session, end = days.next_roll(ns("2026-06-15T12:00"))
+    start, stop = days.bounds(session)
+    assert start <= ns("2026-06-15T12:00") < stop == end
 
 
 @settings(deadline=None)  # a table of 130 years takes a quarter of a second

@@ -3,6 +3,7 @@ import importlib
 import pkgutil
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 from dashboard_market import PRICES, Market
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -70,7 +72,7 @@ def test_intervals_are_switched_and_a_symbol_without_the_interval_shows_its_own(
 
 
 def test_data_of_another_source_is_not_called_simulated() -> None:
-    assert "simulated" not in badges(page(Market(source="finazon").connections()))
+    assert "simulated data" not in badges(page(Market(source="finazon").connections()))
 
 
 def test_another_symbol_is_asked_for_and_shown() -> None:
@@ -81,6 +83,32 @@ def test_another_symbol_is_asked_for_and_shown() -> None:
     asked = [(table, query["sym"]) for who, table, query in market.asked if query.get("sym") == "TSLA"]
     assert {table for table, _ in asked} == {"bars", "indicators", "signals"}
     assert '"TSLA 1m"' in charts(at)[0].json
+
+
+def test_a_new_session_begins_with_the_symbol_and_interval_of_its_address() -> None:
+    def script(connections):  # type: ignore[no-untyped-def]
+        from dashboard.app import main
+
+        main(connections)
+
+    at = AppTest.from_function(script, args=(TwoIntervals().connections(),), default_timeout=30)
+    at.query_params["symbol"] = "AAPL"
+    at.query_params["interval"] = "5m"
+    assert '"AAPL 5m"' in charts(at.run())[0].json
+    at.selectbox(key="symbol").select("TSLA").run()
+    assert '"TSLA 1m"' in charts(at)[0].json, "what is picked then counts, not the address"
+
+
+def test_signals_of_cheap_and_dear_symbols_show_each_price_with_its_digits() -> None:
+    class Cheap(Market):
+        def rows(self, table: str) -> pd.DataFrame:
+            rows = super().rows(table)
+            if table == "signals":
+                rows.loc[rows["sym"] == "TSLA", "price"] = 1.23456e-8
+            return rows
+
+    at = page(Cheap().connections())
+    assert b"0.0000000123456" in at.dataframe[0].proto.SerializeToString()
 
 
 def test_a_switched_off_layer_leaves_the_figure() -> None:
@@ -96,8 +124,54 @@ def test_no_bars_yet_asks_whether_a_feed_is_running() -> None:
     assert not at.exception
     assert "No bars yet" in badges(at)
     assert any("Is a feed running" in caption.value for caption in at.caption)
-    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+    assert at.dataframe[0].value["process"].tolist() == ["feed-simulated", "processor", "rdb", "tickerplant"]
     assert not charts(at)
+
+
+def test_every_process_has_a_badge() -> None:
+    shown = badges(page(Market().connections())).replace("\\", "")
+    for name in ("tickerplant", "rdb", "processor", "hdb", "feed-simulated"):
+        assert f"{name} up" in shown
+    assert "capture stopped" not in shown
+
+
+def test_without_the_tickerplant_capture_is_stopped_and_nothing_is_called_live() -> None:
+    market = Market()
+    at = page(market.connections())
+    market.capturing = False
+    at.run()
+    assert not at.exception
+    assert ":red-badge[:material/emergency_home: capture stopped]" in badges(at)
+    assert "feed-simulated not known" in badges(at).replace("\\", "")
+    assert "live" not in badges(at)
+    assert "Capture stopped" in at.error[0].value
+    assert "supervisorctl start tickerplant" in at.error[0].value
+
+
+def test_symbols_with_trades_or_quotes_and_no_bars_are_shown_too() -> None:
+    market = Market()
+    minutes = pd.date_range("2025-11-20 15:00", periods=30, freq="20s", tz="UTC")
+    market.trades = pd.DataFrame({"time": minutes, "sym": "PEPE", "price": 1.23e-8})
+    market.quotes = pd.DataFrame({"time": minutes[:1], "sym": "ZBOND", "bid": [99.5], "ask": [float("nan")]})
+    at = page(market.connections())
+    assert at.selectbox(key="symbol").options == sorted([*PRICES, "PEPE", "ZBOND"])
+    at.selectbox(key="symbol").select("PEPE").run()
+    assert not at.exception
+    assert '"PEPE 1m"' in charts(at)[0].json
+    assert "these are made of its trades" in charts(at)[0].json
+    at.selectbox(key="symbol").select("ZBOND").run()
+    assert not at.exception
+    assert "bid 99" in at.info[0].value
+    assert "ask not known" in at.info[0].value
+
+
+def test_a_plant_of_quotes_alone_has_a_page() -> None:
+    market = Market(bars=0)
+    market.quotes = pd.DataFrame({"time": pd.to_datetime([0], utc=True), "sym": "ZBOND", "bid": [99.5], "ask": [100.5]})
+    at = page(market.connections())
+    assert not at.exception
+    assert "No bars yet" not in badges(at)
+    assert at.selectbox(key="symbol").options == ["ZBOND"]
 
 
 def test_an_rdb_that_never_answered_says_where_it_was_sought_and_what_to_do() -> None:
@@ -164,9 +238,19 @@ def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> N
     at.session_state["panel"] = "System"
     at.run()
     assert not at.exception
-    assert at.dataframe[0].value["process"].tolist() == ["processor", "rdb", "simulated", "tickerplant"]
+    assert at.dataframe[0].value["process"].tolist() == ["feed-simulated", "processor", "rdb", "tickerplant"]
 
 
+@pytest.fixture
+def on_loopback() -> Iterator[None]:
+    """As the configuration beside the script says, which AppTest does not read."""
+    before = config.get_option("server.address")
+    config.set_option("server.address", "127.0.0.1")
+    yield
+    config.set_option("server.address", before)
+
+
+@pytest.mark.usefixtures("on_loopback")
 def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dashboard.connections.TIMEOUT_S", 0.05)

@@ -68,7 +68,18 @@ def test_no_bars_are_an_empty_frame_with_all_columns(frame: pd.DataFrame | None)
 
 @pytest.mark.parametrize(
     ("prices", "digits"),
-    [([242.5, 241.0], 2), ([1.08412], 5), ([0.00001234], 8), ([187.123456789], 2), ([np.nan], 2), ([], 2), ([0.0], 2)],
+    [
+        ([242.5, 241.0], 2),
+        ([1.08412], 5),
+        ([0.00001234], 8),
+        ([187.123456789], 2),
+        ([1.23456e-8, 1.3e-8], 13),
+        ([4e-12], 12),
+        ([1.0, 2e-7], 7),
+        ([np.nan], 2),
+        ([], 2),
+        ([0.0], 2),
+    ],
 )
 def test_prices_show_as_many_decimals_as_they_have(prices: list[float], digits: int) -> None:
     assert price_digits(np.array(prices)) == digits

@@ -1,7 +1,8 @@
 import json
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -9,6 +10,7 @@ from dashboard_market import SESSION_BARS, Market
 
 from dashboard.bars import chart_bars
 from dashboard.charts import LAYERS, figure, signal_label, signal_markers
+from dashboard.panes import DARK, LIGHT
 from dashboard.tables import chart_signals
 
 MARKET = Market(500)
@@ -30,7 +32,7 @@ def traces(shown: tuple[str, ...] = LAYERS) -> dict[str, Any]:
 def test_plotly_accepts_the_whole_figure() -> None:
     made = figure(bars_of(), signals_of(), LAYERS, key="AAPL 1m")
     drawn = go.Figure(made)  # raises ValueError for a property it does not know
-    assert len(drawn.data) == len(made["data"]) == 13
+    assert len(drawn.data) == len(made["data"]) == 14
 
 
 def test_the_figure_is_strict_json_although_indicators_begin_unknown() -> None:
@@ -46,7 +48,7 @@ def test_the_figure_is_strict_json_although_indicators_begin_unknown() -> None:
         ("SMA 20", {"sma_20"}),
         ("EMA 20", {"ema_20"}),
         ("EMA 50", {"ema_50"}),
-        ("Bollinger", {"bb_upper", "bb_lower"}),
+        ("Bollinger", {"bb_upper", "bb_lower", "bb_fill"}),
         ("RSI", {"rsi_14"}),
         ("MACD", {"macd", "macd_signal", "macd_histogram"}),
         ("Signals", {"buy", "sell"}),
@@ -120,3 +122,38 @@ def test_signals_of_bars_not_loaded_or_of_no_known_side_have_no_marker() -> None
 def test_a_single_bar_makes_a_figure() -> None:
     made = figure(bars_of(Market(1)), None, LAYERS, key="k")
     assert made["layout"]["xaxis"]["range"] == [-0.5, 6.5]
+
+
+def test_a_hole_in_the_bands_stays_open() -> None:
+    bars = bars_of()
+    bars.loc[100:119, ["bb_upper", "bb_lower"]] = np.nan
+    fill = next(t for t in figure(bars, None, LAYERS, key="k")["data"] if t["uid"] == "bb_fill")
+    outlines = [[*run] for known, run in groupby(fill["x"], lambda x: x is not None) if known]
+    assert [(min(xs), max(xs)) for xs in outlines] == [(50, 99), (120, 499)]
+    assert all(xs[0] == xs[-1] for xs in outlines), "there and back again"
+    assert not any("fill" in t for t in figure(bars, None, LAYERS, key="k")["data"] if t["uid"] != "bb_fill")
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-12, 1e-30])
+def test_small_prices_are_drawn_and_told_with_their_digits(size: float) -> None:
+    bars = bars_of()
+    prices = ["open", "high", "low", "close", "sma_20", "bb_upper"]
+    expected = bars[prices] * size / 100
+    small = bars.assign(**{name: expected[name] for name in prices})
+    made = figure(small, None, LAYERS, key="k")
+    drawn = {trace["uid"]: trace for trace in made["data"]}
+    assert drawn["candles"]["close"] == pytest.approx(expected["close"].tolist(), rel=1e-9, abs=0)
+    assert drawn["sma_20"]["y"][60:] == pytest.approx(expected["sma_20"].tolist()[60:], rel=1e-9, abs=0)
+    (label,) = [note["text"] for note in made["layout"]["annotations"] if note.get("yref") == "y"]
+    assert float(label) == pytest.approx(expected["close"].iloc[-1], rel=1e-5, abs=0)
+
+
+def test_small_volumes_are_told_with_their_digits() -> None:
+    made = figure(bars_of().assign(volume=0.00125), None, LAYERS, key="k")["data"]
+    assert next(trace for trace in made if trace["uid"] == "volume")["meta"]["digits"] == 5
+
+
+def test_a_light_page_has_a_light_chart() -> None:
+    layout = figure(bars_of(), None, LAYERS, key="k", palette=LIGHT)["layout"]
+    assert (layout["paper_bgcolor"], layout["xaxis"]["gridcolor"]) == ("#ffffff", LIGHT.grid)
+    assert figure(bars_of(), None, LAYERS, key="k")["layout"]["paper_bgcolor"] == DARK.surface

@@ -141,6 +141,24 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     assert not errors
 
 
+def test_a_reload_shows_the_same_symbol_and_the_same_bars_and_a_phone_the_chart_at_its_top(
+    page: Any, address: str
+) -> None:
+    page.goto(f"{address}/?symbol=TSLA")
+    page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+    _zoom(page)
+    page.wait_for_function("new URL(window.location.href).searchParams.has('until')", timeout=20_000)
+    before = _shown(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.wait_for_selector('.tp-chart[data-follow="false"]', timeout=30_000)
+    after = _shown(page)
+    assert after["last"] == before["last"]
+    assert after["range"][1] - after["range"][0] == pytest.approx(before["range"][1] - before["range"][0], abs=1)
+    assert page.locator(".tp-graph").evaluate("(graph) => graph.layout.uirevision") == "TSLA 1m"
+    assert _box(page, ".tp-graph")["y"] < 500
+
+
 def _zoom(page: Any) -> None:
     """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest."""
     deadline = time.monotonic() + 30

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from
 
+from plant.rows.rejects import ROW_CHARS
 from plant.rows.schema import LATEST
 from plant.rows.tables import schema_of
-from tickerplant.validation import ROW_CHARS, bad_rows, rejects
+from tickerplant.validation import bad_rows, rejects
 
 law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()

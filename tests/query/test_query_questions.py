@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plant.errors import QueryError
 from plant.query import questions
-from plant.rows.times import interval_ns
+from plant.rows.intervals import interval_ns
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -123,9 +123,9 @@ def test_an_interval_is_a_number_and_a_unit(interval: str, ns: int) -> None:
     assert interval_ns(interval) == ns
 
 
-@pytest.mark.parametrize("interval", ["", "5", "m", "0m", "-5m", "5 m", "5min", "5M", "\u0665m", "1m\n", "1234567s"])
+@pytest.mark.parametrize("interval", ["", "5", "0m", "-5m", "5x", "\u0665m", "1.5m"])
 def test_anything_else_is_no_interval(interval: str) -> None:
-    with pytest.raises(QueryError, match='expected an interval like "30s", "5m", "1h" or "1d"'):
+    with pytest.raises(QueryError, match='expected an interval like "30s", "5m", "1h"'):
         interval_ns(interval)
 
 

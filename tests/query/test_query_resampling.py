@@ -17,8 +17,8 @@ from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
+from plant.rows.intervals import interval_ns
 from plant.rows.schema import Column, Table
-from plant.rows.times import interval_ns
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

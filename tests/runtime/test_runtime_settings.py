@@ -99,6 +99,12 @@ def test_a_file_names_only_what_it_changes_and_the_environment_overrides_it(
     assert found.plant.data == Path("/var/plant")
 
 
+def test_a_file_that_names_no_feed_has_none(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "")).feeds == ()
+    assert load(written(tmp_path, "[rdb]\nport = 6006\n")).feeds == ()
+    assert Settings().feeds == ()
+
+
 def test_the_file_is_the_named_one_else_plant_config_else_the_one_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

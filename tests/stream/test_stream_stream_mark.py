@@ -31,7 +31,7 @@ class Journal:
             row = (
                 {c.name: 1.0 for c in SCHEMA[table].columns}
                 | trade(seq)
-                | {"interval": "1m", "signal": "x", "side": "up", "detail": ""}
+                | {"interval": "1m", "signal": "x", "side": "up", "detail": "", "state": ""}
             )
             row = {c.name: row[c.name] for c in SCHEMA[table].columns}
             if mistaken and seq >= mistaken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from dashboard.bars import INDICATORS
 from dashboard.connections import Connection, Connections
+from dashboard.pulse import ASKED, Pulse
 from plant.errors import Unavailable
 
 MINUTE_NS = 60_000_000_000
@@ -23,7 +25,7 @@ class Market:
     """Minute bars of a few symbols over three sessions, with nights between them, all of it from one seed.
 
     `bars` of each symbol exist from the start; `advance()` lets one more minute happen. `up` and `processor_up` say
-    whether the two clients answer. `on_ask` is called before every answer of the rdb.
+    whether the two clients answer. `on_ask` is called before every answer of the rdb about bars.
     """
 
     def __init__(self, bars: int = 900, syms: tuple[str, ...] = tuple(PRICES), source: str = "simulated") -> None:
@@ -31,6 +33,8 @@ class Market:
         self.shown = bars
         self.up = True
         self.processor_up = True
+        self.capturing = True
+        self.trades, self.quotes = _no_trades(), _no_quotes()
         self.on_ask: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         total = bars + 600
@@ -47,12 +51,23 @@ class Market:
         return Connections(
             rdb=Connection("rdb", "tcp://127.0.0.1:5006", lambda: Rdb(self), **every_time),
             processor=Connection("processor", "tcp://127.0.0.1:5011", lambda: Processor(self), **every_time),
+            pulse=Pulse({name: partial(self.status, name) for name in ASKED}, every_s=0.0),
+            feeds=("simulated",),
             **{"time_zone": "America/New_York", "refresh_s": 1.0, **options},
         )
+
+    def status(self, process: str) -> dict[str, Any]:
+        """Answer as a process does that is asked how it is."""
+        down = {"rdb": not self.up, "processor": not self.processor_up, "tickerplant": not self.capturing}
+        if down.get(process):
+            raise Unavailable(f"no answer from the {process} within 1 s")
+        return {"state": "ok"}
 
     def rows(self, table: str) -> pd.DataFrame:
         if table == "heartbeats":
             return _heartbeats()
+        if table in {"trades", "quotes"}:
+            return self.trades if table == "trades" else self.quotes
         if table in {"gaps", "rejects"}:
             return pd.DataFrame({"time": pd.to_datetime([], utc=True), "sym": []})
         frames = {"bars": self._bars, "indicators": self._indicators, "signals": self._signals}[table]
@@ -74,12 +89,21 @@ class Rdb:
 
     def last(self, table: str, columns: list[str] | None = None) -> pd.DataFrame:
         rows = self._rows(table, {}).groupby("sym", sort=True, observed=True).tail(1)
+        if table in {"trades", "quotes"}:
+            return rows if columns is None else rows[columns]
         rows = rows.assign(received=pd.Timestamp(time.time_ns(), tz="UTC"))
         return rows if columns is None else rows[columns]
 
+    def resample(self, table: str, interval: str, sym: str, start: pd.Timestamp) -> pd.DataFrame:
+        rows = self._rows(table, {"sym": sym})
+        rows = rows[(rows["sym"] == sym) & (rows["time"] >= start)].set_index("time")["price"]
+        bars = rows.resample("1min").ohlc().dropna().reset_index()
+        return bars.assign(sym=sym, interval=interval, volume=1.0)
+
     def _rows(self, table: str, query: dict[str, Any]) -> pd.DataFrame:
         self.market.asked.append(("rdb", table, query))
-        self.market.on_ask()
+        if table == "bars":
+            self.market.on_ask()
         if not self.market.up:
             raise Unavailable("no answer from tcp://127.0.0.1:5006 within 2 s")
         return self.market.rows(table)
@@ -179,8 +203,16 @@ def _signals(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(signals).sort_values("time", kind="stable")
 
 
+def _no_trades() -> pd.DataFrame:
+    return pd.DataFrame({"time": pd.to_datetime([], utc=True), "sym": [], "price": []})
+
+
+def _no_quotes() -> pd.DataFrame:
+    return pd.DataFrame({"time": pd.to_datetime([], utc=True), "sym": [], "bid": [], "ask": []})
+
+
 def _heartbeats() -> pd.DataFrame:
-    names = ["processor", "rdb", "simulated", "tickerplant"]
+    names = ["processor", "rdb", "feed-simulated", "tickerplant"]
     return pd.DataFrame(
         {
             "time": pd.Timestamp(time.time_ns(), tz="UTC"),

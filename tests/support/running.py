@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 
-from plant.client.connect import publisher, subscriber_of
+from plant.client.connect import connect, publisher, subscriber_of
 from plant.client.connection import Connection
 from plant.rows.batch import Batch
 from plant.runtime.settings import Settings, load
@@ -98,6 +98,12 @@ class RunningPlant:
     def ask(self, who: str = "rdb", **options: Any) -> Connection:
         """Return a connection to the rdb or the processor."""
         connection = Connection(who, self.settings.address(getattr(self.settings, who).port), **options)
+        self._open.append(connection)
+        return connection
+
+    def whole(self, **options: Any) -> Connection:
+        """Return a connection to history and today as one."""
+        connection = connect(config=str(self.config), **options)
         self._open.append(connection)
         return connection
 

@@ -59,5 +59,6 @@ class ScriptedTickerplant:
 def trades(first: int) -> dict[str, Any]:
     """Return ROWS trades whose sizes are numbers from `first` on."""
     sizes = [float(n) for n in range(first, first + ROWS)]
-    plain = {"time": [1] * ROWS, "sym": ["A"] * ROWS, "price": [1.0] * ROWS, "size": sizes, "source": ["s"] * ROWS}
+    times = [1_763_640_000_000_000_000] * ROWS
+    plain = {"time": times, "sym": ["A"] * ROWS, "price": [1.0] * ROWS, "size": sizes, "source": ["s"] * ROWS}
     return columns_from(SCHEMA["trades"], {**plain, "trade_id": [""] * ROWS})
