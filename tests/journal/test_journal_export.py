@@ -21,7 +21,7 @@ from plant.wire.envelope import stamp
 from plant.wire.record import encode
 from tickerplant.upkeep import Upkeep
 
-QUOTE = {"time": 9, "sym": 'Ä,"B"\n', "bid": 1.5, "ask": None, "source": "s"}
+QUOTE = {"time": 9, "sym": 'Ä,\n"B"', "bid": 1.5, "ask": None, "source": "s"}
 
 
 def news(*columns: list[str]) -> Schema:

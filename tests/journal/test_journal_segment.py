@@ -312,7 +312,7 @@ def test_only_confirmed_closed_segments_are_removed_oldest_first(writer: Writer,
 def test_young_segments_and_those_within_the_size_stay(writer: Writer) -> None:
     writer.journal.confirm(len(writer.records))
     sizes = sum(s.path.stat().st_size for s in writer.journal.segments)
-    upkeep(writer.journal, compress=False, keep_days=1.0, keep_gb=sizes / 10**9).round()
+    upkeep(writer.journal, compress=False, keep_days=1.0, keep_gb=(sizes + 0.5) / 10**9).round()
     assert len(writer.journal.segments) == 4
     upkeep(writer.journal, compress=False, keep_gb=(sizes - 1) / 10**9).round()
     assert len(writer.journal.segments) == 3

@@ -40,15 +40,16 @@ KEYED = Table(
 )
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6)
+SYMBOL = TEXT.map(str.strip)  # blanks around a symbol are no part of it
 INT64 = st.integers(-(2**63), 2**63 - 1)
 SYM = st.sampled_from(["AAPL", "Tésla", "株", "", "A B"])
 ROW = st.fixed_dictionaries(
     {
         "time": st.integers(0, 9) | INT64,
-        "sym": SYM | TEXT,
+        "sym": SYM | SYMBOL,
         "price": st.floats(),
         "count": INT64,
-        "venue": TEXT,
+        "venue": SYMBOL,
         "note": TEXT,
     }
 )
