@@ -74,8 +74,8 @@ def test_the_file_in_the_repository_names_every_key_with_its_default() -> None:
         fields = type(getattr(load(), section)).model_fields
         assert shipped[section].keys() == fields.keys(), f"[{section}]"
         for key, field in fields.items():
-            written_as = {Path: str, tuple: list}.get(type(field.default), type(field.default))
-            assert type(shipped[section][key]) is written_as, f"{section}.{key}"
+            written_as = (str, list) if isinstance(field.default, Path | tuple) else type(field.default)
+            assert isinstance(shipped[section][key], written_as), f"{section}.{key}"
 
 
 def test_the_examples_in_the_files_comments_can_be_used(tmp_path: Path) -> None:
