@@ -64,7 +64,7 @@ def test_processes_tell_their_age_lag_and_memory() -> None:
     table = processes_table(beats, now_ns).set_index("process")
     assert table.loc["rdb", "last beat"] == "3 s ago"
     assert table.loc["processor", "behind"] == 4
-    assert np.isnan(table.loc["simulated", "behind"])
+    assert np.isnan(table.loc["feed-simulated", "behind"])
     assert table.loc["tickerplant", "memory"] == pytest.approx(55.3, abs=0.1)
     assert processes_table(None, now_ns).empty
 

@@ -199,7 +199,7 @@ def _signals(rows: pd.DataFrame) -> pd.DataFrame:
         numbers = zip(hits["sma_20"], hits["ema_50"], hits["rsi_14"], strict=True)
         detail = [f"SMA 20 {sma:.2f}, EMA 50 {ema:.2f}, RSI {rsi:.1f}" for sma, ema, rsi in numbers]
         columns = hits[["time", "sym", "interval"]]
-        signals.append(columns.assign(signal=name, side=side, price=hits["close"], detail=detail))
+        signals.append(columns.assign(signal=name, side=side, price=hits["close"], detail=detail, state=""))
     return pd.concat(signals).sort_values("time", kind="stable")
 
 
