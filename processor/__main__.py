@@ -58,7 +58,8 @@ class Processor(Process):
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
-        server = server_of(settings, own, Answerer(self.tables), lambda: self.follower.status(settings), usage)
+        answerer, status = Answerer(self.tables), lambda: self.follower.status(settings)
+        server = server_of(settings, own, answerer, status, usage, self.follower.missing)
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:

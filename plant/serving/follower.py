@@ -49,6 +49,7 @@ class Follower:
     ) -> None:
         self.subscriber: Subscriber | None = None
         self.released = 0
+        self._has_read = False  # the journal, once to its end
         self._vitals = vitals
         self._subscribe = subscribe
         self._take = take
@@ -73,6 +74,15 @@ class Follower:
         """Whether all that the journal holds has been taken."""
         return self.subscriber is not None and self.subscriber.caught_up
 
+    def missing(self) -> str:
+        """Say why rows are missing that the journal has; "" once it was read to its end."""
+        if self._has_read:
+            return ""
+        if self.subscriber is None or not self.subscriber.connected:
+            return f"the {self._vitals.name} has read nothing yet, no tickerplant answers (`plant status` tells)"
+        plant_seq = self.subscriber.stream.plant_seq
+        return f"the {self._vitals.name} reads the journal, up to seq {self._vitals.seq_seen:,} of {plant_seq:,} now"
+
     def step(self) -> None:
         """Take what has come, and report; waits STEP_S for it at most."""
         if self.subscriber is None:
@@ -95,6 +105,7 @@ class Follower:
                 self._reports.learn(batch)
             self._take(batch)
             self._vitals.rows += len(batch)
+        self._has_read = self._has_read or self.caught_up
         self._vitals.seq_seen = subscriber.stream.cursor or 0
         self.release(min(subscriber.confirmed, subscriber.stream.complete))
         self.note(self.state())

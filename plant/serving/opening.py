@@ -30,11 +30,14 @@ def server_of(
     answering: Answering,
     status: Callable[[], dict[str, Any]],
     usage: Usage | None,
+    missing: Callable[[], str] = lambda: "",
 ) -> QueryServer:
-    """Return a process's server of questions, at the port and with the limits of its section."""
+    """Return a process's server of questions, at the port and with the limits of its section; `missing` as there."""
     held_bytes = section.unread_mb * MEBIBYTE
     address = settings.address(section.port)
-    return QueryServer(address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage)
+    return QueryServer(
+        address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage, missing=missing
+    )
 
 
 def reports_of(settings: Settings, vitals: Vitals, usage: Usage | None) -> Reports | None:

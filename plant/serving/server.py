@@ -19,7 +19,7 @@ import pyarrow as pa
 import structlog
 import zmq
 
-from plant.errors import Cancelled, PlantError, QueryError, QueryLimit
+from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable
 from plant.query import questions
 from plant.query.answers import Answerer, Source
 from plant.query.frames import from_ipc, to_ipc
@@ -71,6 +71,8 @@ class QueryServer:
     limits       what one question may cost
     held_bytes   of answers that their clients have not read, all together
     usage        is told of every question
+    missing      says why rows are still missing; until it says "", questions about rows wait, and those whose time is
+                 over then are answered with Unavailable
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class QueryServer:
         limits: Limits | None = None,
         held_bytes: int = 2048 * MEBIBYTE,
         usage: Usage | None = None,
+        missing: Callable[[], str] = lambda: "",
     ) -> None:
+        self._missing = missing
         self._answerer: Answering = Answerer(tables) if isinstance(tables, Mapping) else tables
         self._at_once = isinstance(self._answerer, Answerer)  # of tables in memory, by symbol
         self._status = status
@@ -129,12 +133,22 @@ class QueryServer:
             while self._delivery.gone:
                 for asked in self._waiting.cancel(self._delivery.gone.pop()):
                     self._note(asked, error=Cancelled("its client is gone"))
-            while asked_next := self._waiting.begin(self._may_ask):
+            if missing := self._missing():
+                self._give_up(missing)
+            while asked_next := self._waiting.begin(self._may_ask, rows=not missing):
                 if self._at_once and is_quick(asked_next.fields):
                     self._answered.append(self._worked(asked_next))
                 else:
                     self._workers.submit(self._work, asked_next)
             more = self._hand_out()  # what was answered here made room for others that wait
+
+    def _give_up(self, missing: str) -> None:
+        for asked in self._waiting.overdue():
+            error = Unavailable(
+                f"not answered within {asked.budget.seconds:g} s, since rows would be missing: {missing}"
+            )
+            self._note(asked, error=error)
+            self._deliver([reply.refusal(asked.envelope, error)])
 
     def _hand_out(self) -> bool:
         """Deliver what was answered; return whether there was anything."""

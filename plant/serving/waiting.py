@@ -37,6 +37,11 @@ class Asked:
         return self.envelope[-1]
 
     @property
+    def of_rows(self) -> bool:
+        """Whether it is about rows, not about how the process is."""
+        return self.fields.get("ask") != "status"
+
+    @property
     def slow(self) -> bool:
         """Whether it may take long, whatever the table."""
         return self.fields.get("ask") == "sql"
@@ -65,15 +70,18 @@ class Waiting:
         queue.append(asked)
         return True
 
-    def begin(self, may_ask: Callable[[bytes], bool] = lambda peer: True) -> Asked | None:
-        """Return the next question to work on, None if there is none; `may_ask` tells whose turn may come."""
+    def begin(self, may_ask: Callable[[bytes], bool] = lambda peer: True, rows: bool = True) -> Asked | None:
+        """Return the next question to work on, None if there is none; `may_ask` tells whose turn may come.
+
+        rows   those about rows may be begun, too
+        """
         if len(self.under_way) >= self._workers:
             return None
         room_for_slow = sum(a.slow for a in self.under_way) < self._workers - 1
         for peer, queue in self._waiting.items():
             if sum(a.peer == peer for a in self.under_way) >= self._workers - 1 or not may_ask(peer):
                 continue
-            found = next((a for a in queue if room_for_slow or not a.slow), None)
+            found = next((a for a in queue if (rows or not a.of_rows) and (room_for_slow or not a.slow)), None)
             if found is not None:
                 self._remove(found)
                 if peer in self._waiting:
@@ -94,6 +102,13 @@ class Waiting:
         found = [a for a in self._waiting.get(peer, ()) if number in (None, a.id)]
         for asked in found:
             asked.budget.cancel()
+            self._remove(asked)
+        return found
+
+    def overdue(self) -> list[Asked]:
+        """Give up those whose time is over before they were begun, and return them."""
+        found = [a for queue in self._waiting.values() for a in queue if not a.budget.left_s]
+        for asked in found:
             self._remove(asked)
         return found
 

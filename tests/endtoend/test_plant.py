@@ -182,6 +182,23 @@ def test_two_plants_run_side_by_side(start_plant: Start, eventually: Any) -> Non
     assert (two.folder / "data" / "journal").is_dir()
 
 
+def test_a_restarted_rdb_answers_once_it_has_read_the_journal_and_never_with_fewer_rows(start_plant: Start) -> None:
+    plant = start_plant("tickerplant", "rdb")
+    feed = plant.publisher("mine")
+    for i in range(20):
+        feed.publish("bars", bars(2_000, f"S{i}"))
+    feed.flush(timeout_s=15)
+    for _ in range(5):
+        plant.restart("rdb")
+        assert plant.ask().count("bars") == 40_000, "the first answer has all that was acknowledged"
+    plant.kill("tickerplant")
+    plant.restart("rdb")
+    with pytest.raises(
+        Unavailable, match="rows would be missing: the rdb has read nothing yet, no tickerplant answers"
+    ):
+        plant.ask(timeout_s=0.5).count("bars")
+
+
 def test_start_order_does_not_matter(start_plant: Start, eventually: Any) -> None:
     plant = start_plant("processor", "rdb")
     with pytest.raises(Unavailable, match="plant status"):

@@ -78,7 +78,10 @@ def test_of_a_table_with_a_key_the_newest_row_of_each_stays(
     newest: dict[tuple[str, int, str], tuple[str, int, int, float]] = {}
     kept, left, gone, files = [], [], [], []
     for number, of_file in enumerate(places):
-        rows = [bar(time, sym or "!", ("15m", "5m", "1m")[i % 3], 10.0 + number * 100 + i) for i, (sym, time) in enumerate(of_file)]
+        rows = [
+            bar(time, sym or "!", ("15m", "5m", "1m")[i % 3], 10.0 + number * 100 + i)
+            for i, (sym, time) in enumerate(of_file)
+        ]
         files.append(write(folder, "bars", number, rows))
         for row in rows:
             key, found = (row["sym"], row["time"], row["interval"]), (row["sym"], row["time"], number + 1, row["close"])

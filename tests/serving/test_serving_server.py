@@ -15,7 +15,7 @@ from malformed import refused
 from plain_rows import NOON, bar, batch_of, tables_of, trade
 
 from plant.client.connection import Connection
-from plant.errors import PlantError, QueryLimit, SettingsError
+from plant.errors import PlantError, QueryLimit, SettingsError, Unavailable
 from plant.query import answers, questions
 from plant.query.limits import Limits
 from plant.serving import server
@@ -63,6 +63,24 @@ def ask(address: str, timeout_s: float = 10.0, **fields: Any) -> list[bytes]:
         return requester.ask(**fields)
     finally:
         requester.close()
+
+
+def test_while_rows_are_missing_questions_about_them_wait_and_status_does_not(
+    serve: Callable[..., QueryServer],
+) -> None:
+    missing = ["the rdb reads the journal, up to seq 3 of 9 now"]
+    address = serve(missing=lambda: missing[0]).address
+    db = Connection("rdb", address)
+    assert db.status()["name"] == "rdb"
+    with pytest.raises(
+        Unavailable, match=r"within 0.2 s, since rows would be missing: the rdb reads .* up to seq 3 of 9"
+    ):
+        db.count("trades", timeout_s=0.2)
+    ready = threading.Timer(0.3, lambda: missing.__setitem__(0, ""))
+    ready.start()
+    assert db.count("trades") == 1
+    ready.join()
+    db.close()
 
 
 def test_it_binds_a_free_port_and_tells_it(serve: Callable[..., QueryServer]) -> None:

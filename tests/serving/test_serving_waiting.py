@@ -107,3 +107,14 @@ def test_too_many_questions_of_one_client_are_refused_and_other_clients_are_not(
     assert not state.add(asked("a", WAITING))
     assert state.add(asked("b"))
     assert len(state) == WAITING + 1
+
+
+def test_while_rows_are_missing_only_what_is_not_about_rows_is_begun_and_what_is_overdue_is_given_up() -> None:
+    late = Asked([b"a", b"late"], {"ask": "count"}, Budget(0))
+    state = waiting(late, asked("a", 1), asked("b", 2, "status"))
+    found = state.begin(rows=False)
+    assert found
+    assert found.peer == b"b"
+    assert state.begin(rows=False) is None
+    assert state.overdue() == [late]
+    assert begun(state) == [("a", 1)]
