@@ -155,13 +155,13 @@ class Kept:
                 self._declare()
         if market.declared and self.history.schema is BEFORE:
             self._declare()
-        self._serve()
+        self.serve()
 
     def close(self) -> None:
         """End the day, and close it; the rdb lets go of all."""
         self._work("end")
         self._work("close")
-        self._serve("closed")
+        self.serve("closed")
 
     def _publish(self, table: str, rows: list[Row]) -> None:
         names = self.history.schema[table].names
@@ -196,7 +196,8 @@ class Kept:
         self.history.declare(SCHEMA)
         self._restarted = len(self.history.batches)
 
-    def _serve(self, released: str = "") -> None:
+    def serve(self, released: str = "") -> None:
+        """Have the rdb take every row anew, and let go of what it need not keep."""
         catalogue = self.history.store.catalogue
         seqs = {"nothing": 0, "closed": catalogue.closed, "through": catalogue.through}
         chunk_rows, tidied = self.market.memory
