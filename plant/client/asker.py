@@ -249,15 +249,17 @@ class Asker(ABC):
         return as_frame(answer, wanted)
 
     def _warn(self, question: questions.Question, answer: pa.Table, timeout_s: float | None) -> None:
+        table, doubtful = self._symbols.doubtful(question, answer)
+        if not doubtful:
+            return
         try:
-            lacking, known = self._symbols.lacking(question, answer, lambda other: self.answer_to(other, timeout_s))
-            where = self._looked_into() if lacking else None
+            if (where := self._looked_into()) is None:
+                return
+            known = self._symbols.learn(lambda other: self.answer_to(other, timeout_s), table)
         except PlantError:
             return  # the answer is there; who cannot say more says nothing
-        if where is not None:
-            table = getattr(question, "table", "") or getattr(question, "left", "")
-            for name in lacking:
-                warn_user(UnknownSymbolWarning.named(name, [table], known, where))
+        for name in sorted(doubtful - known):
+            warn_user(UnknownSymbolWarning.named(name, [table], known, where))
 
     @abstractmethod
     def _looked_into(self) -> str | None:

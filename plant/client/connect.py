@@ -13,15 +13,12 @@ from typing import Any
 from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.client.unknown_symbols import lacking, names_in, warn_user
+from plant.client.unknown_symbols import LOOK_S, has_all, lacking, names_in, warn_user
 from plant.errors import PlantError, QueryError, UnknownSymbolWarning
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only
 from plant.transport import sockets
-
-LOOK_S = 1.0
-"""Longest that a subscription waits for the rdb to say which symbols there are."""
 
 
 def connect(
@@ -177,7 +174,9 @@ def unknown_symbols(
     try:
         with Connection("rdb", rdb, timeout_s=LOOK_S) as today:
             left = lacking(today.answer_to, names, syms)
-            if not left or not today.status().get("caught_up"):
+            if left and has_all(today.status, rdb.rpartition(":")[0]):
+                left = lacking(today.answer_to, names, left)
+            else:
                 return []
         with PlantConnection(rdb, hdb, settings.table_schema, timeout_s=LOOK_S) as db:
             left = lacking(db.answer_to, names, left)

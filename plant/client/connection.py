@@ -9,6 +9,7 @@ import pyarrow as pa
 from plant.client.arguments import Moment, Syms, conditions_of, names_of
 from plant.client.asker import Asker
 from plant.client.table_view import TableView, Watchable, overview_html, overview_text
+from plant.client.unknown_symbols import has_all
 from plant.client.watch import Watch
 from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
@@ -195,7 +196,7 @@ class Connection(Watchable):
         return overview_html(self._who, self.address, self._overview())
 
     def _looked_into(self) -> str | None:
-        return None if self._requester.status().get("caught_up") is False else f"in the {self._who}"
+        return f"in the {self._who}" if has_all(self._requester.status, self.address.rpartition(":")[0]) else None
 
     def _title(self) -> str:
         return f"{self._who} at {self.address}"

@@ -5,13 +5,22 @@ before it did, costs a question for the names that there are; so it costs nothin
 """
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pyarrow as pa
 
-from plant.errors import UnknownSymbolWarning
+from plant.errors import PlantError, UnknownSymbolWarning
 from plant.query import questions
+from plant.transport.request import Requester
+
+LOOK_S = 1.0
+"""Longest to wait for the word of a process that a warning needs."""
+
+PAUSE_S = 0.01
+"""Pause between looks how far a process is."""
 
 Ask = Callable[[questions.Question], pa.Table]
 
@@ -22,22 +31,21 @@ class KnownSymbols:
     def __init__(self) -> None:
         self._known: dict[str, set[str]] = {}
 
-    def lacking(self, question: questions.Question, answer: pa.Table, ask: Ask) -> tuple[list[str], set[str]]:
-        """Return the symbols that a question names and its table does not have, and those it has.
-
-        `ask` is asked for the names, if the answer does not show that all are there. Raises what it raises.
-        """
+    def doubtful(self, question: questions.Question, answer: pa.Table) -> tuple[str, set[str]]:
+        """Return the table whose rows are asked for, and the symbols named of which neither this answer nor one before
+        it shows a row."""
         table = getattr(question, "table", "") or getattr(question, "left", "")
         named = _named(question)
-        if not table or not named:
-            return [], set()
         known = self._known.setdefault(table, set())
-        if named <= known:
-            return [], known
-        known |= _shown(named, question, answer)
-        if not named <= known:
-            known |= names_in(ask, table)
-        return sorted(named - known), known
+        if named - known:
+            known |= _shown(named, question, answer)
+        return table, named - known
+
+    def learn(self, ask: Ask, table: str) -> set[str]:
+        """Return all symbols that a table has, asked for anew. Raises what `ask` does."""
+        known = self._known[table]
+        known |= names_in(ask, table)
+        return known
 
 
 def lacking(ask: Ask, tables: Iterable[str], syms: Iterable[str]) -> list[str]:
@@ -53,6 +61,30 @@ def names_in(ask: Ask, table: str, sym: tuple[str, ...] | None = None) -> set[st
     """Return the symbols that a table has, of those named. Raises what `ask` does."""
     found = ask(questions.Last(table, sym, columns=("sym",))).column("sym")
     return {name for name in found.to_pylist() if name is not None}
+
+
+def has_all(status: Callable[[], dict[str, Any]], host: str) -> bool:
+    """Return whether a process of a host has taken all that is in the journal by now; it has LOOK_S to do so.
+
+    Raises what `status` does, which asks how the process is.
+    """
+    found = status()
+    if found.get("caught_up") is False:
+        return False
+    if "journal_port" not in found:
+        return True
+    journal = Requester(f"{host}:{found['journal_port']}", "tickerplant", LOOK_S)
+    try:
+        position = journal.status()["seq"]
+    except PlantError:
+        return True  # nothing comes without it
+    finally:
+        journal.close()
+    deadline = time.monotonic() + LOOK_S
+    while found["seq"] < position and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+        found = status()
+    return bool(found["seq"] >= position)
 
 
 def warn_user(warning: UnknownSymbolWarning) -> None:

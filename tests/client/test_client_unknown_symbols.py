@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from history_files import journaled, write_history
 from plain_rows import NOON, SCHEMA, SECOND, bar, quote, tables_of, trade
 
 from hdb.reader.answering import HistoryAnswerer
+from plant.client import unknown_symbols
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
 from plant.errors import UnknownSymbolWarning
@@ -112,6 +114,23 @@ def test_an_rdb_that_still_reads_the_journal_is_not_believed(db: Counting, statu
         assert not len(db.select("trades", "APPL"))
     finally:
         status["caught_up"] = True
+
+
+def test_an_rdb_that_is_behind_the_journal_is_waited_for_and_then_not_believed(
+    db: Counting, status: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown_symbols, "LOOK_S", 0.3)
+    journal = QueryServer("tcp://127.0.0.1:*", {}, lambda: {"seq": 13})
+    try:
+        status["journal_port"] = int(journal.address.rpartition(":")[2])
+        assert not len(db.select("trades", "APPL"))
+        threading.Timer(0.1, lambda: status.update(seq=13)).start()
+        with pytest.warns(UnknownSymbolWarning, match="nearest: AAPL"):
+            db.select("trades", "APPL")
+    finally:
+        status["seq"] = 12
+        del status["journal_port"]
+        journal.close()
 
 
 def test_history_and_today_know_a_symbol_together(address: str, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_who_subscribes_to_a_symbol_that_no_row_has_is_told_at_the_start(
         subscribe(["trades", "quotes"], sym="APPL").close()
     subscribe("trades", sym="AAPL").close()
     with pytest.warns(UnknownSymbolWarning, match="in the rdb has sym 'APPL'; nearest: AAPL"):
-        market.ask().watch("trades", "APPL", last=0).close()
+        market.ask(warn_unknown=True).watch("trades", "APPL", last=0).close()
 
 
 def test_tail_of_a_symbol_that_no_row_has_says_so_and_waits_for_it(
