@@ -8,6 +8,7 @@ import math
 import random
 import tempfile
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from chance import SEED, cases
-from nasty_market import DAY, HOUR, HUGE, MINUTE, ROWS, SCHEMA, SECOND, Ask, Kept, Market, market_of, time_of
+from nasty_market import DAY, HOUR, HUGE, MINUTE, ROWS, SCHEMA, SECOND, Ask, Kept, Market, market_of, smallest, time_of
 from pandas_answers import OPERATORS, Answer, Grouped, PandasAnswers
 from polars_answers import PolarsAnswers
 
@@ -258,7 +259,6 @@ def test_every_question_is_answered_as_pandas_and_polars_do(small: None, count: 
         if fails(market, asked, sql):
             for one in [[question] for question in asked]:
                 asked = one if fails(market, one, sql) else asked
-            while smaller := next((m for m in market.smaller() if fails(m, asked, sql)), None):
-                market = smaller
+            market = smallest(market, partial(fails, asked=asked, sql=sql))
             wrong = fails(market, asked, sql)
             pytest.fail(f"case {number} of TICKPLANT_SEED={SEED}; as small as it gets: {market}\n{wrong}")

@@ -7,6 +7,7 @@ keeps them: in memory, in a history, or in both with a seam between.
 import math
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,9 @@ _WORK = ("part", "part", "end", "end", "close", "join", "month", "kill")
 Ask = Callable[..., pa.Table]
 Step = tuple[Any, ...]
 
+SHRINK_S = 60.0
+"""Longest to look for a smaller market that fails."""
+
 _SQL = SqlEngine()
 
 
@@ -75,12 +79,25 @@ class Market:
     released: str
 
     def smaller(self) -> Iterator["Market"]:
-        """Yield markets that lack a step or a row of this one."""
+        """Yield markets that lack some steps or a row of this one."""
+        count = len(self.steps)
+        for some in sorted({max(count // 2, 1), max(count // 4, 1), 1}, reverse=True):
+            for i in range(0, count, some):
+                yield replace(self, steps=(*self.steps[:i], *self.steps[i + some :]))
         for i, step in enumerate(self.steps):
-            yield replace(self, steps=(*self.steps[:i], *self.steps[i + 1 :]))
             for row in range(len(step[2]) if step[0] == "publish" and len(step[2]) > 1 else 0):
                 fewer = ("publish", step[1], [*step[2][:row], *step[2][row + 1 :]])
                 yield replace(self, steps=(*self.steps[:i], fewer, *self.steps[i + 1 :]))
+
+
+def smallest(market: Market, fails: Callable[[Market], str]) -> Market:
+    """Return a market that fails, as that one does, and of which little can be left out; found within SHRINK_S."""
+    end = time.monotonic() + SHRINK_S
+    smaller: Market | None = market
+    while smaller is not None:
+        market = smaller
+        smaller = next((m for m in market.smaller() if time.monotonic() < end and fails(m)), None)
+    return market
 
 
 def market_of(chance: random.Random, ties: bool) -> Market:
