@@ -166,6 +166,10 @@ def unknown_symbols(
     """Return a warning of each symbol that no row of these tables has yet, in history or today.
 
     None if that cannot be said: a subscriber needs no rdb, and waits for it no longer than LOOK_S.
+
+    >>> from plant.client.connect import unknown_symbols
+    >>> [str(warning) for warning in unknown_symbols(load(), ["trades"], ["AAPL", "APPL"])]
+    ["no row of table trades ever had sym 'APPL'; nearest: AAPL"]
     """
     if syms is None:
         return []

@@ -131,7 +131,7 @@ def test_tail_of_a_symbol_that_no_row_has_says_so_and_waits_for_it(
         with said.open("w") as stderr:
             tail = subprocess.Popen(command, env=plant.environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
         expected = "plant: no row of table trades ever had sym 'APPL'; nearest: AAPL; waiting for it"
-        eventually(lambda: " ".join(said.read_text().split()) == expected, what=said.read_text)
+        eventually(lambda: " ".join(said.read_text().split()) == expected, 60.0, said.read_text)
         assert tail.poll() is None
         sent = 0
         while tail.poll() is None and sent < 300:  # whatever came before it was subscribed is not printed
