@@ -218,7 +218,8 @@ def _live(name: str, port: int, settings: Settings) -> Connection:
     address, history = settings.address(port), settings.address(settings.hdb.port)
 
     def connect() -> PlantConnection:  # so that a chart is not empty after midnight
-        return PlantConnection(address, history, settings.table_schema, timeout_s=TIMEOUT_S, partial=True)
+        options: dict[str, Any] = {"timeout_s": TIMEOUT_S, "partial": True, "warn_unknown": False}
+        return PlantConnection(address, history, settings.table_schema, **options)
 
     return Connection(name, address, connect)
 

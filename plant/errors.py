@@ -19,6 +19,8 @@
     │   └── SourceTaken        a newer publisher uses the same source name
     └── Unavailable            a peer did not answer in time
 
+A question that is right but names a symbol that no row has is answered, with a warning: UnknownSymbolWarning.
+
 An error crosses a socket as its class name and its text (`to_wire`, `from_wire`) and is raised on the
 other side as what it is. Messages say what was expected, what was found, where, and what to do.
 """
@@ -72,9 +74,24 @@ class UnknownSymbol(SchemaError):
     def named(cls, name: object, table: str, known: Iterable[str]) -> "UnknownSymbol":
         """Return the error for symbol `name` of `table`, listing some of the symbols there are and the nearest one."""
         known = list(known)
-        more = f", ... {len(known):,} in all" if len(known) > _LISTED else ""
-        shown = ", ".join(known[:_LISTED]) or "none"
-        return cls(f"{table} has no symbol {name!r}{_nearest(name, known)}; symbols are: {shown}{more}")
+        return cls(f"{table} has no symbol {name!r}{_nearest(name, known)}; symbols are: {_listed(known)}")
+
+
+class UnknownSymbolWarning(UserWarning):
+    """A question, or who watches, names a symbol that no row has: a warning, because one may come."""
+
+    @classmethod
+    def named(cls, name: str, tables: Iterable[str], known: Iterable[str], where: str = "") -> "UnknownSymbolWarning":
+        """Return the warning for symbol `name` of tables, of which `known` are the symbols, with the nearest ones.
+
+        where   what has been looked into, e.g. "in the rdb"; empty: everything there is
+        """
+        known = sorted(known)
+        near = nearest_names(name, known, 3)
+        others = f"nearest: {', '.join(near)}" if near else f"symbols are: {_listed(known)}"
+        named = list(tables)
+        of = f"table{'s' if len(named) > 1 else ''} {', '.join(named)}"
+        return cls(f"no row of {of} {f'{where} has' if where else 'ever had'} sym {name!r}; {others}")
 
 
 class BadRows(PlantError):
@@ -138,9 +155,29 @@ def from_wire(fields: dict[str, Any]) -> PlantError:
     return kind(str(fields.get("message", "no message")))
 
 
+def nearest_names(name: object, known: Iterable[str], count: int) -> list[str]:
+    """Return at most `count` names that are like `name`, the nearest first; small and capital letters are alike.
+
+    >>> nearest_names("aapl", ["AAPL", "APLE", "MSFT"], 2)
+    ['AAPL', 'APLE']
+    """
+    written: dict[str, list[str]] = {}
+    for other in known:
+        written.setdefault(other.casefold(), []).append(other)
+    folded = str(name).casefold()
+    near = difflib.get_close_matches(folded, written, n=count + _LISTED)
+    near.sort(key=lambda other: (-difflib.SequenceMatcher(None, other, folded).ratio(), other))
+    return [other for one in near for other in written[one]][:count]
+
+
 def _nearest(name: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
+    near = nearest_names(name, known, 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _listed(symbols: list[str]) -> str:
+    more = f", ... {len(symbols):,} in all" if len(symbols) > _LISTED else ""
+    return f"{', '.join(symbols[:_LISTED]) or 'none'}{more}"
 
 
 def _tree(kind: type[PlantError]) -> dict[str, type[PlantError]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 
 def connect(address: str | None = None, **options: Any) -> Any:
-    """Return a connection to the processor at `address` ("tcp://127.0.0.1:5011"; default: as in plant.toml).
+    """Return a connection to the processor at `address` ("127.0.0.1:5011"; default: as in plant.toml).
 
-    options: frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0, config="plant.toml". Raises Unavailable if it
-    does not answer.
+    options: port=5011 (of plant.toml's host), frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0,
+    warn_unknown=True (of symbols that no row has), config="plant.toml". Raises Unavailable if it does not answer.
     """
     from plant.client.connect import connect_to
 

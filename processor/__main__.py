@@ -40,7 +40,9 @@ class Processor(Process):
         self._computing = False
         self._waiting = ""  # for the history, and why
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
-        self._history = self.opened(Connection("hdb", settings.address(settings.hdb.port), timeout_s=HISTORY_S))
+        self._history = self.opened(
+            Connection("hdb", settings.address(settings.hdb.port), timeout_s=HISTORY_S, warn_unknown=False)
+        )
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:

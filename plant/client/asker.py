@@ -16,6 +16,8 @@ from plant.client.arguments import (
     moment_of,
     names_of,
 )
+from plant.client.unknown_symbols import KnownSymbols, warn_user
+from plant.errors import PlantError, UnknownSymbolWarning
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 from plant.rows.intervals import interval_of
@@ -26,12 +28,15 @@ class Asker(ABC):
 
     frames     what answers are: one of plant.query.frames.FRAMES
     zone       zone of times that are given without one
+    warn_unknown   whether to warn (UnknownSymbolWarning) of a symbol that is asked for and that no row has
     """
 
-    def __init__(self, frames: str, zone: dt.tzinfo) -> None:
+    def __init__(self, frames: str, zone: dt.tzinfo, warn_unknown: bool = True) -> None:
         check_frames(frames)
         self._frames = frames
         self._zone = zone
+        self._warn_unknown = warn_unknown
+        self._symbols = KnownSymbols()
 
     @abstractmethod
     def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
@@ -238,4 +243,24 @@ class Asker(ABC):
     def _ask(self, question: questions.Question, frames: str | None, timeout_s: float | None) -> Any:
         wanted = frames or self._frames
         check_frames(wanted)
-        return as_frame(self.answer_to(question, timeout_s), wanted)
+        answer = self.answer_to(question, timeout_s)
+        if self._warn_unknown:
+            self._warn(question, answer, timeout_s)
+        return as_frame(answer, wanted)
+
+    def _warn(self, question: questions.Question, answer: pa.Table, timeout_s: float | None) -> None:
+        table, doubtful = self._symbols.doubtful(question, answer)
+        if not doubtful:
+            return
+        try:
+            if (where := self._looked_into()) is None:
+                return
+            known = self._symbols.learn(lambda other: self.answer_to(other, timeout_s), table)
+        except PlantError:
+            return  # the answer is there; who cannot say more says nothing
+        for name in sorted(doubtful - known):
+            warn_user(UnknownSymbolWarning.named(name, [table], known, where))
+
+    @abstractmethod
+    def _looked_into(self) -> str | None:
+        """Return what answers are about, as UnknownSymbolWarning says it; None: it is not complete at the moment."""

@@ -7,12 +7,14 @@ for batch in plant.subscribe("trades", sym="AAPL", since="09:30"): ...
 with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.errors import QueryError
+from plant.client.unknown_symbols import LOOK_S, has_all, lacking, names_in, warn_user
+from plant.errors import PlantError, QueryError, UnknownSymbolWarning
 from plant.runtime.settings import Settings, load
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber, only
@@ -117,6 +119,8 @@ def subscribe(
              that need not see every step
     name     under which `plant status` shows how far the subscriber is behind
 
+    Warns (UnknownSymbolWarning) of a symbol that no row has yet, if the rdb can say so within LOOK_S.
+
     >>> for batch in plant.subscribe("trades", sym="AAPL", since="2026-11-20 14:31"):
     ...     print(batch.table, batch.pandas()["price"].tolist())
     ...     break
@@ -124,7 +128,15 @@ def subscribe(
     """
     settings = _plant_of(config)
     options = {"conflate": conflate, "name": name}
-    return subscriber_of(settings, names_of(tables, "tables"), names_of(sym), since, after, **options)
+    wanted, syms = names_of(tables, "tables"), names_of(sym)
+    made = subscriber_of(settings, wanted, syms, since, after, **options)
+    try:
+        for warning in unknown_symbols(settings, wanted, syms):
+            warn_user(warning)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def subscriber_of(
@@ -146,6 +158,36 @@ def subscriber_of(
         keep=only(sym, since_ns),
         **options,
     )
+
+
+def unknown_symbols(
+    settings: Settings, tables: Iterable[str] | None, syms: Iterable[str] | None
+) -> list[UnknownSymbolWarning]:
+    """Return a warning of each symbol that no row of these tables has yet, in history or today.
+
+    None if that cannot be said: a subscriber needs no rdb, and waits for it no longer than LOOK_S.
+
+    >>> from plant.client.connect import unknown_symbols
+    >>> [str(warning) for warning in unknown_symbols(load(), ["trades"], ["AAPL", "APPL"])]
+    ["no row of table trades ever had sym 'APPL'; nearest: AAPL"]
+    """
+    if syms is None:
+        return []
+    names = list(settings.table_schema if tables is None else tables)
+    rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+    try:
+        with Connection("rdb", rdb, timeout_s=LOOK_S) as today:
+            left = lacking(today.answer_to, names, syms)
+            if left and has_all(today.status, rdb.rpartition(":")[0]):
+                left = lacking(today.answer_to, names, left)
+            else:
+                return []
+        with PlantConnection(rdb, hdb, settings.table_schema, timeout_s=LOOK_S) as db:
+            left = lacking(db.answer_to, names, left)
+            known = set().union(*(names_in(db.answer_to, name) for name in names)) if left else set()
+    except PlantError:
+        return []
+    return [UnknownSymbolWarning.named(name, names, known) for name in left]
 
 
 def _plant_of(config: str | None) -> Settings:

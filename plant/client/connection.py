@@ -9,6 +9,7 @@ import pyarrow as pa
 from plant.client.arguments import Moment, Syms, conditions_of, names_of
 from plant.client.asker import Asker
 from plant.client.table_view import TableView, Watchable, overview_html, overview_text
+from plant.client.unknown_symbols import has_all
 from plant.client.watch import Watch
 from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
@@ -28,6 +29,7 @@ class Connection(Watchable):
     zone            zone of times that are given without one
     timeout_s       after which a question raises Unavailable; the process stops working on it then
     client          who asks, for the table `queries`; default: script/pid@host
+    warn_unknown    whether to warn (UnknownSymbolWarning) of a symbol that is asked for and that no row has
 
     A table is an attribute: `db.bars.tail(5)`. Use from several threads is safe, and one question does not wait for
     another; a lost connection is renewed by the next question. Every question takes `frames` and `timeout_s` of its
@@ -51,8 +53,9 @@ class Connection(Watchable):
         zone: dt.tzinfo = dt.UTC,
         timeout_s: float = 10.0,
         client: str = "",
+        warn_unknown: bool = True,
     ) -> None:
-        super().__init__(frames, zone)
+        super().__init__(frames, zone, warn_unknown)
         self.address = address
         self._who = who
         self._requester = Requester(address, who, timeout_s, client)
@@ -127,7 +130,8 @@ class Connection(Watchable):
         return _remade, (self._who, self.address, self._options())
 
     def _options(self) -> dict[str, Any]:
-        return {"frames": self._frames, "zone": self._zone, "timeout_s": self._requester.timeout_s}
+        kept = {"frames": self._frames, "zone": self._zone, "warn_unknown": self._warn_unknown}
+        return {**kept, "timeout_s": self._requester.timeout_s}
 
     def as_of(self, seq: int) -> "AsOf":
         """Return the same questions about history as it was known at a seq: later rows and corrections left out.
@@ -139,7 +143,7 @@ class Connection(Watchable):
         >>> db.as_of(5).seq
         5
         """
-        return AsOf(self, seq, self._frames, self._zone)
+        return AsOf(self, seq, self._frames, self._zone, self._warn_unknown)
 
     def status(self, timeout_s: float | None = None) -> dict[str, Any]:
         """Return what the process says of itself: name, pid, seq, rows, memory, ...
@@ -191,6 +195,9 @@ class Connection(Watchable):
     def _repr_html_(self) -> str:
         return overview_html(self._who, self.address, self._overview())
 
+    def _looked_into(self) -> str | None:
+        return f"in the {self._who}" if has_all(self._requester.status, self.address.rpartition(":")[0]) else None
+
     def _title(self) -> str:
         return f"{self._who} at {self.address}"
 
@@ -213,14 +220,19 @@ def _remade(who: str, address: str, options: dict[str, Any]) -> Connection:
 class AsOf(Asker):
     """The questions of a connection, about history as of a seq; `Connection.as_of` makes it."""
 
-    def __init__(self, connection: Connection, seq: int, frames: str, zone: dt.tzinfo) -> None:
-        super().__init__(frames, zone)
+    def __init__(
+        self, connection: Connection, seq: int, frames: str, zone: dt.tzinfo, warn_unknown: bool = True
+    ) -> None:
+        super().__init__(frames, zone, warn_unknown)
         self.seq = seq
         self._connection = connection
 
     def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
         return self._connection.answer_to(replace(question, as_of=self.seq), timeout_s)  # type: ignore[call-arg]
+
+    def _looked_into(self) -> str:
+        return f"as of seq {self.seq:,}"
 
     def __repr__(self) -> str:
         return f"<{self._connection.address} as of seq {self.seq:,}>"

@@ -40,10 +40,12 @@ class PlantConnection(Connection):
         zone: dt.tzinfo = dt.UTC,
         timeout_s: float = 10.0,
         client: str = "",
+        warn_unknown: bool = True,
         partial: bool = False,
     ) -> None:
-        super().__init__("rdb", address, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
-        self.history = Connection("hdb", history, frames=frames, zone=zone, timeout_s=timeout_s, client=client)
+        options: dict[str, Any] = {"frames": frames, "zone": zone, "timeout_s": timeout_s, "client": client}
+        super().__init__("rdb", address, **options, warn_unknown=warn_unknown)
+        self.history = Connection("hdb", history, **options, warn_unknown=warn_unknown)
         self._schema, self._partial = schema, partial
         sides = self.history.answer_to, super().answer_to
         self._seam = Seam(*sides, lambda: bool(self.status().get("caught_up")), partial)
@@ -77,6 +79,9 @@ class PlantConnection(Connection):
         """Pickled, it is a connection to the same plant."""
         tables = [table.declaration() for table in self._schema.values()]
         return _remade, (self.address, self.history.address, tables, {**self._options(), "partial": self._partial})
+
+    def _looked_into(self) -> str | None:
+        return None if self.missing or super()._looked_into() is None else ""
 
     def _title(self) -> str:
         return f"plant: rdb at {self.address}, hdb at {self.history.address}"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from plant.client.arguments import Syms
+from plant.client.arguments import Syms, names_of
 from plant.client.asker import Asker
 from plant.errors import PlantError, UnknownSymbol
+from plant.query import questions
 
 _TITLES = ("table", "rows", "first", "last")
 
@@ -111,15 +112,15 @@ class TableView:
         return self._connection.symbols(self.name)
 
     def __getitem__(self, sym: str) -> Any:
-        """Return the rows of a symbol. Raises UnknownSymbol if it has none (`select` then answers no rows).
+        """Return the rows of a symbol. Raises UnknownSymbol if it has none (`select` then answers no rows, and warns).
 
         >>> len(db.trades["AAPL"])
         4
         """
-        answer = self._connection.select(self.name, sym)
-        if not self._connection.count(self.name, sym):
+        rows = self._connection.answer_to(questions.Count(self.name, names_of(sym)))
+        if not rows.column("count")[0].as_py():
             raise UnknownSymbol.named(sym, self.name, self.symbols)
-        return answer
+        return self._connection.select(self.name, sym)
 
     def _ipython_key_completions_(self) -> list[str]:
         try:

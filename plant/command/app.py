@@ -2,21 +2,30 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pyarrow as pa
 import typer
 from rich.table import Table as RichTable
 
-from plant.client.connect import subscriber_of
-from plant.client.connection import Connection
+from plant.client.connect import subscriber_of, unknown_symbols
+from plant.client.plant_connection import PlantConnection
 from plant.command import amend, end_of_day, export_files, import_files, journal, rebuild, replay, verify
 from plant.command.process_commands import ProcessCommands
 from plant.command.running import down, status, up
 from plant.command.terminal import Config, err, line_of, out, plant_of
-from plant.errors import PlantError
+from plant.errors import PlantError, Unavailable, UnknownSymbolWarning
 from plant.runtime.lifecycle import unusable
+from plant.runtime.settings import Settings
 from plant.transport.keys import make_keys
+
+QUERY_S = 60.0
+"""Longest a SELECT may take."""
+
+ANSWER_S = 5.0
+"""A process that does not say how it is for so long is away."""
 
 app = typer.Typer(
     cls=ProcessCommands,
@@ -40,10 +49,11 @@ def query(
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     config: Config = None,
 ) -> None:
-    """Answer a SELECT over today's tables."""
+    """Answer a SELECT over history and today; what is not reached is said, and left out."""
     settings, _ = plant_of(config)
-    with Connection("rdb", settings.address(settings.rdb.port), frames="arrow", timeout_s=60) as db:
-        answer = db.sql(sql)
+    answer, missing = _answer(settings, sql)
+    if missing:
+        err.print(f"plant: {missing}", style="yellow", markup=False, highlight=False)
     if form == "json":
         print(json.dumps(answer.to_pylist(), default=str, indent=1))
     elif form == "csv":
@@ -67,6 +77,8 @@ def tail(
 ) -> None:
     """Print rows of a table as they come."""
     settings, _ = plant_of(config)
+    for warning in unknown_symbols(settings, (table,), sym or None):
+        err.print(f"plant: {warning}; waiting for it", style="yellow", markup=False, highlight=False)
     left = limit
     with subscriber_of(settings, (table,), tuple(sym) if sym else None, since) as subscriber:
         for batch in subscriber:
@@ -84,8 +96,32 @@ def keys(folder: Annotated[Path, typer.Argument(help="Where to write them.")]) -
     out.print(f"A reader elsewhere needs server.key and a client pair whose public half is in {folder}/clients.")
 
 
+def _answer(settings: Settings, sql: str) -> tuple[pa.Table, str]:
+    """Return the answer of history and today, and what it lacks because one of them is away. Raises Unavailable."""
+    addresses = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+    options: dict[str, Any] = {"frames": "arrow", "timeout_s": QUERY_S, "partial": True}
+    with PlantConnection(*addresses, settings.table_schema, **options) as db:
+        try:
+            db.status(ANSWER_S)
+        except Unavailable as error:
+            try:
+                db.history.status(ANSWER_S)
+            except Unavailable:
+                raise error from None
+            return db.history.sql(sql), f"today's rows are missing, this is history alone: {error}"
+        answer = db.sql(sql)
+        return answer, db.missing and f"history is missing, these are today's rows alone: {db.missing}"
+
+
+def _told(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    """Say a warning on stderr as an error is said, without the line of our own that it came from."""
+    err.print(f"plant: {message}", style="yellow", markup=False, highlight=False)
+
+
 def main() -> None:
     """Run the command; an error of the plant is one line on stderr and exit code 1."""
+    warnings.simplefilter("always", UnknownSymbolWarning)
+    warnings.showwarning = _told
     try:
         app()
     except PlantError as error:

@@ -169,7 +169,9 @@ def _plant(config: str | None, needed: bool) -> Iterator[PlantConnection | None]
     """Yield history and today as one; None, if they are not needed and do not answer. Raises Unavailable."""
     with contextlib.ExitStack() as stack:
         try:
-            db = stack.enter_context(connect(config=config, timeout_s=ANSWER_S if needed else DRY_S))
+            db = stack.enter_context(
+                connect(config=config, timeout_s=ANSWER_S if needed else DRY_S, warn_unknown=False)
+            )
             db.count(TABLE)  # both answer, or today has everything
         except Unavailable:
             if needed:

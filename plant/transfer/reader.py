@@ -9,6 +9,7 @@ what was decided is told (`Recording.assumed`).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from plant.errors import QueryError
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import Schema, Table
+from plant.rows.schema import META_COLUMNS, Column, Schema, Table
 from plant.rows.tables import schema_of
 from plant.transfer.file_names import interval_in, symbol_in
 from plant.transfer.foreign_file import ForeignFile, Rejects
@@ -27,7 +28,7 @@ from plant.transfer.formats import open_file
 from plant.transfer.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
 from plant.transfer.recording import Recording, in_one
 from plant.transfer.replaying import NEVER
-from plant.transfer.unknown import allows
+from plant.transfer.unknown import allows, read_known
 from plant.transfer.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -161,10 +162,10 @@ class Reader:
                 unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
                 read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless)
                 numbers[name] = scaled(read, self.scale.get(name, 1.0))
-            elif column.kind == "int":
-                numbers[name] = read_whole_numbers(rows[where[name]], name, rejects)
-            elif column.kind == "time":
-                numbers[name] = read_times(rows[where[name]], clock, rejects, tell, name)
+            elif column.kind in ("int", "time"):
+                whole = partial(_read_whole, column, clock, rejects, tell)
+                ours = set(META_COLUMNS) <= set(file.names)  # an export: empty is a row that is older than its column
+                numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)
                 texts[name] = [text.strip() for text in found] if column.kind == "symbol" else found
@@ -267,6 +268,13 @@ class Reader:
         if not self.sym:
             tell(f"sym {symbol_in(path)}, by the file's name")
         return self.sym or symbol_in(path)
+
+
+def _read_whole(column: Column, clock: Clock, rejects: Rejects, tell: Any, values: Any) -> np.ndarray:
+    """Return the values of a column of ints or times, int64[n]."""
+    if column.kind == "int":
+        return read_whole_numbers(values, column.name, rejects)
+    return read_times(values, clock, rejects, tell, column.name)
 
 
 def _fold(name: str) -> str:

@@ -33,6 +33,17 @@ def asynchronous(server: QueryServer, **options: Any) -> AsyncConnection:
     return AsyncConnection(Connection("rdb", server.address, **options))
 
 
+def test_a_connection_goes_where_connect_does(server: QueryServer) -> None:
+    where = server.address.removeprefix("tcp://")
+
+    async def count(**options: Any) -> int:
+        async with await rdb.connect_async(**options) as db:
+            return await db.count("trades")
+
+    for options in ({"address": where}, {"port": int(where.rpartition(":")[2])}):
+        assert asyncio.run(count(**options)) == 1
+
+
 def test_many_questions_are_awaited_at_once(server: QueryServer) -> None:
     async def ask() -> list[Any]:
         async with asynchronous(server) as db:
@@ -99,7 +110,10 @@ def test_a_watch_is_an_asynchronous_iterator_and_loses_no_frame_to_a_timeout(
 
     async def watch() -> list[Any]:
         found = []
-        async with await plant.connect_async(frames="numpy") as db, db.watch("signals", "WATCHED") as frames:
+        async with (
+            await plant.connect_async(frames="numpy", warn_unknown=False) as db,
+            db.watch("signals", "WATCHED") as frames,
+        ):
             assert (await anext(frames))["price"].tolist() == []
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(frames), 0.3)

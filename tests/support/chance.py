@@ -18,3 +18,11 @@ def times(faults: str, soak: int, timeout_s: int = 600) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         faults, [pytest.param(FEW, id=f"{FEW} {faults}"), pytest.param(soak, id=f"{soak} {faults}", marks=long)]
     )
+
+
+def cases(few: int, soak: int, timeout_s: int = 1800) -> pytest.MarkDecorator:
+    """Run a test with its argument `count` being `few` random cases; in a soak, `soak`, within `timeout_s`."""
+    short, long = pytest.mark.timeout(600), (pytest.mark.soak, pytest.mark.timeout(timeout_s))
+    return pytest.mark.parametrize(
+        "count", [pytest.param(few, id=f"{few} cases", marks=short), pytest.param(soak, id=f"{soak} cases", marks=long)]
+    )

@@ -96,14 +96,15 @@ class RunningPlant:
         self.start(name)
 
     def ask(self, who: str = "rdb", **options: Any) -> Connection:
-        """Return a connection to the rdb or the processor."""
-        connection = Connection(who, self.settings.address(getattr(self.settings, who).port), **options)
+        """Return a connection to a process; it does not warn of a symbol that is still to come."""
+        address = self.settings.address(getattr(self.settings, who).port)
+        connection = Connection(who, address, **{"warn_unknown": False, **options})
         self._open.append(connection)
         return connection
 
     def whole(self, **options: Any) -> Connection:
-        """Return a connection to history and today as one."""
-        connection = connect(config=str(self.config), **options)
+        """Return a connection to history and today as one; it does not warn of a symbol that is still to come."""
+        connection = connect(config=str(self.config), **{"warn_unknown": False, **options})
         self._open.append(connection)
         return connection
 

@@ -276,5 +276,11 @@ def test_a_table_of_ones_own_is_read_and_whole_numbers_stay_exact(tmp_path: Path
     found = Reader("tickets", schema=schema).file(path)
     assert found.numbers["order_id"].tolist() == [9007199254740993]
     assert found.reasons == [(3, "order_id: expected a whole number, found ''")]
+    rows = "2024-03-04,A,,,7,2024-03-04\n2024-03-04,A,5,1709544600,8,2024-03-04\n"
+    exported = f"time,sym,order_id,seen,seq,received\n{rows}"
+    ours = Reader("tickets", schema=schema).file(written(tmp_path, exported))
+    assert (ours.numbers["order_id"].tolist(), ours.numbers["seen"].tolist()) == ([0, 5], [0, 1709544600 * 10**9])
+    told = {f"{name}: 1 empty are 0, as in a row that leaves it out" for name in ("order_id", "seen")}
+    assert told <= set(ours.assumed)
     with pytest.raises(ValueError, match="table: expected one of bars"):
         Reader("days")

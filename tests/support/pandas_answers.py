@@ -1,0 +1,261 @@
+"""The questions of plant.query.questions answered by pandas, from a plain list of rows: what an answer must equal."""
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from plain_rows import Row
+
+from plant.query import questions
+from plant.rows.intervals import interval_ns
+from plant.rows.schema import META_COLUMNS, Schema, Table
+
+OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+OHLCV = ["open", "high", "low", "close", "volume", "vwap"]
+DAY = "1d"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A SELECT of a table's rows within [start, end), by symbol and, if `bucket_s`, by bars of so many seconds.
+
+    It counts them all and those in which `number` is known, of which it takes the sum, the least and the greatest.
+    With `whole_us` it leaves out rows whose time is no whole number of microseconds.
+    """
+
+    table: str
+    number: str
+    start: int
+    end: int
+    bucket_s: int = 0
+    whole_us: bool = False
+
+    @property
+    def text(self) -> str:
+        """The question in DuckDB's SQL."""
+        bucket = f"time_bucket(interval '{self.bucket_s} seconds', t.time)" if self.bucket_s else "0"
+        first, last = (str(np.datetime64(ns, "ns")).replace("T", " ") for ns in (self.start, self.end))
+        whole = "and epoch_ns(t.time) % 1000 = 0 " if self.whole_us else ""
+        return (
+            f"select sym, {bucket} bucket, count(*) n, count({self.number}) known, sum({self.number}) total, "
+            f"min({self.number}) low, max({self.number}) high from {self.table} t "
+            f"where t.time >= '{first}' and t.time < '{last}' {whole}group by all"
+        )
+
+
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+"""Names of columns, and rows of plain values; times int ns, what is not known None."""
+
+
+class PandasAnswers:
+    """Answers about `rows`, by table, in order of arrival, with seq and received."""
+
+    def __init__(self, rows: dict[str, list[Row]], schema: Schema) -> None:
+        self.schema = schema
+        self.frames = {name: _frame(schema[name], found) for name, found in rows.items()}
+
+    def grouped(self, asked: Grouped) -> Answer:
+        """Return what the plant must answer to its SQL, in order of symbol and bucket."""
+        rows = self.frames[asked.table]
+        rows = rows[(rows["time"] >= asked.start) & (rows["time"] < asked.end)]
+        rows = rows[rows["time"] % 1000 == 0] if asked.whole_us else rows
+        step = asked.bucket_s * 10**9
+        rows = rows.assign(bucket=rows["time"] // step * step if step else 0)
+        found = []
+        for (sym, bucket), own in rows.groupby(["sym", "bucket"]):
+            known = own[asked.number].dropna().tolist()
+            numbers = (sum(known), min(known), max(known)) if known else (None, None, None)
+            found.append((sym, bucket, len(own), len(known), *numbers))
+        return ["sym", "bucket", "n", "known", "total", "low", "high"], found
+
+    def answer(self, question: questions.Question) -> Answer:
+        """Return what the plant must answer."""
+        match question:
+            case questions.Select():
+                return self._select(question)
+            case questions.Last():
+                return self._last(question)
+            case questions.Count():
+                return _plain(pd.DataFrame({"count": [len(self._met(question.table, question))]}))
+            case questions.Resample():
+                return _plain(self._resample(question))
+            case questions.Asof():
+                return _plain(self._asof(question))
+            case questions.Window():
+                return _plain(self._window(question))
+        raise NotImplementedError(question)
+
+    def _met(self, table: str, question: Any) -> pd.DataFrame:
+        """Return the rows in force that a question's terms leave, in order of time, then arrival."""
+        found = self.frames[table]
+        if question.sym is not None:
+            found = found[found["sym"].isin(list(question.sym))]
+        if getattr(question, "start", None) is not None:
+            found = found[found["time"] >= question.start]
+        if getattr(question, "end", None) is not None:
+            found = found[found["time"] < question.end]
+        for name, how, value in getattr(question, "where", ()):
+            found = found[OPERATORS[how](found[name], value).astype("boolean").fillna(how == "!=").astype(bool)]
+        return found
+
+    def _names(self, question: Any) -> list[str]:
+        return list(self.schema[question.table].names if question.columns is None else question.columns)
+
+    def _select(self, question: questions.Select) -> Answer:
+        found = self._met(question.table, question)
+        if question.first is not None:
+            found = found.head(question.first)
+        if question.last is not None:
+            found = found.tail(question.last)
+        return _plain(found[self._names(question)])
+
+    def _last(self, question: questions.Last) -> Answer:
+        found = self._met(question.table, question)
+        if question.at is not None:
+            found = found[found["time"] <= question.at]
+        newest = found.drop_duplicates("sym", keep="last").sort_values("sym")
+        return _plain(newest[self._names(question)])
+
+    def _resample(self, question: questions.Resample) -> pd.DataFrame:
+        rows = self._met(question.table, question)
+        if question.table == "trades":
+            rows = rows.assign(**dict.fromkeys(("open", "high", "low", "close", "typical"), rows["price"]))
+        else:
+            rows = rows.assign(size=rows["volume"], typical=(rows["high"] + rows["low"] + rows["close"]) / 3)
+        rows = rows.assign(value=rows["typical"] * rows["size"], time=_starts(rows["time"], question))
+        by = rows.groupby(["time", "sym"], as_index=False, sort=True)
+        bars = by.agg(
+            open=("open", "first"), high=("high", "max"), low=("low", "min"), close=("close", "last"),
+            volume=("size", "sum"), value=("value", "sum"),
+        )  # fmt: skip
+        bars["vwap"] = bars["value"] / bars["volume"].where(bars["volume"] > 0)
+        if question.empty == "fill":
+            bars = _filled(bars, question)
+        bars["interval"] = question.interval
+        return bars[["time", "sym", "interval", *OHLCV]].sort_values(["time", "sym"], kind="stable")
+
+    def _asof(self, question: questions.Asof) -> pd.DataFrame:
+        left, right = self._met(question.left, question), self.frames[question.right]
+        own = [n for n in self.schema[question.right].names if n not in self.schema[question.left].names]
+        right = right.assign(**{f"{question.right}_time": right["time"].astype("Int64")})
+        joined = pd.merge_asof(
+            left,
+            right[["time", "sym", f"{question.right}_time", *own]],
+            on="time",
+            by="sym",
+            tolerance=question.tolerance,
+            allow_exact_matches=not question.strict,
+        )
+        return joined[[*self.schema[question.left].names, f"{question.right}_time", *own]]
+
+    def _window(self, question: questions.Window) -> pd.DataFrame:
+        left, right = self._met(question.left, question), self.frames[question.right]
+        found: dict[str, list[Any]] = {name: [] for name, *_ in question.aggregates}
+        for time, sym in zip(left["time"].tolist(), left["sym"].tolist(), strict=True):
+            others = right[(right["sym"] == sym) & (right["time"] <= time + question.after)]
+            opens = time + question.before
+            inside = others[others["time"] >= opens]
+            if question.prevailing and not (inside["time"] == opens).any():
+                before = right[(right["sym"] == sym) & (right["time"] < opens)]
+                inside = pd.concat([before.tail(1), inside])
+            for name, function, *columns in question.aggregates:
+                found[name].append(_aggregate(function, inside, *columns))
+        own = left[list(self.schema[question.left].names)]
+        return own.assign(**{name: pd.Series(values, own.index, dtype=object) for name, values in found.items()})
+
+
+def _frame(table: Table, rows: list[Row]) -> pd.DataFrame:
+    """Return the rows in force in order of time, then arrival; of a key the newest is."""
+    kinds = {c.name: c.kind for c in table.columns} | dict.fromkeys(META_COLUMNS, "int")
+    types = {"time": "Int64", "int": "Int64", "float": "float64", "symbol": object, "text": object}
+    columns = {
+        name: pd.Series([row[name] for row in rows], dtype=types[kind]) for name, kind in kinds.items()
+    }  # fmt: skip
+    found = pd.DataFrame(columns).astype({"time": "int64"})
+    if table.key:
+        found = found.drop_duplicates(list(table.key), keep="last")
+    return found.sort_values("time", kind="stable", ignore_index=True)
+
+
+def _starts(times: pd.Series, question: questions.Resample) -> pd.Series:
+    """Return where the bar of each time begins."""
+    moments = pd.DatetimeIndex(pd.to_datetime(times.to_numpy(), unit="ns", utc=True))
+    if question.interval == "1M":
+        starts = moments.tz_localize(None).to_period("M").start_time.tz_localize("UTC")
+    elif question.interval == "1w":
+        starts = moments.tz_localize(None).to_period("W-SUN").start_time.tz_localize("UTC")
+    elif question.at is None and question.zone is None:
+        starts = moments.floor(pd.Timedelta(interval_ns(question.interval), "ns"))
+    else:
+        day = _session_starts(moments, question)
+        if question.interval == DAY:
+            starts = day
+        else:
+            step = pd.Timedelta(interval_ns(question.interval), "ns")
+            starts = day + (moments - day) // step * step
+    return pd.Series(starts.as_unit("ns").asi8, times.index)
+
+
+def _session_starts(moments: pd.DatetimeIndex, question: questions.Resample) -> pd.DatetimeIndex:
+    zone, at = question.zone or "UTC", pd.Timedelta(f"{question.at or '00:00'}:00")
+    wall = moments.tz_convert(zone).tz_localize(None)
+    day = (wall - at).normalize()
+    starts = (day + at).tz_localize(zone).tz_convert("UTC")
+    earlier = (day - pd.Timedelta("1D") + at).tz_localize(zone).tz_convert("UTC")
+    return pd.DatetimeIndex(np.where(starts <= moments, starts, earlier), tz="UTC")
+
+
+def _filled(bars: pd.DataFrame, question: questions.Resample) -> pd.DataFrame:
+    found = []
+    for sym, own in bars.groupby("sym"):
+        first, last = own["time"].min(), own["time"].max()
+        grid = _starts(pd.Series(np.arange(first, last + 1, _HOUR)), question)
+        whole = own.set_index("time").reindex(sorted({*grid.tolist(), *own["time"].tolist()}))
+        absent = whole["close"].isna()
+        close = whole["close"].ffill()
+        whole.loc[absent, "volume"] = 0.0
+        found.append(
+            whole.assign(sym=sym, **{n: whole[n].where(~absent, close) for n in ("open", "high", "low", "close")})
+            .rename_axis("time").reset_index()
+        )  # fmt: skip
+    return pd.concat(found) if found else bars
+
+
+_HOUR = 3600 * 10**9
+"""Some step of so much lies in every bar that is asked for here, whatever the clocks do."""
+
+
+def _aggregate(function: str, rows: pd.DataFrame, name: str, weights: str = "") -> Any:
+    values = rows[name]
+    if function in ("first", "last"):
+        return None if not len(values) else values.iloc[0 if function == "first" else -1]
+    known = values[values.notna()]
+    if function == "count":
+        return len(known)
+    if function == "sum":
+        return sum(known.tolist(), 0 if values.dtype == "Int64" else 0.0)
+    if function == "wavg":
+        both = rows[rows[name].notna() & rows[weights].notna()].astype({name: float, weights: float})
+        total = both[weights].sum()
+        return (both[name] * both[weights]).sum() / total if total else None
+    return None if not len(known) else getattr(known, function)()
+
+
+def _plain_value(value: Any) -> Any:
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _plain(frame: pd.DataFrame) -> Answer:
+    columns = [[_plain_value(v) for v in frame[name].astype(object).tolist()] for name in frame]
+    return list(frame), list(zip(*columns, strict=True))
