@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plant.history.days import Days
-from plant.rows.columns import Columns
+from plant.rows.columns import Columns, Symbols
 from plant.wire.messages import Repeats
 from tickerplant.repeats.id_table import IdTable
 
@@ -21,7 +21,9 @@ DAYS = 2
 AHEAD_NS = 86_400 * 10**9
 """A trade further ahead of the clock is not compared: one wrong time must not push out the ids of today."""
 
-_NONE = np.zeros(0, dtype=np.int64)
+_NONE, _FIRST = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+_UINT64 = 2**64 - 1
+_OF_SYM, _OF_SOURCE = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9  # odd: the constants of splitmix64
 
 
 class Verdict(NamedTuple):
@@ -42,7 +44,8 @@ class Verdict(NamedTuple):
 class TradeIds:
     """At least the newest `most` / 2 ids of each of the newest two days, at most `most`; `forgotten` ones are counted.
 
-    An id is remembered as a 64-bit hash of (id, sym, source), and 32 bits of its price and size. Two trades with one
+    An id is remembered as a 64-bit hash of (id, sym, source), and 32 bits of its price and size. Python's hash of bytes
+    is keyed anew in every process (SipHash), so that nobody can make two ids alike. Two trades with one
     hash, which ten million ids a day have once in a million days, differ in price and size: that is a conflict, which
     is told with the row.
     """
@@ -60,11 +63,18 @@ class TradeIds:
         """The days whose ids are remembered, days since 1970, in order."""
         return sorted(self._known)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return sum(table.nbytes for tables in self._known.values() for table in tables if table is not None)
+
     def check(self, columns: Columns, bad: np.ndarray, now: int) -> Verdict:
         """Compare the rows of a batch, but those at the positions `bad`, with what came before, and with each other.
 
         Nothing is remembered before `keep`. `now` is ns since 1970.
         """
+        if len(columns["time"]) == 1 and not len(bad) and (single := self._check_single(columns)) is not None:
+            return single
         found = self.keyed(columns, bad)
         kept = self._known.keys() | self._staged.keys()
         if not found.keys() <= kept:
@@ -79,14 +89,14 @@ class TradeIds:
                 unchecked += len(rows)
                 continue
             known, before = self._find(day, keys)
-            each = list(zip(rows.tolist(), keys.tolist(), beside.tolist(), strict=True))
             new = dict(zip(keys.tolist(), beside.tolist(), strict=True))
             staged = self._staged.get(day, {})
-            if not known.any() and len(new) == len(each) and staged.keys().isdisjoint(new):
+            if not known.any() and len(new) == len(rows) and staged.keys().isdisjoint(new):
                 fresh[day] = new
                 continue
             new = fresh[day] = {}
-            for (row, key, value), there, first in zip(each, known.tolist(), before.tolist(), strict=True):
+            each = (column.tolist() for column in (rows, keys, beside, known, before))
+            for row, key, value, there, first in zip(*each, strict=True):
                 if not there:
                     first = staged.get(key, new.get(key))
                 if first is None:
@@ -94,6 +104,25 @@ class TradeIds:
                 else:
                     (repeats if first == value else conflicts).append(row)
         return Verdict(_positions(repeats), _positions(conflicts), unchecked, fresh)
+
+    def _check_single(self, columns: Columns) -> Verdict | None:
+        """Return the verdict on a row of the day of the row before, None if it is of another; for less."""
+        begin, end, day = self._span
+        tables = self._known.get(day)
+        if tables is None or not begin <= int(columns["time"][0]) < end:
+            return None
+        ((trade_id,), (sym,), (source,)) = (columns[name].tolist() for name in ("trade_id", "sym", "source"))
+        if not trade_id:
+            return Verdict(_NONE, _NONE, 0, {})
+        key = hash(trade_id.encode()) + hash(sym) * _OF_SYM + hash(source) * _OF_SOURCE & _UINT64
+        price, size = int(_bits(columns["price"])[0]), int(_bits(columns["size"])[0])
+        value = (price * _OF_SYM + size * _OF_SOURCE & _UINT64) >> 32
+        first = self._staged.get(day, {}).get(key)
+        for table in tables:
+            first = table.get(key) if first is None and table is not None else first
+        if first is None:
+            return Verdict(_NONE, _NONE, 0, {day: {key: value}})
+        return Verdict(_FIRST, _NONE, 0, {}) if first == value else Verdict(_NONE, _FIRST, 0, {})
 
     def keep(self, verdict: Verdict) -> None:
         """Note that the new rows of a verdict go into the present turn."""
@@ -145,12 +174,10 @@ class TradeIds:
             texts = texts[rows]
             columns = {name: columns[name][rows] for name in ("time", "sym", "source", "price", "size")}
         data = bytes(texts.data)
-        ids = [data[start:end] for start, end in pairwise(texts.offsets.tolist())]
-        # Python's hash of bytes: 64 bits, keyed by this process (SipHash), so that nobody can make two ids alike
-        named = zip(ids, columns["sym"].tolist(), columns["source"].tolist(), strict=True)
-        keys = np.fromiter(map(hash, named), np.int64, len(rows)).view(np.uint64)
-        values = zip(columns["price"].tolist(), map(_known_or_none, columns["size"].tolist()), strict=True)
-        beside = np.fromiter(map(hash, values), np.int64, len(rows)).astype(np.uint32)
+        hashes = [hash(data[start:end]) for start, end in pairwise(texts.offsets.tolist())]
+        keys = np.array(hashes, dtype=np.int64).view(np.uint64)
+        keys += _mixed(_hashes(columns["sym"]), _hashes(columns["source"]))
+        beside = (_mixed(_bits(columns["price"]), _bits(columns["size"])) >> np.uint64(32)).astype(np.uint32)
         days = self._days_of(columns["time"])
         return {day: (rows[where], keys[where], beside[where]) for day, where in _divided(days)}
 
@@ -180,8 +207,21 @@ def _positions(rows: list[int]) -> np.ndarray:
     return np.array(sorted(rows), dtype=np.int64)
 
 
-def _known_or_none(size: float) -> float | None:
-    return None if size != size else size  # NaNs have many hashes
+def _mixed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    mixed: np.ndarray = one * np.uint64(_OF_SYM) + other * np.uint64(_OF_SOURCE)
+    return mixed
+
+
+def _hashes(symbols: Symbols) -> np.ndarray:
+    return np.array([hash(name) for name in symbols.names], dtype=np.int64).view(np.uint64)[symbols.codes]
+
+
+def _bits(numbers: np.ndarray) -> np.ndarray:
+    """Return the bits of floats, uint64[n], the same for equal ones: of every NaN, of 0 and of -0."""
+    found = numbers + 0.0
+    if (odd := found != found).any():
+        found[odd] = np.nan
+    return found.view(np.uint64)
 
 
 def _divided(days: np.ndarray) -> Iterator[tuple[int, np.ndarray | slice]]:
