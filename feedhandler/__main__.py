@@ -4,17 +4,19 @@ It polls the feed, and publishes what the feed gives. While the plant takes noth
 sent waits in the outbox, then in the venue's own buffers, and memory does not grow.
 """
 
+import contextlib
 import sys
 import time
 from collections import deque
 from typing import Any
 
 from feedhandler.feed import Batch, Feed
-from feedhandler.kinds import Misconfigured, made
+from feedhandler.kinds import Misconfigured, checked, made
 from plant.errors import BadRows, SchemaError, SettingsError, Unavailable
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
+from plant.stream.repeated import told
 
 
 class FeedHandler(Process):
@@ -25,6 +27,7 @@ class FeedHandler(Process):
         self.name = f"feed-{label}"
         self._label = label
         self._feed = feed_of(settings, label)
+        self._unique_trade_ids = promised(settings, label)
         self._vitals = Vitals(self.name)
         self._waiting: deque[Batch] = deque()
         self._started = False
@@ -33,7 +36,7 @@ class FeedHandler(Process):
     def startup(self) -> dict[str, Any]:
         """Make the two publishers; the feed starts once the plant says which of its rows it has."""
         ingest, schema = self.settings.address(self.settings.tickerplant.ingest_port), self.settings.table_schema
-        self._publisher = Publisher(self._label, ingest, schema)
+        self._publisher = Publisher(self._label, ingest, schema, unique_trade_ids=self._unique_trade_ids)
         self._reports = Publisher(self.name, ingest, schema)
         return {"feed": self._label, "plant": ingest}
 
@@ -86,9 +89,10 @@ class FeedHandler(Process):
             return self._feed.status()
         if not self._started:
             return "waiting for the tickerplant"
+        state = "; ".join(part for part in (self._feed.status(), told(self._publisher.repeats)) if part)
         if not self._publisher.connected:
-            return f"no tickerplant, {self._publisher.waiting} batches wait; {self._feed.status()}"
-        return self._feed.status()
+            return f"no tickerplant, {self._publisher.waiting} batches wait; {state}"
+        return state
 
 
 def feed_of(settings: Settings, label: str) -> Feed:
@@ -101,6 +105,15 @@ def feed_of(settings: Settings, label: str) -> Feed:
                 log.error("misconfigured", feed=label, reason=str(error))
                 return Misconfigured(str(error))
     raise SettingsError(f"no feed {label!r} in plant.toml; feeds are {', '.join(f.label for f in settings.feeds)}")
+
+
+def promised(settings: Settings, label: str) -> bool:
+    """Return whether the feed of this name promises unique trade ids; False for one that cannot run."""
+    for section in settings.feeds:
+        if section.label == label:
+            with contextlib.suppress(SettingsError):
+                return checked(section, settings.file)[1].unique_trade_ids
+    return False
 
 
 def main() -> None:

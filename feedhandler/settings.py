@@ -21,6 +21,11 @@ class FeedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field("", description="what the feed is called in the plant; the kind if empty")
+    unique_trade_ids: bool = Field(
+        False,
+        description="a trade_id is one trade's within (source, sym, day): the plant drops trades that the venue sends "
+        "again. A kind whose venue promises it has it true",
+    )
 
 
 def _each_once(symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tickerplant.fanout import FanOut
 from tickerplant.group_commit import Turn
 from tickerplant.keeper import Keeper
 from tickerplant.relay import Relay
+from tickerplant.repeats.remembered import Remembered
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import FILE, Sessions
 from tickerplant.upkeep import Upkeep
@@ -47,7 +48,8 @@ class Tickerplant(Process):
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
         earlier = self.journal.segments.tables()
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier)
+        self.remembered = Remembered(self.journal.folder, plant.days, settings.trade_ids)
+        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier, self.remembered)
         self.own = Own(self.sequencer)
         self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
         self.epoch = time.time_ns()
@@ -81,7 +83,7 @@ class Tickerplant(Process):
     def step(self) -> None:
         """Serve whichever socket has something, then the timers."""
         ready = dict(self._poller.poll(self.fan_out.wait_ms(BEAT_S * 500)))
-        if self.ingest in ready:
+        if self.ingest in ready or self.remembered.ready():
             self._turn()
         if self.relay is not None and any(socket in ready for socket in self.relay.sockets):
             self._relay_turn(self.relay)
@@ -126,6 +128,7 @@ class Tickerplant(Process):
         sequencer = self.sequencer
         sequencer.begin()
         now = time.time_ns()
+        sequencer.welcome_arrived(now)
         for _ in range(TURN_MESSAGES):
             try:
                 frames = self.ingest.recv_multipart(zmq.NOBLOCK)
@@ -144,6 +147,7 @@ class Tickerplant(Process):
                 source_seq = sequencer.position.sources.get(source.source_id, 0)
                 seq = source.seq or sequencer.position.seq  # sent again, it came at some seq before
                 send(self.ingest, [source.peer, *messages.ack(source_seq, seq)])
+            self.remembered.read_wanted()
 
     def _sessions_saved(self) -> bool:
         """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from tickerplant.repeats.trade_ids import TradeIds
+
 
 @dataclass(slots=True)
 class Source:
     """A publisher: its name and id, its session (when it was made, ns), and the peer it speaks from.
 
-    `seq` is that of its last record, 0 if it has sent none since this tickerplant began.
+    `seq` is that of its last record, 0 if it has sent none since this tickerplant began; `ids` are those of its trades,
+    None if it does not promise that each is that of one trade.
     """
 
     name: str
@@ -15,6 +18,7 @@ class Source:
     session: int
     peer: bytes
     seq: int = 0
+    ids: TradeIds | None = None
 
 
 @dataclass(slots=True)

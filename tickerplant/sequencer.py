@@ -26,6 +26,9 @@ from plant.wire.payload import decode_payload
 from plant.wire.record import encode, records, source_id_of
 from tickerplant import bounded_records, validation
 from tickerplant.group_commit import Source, Turn
+from tickerplant.repeats import telling
+from tickerplant.repeats.remembered import TRADES, Remembered
+from tickerplant.repeats.trade_ids import TradeIds, Verdict
 from tickerplant.sessions import Sessions
 
 REJECTS_IN_ONE = 10_000
@@ -36,7 +39,8 @@ class Sequencer:
     """Number, check and order what publishers send; `position` is where the plant stands.
 
     `earlier` are declarations that tables had before: a publisher that still has them is taken, and its rows become
-    what they would be had it left out the columns that were added since.
+    what they would be had it left out the columns that were added since. `remembered` has the ids of the trades of
+    those that promise that each is unique: what they send again is dropped.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Sequencer:
         refusal: str = "",
         sessions: Sessions | None = None,
         earlier: Iterable[Table] = (),
+        remembered: Remembered | None = None,
     ) -> None:
         self.schema = schema
         known = {t.schema_id: t for t in earlier if t.name in schema} | schema.by_id
@@ -53,19 +58,28 @@ class Sequencer:
         self._refusal = refusal  # why nobody may publish here, if so
         self.sessions = sessions or Sessions()
         self.position = position
+        self.remembered = remembered or Remembered()
+        self._arriving: dict[int, tuple[bytes, messages.Hello]] = {}  # whose ids are being read, by source id
+        self._touched: list[TradeIds] = []  # ids that this turn adds to
         self._sources: dict[int, Source] = {}
         self._peers: dict[bytes, Source] = {}
         self._saved = position
         self.turn = Turn(position.seq + 1)
 
     def begin(self) -> None:
-        """Start a turn, remembering where the plant stands."""
+        """Start a turn, remembering where the plant stands; the one before was kept, unless it was undone."""
+        for ids in self._touched:
+            ids.settle()
+        self._touched = []
         self._saved = self.position.copy()
         self.turn = Turn(self.position.seq + 1)
 
     def undo(self) -> None:
         """Forget the turn: nothing of it was kept, so nothing of it is acknowledged."""
         self.position.restore(self._saved)
+        for ids in self._touched:
+            ids.drop()
+        self._touched = []
         for source in self.turn.acks.values():
             source.seq = 0
         self.turn = Turn(self.position.seq + 1)
@@ -88,13 +102,23 @@ class Sequencer:
                 ),
             )
             return
-        self.hello(peer, *said, now)
+        self.hello(peer, said, now)
 
-    def hello(self, peer: bytes, name: str, session: int, now: int) -> None:
-        """Make `peer` the publisher called `name`, unless a newer session has that name already.
+    def welcome_arrived(self, now: int) -> None:
+        """Welcome those who waited until their trade ids had been read."""
+        for source_id in self.remembered.ready():
+            if arriving := self._arriving.get(source_id):
+                self.hello(*arriving, now)
+            else:
+                self.remembered.of(source_id)  # nobody waits any more
 
-        Before it is welcomed, `sessions` must be saved: after a restart an older one could else come first.
+    def hello(self, peer: bytes, said: messages.Hello, now: int) -> None:
+        """Make `peer` the publisher of a name, unless a newer session has that name already.
+
+        Before it is welcomed, `sessions` must be saved: after a restart an older one could else come first. One that
+        promises unique trade ids is welcomed once those that the plant has are known.
         """
+        name, session, unique = said
         if self._refusal:
             self._refuse(peer, Refused(self._refusal))
             return
@@ -112,6 +136,16 @@ class Sequencer:
             if holder.session != session:
                 self._refuse(holder.peer, SourceTaken(f"a newer publisher took over the name {name!r}"))
         source = Source(name, source_id, session, peer)
+        self._arriving.pop(source_id, None)
+        if unique:
+            source.ids = self.remembered.of(source_id)
+            if source.ids is None:
+                self._sources.pop(source_id, None)
+                self._peers.pop(peer, None)
+                self._arriving[source_id] = peer, said
+                return
+        else:
+            self.remembered.forget(source_id)
         self._sources[source_id] = self._peers[peer] = source
         self._say(peer, messages.welcome(self.position.sources.get(source_id, 0), self.position.seq))
 
@@ -164,17 +198,22 @@ class Sequencer:
         large = header.length > bounded_records.RECORD_BYTES
         if large:
             bad, reasons = _with_too_long(columns, bad, reasons)
-        if declared is table and not reasons and not large:
+        verdict = source.ids.check(columns, bad, now) if source.ids and table.name == TRADES else telling.NOTHING
+        if len(verdict.conflicts):
+            bad, reasons = telling.with_conflicts(columns, bad, reasons, verdict)
+        if declared is table and not reasons and not large and not len(verdict.repeats):
             begin = start - HEADER_BYTES
             self.add(table, message if begin == 0 and end == len(message) else message[begin:end], header.rows, now)
         else:
             try:
-                parts = self._divided(source, header, table, columns, bad, reasons, now)
+                parts = self._divided(source, header, table, columns, bad, reasons, verdict.repeats, now)
             except WireError as error:  # symbols and a source's name so long that their rejects fit in no record
                 self._reject_all(source, header, table.name, str(error), now)
                 return
             for part, record, rows in parts:
                 self.add(part, record, rows, now)
+        if source.ids:
+            self._keep_ids(source, source.ids, verdict)
         self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
 
     def _divided(
@@ -185,13 +224,18 @@ class Sequencer:
         columns: Columns,
         bad: np.ndarray,
         reasons: list[str],
+        repeats: np.ndarray,
         now: int,
     ) -> list[tuple[Table, bytearray, int]]:
-        """Return (table, record, rows) of the good rows, and of the rejects; all but the last say that more follows."""
+        """Return (table, record, rows) of the good rows, and of the rejects; all but the last say that more follows.
+
+        Trades that came again are told in one row of rejects for each symbol. So the journal also tells that it has
+        this record of the source when every row of it came again.
+        """
         parts: list[tuple[Table, Columns]] = []
-        if len(bad):
+        if len(bad) or len(repeats):
             keep = np.ones(header.rows, dtype=bool)
-            keep[bad] = False
+            keep[bad] = keep[repeats] = False
             good = {name: column[keep] for name, column in columns.items()}
         else:
             good = columns
@@ -200,11 +244,22 @@ class Sequencer:
             some = slice(i, i + REJECTS_IN_ONE)
             refused = validation.rejects(columns, bad[some], reasons[some], source.name, table.name, now)
             parts += [(self.schema["rejects"], piece) for piece in bounded_records.pieces(refused)]
+        if len(repeats):
+            told = telling.rejects_of(columns, repeats, source.name, now)
+            parts += [(self.schema["rejects"], piece) for piece in bounded_records.pieces(told)]
         flags = [MORE] * (len(parts) - 1) + [0]
         return [
             (declared, encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
             for (declared, rows), flag in zip(parts, flags, strict=True)
         ]
+
+    def _keep_ids(self, source: Source, ids: TradeIds, verdict: Verdict) -> None:
+        """Keep the ids of new trades until the turn is written, and tell the source what came again."""
+        ids.keep(verdict)
+        if ids not in self._touched:
+            self._touched.append(ids)
+        if any(counted := ids.counted(verdict)):
+            self._say(source.peer, messages.repeats(counted))
 
     def _reject_all(self, source: Source, header: Header, table: str, reason: str, now: int) -> None:
         """Record that a whole batch could not be read, and say so to its publisher."""

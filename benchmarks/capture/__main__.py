@@ -1,6 +1,6 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory]
+    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory] [again]
                                  [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
@@ -12,6 +12,7 @@ compared with what was sent after each run.
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks.capture.again import again
 from benchmarks.capture.bare_zmq import BareZmq
 from benchmarks.capture.jetstream import Nats
 from benchmarks.capture.latency import latency
@@ -150,6 +151,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
     "latency": latency,
     "replay": replay,
     "memory": memory,
+    "again": again,
 }
 
 

@@ -75,12 +75,14 @@ def publisher(
     config: str | None = None,
     timeout_s: float = 10.0,
     unit: str | None = None,
+    unique_trade_ids: bool = False,
 ) -> Publisher:
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
     `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
-    "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. Raises Unavailable if the
-    plant does not answer.
+    "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. With `unique_trade_ids` it
+    promises that a trade_id is that of one trade within (source, sym, day): the plant drops trades that come again,
+    and `repeats` of the publisher counts them. Raises Unavailable if the plant does not answer.
 
     >>> with plant.publisher("my-feed") as feed:
     ...     feed.publish("signals", {"time": "2026-11-20 14:31", "sym": "AAPL", "interval": "1m", "signal": "mine"})
@@ -89,7 +91,7 @@ def publisher(
     """
     settings = _plant_of(config)
     where = address or settings.address(settings.tickerplant.ingest_port)
-    made = Publisher(name, where, settings.table_schema, unit=unit)
+    made = Publisher(name, where, settings.table_schema, unit=unit, unique_trade_ids=unique_trade_ids)
     try:
         made.wait_connected(timeout_s)
     except BaseException:

@@ -45,6 +45,9 @@ class TickerplantSettings(_Section):
     keep_days: float = Field(0.0, ge=0, description="remove confirmed files that ended longer ago; 0: keep them")
     keep_gb: float = Field(0.0, ge=0, description="remove confirmed files beyond this size, 10**9 bytes; 0: keep them")
     batch_ms: int = Field(0, ge=0, description="publish every so many ms; 0: at once, as much as waits")
+    trade_ids: int = Field(
+        10_000_000, ge=2, description="ids remembered of each day and feed with unique_trade_ids, about 35 bytes each"
+    )
     publish_queue: int = Field(1000, gt=0, description="messages kept for a slow subscriber before it misses some")
 
     @field_validator("sync")

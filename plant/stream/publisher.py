@@ -22,6 +22,7 @@ from plant.rows.schema import Schema
 from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
+from plant.stream.repeated import noted
 from plant.transport import sockets
 from plant.transport.forking import begins_anew
 from plant.wire import messages
@@ -59,13 +60,20 @@ class Publisher:
     address     the tickerplant's ingest socket, e.g. "tcp://127.0.0.1:5000"
     schema      the tables of the plant
     unit        of int times since 1970 UTC: "s", "ms", "us" or "ns"; None: ns, but refused if they look like another
+    unique_trade_ids   a trade_id is one trade's within (source, sym, day): the plant drops repeats, `repeats` counts
 
     As a context manager it flushes and closes at the end. Raises SourceTaken from any call once a newer publisher has
     the same name, and BadRows, UnknownTable or UnknownColumn for rows that do not fit.
     """
 
     def __init__(
-        self, name: str, address: str, schema: Schema, outbox_bytes: int = OUTBOX_BYTES, unit: str | None = None
+        self,
+        name: str,
+        address: str,
+        schema: Schema,
+        outbox_bytes: int = OUTBOX_BYTES,
+        unit: str | None = None,
+        unique_trade_ids: bool = False,
     ) -> None:
         if unit is not None and unit not in TIME_UNITS_NS:
             raise Refused(f"a unit of time is one of {', '.join(TIME_UNITS_NS)}, found {unit!r}")
@@ -76,7 +84,8 @@ class Publisher:
         self.errors: deque[PlantError] = deque(maxlen=MOST_ERRORS)
         self._schema = schema
         self._source_id = source_id_of(name)
-        self._unit = unit
+        self._unit, self._unique = unit, unique_trade_ids
+        self.repeats = messages.Repeats()
         self._session = time.time_ns()
         self._outbox = Outbox()
         self._outbox_bytes = outbox_bytes
@@ -300,6 +309,8 @@ class Publisher:
         self._ahead = 0
         if verb == messages.ACK:
             self._outbox.ack(*messages.ack_of(body))
+        elif verb == messages.REPEATS:
+            self.repeats = noted(self.repeats, messages.repeats_of(body), self.name)
         elif verb == messages.WELCOME:
             self._hello_sent = None
             known = messages.welcome_of(body)
@@ -322,7 +333,7 @@ class Publisher:
 
     def _hello(self) -> None:
         try:
-            self._socket.send_multipart(messages.hello(self.name, self._session), zmq.NOBLOCK)
+            self._socket.send_multipart(messages.hello(self.name, self._session, self._unique), zmq.NOBLOCK)
         except zmq.Again:
             self._welcomed = False  # not connected: ask as soon as we are
             return

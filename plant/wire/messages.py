@@ -19,6 +19,7 @@ from plant.rows.schema import Table
 
 HELLO, UPDATE = b"hello", b"upd"
 WELCOME, ACK, SAY_HELLO, AGAIN, ERROR = b"welcome", b"ack", b"hello?", b"again", b"error"
+REPEATS = b"repeats"
 
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
@@ -36,10 +37,14 @@ _ACK = struct.Struct("<QQ")
 
 
 class Hello(NamedTuple):
-    """Who publishes from now on: its name, and when it was made, ns since 1970 UTC."""
+    """Who publishes from now on: its name, and when it was made, ns since 1970 UTC.
+
+    unique_trade_ids: it promises that a trade_id is that of one trade within (source, sym, day).
+    """
 
     source: str
     session: int
+    unique_trade_ids: bool = False
 
 
 class Welcome(NamedTuple):
@@ -47,6 +52,21 @@ class Welcome(NamedTuple):
 
     source_seq: int
     seq: int
+
+
+class Repeats(NamedTuple):
+    """Trades of a source that promises unique ids, counted.
+
+    dropped     came again: they were in the plant
+    conflicts   came again with another price or size: they are in `rejects`
+    unchecked   were taken without a comparison: of a day behind the newest two, or far ahead of the clock
+    forgotten   ids that the plant no longer remembers, there being too many of their day
+    """
+
+    dropped: int = 0
+    conflicts: int = 0
+    unchecked: int = 0
+    forgotten: int = 0
 
 
 class Beat(NamedTuple):
@@ -84,9 +104,10 @@ class Report(NamedTuple):
     tables: dict[str, int]
 
 
-def hello(source: str, session: int) -> Said:
+def hello(source: str, session: int, unique_trade_ids: bool = False) -> Said:
     """Return what a publisher says first on every connection."""
-    return [HELLO, msgpack.packb({"source": source, "session": session})]
+    promise = {"unique_trade_ids": True} if unique_trade_ids else {}
+    return [HELLO, msgpack.packb({"source": source, "session": session, **promise})]
 
 
 def hello_of(body: bytes) -> Hello:
@@ -95,7 +116,7 @@ def hello_of(body: bytes) -> Hello:
     source, session = fields.get("source"), fields.get("session")
     if type(source) is not str or not source or type(session) is not int:
         raise WireError(f"a hello has a source and a session number, found {str(fields)[:80]}")
-    return Hello(source, session)
+    return Hello(source, session, fields.get("unique_trade_ids") is True)
 
 
 def update(records: bytes | bytearray) -> Said:
@@ -123,6 +144,17 @@ def ack_of(body: bytes) -> tuple[int, int]:
     """Read an acknowledgement: (source_seq, seq)."""
     source_seq, seq = _ACK.unpack(body)
     return source_seq, seq
+
+
+def repeats(counted: Repeats) -> Said:
+    """Return what became of trades that a source sent again, since it was told so last."""
+    return [REPEATS, msgpack.packb(counted._asdict())]
+
+
+def repeats_of(body: bytes) -> Repeats:
+    """Read what became of trades that were sent again; what a newer tickerplant says besides is passed over."""
+    fields = _map(body)
+    return Repeats(**{name: fields[name] for name in Repeats._fields if name in fields})
 
 
 def say_hello() -> Said:

@@ -137,5 +137,5 @@ def test_feeds_says_what_is_wrong_and_ends_with_1(tmp_path: Path) -> None:
     assert "a simulated wrong b mine:Mine good c mine:Mien wrong d simulated good" in shown
     assert "mine:Mine Coins. key default meaning name" in shown
     told = words(done.stderr)
-    assert f"{tmp_path}/plant.toml, feed 'a': unknown key sede; the keys of kind 'simulated' are name, symbols" in told
+    assert f"{tmp_path}/plant.toml, feed 'a': unknown key sede; the keys of kind 'simulated' are name," in told
     assert f"{tmp_path}/plant.toml, feed 'c': mine:Mien cannot be imported: AttributeError: " in told

@@ -80,7 +80,7 @@ def test_settings_are_frozen_refuse_unknown_keys_and_explain_each(kind: str) -> 
 def test_the_file_in_the_repository_names_every_key_of_its_feed_with_its_default() -> None:
     (feed,) = load(ROOT / "plant.toml").feeds
     assert checked(feed, ROOT / "plant.toml")[1] == SimulatedFeedSettings(name="simulated")
-    assert feed.own_keys.keys() == SimulatedFeedSettings.model_fields.keys() - {"name"}
+    assert feed.own_keys.keys() == SimulatedFeedSettings.model_fields.keys() - FeedSettings.model_fields.keys()
 
 
 def test_the_examples_in_that_files_comments_can_be_used(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_recorded_feeds_files_are_meant_from_where_plant_toml_lies(tmp_path: P
     [
         (
             'kind = "simulated"\nsymbol = ["A"]',
-            "feed 'simulated': unknown key symbol; the keys of kind 'simulated' are name, symbols, seed, ",
+            "feed 'simulated': unknown key symbol; the keys of kind 'simulated' are name, unique_trade_ids, ",
         ),
         ('kind = "simulated"\nname = "a"\nseed = "x"', "feed 'a': seed: Input should be a valid integer.*, found 'x'"),
         ('kind = "simulated"\nsymbols = []', "symbols: .*expected a list of non-empty symbols, found \\[\\]"),
@@ -124,7 +124,7 @@ def test_a_recorded_feeds_files_are_meant_from_where_plant_toml_lies(tmp_path: P
         ('kind = "json:Feed"', "json:Feed cannot be imported: AttributeError: .*'Feed'"),
         ('kind = "json:dumps"', "json:dumps is no feed: expected a class, found <function"),
         ('kind = "json:JSONEncoder"', "json:JSONEncoder is no feed: it has no Settings, .*; a feed has Settings, "),
-        ('kind = "mine:Mine"\nprice = "x"', "feed 'mine': price: .*'x'; the keys of kind 'mine:Mine' are name, price"),
+        ('kind = "mine:Mine"\nprice = "x"', "feed 'mine': price: .*'x'; the keys of kind 'mine:Mine' are name, "),
         ('kind = "mine:Mine"\nprice = 13', "feed 'mine': price: expected any but 13"),
         ('kind = "broken:Mine"', "broken:Mine cannot be imported: SyntaxError: .*broken.py, line 1"),
         ('kind = "other:Mine"', "other:Mine: expected Settings derived from FeedSettings, found <class 'dict'>"),
@@ -164,7 +164,7 @@ def test_a_name_that_no_feed_has_is_an_error_of_the_command() -> None:
 def test_a_class_beside_plant_toml_gets_its_settings_and_its_name(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(GOOD)
     feed: Any = made(section('kind = "mine:Mine"\nname = "one"\nprice = 2'), tmp_path / "plant.toml")
-    assert feed.settings.model_dump() == {"name": "one", "price": 2.0}
+    assert feed.settings.model_dump() == {"name": "one", "unique_trade_ids": False, "price": 2.0}
     assert module_file("mine:Mine", tmp_path) == tmp_path / "mine.py"
     assert module_file("json:Feed", tmp_path) is None
     assert module_file("mine", tmp_path) is None
@@ -202,5 +202,6 @@ def test_the_simulated_feed_needs_neither_pandas_nor_pyarrow() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_base_of_settings_has_the_name_alone() -> None:
-    assert list(FeedSettings.model_fields) == ["name"]
+def test_the_base_of_settings_has_what_every_feed_may_say() -> None:
+    assert list(FeedSettings.model_fields) == ["name", "unique_trade_ids"]
+    assert FeedSettings().unique_trade_ids is False

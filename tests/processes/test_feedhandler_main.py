@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 from scripted_tickerplant import ROWS, ScriptedTickerplant, trades
 
@@ -15,6 +16,7 @@ from feedhandler.__main__ import FeedHandler
 from plant.errors import Unavailable
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
+from plant.wire.messages import Repeats, repeats
 
 
 class Venue:
@@ -75,3 +77,32 @@ def test_a_feed_is_not_polled_while_the_plant_acknowledges_nothing(
         for publisher in (handler._publisher, handler._reports):
             with contextlib.suppress(Unavailable):
                 publisher.close(0)
+
+
+def test_a_feed_gives_the_promise_of_its_section_and_its_state_tells_what_came_again(
+    tickerplant: ScriptedTickerplant, tmp_path: Path
+) -> None:
+    port = tickerplant.address.rpartition(":")[2]
+    section = '[[feeds]]\nkind = "simulated"\nunique_trade_ids = true\n'
+    (tmp_path / "plant.toml").write_text(f"[tickerplant]\ningest_port = {port}\n{section}")
+    handler = FeedHandler(load(tmp_path / "plant.toml"), "simulated")
+    handler._feed = Venue()
+    handler.startup()
+    try:
+        promises = {}
+        for _ in range(2):
+            tickerplant.welcome()
+            said = msgpack.unpackb(tickerplant.body)
+            promises[said["source"]] = said.get("unique_trade_ids", False)
+            if said["source"] == "simulated":
+                tickerplant.say(*repeats(Repeats(dropped=2)))
+        assert promises == {"simulated": True, "feed-simulated": False}
+        handler._publisher.wait_connected()
+        handler._started = True
+        deadline = time.monotonic() + 10
+        while (state := handler._state()) != "ok; dropped 2 repeated trades":
+            assert time.monotonic() < deadline, state
+            time.sleep(0.01)
+    finally:
+        for publisher in (handler._publisher, handler._reports):
+            publisher.close(0)
