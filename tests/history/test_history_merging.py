@@ -45,6 +45,12 @@ def write(folder: Path, table: str, number: int, rows: list[Row]) -> File:
     return made
 
 
+def in_order(pieces: list[Merged]) -> bool:
+    names = ("sym", "time", "seq", "seq_row")
+    rows = [tuple(row[n] for n in names) for p in pieces for row in p.rows.select(names).to_pylist()]
+    return rows == sorted(rows)
+
+
 def rows_of(pieces: list[Merged], which: str) -> list[tuple[str, int, int, float]]:
     tables = [getattr(p, which) for p in pieces]
     names = ("sym", "time", "seq", "price" if "price" in tables[0].column_names else "close")
@@ -61,11 +67,12 @@ def test_a_merge_is_one_sort_of_all_rows_and_keeps_their_order_of_arrival(
     folder = tmp_path_factory.mktemp("files")
     files, expected = [], []
     for number, of_file in enumerate(places):
-        rows = [trade(time, sym or " ", float(number * 100 + i + 1)) for i, (sym, time) in enumerate(of_file)]
+        rows = [trade(time, sym or "!", float(number * 100 + i + 1)) for i, (sym, time) in enumerate(of_file)]
         files.append(write(folder, "trades", number, rows))
         expected += [(r["sym"], r["time"], number + 1, r["price"]) for r in rows]
     pieces = list(merged(folder, SCHEMA["trades"], files[:closed], files[closed:]))
     assert rows_of(pieces, "rows") == sorted(expected, key=lambda r: r[:3])
+    assert in_order(pieces)
     assert all(p.replaced.num_rows + p.left_out.num_rows == 0 for p in pieces)
 
 
@@ -78,7 +85,7 @@ def test_of_a_table_with_a_key_the_newest_row_of_each_stays(
     newest: dict[tuple[str, int, str], tuple[str, int, int, float]] = {}
     kept, left, gone, files = [], [], [], []
     for number, of_file in enumerate(places):
-        rows = [bar(time, sym or " ", "15m"[i % 3 :], 10.0 + number * 100 + i) for i, (sym, time) in enumerate(of_file)]
+        rows = [bar(time, sym or "!", "15m"[i % 3 :], 10.0 + number * 100 + i) for i, (sym, time) in enumerate(of_file)]
         files.append(write(folder, "bars", number, rows))
         for row in rows:
             key, found = (row["sym"], row["time"], row["interval"]), (row["sym"], row["time"], number + 1, row["close"])
