@@ -12,9 +12,9 @@ read, stays true for as long as its files are there, and they are removed only a
 not find a file reads the catalogue again.
 
 Every file has the columns of its table, then seq, seq_row and received, and in replaced also replaced_by and
-replaced_reason. Rows are sorted by sym, time, seq, seq_row, in parts too; in files written before there was a seq_row it
-is null, and the order of ties that of the file. Row groups of days hold whole symbols. History covers exactly the rows
-with seq <= `through`, whichever files hold them.
+replaced_reason. Rows are sorted by sym, time, seq, seq_row, in parts too; in files written before there was a seq_row
+it is null, and the order of ties that of the file. Row groups of days hold whole symbols. History covers exactly the
+rows with seq <= `through`, whichever files hold them.
 """
 
 from pathlib import Path, PurePosixPath
