@@ -9,6 +9,7 @@ import pandas as pd
 from dashboard.bars import INDICATORS, PRICES, local_times
 from dashboard.charts import signal_label
 from dashboard.freshness import age_text, utc_nanoseconds
+from plant.rows.schema import META_COLUMNS
 
 SIGNAL_COLUMNS = ("time", "sym", "interval", "signal", "side", "price", "detail", "state")
 WITHDRAWN = "withdrawn"  # the state of a signal that a correction of the bars took away
@@ -110,6 +111,6 @@ def events_table(rows: pd.DataFrame | None, time_zone: str) -> pd.DataFrame:
     if rows is None or rows.empty:
         return pd.DataFrame()
     times_ns = utc_nanoseconds(rows["time"])
-    table = rows.drop(columns=[name for name in ("seq", "received") if name in rows.columns])
+    table = rows.drop(columns=[name for name in META_COLUMNS if name in rows.columns])
     table = table.assign(time=local_times(times_ns, time_zone), order=times_ns)
     return table.sort_values("order", ascending=False, kind="stable").drop(columns="order").reset_index(drop=True)

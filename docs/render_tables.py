@@ -9,7 +9,10 @@ HEAD = """# Tables
 
 Made from `plant/rows/schema.py` by `make docs`; a test compares the two. Times are UTC nanoseconds (`timestamp[ns,
 UTC]` in Arrow and pandas); a symbol is dictionary-encoded; a float that is not known is NaN, null in answers. Every
-table also answers `seq` (journal sequence number of its batch) and `received` (when the tickerplant took it).
+table also answers `seq` (journal sequence number of its batch), `seq_row` (int64, the row's place among those of its
+seq that were kept: 0, 1, 2, ...) and `received` (when the tickerplant took it). Rows of one time are in the order of
+seq, then seq_row, which stays when their day is closed; of a revised row they are those of its newest revision, of an
+amended one those of the amendment. In history that was written before there was a `seq_row` it is null.
 
 A table with a key is revised: a later row with the same key replaces the earlier one in every answer. The journal keeps
 every revision. Rows that fail a check go to `rejects`.

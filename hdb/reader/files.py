@@ -68,7 +68,7 @@ class FileRows:
         self, footer: Footer, groups: list[int], conditions: Conditions, columns: Sequence[str], pick: Pick
     ) -> Columns:
         """Return the rows that `pick` takes of those that meet the conditions, read where they are."""
-        seen = footer.read(groups, self.declaration, ("time", "seq", "sym", *conditions.columns))
+        seen = footer.read(groups, self.declaration, ("time", "seq", "seq_row", "sym", *conditions.columns))
         rows = conditions.rows_of(seen)
         all_rows = np.arange(len(seen["time"]))
         met = all_rows if rows is None else all_rows[rows]

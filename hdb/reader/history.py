@@ -17,12 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from hdb.reader.files import FileRows
 from hdb.reader.footers import Footers
-from hdb.reader.selecting import Conditions, Pick, earliest, latest, newest_of_each_symbol
+from hdb.reader.selecting import Conditions, Pick, earliest, in_order, latest, newest_of_each_symbol
 from plant.history.catalogue import Catalogue, File
 from plant.history.layout import cut_of_replaced
 from plant.query.limits import Budget
@@ -72,16 +71,21 @@ class HistoryView:
         self._parts = parts if declaration.key else []
         self._settled = [*closed, *gone, *([] if declaration.key else parts)]
         self._rows_in = FileRows(declaration, folder, footers, as_of, gone)
+        self._apart = ("seq_row",) if gone else ()  # what tells the order of a symbol's rows of one seq in two files
 
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
-        """Return the rows in order of time, those of one time in order of seq, of one seq in that of sym."""
+        """Return the rows in order of time, seq, seq_row; where a file has no seq_row, in its own order, by sym."""
+        one = terms.sym is not None and len(terms.sym) == 1
+        return self._ordered(terms, columns, self._apart if one else ("seq_row",))
+
+    def _ordered(self, terms: Terms, columns: Sequence[str], apart: tuple[str, ...]) -> Columns:
+        """Return the rows in order of time, seq, and what else tells rows apart that are not in order as they lie."""
         columns = known_columns(self.declaration, columns)
-        found = self._gathered(terms, (*columns, "time", "seq"))
-        times, seqs = found["time"], found["seq"]
-        if not ((times[1:] > times[:-1]) | ((times[1:] == times[:-1]) & (seqs[1:] >= seqs[:-1]))).all():
-            found = taken(found, np.lexsort((seqs, times)))
+        found = self._gathered(terms, (*columns, "time", "seq", *apart))
+        if (order := in_order(found)) is not None:
+            found = taken(found, order)
         if terms.last is not None:
-            found = taken(found, slice(max(len(times) - terms.last, 0), None))
+            found = taken(found, slice(max(len(found["time"]) - terms.last, 0), None))
         elif terms.first is not None:
             found = taken(found, slice(terms.first))
         if terms.budget is not None:
@@ -89,9 +93,10 @@ class HistoryView:
         return {name: found[name] for name in columns}
 
     def by_symbol(self, terms: Terms, columns: Sequence[str]) -> Columns:
-        """Return the rows symbol by symbol, by name, each symbol's in order of time, then seq."""
+        """Return the rows symbol by symbol, by name, each symbol's in order of time, seq, seq_row."""
         columns = known_columns(self.declaration, columns)
-        found = self.select(terms, tuple(dict.fromkeys((*columns, "sym"))))
+        across = ("seq_row",) if terms.first is not None or terms.last is not None else self._apart
+        found = self._ordered(terms, tuple(dict.fromkeys((*columns, "sym"))), across)
         order = ranks(found["sym"])
         if (order[1:] < order[:-1]).any():
             found = taken(found, order_by_code(order))
@@ -102,13 +107,13 @@ class HistoryView:
         return [self.by_symbol(terms, columns)]
 
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
-        """Return the newest row of each symbol (by time, then seq), ordered by the symbols' names.
+        """Return the newest row of each symbol (by time, seq, seq_row), ordered by the symbols' names.
 
         Files are read from the newest back, until every symbol that is asked for, or that there is, is found.
         """
         columns = known_columns(self.declaration, columns)
         check_where(self.declaration, terms.where)
-        need = tuple(dict.fromkeys((*columns, "sym", "time", "seq")))
+        need = tuple(dict.fromkeys((*columns, "sym", "time", "seq", *self._apart)))
         loose = self._loose(terms, need)
         best = taken(loose.chosen, newest_of_each_symbol(loose.chosen))
         for file in self._reached(terms):

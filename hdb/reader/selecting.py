@@ -10,7 +10,7 @@ from plant.rows.columns import Columns, Symbols
 from plant.rows.ordering import group_starts
 
 Pick = Callable[[Columns], np.ndarray]
-"""Takes rows with their time, seq and sym, and returns the positions of those that are needed, ascending."""
+"""Takes rows with time, seq, seq_row and sym, and returns the positions of those that are needed, ascending."""
 
 
 class Conditions:
@@ -71,9 +71,9 @@ class Conditions:
 
 
 def newest_of_each_symbol(columns: Columns) -> np.ndarray:
-    """Return the positions of the newest row of each symbol, by time, then seq; ordered by the symbols' names."""
+    """Return the positions of the newest row of each symbol, as `order_of` has them; ordered by the symbols' names."""
     sym = columns["sym"]
-    order = np.lexsort((columns["seq"], columns["time"], sym.codes))
+    order = order_of(columns, sym.codes)
     starts = group_starts(sym.codes[order])
     newest = order[np.append(starts[1:], len(order)) - 1] if len(order) else order
     names = sym.names
@@ -82,13 +82,34 @@ def newest_of_each_symbol(columns: Columns) -> np.ndarray:
 
 
 def earliest(count: int) -> Pick:
-    """Return what picks the first `count` rows by time, then seq."""
-    return lambda columns: np.sort(np.lexsort((columns["seq"], columns["time"]))[:count])
+    """Return what picks the first `count` rows, as `order_of` has them."""
+    return lambda columns: np.sort(order_of(columns)[:count])
 
 
 def latest(count: int) -> Pick:
-    """Return what picks the last `count` rows by time, then seq."""
-    return lambda columns: np.sort(np.lexsort((columns["seq"], columns["time"]))[-count:])
+    """Return what picks the last `count` rows, as `order_of` has them."""
+    return lambda columns: np.sort(order_of(columns)[-count:])
+
+
+def order_of(columns: Columns, *above: np.ndarray) -> np.ndarray:
+    """Return the order of rows by `above`, time, seq, seq_row, int64[n].
+
+    Rows that stand in the order of their seq_row already come without that column. Those of old files, where it is
+    null, keep the order they have.
+    """
+    return np.lexsort((*_keys(columns)[::-1], *above))
+
+
+def in_order(columns: Columns) -> np.ndarray | None:
+    """Return `order_of` rows, None if that is how they stand."""
+    after = np.zeros(max(len(columns["time"]) - 1, 0), dtype=bool)
+    for key in _keys(columns)[::-1]:
+        after = (key[1:] < key[:-1]) | (after & (key[1:] == key[:-1]))
+    return order_of(columns) if after.any() else None
+
+
+def _keys(columns: Columns) -> list[np.ndarray]:
+    return [np.ma.filled(columns[name], 0) for name in ("time", "seq", "seq_row") if name in columns]
 
 
 def _is_one_of(column: Symbols, names: Sequence[str]) -> np.ndarray:

@@ -86,7 +86,7 @@ class HistorySql(SqlEngine):
 
     def _define(self, connection: duckdb.DuckDBPyConnection, name: str, table: Table, files: list[File]) -> None:
         """Show a table as these files and the rows that are in memory."""
-        kinds = {c.name: c.kind for c in table.columns} | {"seq": "int", "received": "time"}
+        kinds = {c.name: c.kind for c in table.columns} | {"seq": "int", "seq_row": "int", "received": "time"}
         columns = ", ".join(f'"{column}"' for column in (*table.names, *META_COLUMNS))
         of_rows = f'select {columns} from "_{name}_rows"'
         if not files:

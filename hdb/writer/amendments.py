@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from hdb.writer.store import Store
-from plant.history.amending import TABLE, Amendment, amendments_of, apply
+from plant.history.amending import TABLE, Amendment, amendments_of, apply, in_order
 from plant.history.catalogue import File
 from plant.history.merging import Merged
 from plant.history.order import sorted_rows
@@ -44,7 +44,7 @@ class Amendments:
         asked = [amendment for key in keys for amendment in self._waiting[key]]
         if not asked:
             return piece, piece.rows.slice(0, 0)
-        done = apply(table, piece.rows, sorted(asked, key=lambda a: a.amended_by))
+        done = apply(table, piece.rows, sorted(asked, key=in_order))
         left = {id(amendment) for amendment in done.unmatched}
         for key in keys:
             self._waiting[key] = [a for a in self._waiting[key] if id(a) in left]

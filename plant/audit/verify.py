@@ -292,7 +292,8 @@ class Verifying:
             if len(positions):
                 some = rows.take(pa.array(positions))
                 times = some.column("time").cast("int64").to_pylist()
-                for time, row in zip(times, some.drop_columns(["time", "received"]).to_pylist(), strict=True):
+                beside = [n for n in ("time", "seq_row", "received") if n in some.column_names]  # not compared
+                for time, row in zip(times, some.drop_columns(beside).to_pylist(), strict=True):
                     found[row["seq"], time, row["sym"]] = row
             if len(found) >= SHOWN:
                 break

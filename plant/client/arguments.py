@@ -8,7 +8,6 @@ import numpy as np
 
 from plant.errors import BadRows, QueryError
 from plant.query import questions
-from plant.rows.schema import META_COLUMNS
 from plant.rows.times import nanoseconds, spoken, unit_like
 
 Syms = str | Iterable[str] | None
@@ -96,7 +95,7 @@ def aggregates_of(value: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _compared(name: Any, value: Any, zone: dt.tzinfo) -> Any:
-    of_time = name in ("time", META_COLUMNS[1]) and isinstance(value, str | int | np.integer)
+    of_time = name in ("time", "received") and isinstance(value, str | int | np.integer)
     if of_time or isinstance(value, dt.date | np.datetime64):
         return moment_of(value, zone)
     return value.item() if isinstance(value, np.generic) else value

@@ -67,11 +67,12 @@ class Asker(ABC):
         frames: str | None = None,
         timeout_s: float | None = None,
     ) -> Any:
-        """Return rows of `table`, in order of time.
+        """Return rows of `table`, in order of time, those of one time in the order they came (`seq`, `seq_row`).
 
         sym        one symbol or several: text, list, tuple, set, array, Series; None: all
         start, end a time range [start, end): "09:30" (today), "2026-11-20 09:30", a datetime, a Timestamp, ns
-        columns    only these; `seq` (of the journal) and `received` (by the tickerplant) can be asked for too
+        columns    only these; `seq` (of the journal), `seq_row` (the row's place within its seq) and `received` (by the
+                   tickerplant) can be asked for too
         where      {"interval": "1m"} or [("price", ">", 100.0), ...]; all must hold
         first, last    only so many rows, the earliest or the newest
 

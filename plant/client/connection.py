@@ -76,7 +76,7 @@ class Connection(Watchable):
     ) -> Watch:
         """Return a live iterator: first a frame of the present rows, then frames of what comes, row by row or together.
 
-        sym, where, columns   as in select; columns: also `seq` and `received`
+        sym, where, columns   as in select; columns: also `seq`, `seq_row` and `received`
         start, last           which of the present rows: from a time on, or the newest so many (0: none)
         interval_s            gather at least so long; 0: a frame as soon as anything comes
         conflate              only the newest row of each key (of each symbol) in a frame; else every revision

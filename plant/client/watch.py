@@ -13,7 +13,7 @@ from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 from plant.query.view import meets
 from plant.rows.arrow import columns_from_arrow
-from plant.rows.batch import Batch
+from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Table
 from plant.stream.subscriber import Subscriber, conflated
 
@@ -116,10 +116,7 @@ class Watch:
         return pa.concat_tables([self._kept(b) for b in batches]).unify_dictionaries()
 
     def _kept(self, batch: Batch) -> pa.Table:
-        rows = batch.arrow()
-        for name, value in (("seq", batch.seq), ("received", batch.received)):
-            kind = pa.int64() if name == "seq" else pa.timestamp("ns", "UTC")
-            rows = rows.append_column(name, pa.repeat(pa.scalar(value, kind), len(batch)))
+        rows = arrow_of([batch])
         if self._where:
             names = tuple(dict.fromkeys(name for name, _, _ in self._where))
             columns = columns_from_arrow(rows, self._table, names)

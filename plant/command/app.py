@@ -17,6 +17,7 @@ from plant.command.process_commands import ProcessCommands
 from plant.command.running import down, status, up
 from plant.command.terminal import Config, err, line_of, out, plant_of
 from plant.errors import PlantError, Unavailable, UnknownSymbolWarning
+from plant.query.frames import as_frame
 from plant.runtime.lifecycle import unusable
 from plant.runtime.settings import Settings
 from plant.transport.keys import make_keys
@@ -57,7 +58,7 @@ def query(
     if form == "json":
         print(json.dumps(answer.to_pylist(), default=str, indent=1))
     elif form == "csv":
-        print(answer.to_pandas().to_csv(index=False), end="")
+        print(as_frame(answer, "pandas").to_csv(index=False), end="")
     else:
         table = RichTable(*answer.column_names)
         for row in answer.to_pylist():

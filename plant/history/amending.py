@@ -31,7 +31,7 @@ class Amendment:
     row                     its other columns, as plain values; times as int ns
     action                  "replace" or "remove"
     changes                 the columns that change, with their new values
-    amended_by, received    seq and received of the amendment itself
+    amended_by, received    seq and received of the amendment itself; `place`: its seq_row
     """
 
     table: str
@@ -44,6 +44,7 @@ class Amendment:
     reason: str
     amended_by: int = 0
     received: int = 0
+    place: int | None = None
 
     def columns(self, now: int) -> dict[str, Any]:
         """Return the row of the table `amendments` that says this, decided at `now`."""
@@ -79,7 +80,7 @@ class Applied:
 
 
 def amendments_of(rows: pa.Table) -> list[Amendment]:
-    """Return the amendments that rows of the table `amendments`, with seq and received, say; in order of seq.
+    """Return the amendments that rows of the table `amendments`, with seq and received, say; in the order they came.
 
     One whose JSON cannot be read names no row, and stays unmatched.
     """
@@ -95,10 +96,16 @@ def amendments_of(rows: pa.Table) -> list[Amendment]:
             reason=row["reason"],
             amended_by=row["seq"],
             received=row["received"],
+            place=row.get("seq_row"),
         )
         for row in plain_rows(rows)
     ]
-    return sorted(found, key=lambda a: a.amended_by)
+    return sorted(found, key=in_order)
+
+
+def in_order(amendment: Amendment) -> tuple[int, int]:
+    """Return what amendments are sorted by, seq and seq_row, to stand in the order they came."""
+    return amendment.amended_by, amendment.place or 0
 
 
 def amendment(table: Table, row: Mapping[str, Any], changes: Mapping[str, Any] | None, reason: str) -> Amendment:
@@ -181,7 +188,8 @@ class _Slots:
         if amendment.action == "remove":
             slot.now = None
             return True
-        slot.now = {**before, **amendment.changes, "seq": amendment.amended_by, "received": amendment.received}
+        stamps = {"seq": amendment.amended_by, "seq_row": amendment.place, "received": amendment.received}
+        slot.now = {**before, **amendment.changes, **{name: v for name, v in stamps.items() if name in before}}
         self.made.append(slot.now)
         others = self._slots.setdefault(_name(slot.now), [])
         if slot not in others:
@@ -225,7 +233,7 @@ def _name(row: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _exchanged(rows: pa.Table, touched: Mapping[int, dict[str, Any] | None]) -> pa.Table:
-    """Return rows with some of them exchanged or removed; those of one sym and time in the order of their seqs."""
+    """Return rows with some of them exchanged or removed; those of one sym and time in order of seq, seq_row."""
     rows = rows.unify_dictionaries()
     positions = [p for p, row in touched.items() if row is not None]
     fresh = pa.Table.from_pylist([row for row in touched.values() if row is not None], schema=rows.schema)
@@ -235,6 +243,7 @@ def _exchanged(rows: pa.Table, touched: Mapping[int, dict[str, Any] | None]) -> 
     kept[[p for p, row in touched.items() if row is None]] = False
     both = pa.concat_tables([rows, fresh]).unify_dictionaries().combine_chunks()
     seqs, times = _int64(both, "seq"), _int64(rows, "time")
+    places = _int64(both, "seq_row") if "seq_row" in both.column_names else np.zeros(len(seqs), dtype=np.int64)
     syms = rows.column("sym").combine_chunks()
     codes = (syms if pa.types.is_dictionary(syms.type) else syms.dictionary_encode()).indices.to_numpy()
     for position in positions:
@@ -244,14 +253,15 @@ def _exchanged(rows: pa.Table, touched: Mapping[int, dict[str, Any] | None]) -> 
         while last + 1 < len(codes) and (codes[last + 1], times[last + 1]) == (codes[position], times[position]):
             last += 1
         alike = order[first : last + 1].copy()
-        ranks = np.argsort(seqs[alike], kind="stable")
+        ranks = np.lexsort((places[alike], seqs[alike]))
         order[first : last + 1] = alike[ranks]
         kept[first : last + 1] = kept[first : last + 1][ranks]
     return both.take(order[kept])
 
 
 def _int64(rows: pa.Table, name: str) -> np.ndarray:
-    found: np.ndarray = rows.column(name).cast(pa.int64()).to_numpy()
+    """Return a column as int64[n], 0 for null."""
+    found: np.ndarray = rows.column(name).cast(pa.int64()).fill_null(0).to_numpy()
     return found
 
 

@@ -11,9 +11,10 @@ A file is never written to once it is in the catalogue; what takes its place has
 read, stays true for as long as its files are there, and they are removed only after the next one is in place: who does
 not find a file reads the catalogue again.
 
-Every file has the columns of its table, then seq and received, and in replaced also replaced_by and replaced_reason.
-Rows are sorted by sym, time, seq, in parts too; row groups of days hold whole symbols. History covers exactly the rows
-with seq <= `through`, whichever files hold them.
+Every file has the columns of its table, then seq, seq_row and received, and in replaced also replaced_by and
+replaced_reason. Rows are sorted by sym, time, seq, seq_row, in parts too; in files written before there was a seq_row
+it is null, and the order of ties that of the file. Row groups of days hold whole symbols. History covers exactly the
+rows with seq <= `through`, whichever files hold them.
 """
 
 from pathlib import Path, PurePosixPath
@@ -94,9 +95,9 @@ def arrow_field(column: Column) -> pa.Field:
 
 
 def partition_schema(table: Table) -> pa.Schema:
-    """Return the columns of a table's files: its own, then seq and received."""
-    fields = [arrow_field(c) for c in table.columns]
-    return pa.schema([*fields, pa.field("seq", pa.int64(), False), pa.field("received", _KINDS["time"], False)])
+    """Return the columns of a table's files: its own, then META_COLUMNS."""
+    meta = [("seq", pa.int64(), False), ("seq_row", pa.int64(), True), ("received", _KINDS["time"], False)]
+    return pa.schema([*map(arrow_field, table.columns), *(pa.field(*fields) for fields in meta)])
 
 
 def told_schema(schema: pa.Schema) -> pa.Schema:

@@ -1,4 +1,7 @@
-"""The order of rows in the history: by sym, time, seq; and which row replaces which.
+"""The order of rows in the history: by sym, time, seq, seq_row; and which row replaces which.
+
+Rows of one seq come from one record of the journal, and every sort here is stable: they stay in the order of their
+seq_row, also those of old files that have none.
 
 Rows are Arrow tables with seq, their sym dictionary-encoded. A row's rank is the place of its sym among the names of
 the table, sorted: numbers that are compared in place of names.
@@ -11,7 +14,7 @@ from plant.rows.schema import Table
 
 
 def sorted_rows(rows: pa.Table) -> pa.Table:
-    """Return rows in the order of arrival sorted by sym, time and seq."""
+    """Return rows in the order of arrival sorted by sym, time and seq; those of one seq stay as they are."""
     if not rows.num_rows:
         return rows
     rows = rows.unify_dictionaries().combine_chunks()

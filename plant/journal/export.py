@@ -17,7 +17,7 @@ import pyarrow.parquet
 from plant.errors import BadRows, JournalError, UnknownTable, WireError
 from plant.journal.files import existing_paths, paths_between, present_segment, segment_at
 from plant.journal.segment import Segment
-from plant.rows.batch import Batch
+from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Column, Table
 from plant.wire.record import decode
 
@@ -50,7 +50,7 @@ def export_journal(
     to_seq: int | None = None,
     syms: Collection[str] = (),
 ) -> Exported:
-    """Write `<out>/<table>.<form>` for each table (empty: all that have rows) with its columns and seq, received.
+    """Write `<out>/<table>.<form>` for each table (empty: all that have rows) with its columns and META_COLUMNS.
 
     folder          of the journal
     form            "parquet" or "csv"
@@ -94,7 +94,7 @@ class _Sink:
         self._path = path
         self._partial = path.with_name(f"{path.name}.new")
         types = {name: _ARROW[kind] for name, kind in columns.items()}
-        self._schema = pa.schema({**types, "seq": pa.int64(), "received": _ARROW["time"]})
+        self._schema = pa.schema({**types, "seq": pa.int64(), "seq_row": pa.int64(), "received": _ARROW["time"]})
         self._held: list[pa.Table] = []
         self._held_rows = self._rows = 0
         writer = pa.parquet.ParquetWriter if form == "parquet" else pa.csv.CSVWriter
@@ -103,19 +103,13 @@ class _Sink:
     def add(self, batch: Batch) -> None:
         """Take a batch."""
         count = len(batch)
-        given = batch.arrow()
-        stamps = {
-            "seq": pa.array(np.full(count, batch.seq), pa.int64()),
-            "received": pa.array(np.full(count, batch.received), pa.int64()).view(_ARROW["time"]),
-        }
-        arrays = []
-        for column in self._schema:
-            if column.name in stamps:
-                arrays.append(stamps[column.name])
-            elif column.name in batch.columns:
-                arrays.append(given.column(column.name).cast(column.type))
-            else:
-                arrays.append(pa.nulls(count, column.type))
+        given = arrow_of([batch])
+        arrays = [
+            given.column(column.name).cast(column.type)
+            if column.name in given.column_names
+            else pa.nulls(count, column.type)
+            for column in self._schema
+        ]
         self._held.append(pa.table(arrays, schema=self._schema))
         self._held_rows += count
         if self._held_rows >= ROWS:

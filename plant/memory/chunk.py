@@ -9,7 +9,7 @@ from plant.rows.columns import Columns, Texts
 from plant.rows.schema import FIXED_DTYPES, Table
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""The first row, the seq and the received of each of several batches, int64[k]."""
+"""The first row, below 0 if it came before, the seq and the received of each of several batches, int64[k]."""
 
 Rows = slice | np.ndarray
 """Positions within a chunk or a block: a slice with start and stop, or int64[n]."""
@@ -24,7 +24,10 @@ def texts_at(ends: np.ndarray, data: np.ndarray, rows: Rows) -> tuple[np.ndarray
 
 
 class Batches:
-    """Which batch rows came with: `start[i]` is the first row of batch i within its chunk or block."""
+    """Which batch rows came with: `start[i]` is the first row of batch i within its chunk or block.
+
+    Of one that began in the chunk before, it is as far below 0: so every row's place within its seq is known.
+    """
 
     __slots__ = ("received", "seq", "start")
 
@@ -32,8 +35,12 @@ class Batches:
         self.start, self.seq, self.received = start, seq, received
 
     def of(self, name: str, arrival: np.ndarray, span: int) -> np.ndarray:
-        """Return `seq` or `received` of the rows that arrived in these places, of `span` in all; int64[n]."""
-        values: np.ndarray = getattr(self, name)
+        """Return one of META_COLUMNS of the rows that arrived in these places, of `span` in all; int64[n]."""
+        if name == "seq_row":
+            return (arrival - self._of(self.start, arrival, span)).astype(np.int64)
+        return self._of(getattr(self, name), arrival, span)
+
+    def _of(self, values: np.ndarray, arrival: np.ndarray, span: int) -> np.ndarray:
         if 8 * len(arrival) <= span:
             return values[np.searchsorted(self.start, arrival, side="right") - 1]
         known = int(np.searchsorted(self.start, span))  # a chunk may have grown since
@@ -42,7 +49,7 @@ class Batches:
     def after(self, seq: int) -> int | None:
         """Return the first row whose seq is greater; None if there is none."""
         found = int(np.searchsorted(self.seq, seq, side="right"))
-        return int(self.start[found]) if found < len(self.start) else None
+        return max(int(self.start[found]), 0) if found < len(self.start) else None
 
     def with_rows(self, arrival: np.ndarray) -> "Batches":
         """Return only those that one of these rows came with."""

@@ -131,7 +131,7 @@ def kept(rows: Rows, which: np.ndarray) -> Rows:
 
 
 def column_of(pieces: Sequence[Piece], name: str) -> np.ndarray | Texts:
-    """Return a column of one or more pieces, one after the other, also seq and received; symbols as codes.
+    """Return a column of one or more pieces, one after the other, also META_COLUMNS; symbols as codes.
 
     Of one slice of numbers it is a view.
     """

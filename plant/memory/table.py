@@ -9,7 +9,7 @@ One thread appends and releases, one tidies, any thread reads. A reader takes `s
 
 Rows are numbered from 0 by arrival, for ever. For a table with a key, `Revisions` knows the number of the row that
 replaced a row; it is in force in a snapshot that ends before that number. A replaced row leaves memory when its block
-is made. seq and received are kept per batch, not per row.
+is made. seq and received are kept per batch, not per row; seq_row follows from where a batch begins.
 """
 
 import threading
@@ -172,16 +172,18 @@ class MemoryTable:
     def _spread(self, batch: Batch, columns: Columns, count: int) -> None:
         """Add rows to the tail, and to as many chunks after it as they need."""
         taken = 0
+        first, seqs, received = batch.parts or (
+            np.zeros(1, np.int64),
+            np.array([batch.seq]),
+            np.array([batch.received]),
+        )
         while taken < count:
             if self._tail.rows == self._tail.capacity:
                 self._roll(self._rows + taken)
             end = min(taken + self._tail.capacity - self._tail.rows, count)
-            parts = None
-            if batch.parts is not None:
-                first, seqs, received = batch.parts
-                i = int(np.searchsorted(first, taken, side="right")) - 1
-                j = int(np.searchsorted(first, end))
-                parts = np.maximum(first[i:j], taken) - taken, seqs[i:j], received[i:j]
+            i = int(np.searchsorted(first, taken, side="right")) - 1
+            j = int(np.searchsorted(first, end))
+            parts = first[i:j] - taken, seqs[i:j], received[i:j]
             some = {name: columns[name][taken:end] for name in self.declaration.names}
             self._tail.extend(some, end - taken, batch.seq, batch.received, parts)
             taken = end

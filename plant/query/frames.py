@@ -45,11 +45,14 @@ def from_ipc(frame: Any) -> pa.Table:
 def as_frame(table: pa.Table, frames: str) -> Any:
     """Return an Arrow table as one of FRAMES.
 
-    pandas        numpy columns: times datetime64[ns, UTC], symbols category, null is NaN
+    pandas        numpy columns: times datetime64[ns, UTC], symbols category, null is NaN; ints with nulls Int64
     pandas-arrow  every column on the bytes of the answer (pandas.ArrowDtype), null is NA
     arrow         the table
     polars        a DataFrame on the bytes of the answer
-    numpy         dict of arrays: times datetime64[ns] in UTC, symbols and texts str objects, null is NaN
+    numpy         dict of arrays: times datetime64[ns] in UTC, symbols and texts str objects, null is NaN; ints with
+                  nulls are masked arrays
+
+    An int is the one that it was, all 64 bits of it; those in lists, structs and maps of SQL are ints of Python.
     """
     check_frames(frames)
     if frames == "arrow":
@@ -64,7 +67,7 @@ def as_frame(table: pa.Table, frames: str) -> Any:
         import pandas
 
         return table.to_pandas(types_mapper=pandas.ArrowDtype)
-    return _small_pandas(table) if 0 < table.num_rows <= SMALL_ROWS else table.to_pandas()
+    return _small_pandas(table) if 0 < table.num_rows <= SMALL_ROWS else _large_pandas(table)
 
 
 def check_frames(frames: str) -> None:
@@ -87,10 +90,48 @@ def _small_pandas(table: pa.Table) -> Any:
     return frame
 
 
+def _large_pandas(table: pa.Table) -> Any:
+    """Return what table.to_pandas() does, but for the ints that it would make floats of."""
+    ours = [i for i, column in enumerate(table.columns) if _loses_digits(column)]
+    if not ours:
+        return table.to_pandas()
+    frame = table.select([i for i in range(table.num_columns) if i not in ours]).to_pandas()
+    for i in ours:
+        frame.insert(i, table.column_names[i], _exact(table.column(i)), allow_duplicates=True)
+    return frame
+
+
+def _loses_digits(column: pa.ChunkedArray) -> bool:
+    """Return whether Arrow makes floats of a column's ints, as it does where one is null, and with those of a value."""
+    if pa.types.is_nested(column.type):
+        return _holds_ints(column.type)
+    return pa.types.is_integer(column.type) and bool(column.null_count)
+
+
+def _holds_ints(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or any(_holds_ints(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def _exact(column: pa.ChunkedArray) -> Any:
+    """Return a column that `_loses_digits` as pandas holds it without that: nullable ints, or Python's objects."""
+    import pandas
+
+    if pa.types.is_nested(column.type):
+        return _objects(column)
+    name = str(column.type).replace("uint", "UInt").replace("int", "Int")
+    return pandas.api.types.pandas_dtype(name).__from_arrow__(column).copy()  # type: ignore[union-attr]
+
+
+def _objects(column: pa.ChunkedArray) -> np.ndarray:
+    return np.fromiter(column.to_pylist(), dtype=object, count=len(column))
+
+
 def _small_column(column: pa.ChunkedArray) -> Any:
     """Return a column as a DataFrame takes it over, on memory of its own."""
     import pandas
 
+    if _loses_digits(column):
+        return _exact(column)
     if column.num_chunks != 1:
         return column.to_pandas().array
     chunk = column.chunk(0)
@@ -132,5 +173,9 @@ def _categories(kind: pa.DataType, length: int, offset: int, *buffers: bytes | N
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         return np.array(column.to_pylist(), dtype=object)
+    if pa.types.is_nested(column.type) and _holds_ints(column.type):
+        return _objects(column)
+    if _loses_digits(column):
+        return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     array: np.ndarray = column.to_numpy()
     return array

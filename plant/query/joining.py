@@ -14,8 +14,8 @@ from plant.errors import QueryError
 from plant.query import questions
 from plant.query.limits import Budget
 from plant.query.view import known_columns
-from plant.rows.arrow import arrow_column
-from plant.rows.columns import Columns, Symbols
+from plant.rows.arrow import arrow_column, kind_of
+from plant.rows.columns import NULL, Columns, Symbols, Texts
 from plant.rows.ordering import group_starts, grouped
 from plant.rows.schema import Table
 
@@ -65,7 +65,7 @@ def window_columns(declaration: Table, question: questions.Window) -> tuple[str,
     """Return the columns of `right` that are aggregated. Raises UnknownColumn, and QueryError for one of no numbers."""
     for name, function, *columns in question.aggregates:
         for column in known_columns(declaration, columns):
-            kind = declaration.column(column).kind if column in declaration.names else "time"
+            kind = "time" if column == "received" else kind_of(declaration, column)
             if function not in _OF_ANY and (
                 kind in ("symbol", "text") or (kind == "time" and function not in _OF_TIMES)
             ):
@@ -126,9 +126,7 @@ def _aggregate(
     if function in ("first", "last"):
         places = np.where(empty, 0, first if function == "first" else last - 1)
         return arrow_column(column, name in ("time", "received")).take(pa.array(places, pa.int64(), mask=empty))
-    if not isinstance(column, np.ndarray):
-        return pa.array(np.where(empty, 0, last - first))
-    known = ~np.isnan(column) if column.dtype.kind == "f" else np.ones(len(column), dtype=bool)
+    known = _known(column)
     if function == "count" and known.all():
         return pa.array(np.where(empty, 0, last - first))
 
@@ -137,12 +135,15 @@ def _aggregate(
 
     if function in ("min", "max"):
         how: np.ufunc = np.fmin if function == "min" else np.fmax
+        if isinstance(column, np.ma.MaskedArray):
+            limits = np.iinfo(column.dtype)
+            column = column.filled(limits.max if function == "min" else limits.min)
+            empty |= over(np.add, known.astype(np.int64)) == 0
         found = over(how, column)
-        absent = pa.array(empty)
-        return _masked(arrow_column(found, name in ("time", "received")), absent)
+        return _masked(arrow_column(found, name in ("time", "received")), pa.array(empty))
     if function == "wavg":
         weights = columns[1].astype(np.float64)
-        known &= ~np.isnan(weights)
+        known &= _known(columns[1])
         weights = np.where(known, weights, 0.0)
         total = over(np.add, weights)
         value = over(np.add, np.where(known, column, 0.0) * weights)
@@ -150,8 +151,30 @@ def _aggregate(
     count = over(np.add, known.astype(np.int64))
     if function == "count":
         return pa.array(count)
-    total = over(np.add, np.where(known, column, column.dtype.type(0)))
+    values = np.where(known, column, column.dtype.type(0))
+    if column.dtype.kind == "i" and _may_overflow(values, last - first):
+        total = over(np.add, values.astype(np.float64))
+        if function == "sum" and (np.abs(total) >= 2.0**63).any():
+            raise QueryError(f"window: a sum of {name} is more than an int64 holds; ask for its mean, or use db.sql")
+        values = values if function == "sum" else values.astype(np.float64)
+    total = over(np.add, values)
     return pa.array(total) if function == "sum" else arrow_column(total / np.where(count > 0, count, np.nan))
+
+
+def _known(column: Any) -> np.ndarray:
+    """Return which values are known, bool[n]."""
+    if isinstance(column, Symbols):
+        return column.codes != NULL
+    if isinstance(column, Texts):
+        return np.ones(len(column), dtype=bool) if column.missing is None else ~column.missing
+    return ~np.isnan(column) if column.dtype.kind == "f" else ~np.ma.getmaskarray(column)
+
+
+def _may_overflow(values: np.ndarray, counts: np.ndarray) -> bool:
+    """Return whether a sum of so many of these ints may be more than an int64 holds."""
+    if not len(values) or not len(counts):
+        return False
+    return max(-int(values.min()), int(values.max())) * int(counts.max()) >= 2**63
 
 
 def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray, last: np.ndarray, budget: Budget | None) -> np.ndarray:

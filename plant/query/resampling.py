@@ -57,7 +57,8 @@ def resample(parts: Iterable[Columns], question: questions.Resample, budget: Bud
             yield part
 
     for found in shared(lambda part: _partial(_prices(part), grid), fitting()):
-        partial.append(found)
+        if len(found["time"]):
+            partial.append(found)
         if budget:
             budget.check()
     bars = _together(partial) if partial else _no_bars()
@@ -160,16 +161,31 @@ def check_finer(held: list[str], question: questions.Resample) -> None:
 
 
 def _prices(part: Columns) -> Columns:
-    """Return open, high, low, close, typical price and size of each row, whatever the rows are."""
+    """Return open, high, low, close, typical price and size of each row, whatever the rows are; without null ints."""
+    part = _without_nulls(part)
     if "price" in part:
         price = part["price"]
-        return {**dict.fromkeys(_OHLC, price), "typical": price, **{n: part[n] for n in ("time", "sym", "size")}}
+        typical = price.astype(np.float64, copy=False)  # of ints too: what was paid may be more than an int holds
+        return {**dict.fromkeys(_OHLC, price), "typical": typical, **{n: part[n] for n in ("time", "sym", "size")}}
     typical = (part["high"] + part["low"] + part["close"]) / 3
     return {**{n: part[n] for n in ("time", "sym", *_OHLC)}, "typical": typical, "size": part["volume"]}
 
 
+def _without_nulls(part: Columns) -> Columns:
+    """Return rows whose ints are all known: those of an unknown price are left out, an unknown size is 0."""
+    masked = {n: c for n, c in part.items() if isinstance(c, np.ma.MaskedArray)}
+    if not masked:
+        return part
+    known = np.ones(len(part["time"]), dtype=bool)
+    for name in masked.keys() - {"size", "volume"}:
+        known &= ~np.ma.getmaskarray(masked[name])
+    return taken({**part, **{n: c.filled(0) for n, c in masked.items()}}, known)
+
+
 def _partial(rows: Columns, grid: Grid) -> Columns:
     """Return the bars of one part; `value` is what was paid, `opened` and `closed` are when its prices are of."""
+    if not len(rows["time"]):
+        return _no_bars()
     new = grid.bar_starts(rows["sym"].codes, rows["time"])
     last = np.append(new[1:], len(rows["time"])) - 1
     size = rows["size"]

@@ -3,8 +3,8 @@
 A table in memory gives a view of the rows it has now, history one of the files it has now. Answers are made from views
 alone, so that both answer alike. A table with a key shows only the newest revision of each key.
 
-Columns are asked for by name, those of the table and META_COLUMNS (`seq`, `received`), and are given as in a batch:
-name to ndarray, Symbols or Texts. They may be views of a table's own arrays: read them only.
+Columns are asked for by name, those of the table and META_COLUMNS (`seq`, `seq_row`, `received`), and are given as in
+a batch: name to ndarray, Symbols or Texts. They may be views of a table's own arrays: read them only.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ class View(Protocol):
         ...
 
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
-        """Return the rows in order of time, those of one time in the order they arrived (of their seq)."""
+        """Return the rows in order of time, those of one time in the order they arrived: of seq, then seq_row."""
         ...
 
     def by_symbol(self, terms: Terms, columns: Sequence[str]) -> Columns:

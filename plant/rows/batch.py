@@ -21,7 +21,8 @@ class Batch:
 
     `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the tickerplant took
     it, ns since 1970 UTC. Several batches decoded as one have the numbers of the last, and `parts`: the first row,
-    the seq and the received of each, int64[k].
+    the seq and the received of each, int64[k]. Of a batch of which rows were left out, `places` are the seq_row of the
+    others, int64[n].
     """
 
     table: str
@@ -31,6 +32,7 @@ class Batch:
     received: int
     key: tuple[str, ...] = ()
     parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.columns["time"])
@@ -38,7 +40,15 @@ class Batch:
     def filtered(self, rows: np.ndarray) -> "Batch":
         """Return the batch with only `rows` (bool[n] or positions)."""
         kept = {name: column[rows] for name, column in self.columns.items()}
-        return Batch(self.table, kept, self.seq, self.table_seq, self.received, self.key)
+        places = self.seq_rows()[rows]
+        return Batch(self.table, kept, self.seq, self.table_seq, self.received, self.key, places=places)
+
+    def seq_rows(self) -> np.ndarray:
+        """Return the place of each row within its seq, 0, 1, 2, ..., int64[n]."""
+        if self.places is not None:
+            return self.places
+        rows = np.arange(len(self))
+        return rows if self.parts is None else rows - _per_part(self, self.parts[0])
 
     def arrow(self) -> "pa.Table":
         """Return the rows as an Arrow table: time as timestamp[ns, UTC], symbols dictionary-encoded."""
@@ -69,7 +79,7 @@ class Batch:
 
 
 def arrow_of(batches: list[Batch]) -> "pa.Table":
-    """Return batches of one table as one Arrow table, with seq and received; a column that some lack is null there."""
+    """Return batches of one table as one Arrow table, with META_COLUMNS; a column that some lack is null there."""
     import pyarrow as pa
 
     runs: list[pa.Table] = []
@@ -96,6 +106,7 @@ def _joined(batches: list[Batch]) -> "pa.Table":
         else:
             columns[name] = pa.chunked_array([arrow_column(p) for p in parts]).combine_chunks()
     columns["seq"] = pa.array(np.concatenate([_per_row(b, b.seq, 1) for b in batches]))
+    columns["seq_row"] = pa.array(np.concatenate([b.seq_rows() for b in batches]))
     columns["received"] = pa.array(np.concatenate([_per_row(b, b.received, 2) for b in batches])).view(
         pa.timestamp("ns", "UTC")
     )
@@ -118,5 +129,10 @@ def _per_row(batch: Batch, value: int, which: int) -> np.ndarray:
     """Return seq (1) or received (2) for each row of a batch, int64[n]."""
     if batch.parts is None:
         return np.full(len(batch), value, dtype=np.int64)
-    counts = np.diff(batch.parts[0], append=len(batch))
-    return np.repeat(np.asarray(batch.parts[which], dtype=np.int64), counts)
+    return _per_part(batch, batch.parts[which])
+
+
+def _per_part(batch: Batch, values: np.ndarray) -> np.ndarray:
+    """Return for each row of a batch of several the value of its own, int64[n]."""
+    assert batch.parts is not None
+    return np.repeat(np.asarray(values, dtype=np.int64), np.diff(batch.parts[0], append=len(batch)))

@@ -3,6 +3,7 @@
 A column that an older row has not holds what a publisher that leaves it out gives: NaN, 0 or an empty text.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _COLUMNS = {"symbol": Symbols, "text": Texts}
 def as_declared(batch: Batch, table: Table) -> Batch:
     """Return a batch with the columns and the key of `table`."""
     columns = columns_as_declared(batch.columns, table)
-    return Batch(batch.table, columns, batch.seq, batch.table_seq, batch.received, table.key, batch.parts)
+    return replace(batch, columns=columns, key=table.key)
 
 
 def columns_as_declared(given: Columns, table: Table) -> Columns:
@@ -31,7 +32,7 @@ def columns_as_declared(given: Columns, table: Table) -> Columns:
 
 
 def served(rows: pa.Table, table: Table) -> pa.Table:
-    """Return rows of the journal as who serves today's rows has them: the columns of `table`, seq and received."""
+    """Return rows of the journal as who serves today's rows has them: the columns of `table`, and META_COLUMNS."""
     columns = {
         c.name: without_nulls(rows.column(c.name), c)
         if c.name in rows.column_names

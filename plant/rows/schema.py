@@ -34,8 +34,9 @@ EARLIEST = 0
 LATEST = 4_102_444_800_000_000_000
 """A row's time lies in [1970-01-01, 2100-01-01): outside it, a unit was mixed up."""
 
-META_COLUMNS = ("seq", "received")
-"""Columns every table answers besides its own: journal sequence number, and when the tickerplant took it."""
+META_COLUMNS = ("seq", "seq_row", "received")
+"""Columns every table answers besides its own: journal sequence number, the row's place within it (0, 1, 2, ... of the
+rows that were kept), and when the tickerplant took it. Rows are in the order time, seq, seq_row in every answer."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from plant.errors import BadRows
 from plant.progress import Progress, quietly
+from plant.rows.schema import META_COLUMNS
 from plant.rows.times import SLICE_ROWS, time_slices
 from plant.transfer.sheet import SHEET_ROWS, SheetWriter
 
@@ -26,7 +27,7 @@ def export(
     progress: Progress = quietly,
     most: int = SLICE_ROWS,
 ) -> int:
-    """Write rows of a table in order of time, seq and received last; return how many.
+    """Write rows of a table in order of time, META_COLUMNS last; return how many.
 
     db            a connection
     path          its ending decides the form: .csv, .parquet, .xlsx or .arrow (an Arrow IPC file); times are in UTC
@@ -42,7 +43,7 @@ def export(
         raise BadRows(
             f"{table}: {total:,} rows, and a sheet holds {SHEET_ROWS:,}; export as .csv or .parquet, or fewer"
         )
-    columns = [*db.select(table, last=0, frames="arrow").column_names, "seq", "received"]
+    columns = [*db.select(table, last=0, frames="arrow").column_names, *META_COLUMNS]
     partial = path.with_name(f"{path.name}.new")
     sink = _SINKS[path.suffix](partial, _read(db, table, sym, 0, 0, columns).schema)
     done = 0

@@ -22,7 +22,7 @@ TRADES, BARS = SCHEMA["trades"], SCHEMA["bars"]
 
 
 def trade(time: int, sym: str, seq: int, price: float | None = 1.0, **other: Any) -> dict[str, Any]:
-    fixed = {"size": 1.0, "source": "x", "trade_id": "", "received": seq * 10}
+    fixed = {"size": 1.0, "source": "x", "trade_id": "", "seq_row": 0, "received": seq * 10}
     return {"time": time, "sym": sym, "price": price, "seq": seq, **fixed, **other}
 
 
@@ -36,7 +36,7 @@ def plain(rows: pa.Table) -> list[dict[str, Any]]:
 
 
 def decided(row: dict[str, Any], changes: dict[str, Any] | None, by: int, reason: str = "wrong") -> Amendment:
-    return dataclasses.replace(amendment(TRADES, row, changes, reason), amended_by=by, received=by * 10)
+    return dataclasses.replace(amendment(TRADES, row, changes, reason), amended_by=by, received=by * 10, place=0)
 
 
 def test_a_replaced_row_has_the_amendments_seq_and_the_old_one_is_kept_with_the_reason() -> None:
@@ -62,6 +62,17 @@ def test_rows_alike_have_their_turn_and_a_second_round_meets_them_again() -> Non
     done = apply(TRADES, table(rows), asked)
     assert sorted((r["price"], r["seq"]) for r in plain(done.rows)) == [(3.0, 100), (4.0, 200)]
     assert [(r["price"], r["replaced_by"]) for r in plain(done.replaced)] == [(1.0, 100), (1.0, 100), (2.0, 200)]
+
+
+def test_rows_amended_by_one_batch_stand_in_the_order_of_their_amendments() -> None:
+    rows = [trade(1, "A", 5, p, seq_row=i) for i, p in enumerate((1.0, 2.0, 3.0))]
+    asked = [dataclasses.replace(decided(row, {"price": 9.0 - i}, 100), place=i) for i, row in enumerate(rows[::-1])]
+    done = apply(TRADES, table(rows), asked)
+    assert [(r["price"], r["seq"], r["seq_row"]) for r in plain(done.rows)] == [
+        (9.0, 100, 0),
+        (8.0, 100, 1),
+        (7.0, 100, 2),
+    ]
 
 
 def test_an_amendment_of_an_amended_row_finds_it_by_its_new_seq_or_by_its_old() -> None:
@@ -123,7 +134,7 @@ def test_what_cannot_be_amended_is_refused(changes: dict[str, Any], reason: str,
 
 def test_a_bars_key_stays_and_an_amendment_survives_its_own_row() -> None:
     row = {"time": 1, "sym": "A", "interval": "1m", "open": 1.0, "high": 2.0, "low": 0.1 + 0.2, "close": 1.0,
-           "volume": 3.0, "source": "Ä", "seq": 5, "received": 50}  # fmt: skip
+           "volume": 3.0, "source": "Ä", "seq": 5, "seq_row": 3, "received": 50}  # fmt: skip
     with pytest.raises(BadRows, match=r"bars.interval says which row it is"):
         amendment(BARS, row, {"interval": "5m"}, "r")
     made = amendment(BARS, row, {"close": 2}, "r")
@@ -132,7 +143,9 @@ def test_a_bars_key_stays_and_an_amendment_survives_its_own_row() -> None:
     (read,) = amendments_of(stored)
     assert read == dataclasses.replace(made, amended_by=100, received=1000)
     done = apply(BARS, table([row], BARS), [read])
-    assert plain(done.rows) == [{**row, "close": 2.0, "seq": 100, "received": 1000}]
+    assert plain(done.rows) == [
+        {**row, "close": 2.0, "seq": 100, "seq_row": None, "received": 1000}
+    ]  # `stored` is of before
 
 
 def test_an_amendment_whose_json_is_broken_names_no_row() -> None:

@@ -79,6 +79,6 @@ def test_only_one_process_writes(tmp_path: Path) -> None:
 def test_every_table_can_be_written_and_read_as_parquet(tmp_path: Path) -> None:
     for table in schema_of().values():
         schema = partition_schema(table)
-        assert schema.names == [*table.names, "seq", "received"]
+        assert schema.names == [*table.names, "seq", "seq_row", "received"]
         pq.write_table(schema.empty_table(), tmp_path / "empty.parquet")
         assert pq.read_schema(tmp_path / "empty.parquet").field("time").type == pa.timestamp("ns", "UTC")

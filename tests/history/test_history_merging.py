@@ -45,6 +45,12 @@ def write(folder: Path, table: str, number: int, rows: list[Row]) -> File:
     return made
 
 
+def in_order(pieces: list[Merged]) -> bool:
+    names = ("sym", "time", "seq", "seq_row")
+    rows = [tuple(row[n] for n in names) for p in pieces for row in p.rows.select(names).to_pylist()]
+    return rows == sorted(rows)
+
+
 def rows_of(pieces: list[Merged], which: str) -> list[tuple[str, int, int, float]]:
     tables = [getattr(p, which) for p in pieces]
     names = ("sym", "time", "seq", "price" if "price" in tables[0].column_names else "close")
@@ -66,6 +72,7 @@ def test_a_merge_is_one_sort_of_all_rows_and_keeps_their_order_of_arrival(
         expected += [(r["sym"], r["time"], number + 1, r["price"]) for r in rows]
     pieces = list(merged(folder, SCHEMA["trades"], files[:closed], files[closed:]))
     assert rows_of(pieces, "rows") == sorted(expected, key=lambda r: r[:3])
+    assert in_order(pieces)
     assert all(p.replaced.num_rows + p.left_out.num_rows == 0 for p in pieces)
 
 

@@ -1,4 +1,4 @@
-"""plant journal export: the rows of the journal as files, each once, in order, with seq and received."""
+"""plant journal export: the rows of the journal as files, each once, in order, with seq, seq_row and received."""
 
 from pathlib import Path
 
@@ -53,7 +53,8 @@ def test_every_row_is_exported_once_and_in_order(
     assert (done.rows, done.damage) == ({"trades": 3 * count}, [])
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["trades.parquet"]
     found = pq.read_table(tmp_path / "out" / "trades.parquet")
-    assert found.column_names == [*SCHEMA["trades"].names, "seq", "received"]
+    assert found.column_names == [*SCHEMA["trades"].names, "seq", "seq_row", "received"]
+    assert found.column("seq_row").to_pylist() == [0, 1, 2] * count
     assert found.column("seq").to_pylist() == [seq for seq, _ in writer.records for _ in range(3)]
     expected = [v for seq, _ in writer.records for v in trades(seq, 3)["size"]]
     assert found.column("size").to_pylist() == expected

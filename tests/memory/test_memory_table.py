@@ -40,16 +40,17 @@ KEYED = Table(
 )
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6)
-SYMBOL = TEXT.map(str.strip)  # blanks around a symbol are no part of it
 INT64 = st.integers(-(2**63), 2**63 - 1)
+NAME = TEXT.map(str.strip)
+"""A symbol: blanks around it are no part of it."""
 SYM = st.sampled_from(["AAPL", "Tésla", "株", "", "A B"])
 ROW = st.fixed_dictionaries(
     {
         "time": st.integers(0, 9) | INT64,
-        "sym": SYM | SYMBOL,
+        "sym": SYM | NAME,
         "price": st.floats(),
         "count": INT64,
-        "venue": SYMBOL,
+        "venue": NAME,
         "note": TEXT,
     }
 )
@@ -92,8 +93,9 @@ class Model:
             batch = Batch(batch.table, batch.columns, batch.seq, 1, batch.received, batch.key, joined)  # type: ignore[arg-type]
         self.table.append(batch)
         for i, row in enumerate(rows):
-            seq = seqs[-1] if i >= starts[-1] else seqs[0]
-            self.rows.append({**row, "seq": seq, "received": NOON + seq})
+            which = -1 if i >= starts[-1] else 0
+            seq, place = seqs[which], i - starts[which]
+            self.rows.append({**row, "seq": seq, "seq_row": place, "received": NOON + seq})
         self.seq += len(seqs)
 
     def do(self, step: str | int) -> None:
@@ -120,11 +122,11 @@ def listed(columns: dict[str, Any]) -> list[Row]:
 
 
 def selected(snapshot: Snapshot, terms: Terms = Terms()) -> list[Row]:  # noqa: B008
-    return listed(snapshot.select(terms, (*snapshot.declaration.names, "seq", "received")))
+    return listed(snapshot.select(terms, (*snapshot.declaration.names, "seq", "seq_row", "received")))
 
 
 def held(snapshot: Snapshot) -> list[Row]:
-    names = (*snapshot.declaration.names, "seq", "received")
+    names = (*snapshot.declaration.names, "seq", "seq_row", "received")
     return listed({name: snapshot.column(name) for name in names})
 
 
@@ -192,7 +194,7 @@ def test_only_rows_beyond_a_seq_are_in_any_answer_if_so_asked(
     assert same(selected(snapshot, terms), expected)
     assert snapshot.count(terms) == snapshot.extent(beyond)[0] == len(expected)
     newest = {row["sym"]: row for row in expected}
-    names = (*EVERYTHING.names, "seq", "received")
+    names = (*EVERYTHING.names, "seq", "seq_row", "received")
     assert same(listed(snapshot.last(terms, names)), [newest[sym] for sym in sorted(newest)])
     by_time = sorted(expected, key=lambda row: (row["sym"], row["time"]))
     by_symbol = listed(snapshot.by_symbol(terms, names))

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -33,13 +34,10 @@ NUMBERS = st.sampled_from([1.0, 2.0, float("nan")])
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]
 
 
-def one_symbol(row: Any) -> st.SearchStrategy[list[list[Row]]]:
-    """Batches of rows of one symbol each, so that the order of rows with equal time and seq is that of the batch."""
-    return st.lists(
-        st.sampled_from(SYMS[:3]).flatmap(lambda sym: st.lists(row(sym), min_size=1, max_size=4)),
-        min_size=1,
-        max_size=12,
-    )
+def batches_of(row: Any) -> st.SearchStrategy[list[list[Row]]]:
+    """Batches of rows of any symbols, many of them of one time."""
+    one = st.sampled_from(SYMS[:3]).flatmap(row)
+    return st.lists(st.lists(one, min_size=1, max_size=4), min_size=1, max_size=12)
 
 
 def bars(sym: str) -> st.SearchStrategy[Row]:
@@ -121,12 +119,12 @@ def check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int
     view = HistoryView(table, folder, Footers(), catalogue, as_of)
     held = in_force([r for r in rows if r["seq"] <= min(through, through if as_of is None else as_of)], table.key)
     expected = met(held, terms)
-    names = (*table.names[::-1], "received", "seq")
+    names = (*table.names[::-1], "received", "seq_row", "seq")
     same(view.select(terms, names), expected)
     assert view.count(terms) == len(expected)
     if terms.first is None and terms.last is None:
         by_symbol = sorted(expected, key=lambda r: r["sym"])
-        same(view.by_symbol(terms, ("sym", "time", "seq", "source")), by_symbol)
+        same(view.by_symbol(terms, ("sym", "time", "seq", "seq_row", "source")), by_symbol)
         newest = {row["sym"]: row for row in expected}
         same(view.last(terms, names), [newest[sym] for sym in sorted(newest)])
     there = met(held, Terms(beyond=terms.beyond))
@@ -137,7 +135,7 @@ def check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int
 
 
 @law
-@given(one_symbol(quotes), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
+@given(batches_of(quotes), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
 def test_rows_are_those_of_the_list(
     folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None
 ) -> None:
@@ -146,12 +144,41 @@ def test_rows_are_those_of_the_list(
 
 
 @law
-@given(one_symbol(bars), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
+@given(batches_of(bars), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
 def test_of_a_key_only_the_newest_revision_is_there_wherever_it_lies(
     folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None
 ) -> None:
     terms = _numbered(terms, "close")
     check(next(folders), BARS, journaled(batches), layout, through, terms, as_of)
+
+
+ONE_TIME = st.sampled_from(SYMS[:3]).flatmap(
+    lambda sym: st.builds(lambda t, n: trade(NOON + t * UNIT, sym, 1.0, 1.0, str(n)), st.integers(0, 1), TIMES)
+)
+
+
+@law
+@given(
+    st.lists(st.lists(ONE_TIME, min_size=2, max_size=6), min_size=3, max_size=6),
+    st.lists(st.integers(1, 6), max_size=2, unique=True),
+    st.sampled_from([{}, {}, {"sym": ("AAPL",)}, {"sym": ("AAPL", "Tésla")}]),
+    st.sampled_from(["first", "last", "sym"]),
+    st.integers(1, 8),
+    st.sampled_from([1, 16]),
+)
+def test_rows_of_one_time_and_seq_are_in_the_order_they_came_in_every_file(
+    folders: Any, batches: Any, cuts: list[int], sym: Any, limit: str, count: int, sparse: int
+) -> None:
+    rows = journaled(batches)
+    catalogue = write_history(folder := next(folders), {TRADES: rows}, 6, cuts)
+    terms = Terms(**sym, **({} if limit == "sym" else {limit: count}))
+    expected = met(in_force(rows, ()), terms)
+    with mock.patch("hdb.reader.files.SPARSE", sparse):
+        for asked in (
+            ("sym", "trade_id"),
+            ("seq", "seq_row", "sym"),
+        ):  # its place is sorted by, whether asked for or not
+            same(HistoryView(TRADES, folder, Footers(), catalogue).select(terms, asked), expected)
 
 
 def _numbered(terms: Terms, column: str) -> Terms:

@@ -27,10 +27,57 @@ def table(rows: int) -> pa.Table:
     )
 
 
+def made_by_arrow(given: pa.Table) -> pd.DataFrame:
+    """Return what Arrow makes, but for an int beside a null, of which it makes a float."""
+    frame = given.to_pandas()
+    return frame.astype({"missing": "Int64"}) if given.column("missing").null_count else frame
+
+
 @pytest.mark.parametrize("rows", [0, 1, 7, SMALL_ROWS, SMALL_ROWS + 1])
 def test_a_small_frame_is_what_arrow_makes(rows: int) -> None:
     given = table(rows)
-    pd.testing.assert_frame_equal(as_frame(given, "pandas"), given.to_pandas())
+    pd.testing.assert_frame_equal(as_frame(given, "pandas"), made_by_arrow(given))
+
+
+MANY_DIGITS = 2**53 + 1
+"""An int that no float64 is."""
+
+
+@pytest.mark.parametrize("rows", [3, SMALL_ROWS + 3])
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
+def test_an_int_beside_a_null_keeps_its_digits(rows: int, kind: str) -> None:
+    most = np.iinfo(kind).max
+    values = [most, None, most - 1] * (rows // 3)
+    given = pa.table({"a": pa.array(values, kind), "sure": pa.array(range(len(values)), pa.int64())})
+    frame = as_frame(given, "pandas")
+    assert frame.columns.tolist() == ["a", "sure"]
+    assert frame["a"].dtype == pd.api.types.pandas_dtype(kind.replace("uint", "UInt").replace("int", "Int"))
+    assert frame["sure"].dtype == np.int64
+    assert [None if v is pd.NA else v for v in frame["a"].tolist()] == values
+    frame.loc[1, "a"] = 7
+    assert as_frame(given, "pandas")["a"][1] is pd.NA
+    arrays = as_frame(given, "numpy")
+    assert arrays["a"].tolist() == values
+    assert arrays["a"].dtype == np.dtype(kind)
+    assert not isinstance(arrays["sure"], np.ma.MaskedArray)
+
+
+@pytest.mark.parametrize("rows", [2, SMALL_ROWS + 2])
+def test_ints_within_values_of_sql_keep_their_digits(rows: int) -> None:
+    kinds = {
+        "list": pa.list_(pa.int64()),
+        "struct": pa.struct([("n", pa.int64())]),
+        "map": pa.map_(pa.string(), pa.int64()),
+    }
+    values = {
+        "list": [[MANY_DIGITS, None], [1, 2]],
+        "struct": [{"n": MANY_DIGITS}, {"n": None}],
+        "map": [[("k", MANY_DIGITS)], [("k", None)]],
+    }
+    given = pa.table({name: pa.array(values[name] * (rows // 2), kind) for name, kind in kinds.items()})
+    for name in kinds:
+        assert as_frame(given, "pandas")[name].tolist()[-2:] == values[name]
+        assert as_frame(given, "numpy")[name].tolist()[-2:] == values[name]
 
 
 def test_symbols_of_another_answer_are_not_taken_for_these() -> None:
@@ -46,7 +93,7 @@ def test_what_a_user_does_to_a_frame_is_not_seen_in_the_next() -> None:
     first = as_frame(table(2), "pandas")
     first.columns.name = first.index.name = "mine"
     first["sym"] = first["sym"].cat.rename_categories(["X", "Y", "Z"])
-    pd.testing.assert_frame_equal(as_frame(table(2), "pandas"), table(2).to_pandas())
+    pd.testing.assert_frame_equal(as_frame(table(2), "pandas"), made_by_arrow(table(2)))
 
 
 def test_a_small_frame_can_be_written_to_and_the_answer_stays() -> None:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from plain_rows import SHAPES, Row, bar, quote, tables_of, trade
 
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
-from plant.query import questions
+from plant.query import joining, questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
+from plant.rows.columns import Symbols
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
@@ -162,6 +164,42 @@ def test_types_are_kept_and_what_is_not_known_is_null() -> None:
 def test_an_aggregate_that_cannot_be_is_told_why(aggregate: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ask(questions.Window("trades", "quotes", -1, 0, (aggregate,)), trades=[[trade(1)]], quotes=[[quote(1)]])
+
+
+BIG = 2**53 + 1
+"""An int that no float64 is."""
+
+
+def counted(values: list[int | None]) -> dict[str, Any]:
+    """Return columns of rows a second apart, one for each value of the int `n`; None: one that is not known."""
+    times = np.arange(len(values), dtype=np.int64)
+    numbers = np.ma.MaskedArray([v or 0 for v in values], [v is None for v in values])
+    return {"time": times, "sym": Symbols(["A"], np.zeros(len(times), dtype=np.int32)), "n": numbers}
+
+
+def test_aggregates_of_ints_are_ints_and_pass_over_those_that_are_not_known() -> None:
+    functions = ("min", "max", "sum", "first", "last", "count", "mean")
+    question = questions.Window("trades", "tickets", -1, 0, tuple((f, f, "n") for f in functions), prevailing=False)
+    left = {name: counted([0] * 4)[name] for name in ("time", "sym")}
+    found = joining.window(left, counted([None, None, BIG, BIG + 2]), question)
+    assert [row["min"] for row in found.to_pylist()] == [None, None, BIG, BIG]
+    assert [row["max"] for row in found.to_pylist()] == [None, None, BIG, BIG + 2]
+    assert [row["sum"] for row in found.to_pylist()] == [0, 0, BIG, 2 * BIG + 2]
+    assert [row["first"] for row in found.to_pylist()] == [None, None, None, BIG]
+    assert [row["last"] for row in found.to_pylist()] == [None, None, BIG, BIG + 2]
+    assert [row["count"] for row in found.to_pylist()] == [0, 0, 1, 2]
+    assert [str(found.schema.field(f).type) for f in functions] == ["int64"] * 6 + ["double"]
+
+
+def test_a_sum_of_ints_that_no_int64_holds_is_refused() -> None:
+    left = {name: counted([0] * 2)[name] for name in ("time", "sym")}
+    for function in ("sum", "mean"):
+        question = questions.Window("trades", "tickets", -1, 0, ((function, function, "n"),))
+        if function == "sum":
+            with pytest.raises(QueryError, match="a sum of n is more than an int64 holds; ask for its mean"):
+                joining.window(left, counted([2**62, 2**62]), question)
+        else:
+            assert joining.window(left, counted([2**62, 2**62]), question)["mean"].to_pylist() == [2.0**62] * 2
 
 
 def test_unknown_tables_and_too_many_rows_are_refused() -> None:

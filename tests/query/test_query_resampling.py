@@ -14,9 +14,11 @@ from plain_rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, table_o
 
 from plant.errors import QueryLimit
 from plant.memory.table import MemoryTable
-from plant.query import questions
+from plant.query import questions, resampling
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import Symbols
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import Column, Table
 
@@ -185,3 +187,20 @@ def test_bars_of_all_symbols_made_block_by_block_are_those_of_pandas() -> None:
         volume=("size", "sum"),
     )  # fmt: skip
     pd.testing.assert_frame_equal(found.drop(columns=["interval", "vwap"]), expected, check_dtype=False)
+
+
+def test_bars_of_ints_are_of_ints_and_leave_out_those_that_are_not_known() -> None:
+    big = 2**53 + 1
+    times = np.arange(4, dtype=np.int64)
+    sym = Symbols(["A"], np.zeros(4, dtype=np.int32))
+    price = np.ma.MaskedArray([5, big, 9, big - 2], [False, False, True, False])
+    size = np.ma.MaskedArray([2**60, 7, 7, big], [False, True, False, False])
+    (bars,) = ask_of({"time": times, "sym": sym, "price": price, "size": size})
+    assert [bars[name] for name in ("open", "high", "low", "close", "volume")] == [5, big, 5, big - 2, 2**60 + big]
+    assert bars["vwap"] == pytest.approx((5 * 2**60 + (big - 2) * big) / (2**60 + big))
+    assert ask_of({"time": times[2:3], "sym": sym[2:3], "price": price[2:3], "size": size[2:3]}) == []
+
+
+def ask_of(rows: Any) -> list[Row]:
+    made = resampling.resample([rows], questions.Resample("tickets", "1m"))
+    return listed(pa.table({n: arrow_column(c, n == "time") for n, c in made.items()}))

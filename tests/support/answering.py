@@ -28,7 +28,7 @@ class PlainAnswers:
         self, table: str, sym: Any = None, start: int | None = None, end: int | None = None,
         columns: Sequence[str] | None = None, last: int | None = None, frames: str = "arrow",
     ) -> pa.Table:  # fmt: skip
-        """Return rows in order of time, then seq."""
+        """Return rows in order of time, then seq, then as they came."""
         rows = sorted(self._found(table, sym, start, end), key=lambda row: (row["time"], row["seq"]))
         self.largest = max(self.largest, len(rows))
         declared = self.schema[table]
@@ -51,7 +51,8 @@ class PlainAnswers:
 
     def take(self, batch: Batch) -> None:
         """Add the rows of a batch."""
-        rows = [{**row, "seq": batch.seq, "received": batch.received} for row in batch.rows()]
+        meta = {"seq": batch.seq, "received": batch.received}
+        rows = [{**row, **meta, "seq_row": place} for place, row in enumerate(batch.rows())]
         self.held.setdefault(batch.table, []).extend(rows)
 
     def _found(self, table: str, sym: Any, start: int | None, end: int | None) -> list[Row]:

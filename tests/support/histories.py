@@ -122,7 +122,8 @@ class History:
         found = []
         for batch in self.batches[: self.store.catalogue.through]:
             if batch.table == table:
-                found += [{**row, "seq": batch.seq, "received": batch.received} for row in batch.rows()]
+                meta = {"seq": batch.seq, "received": batch.received}
+                found += [{**row, **meta, "seq_row": place} for place, row in enumerate(batch.rows())]
         return counted(self.schema, table, found)
 
     def rows_of(self, file: File) -> list[Row]:
@@ -134,7 +135,8 @@ class History:
         for name in names:
             frame = frame.set_column(frame.column_names.index(name), name, frame.column(name).cast("int64"))
         rows: list[Row] = frame.to_pylist()
-        assert [(r["sym"], r["time"], r["seq"]) for r in rows] == sorted((r["sym"], r["time"], r["seq"]) for r in rows)
+        order = [tuple(r[name] for name in ("sym", "time", "seq", "seq_row")) for r in rows]
+        assert order == sorted(order)
         days = sorted({str(d) for d in self.days.day_of(frame.column("time").to_numpy())})
         assert (days[0], days[-1]) == (file.first_day, file.last_day)
         assert (min(r["seq"] for r in rows), max(r["seq"] for r in rows)) == (file.first_seq, file.last_seq)

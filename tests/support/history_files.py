@@ -19,9 +19,11 @@ DAYS = Days()
 
 
 def journaled(batches: Sequence[list[Row]], first_seq: int = 1) -> list[Row]:
-    """Return the rows of batches with their seq, first_seq, first_seq + 1, ..., and when they were received."""
+    """Return the rows of batches with their seq, first_seq, first_seq + 1, ..., seq_row and received."""
     return [
-        {**row, "seq": first_seq + i, "received": NOON + i * SECOND} for i, rows in enumerate(batches) for row in rows
+        {**row, "seq": first_seq + i, "seq_row": place, "received": NOON + i * SECOND}
+        for i, rows in enumerate(batches)
+        for place, row in enumerate(rows)
     ]
 
 
@@ -71,7 +73,7 @@ def write_history(
 
 
 def write_file(folder: Path, path: str, table: Table, rows: list[Row]) -> File:
-    """Write a file of rows, sorted by sym, time, seq, and return what the catalogue says of it."""
+    """Write a file of rows, sorted by sym, time, seq, seq_row, and return what the catalogue says of it."""
     schema = told_schema(partition_schema(table)) if "replaced_by" in rows[0] else partition_schema(table)
     ordered = sorted(rows, key=lambda r: (r["sym"], r["time"], r["seq"]))
     days = sorted(_day(row) for row in rows)

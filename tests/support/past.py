@@ -72,7 +72,7 @@ class Past:
         stamp(record, 0, position.seq, position.table_seqs[table], received)
         self.journal.append([record], position.seq)
         self.journal.roll_if_full()
-        made = [{**row, "seq": position.seq, "received": received} for row in rows]
+        made = [{**row, "seq": position.seq, "seq_row": i, "received": received} for i, row in enumerate(rows)]
         self._remember(table, made)
         return made
 

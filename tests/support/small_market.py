@@ -1,4 +1,7 @@
-"""A few rows of 2026-11-20, known by heart: what the examples in docstrings and documents are about."""
+"""A few rows of 2026-11-20, known by heart: what the examples in docstrings and documents are about.
+
+Two trades of MSFT have one time and come in one batch: only by seq_row are they told apart.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ DAY = "2026-11-20T"
 
 TRADES = {
     "AAPL": [("14:30:00", 190.00, 100), ("14:30:20", 190.25, 50), ("14:31:05", 190.50, 100), ("14:36:00", 190.75, 100)],
-    "MSFT": [("14:30:10", 410.00, 200), ("14:30:40", 410.75, 50), ("14:32:00", 410.50, 200), ("14:35:30", 410.25, 200)],
+    "MSFT": [("14:30:10", 410.00, 200), ("14:30:40", 410.75, 50), ("14:35:30", 410.50, 200), ("14:35:30", 410.25, 200)],
 }
 QUOTES = {
     "AAPL": [("14:29:59", 189.75, 190.00), ("14:30:15", 190.00, 190.25), ("14:31:00", 190.25, 190.50),
