@@ -19,7 +19,7 @@ from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Budget, Limits
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import Column, Table
+from plant.rows.schema import META_COLUMNS, Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -67,7 +67,9 @@ def batches(row: st.SearchStrategy[Row], scale: int = 1) -> st.SearchStrategy[li
 def model(given_batches: list[list[Row]], key: tuple[str, ...] = ()) -> list[Row]:
     """The rows in force, in order of time, then arrival."""
     rows = [
-        {**row, "seq": 10 + i, "received": NOON + i * SECOND} for i, rows in enumerate(given_batches) for row in rows
+        {**row, "seq": 10 + i, "seq_row": place, "received": NOON + i * SECOND}
+        for i, rows in enumerate(given_batches)
+        for place, row in enumerate(rows)
     ]
     if key:
         newest = {tuple(row[k] for k in key): i for i, row in enumerate(rows)}
@@ -97,7 +99,7 @@ def listed(table: pa.Table) -> list[Row]:
 
 def shown(rows: list[Row]) -> list[Row]:
     """Rows as an answer has them that was not asked for seq and received."""
-    return [{name: value for name, value in row.items() if name not in ("seq", "received")} for row in rows]
+    return [{name: value for name, value in row.items() if name not in META_COLUMNS} for row in rows]
 
 
 def same(found: list[Row], expected: list[Row]) -> bool:
