@@ -14,6 +14,7 @@ from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
+from plant.sql.engine import SqlEngine
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from processor.engine import Engine
@@ -58,7 +59,8 @@ class Processor(Process):
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
-        server = server_of(settings, own, Answerer(self.tables), lambda: self.follower.status(settings), usage)
+        answerer = Answerer(self.tables, SqlEngine())
+        server = server_of(settings, own, answerer, lambda: self.follower.status(settings), usage)
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:
