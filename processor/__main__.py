@@ -14,6 +14,7 @@ from plant.rows.batch import Batch
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
+from plant.sql.engine import SqlEngine
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from processor.engine import Engine
@@ -60,7 +61,7 @@ class Processor(Process):
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
-        answerer, status = Answerer(self.tables), lambda: self.follower.status(settings)
+        answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings)
         server = server_of(settings, own, answerer, status, usage, self.follower.missing)
         return {"listen": self.opened(server).address}
 

@@ -1,6 +1,6 @@
 """How fast are questions answered, next to Polars, DuckDB and pandas with the same rows on the same machine?
 
-    python -m benchmarks.query [questions] [client] [size] [ingest]
+    python -m benchmarks.query [questions] [client] [size] [ingest] [sql]
                                [--quick] [--symbols 500] [--repeats 5] [--scale 1]
 
 10 million trades and 20 million quotes, first over 500 symbols, then over 10,000. The systems take turns, and what they
@@ -26,6 +26,7 @@ from benchmarks.query.market import Market
 from benchmarks.query.served import HIDDEN as SERVED_HIDDEN
 from benchmarks.query.served import QUESTIONS as SERVED
 from benchmarks.query.served import durations_s, served
+from benchmarks.query.sql_latency import sql_latency
 from benchmarks.query.systems import QUESTIONS, SYSTEMS, Ours
 
 ROWS = 10_000_000
@@ -146,6 +147,7 @@ SECTIONS: dict[str, Callable[[Effort, int], bool]] = {
     "client": client,
     "size": size,
     "ingest": lambda effort, _symbols: ingest(effort),
+    "sql": lambda effort, _symbols: sql_latency(effort),
 }
 OF_EVERY_MARKET = ("questions", "client")
 

@@ -1,14 +1,18 @@
 """Arrays of a table in memory: one that grows at its end, and some whose memory goes back to the system when they go.
 
 What malloc gives for large arrays may stay with the process, in holes between others, however much is let go. A block
-of a table therefore has a mapping of its own: untouched pages cost nothing, and all of it is returned at once.
+of a table therefore has pages of its own: untouched ones cost nothing, and all of them are returned at once. Those of a
+block, which never changes, are shared with the processes that work on SQL.
 """
 
+import contextlib
 import mmap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from plant.shared_memory import shared_memory
 
 FIRST_CAPACITY = 1024
 
@@ -51,23 +55,25 @@ _ALIGNED = 64
 
 _WORTH_A_MAPPING = 2**18
 
-_WORTH_HUGE_PAGES = 2**23
 
-_HUGE = getattr(mmap, "MADV_HUGEPAGE", None)
-
-
-def arrays(layout: Sequence[tuple[Any, int]], touched: bool = True) -> list[np.ndarray]:
+def arrays(layout: Sequence[tuple[Any, int]], settled: bool = True) -> list[np.ndarray]:
     """Return an array for each (dtype, length), values undefined, all on memory that is returned with the last of them.
 
-    `touched`: all of it will be written soon, so that large pages pay.
+    `settled`: all of it will be written soon, once, and may be read by other processes where it lies.
     """
     sizes = [np.dtype(dtype).itemsize * length for dtype, length in layout]
     starts = np.cumsum([0, *(-(-size // _ALIGNED) * _ALIGNED for size in sizes)]).tolist()
     if starts[-1] < _WORTH_A_MAPPING:
         return [np.empty(length, dtype=dtype) for dtype, length in layout]
-    pages = mmap.mmap(-1, starts[-1], flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if touched and _HUGE is not None and starts[-1] >= _WORTH_HUGE_PAGES:
-        pages.madvise(_HUGE)
+    pages = _pages(starts[-1], settled)
     return [
         np.frombuffer(pages, dtype, length, start) for (dtype, length), start in zip(layout, starts[:-1], strict=True)
     ]
+
+
+def _pages(size: int, settled: bool) -> Any:
+    shared = shared_memory() if settled else None
+    if shared is not None:
+        with contextlib.suppress(OSError):  # too many open files: SQL will be given a copy
+            return shared.region(size)
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

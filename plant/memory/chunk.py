@@ -84,7 +84,7 @@ class Chunk:
             (np.int64, capacity + 1) if k == "text" else (np.int32 if k == "symbol" else FIXED_DTYPES[k], capacity)
             for k in kinds.values()
         ]
-        self.columns: dict[str, np.ndarray] = dict(zip(kinds, arrays(layout, touched=False), strict=True))
+        self.columns: dict[str, np.ndarray] = dict(zip(kinds, arrays(layout, settled=False), strict=True))
         self.texts = {name: Growing(np.uint8) for name, kind in kinds.items() if kind == "text"}
         self._texts = [(name, self.columns[name], data) for name, data in self.texts.items()]
         self._numbers = [(name, array) for name, array in self.columns.items() if name not in self.texts]

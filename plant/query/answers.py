@@ -8,7 +8,6 @@ import pyarrow as pa
 from plant.errors import QueryError, UnknownTable
 from plant.query import joining, questions, resampling
 from plant.query.limits import Budget
-from plant.query.sql import SqlEngine
 from plant.query.view import Terms, View, known_columns
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, compacted
@@ -35,15 +34,23 @@ class Source(Protocol):
         ...
 
 
+class Selecting(Protocol):
+    """Who answers SQL."""
+
+    def answer(self, sql: str, views: Mapping[str, View], beyond: int, budget: Budget) -> pa.Table:
+        """Return the answer to one SELECT, of each table only rows whose seq is beyond a number."""
+        ...
+
+
 class Answerer:
-    """Answers questions about some tables; any thread, while another appends.
+    """Answers questions about some tables; any thread, while another appends. SQL only if it is told who does.
 
     The schema metadata of an answer are the facts of its views, e.g. {"released": "17"}.
     """
 
-    def __init__(self, tables: Mapping[str, Source], sql: SqlEngine | None = None) -> None:
+    def __init__(self, tables: Mapping[str, Source], sql: Selecting | None = None) -> None:
         self._tables = tables
-        self._sql = sql or SqlEngine()
+        self._sql = sql
 
     def answer(self, question: questions.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer. Raises QueryError, QueryLimit, Cancelled, UnknownTable or UnknownColumn."""
@@ -66,8 +73,10 @@ class Answerer:
                 found = _asof(views[question.left], views[question.right], question, budget)
             case questions.Window():
                 found = _window(views[question.left], views[question.right], question, budget)
-            case questions.Sql():
+            case questions.Sql() if self._sql is not None:
                 found = self._sql.answer(question.query, views, question.beyond, budget)
+            case questions.Sql():
+                raise QueryError("sql: these tables are asked without SQL; ask the process that serves them")
             case _:
                 raise QueryError(f"no answer to {question!r}")
         return found.replace_schema_metadata(views.facts)

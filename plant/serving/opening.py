@@ -11,12 +11,17 @@ from plant.runtime.settings import Settings
 from plant.serving.query_log import Usage
 from plant.serving.reports import Reports
 from plant.serving.server import Answering, QueryServer
+from plant.sql.workers import begin_in
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
 ASK_S = 2.0
 """Longest the tickerplant may take to answer where the last closed day ends."""
+
+
+SQL_IN_S = 5.0
+"""So long after its start a process begins what SQL needs; who asks earlier waits for it, half a second."""
 
 
 def usage_of(settings: Settings, section: AnsweringSettings, name: str) -> Usage | None:
@@ -35,6 +40,7 @@ def server_of(
     """Return a process's server of questions, at the port and with the limits of its section; `missing` as there."""
     held_bytes = section.unread_mb * MEBIBYTE
     address = settings.address(section.port)
+    begin_in(SQL_IN_S)
     return QueryServer(
         address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage, missing=missing
     )

@@ -27,6 +27,7 @@ from plant.query.limits import MEBIBYTE, Budget, Limits
 from plant.serving.delivery import Delivery, Message
 from plant.serving.query_log import Usage
 from plant.serving.waiting import WAITING, Asked, Waiting
+from plant.sql.engine import SqlEngine
 from plant.transport import reply, sockets
 
 __all__ = ["PART_BYTES", "WORKERS", "QueryServer", "from_ipc", "to_ipc"]
@@ -87,7 +88,7 @@ class QueryServer:
         missing: Callable[[], str] = lambda: "",
     ) -> None:
         self._missing = missing
-        self._answerer: Answering = Answerer(tables) if isinstance(tables, Mapping) else tables
+        self._answerer: Answering = Answerer(tables, SqlEngine()) if isinstance(tables, Mapping) else tables
         self._at_once = isinstance(self._answerer, Answerer)  # of tables in memory, by symbol
         self._status = status
         self._limits = limits or Limits()

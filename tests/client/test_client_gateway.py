@@ -19,6 +19,9 @@ from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.rows.schema import Table
+from plant.sql.engine import SqlEngine
+
+SQL = SqlEngine()
 
 law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
@@ -133,7 +136,7 @@ def folders() -> Any:
 def gateway(folder: Path, rows: Rows, split: Any) -> Gateway:
     layout = {name: split[name] for name in ("cuts", "part_ends", "by_month")}
     write_history(folder, rows, split["through"], **layout).save(folder)
-    today = Answerer(memory(rows, split["released"]))
+    today = Answerer(memory(rows, split["released"]), SQL)
     past = HistoryAnswerer(folder, SCHEMA, lambda question, budget: today.answer(question, budget))
     return Gateway(lambda q, timeout_s: past.answer(q), lambda q, timeout_s: today.answer(q), SCHEMA)
 
@@ -144,7 +147,7 @@ def test_every_question_is_answered_as_one_table_would(
     folders: Any, rows: Rows, split: Any, asked: list[questions.Question]
 ) -> None:
     made = gateway(next(folders), rows, split)
-    one = Answerer(memory(rows))
+    one = Answerer(memory(rows), SQL)
     for question in [*asked, questions.Tables(), questions.Sql("select * from bars order by time, sym, seq, seq_row")]:
         found, expected = made.answer(question), one.answer(question)
         assert listed(found) == listed(expected), question

@@ -13,12 +13,15 @@ from plain_rows import NOON, SCHEMA, bar, batch_of, quote, table_of, trade
 from hdb.reader import answering
 from hdb.reader.answering import HistoryAnswerer
 from hdb.reader.footers import MissingFile
-from hdb.reader.sql import ALWAYS, span_of
+from hdb.reader.sql import HistorySql
+from hdb.reader.sql_files import ALWAYS, show, span_of
 from plant.errors import HistoryError, QueryError, UnknownTable
 from plant.history.catalogue import CATALOGUE, Catalogue
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Budget
+from plant.sql.engine import SqlEngine
+from plant.sql.worker import Database
 
 DAY = 24 * HOURS
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]
@@ -45,7 +48,7 @@ def in_memory(from_seq: int = 0, until: int = 12) -> Answerer:
             if from_seq < row["seq"] <= until:
                 plain = {name: row[name] for name in table.names}
                 tables[table.name].append(batch_of(table, [plain], row["seq"], row["received"]))
-    return Answerer(tables)
+    return Answerer(tables, SqlEngine())
 
 
 ASKED: list[questions.Question] = [
@@ -220,14 +223,42 @@ PLANS = [
 ]
 
 
+def test_tables_of_the_history_are_listed_under_their_names_and_only_for_the_question_that_asks(tmp_path: Path) -> None:
+    history(tmp_path)
+    answerer = HistoryAnswerer(tmp_path, SCHEMA)
+    for _ in range(2):
+        assert {row["name"] for row in answerer.answer(questions.Sql("show tables")).to_pylist()} == set(SCHEMA)
+    with pytest.raises(QueryError, match="unknown table 'bars'"):  # which nobody can see that it names
+        answerer.answer(questions.Sql("from query('select 1 from b' || 'ars')"))
+    described = answerer.answer(questions.Sql("describe bars")).to_pylist()
+    kinds = {row["column_name"]: row["column_type"] for row in described}
+    assert (kinds["time"], kinds["received"], kinds["sym"]) == ("TIMESTAMPTZ_NS", "TIMESTAMPTZ_NS", "VARCHAR")
+
+
+def test_times_of_the_history_are_instants(tmp_path: Path) -> None:
+    history(tmp_path)
+    answerer = HistoryAnswerer(tmp_path, SCHEMA)
+    every = answerer.answer(questions.Sql("select time from trades order by time")).column("time").to_pylist()
+    text = f"{every[2].tz_convert('America/New_York')}"
+    found = answerer.answer(
+        questions.Sql(f"select time, time at time zone 'Asia/Tokyo' t from trades where time <= '{text}'")
+    )
+    assert found.num_rows == sum(at <= every[2] for at in every)
+    assert found.schema.field("time").type == pa.timestamp("ns", "UTC")
+    assert found.schema.field("t").type == pa.timestamp("ns")
+
+
 @pytest.mark.parametrize(("where", "span"), PLANS)
 def test_days_are_left_out_only_by_conditions_that_all_rows_must_meet(
     tmp_path: Path, where: str, span: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history(tmp_path)
     found: list[Any] = []
-    monkeypatch.setattr("hdb.reader.sql.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
-    HistoryAnswerer(tmp_path, SCHEMA).answer(questions.Sql(f"select price from trades t where {where}"))
+    monkeypatch.setattr("hdb.reader.sql_files.span_of", lambda plan: found.append(span_of(plan)) or found[-1])
+    view = HistoryAnswerer(tmp_path, SCHEMA).version()["trades"].snapshot()
+    shown = HistorySql(tmp_path)._made(view, None, 0, Budget())
+    with Database().connection as connection:
+        show(connection, f"select price from trades t where {where}", {"trades": shown})
     import pandas as pd
 
     wanted = ALWAYS if span is None else tuple(pd.Timestamp(at).value for at in span)

@@ -18,6 +18,7 @@ SECTIONS = {
     "client": "one symbol, its last 100 rows",
     "size": "vs the shorter",
     "ingest": "publish to visible, ms",
+    "sql": "one value of one column",
 }
 """What the section's table names."""
 

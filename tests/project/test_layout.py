@@ -22,6 +22,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "query": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),
+    "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire"),
     "runtime": ("rows", "transport", "history", "query"),
 }

@@ -20,6 +20,7 @@ from plant.query.answers import Answerer
 from plant.query.limits import Budget, Limits
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import META_COLUMNS, Column, Table
+from plant.sql.engine import SqlEngine
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -107,7 +108,8 @@ def same(found: list[Row], expected: list[Row]) -> bool:
 
 
 TABLES: dict[str, MemoryTable] = {}
-ANSWERER = Answerer(TABLES)
+SQL = SqlEngine()
+ANSWERER = Answerer(TABLES, SQL)
 
 
 def ask(question: questions.Question, budget: Budget | None = None, **given_batches: list[list[Row]]) -> pa.Table:
@@ -396,7 +398,7 @@ def test_a_users_own_table_is_answered_like_the_others() -> None:
     fills = Table("fills", columns, ("sym", "time"))
     rows = [{"time": 1, "sym": "A", "price": 1.0, "size": 1.0}, {"time": 1, "sym": "A", "price": 2.0, "size": 3.0}]
     table: MemoryTable = table_of(fills, [rows])
-    answerer = Answerer({"fills": table})
+    answerer = Answerer({"fills": table}, SQL)
 
     assert answerer.answer(questions.Select("fills")).column("price").to_pylist() == [2.0]
     assert answerer.answer(questions.Resample("fills", "1m")).column("volume").to_pylist() == [3.0]
@@ -405,7 +407,7 @@ def test_a_users_own_table_is_answered_like_the_others() -> None:
 
 def test_an_answer_given_stays_what_it_was_while_rows_come() -> None:
     tables = tables_of(bars=[[bar(k) for k in range(1000)]])
-    answerer = Answerer(tables)
+    answerer = Answerer(tables, SQL)
     given_answers = [answerer.answer(q) for q in (questions.Select("bars"), questions.Sql("select * from bars"))]
     before = [table.to_pylist() for table in given_answers]
     for i in range(5):

@@ -1,0 +1,1 @@
+"""SQL over tables, by DuckDB, in processes of its own that can be bounded and ended."""
