@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from plant.errors import QueryError
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import META_COLUMNS, Column, Schema, Table
+from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import schema_of
 from plant.transfer.file_names import interval_in, symbol_in
 from plant.transfer.foreign_file import ForeignFile, Rejects
@@ -164,7 +164,7 @@ class Reader:
                 numbers[name] = scaled(read, self.scale.get(name, 1.0))
             elif column.kind in ("int", "time"):
                 whole = partial(_read_whole, column, clock, rejects, tell)
-                ours = set(META_COLUMNS) <= set(file.names)  # an export: empty is a row that is older than its column
+                ours = {"seq", "received"} <= set(file.names)  # an export: empty is a row that is older than its column
                 numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)

@@ -19,6 +19,7 @@ from plant.command import app
 from plant.errors import Unavailable, UnknownSymbolWarning
 from plant.query.answers import Answerer
 from plant.serving.server import QueryServer
+from plant.sql.engine import SqlEngine
 
 MAIN = "from plant.command.app import main; main()"
 COUNTS = "select sym, count(*) n from trades group by sym order by sym"
@@ -43,7 +44,7 @@ class Sides:
         """Start the servers of one side or both."""
         for table in self.today.values():
             table.release(released)
-        today = Answerer(self.today)
+        today = Answerer(self.today, SqlEngine())
         answering = {
             "rdb": today,
             "hdb": HistoryAnswerer(self.folder, SCHEMA, lambda q, budget: today.answer(q, budget)),

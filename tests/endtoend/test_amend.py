@@ -16,6 +16,7 @@ from plant.command.app import app
 from plant.errors import BadRows, PlantError, Refused, UnknownColumn
 from plant.history.catalogue import Catalogue
 from plant.history.layout import history_folder
+from plant.rows.schema import META_COLUMNS
 from plant.transfer.exporting import export
 
 DAY = pd.Timestamp("2026-11-18", tz="UTC").value
@@ -91,7 +92,7 @@ def test_a_table_is_exported_in_every_form(
         "arrow": lambda p: pa.ipc.open_file(p).read_all().to_pandas(),
     }  # fmt: skip
     found = read[form](path)
-    assert found.columns.tolist() == [*plant.settings.table_schema["quotes"].names, "seq", "received"]
+    assert found.columns.tolist() == [*plant.settings.table_schema["quotes"].names, *META_COLUMNS]
     assert found["bid"].tolist() == [1.0 + i for i in range(0, 50, 3)]
     assert pd.to_datetime(found["time"], utc=True)[1] == pd.Timestamp(DAY + 3 * 10**9, tz="UTC")
     assert found["ask"].isna().all()

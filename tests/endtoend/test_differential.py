@@ -7,7 +7,6 @@ the seam between them. `make test` asks of 100 markets, `make soak` of 1,000; TI
 import math
 import random
 import tempfile
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,28 +23,7 @@ from polars_answers import PolarsAnswers
 from plant.history import merging, partition_file
 from plant.query import questions
 from plant.query.frames import as_frame
-
-TIES_OF_A_BATCH = False
-"""Whether rows of one batch that share a time come in any order of their symbols.
-
-Before a day is closed such rows are answered in the order in which they came, after it in that of their symbols: no
-column tells their places yet. So a batch is in order of its symbols here, which is both.
-"""
-
-BUCKETS_ARE_OF_MICROSECONDS = True
-"""Whether time_bucket of SQL rounds a time to microseconds first, so that the last ns of a bar fall into the next one.
-
-Such times are left out there.
-"""
-
-WINDOWS_TAKE_NULL_FOR_ZERO = True
-"""Whether `window` counts an int that is null, of a row older than its column, and takes it for 0; left out there."""
-
-SUMS_OF_INTS_ARE_DECIMALS = True
-"""Whether SQL's sum of ints is a Decimal, which is taken for the int that it is."""
-
-NULLS_TURN_INTS_TO_FLOATS = True
-"""Whether a column of ints loses digits in a frame of pandas or numpy as soon as a null is in it; such are left out."""
+from plant.rows.schema import META_COLUMNS
 
 _SYM = (None, None, None, None, ("AAPL",), ("AAPL",), ("C", "nobody", "AAPL"), ("Bé", "C"), ())
 _LIMIT: list[dict[str, int]] = [{}, {}, {"first": 1}, {"first": 4}, {"last": 1}, {"last": 3}, {"last": 0}]
@@ -56,7 +34,6 @@ _CONDITIONS: dict[str, dict[str, list[Any]]] = {
     "orders": {"order_id": [0, HUGE], "qty": [1, HUGE - 1, HUGE], "venue": ["", "a"], "remark": ["x", ""]},
 }
 _NUMBERS = {"quotes": ["bid", "ask"], "bars": ["close", "volume"], "orders": ["price", "qty"], "trades": ["size"]}
-_IN_WINDOWS = {**_NUMBERS, "orders": ["price", "order_id" if WINDOWS_TAKE_NULL_FOR_ZERO else "qty"]}
 _REACH = [(-MINUTE, 0), (-HOUR, HOUR), (-2 * DAY, -DAY), (0, 0), (SECOND, MINUTE), (-DAY, DAY)]
 _SESSIONS: list[dict[str, str]] = [
     {}, {}, {"zone": "America/New_York"}, {"at": "09:30", "zone": "America/New_York"}, {"at": "22:15"}
@@ -94,7 +71,7 @@ class Asking:
     def select(self) -> questions.Question:
         """Return a Select."""
         table = self.pick(self.tables)
-        every = [*SCHEMA[table].names, "seq", "received"]
+        every = [*SCHEMA[table].names, *META_COLUMNS]
         columns = self.pick([None, tuple(self.chance.sample(every, 3))])
         return questions.Select(table, **self.terms(), columns=columns, where=self.where(table), **self.pick(_LIMIT))
 
@@ -125,7 +102,7 @@ class Asking:
     def window(self) -> questions.Question:
         """Return a Window."""
         left, right = self.pick(self.tables), self.pick(self.tables)
-        number = self.pick(_IN_WINDOWS[right])
+        number = self.pick(_NUMBERS[right])
         functions = self.chance.sample(["min", "max", "sum", "count", "first", "last"], 3)
         aggregates: list[tuple[str, ...]] = [(f"x_{function}", function, number) for function in functions]
         floats = [name for name in _NUMBERS[right] if SCHEMA[right].column(name).kind == "float"]  # sums of others are
@@ -140,7 +117,7 @@ class Asking:
         table, start = self.pick(self.tables), time_of(self.chance)
         number = self.pick(_NUMBERS[table])
         end, bucket_s = start + self.pick([HOUR, 3 * DAY]), self.pick([0, 60, 3600])
-        return Grouped(table, number, start - DAY, end, bucket_s, bool(bucket_s) and BUCKETS_ARE_OF_MICROSECONDS)
+        return Grouped(table, number, start - DAY, end, bucket_s)
 
 
 @pytest.fixture
@@ -198,21 +175,13 @@ def check(question: questions.Question, ask: Ask, expected: dict[str, Answer]) -
 def check_frames_of(answer: pa.Table) -> None:
     """Fail unless every frame that a user may hold has what the answer has."""
     for frames in ("pandas", "pandas-arrow", "polars"):
-        lossy = frames == "pandas" and NULLS_TURN_INTS_TO_FLOATS
-        sound = [f.name for f, c in zip(answer.schema, answer.columns, strict=True) if not (lossy and _holed_ints(c))]
-        frame = as_frame(answer.select(sound), frames)
-        assert same(shown(frame), plain(answer.select(sound))), f"{answer}\n{frames}: {frame}"
-
-
-def _holed_ints(column: pa.ChunkedArray) -> bool:
-    return pa.types.is_integer(column.type) and column.null_count > 0
+        frame = as_frame(answer, frames)
+        assert same(shown(frame), plain(answer)), f"{answer}\n{frames}: {frame}"
 
 
 def check_sql(asked: Grouped, ask: Ask, expected: dict[str, Answer]) -> None:
     """Fail unless the answer in SQL is what each of those expects."""
     names, rows = plain(ask(questions.Sql(asked.text)))
-    if SUMS_OF_INTS_ARE_DECIMALS:
-        rows = [tuple(int(v) if isinstance(v, Decimal) else v for v in row) for row in rows]
     for who, wanted in expected.items():
         assert same((names, sorted(rows, key=lambda row: row[:2])), wanted), f"{asked.text}\n{rows}\n{who}: {wanted}"
 
@@ -253,7 +222,7 @@ def test_every_question_is_answered_as_pandas_and_polars_do(small: None, count: 
     print(f"TICKPLANT_SEED={SEED}")
     for number in range(count):
         chance = random.Random(f"{SEED} {number}")
-        market = market_of(chance, TIES_OF_A_BATCH)
+        market = market_of(chance)
         asking = Asking(chance, [step[1] for step in market.steps if step[0] == "publish"] or list(ROWS))
         asked, sql = asking.every(), asking.sql()
         if fails(market, asked, sql):

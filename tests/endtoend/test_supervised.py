@@ -62,7 +62,7 @@ def test_a_feed_added_to_plant_toml_starts_and_a_removed_one_stops(
     second = FEEDS.replace('["AAPL", "TSLA"]', '["COIN"]') + 'name = "coins"\n'
     supervised.config.write_text(supervised.sections + FEEDS + second)
     settings = load(supervised.config)
-    db = Connection("rdb", settings.address(settings.rdb.port))
+    db = Connection("rdb", settings.address(settings.rdb.port), warn_unknown=False)
     eventually(lambda: db.count("bars", sym="COIN") >= 30, 40)
     db.close()
     supervised.config.write_text(supervised.sections + second)

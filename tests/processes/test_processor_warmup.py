@@ -44,6 +44,9 @@ class Closed(Asker):
         """Return the answer to a question."""
         return self._answerer.answer(questions.question_of({**question.to_wire(), "as_of": self.closed}))
 
+    def _looked_into(self) -> None:
+        return None
+
 
 def bars(sym: str, first: int, closes: np.ndarray) -> list[dict[str, Any]]:
     """Bars of the minutes from `first` on."""

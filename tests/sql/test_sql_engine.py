@@ -15,6 +15,7 @@ from plant.errors import Cancelled, QueryError, QueryLimit
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
+from plant.rows.schema import META_COLUMNS
 from plant.sql.engine import SqlEngine
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
@@ -213,7 +214,7 @@ def test_a_time_in_utc_may_say_so(text: str) -> None:
 def test_tables_and_columns_are_listed() -> None:
     assert set(TABLES) == {row["name"] for row in ask("show tables").to_pylist()}
     listed = ask("select column_name c from information_schema.columns where table_name = 'trades'")
-    assert {row["c"] for row in listed.to_pylist()} == {*TABLES["trades"].declaration.names, "seq", "received"}
+    assert {row["c"] for row in listed.to_pylist()} == {*TABLES["trades"].declaration.names, *META_COLUMNS}
 
 
 def test_a_time_is_compared_with_text_as_utc() -> None:
@@ -429,9 +430,9 @@ class Watched:
 def test_seq_and_received_are_made_for_a_query_that_may_use_them_and_no_other(text: str, meta: bool) -> None:
     views = {name: Watched(name) for name in TABLES}
     found = SqlEngine().answer(text, views)  # type: ignore[arg-type]
-    made = {"seq", "received"} & set(views["trades"].made)
+    made = set(META_COLUMNS) & set(views["trades"].made)
     assert bool(made) == meta
-    assert all(name in text.lower() for name in made) or made == {"seq", "received"}
+    assert all(name in text.lower() for name in made) or made == set(META_COLUMNS)
     assert found.equals(ask(text)) or "group by" in text or "max_by" in text
 
 

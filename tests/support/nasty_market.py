@@ -22,10 +22,10 @@ from hdb.writer.housekeeping import Housekeeping
 from plant.client.gateway import Gateway
 from plant.memory.table import MemoryTable
 from plant.query.answers import Answerer
-from plant.query.sql import SqlEngine
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Column, Table
 from plant.rows.tables import schema_of
+from plant.sql.engine import SqlEngine
 
 SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3600 * 10**9, 86_400 * 10**9
 START = 1_793_491_200_000_000_000
@@ -100,14 +100,14 @@ def smallest(market: Market, fails: Callable[[Market], str]) -> Market:
     return market
 
 
-def market_of(chance: random.Random, ties: bool) -> Market:
-    """Return a market of at most some dozens of rows; without `ties`, the rows of a batch are in order of their sym."""
+def market_of(chance: random.Random) -> Market:
+    """Return a market of at most some dozens of rows."""
     steps: list[Step] = []
     tables = chance.sample(list(ROWS), chance.choice([1, 2, 2, 3, 4]))
     for _ in range(chance.choice([0, 1, 2, 5, 8, 12, 16])):
         table = chance.choice(tables)
         rows = [ROWS[table](chance) for _ in range(chance.choice([1, 1, 2, 4, 8]))]
-        steps.append(("publish", table, rows if ties else sorted(rows, key=lambda row: str(row["sym"]))))
+        steps.append(("publish", table, rows))
         steps += [(chance.choice(_WORK),) for _ in range(chance.choice([0, 0, 1, 2]))]
     memory = chance.choice([(65_536, 0), (2, 0), (3, 1), (1, 100)])
     released = chance.choice(["nothing", "closed", "closed", "through"])
@@ -152,7 +152,7 @@ ROWS: dict[str, Callable[[random.Random], Row]] = {"trades": _trade, "quotes": _
 class Kept:
     """The rows of a market in an rdb and in a history under `data`; `answer` asks both as one, `hdb` and `rdb` alone.
 
-    rows    by table, in order of arrival, with seq and received; None where a column came later than the row
+    rows    by table, in order of arrival, with seq, seq_row and received; None where a column came later than the row
     let_go  the seq up to which the rdb has no rows
     """
 
@@ -185,7 +185,9 @@ class Kept:
         seq = self.history.publish(table, [{name: row[name] for name in names} for row in rows])
         absent = dict.fromkeys(set(SCHEMA[table].names) - set(names))
         received = self.history.batches[-1].received
-        self.rows[table] += [{**row, **absent, "seq": seq, "received": received} for row in rows]
+        self.rows[table] += [
+            {**row, **absent, "seq": seq, "seq_row": place, "received": received} for place, row in enumerate(rows)
+        ]
 
     def _work(self, what: str) -> None:
         history = self.history

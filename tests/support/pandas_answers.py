@@ -28,8 +28,8 @@ DAY = "1d"
 class Grouped:
     """A SELECT of a table's rows within [start, end), by symbol and, if `bucket_s`, by bars of so many seconds.
 
-    It counts them all and those in which `number` is known, of which it takes the sum, the least and the greatest.
-    With `whole_us` it leaves out rows whose time is no whole number of microseconds.
+    It counts them all and those in which `number` is known, of which it takes the sum, the least and the greatest; and
+    takes it of the first and of the last row.
     """
 
     table: str
@@ -37,18 +37,17 @@ class Grouped:
     start: int
     end: int
     bucket_s: int = 0
-    whole_us: bool = False
 
     @property
     def text(self) -> str:
         """The question in DuckDB's SQL."""
         bucket = f"time_bucket(interval '{self.bucket_s} seconds', t.time)" if self.bucket_s else "0"
         first, last = (str(np.datetime64(ns, "ns")).replace("T", " ") for ns in (self.start, self.end))
-        whole = "and epoch_ns(t.time) % 1000 = 0 " if self.whole_us else ""
+        order = f"{self.number} order by t.time, t.seq, t.seq_row"
         return (
             f"select sym, {bucket} bucket, count(*) n, count({self.number}) known, sum({self.number}) total, "
-            f"min({self.number}) low, max({self.number}) high from {self.table} t "
-            f"where t.time >= '{first}' and t.time < '{last}' {whole}group by all"
+            f"min({self.number}) low, max({self.number}) high, first({order}) open, last({order}) close "
+            f"from {self.table} t where t.time >= '{first}' and t.time < '{last}' group by all"
         )
 
 
@@ -57,7 +56,7 @@ Answer = tuple[list[str], list[tuple[Any, ...]]]
 
 
 class PandasAnswers:
-    """Answers about `rows`, by table, in order of arrival, with seq and received."""
+    """Answers about `rows`, by table, in order of arrival, with seq, seq_row and received."""
 
     def __init__(self, rows: dict[str, list[Row]], schema: Schema) -> None:
         self.schema = schema
@@ -67,15 +66,15 @@ class PandasAnswers:
         """Return what the plant must answer to its SQL, in order of symbol and bucket."""
         rows = self.frames[asked.table]
         rows = rows[(rows["time"] >= asked.start) & (rows["time"] < asked.end)]
-        rows = rows[rows["time"] % 1000 == 0] if asked.whole_us else rows
         step = asked.bucket_s * 10**9
         rows = rows.assign(bucket=rows["time"] // step * step if step else 0)
         found = []
         for (sym, bucket), own in rows.groupby(["sym", "bucket"]):
             known = own[asked.number].dropna().tolist()
             numbers = (sum(known), min(known), max(known)) if known else (None, None, None)
-            found.append((sym, bucket, len(own), len(known), *numbers))
-        return ["sym", "bucket", "n", "known", "total", "low", "high"], found
+            ends = (_plain_value(own[asked.number].iloc[place]) for place in (0, -1))
+            found.append((sym, bucket, len(own), len(known), *numbers, *ends))
+        return ["sym", "bucket", "n", "known", "total", "low", "high", "open", "close"], found
 
     def answer(self, question: questions.Question) -> Answer:
         """Return what the plant must answer."""

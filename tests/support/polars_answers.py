@@ -15,7 +15,7 @@ _TIME, _PLACE = pl.col("time"), "place_of_left_row"
 
 
 class PolarsAnswers:
-    """Answers about `rows`, by table, in order of arrival, with seq and received."""
+    """Answers about `rows`, by table, in order of arrival, with seq, seq_row and received."""
 
     def __init__(self, rows: dict[str, list[Row]], schema: Schema) -> None:
         self.schema = schema
@@ -26,10 +26,10 @@ class PolarsAnswers:
         number, step = pl.col(asked.number), asked.bucket_s * 10**9
         total = pl.when(number.is_not_null().any()).then(number.sum())
         rows = self.frames[asked.table].filter((asked.start <= _TIME) & (asked.end > _TIME))
-        rows = rows.filter(_TIME % 1000 == 0) if asked.whole_us else rows
         by = rows.group_by("sym", bucket=_TIME // step * step if step else pl.lit(0))
         found = by.agg(
-            n=pl.len(), known=number.count(), total=total, low=number.min(), high=number.max()
+            n=pl.len(), known=number.count(), total=total, low=number.min(), high=number.max(),
+            open=number.first(), close=number.last(),
         )  # fmt: skip
         return _plain(found.sort("sym", "bucket"))
 
