@@ -160,11 +160,19 @@ def test_a_reload_shows_the_same_symbol_and_the_same_bars_and_a_phone_the_chart_
 
 
 def _zoom(page: Any) -> None:
-    """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest."""
-    deadline = time.monotonic() + 30
+    """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest.
+
+    A turn that meets a redraw may be lost, so the next update must still show it.
+    """
+    deadline = time.monotonic() + 60
     left, right = _shown(page)["range"]
     narrower = f"(span) => {{ const [a, b] = ({BARS})()?.range ?? [0, span]; return b - a < span }}"
-    while not (page.locator('.tp-chart[data-follow="false"]').count() and page.evaluate(narrower, right - left)):
+
+    def zoomed() -> bool:
+        follows = not page.locator('.tp-chart[data-follow="false"]').count()
+        return not follows and bool(page.evaluate(narrower, right - left))
+
+    while not (zoomed() and (_next_update(page) or zoomed())):
         assert time.monotonic() < deadline, "the wheel does not zoom"
         middle = _box(page, ".tp-graph .nsewdrag")
         page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
