@@ -110,13 +110,13 @@ def in_ns(times: np.ndarray, unit: str | None) -> np.ndarray:
     if unit == "ns" or not len(times):
         return times
     first, end = int_range(unit)
-    wrong = (times < first) | (times > end - 1)  # 2**63 is no int64
-    if wrong.any():
+    if times.min() < first or (end < 2**63 and times.max() >= end):
+        wrong = (times < first) | (times > end - 1)  # 2**63 is no int64
         found = int(times[int(np.argmax(wrong))])
         like = unit_like(found)
         told = f'it looks like {like}: say so, publisher(..., unit="{like}")' if like else "that is no unit we know"
         raise ValueError(f"found {found}, which as {unit or 'ns'} is no time of a market; {told}")
-    return times * TIME_UNITS_NS[unit or "ns"]
+    return times if unit is None else times * TIME_UNITS_NS[unit]
 
 
 def time_of_day(text: str) -> tuple[int, int, int]:

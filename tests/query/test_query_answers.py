@@ -1,6 +1,5 @@
 """Answers from memory against plain Python and pandas: late rows, ties, revisions, nulls, nothing at all."""
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas_answers import OPERATORS
 from plain_rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
 
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
@@ -25,14 +25,6 @@ from plant.sql.engine import SqlEngine
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 SYMS = ["AAPL", "Tésla", "", "MSFT"]
-OPERATORS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 TIMES = st.integers(0, 12)
 NUMBERS = st.sampled_from([1.0, 2.0, 2.5, 3.0])
 OR_NULL = NUMBERS | st.just(float("nan"))
