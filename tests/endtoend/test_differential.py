@@ -16,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from chance import SEED, cases
+from model_answers import OPERATORS, Answer, Grouped
 from nasty_market import DAY, HOUR, HUGE, MINUTE, ROWS, SCHEMA, SECOND, Ask, Kept, Market, market_of, smallest, time_of
-from pandas_answers import OPERATORS, Answer, Grouped, PandasAnswers
+from pandas_answers import PandasAnswers
 from polars_answers import PolarsAnswers
 
 from plant.history import merging, partition_file

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from plain_rows import SCHEMA, Row
 
 from hdb.writer.closing import Closing
+from hdb.writer.housekeeping import Housekeeping
 from hdb.writer.journal_sums import Journaled
 from hdb.writer.parts import Waiting
 from hdb.writer.store import Store
@@ -96,6 +97,24 @@ class History:
         for end in self.store.catalogue.ends:
             Closing(self.store, self.journaled, end, threading.Event(), lambda line: None).run()
         return self.store.catalogue
+
+    def work(self, what: str) -> None:
+        """Do what the hdb does on its own, or undergoes: "part", "close", "join", "month" or "kill"."""
+        if what == "part":
+            if self.store.catalogue.through < len(self.batches):
+                self.part()
+        elif what == "close":
+            self.close()
+        elif what == "join":
+            for part in self.store.catalogue.parts:
+                self.store.verified(part)
+            self.store.join_parts()
+        elif what == "month":
+            Housekeeping(self.store, 16.0, 0.0).work(threading.Event())
+        elif what == "kill":
+            self.kill()
+        else:
+            raise ValueError(f"what: expected part, close, join, month or kill, found {what!r}")
 
     @property
     def journaled(self) -> Journaled:

@@ -6,7 +6,6 @@ keeps them: in memory, in a history, or in both with a seam between.
 
 import math
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from histories import History
 from plain_rows import Row
 
 from hdb.reader.answering import HistoryAnswerer
-from hdb.writer.housekeeping import Housekeeping
 from plant.client.gateway import Gateway
 from plant.memory.table import MemoryTable
 from plant.query.answers import Answerer
@@ -190,23 +188,11 @@ class Kept:
         ]
 
     def _work(self, what: str) -> None:
-        history = self.history
-        behind = history.store.catalogue.through < len(history.batches)
-        if what == "end" and len(history.batches) > self._ended:
-            history.part("2026-11-20")
-            self._ended = len(history.batches)
-        elif what == "part" and behind:
-            history.part()
-        elif what == "close":
-            history.close()
-        elif what == "kill":
-            history.kill()
-        elif what == "month":
-            Housekeeping(history.store, 16.0, 0.0).work(threading.Event())
-        elif what == "join":
-            for part in history.store.catalogue.parts:
-                history.store.verified(part)
-            history.store.join_parts()
+        if what != "end":
+            self.history.work(what)
+        elif len(self.history.batches) > self._ended:
+            self.history.part("2026-11-20")
+            self._ended = len(self.history.batches)
 
     def _declare(self) -> None:
         """Give orders its later columns, once what there is lies in history."""

@@ -1,69 +1,23 @@
 """The questions of plant.query.questions answered by pandas, from a plain list of rows: what an answer must equal."""
 
-import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from model_answers import OHLCV, OPERATORS, Answer, Grouped, ModelAnswers
 from plain_rows import Row
 
 from plant.query import questions
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import META_COLUMNS, Schema, Table
+from plant.rows.schema import META_COLUMNS, Table
 
-OPERATORS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-OHLCV = ["open", "high", "low", "close", "volume", "vwap"]
 DAY = "1d"
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """A SELECT of a table's rows within [start, end), by symbol and, if `bucket_s`, by bars of so many seconds.
-
-    It counts them all and those in which `number` is known, of which it takes the sum, the least and the greatest; and
-    takes it of the first and of the last row.
-    """
-
-    table: str
-    number: str
-    start: int
-    end: int
-    bucket_s: int = 0
-
-    @property
-    def text(self) -> str:
-        """The question in DuckDB's SQL."""
-        bucket = f"time_bucket(interval '{self.bucket_s} seconds', t.time)" if self.bucket_s else "0"
-        first, last = (str(np.datetime64(ns, "ns")).replace("T", " ") for ns in (self.start, self.end))
-        order = f"{self.number} order by t.time, t.seq, t.seq_row"
-        return (
-            f"select sym, {bucket} bucket, count(*) n, count({self.number}) known, sum({self.number}) total, "
-            f"min({self.number}) low, max({self.number}) high, first({order}) open, last({order}) close "
-            f"from {self.table} t where t.time >= '{first}' and t.time < '{last}' group by all"
-        )
-
-
-Answer = tuple[list[str], list[tuple[Any, ...]]]
-"""Names of columns, and rows of plain values; times int ns, what is not known None."""
-
-
-class PandasAnswers:
-    """Answers about `rows`, by table, in order of arrival, with seq, seq_row and received."""
-
-    def __init__(self, rows: dict[str, list[Row]], schema: Schema) -> None:
-        self.schema = schema
-        self.frames = {name: _frame(schema[name], found) for name, found in rows.items()}
+class PandasAnswers(ModelAnswers[pd.DataFrame]):
+    """Answers by pandas."""
 
     def grouped(self, asked: Grouped) -> Answer:
-        """Return what the plant must answer to its SQL, in order of symbol and bucket."""
         rows = self.frames[asked.table]
         rows = rows[(rows["time"] >= asked.start) & (rows["time"] < asked.end)]
         step = asked.bucket_s * 10**9
@@ -76,25 +30,24 @@ class PandasAnswers:
             found.append((sym, bucket, len(own), len(known), *numbers, *ends))
         return ["sym", "bucket", "n", "known", "total", "low", "high", "open", "close"], found
 
-    def answer(self, question: questions.Question) -> Answer:
-        """Return what the plant must answer."""
-        match question:
-            case questions.Select():
-                return self._select(question)
-            case questions.Last():
-                return self._last(question)
-            case questions.Count():
-                return _plain(pd.DataFrame({"count": [len(self._met(question.table, question))]}))
-            case questions.Resample():
-                return _plain(self._resample(question))
-            case questions.Asof():
-                return _plain(self._asof(question))
-            case questions.Window():
-                return _plain(self._window(question))
-        raise NotImplementedError(question)
+    @staticmethod
+    def _frame(table: Table, rows: list[Row]) -> pd.DataFrame:
+        kinds = {c.name: c.kind for c in table.columns} | dict.fromkeys(META_COLUMNS, "int")
+        types = {"time": "Int64", "int": "Int64", "float": "float64", "symbol": object, "text": object}
+        columns = {
+            name: pd.Series([row[name] for row in rows], dtype=types[kind]) for name, kind in kinds.items()
+        }  # fmt: skip
+        found = pd.DataFrame(columns).astype({"time": "int64"})
+        if table.key:
+            found = found.drop_duplicates(list(table.key), keep="last")
+        return found.sort_values("time", kind="stable", ignore_index=True)
+
+    @staticmethod
+    def _plain(frame: pd.DataFrame) -> Answer:
+        columns = [[_plain_value(v) for v in frame[name].astype(object).tolist()] for name in frame]
+        return list(frame), list(zip(*columns, strict=True))
 
     def _met(self, table: str, question: Any) -> pd.DataFrame:
-        """Return the rows in force that a question's terms leave, in order of time, then arrival."""
         found = self.frames[table]
         if question.sym is not None:
             found = found[found["sym"].isin(list(question.sym))]
@@ -106,23 +59,20 @@ class PandasAnswers:
             found = found[OPERATORS[how](found[name], value).astype("boolean").fillna(how == "!=").astype(bool)]
         return found
 
-    def _names(self, question: Any) -> list[str]:
-        return list(self.schema[question.table].names if question.columns is None else question.columns)
-
-    def _select(self, question: questions.Select) -> Answer:
+    def _select(self, question: questions.Select) -> pd.DataFrame:
         found = self._met(question.table, question)
         if question.first is not None:
             found = found.head(question.first)
         if question.last is not None:
             found = found.tail(question.last)
-        return _plain(found[self._names(question)])
+        return found[self._names(question)]
 
-    def _last(self, question: questions.Last) -> Answer:
+    def _last(self, question: questions.Last) -> pd.DataFrame:
         found = self._met(question.table, question)
         if question.at is not None:
             found = found[found["time"] <= question.at]
         newest = found.drop_duplicates("sym", keep="last").sort_values("sym")
-        return _plain(newest[self._names(question)])
+        return newest[self._names(question)]
 
     def _resample(self, question: questions.Resample) -> pd.DataFrame:
         rows = self._met(question.table, question)
@@ -170,19 +120,6 @@ class PandasAnswers:
                 found[name].append(_aggregate(function, inside, *columns))
         own = left[list(self.schema[question.left].names)]
         return own.assign(**{name: pd.Series(values, own.index, dtype=object) for name, values in found.items()})
-
-
-def _frame(table: Table, rows: list[Row]) -> pd.DataFrame:
-    """Return the rows in force in order of time, then arrival; of a key the newest is."""
-    kinds = {c.name: c.kind for c in table.columns} | dict.fromkeys(META_COLUMNS, "int")
-    types = {"time": "Int64", "int": "Int64", "float": "float64", "symbol": object, "text": object}
-    columns = {
-        name: pd.Series([row[name] for row in rows], dtype=types[kind]) for name, kind in kinds.items()
-    }  # fmt: skip
-    found = pd.DataFrame(columns).astype({"time": "int64"})
-    if table.key:
-        found = found.drop_duplicates(list(table.key), keep="last")
-    return found.sort_values("time", kind="stable", ignore_index=True)
 
 
 def _starts(times: pd.Series, question: questions.Resample) -> pd.Series:
@@ -253,8 +190,3 @@ def _plain_value(value: Any) -> Any:
     if value is None or pd.isna(value):
         return None
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _plain(frame: pd.DataFrame) -> Answer:
-    columns = [[_plain_value(v) for v in frame[name].astype(object).tolist()] for name in frame]
-    return list(frame), list(zip(*columns, strict=True))

@@ -3,26 +3,21 @@
 from typing import Any
 
 import polars as pl
-from pandas_answers import OHLCV, OPERATORS, Answer, Grouped
+from model_answers import OHLCV, OPERATORS, Answer, Grouped, ModelAnswers
 from plain_rows import Row
 
 from plant.query import questions
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import META_COLUMNS, Schema, Table
+from plant.rows.schema import META_COLUMNS, Table
 
 _TYPES = {"time": pl.Int64, "int": pl.Int64, "float": pl.Float64, "symbol": pl.String, "text": pl.String}
 _TIME, _PLACE = pl.col("time"), "place_of_left_row"
 
 
-class PolarsAnswers:
-    """Answers about `rows`, by table, in order of arrival, with seq, seq_row and received."""
-
-    def __init__(self, rows: dict[str, list[Row]], schema: Schema) -> None:
-        self.schema = schema
-        self.frames = {name: _frame(schema[name], found) for name, found in rows.items()}
+class PolarsAnswers(ModelAnswers[pl.DataFrame]):
+    """Answers by Polars."""
 
     def grouped(self, asked: Grouped) -> Answer:
-        """Return what the plant must answer to its SQL, in order of symbol and bucket."""
         number, step = pl.col(asked.number), asked.bucket_s * 10**9
         total = pl.when(number.is_not_null().any()).then(number.sum())
         rows = self.frames[asked.table].filter((asked.start <= _TIME) & (asked.end > _TIME))
@@ -31,33 +26,24 @@ class PolarsAnswers:
             n=pl.len(), known=number.count(), total=total, low=number.min(), high=number.max(),
             open=number.first(), close=number.last(),
         )  # fmt: skip
-        return _plain(found.sort("sym", "bucket"))
+        return self._plain(found.sort("sym", "bucket"))
 
-    def answer(self, question: questions.Question) -> Answer:
-        """Return what the plant must answer."""
-        match question:
-            case questions.Select():
-                found = self._met(question.table, question)
-                found = found if question.first is None else found.head(question.first)
-                found = found if question.last is None else found.tail(question.last)
-                return _plain(found.select(self._names(question)))
-            case questions.Last():
-                found = self._met(question.table, question)
-                found = found if question.at is None else found.filter(question.at >= _TIME)
-                newest = found.unique("sym", keep="last", maintain_order=True).sort("sym")
-                return _plain(newest.select(self._names(question)))
-            case questions.Count():
-                return _plain(self._met(question.table, question).select(count=pl.len()))
-            case questions.Resample():
-                return _plain(self._resample(question))
-            case questions.Asof():
-                return _plain(self._asof(question))
-            case questions.Window():
-                return _plain(self._window(question))
-        raise NotImplementedError(question)
+    @staticmethod
+    def _frame(table: Table, rows: list[Row]) -> pl.DataFrame:
+        kinds = {c.name: c.kind for c in table.columns} | dict.fromkeys(META_COLUMNS, "int")
+        found = pl.DataFrame(
+            {n: [row[n] for row in rows] for n in kinds}, {n: _TYPES[kind] for n, kind in kinds.items()}
+        )
+        found = found.with_columns(pl.selectors.float().fill_nan(None))
+        if table.key:
+            found = found.unique(list(table.key), keep="last", maintain_order=True)
+        return found.sort("time", maintain_order=True)
+
+    @staticmethod
+    def _plain(frame: pl.DataFrame) -> Answer:
+        return frame.columns, frame.rows()
 
     def _met(self, table: str, question: Any) -> pl.DataFrame:
-        """Return the rows in force that a question's terms leave, in order of time, then arrival."""
         found = self.frames[table]
         if question.sym is not None:
             found = found.filter(pl.col("sym").is_in(list(question.sym)))
@@ -69,8 +55,17 @@ class PolarsAnswers:
             found = found.filter(OPERATORS[how](pl.col(name), value).fill_null(how == "!="))
         return found
 
-    def _names(self, question: Any) -> list[str]:
-        return list(self.schema[question.table].names if question.columns is None else question.columns)
+    def _select(self, question: questions.Select) -> pl.DataFrame:
+        found = self._met(question.table, question)
+        found = found if question.first is None else found.head(question.first)
+        found = found if question.last is None else found.tail(question.last)
+        return found.select(self._names(question))
+
+    def _last(self, question: questions.Last) -> pl.DataFrame:
+        found = self._met(question.table, question)
+        found = found if question.at is None else found.filter(question.at >= _TIME)
+        newest = found.unique("sym", keep="last", maintain_order=True).sort("sym")
+        return newest.select(self._names(question))
 
     def _resample(self, question: questions.Resample) -> pl.DataFrame:
         rows = self._met(question.table, question)
@@ -123,16 +118,6 @@ class PolarsAnswers:
         return left.join(found, on=_PLACE, how="left").sort(_PLACE).drop(_PLACE).with_columns(*zero)
 
 
-def _frame(table: Table, rows: list[Row]) -> pl.DataFrame:
-    """Return the rows in force in order of time, then arrival; of a key the newest is."""
-    kinds = {c.name: c.kind for c in table.columns} | dict.fromkeys(META_COLUMNS, "int")
-    found = pl.DataFrame({n: [row[n] for row in rows] for n in kinds}, {n: _TYPES[kind] for n, kind in kinds.items()})
-    found = found.with_columns(pl.selectors.float().fill_nan(None))
-    if table.key:
-        found = found.unique(list(table.key), keep="last", maintain_order=True)
-    return found.sort("time", maintain_order=True)
-
-
 def _starts(question: questions.Resample) -> pl.Expr:
     """Return where the bar of a time begins."""
     moment = _TIME.cast(pl.Datetime("ns", "UTC"))
@@ -175,7 +160,3 @@ def _aggregate(name: str, function: str, column: str, weights: str = "") -> pl.E
     if function == "count":
         return values.count().cast(pl.Int64).alias(name)
     return getattr(values, function)().alias(name)
-
-
-def _plain(frame: pl.DataFrame) -> Answer:
-    return frame.columns, frame.rows()
