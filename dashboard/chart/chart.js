@@ -183,17 +183,18 @@ class View {
     const change = { "xaxis.range": [...this.range] }
     for (const [name, value] of Object.entries(this.ticks())) change[`xaxis.${name}`] = value
     for (const [name, value] of Object.entries(this.fit(this.graph.data))) change[`${name}.range`] = value
-    this.mine = true
-    window.Plotly.relayout(this.graph, change).then(() => { this.mine = false })
+    window.Plotly.relayout(this.graph, change)
     this.show()
     this.remember()
   }
 
   listen() {
     this.drawn = true
+    // Where the user moved the view to; null for a change of `look`, which alone puts labels. To go by the time would not
+    // do: the next turn of a wheel comes while the one before is still being drawn.
     const moved = (event) => {
       const range = event["xaxis.range"] ?? [event["xaxis.range[0]"], event["xaxis.range[1]"]]
-      if (this.mine || !Number.isFinite(range[0]) || !Number.isFinite(range[1])) return null
+      if ("xaxis.tickvals" in event || !Number.isFinite(range[0]) || !Number.isFinite(range[1])) return null
       return range
     }
     this.graph.on("plotly_relayouting", (event) => { // a wheel or a drag under way: nothing may pull it back
