@@ -132,7 +132,7 @@ def _bar_rows(
     for sym, interval, last, clock in zip(*columns, clocks, strict=True):
         spark = closes.get((sym, interval), [last])
         first = opens.of(sym, starts[sym])
-        change = last / first - 1.0 if first else None
+        change = (last - first) / abs(first) if first else None
         rows.append(
             {
                 "sym": sym,

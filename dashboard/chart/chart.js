@@ -263,7 +263,7 @@ class View {
       value === null || value === undefined ? "–"
         : digits > this.plainDigits ? String(Number(value.toPrecision(6)))
         : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
-    const change = price.open[i] ? (price.close[i] / price.open[i] - 1) * 100 : 0
+    const change = price.open[i] ? ((price.close[i] - price.open[i]) / Math.abs(price.open[i])) * 100 : 0
     const side = change >= 0 ? "tp-up" : "tp-down"
     const items = [item("", stamp(this.local[i]), "tp-time")]
     for (const [name, letter] of [["open", "O"], ["high", "H"], ["low", "L"], ["close", "C"]]) {

@@ -34,6 +34,15 @@ def test_without_the_days_first_bar_the_change_is_a_dash() -> None:
     assert (row["change"], row["change_text"], row["spark"]) == (0.0, "-", [row["last"]])
 
 
+def test_a_price_that_rises_from_below_nothing_has_risen() -> None:
+    market = Market(20)
+    bars = market.rows("bars").assign(open=-40.0, close=10.0)
+    newest, opens = bars.groupby("sym").tail(1), DayOpens()
+    opens.learn(bars, opens.unknown(newest, NEW_YORK))
+    row = watch_rows(newest, bars, opens, NEW_YORK)[0]
+    assert (row["change"], row["change_text"]) == (1.25, "+125.00 %")
+
+
 def test_the_sparkline_is_the_newest_closes_in_order_of_time() -> None:
     market = Market(200)
     bars = market.rows("bars")
