@@ -146,7 +146,7 @@ class Engine:
     def _take_bars(self, batch: Batch) -> None:
         for (key, time), bar in zip(_keys(batch), map(Bar._make, _rows(batch, Bar._fields)), strict=True):
             series = self._of(key)
-            if series is None or series.bars.get(time) == bar or bar.close > LARGEST_CLOSE:
+            if series is None or series.bars.get(time) == bar or abs(bar.close) > LARGEST_CLOSE:
                 continue
             if time < series.begins:
                 self.passed_over += 1

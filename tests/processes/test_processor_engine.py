@@ -117,6 +117,14 @@ def test_a_bar_ahead_of_the_clock_closes_none_before_it() -> None:
     assert not [s for s in signals if s["price"] in (1.0, 2.0, 3.0)]
 
 
+@pytest.mark.parametrize("close", [1e200, -1e200])
+def test_a_close_too_large_to_compute_with_is_passed_over_on_either_side_of_nothing(close: float) -> None:
+    engine = Engine()
+    engine.take(bars({**dict(enumerate(walk(30).tolist())), 30: close}))
+    rows, _ = tick(engine)
+    assert [row["time"] for row in rows] == [START + i * MINUTE for i in range(30)]
+
+
 @pytest.mark.parametrize("killed_at", [4_100, 5_000])
 def test_a_series_that_begins_with_its_newest_bars_changes_no_row_and_goes_on_as_if_it_were_whole(
     killed_at: int,
