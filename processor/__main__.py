@@ -80,6 +80,7 @@ class Processor(Process):
 
     def _follow(self) -> Subscriber | None:
         """Follow behind the last closed day, once history has given what is needed of the bars up to there."""
+        self._waiting = ""
         after = last_close(self._journal)
         if after is None:
             return None
@@ -90,7 +91,7 @@ class Processor(Process):
             except (Unavailable, HistoryError, QueryLimit) as error:
                 self._waiting = f"waiting for the history: {error}"
                 return None
-            self.engine, self._waiting = engine, ""
+            self.engine = engine
         self.follower.release(after)
         return follow(self.settings, self.name, FOLLOWED, after)
 

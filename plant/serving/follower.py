@@ -27,7 +27,7 @@ class Follower:
     reports     tells of the process through its publisher; None where nobody may publish
     whole       it follows all tables: it ends, to be started again, if the plant begins to declare them otherwise,
                 for else it would miss rows
-    trouble     says what keeps the process from its work, or what it works at; "" for nothing
+    trouble     says what keeps the process from its work, or what it works at ("waiting for ..."); "" for nothing
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be. One that follows `gaps` among its tables reports what the
@@ -78,6 +78,8 @@ class Follower:
         """Say why rows are missing that the journal has; "" once it was read to its end."""
         if self._has_read:
             return ""
+        if self.subscriber is None and (trouble := self._trouble()):
+            return f"the {self._vitals.name} has read nothing yet, it is {trouble}"
         if self.subscriber is None or not self.subscriber.connected:
             return f"the {self._vitals.name} has read nothing yet, no tickerplant answers (`plant status` tells)"
         plant_seq = self.subscriber.stream.plant_seq
@@ -92,6 +94,7 @@ class Follower:
             self.subscriber = self._subscribe()
             if self.subscriber is None:
                 self.note(self.state())
+                time.sleep(STEP_S)  # who was asked for it may have refused at once
                 return
         subscriber = self.subscriber
         batches = subscriber.poll(STEP_S)
