@@ -115,6 +115,14 @@ def test_the_newest_two_days_of_the_source_count_and_segments_from_before_them_a
     written.journal.close()
 
 
+def test_the_newest_ids_of_a_segment_are_kept_longest(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    written.trades(FEED, TODAY, *(str(n) for n in range(100)))
+    ids = read(tmp_path, most=40)
+    assert all(repeats(ids, *(str(n) for n in range(80, 100))))
+    written.journal.close()
+
+
 def test_more_ids_than_are_remembered_are_read_from_the_newest_on(tmp_path: Path) -> None:
     written = Written(tmp_path)
     for first in range(0, 100, 10):

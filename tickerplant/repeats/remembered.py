@@ -113,8 +113,8 @@ def read_ids(folder: Path, source_id: int, ids: TradeIds, days: Days, most: int)
         for day in sorted(of_segment):
             keys = np.concatenate([keys for keys, _ in of_segment[day]])
             beside = np.concatenate([beside for _, beside in of_segment[day]])
-            keys, first = np.unique(keys, return_index=True)
-            ids.remember(day, keys, beside[first])
+            first = np.sort(np.unique(keys, return_index=True)[1])  # as they came: the oldest are forgotten first
+            ids.remember(day, keys[first], beside[first])
 
 
 def _since(day: int, days: Days) -> int:
