@@ -48,7 +48,7 @@ class Health:
 class Pulse:
     """Looks at processes, each in a thread of its own, from the first `looks()` on; `every_s` 0: at every `looks()`.
 
-    `asks` has for each process what returns its status, a dict with "state", or raises PlantError.
+    `asks` has for each process what returns its status, a dict with "state"; whatever it raises is its error.
     """
 
     def __init__(self, asks: Mapping[str, Callable[[], dict[str, Any]]], every_s: float = LOOK_S) -> None:
@@ -85,8 +85,9 @@ class Pulse:
         before = self._found.get(name, Look())
         try:
             self._found[name] = Look(str(self._asks[name]().get("state", "")))
-        except PlantError as error:
-            self._found[name] = Look(error=str(error), since=before.since or time.time())
+        except Exception as error:  # whatever it is: were the thread to end, its last look would stand for good
+            said = str(error) if isinstance(error, PlantError) else f"{type(error).__name__}: {error}"
+            self._found[name] = Look(error=said, since=before.since or time.time())
 
 
 def judged(
@@ -130,7 +131,12 @@ def _asked(name: str, look: Look) -> Health:
 
 def _beating(name: str, beat: tuple[float, str] | None, heartbeat_s: float, told: bool) -> Health:
     if not told:
-        return Health(name, "unknown", "not known", "its heartbeats come through tickerplant and rdb")
+        return Health(
+            name,
+            "unknown",
+            "not known",
+            "its heartbeats come through tickerplant and rdb, while the page is not paused",
+        )
     if beat is None:
         return Health(name, "down", "silent", "no heartbeat yet; `plant status` tells more")
     age_s, state = beat

@@ -56,8 +56,8 @@ def processes(connections: Connections, newest: Answer, beats: Answer, paused: b
     now = time.time()
     looks = connections.pulse.looks()
     stopped = capture_stopped(looks, now)
-    at = None if beats.stale else beats.at
-    newest_known = not newest.stale and not stopped and not looks.get("rdb", Look()).error
+    at = None if beats.stale or paused else beats.at
+    newest_known = not paused and not newest.stale and not stopped and not looks.get("rdb", Look()).error
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if stopped:
             st.badge("capture stopped", icon=":material/emergency_home:", color="red", help=plain(stopped))

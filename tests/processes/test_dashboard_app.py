@@ -148,6 +148,21 @@ def test_without_the_tickerplant_capture_is_stopped_and_nothing_is_called_live()
     assert "supervisorctl start tickerplant" in at.error[0].value
 
 
+def test_a_paused_page_judges_nothing_by_rows_that_it_does_not_ask_for() -> None:
+    at = page(Market().connections())
+    at.toggle(key="paused").set_value(True).run()
+    shown = badges(at).replace("\\", "")
+    for text in (
+        "paused",
+        "tickerplant up",
+        "feed-simulated not known",
+        ":gray-badge[:material/sensors_off: last known",
+    ):
+        assert text in shown
+    at.toggle(key="paused").set_value(False).run()
+    assert "feed-simulated up" in badges(at).replace("\\", "")
+
+
 def test_symbols_with_trades_or_quotes_and_no_bars_are_shown_too() -> None:
     market = Market()
     minutes = pd.date_range("2025-11-20 15:00", periods=30, freq="20s", tz="UTC")

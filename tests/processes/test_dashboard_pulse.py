@@ -56,6 +56,15 @@ def test_a_process_that_hangs_delays_no_look_at_the_others() -> None:
     _until(lambda: pulse.looks()["tickerplant"].since == since)
 
 
+def test_a_look_that_fails_as_nobody_foresaw_is_told_and_another_one_is_taken() -> None:
+    answers = [{"state": "ok"}]
+    pulse = Pulse({"rdb": lambda: answers.pop()}, every_s=0.01)
+    assert pulse.looks()["rdb"] == Look("ok")
+    _until(lambda: pulse.looks()["rdb"].error == "IndexError: pop from empty list")
+    answers += [{"state": "ok"}] * 1000
+    _until(lambda: pulse.looks()["rdb"] == Look("ok"))
+
+
 @pytest.mark.parametrize(
     ("look", "level"),
     [
