@@ -152,6 +152,7 @@ class Reader:
         mark = self.decimal or decimal_mark(in_text, file.delimiter)
         if in_text:
             tell(f"decimal {'point' if mark == '.' else 'comma'}")
+        ours = {"seq", "received"} <= set(file.names)  # an export of a plant
         numbers: dict[str, np.ndarray] = {}
         texts: dict[str, list[str]] = {}
         for column in self.declared.columns[2:]:
@@ -160,11 +161,11 @@ class Reader:
                 numbers[name] = np.full(count, fixed, dtype=np.int64 if column.kind == "int" else np.float64)
             elif column.kind == "float":
                 unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
-                read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless)
+                read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless, no_price=not ours)
                 numbers[name] = scaled(read, self.scale.get(name, 1.0))
             elif column.kind in ("int", "time"):
                 whole = partial(_read_whole, column, clock, rejects, tell)
-                ours = {"seq", "received"} <= set(file.names)  # an export: empty is a row that is older than its column
+                # empty in an export: the row is older than its column
                 numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)

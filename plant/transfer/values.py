@@ -30,13 +30,20 @@ _UNCLEAR = r"^[+-]?[1-9]\d{0,2}[.]\d{3}$"
 
 
 def read_numbers(
-    column: Any, name: str, rejects: Rejects, mark: str = ".", unknown: bool = False, endless: bool = False
+    column: Any,
+    name: str,
+    rejects: Rejects,
+    mark: str = ".",
+    unknown: bool = False,
+    endless: bool = False,
+    no_price: bool = True,
 ) -> np.ndarray:
     """Return float64; a decimal text becomes the float64 next to it, so that repr() gives the text back.
 
     mark      the decimal mark of texts, "." or ","; the other one may stand between thousands
-    unknown   whether a value may be missing: empty, null, or one of NO_PRICE; then it is NaN
+    unknown   whether a value may be missing: empty or null; then it is NaN
     endless   whether it may be infinite
+    no_price  whether one of NO_PRICE is a missing value, as vendors write it; else it is the number
     """
     column = whole_column(column)
     empty = column.is_null().to_numpy(zero_copy_only=False)
@@ -53,7 +60,8 @@ def read_numbers(
         except pa.ArrowInvalid:  # one bad text is enough: take them one by one
             numbers = np.array([_number(each) for each in plain.to_pylist()], dtype=np.float64)
         wrong = np.isnan(numbers) & ~empty & ~told_nan
-    numbers = np.where(np.isin(numbers, NO_PRICE), np.nan, numbers)
+    if no_price:
+        numbers = np.where(np.isin(numbers, NO_PRICE), np.nan, numbers)
     missing = np.isnan(numbers) & ~wrong
     if not unknown:
         wrong |= missing

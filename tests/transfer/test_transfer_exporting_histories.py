@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 from chance import SEED, cases
 from local_connection import LocalConnection
-from nasty_market import ROWS, SCHEMA, Kept, Market, market_of, smallest
+from nasty_market import ROWS, SCHEMA, START, Kept, Market, market_of, smallest
 
 from plant.rows.columns import DEFAULTS
 from plant.transfer.exporting import FORMS, export
 from plant.transfer.importing import compare, imported_before, publish_file, read_file
 from plant.transfer.reader import Reader
+from plant.transfer.values import NO_PRICE
 
 EMPTY = Market((), 0, (65_536, 0), "nothing")
 NOTES = SCHEMA["imports"]
@@ -99,6 +100,14 @@ def fails(market: Market, *terms: Any) -> str:
             return wrong_with(market, *terms, Path(folder))
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_number_that_vendors_write_for_no_price_is_that_number_in_an_export(form: str) -> None:
+    quote = {"time": START, "sym": "C", "bid": 1.0, "bid_size": 1.0, "ask_size": 1.0, "source": "x"}
+    rows = [{**quote, "ask": number, "bid_size": number} for number in NO_PRICE[NO_PRICE > 0].tolist()]
+    market = Market((("publish", "quotes", rows),), 0, (65_536, 0), "nothing")
+    assert not fails(market, "quotes", form, 1000)
 
 
 @cases(few=100, soak=1000)
