@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -48,11 +49,13 @@ def alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+    """Return what a condition gives once it holds; `what` is said if it does not within some seconds."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}: {[(p.pid, p.cmdline()[-4:]) for p in family()]}"
         time.sleep(0.01)
+    return found
 
 
 @pytest.fixture
@@ -121,8 +124,7 @@ def test_a_worker_that_is_killed_under_load_costs_its_question_and_no_other(kill
         thread.start()
     for _ in range(kills):
         time.sleep(chance.uniform(0.0, 0.2))
-        while not (there := workers()):
-            time.sleep(0.001)
+        there = wait_for(workers, "no process works on SQL")
         with contextlib.suppress(psutil.NoSuchProcess):
             chance.choice(there).send_signal(signal.SIGKILL)
         before = len(right)
@@ -204,19 +206,25 @@ def test_a_fork_of_the_asker_has_workers_of_its_own(engine: SqlEngine) -> None:
     assert theirs <= {p.pid for p in family()}
 
 
-@pytest.mark.parametrize("asked", ["select 1", ENDLESS], ids=["idle", "at work"])
-def test_they_end_with_the_process_they_work_for(asked: str) -> None:
+@pytest.mark.parametrize("at_work", [False, True], ids=["idle", "at work"])
+def test_they_end_with_the_process_they_work_for(at_work: bool) -> None:
     program = (
-        "import psutil, sys, threading, time; from plant.sql.engine import SqlEngine\n"
+        "import psutil, sys, threading; from plant.sql.engine import SqlEngine\n"
         "e = SqlEngine(); e.answer('select 1', {})\n"
-        f"threading.Thread(target=e.answer, args=({asked!r}, {{}})).start(); time.sleep(1)\n"
-        "print(*(c.pid for c in psutil.Process().children(recursive=True)), flush=True); sys.stdin.read()"
+        "print(*(c.pid for c in psutil.Process().children(recursive=True)), flush=True)\n"
+        f"if {at_work}: threading.Thread(target=e.answer, args=({ENDLESS!r}, {{}})).start()\n"
+        "sys.stdin.read()"
     )
     asker = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert asker.stdin
     assert asker.stdout
     with asker.stdin, asker.stdout:
         pids = [int(pid) for pid in asker.stdout.readline().split()]
+        if at_work:
+            began = {pid: psutil.Process(pid).cpu_times().user for pid in pids}
+            wait_for(
+                lambda: any(psutil.Process(pid).cpu_times().user > began[pid] + 0.2 for pid in pids), "no worker works"
+            )
         asker.kill()
         asker.wait()
     assert len(pids) == 2
