@@ -101,9 +101,8 @@ def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Ta
         fresh.append(_by_symbol(taken(rows, of_touched)))
     bars = [taken(side, ~among(side, touched, ("sym", "time"))) for side in (past, now)]
     bars.append(resampling.resample(fresh, skip))
-    bars = [piece for piece in bars if len(piece["time"])] or bars[
-        :1
-    ]  # of no rows at all, columns of ints are ones of floats
+    filled = [piece for piece in bars if len(piece["time"])]  # of no rows at all, columns of ints are ones of floats
+    bars = filled or bars[:1]
     whole = _by_symbol({name: joined([piece[name] for piece in bars]) for name in _BARS.names})
     return _arrow(resampling.arranged(whole, question))
 
