@@ -90,7 +90,7 @@ def read_times(column: Any, clock: Clock, rejects: Rejects, tell: Tell, name: st
 
 
 def days_before(times: np.ndarray, days: np.ndarray, zone: str) -> np.ndarray:
-    """Return the same time of day, some days earlier in a zone, int64 UTC ns: midnights stay midnights.
+    """Return the same time of day, `days` (int64[n]) earlier in a zone, int64[n] UTC ns: midnights stay midnights.
 
     Where the clock has that time twice it is the first, where it skips it the moment after.
     """

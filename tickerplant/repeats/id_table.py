@@ -57,7 +57,7 @@ class IdTable:
         return known, beside
 
     def add(self, keys: np.ndarray, beside: np.ndarray) -> None:
-        """Add keys, each once; one that is there already keeps what is beside it."""
+        """Add keys, uint64[n], each once, with what is beside them, uint32[n]; one that is there keeps what it has."""
         slots = len(self._keys)
         while self._count + len(keys) > FULL * slots:
             slots *= 2

@@ -29,7 +29,10 @@ def with_conflicts(
 
 
 def rejects_of(columns: Columns, repeats: np.ndarray, source: str, now: int) -> Columns:
-    """Return a row of `rejects` for each symbol of which trades came again, with their number and their ids."""
+    """Return a row of `rejects` for each symbol of which trades came again, with their number and their ids.
+
+    `repeats` are their positions in `columns`, int64[k]; `now` is ns since 1970 UTC.
+    """
     ids: dict[str, list[str]] = {}
     syms, of_trades = columns["sym"][repeats].tolist(), columns["trade_id"][repeats].tolist()
     for sym, trade_id in zip(syms, of_trades, strict=True):

@@ -146,7 +146,10 @@ class TradeIds:
         self._staged = {}
 
     def remember(self, day: int, keys: np.ndarray, beside: np.ndarray) -> None:
-        """Remember ids of a day, each once, unless it is behind the newest two."""
+        """Remember ids of a day (days since 1970), unless it is behind the newest two.
+
+        `keys` are uint64[n], each once, the newest last; `beside` is uint32[n].
+        """
         if day not in self._known:
             self._known[day] = IdTable(), None
             for old in self.newest[:-DAYS]:
