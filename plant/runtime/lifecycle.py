@@ -173,9 +173,10 @@ def run(make: Callable[[Settings], Process], *, name: str | None = None) -> None
 
 
 def unusable(error: OSError) -> str:
-    """Return what a file or a folder could not be used for, as a sentence."""
+    """Return why a file or a folder could not be used, as a sentence; with what to do, if it is a matter of rights."""
     named = f"cannot use {error.filename}: " if error.filename else ""
-    return f"{named}{error.strerror or error}; the user of this process needs the right to read and to write there"
+    rights = "; the user of this process needs the right to read and to write there"
+    return f"{named}{error.strerror or error}{rights if isinstance(error, PermissionError) else ''}"
 
 
 class StopFlag:
