@@ -84,14 +84,13 @@ class Parcel:
 
     def described(self, table: pa.Table) -> list[Any]:
         """Return a table as plain data. It has to be kept until the receiver has done with it."""
-
-        def chunk(found: pa.Array) -> list[Any]:
-            if pa.types.is_dictionary(found.type):
-                return [chunk(found.indices), chunk(found.dictionary)]
-            return [len(found), found.offset, [self._place(buffer) for buffer in found.buffers()]]
-
-        columns = [[chunk(one) for one in column.chunks] for column in table.columns]
+        columns = [[self._chunk(one) for one in column.chunks] for column in table.columns]
         return [table.schema.serialize().to_pybytes(), columns]
+
+    def _chunk(self, found: pa.Array) -> list[Any]:
+        if pa.types.is_dictionary(found.type):
+            return [self._chunk(found.indices), self._chunk(found.dictionary)]
+        return [len(found), found.offset, [self._place(buffer) for buffer in found.buffers()]]
 
     def _place(self, buffer: pa.Buffer | None) -> Place:
         if buffer is None:
@@ -106,26 +105,32 @@ class Parcel:
         return self.put(buffer)
 
 
-def table_of(described: list[Any], file: pa.Buffer | None, region: Callable[[int, int], pa.Buffer]) -> pa.Table:
-    """Return the table that was described, on the memory it lies in; `region` gives one by its start and size."""
-    schema = pa.ipc.read_schema(pa.py_buffer(described[0]))
+class _Described:
+    """Arrays on the memory that a description names."""
 
-    def buffer(place: Place) -> pa.Buffer | None:
+    def __init__(self, file: pa.Buffer | None, region: Callable[[int, int], pa.Buffer]) -> None:
+        self._file, self._region = file, region
+
+    def array(self, kind: pa.DataType, found: list[Any]) -> pa.Array:
+        if pa.types.is_dictionary(kind):
+            codes, names = self.array(kind.index_type, found[0]), self.array(kind.value_type, found[1])
+            return pa.DictionaryArray.from_arrays(codes, names, safe=False)
+        length, offset, places = found
+        return pa.Array.from_buffers(kind, length, [self._buffer(p) for p in places], offset=offset)
+
+    def _buffer(self, place: Place) -> pa.Buffer | None:
         if not place:
             return None
         start, size, *of_region = place
-        within = region(*of_region) if of_region else file if size else pa.py_buffer(b"")
+        within = self._region(*of_region) if of_region else self._file if size else pa.py_buffer(b"")
         return None if within is None else within.slice(start, size)
 
-    def chunk(kind: pa.DataType, found: list[Any]) -> pa.Array:
-        if pa.types.is_dictionary(kind):
-            codes, names = chunk(kind.index_type, found[0]), chunk(kind.value_type, found[1])
-            return pa.DictionaryArray.from_arrays(codes, names, safe=False)
-        length, offset, places = found
-        return pa.Array.from_buffers(kind, length, [buffer(p) for p in places], offset=offset)
 
+def table_of(described: list[Any], file: pa.Buffer | None, region: Callable[[int, int], pa.Buffer]) -> pa.Table:
+    """Return the table that was described, on the memory it lies in; `region` gives one by its start and size."""
+    schema, on = pa.ipc.read_schema(pa.py_buffer(described[0])), _Described(file, region)
     columns = [
-        pa.chunked_array([chunk(field.type, one) for one in found], field.type)
+        pa.chunked_array([on.array(field.type, one) for one in found], field.type)
         for field, found in zip(schema, described[1], strict=True)
     ]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -179,8 +179,15 @@ def _end(idle: list["Worker"], owner: int) -> None:
 
 def _wait(channel: socket.socket, budget: Budget) -> None:
     """Wait until there is a message. Raises QueryLimit or Cancelled."""
-    while not select.select([channel], [], [], min(LOOK_S, budget.left_s))[0]:
+    while not _readable(channel.fileno(), min(LOOK_S, budget.left_s)):
         budget.check()
+
+
+def _readable(number: int, wait_s: float) -> bool:
+    """Return whether there is something to read; select() knows no number beyond 1023, poll() does."""
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(max(wait_s, 0.0) * 1000))
 
 
 class Worker:
@@ -211,7 +218,7 @@ class Worker:
     @property
     def ended(self) -> bool:
         """Whether the process is no more."""
-        return bool(select.select([self._process], [], [], 0)[0])
+        return _readable(self._process, 0.0)
 
     def end(self) -> None:
         """End it, whatever it does."""

@@ -265,7 +265,8 @@ class Publisher:
 
     def _keep(self) -> None:
         """Serve the socket whenever something comes, and now and then; rest while nothing is under way."""
-        arrival = int(self._socket.getsockopt(zmq.FD))
+        arrival = select.poll()  # select() knows no file beyond 1023
+        arrival.register(int(self._socket.getsockopt(zmq.FD)), select.POLLIN)
         while not self._closed:
             with self._lock:
                 if self._closed or self._fatal:
@@ -275,7 +276,7 @@ class Publisher:
                 self._resting = not busy
             if busy:
                 calls = self._calls
-                select.select([arrival], [], [], 0.02)
+                arrival.poll(20)
                 if self._calls - calls > BUSY_CALLS:
                     time.sleep(0.002)  # the publishing thread looks for acknowledgements itself: leave it the lock
             else:

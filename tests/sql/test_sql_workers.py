@@ -1,8 +1,10 @@
 """Processes that work on SQL are ended whatever they do, come back, and end with the one they work for."""
 
 import contextlib
+import gc
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -237,3 +239,30 @@ def test_an_error_of_the_text_does_not_end_a_worker(engine: SqlEngine) -> None:
         with pytest.raises(QueryError):
             engine.answer(text, {})
     assert {p.pid for p in workers()} == pids
+
+
+def test_a_question_leaves_no_file_open_until_rubbish_is_collected(engine: SqlEngine) -> None:
+    answerer = Answerer(tables_of(trades=[[trade(NOON)]]), engine)
+    asked = questions.Sql("select sym, price from trades")
+    answerer.answer(asked)
+    gc.disable()
+    try:
+        before = psutil.Process().num_fds()
+        for _ in range(20):
+            answerer.answer(asked)
+        assert psutil.Process().num_fds() <= before
+    finally:
+        gc.enable()
+
+
+def test_a_process_with_more_than_a_thousand_files_open_is_answered() -> None:
+    """select() knows no file beyond 1023."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], min(4096, limits[1])), limits[1]))
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert SqlEngine(memory_mb=1000).answer("select 7 x", {}).to_pydict() == {"x": [7]}
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
