@@ -16,7 +16,6 @@ from plant.errors import QueryError
 from plant.query import joining, questions, resampling
 from plant.rows.arrow import arrow_column, columns_from_arrow
 from plant.rows.columns import Columns, compacted, taken
-from plant.rows.intervals import interval_ns
 from plant.rows.ordering import grouped, joined, ranks
 from plant.rows.row_keys import among
 from plant.rows.schema import Column, Schema, Table
@@ -89,16 +88,18 @@ def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Ta
     grid = resampling.Grid(question)
     if "interval" in names:
         _check_intervals(table, question, sides)
-    start, end = _within(question, int(past["time"].min()), int(past["time"].max()))
+    start, end = _within(question, grid, int(past["time"].min()), int(past["time"].max()))
     revising = combining.todays(table, replace(question, start=start, end=end), (), sides).every
     touched = {"sym": revising["sym"], "time": grid.starts(revising["time"])}
     fresh = []
     for first, last in _spans(touched["time"]):
-        span = _within(question, first, last)
-        asked = questions.Select(table.name, combining.symbols_of(touched), *span, names, question.where)
+        within = _within(question, grid, first, last)
+        asked = questions.Select(table.name, combining.symbols_of(touched), *within, names, question.where)
         rows = columns_from_arrow(combining.select(table, asked, sides), table, names)
-        of_touched = among({"sym": rows["sym"], "time": grid.starts(rows["time"])}, touched, ("sym", "time"))
-        fresh.append(_by_symbol(taken(rows, of_touched)))
+        starts = grid.starts(rows["time"])
+        of_span = (starts >= first) & (starts <= last)  # a month is shorter than the longest
+        of_touched = among({"sym": rows["sym"], "time": starts}, touched, ("sym", "time"))
+        fresh.append(_by_symbol(taken(rows, of_span & of_touched)))
     bars = [taken(side, ~among(side, touched, ("sym", "time"))) for side in (past, now)]
     bars.append(resampling.resample(fresh, skip))
     filled = [piece for piece in bars if len(piece["time"])]  # of no rows at all, columns of ints are ones of floats
@@ -107,9 +108,9 @@ def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Ta
     return _arrow(resampling.arranged(whole, question))
 
 
-def _within(question: questions.Resample, first: int, last: int) -> tuple[int, int]:
-    """Return start and end of the times of the bars from `first` to `last`, within those of the question."""
-    end = last + interval_ns(question.interval)
+def _within(question: questions.Resample, grid: resampling.Grid, first: int, last: int) -> tuple[int, int]:
+    """Return start and end of times that hold the bars from `first` to `last`, within those of the question."""
+    end = last + grid.longest_ns
     return (
         first if question.start is None else max(first, question.start),
         end if question.end is None else min(end, question.end),

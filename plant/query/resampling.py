@@ -87,6 +87,11 @@ class Grid:
         self._at = time_of_day(question.at or "00:00") if daily else None
         self._zone = zone_of(question.zone or "UTC")
 
+    @property
+    def longest_ns(self) -> int:
+        """What no bar is longer than: a day of 25 hours, where clocks change, is more than its interval."""
+        return self._step if self._at is None else self._step + _DAY_NS
+
     def bar_starts(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return where the bars begin of rows grouped by symbol, by time, int64[k]."""
         first, last = self.starts(np.array([times.min(), times.max()])).tolist()

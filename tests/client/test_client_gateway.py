@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from history_files import HOURS, journaled, write_history
@@ -152,3 +153,26 @@ def test_every_question_is_answered_as_one_table_would(
         found, expected = made.answer(question), one.answer(question)
         assert listed(found) == listed(expected), question
         assert found.schema.equals(expected.schema), question
+
+
+def ns(moment: str) -> int:
+    return int(pd.Timestamp(moment).tz_localize("America/New_York").value)
+
+
+@pytest.mark.parametrize(
+    ("interval", "zone", "past", "late"),
+    [
+        ("1M", None, ["2026-11-02 12:00"], ["2026-12-01 05:00", "2026-11-03 12:00"]),
+        ("1d", "America/New_York", ["2026-11-01 12:00", "2026-11-01 23:30"], ["2026-11-01 13:00"]),
+        ("1d", "America/New_York", ["2026-11-01 12:00"], ["2026-11-01 23:30", "2026-11-02 00:30"]),
+    ],
+    ids=["months are shorter than the longest", "a day of 25 hours", "its last hour comes late"],
+)
+def test_late_rows_make_the_bars_anew_that_they_are_of_and_no_other(
+    folders: Any, interval: str, zone: str | None, past: list[str], late: list[str]
+) -> None:
+    batches = [[trade(ns(moment), sym, 5.0, 2.0) for moment in part for sym in ("A", "Bé")] for part in (past, late)]
+    rows = {TRADES: journaled(batches)}
+    made = gateway(next(folders), rows, {"through": 1, "cuts": [1], "part_ends": [], "released": 1, "by_month": False})
+    question = questions.Resample("trades", interval, zone=zone)
+    assert listed(made.answer(question)) == listed(Answerer(memory(rows), SQL).answer(question))
