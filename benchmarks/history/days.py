@@ -52,7 +52,7 @@ class History:
         return str(dt.datetime.fromtimestamp(self.opens(day) / 1e9, dt.UTC).date())
 
     def trades(self, day: int) -> pa.Table:
-        """Return the trades of a day as they came, with seq (batches of 100) and received."""
+        """Return the trades of a day as they came, with seq (batches of 100), seq_row and received."""
         random = np.random.default_rng(day)
         count = self.rows
         times = np.sort(random.integers(0, SESSION_NS, count)) + self.opens(day)
@@ -64,6 +64,7 @@ class History:
             "size": random.integers(1, 50, count) * 100.0,
             "source": Symbols(["bench"], np.zeros(count, dtype=np.int32)),
             "seq": seqs,
+            "seq_row": np.arange(count) % 100,
             "received": times + 250_000,
         }
         table = pa.table({name: arrow_column(c, name in ("time", "received")) for name, c in columns.items()})
