@@ -10,8 +10,8 @@ from typing import Any
 import zmq
 
 from plant.errors import JournalError
+from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
-from plant.rows.intake import columns_of
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.transport import sockets
 from plant.wire import messages

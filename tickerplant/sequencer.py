@@ -15,10 +15,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError
+from plant.intake.rejects import rejected
 from plant.journal.position import Position
 from plant.rows.columns import Columns
 from plant.rows.evolution import columns_as_declared
-from plant.rows.rejects import rejected
 from plant.rows.schema import Schema, Table
 from plant.wire import messages
 from plant.wire.envelope import HEADER_BYTES, MORE, Header, stamp

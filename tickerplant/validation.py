@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from plant.intake.rejects import as_json, rejected
 from plant.rows.columns import Columns
-from plant.rows.rejects import as_json, rejected
 from plant.rows.schema import Table
 
 

@@ -16,8 +16,8 @@ from benchmarks.capture.work import Item, Work
 from benchmarks.effort import Effort
 from benchmarks.machine import Grid, ratio
 from plant.client.connect import subscriber_of
+from plant.intake.forms import columns_of
 from plant.rows.columns import Symbols, Texts
-from plant.rows.intake import columns_of
 from plant.runtime.settings import load
 
 MB = 1e6

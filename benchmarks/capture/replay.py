@@ -13,10 +13,10 @@ from benchmarks.capture.tickplant import BenchPlant
 from benchmarks.capture.work import Work
 from benchmarks.effort import Effort
 from benchmarks.machine import Grid, Spread, ratio
+from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.columns import Columns
-from plant.rows.intake import columns_of
 from plant.wire.envelope import stamp
 from plant.wire.record import encode, source_id_of
 

@@ -15,10 +15,10 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from plant.intake.forms import columns_of
 from plant.memory.table import MemoryTable
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
-from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of
 from plant.wire.envelope import Header

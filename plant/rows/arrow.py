@@ -48,7 +48,7 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
     if kind == "symbol":
         return _symbols(column)
     if kind == "text":
-        return _texts(column)
+        return texts_of_arrow(column)
     if kind == "float":
         return column.to_numpy()
     if pa.types.is_timestamp(column.type):
@@ -69,19 +69,24 @@ def _symbols(column: pa.ChunkedArray) -> Symbols:
     return Symbols(whole.dictionary.to_pylist(), codes.to_numpy())
 
 
-def _texts(column: pa.ChunkedArray) -> Texts:
-    whole = column.cast(pa.large_string()).combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.large_string())
+def texts_of_arrow(column: pa.Array | pa.ChunkedArray) -> Texts:
+    """Return a string column of any layout as texts, without a copy of what is a large_string already."""
+    whole = column
+    if isinstance(column, pa.ChunkedArray):
+        wide = column if column.num_chunks == 1 else column.cast(pa.large_string())  # together more than 2 GiB
+        whole = wide.chunk(0) if wide.num_chunks == 1 else pa.concat_arrays(wide.chunks or [pa.array([], wide.type)])
+    width = np.int32 if whole.type == pa.string() else np.int64
+    if width is np.int64:
+        whole = whole.cast(pa.large_string())
     missing = whole.is_null().to_numpy(zero_copy_only=False) if whole.null_count else None
     _, offsets, data = whole.buffers()
     ends = (
-        np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
+        np.frombuffer(offsets, width)[whole.offset : whole.offset + len(whole) + 1]
         if len(whole)
         else np.zeros(1, "<i8")
     )
     used = memoryview(data)[int(ends[0]) : int(ends[-1])] if data is not None else b""
-    return Texts(ends - ends[0], used, missing)
+    return Texts(ends.astype(np.int64) - ends[0], used, missing)
 
 
 def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa.Array:

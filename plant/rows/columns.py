@@ -44,6 +44,11 @@ class Symbols:
         """Return a column that shares nothing with this one."""
         return Symbols(self.names.copy(), self.codes.copy())
 
+    def stripped(self) -> "Symbols":
+        """Return the column without blanks around its names; one that has none stays as it is."""
+        names = [*map(str.strip, self.names)]
+        return self if names == self.names else Symbols.of([names[code] for code in self.codes.tolist()])
+
     def compact(self, few: int = 0) -> "Symbols":
         """Return the column with only the names that it uses; one that has no more than `few` stays as it is."""
         if len(self.names) <= few:
@@ -93,10 +98,16 @@ class Texts:
     @classmethod
     def of(cls, strings: Iterable[str]) -> "Texts":
         """Return the column of these strings."""
-        parts = [s.encode() for s in strings]
-        offsets = np.zeros(len(parts) + 1, dtype=np.int64)
-        np.cumsum([len(p) for p in parts], out=offsets[1:])
-        return cls(offsets, b"".join(parts))
+        given = strings if isinstance(strings, list | tuple) else tuple(strings)
+        text = "".join(given)
+        if text.isascii():  # as many bytes as characters
+            data, lengths = text.encode(), map(len, given)
+        else:
+            parts = [s.encode() for s in given]
+            data, lengths = b"".join(parts), map(len, parts)
+        offsets = np.zeros(len(given) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(lengths, np.int64, len(given)), out=offsets[1:])
+        return cls(offsets, data)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

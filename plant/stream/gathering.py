@@ -4,23 +4,24 @@ A publisher that is ahead of the plant gathers what it is given, so that many sm
 write and one message. Types and names are checked when rows are given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from plant.errors import BadRows, QueryError
+from plant.errors import BadRows
+from plant.intake.forms import columns_of
+from plant.intake.moments import NAT, WHOLE, way_of
+from plant.intake.values import column_given
 from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
-from plant.rows.intake import OF_BARS, columns_of, intervals_named
 from plant.rows.schema import FIXED_DTYPES, Table
-from plant.rows.times import in_ns, int_range
+from plant.rows.times import int_range
 
-_NUMBERS = (float, int, np.float64, np.int64, np.float32, np.int32)
-_WHOLE = (int, np.int64, np.int32)
+_NUMBERS = (float, np.float64, np.float32, *WHOLE, type(None))  # None is "not known"
 _ACCEPTED: dict[str, tuple[type, ...]] = {
-    "time": _WHOLE,
-    "int": _WHOLE,
+    "time": WHOLE,
+    "int": WHOLE,
     "float": _NUMBERS,
     "symbol": (str,),
     "text": (str,),
@@ -31,16 +32,26 @@ FIRST_ROOM = 4096
 
 
 class _Shape:
-    """A form of row seen before: its names, the types of values that were good, and those of the last row."""
+    """A form of row seen before: its names, the types of values that were good, and those of the last row.
 
-    __slots__ = ("good", "last", "names", "pick", "time_at")
+    `moment` makes int ns of the last row's kind of time; None: it is an int, of the publisher's unit.
+    """
+
+    __slots__ = ("good", "last", "moment", "names", "pick", "time_at")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self.good: set[tuple[type, ...]] = set()
         self.last: list[type] = []
+        self.moment: Callable[[Any], int] | None = None
         self.pick = itemgetter(*names)
         self.time_at = names.index("time")
+
+    def take(self, kinds: tuple[type, ...]) -> None:
+        """Expect rows of these types, which are good."""
+        self.last = list(kinds)
+        of = kinds[self.time_at]
+        self.moment = None if of in WHOLE else way_of(of)
 
 
 class _CodeBuffer:
@@ -117,7 +128,7 @@ class _Buffers:
 class Gathering:
     """Rows of `table`, in the order they were added; `defaults` fill columns that are not given.
 
-    `unit` is that of int times, as in plant.rows.intake.columns_of.
+    `unit` is that of int times, as in plant.intake.forms.columns_of.
     """
 
     def __init__(self, table: Table, defaults: Mapping[str, Any], unit: str | None = "ns") -> None:
@@ -130,7 +141,9 @@ class Gathering:
         self.defaults = {**{c.name: DEFAULTS[c.kind] for c in table.columns}, **defaults}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._shape: _Shape | None = None
+        self._whole = True  # whether the times of the single rows are ints, of the unit
         self._single: list[tuple[Any, ...]] = []
+        self._times: list[int] = []  # of the single rows: int ns, or ints of the unit
         self._last: Columns | None = None  # what was added last, not copied yet
         self._buffers = _Buffers(table)
 
@@ -160,11 +173,7 @@ class Gathering:
             values = shape.pick(row)
         except KeyError:
             return False  # as many names, but others
-        if [*map(type, values)] != shape.last or not self._least <= values[shape.time_at] < self._end:
-            return False
-        self._single.append(values)
-        self.rows += 1
-        return True
+        return [*map(type, values)] == shape.last and self._take(shape, values)
 
     def _add_known(self, row: dict[str, Any]) -> bool:
         """Add a row of another form than the last one, if it was seen before."""
@@ -173,13 +182,29 @@ class Gathering:
             return False
         values = tuple(row.values())
         kinds = tuple(map(type, values))
-        if kinds not in shape.good or not self._least <= values[shape.time_at] < self._end:
+        if kinds not in shape.good:
             return False
-        if shape is not self._shape:
+        shape.take(kinds)
+        if shape is not self._shape or (shape.moment is None) != self._whole:
             self._end_singles()
-            self._shape = shape
-        shape.last = list(kinds)
+            self._shape, self._whole = shape, shape.moment is None
+        return self._take(shape, values)
+
+    def _take(self, shape: _Shape, values: tuple[Any, ...]) -> bool:
+        """Add a row of good types, unless its time is none."""
+        time = values[shape.time_at]
+        if shape.moment is None:
+            if not self._least <= time < self._end:
+                return False
+        else:
+            try:
+                time = shape.moment(time)
+            except (ValueError, OverflowError):
+                return False
+            if not NAT < time < -NAT:
+                return False
         self._single.append(values)
+        self._times.append(time)
         self.rows += 1
         return True
 
@@ -207,19 +232,24 @@ class Gathering:
         if not set(names) <= set(self.table.names) or len(names) < 2:
             return
         kinds = [self.table.column(name).kind for name in names]
-        if "int" not in kinds and all(type(v) in _ACCEPTED[k] for v, k in zip(values, kinds, strict=True)):
+        good = all(
+            type(v) in _ACCEPTED[k] or (n == "time" and way_of(type(v)))
+            for n, v, k in zip(names, values, kinds, strict=True)
+        )
+        if good:
             self._shapes.setdefault(names, _Shape(names)).good.add(tuple(map(type, values)))
 
     def _end_singles(self) -> None:
         """Make columns of the single rows; they go before what is added next."""
         singles, self._single = self._single, []
+        times, self._times = self._times, []
         if not singles:
             return
         assert self._shape is not None
         self.own()
         try:
-            self._last = self._columns(self._shape.names, singles)
-        except (ValueError, OverflowError, QueryError):  # a number beyond float64, half a character: find the row
+            self._last = self._columns(self._shape.names, singles, times)
+        except BadRows:  # a number beyond int64, half a character: find the row
             for values in singles:
                 try:
                     row = dict(zip(self._shape.names, values, strict=True))
@@ -228,22 +258,16 @@ class Gathering:
                     self.refused.append(error)
                     self.rows -= 1
 
-    def _columns(self, names: tuple[str, ...], singles: list[tuple[Any, ...]]) -> Columns:
-        given = dict(zip(names, zip(*singles, strict=True), strict=True))
-        columns: Columns = {}
-        for column in self.table.columns:
-            if column.name not in given:
-                columns[column.name] = constant(column, len(singles), self.defaults[column.name])
-            elif column.kind == "symbol":
-                columns[column.name] = Symbols.of(given[column.name])
-            elif column.kind == "text":
-                columns[column.name] = Texts.of(given[column.name])
-            else:
-                columns[column.name] = np.array(given[column.name], dtype=FIXED_DTYPES[column.kind])
-        columns["time"] = in_ns(columns["time"], self._unit)
-        if self.name in OF_BARS:
-            columns["interval"] = intervals_named(columns["interval"])
-        return columns
+    def _columns(self, names: tuple[str, ...], singles: list[tuple[Any, ...]], times: list[int]) -> Columns:
+        given: dict[str, Any] = dict(zip(names, zip(*singles, strict=True), strict=True))
+        given["time"] = times
+        unit = self._unit if self._whole else "ns"
+        return {
+            column.name: column_given(self.table, column, given[column.name], unit)
+            if column.name in given
+            else constant(column, len(singles), self.defaults[column.name])
+            for column in self.table.columns
+        }
 
 
 def _joined(parts: list[Texts]) -> Texts:

@@ -16,8 +16,8 @@ from typing import Any
 import zmq
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, Unavailable
+from plant.intake.rejects import readable
 from plant.rows.batch import Batch
-from plant.rows.rejects import readable
 from plant.rows.schema import Schema
 from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from plant.errors import Refused
+from plant.intake.forms import columns_of
 from plant.rows.columns import Columns, compacted, taken
 from plant.rows.evolution import without_nulls
-from plant.rows.intake import columns_of
 from plant.rows.schema import Schema
 from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings

@@ -22,7 +22,7 @@ from numbered_feed import BAR_EVERY, BASE, trades
 from small_disk import SmallDisk
 
 from plant.errors import WireError
-from plant.rows.intake import columns_of
+from plant.intake.forms import columns_of
 from plant.stream.subscriber import Subscriber
 from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, header_at, number, stamp
 from plant.wire.messages import ack_of

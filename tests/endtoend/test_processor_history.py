@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from running import RunningPlant, all_stopped
 
+from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
-from plant.rows.intake import columns_of
 from plant.rows.tables import schema_of
 from plant.stream.publisher import Publisher
 from processor.engine import Engine

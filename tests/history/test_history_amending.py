@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plant.errors import BadRows
 from plant.history.amending import Amendment, amendment, amendments_of, apply
 from plant.history.layout import partition_schema, told_schema
-from plant.rows.intake import columns_of
+from plant.intake.forms import columns_of
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of

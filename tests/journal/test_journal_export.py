@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from plant.command.journal import app
 from plant.errors import BadRows, JournalError, UnknownTable
+from plant.intake.forms import columns_of
 from plant.journal import export as journal_export
 from plant.journal.export import export_journal
 from plant.journal.journal import Journal
-from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
 from plant.rows.tables import schema_of
 from plant.wire.envelope import stamp

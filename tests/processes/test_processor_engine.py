@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
-from plant.rows.intake import columns_of
 from plant.rows.tables import schema_of
 from processor.engine import GRACE_NS, WITHDRAWN, Engine
 from processor.warmup import WARM_BARS

@@ -14,12 +14,12 @@ from past import SCHEMA, Past
 from hdb.reader.answering import HistoryAnswerer
 from plant.client.asker import Asker
 from plant.history.catalogue import Catalogue
+from plant.intake.forms import columns_of
 from plant.journal.files import segment_at, segment_paths
 from plant.query import questions
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.rows.evolution import as_declared
-from plant.rows.intake import columns_of
 from plant.wire.decoding import Merge, read_until
 from processor.engine import Engine
 from processor.warmup import warm_up

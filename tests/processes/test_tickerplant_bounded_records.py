@@ -86,7 +86,7 @@ def test_a_large_batch_is_journaled_as_several_records_that_belong_together() ->
 def test_a_row_that_fits_in_no_record_goes_to_rejects_and_those_around_it_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("plant.rows.rejects.ROW_CHARS", 50)
+    monkeypatch.setattr("plant.intake.rejects.ROW_CHARS", 50)
     sequencer = sent(3, trade_id=["1", "x" * LIMIT, "3"], price=[1.0, 1.0, 1.0])
     assert [(table, values) for table, _, _, values in journaled(sequencer)] == [
         ("trades", ["1", "3"]),
@@ -98,13 +98,13 @@ def test_a_row_that_fits_in_no_record_goes_to_rejects_and_those_around_it_are_ke
 
 
 def test_a_row_both_long_and_bad_has_the_reason_of_the_bad_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plant.rows.rejects.ROW_CHARS", 50)
+    monkeypatch.setattr("plant.intake.rejects.ROW_CHARS", 50)
     sequencer = sent(2, trade_id=["1", "x" * LIMIT], price=[1.0, -1.0])
     assert journaled(sequencer)[-1][-1] == ["price must be a positive finite number"]
 
 
 def test_many_long_rejects_are_divided_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plant.rows.rejects.ROW_CHARS", 100)
+    monkeypatch.setattr("plant.intake.rejects.ROW_CHARS", 100)
     sequencer = sent(12, price=[-1.0] * 12)
     found = journaled(sequencer)
     assert len(found) > 3

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from
 
-from plant.rows.rejects import ROW_CHARS
+from plant.intake.rejects import ROW_CHARS
 from plant.rows.schema import LATEST
 from plant.rows.tables import schema_of
 from tickerplant.validation import bad_rows, rejects

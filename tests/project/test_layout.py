@@ -18,12 +18,13 @@ BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),
     "transport": (),
     "wire": ("rows",),
+    "intake": ("rows",),
     "history": ("rows",),
     "query": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),
-    "stream": ("rows", "transport", "wire"),
+    "stream": ("rows", "transport", "wire", "intake"),
     "runtime": ("rows", "transport", "history", "query"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""

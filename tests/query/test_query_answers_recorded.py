@@ -12,12 +12,12 @@ import pytest
 from plain_rows import MINUTE, NOON, SCHEMA
 from recordings import RECORDINGS
 
+from plant.intake.forms import columns_of
 from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.rows.batch import Batch
 from plant.rows.columns import Symbols
-from plant.rows.intake import columns_of
 
 FOLDER = RECORDINGS / "lean_us_equity"
 BATCH = 5000

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
+from plant.intake.forms import columns_of
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.evolution import as_declared, served, without_nulls
-from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.wire.decoding import Merge, Raw, raw
 from plant.wire.envelope import stamp

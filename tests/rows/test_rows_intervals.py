@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from plant.errors import BadRows, QueryError
+from plant.intake.forms import columns_of
 from plant.query.questions import Resample
 from plant.query.resampling import Grid
 from plant.rows.columns import Symbols
-from plant.rows.intake import columns_of
 from plant.rows.intervals import interval_name, interval_ns, interval_of
 from plant.rows.tables import schema_of
 

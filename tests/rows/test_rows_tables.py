@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plant.rows.intake import columns_of
+from plant.intake.forms import columns_of
 from plant.rows.tables import schema_of
 from tickerplant.validation import bad_rows
 

@@ -6,8 +6,8 @@ import pytest
 from plain_rows import SCHEMA
 
 from plant.errors import Cancelled, QueryError, QueryLimit, UnknownTable
+from plant.intake.forms import columns_of
 from plant.query.limits import Budget
-from plant.rows.intake import columns_of
 from plant.serving.query_log import KEPT, SHOWN_CHARS, Usage, shown
 from plant.serving.waiting import Asked
 

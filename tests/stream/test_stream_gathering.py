@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import BadRows
+from plant.intake.forms import columns_of
 from plant.rows.columns import Columns, Symbols
-from plant.rows.intake import columns_of
 from plant.rows.schema import Column, Table
 from plant.stream.gathering import Gathering
 

@@ -24,8 +24,8 @@ from plant.history.catalogue import CATALOGUE, Catalogue, End, File
 from plant.history.days import Days
 from plant.history.layout import history_folder
 from plant.history.partition_file import check_bytes, check_file
+from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
-from plant.rows.intake import columns_of
 from plant.rows.schema import Schema, Table
 from plant.wire.envelope import HEADER_BYTES, header_at, stamp
 from plant.wire.messages import Beat, beat

@@ -16,9 +16,9 @@ from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, File
 from plant.history.days import Days
 from plant.history.partition_file import PartitionFile
+from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
 from plant.journal.rows import JournalRows
-from plant.rows.intake import columns_of
 from plant.rows.tables import schema_of
 from plant.wire.envelope import stamp
 from plant.wire.record import encode

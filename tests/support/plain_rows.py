@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from plant.intake.forms import columns_of
 from plant.memory.table import CHUNK_ROWS, FAN_IN, MemoryTable
 from plant.rows.batch import Batch
-from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.rows.tables import TABLES, schema_of
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plant.errors import BadRows
+from plant.intake.forms import columns_of
 from plant.rows.arrow import arrow_column
-from plant.rows.intake import columns_of
 from plant.rows.schema import LATEST, Column, Table
 from plant.rows.tables import schema_of
 from plant.transfer.exporting import export

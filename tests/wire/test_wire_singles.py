@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plant.intake.forms import columns_of
 from plant.memory.table import MemoryTable
-from plant.rows.intake import columns_of
 from plant.rows.schema import Table
 from plant.rows.tables import schema_of
 from plant.wire.decoding import Merge, decoded, raw

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
+from plant.intake.rejects import rejected
 from plant.rows.columns import Columns
-from plant.rows.rejects import rejected
 from tickerplant.repeats.trade_ids import Verdict
 
 NOTHING = Verdict(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0, {})

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import BadRows
-from plant.rows.intake import columns_of
-from plant.rows.rejects import readable
+from plant.intake.forms import columns_of
+from plant.intake.rejects import readable
 from plant.rows.tables import schema_of
 
 SCHEMA = schema_of()

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from plant.errors import BadRows
+from plant.intake.forms import by_name, columns_of
+from plant.intake.values import column_given
 from plant.rows.columns import Columns, Symbols, Texts
-from plant.rows.intake import by_name, column_given, columns_of
 from plant.rows.ordering import joined
 from plant.rows.schema import Column, Table
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from random_rows import EVERY_KIND, STRINGS, bits, columns_from, plain_rows
 
 from plant.errors import BadRows, PlantError, UnknownColumn
+from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts
-from plant.rows.intake import columns_of
 from plant.rows.schema import Column, Table
 from plant.rows.tables import schema_of
 from plant.rows.times import nanoseconds
@@ -216,11 +216,11 @@ def test_times_of_different_precision_and_zone_may_stand_in_one_column() -> None
         ([""], "found a missing time"),
         (pl.Series([None], dtype=pl.Int64), "found a missing time"),
         (pa.array([None], pa.timestamp("ns")), "found a missing time"),
-        (["yesterday"], "yesterday is not ISO8601"),
+        (["yesterday"], "which is not ISO 8601"),
         (["05/06/2026"], "05/06/2026 is not ISO8601"),
         ([dt.datetime(2600, 1, 1)], "Out of bounds"),
         (np.array(["2600-01-01"], dtype="datetime64[s]"), "Out of bounds"),
-        ([2**63], "too large"),
+        ([2**63], "more than an int64 holds"),
         (np.array([2**63], dtype=np.uint64), "more than an int64 holds"),
         (np.array([[NOON]]), "1-dimensional"),
     ],
