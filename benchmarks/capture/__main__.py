@@ -1,6 +1,6 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory] [again]
+    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory] [again] [intake]
                                  [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.capture.again import again
 from benchmarks.capture.bare_zmq import BareZmq
+from benchmarks.capture.intake import intake
 from benchmarks.capture.jetstream import Nats
 from benchmarks.capture.latency import latency
 from benchmarks.capture.memory import memory
@@ -145,6 +146,7 @@ def _print_durability(systems: Sequence[System]) -> None:
 
 
 SECTIONS: dict[str, Callable[[Effort], bool]] = {
+    "intake": intake,
     "throughput": throughput,
     "subscribers": subscribers,
     "trades": trades,

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 BENCH = (sys.executable, "-m", "benchmarks.capture")
 
 SECTIONS = {
+    "intake": "one dict, time a datetime",
     "throughput": "tickplant (sync 1000 ms)",
     "subscribers": "tickplant (sync 1000 ms)",
     "trades": "trades",
