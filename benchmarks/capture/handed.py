@@ -1,4 +1,4 @@
-"""The same trades in the forms in which people have them, and how each would be packed for a system that carries bytes."""
+"""The same trades in the forms in which people have them, and how each is packed for a system that carries bytes."""
 
 import datetime as dt
 from collections.abc import Callable

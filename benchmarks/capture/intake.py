@@ -101,18 +101,20 @@ def _timed(publish: Callable[[Any], object], items: list[Any], finish: Callable[
 
 
 def _ours(form: Form, items: list[Any]) -> Taken:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        with running_plant(Path(folder) / "plant", "tickerplant", "rdb") as plant:
-            with publisher("bench", config=plant.config) as source:
-                source.wait_connected()
-                source.publish("trades", items[0])  # what is made once in a publisher's life
-                source.flush()
-                taken = _timed(lambda item: source.publish("trades", item), items, lambda: source.flush(60.0))
-            expected, deadline = (len(items) + 1) * form.rows, time.monotonic() + 60
-            while (found := plant.ask("rdb").trades.count()) != expected:
-                if time.monotonic() > deadline:
-                    raise ValueError(f"expected {expected:,} rows, found {found:,}")
-                time.sleep(0.05)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        running_plant(Path(folder) / "plant", "tickerplant", "rdb") as plant,
+    ):
+        with publisher("bench", config=plant.config) as source:
+            source.wait_connected()
+            source.publish("trades", items[0])  # what is made once in a publisher's life
+            source.flush()
+            taken = _timed(lambda item: source.publish("trades", item), items, lambda: source.flush(60.0))
+        expected, deadline = (len(items) + 1) * form.rows, time.monotonic() + 60
+        while (found := plant.ask("rdb").trades.count()) != expected:
+            if time.monotonic() > deadline:
+                raise ValueError(f"expected {expected:,} rows, found {found:,}")
+            time.sleep(0.05)
     return taken
 
 
@@ -120,22 +122,25 @@ def _redis(form: Form, items: list[Any]) -> Taken:
     import redis
 
     size = 100 if form.rows == 1 else 10
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Redis().serve(Path(folder)) as address:
-        with redis.Redis.from_url(address) as client:
-            client.ping()
-            pipeline = client.pipeline(transaction=False)
-            waiting = 0
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        Redis().serve(Path(folder)) as address,
+        redis.Redis.from_url(address) as client,
+    ):
+        client.ping()
+        pipeline = client.pipeline(transaction=False)
+        waiting = 0
 
-            def publish(item: Any) -> None:
-                nonlocal waiting
-                pipeline.xadd(STREAM, {FIELD: form.pack(item)})
-                waiting += 1
-                if waiting == size:
-                    pipeline.execute()
-                    waiting = 0
+        def publish(item: Any) -> None:
+            nonlocal waiting
+            pipeline.xadd(STREAM, {FIELD: form.pack(item)})
+            waiting += 1
+            if waiting == size:
+                pipeline.execute()
+                waiting = 0
 
-            taken = _timed(publish, items, pipeline.execute)
-            found, last = client.xlen(STREAM), client.xrevrange(STREAM, count=1)[0][1][FIELD]
+        taken = _timed(publish, items, pipeline.execute)
+        found, last = client.xlen(STREAM), client.xrevrange(STREAM, count=1)[0][1][FIELD]
     if found != len(items) or rows_of(form, last) != form.rows:
         raise ValueError(f"expected {len(items):,} messages of {form.rows} rows, found {found:,}")
     return taken

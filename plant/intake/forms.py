@@ -114,8 +114,10 @@ def by_name(rows: Any) -> dict[str, Any]:
         return {name: [row[name] for row in rows] for name in names} if rows else {"time": []}
     if hasattr(rows, "column_names") and hasattr(rows, "column"):  # Arrow
         return {name: rows.column(name) for name in rows.column_names}
-    if hasattr(rows, "items") and hasattr(rows, "columns") and rows.columns.is_unique:  # pandas
-        return dict(zip(map(str, rows.columns), _arrays_of(rows), strict=True))
+    if hasattr(rows, "items") and hasattr(rows, "columns"):  # pandas
+        names = [*map(str, rows.columns)]
+        if len(set(names)) == len(names):
+            return dict(zip(names, _arrays_of(rows), strict=True))
     if hasattr(rows, "columns") and hasattr(rows, "__getitem__"):  # Polars
         return {str(name): rows[name] for name in rows.columns}
     raise BadRows(
