@@ -22,14 +22,12 @@ def bench(section: str) -> str:
     return done.stdout
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("section", sorted(SECTIONS.keys() - {"beside"}))
 def test_section_of_history_measures_the_plant(section: str) -> None:
     assert "tickplant" in bench(section)
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_close_beside_capture_is_measured() -> None:
     printed = bench("beside")

@@ -23,7 +23,6 @@ SECTIONS = {
 """What the section's table names."""
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("section", SECTIONS)
 def test_section_of_the_questions_runs(section: str) -> None:
