@@ -92,6 +92,12 @@ def _as_they_are(table: Table, rows: dict[str, Any]) -> Columns | None:
 
 def by_name(rows: Any) -> dict[str, Any]:
     """Return rows in any form that `columns_of` takes as columns by their names, as they were given. Raises BadRows."""
+    kind = type(rows)  # a pandas frame that is asked for an attribute looks through its columns
+    if hasattr(kind, "iloc") and hasattr(kind, "items"):  # pandas
+        names = _names_of(rows)
+        if len(set(names)) == len(names):
+            return dict(zip(names, _arrays_of(rows), strict=True))
+        return {str(name): rows[name] for name in rows.columns}
     if isinstance(rows, Batch):
         return dict(rows.columns)
     if isinstance(rows, Mapping):
@@ -112,18 +118,21 @@ def by_name(rows: Any) -> dict[str, Any]:
         if any(len(row) != len(names) for row in rows):
             raise BadRows(f"rows as dicts must all have the same keys; found {names} but not in every row")
         return {name: [row[name] for row in rows] for name in names} if rows else {"time": []}
-    if hasattr(rows, "column_names") and hasattr(rows, "column"):  # Arrow
+    if hasattr(kind, "column_names") and hasattr(kind, "column"):  # Arrow
         return {name: rows.column(name) for name in rows.column_names}
-    if hasattr(rows, "items") and hasattr(rows, "columns"):  # pandas
-        names = [*map(str, rows.columns)]
-        if len(set(names)) == len(names):
-            return dict(zip(names, _arrays_of(rows), strict=True))
-    if hasattr(rows, "columns") and hasattr(rows, "__getitem__"):  # Polars
+    if hasattr(kind, "columns") and hasattr(kind, "__getitem__"):  # Polars
         return {str(name): rows[name] for name in rows.columns}
     raise BadRows(
         f"rows must be a DataFrame, an Arrow table, a dict of columns, a list of dicts or one dict; "
         f"found {type(rows).__name__}"
     )
+
+
+def _names_of(frame: Any) -> list[str]:
+    try:
+        return [*map(str, frame.columns.array.__arrow_array__().to_pylist())]  # texts, since pandas 3
+    except AttributeError:
+        return [*map(str, frame.columns)]
 
 
 def _arrays_of(frame: Any) -> Iterable[Any]:

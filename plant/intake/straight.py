@@ -111,6 +111,8 @@ def _of_polars(value: Any, kind: str, unit: str | None) -> Any:
     import pyarrow as pa
 
     try:
+        if kind == "text":
+            return _of_arrow(value.to_arrow(), kind, unit)  # not of views, which Arrow would have to gather
         return _of_chunks(pa.chunked_array(value), kind, unit)
     except (pa.ArrowException, NotImplementedError, TypeError):  # of Python objects, or a type that Arrow lacks
         return None
@@ -125,7 +127,7 @@ def _of_chunks(value: Any, kind: str, unit: str | None) -> Any:
 
 def _of_arrow(value: Any, kind: str, unit: str | None) -> Any:
     """Take the buffers of an Arrow array; null is NaN among floats, and not for this way among others."""
-    family = _family(value.type)
+    family = _families().get(value.type.id)
     if kind == "float":
         if family not in ("int", "float"):
             return None
@@ -134,7 +136,8 @@ def _of_arrow(value: Any, kind: str, unit: str | None) -> Any:
         return None
     if kind in ("time", "int"):
         if family == "timestamp" and kind == "time":
-            return stamps_ns(value.view("int64").to_numpy(), value.type.unit)
+            stamps = np.frombuffer(value.buffers()[1], "<i8")[value.offset : value.offset + len(value)]
+            return stamps_ns(stamps, value.type.unit)
         if family != "int":
             return None
         numbers = np.ascontiguousarray(value.to_numpy(), dtype="<i8")
@@ -143,15 +146,21 @@ def _of_arrow(value: Any, kind: str, unit: str | None) -> Any:
         if kind == "symbol" and len(value.dictionary) <= len(value):
             return _of_codes(value.dictionary.to_pylist(), value.indices.to_numpy())
         value = value.dictionary_decode()
-        family = _family(value.type)
+        family = _families().get(value.type.id)
     if family != "string":
         return None
-    return _of_codes(*_coded(value)) if kind == "symbol" else _texts(value)
+    return _of_strings(value) if kind == "symbol" else _texts(value)
 
 
-def _coded(strings: Any) -> tuple[list[str], np.ndarray]:
+_FEW = 256
+"""Strings up to which Python codes them in less time than Arrow begins to."""
+
+
+def _of_strings(strings: Any) -> Symbols:
+    if len(strings) <= _FEW:
+        return Symbols.of(strings.to_pylist()).stripped()
     coded = strings.dictionary_encode()
-    return coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    return Symbols(coded.dictionary.to_pylist(), coded.indices.to_numpy()).stripped()
 
 
 def _texts(strings: Any) -> Texts | None:
@@ -167,19 +176,20 @@ def _texts(strings: Any) -> Texts | None:
     return texts
 
 
-@functools.lru_cache(100)
-def _family(of: Any) -> str:
-    """Return what an Arrow type is to us; "" for one whose values must be looked at."""
-    from pyarrow import types
+@functools.lru_cache(1)
+def _families() -> dict[int, str]:
+    """Return what Arrow's types are to us, by their ids; values of others must be looked at."""
+    import pyarrow as pa
 
+    string = pa.string()
     families = {
-        "int": types.is_signed_integer,
-        "float": types.is_floating,
-        "timestamp": types.is_timestamp,
-        "dictionary": types.is_dictionary,
-        "string": lambda t: types.is_string(t) or types.is_large_string(t) or types.is_string_view(t),
+        "int": (pa.int8(), pa.int16(), pa.int32(), pa.int64()),
+        "float": (pa.float16(), pa.float32(), pa.float64()),
+        "timestamp": (pa.timestamp("ns"),),
+        "dictionary": (pa.dictionary(pa.int32(), string),),
+        "string": (string, pa.large_string(), pa.string_view()),
     }
-    return next((name for name, holds in families.items() if holds(of)), "")
+    return {kind.id: name for name, kinds in families.items() for kind in kinds}
 
 
 _WAYS: dict[type, Straight | None] = {list: _of_list, tuple: _of_list, np.ndarray: _of_array}
