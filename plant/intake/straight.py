@@ -192,7 +192,17 @@ def _families() -> dict[int, str]:
     return {kind.id: name for name, kinds in families.items() for kind in kinds}
 
 
-_WAYS: dict[type, Straight | None] = {list: _of_list, tuple: _of_list, np.ndarray: _of_array}
+def _as_it_is(value: Any, kind: str, unit: str | None) -> Any:
+    return value if type(value) is (Symbols if kind == "symbol" else Texts if kind == "text" else None) else None
+
+
+_WAYS: dict[type, Straight | None] = {
+    list: _of_list,
+    tuple: _of_list,
+    np.ndarray: _of_array,
+    Symbols: _as_it_is,
+    Texts: _as_it_is,
+}
 
 _OF_LIBRARIES: dict[tuple[str, str], Straight] = {
     ("pandas", "Series"): _of_series,
