@@ -17,6 +17,9 @@ from plant.rows.schema import Column, Table
 ROW_CHARS = 4000
 """Characters of a rejected row, and of its symbol, that are kept; a row may hold a text of megabytes."""
 
+REJECTS_IN_ONE = 500
+"""Rejects that go together; each may hold ROW_CHARS."""
+
 Values = dict[str, list[Any]]
 """Columns as they were given, each value by itself."""
 
@@ -43,7 +46,7 @@ def as_json(row: Mapping[str, Any]) -> str:
 def readable(
     table: Table, rows: Any, defaults: Mapping[str, Any], unit: str | None, now: int
 ) -> Iterator[tuple[str, Columns]]:
-    """Yield rows of which some cannot be read, in their order, as (table, columns): the good ones, and rejects.
+    """Yield rows of which some cannot be read as (table, columns): the good ones, in their order, then rejects.
 
     Each row given is one row there; a reject tells its number, counted from 0. `defaults` and `unit` are those of
     `columns_of`, which raises BadRows as ever for what is wrong with all rows: columns that are missing or differ in
@@ -61,19 +64,26 @@ def readable(
                 odd_ints += name == "time" and isinstance(column[place], int)
     if not reasons or odd_ints == count:
         columns_of(table, rows, defaults, unit)
-    places: list[int] = []
-    for place in range(count + 1):
-        if place < count and place not in reasons:
-            places.append(place)
-            continue
-        if places:
-            yield table.name, _columns(table, values, places, defaults, unit)
-            places = []
-        if place < count:
-            row = {name: column[place] for name, column in values.items()}
-            sym, told = row.get("sym"), f"row {place} of {count} (counted from 0): {reasons[place]}"
-            syms = [sym if isinstance(sym, str) else "?"]
-            yield "rejects", rejected(syms, [told], [as_json(row)], defaults["source"], table.name, now)
+    if places := [place for place in range(count) if place not in reasons]:
+        yield table.name, _columns(table, values, places, defaults, unit)
+    bad = sorted(reasons)
+    for some in (bad[i : i + REJECTS_IN_ONE] for i in range(0, len(bad), REJECTS_IN_ONE)):
+        rows_of = [{name: column[place] for name, column in values.items()} for place in some]
+        told = [f"row {place} of {count} (counted from 0): {reasons[place]}" for place in some]
+        yield (
+            "rejects",
+            rejected([*map(_sym, rows_of)], told, [*map(as_json, rows_of)], defaults["source"], table.name, now),
+        )
+
+
+def rejected_row(table: Table, row: Mapping[str, Any], error: BadRows, source: str, now: int) -> Columns:
+    """Return the row of `rejects` that tells of one row which was published by itself."""
+    told = f"row 0 of 1 (counted from 0): {error}"
+    return rejected([_sym(row)], [told], [as_json(row)], source, table.name, now)
+
+
+def _sym(row: Mapping[str, Any]) -> str:
+    return row["sym"] if isinstance(row.get("sym"), str) else "?"
 
 
 def _unreadable(

@@ -28,7 +28,9 @@ def column_given(table: Table, column: Column, value: Any, unit: str | None = "n
         if found is None:
             found = looked_at(value, kind, unit)
         return intervals_named(found) if column.name == "interval" and table.name in OF_BARS else found
-    except (TypeError, ValueError, OverflowError, QueryError) as error:
+    except QueryError as error:  # an interval that is none
+        raise BadRows(f"{table.name}.{column.name}: {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadRows(f"{table.name}.{column.name}: expected {kind}, {error}") from None
 
 

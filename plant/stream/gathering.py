@@ -137,7 +137,7 @@ class Gathering:
         self._least, self._end = int_range(unit)
         self.name = table.name
         self.rows = 0
-        self.refused: list[BadRows] = []
+        self.refused: list[tuple[dict[str, Any], BadRows]] = []
         self.defaults = {**{c.name: DEFAULTS[c.kind] for c in table.columns}, **defaults}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._shape: _Shape | None = None
@@ -147,11 +147,12 @@ class Gathering:
         self._last: Columns | None = None  # what was added last, not copied yet
         self._buffers = _Buffers(table)
 
-    def add(self, rows: Any) -> None:
-        """Add rows in any form `plant.rows.batch.columns_of` takes. Raises as it does, nothing added."""
-        if self.add_row(rows):
-            return
-        if type(rows) is dict and self._add_known(rows):
+    def add(self, rows: Any, strict: bool = False) -> None:
+        """Add rows in any form `plant.intake.forms.columns_of` takes. Raises as it does, nothing added.
+
+        A single row may turn out bad only later, and is then among `refused`; not if it is looked at wholly, `strict`.
+        """
+        if not strict and (self.add_row(rows) or (type(rows) is dict and self._add_known(rows))):
             return
         columns = columns_of(self.table, rows, self.defaults, self._unit)
         count = len(columns["time"])
@@ -217,7 +218,7 @@ class Gathering:
     def take(self) -> Columns | None:
         """Return all rows as columns, good until the next `add`, and begin anew; None for no rows.
 
-        `refused` tells of rows that had to be left.
+        `refused` has rows that had to be left, each with the reason.
         """
         self._end_singles()
         self.rows = 0
@@ -255,7 +256,7 @@ class Gathering:
                     row = dict(zip(self._shape.names, values, strict=True))
                     self._buffers.put(columns_of(self.table, row, self.defaults, self._unit))
                 except BadRows as error:
-                    self.refused.append(error)
+                    self.refused.append((row, error))
                     self.rows -= 1
 
     def _columns(self, names: tuple[str, ...], singles: list[tuple[Any, ...]], times: list[int]) -> Columns:

@@ -16,9 +16,10 @@ from typing import Any
 import zmq
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, Unavailable
-from plant.intake.rejects import readable
+from plant.intake.rejects import readable, rejected_row
 from plant.rows.batch import Batch
-from plant.rows.schema import Schema
+from plant.rows.columns import Columns
+from plant.rows.schema import Schema, Table
 from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
@@ -147,7 +148,13 @@ class Publisher:
             self._calls += 1
             self._ahead -= 1
             gathering = self._gathering
-            if self._ahead >= 0 and gathering is not None and gathering.name == table and gathering.add_row(rows):
+            if (
+                self._ahead >= 0
+                and gathering is not None
+                and gathering.name == table
+                and not strict
+                and gathering.add_row(rows)
+            ):
                 return  # a row on its way into the next record: most of them, at full speed
             self._check()
             if self._outbox.bytes >= self._outbox_bytes:
@@ -155,7 +162,7 @@ class Publisher:
             if gathering is None or gathering.name != table:
                 gathering = self._gather(table)
             try:
-                gathering.add(rows)
+                gathering.add(rows, strict)
             except BadRows:
                 if strict:
                     raise
@@ -245,16 +252,19 @@ class Publisher:
     def _seal(self) -> None:
         """Make the rows gathered into records of the outbox."""
         gathering = self._gathering
-        columns = gathering.take() if gathering else None
-        if gathering is None or columns is None:
+        if gathering is None:
             return
-        self.errors += gathering.refused
+        if (columns := gathering.take()) is not None:
+            self._record(gathering.table, columns)
+        for row, error in gathering.refused:  # a row that was taken with a look at its types alone
+            self._record(self._schema["rejects"], rejected_row(gathering.table, row, error, self.name, time.time_ns()))
         gathering.refused.clear()
+
+    def _record(self, table: Table, columns: Columns) -> None:
         count = len(columns["time"])
         for start in range(0, count, RECORD_ROWS):
             part = columns if count <= RECORD_ROWS else {n: c[start : start + RECORD_ROWS] for n, c in columns.items()}
-            record = encode(gathering.table, part, self._source_id, 0)
-            self._outbox.add(record, len(part["time"]))
+            self._outbox.add(encode(table, part, self._source_id, 0), len(part["time"]))
 
     def _wait_for_room(self, timeout_s: float) -> None:
         self._service_until(

@@ -138,12 +138,13 @@ class Subscriber:
             self._forked = False
             self._connect()
             self.stream.catch_up()
-        self._reconnect_if_silent()
         self._ask_journal()
         ready = dict(self._poller.poll(int(timeout_s * 1000)))
         found: list[Any] = []
         if self._live in ready:
             self._read_live(found)
+        else:
+            self._reconnect_if_silent()  # not of one who did not listen: what was said meanwhile is in the queue
         if self._journal in ready:
             self._read_journal(found)
         self._ask_journal()

@@ -195,7 +195,7 @@ def test_rows_one_by_one_are_taken_or_refused_as_each_would_be(count: int) -> No
             try:
                 gathering.add(given)
             except BadRows as error:
-                gathering.refused.append(error)
+                gathering.refused.append(({}, error))
         taken = gathering.take() or {}
         assert [list(row) for row in zip(*bits(taken).values(), strict=True)] == expected, (unit, rows)
         assert len(gathering.refused) + len(expected) == len(rows["time"])

@@ -122,7 +122,7 @@ def test_a_row_that_turns_out_bad_is_told_of_and_the_others_go_on() -> None:
         try:
             gathering.add({"time": 1, "sym": sym, "price": 1.0})
         except BadRows as error:
-            gathering.refused.append(error)
+            gathering.refused.append(({}, error))
     columns = gathering.take()
     assert columns is not None
     assert columns["sym"].tolist() == ["A", "A", "B"]

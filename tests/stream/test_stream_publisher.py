@@ -1,9 +1,11 @@
 """What a publisher says to a tickerplant, here a ROUTER of the test, and what it does when that stalls."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgpack
 import pytest
+from plain_rows import NOON
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
 from stranger import Stranger
 
@@ -11,6 +13,9 @@ from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
 from plant.stream import publisher as publishing
 from plant.stream.publisher import Publisher
 from plant.transport import sockets
+from plant.wire import record
+from plant.wire.messages import ack
+from plant.wire.record import decode
 
 
 @pytest.fixture
@@ -92,3 +97,41 @@ def test_a_publisher_whose_name_was_taken_says_no_more(
             ask()
     assert not tickerplant.socket.poll(100), "it speaks again"
     feed.close()
+
+
+BAD = [
+    ("trades", {"sym": "\ud800"}, "expected symbol"),
+    ("bars", {"interval": "60"}, 'bars.interval: expected an interval like "30s"'),
+    ("trades", {"price": 2**70}, "expected float"),
+]
+
+
+@pytest.mark.parametrize(("table", "wrong", "reason"), BAD, ids=[reason for _, _, reason in BAD])
+def test_a_row_that_turns_out_bad_once_it_was_taken_is_a_row_of_rejects(
+    tickerplant: ScriptedTickerplant, table: str, wrong: dict[str, Any], reason: str
+) -> None:
+    prices = dict.fromkeys(("price", "size") if table == "trades" else ("open", "high", "low", "close", "volume"), 1.0)
+    good = {"time": NOON, "sym": "A", **prices, **({} if table == "trades" else {"interval": "1m"})}
+    with Publisher("p", tickerplant.address, SCHEMA) as source:
+        tickerplant.welcome()
+        source.wait_connected()
+        source.publish(table, good)
+        for row in (*[{**good, "price": 1}] * ("price" in wrong), {**good, **wrong}, good, good):
+            source.publish(table, row)
+        rows = 4 if "price" in wrong else 3
+        with pytest.raises(BadRows):
+            source.publish(table, {**good, **wrong}, strict=True)
+        found: dict[str, list[Any]] = {table: [], "rejects": []}
+        while len(found[table]) < rows or not found["rejects"]:
+            assert tickerplant.hear() in (b"upd", b"hello")
+            for header, start in record.records(tickerplant.body):
+                declared = SCHEMA.by_id[header.schema_id]
+                columns = decode(declared, header, memoryview(tickerplant.body)[start : start + header.length]).columns
+                found[declared.name] += columns["sym" if declared.name == table else "reason"].tolist()
+                tickerplant.source_seq = header.source_seq
+            tickerplant.say(*ack(tickerplant.source_seq, 1))
+        source.flush()
+    assert found[table] == ["A"] * rows
+    (told,) = found["rejects"]
+    assert told.startswith("row 0 of 1 (counted from 0): ")
+    assert reason in told

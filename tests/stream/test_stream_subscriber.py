@@ -1,5 +1,6 @@
 """A subscriber against a tickerplant that the test plays: what is asked, and which answers count."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,3 +123,28 @@ def test_an_answer_to_what_was_asked_before_a_restart_is_not_taken_for_one_behin
             peer.answer(frames)
         eventually(caught_up)
         assert seqs == [1, 2, 3]
+
+
+def test_a_subscriber_that_works_long_between_polls_does_not_connect_anew(
+    peer: Peer, eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Subscriber(SCHEMA, tuple(SCHEMA), peer.publish_address, peer.journal_address) as subscriber:
+
+        def caught_up() -> bool:
+            peer.beat()
+            subscriber.poll(0.01)
+            for frames in peer.asked():
+                peer.answer(frames)
+            return subscriber.caught_up
+
+        eventually(caught_up)
+        again: list[str] = []
+        monkeypatch.setattr(sockets, "SILENCE_S", 0.05)
+        monkeypatch.setattr(sockets, "reconnect", lambda socket, address: again.append(address))
+        for _ in range(3):
+            peer.beat()
+            assert subscriber._live.poll(1000)
+            time.sleep(0.1)  # it works, and listens to nobody
+            subscriber.poll(0.01)
+        assert not again
+        eventually(lambda: subscriber.poll(0.01) or again)  # now nobody says anything
