@@ -50,7 +50,9 @@ class Supervised:
 def plant_up(plant: Supervised, code: int = 0) -> Iterator[Supervised]:
     """Have a plant up, `plant up -d` ending with `code`; afterwards it is down, and no process of it is left."""
     up = plant.plant("up", "-d")
-    assert up.returncode == code, up.stdout + up.stderr
+    if up.returncode != code:
+        plant.plant("down")
+        raise AssertionError(f"plant up: expected {code}, found {up.returncode}\n{up.stdout}{up.stderr}")
     family = psutil.Process(supervision_of(load(plant.config), str(plant.config)).call("supervisor.getPID"))
     members = [family, *family.children(recursive=True)]
     try:
