@@ -13,7 +13,7 @@ from benchmarks.machine import Grid, Spread, ratio
 from plant.history.days import Days
 from plant.journal.journal import Journal
 from plant.journal.position import Position
-from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.columns import Columns, Symbols, Texts, compacted
 from plant.rows.tables import schema_of
 from plant.wire.messages import hello
 from plant.wire.record import encode, source_id_of
@@ -110,7 +110,7 @@ def _reading(effort: Effort) -> Grid:
 def _records(rows: int, records: int) -> Iterator[bytearray]:
     for number in range(records):
         first = number * rows
-        yield encode(TRADES, _columns(first, rows), SOURCE, first + rows)
+        yield encode(TRADES, compacted(_columns(first, rows)), SOURCE, first + rows)
 
 
 def _columns(first: int, count: int) -> Columns:

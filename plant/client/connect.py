@@ -73,7 +73,7 @@ def publisher(
     address: str | None = None,
     *,
     config: str | None = None,
-    timeout_s: float = 10.0,
+    timeout_s: float | None = None,
     unit: str | None = None,
     unique_trade_ids: bool = False,
 ) -> Publisher:
@@ -82,7 +82,8 @@ def publisher(
     `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
     "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. With `unique_trade_ids` it
     promises that a trade_id is that of one trade within (source, sym, day): the plant drops trades that come again,
-    and `repeats` of the publisher counts them. Raises Unavailable if the plant does not answer.
+    and `repeats` of the publisher counts them. Raises Unavailable if the plant does not answer within `timeout_s`:
+    10 s, with that promise 60 s, for it reads the ids that it has from the journal first.
 
     >>> with plant.publisher("my-feed") as feed:
     ...     feed.publish("signals", {"time": "2026-11-20 14:31", "sym": "AAPL", "interval": "1m", "signal": "mine"})
@@ -93,7 +94,7 @@ def publisher(
     where = address or settings.address(settings.tickerplant.ingest_port)
     made = Publisher(name, where, settings.table_schema, unit=unit, unique_trade_ids=unique_trade_ids)
     try:
-        made.wait_connected(timeout_s)
+        made.wait_connected((60.0 if unique_trade_ids else 10.0) if timeout_s is None else timeout_s)
     except BaseException:
         made.close(0)
         raise

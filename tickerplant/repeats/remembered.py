@@ -14,7 +14,8 @@ from plant.errors import JournalError
 from plant.history.days import Days
 from plant.journal.files import present_segment, segment_paths
 from plant.journal.segment import Segment
-from plant.rows.batch import Batch
+from plant.rows.columns import Columns
+from plant.rows.ordering import joined
 from plant.rows.schema import Table
 from plant.runtime.lifecycle import log
 from plant.wire.decoding import Merge, Raw, raw, read_runs
@@ -27,6 +28,9 @@ TRADES = "trades"
 
 MOST_IDS = 10_000_000
 """Ids remembered of a source and day, if nobody says otherwise (setting trade_ids)."""
+
+OF_A_TRADE = ("time", "sym", "price", "size", "source", "trade_id")
+"""What is compared of a trade."""
 
 CHUNK_BYTES = 4 * 2**20
 
@@ -100,8 +104,8 @@ def read_ids(folder: Path, source_id: int, ids: TradeIds, days: Days, most: int)
         before = segment.header["sources"].get(source_id)
         if behind is None or before != behind:
             of_segment: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-            for batch in _trades(segment, source_id):
-                for day, (_, keys, beside) in ids.keyed(batch.columns).items():
+            for columns in _trades(segment, source_id):
+                for day, (_, keys, beside) in ids.keyed(columns).items():
                     of_segment.setdefault(day, []).append((keys, beside))
                     count += len(keys)
             found.append(of_segment)
@@ -124,8 +128,8 @@ def _since(day: int, days: Days) -> int:
     return days.bounds(before.item())[0]
 
 
-def _trades(segment: Segment, source_id: int) -> Iterator[Batch]:
-    """Yield a source's trades in a segment."""
+def _trades(segment: Segment, source_id: int) -> Iterator[Columns]:
+    """Yield a source's trades in a segment, those of many records together: most of the time is for a start each."""
     tables = {schema_id: table for schema_id, table in segment.tables.items() if table.name == TRADES}
     merge, seq = Merge(), segment.first_seq
     while chunk := segment.read(seq, CHUNK_BYTES):
@@ -137,7 +141,8 @@ def _trades(segment: Segment, source_id: int) -> Iterator[Batch]:
             return True
 
         read = read_runs(chunk, tables, take)
-        yield from merge.batches(found)
+        if batches := merge.batches(found):
+            yield {name: joined([batch.columns[name] for batch in batches]) for name in OF_A_TRADE}
         if read.last is None:
             return
         seq = read.reached + 1
