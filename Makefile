@@ -18,8 +18,11 @@ stop: install
 # One worker for each CPU. worksteal gives each a run of neighbours, so that a fixture of a session is made once a worker and
 # one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
 # whole plants, which have few tests, would come last and one after the other.
-test: install browser lint
-	$(BIN)/python -m pytest -m "not soak" -n logical --dist worksteal
+# The lint goes beside the tests, many of which wait.
+test: install browser
+	@log=$$(mktemp); $(MAKE) --no-print-directory lint > $$log 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest -m "not soak" -n logical --dist worksteal; tests=$$?; \
+	wait $$lint; linted=$$?; cat $$log; rm -f $$log; [ $$tests = 0 ] && [ $$linted = 0 ]
 
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
