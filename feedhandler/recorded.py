@@ -11,7 +11,7 @@ from pydantic import Field
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
 from feedhandler.settings import FeedSettings, PlantPath
-from plant.transfer.file_names import files_of
+from plant.files.file_names import files_of
 from plant.transfer.reader import Reader
 
 

@@ -40,7 +40,7 @@ HIDDEN = """\
 What these numbers hide:
 - Files are in the system's cache; Arrow, Polars and DuckDB use threads on all CPUs.
 - "reads" is reading alone: a time is still a text. "checks too" are times in ns, a price above 0, a size of at least
-  0, which rows are there twice, and the order of time. Their counts are compared; none but ours tells lines and reasons.
+  0, which rows are there twice, and the order of time. Counts are compared; none but ours tells lines and reasons.
 - dry run: the whole command, the start of Python and its packages included; rdb and hdb are asked what they have.
 - import: until every row is acknowledged, that is in the journal; "until asked" is until the rdb answers with the last.
   Each goes to an empty plant, whose rdb, hdb and tickerplant share the CPUs with it."""

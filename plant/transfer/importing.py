@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows, PlantError, Unavailable
+from plant.files.foreign_file import KEPT_REASONS
 from plant.progress import Progress, quietly
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, Texts, compacted, taken
@@ -32,7 +33,6 @@ from plant.rows.schema import Table
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.doubles import contents_of, doubled_within, held_by, identities
-from plant.transfer.foreign_file import KEPT_REASONS
 from plant.transfer.reader import Reader
 from plant.transfer.recording import Recording
 

@@ -19,17 +19,17 @@ import pandas as pd
 import pyarrow as pa
 
 from plant.errors import QueryError
+from plant.files.file_names import interval_in, symbol_in
+from plant.files.foreign_file import ForeignFile, Rejects
+from plant.files.formats import open_file
+from plant.files.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
+from plant.files.unknown import allows, read_known
+from plant.files.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import schema_of
-from plant.transfer.file_names import interval_in, symbol_in
-from plant.transfer.foreign_file import ForeignFile, Rejects
-from plant.transfer.formats import open_file
-from plant.transfer.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
 from plant.transfer.recording import Recording, in_one
 from plant.transfer.replaying import NEVER
-from plant.transfer.unknown import allows, read_known
-from plant.transfer.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "open_time", "ts_event", "date"),

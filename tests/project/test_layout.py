@@ -19,6 +19,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "transport": (),
     "wire": ("rows",),
     "history": ("rows",),
+    "files": ("rows",),
     "query": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),

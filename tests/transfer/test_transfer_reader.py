@@ -8,8 +8,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from plant.transfer.foreign_file import KEPT_REASONS
-from plant.transfer.formats import open_file
+from plant.files.foreign_file import KEPT_REASONS
+from plant.files.formats import open_file
 from plant.transfer.reader import Reader
 from plant.transfer.recording import Recording
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from plant.files.foreign_file import Rejects
+from plant.files.values import read_texts, whole_column
 from plant.rows.schema import EARLIEST, LATEST
-from plant.transfer.foreign_file import Rejects
-from plant.transfer.values import read_texts, whole_column
 
 UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds of the units of Unix time."""

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.transfer.foreign_file import Rejects
-from plant.transfer.sheet import EXACT
-from plant.transfer.text_file import UNREADABLE
+from plant.files.foreign_file import Rejects
+from plant.files.sheet import EXACT
+from plant.files.text_file import UNREADABLE
 
 NO_PRICE = np.array(
     [2.0**63, -(2.0**63), 2.0**64, 2.0**63 / 1e9, sys.float_info.max, -sys.float_info.max, np.finfo(np.float32).max]

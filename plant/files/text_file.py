@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from plant.transfer.foreign_file import HEADER_WITHIN, ForeignFile, IsHeader
+from plant.files.foreign_file import HEADER_WITHIN, ForeignFile, IsHeader
 
 _DELIMITERS = (",", ";", "\t", "|")
 
