@@ -5,7 +5,6 @@ Values are all texts. A text in quotes may go over several lines; a quote that i
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from plant.files.foreign_file import HEADER_WITHIN, ForeignFile, IsHeader
+from plant.files.lines import Lines
 
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -37,43 +37,70 @@ def open_text(data: bytes, is_header: IsHeader, encoding: str = "") -> ForeignFi
     """
     name = encoding or _encoding(data)
     try:
-        parts = re.split(r"(\r\n|\n|\r)", data.decode(name, "replace").removeprefix("\ufeff"))
+        text = _as_utf8(data, name)
     except LookupError:
         raise ValueError(f"encoding: expected a name such as utf-8, utf-16 or cp1252, found {encoding!r}") from None
-    lines, ends = parts[0::2], parts[1::2]
-    first, delimiter, names = _header(lines, is_header)
+    lines = Lines.of(text)
+    first, before, delimiter, names = _header(lines, is_header)
     file = ForeignFile(names, lambda wanted: None, "line", delimiter=delimiter)
     if name != "utf-8-sig":
         file.assumed.append(f"encoding {name}")
-    file.pass_over(sum(1 for line in lines[:first] if line.strip()))
-    lines[:first] = [""] * first
-    several = _join(file, lines, ends)
-    filled = np.array([number for number, line in enumerate(lines, start=1) if line], dtype=np.int64)
+    file.pass_over(before)
+    lines.leave_out(slice(0, first))
+    several = _join(file, lines)
 
     def read(wanted: Sequence[str]) -> Any:
-        skipped: list[int] = []
-
-        def leave_out(row: Any) -> str:  # row.number counts the lines that are not empty
-            skipped.append(row.number - 1)
-            found = f"{row.actual_columns}: {row.text!r:.60}"
-            file.leave_out(int(filled[row.number - 1]), f"expected {row.expected_columns} fields, found {found}")
-            return "skip"
-
-        table = pyarrow.csv.read_csv(
-            io.BytesIO(("\n".join(line for line in lines if line) + "\n").encode()),
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),  # with threads, rows have no numbers
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter, invalid_row_handler=leave_out, newlines_in_values=several
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
-            ),
-        )
-        file.lines = np.delete(filled, [0, *skipped])
+        filled = lines.filled
+        table, skipped = _parsed(lines.kept(), delimiter, several, wanted)
+        for row, expected, found in skipped:  # rows count the lines that are not empty, from 1
+            file.leave_out(int(filled[row - 1]), f"expected {expected} fields, found {found}")
+        places = [0, *(row - 1 for row, _, _ in skipped)]
+        file.lines = filled[1:] if len(places) == 1 else np.delete(filled, places)
         return table
 
     file.read = read
     return file
+
+
+def _as_utf8(data: bytes, name: str) -> bytes:
+    """Return a text as UTF-8 without a mark ahead of it. Raises LookupError for an unknown encoding."""
+    if name in ("utf-8", "utf-8-sig"):
+        text = data.removeprefix(codecs.BOM_UTF8) if name == "utf-8-sig" else data
+        try:
+            if not text.isascii():
+                text.decode()
+            return text.removeprefix(codecs.BOM_UTF8)
+        except UnicodeDecodeError:
+            pass
+    return data.decode(name, "replace").removeprefix("\ufeff").encode()
+
+
+def _parsed(
+    text: bytes, delimiter: str, several: bool, wanted: Sequence[str]
+) -> tuple[Any, list[tuple[int, int, str]]]:
+    """Return the columns wanted, and (row, fields expected, what was found) of rows with fewer or more fields."""
+    skipped: list[tuple[int, int, str]] = []
+
+    def note(row: Any) -> str:
+        skipped.append((row.number or 0, row.expected_columns, f"{row.actual_columns}: {row.text!r:.60}"))
+        return "skip"
+
+    options = {
+        "parse_options": pyarrow.csv.ParseOptions(
+            delimiter=delimiter, invalid_row_handler=note, newlines_in_values=several
+        ),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
+        ),
+    }
+    for threads in (True, False):  # with threads, rows have no numbers: wanted only if some have not the right shape
+        skipped.clear()
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(text), read_options=pyarrow.csv.ReadOptions(use_threads=threads), **options
+        )
+        if not skipped:
+            break
+    return table, skipped
 
 
 def _encoding(data: bytes) -> str:
@@ -87,23 +114,30 @@ def _encoding(data: bytes) -> str:
     return "utf-8-sig"
 
 
-def _header(lines: list[str], is_header: IsHeader) -> tuple[int, str, list[str]]:
-    """Return the position of the line with the names, its delimiter and the names; the first line if none has them."""
-    filled = [place for place, line in enumerate(lines) if line.strip()][:HEADER_WITHIN] or [0]
-    found = []
-    for place in filled:
-        delimiter = max(_DELIMITERS, key=lines[place].count)
+def _header(lines: Lines, is_header: IsHeader) -> tuple[int, int, str, list[str]]:
+    """Return the position of the line with the names, how many that are not empty stand before it, delimiter and names.
+
+    It is the first line if none has them.
+    """
+    found: list[tuple[int, int, str, list[str]]] = []
+    for place in range(len(lines)):
+        line = lines.text_of(place)
+        if not line.strip():
+            continue
+        delimiter = max(_DELIMITERS, key=line.count)
         try:
-            names = next(csv.reader([lines[place]], delimiter=delimiter), [])
+            names = next(csv.reader([line], delimiter=delimiter), [])
         except csv.Error:  # a field without end
             names = []
-        found.append((place, delimiter, names))
-        if is_header(found[-1][2]):
+        found.append((place, len(found), delimiter, names))
+        if is_header(names):
             return found[-1]
-    return found[0]
+        if len(found) == HEADER_WITHIN:
+            break
+    return found[0] if found else (0, 0, _DELIMITERS[0], [])
 
 
-def _join(file: ForeignFile, lines: list[str], ends: list[str]) -> bool:
+def _join(file: ForeignFile, lines: Lines) -> bool:
     """Make one line of those that one text in quotes goes over; leave out lines whose quote is not closed.
 
     Returns whether there are any of the former. A quote that opens here and one that opens further down are no pair:
@@ -111,20 +145,18 @@ def _join(file: ForeignFile, lines: list[str], ends: list[str]) -> bool:
     """
     mark = re.escape(file.delimiter)
     value = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{mark}\r\n]*)'
-    whole = re.compile(rf"{value}(?:{mark}{value}){{{max(len(file.names) - 1, 0)}}}")
+    whole = re.compile(rf"{value}(?:{mark}{value}){{{max(len(file.names) - 1, 0)}}}".encode())
     several = False
-    odd = [place for place, line in enumerate(lines) if line.count('"') % 2]
-    while odd:
-        first = odd.pop(0)
-        joined = ""
-        if odd:
-            pieces = zip(lines[first : odd[0]], ends[first : odd[0]], strict=True)
-            joined = "".join(line + end for line, end in pieces) + lines[odd[0]]
-        if joined and whole.fullmatch(joined):
-            last = odd.pop(0)
-            lines[first : last + 1] = [joined, *[""] * (last - first)]
+    odd = lines.odd_quotes().tolist()
+    at = 0
+    while at < len(odd):
+        first = odd[at]
+        if at + 1 < len(odd) and whole.fullmatch(lines.bytes_of(first, odd[at + 1])):
+            lines.join(first, odd[at + 1])
             several = True
+            at += 2
         else:
-            file.leave_out(first + 1, f"a quote is not closed: {lines[first]!r:.60}")
-            lines[first] = ""
+            file.leave_out(first + 1, f"a quote is not closed: {lines.text_of(first)!r:.60}")
+            lines.leave_out(slice(first, first + 1))
+            at += 1
     return several

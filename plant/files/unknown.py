@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.files.values import whole_column
+from plant.files.texts import whole_column
 from plant.rows.columns import DEFAULTS
 from plant.rows.schema import EARLIEST, Column, Table
 
