@@ -3,6 +3,8 @@
 import numpy as np
 
 _LF, _CR, _QUOTE = b'\n\r"'
+_SOME_BYTES, _SOME_LINES = 2**20, 2**14
+"""What is looked at at once: little enough for a processor's cache."""
 
 
 class Lines:
@@ -22,12 +24,12 @@ class Lines:
     def of(cls, text: bytes) -> "Lines":
         """Return the lines of a text; one more, which is empty, behind a line end that is its last byte."""
         array = np.frombuffer(text, dtype=np.uint8)
-        ends = array == _LF
+        ends = _places(array, _LF)
         if b"\r" in text:
-            alone = array == _CR
-            alone[:-1] &= ~ends[1:]  # with a line feed behind it, that is the end
-            ends |= alone
-        ends = np.flatnonzero(ends)
+            alone = _places(array, _CR)
+            followed = alone[:-1] if len(alone) and alone[-1] + 1 == len(array) else alone
+            alone = np.setdiff1d(alone, followed[array[followed + 1] == _LF])  # then the line feed is the end
+            ends = np.sort(np.concatenate([ends, alone]))
         starts = np.concatenate([np.zeros(1, dtype=np.int64), ends + 1])
         stops = np.append(ends, len(array))
         if b"\r\n" in text:
@@ -58,10 +60,15 @@ class Lines:
         """Return the lines with an odd number of quotes, in order, int64[k]; without those that are left out."""
         if b'"' not in self._text:
             return np.empty(0, dtype=np.int64)
-        quotes = np.frombuffer(self._text, dtype=np.uint8) == _QUOTE
-        starts = self._starts[:-1] if self._starts[-1] == len(self._text) else self._starts  # the last is empty
-        odd = np.bitwise_xor.reduceat(quotes, starts)
-        return np.flatnonzero(odd & ~self._dropped[: len(odd)])
+        array = np.frombuffer(self._text, dtype=np.uint8)
+        starts = self._starts[:-1] if self._starts[-1] == len(array) else self._starts  # the last is empty
+        ends = [*starts[_SOME_LINES::_SOME_LINES].tolist(), len(array)]
+        odd = []
+        for first, end in zip(range(0, len(starts), _SOME_LINES), ends, strict=True):
+            some = starts[first : first + _SOME_LINES]
+            quotes = (array[some[0] : end] == _QUOTE).view(np.uint8)
+            odd.append(np.bitwise_xor.reduceat(quotes, some - some[0]))
+        return np.flatnonzero(np.concatenate(odd).astype(bool) & ~self._dropped[: len(starts)])
 
     @property
     def filled(self) -> np.ndarray:
@@ -75,3 +82,10 @@ class Lines:
             array = np.frombuffer(text, dtype=np.uint8)
             text = array[np.repeat(~self._dropped, np.diff(self._starts, append=len(array)))].tobytes()
         return text if text.endswith(b"\n") else text + b"\n"
+
+
+def _places(array: np.ndarray, byte: int) -> np.ndarray:
+    """Return where a byte stands, int64[k]."""
+    starts = range(0, len(array), _SOME_BYTES)
+    found = [np.flatnonzero(array[start : start + _SOME_BYTES] == byte) + start for start in starts]
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)

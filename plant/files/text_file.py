@@ -100,7 +100,7 @@ def _parsed(
         )
         if not skipped:
             break
-    return table, skipped
+    return table.combine_chunks(), skipped
 
 
 def _encoding(data: bytes) -> str:

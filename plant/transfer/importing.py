@@ -113,7 +113,8 @@ def read_file(
     """
     try:
         found = reader.file(path).in_order()
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=8)
+        with path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8))
     except (ValueError, OSError) as error:
         raise BadRows(str(error)) from None
     digest.update(repr((path.name, reader, source, drop_alike)).encode())
