@@ -21,8 +21,9 @@ _YEAR_LAST = r"^(\d\d?)([/.-])(\d\d?)\2(\d{4})(?:[T ,]\s*(\S.*))?$"
 _USUAL = (
     r"^(?P<date>\d{4}-\d\d-\d\d|\d{4}/\d\d?/\d\d?|\d{4}\.\d\d?\.\d\d?|\d{8}"
     r"|\d\d?/\d\d?/\d{4}|\d\d?-\d\d?-\d{4}|\d\d?\.\d\d?\.\d{4})"
-    r"(?:[T ](?P<clock>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?$"
+    r"(?:[T ](?P<clock>\d\d?:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: [AaPp][Mm])?))?$"
 )
+_SHORT_OR_HALF = r"^\d:|[mM]$"
 _SAY_DAY = "say which: --day-first or --month-first (of a feed: day_first)"
 _NAIVE, _UTC = pa.timestamp("ns"), pa.timestamp("ns", "UTC")
 
@@ -74,7 +75,7 @@ def read_dates(text: Any, clock: Clock, tell: Tell, name: str) -> tuple[np.ndarr
     times[asked], bad[asked], day_first = _read_distinct(text.take(pa.array(asked)), clock, tell, name)
 
     days = _days(pd.Series(dates.dictionary.to_pylist(), dtype="str"), bool(day_first))
-    clocks = parts.field("clock")
+    clocks = _clocks(parts.field("clock"))
     whole = pc.binary_join_element_wise(pa.array(days, pa.string()).take(dates.indices), clocks, " ")
     whole = pc.utf8_rtrim_whitespace(whole)
     found, wrong, read = read_iso(whole, clock.zone)
@@ -93,6 +94,24 @@ def _days(dates: "pd.Series[str]", day_first: bool) -> list[str]:
     month = first[2].fillna(first[4]).fillna(last[2 if day_first else 0]).fillna("")
     day = first[3].fillna(first[5]).fillna(last[0 if day_first else 2]).fillna("")
     return (year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).to_list()
+
+
+def _clocks(clocks: Any) -> Any:
+    """Return times of day with two digits for the hour, of 24; "-" for what is none of those of 12 hours."""
+    if not pc.any(pc.match_substring_regex(clocks, _SHORT_OR_HALF)).as_py():
+        return clocks
+    distinct = clocks.dictionary_encode()
+    return pa.array(map(_of_24_hours, distinct.dictionary.to_pylist()), pa.string()).take(distinct.indices)
+
+
+def _of_24_hours(text: str) -> str:
+    clock, _, half = text.partition(" ")
+    hour, colon, rest = clock.partition(":")
+    if not half:
+        return f"{hour.zfill(2)}{colon}{rest}" if hour else text
+    if "." in rest or not 1 <= int(hour) <= 12:
+        return "-"
+    return f"{int(hour) % 12 + 12 * (half[0] in 'Pp'):02d}:{rest}"
 
 
 def _read_distinct(text: Any, clock: Clock, tell: Tell, name: str) -> tuple[np.ndarray, np.ndarray, bool | None]:
