@@ -11,7 +11,7 @@ from pydantic import Field
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_SECOND, Batch
 from feedhandler.settings import FeedSettings, PlantPath
-from plant.transfer.file_names import files_of
+from plant.files.file_names import files_of
 from plant.transfer.reader import Reader
 
 
@@ -123,10 +123,10 @@ class RecordedFeed:
 
     def _columns(self, first: int, last: int, shift_ns: int) -> dict[str, Any]:
         rows = slice(first, last)
-        texts = {name: values[rows] for name, values in self._rows.texts.items()}
+        texts = {name: values[rows].tolist() for name, values in self._rows.texts.items()}
         return {
             "time": self._rows.time[rows] + shift_ns,
-            "sym": self._rows.names[self._rows.sym[rows]].tolist(),
+            "sym": [self._rows.names[code] for code in self._rows.sym[rows].tolist()],
             **({"interval": texts["interval"]} if self._table == "bars" else {}),
             **{name: values[rows].copy() for name, values in self._rows.numbers.items()},
             "source": [self._source] * (last - first),

@@ -213,11 +213,11 @@ def recorded(count: int) -> dict[str, Any]:
     found = reader.read(sorted(RECORDED.glob("*_trades.parquet")))
     return {
         "time": found.time[:count],
-        "sym": found.names[found.sym[:count]].tolist(),
+        "sym": [found.names[code] for code in found.sym[:count].tolist()],
         "price": found.numbers["price"][:count],
         "size": found.numbers["size"][:count],
         "source": ["recorded"] * count,
-        "trade_id": found.texts["trade_id"][:count],
+        "trade_id": found.texts["trade_id"][:count].tolist(),
     }
 
 

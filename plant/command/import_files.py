@@ -14,10 +14,10 @@ from plant.client.connect import connect, publisher
 from plant.client.plant_connection import PlantConnection
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import BadRows, Unavailable
+from plant.files.file_names import files_of
 from plant.progress import Step
 from plant.rows.schema import Table
 from plant.runtime.settings import load
-from plant.transfer.file_names import files_of
 from plant.transfer.importing import (
     TABLE,
     FileRows,

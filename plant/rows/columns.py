@@ -157,7 +157,8 @@ def constant(column: Column, count: int, value: Any) -> Any:
     if column.kind == "symbol":
         return Symbols([str(value)], np.zeros(count, dtype=np.int32))
     if column.kind == "text":
-        return Texts.of([str(value)] * count)
+        once = str(value).encode()
+        return Texts(np.arange(count + 1, dtype=np.int64) * len(once), once * count)
     return np.full(count, value, dtype=FIXED_DTYPES[column.kind])
 
 

@@ -1,1 +1,1 @@
-"""Rows in and out: a reader of foreign files, import, export, replay into another plant."""
+"""Rows in and out: files as rows of a table, import, export, replay into another plant."""

@@ -9,10 +9,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from plant.errors import BadRows
+from plant.files.sheet import SHEET_ROWS, SheetWriter
 from plant.progress import Progress, quietly
 from plant.rows.schema import META_COLUMNS
 from plant.rows.times import SLICE_ROWS, time_slices
-from plant.transfer.sheet import SHEET_ROWS, SheetWriter
 
 FORMS = (".csv", ".parquet", ".xlsx", ".arrow")
 

@@ -25,14 +25,14 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows, PlantError, Unavailable
+from plant.files.foreign_file import KEPT_REASONS
 from plant.progress import Progress, quietly
 from plant.rows.arrow import arrow_column
-from plant.rows.columns import Columns, Symbols, Texts, compacted, taken
+from plant.rows.columns import Columns, Symbols, compacted, taken
 from plant.rows.schema import Table
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.doubles import contents_of, doubled_within, held_by, identities
-from plant.transfer.foreign_file import KEPT_REASONS
 from plant.transfer.reader import Reader
 from plant.transfer.recording import Recording
 
@@ -113,16 +113,19 @@ def read_file(
     """
     try:
         found = reader.file(path).in_order()
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=8)
+        with path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8))
     except (ValueError, OSError) as error:
         raise BadRows(str(error)) from None
     digest.update(repr((path.name, reader, source, drop_alike)).encode())
     columns = _columns(table, found, source or ("" if "source" in found.where else "import"))
     bad, reasons = _failed(table, columns, found.lines)
-    columns = {name: column[~bad] for name, column in columns.items()}
+    lines = found.lines
+    if bad.any():
+        columns, lines = taken(columns, ~bad), lines[~bad]
     rows = pa.table({n: arrow_column(c, is_time=n == "time") for n, c in columns.items()})
     identity = identities(table, rows, drop_alike)
-    contents = contents_of(rows)
+    contents = contents_of(table, rows, identity)
     replaced, same = doubled_within(table, identity, contents)
     there, revising = np.zeros_like(same), np.zeros_like(same)
     for file in earlier:
@@ -138,7 +141,7 @@ def read_file(
         name=f"import-{digest.hexdigest()}",
         table=table,
         columns=columns,
-        lines=found.lines[~bad],
+        lines=lines,
         unit=found.unit,
         identity=identity,
         contents=contents,
@@ -158,26 +161,25 @@ def compare(db: Any, file: FileRows, drop_alike: bool = False, progress: Progres
 
     `db` answers about history and today as one, as plant.connect() does.
     """
-    syms, times = file.columns["sym"], file.columns["time"]
-    done = 0
-    for code in np.unique(syms.codes).tolist():
-        rows = np.flatnonzero(syms.codes == code)
-        sym, first, end = syms.names[code], int(times[rows[0]]), int(times[rows[-1]]) + 1
-        for start, stop in time_slices(partial(db.count, file.table.name, sym), first, end):
-            inside = rows[slice(*np.searchsorted(times[rows], [start, stop]))]
-            inside = inside[~file.left_out[inside] & ~file.earlier[inside]]
-            if len(inside):
-                held = _rows(db, file.table, sym, start, stop)
-                there, equal = held_by(
-                    file.identity[inside],
-                    file.contents[inside],
-                    identities(file.table, held, drop_alike),
-                    contents_of(held),
-                )
-                file.revising[inside] = there & ~equal & bool(file.table.key)
-                file.same[inside] = there & ~file.revising[inside]
-        done += len(rows)
-        progress(done, len(file))
+    times, syms = file.columns["time"], file.syms
+    if not len(file):
+        return
+    open_yet = ~(file.left_out | file.earlier)
+    for start, stop in time_slices(partial(db.count, file.table.name, syms), int(times[0]), int(times[-1]) + 1):
+        inside = np.arange(*np.searchsorted(times, [start, stop]))
+        inside = inside[open_yet[inside]]
+        if len(inside):
+            held = _rows(db, file.table, syms, start, stop)
+            held_identity = identities(file.table, held, drop_alike)
+            there, equal = held_by(
+                file.identity[inside],
+                file.contents[inside],
+                held_identity,
+                contents_of(file.table, held, held_identity),
+            )
+            file.revising[inside] = there & ~equal & bool(file.table.key)
+            file.same[inside] = there & ~file.revising[inside]
+        progress(int(np.searchsorted(times, stop)), len(file))
 
 
 def imported_before(db: Any, notes: Table, file: FileRows) -> bool:
@@ -209,7 +211,9 @@ def publish_file(feed: Publisher, db: Any, notes: Table, file: FileRows, progres
     first = max(accepted - 1, 0)
     for start in range(first, len(wanted), PUBLISH_ROWS):
         some = wanted[start : start + PUBLISH_ROWS]
-        feed.publish(file.table.name, compacted(taken(file.columns, some)))
+        whole = some[-1] - some[0] == len(some) - 1  # most often none of them is left out: no need to pick
+        rows = slice(int(some[0]), int(some[-1]) + 1) if whole else some
+        feed.publish(file.table.name, compacted(taken(file.columns, rows)))
         progress(start + len(some), len(wanted))
     feed.publish(TABLE, _note(file, "finished", ""))
     feed.flush(120.0)
@@ -254,8 +258,8 @@ def _left_out_then(db: Any, notes: Table, file: FileRows) -> np.ndarray:
     return np.unpackbits(bits, count=len(file)).astype(bool)
 
 
-def _rows(db: Any, table: Table, sym: str, start: int | None = None, end: int | None = None) -> pa.Table:
-    """Return the rows that the plant has of a symbol, with the columns of their table."""
+def _rows(db: Any, table: Table, sym: str | list[str], start: int | None = None, end: int | None = None) -> pa.Table:
+    """Return the rows that the plant has of symbols, with the columns of their table."""
     return db.select(table.name, sym, start, end, columns=table.names, frames="arrow")
 
 
@@ -268,9 +272,9 @@ def _columns(table: Table, found: Recording, source: str) -> Columns:
     count = len(found.time)
     given: dict[str, Any] = {
         "time": found.time,
-        "sym": Symbols(found.names.tolist(), found.sym),
+        "sym": Symbols(found.names, found.sym),
         **found.numbers,
-        **{name: (Symbols if table.column(name).kind == "symbol" else Texts).of(v) for name, v in found.texts.items()},
+        **found.texts,
     }
     if source:
         given["source"] = Symbols([source], np.zeros(count, dtype=np.int32))
@@ -290,13 +294,10 @@ def _failed(table: Table, columns: Columns, lines: np.ndarray) -> tuple[np.ndarr
 
 def doubled_lines(file: FileRows, most: int) -> Iterator[str]:
     """Yield what to say of the first rows that are there already or revise others, in the order of the file."""
-    for row in np.argsort(file.lines, kind="stable").tolist():
-        if most <= 0:
-            return
+    doubled = np.flatnonzero(file.replaced | file.revising | file.same)
+    for row in doubled[np.argsort(file.lines[doubled], kind="stable")][: max(most, 0)].tolist():
         marks = (file.replaced[row], file.revising[row], file.same[row])
-        if any(marks):
-            yield f"{file.unit} {file.lines[row]:,} {_DOUBLED[marks.index(True)]}"
-            most -= 1
+        yield f"{file.unit} {file.lines[row]:,} {_DOUBLED[marks.index(True)]}"
 
 
 _DOUBLED = (

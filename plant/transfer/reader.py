@@ -6,6 +6,7 @@ counted while its neighbours are kept. What a column's values may mean in two wa
 what was decided is told (`Recording.assumed`).
 """
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,21 +16,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from plant.errors import QueryError
+from plant.files.clocks import UNIT_OPTIONS, Clock, days_before
+from plant.files.file_names import interval_in, symbol_in
+from plant.files.foreign_file import ForeignFile, Rejects
+from plant.files.formats import open_file
+from plant.files.moments import dated, read_times
+from plant.files.texts import read_texts, symbols_of, texts_of
+from plant.files.unknown import allows, read_known
+from plant.files.values import decimal_mark, read_numbers, read_whole_numbers, scaled
+from plant.rows.columns import Symbols, Texts, constant
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import schema_of
-from plant.transfer.file_names import interval_in, symbol_in
-from plant.transfer.foreign_file import ForeignFile, Rejects
-from plant.transfer.formats import open_file
-from plant.transfer.moments import UNIT_OPTIONS, Clock, clock_texts, days_before, read_times
 from plant.transfer.recording import Recording, in_one
 from plant.transfer.replaying import NEVER
-from plant.transfer.unknown import allows, read_known
-from plant.transfer.values import decimal_mark, read_numbers, read_texts, read_whole_numbers, scaled
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("datetime", "timestamp", "ts_utc", "ts", "date_time", "open_time", "ts_event", "date"),
@@ -48,9 +51,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "trade_id": ("tradeid", "id", "trade_no"),
 }
 """Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
-
-_DAY_ALONE = re.compile(r"[T ]00:00(:00(\.0+)?)?$|\.0$")
-"""What stands behind a date that a sheet keeps as a moment, or as a number."""
 
 _DAY_NS = 86_400 * 10**9
 
@@ -146,15 +146,15 @@ class Reader:
         rejects, tell = Rejects(file), file.assumed.append
 
         clock = Clock(self.time_zone, self.unit, self.day_first)
-        dated = _dated(rows, pair, self.unit, rejects, tell) if pair else None
-        times = read_times(rows[where["time"]] if dated is None else dated, clock, rejects, tell)
+        combined = dated(rows[pair[0]], rows[pair[1]], self.unit, rejects, tell, pair) if pair else None
+        times = read_times(rows[where["time"]] if combined is None else combined, clock, rejects, tell)
         in_text = {name: rows[where[name]] for name in self._of("float") if name in where}
         mark = self.decimal or decimal_mark(in_text, file.delimiter)
         if in_text:
             tell(f"decimal {'point' if mark == '.' else 'comma'}")
         ours = {"seq", "received"} <= set(file.names)  # an export of a plant
         numbers: dict[str, np.ndarray] = {}
-        texts: dict[str, list[str]] = {}
+        texts: dict[str, Symbols | Texts] = {}
         for column in self.declared.columns[2:]:
             name, fixed = column.name, self.columns.get(column.name)
             if isinstance(fixed, int | float):
@@ -169,31 +169,34 @@ class Reader:
                 numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)
-                texts[name] = [text.strip() for text in found] if column.kind == "symbol" else found
+                texts[name] = symbols_of(found) if column.kind == "symbol" else texts_of(found)
             else:
-                texts[name] = [""] * count
+                texts[name] = constant(column, count, "")
         if self.table == "bars":
-            texts["interval"] = self._intervals(path, texts["interval"], tell)
-            times = self._starts(times, texts["interval"], rejects)
-        syms = read_texts(rows[where["sym"]], "sym", rejects) if "sym" in where else [self._sym(path, tell)] * count
-        syms = [text.strip() for text in syms]
-        rejects.add(np.array([not text for text in syms], dtype=bool), "sym", "a symbol", syms)
+            texts["interval"] = intervals = self._intervals(path, texts["interval"], tell)
+            times = self._starts(times, intervals, rejects)
+        if "sym" in where:
+            syms = symbols_of(read_texts(rows[where["sym"]], "sym", rejects))
+        else:
+            syms = constant(self.declared.columns[1], count, self._sym(path, tell).strip())
+        if "" in syms.names:
+            rejects.add(syms == "", "sym", "a symbol", [""] * count)
 
-        kept = ~rejects.rows
-        codes, names = pd.factorize(np.array(syms, dtype=object)[kept])
+        kept = slice(None) if not rejects.rows.any() else ~rejects.rows
+        syms = syms[kept].compact()
         reasons = rejects.reasons
         return Recording(
             time=times[kept],
-            sym=codes.astype(np.int32),
-            names=names,
+            sym=syms.codes,
+            names=syms.names,
             numbers={name: values[kept] for name, values in numbers.items()},
-            texts={name: [text for text, keep in zip(each, kept, strict=True) if keep] for name, each in texts.items()},
+            texts={name: values[kept] for name, values in texts.items()},
             lines=file.lines[kept],
             skipped=rejects.count,
             reason=f"{path.name}, {file.unit} {reasons[0][0]:,}, {reasons[0][1]}" if reasons else "",
             reasons=reasons,
             unit=file.unit,
-            where={**where, **({"time": " + ".join(pair)} if dated is not None else {})},
+            where={**where, **({"time": " + ".join(pair)} if combined is not None else {})},
             assumed=tuple(file.assumed),
         )
 
@@ -241,25 +244,24 @@ class Reader:
                 )
         return where
 
-    def _intervals(self, path: Path, found: list[str], tell: Any) -> list[str]:
+    def _intervals(self, path: Path, found: Any, tell: Any) -> Symbols:
         other = self.interval or interval_in(path) or "1m"
-        if not all(found):
-            named = "" if self.interval else ", by the file's name" if interval_in(path) else ", as nothing says it"
-            tell(f"interval {other}{named}")
-        return [text or other for text in found]
+        if "" not in found.compact().names:
+            return found
+        named = "" if self.interval else ", by the file's name" if interval_in(path) else ", as nothing says it"
+        tell(f"interval {other}{named}")
+        return Symbols.of([text or other for text in found.names])[found.codes]
 
-    def _starts(self, times: np.ndarray, intervals: list[str], rejects: Rejects) -> np.ndarray:
+    def _starts(self, times: np.ndarray, intervals: Symbols, rejects: Rejects) -> np.ndarray:
         """Return the starts of bars, int64 ns; days are those of the zone, 23 or 25 hours where its clock changes."""
         if self.stamp == "start":
             return times
-        lengths: dict[str, int] = {}
-        for interval in set(intervals):
-            try:
-                lengths[interval] = interval_ns(interval)
-            except QueryError:
-                lengths[interval] = 0
-        lag = np.array([lengths[interval] for interval in intervals], dtype=np.int64)
-        rejects.add(lag == 0, "interval", 'an interval such as "1m"', intervals)
+        lengths = np.zeros(len(intervals.names), dtype=np.int64)
+        for code, interval in enumerate(intervals.names):
+            with contextlib.suppress(QueryError):
+                lengths[code] = interval_ns(interval)
+        lag = lengths[intervals.codes]
+        rejects.add(lag == 0, "interval", 'an interval such as "1m"', intervals.tolist() if (lag == 0).any() else [])
         daily = (lag > 0) & (lag % _DAY_NS == 0)
         starts = np.where(daily, times, times - lag)
         starts[daily] = days_before(times[daily], lag[daily] // _DAY_NS, self.time_zone)
@@ -287,12 +289,3 @@ def _clock_of(names: Sequence[str], time: str) -> tuple[str, ...]:
     folded = {_fold(name): name for name in reversed(names)}
     pair = tuple(folded[name] for name in ("date", "time") if name in folded)
     return pair if len(pair) == 2 and time in pair else ()
-
-
-def _dated(rows: Any, pair: Sequence[str], unit: str, rejects: Rejects, tell: Any) -> Any:
-    """Return dates with their times of day behind them; None if the second column holds no times of day."""
-    dates, times = (read_texts(rows[name], name, rejects) for name in pair)
-    clocks = clock_texts(times, unit, tell)
-    if clocks is None:
-        return None
-    return pa.array([f"{_DAY_ALONE.sub('', d.strip())} {t}".strip() for d, t in zip(dates, clocks, strict=True)])

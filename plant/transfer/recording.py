@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from plant.rows.columns import Symbols, Texts
+from plant.rows.ordering import joined
+
 
 @dataclass(frozen=True)
 class Recording:
-    """Rows in order of time: `time` int64 UTC ns, `sym` int32 codes into `names`, `numbers`, `texts` str.
+    """Rows in order of time: `time` int64 UTC ns, `sym` int32 codes into `names`, `numbers`, `texts`.
 
     numbers   float64; int64 of the kinds int and time
+    texts     Symbols of the kind symbol, else Texts
     lines     int64, where each row stands in its file; `unit` says what is counted: "line" or "row"
     skipped   rows that could not be read; `reasons` are (line, why) of the first of them
     reason    the first of these, with the file's name
@@ -21,9 +25,9 @@ class Recording:
 
     time: np.ndarray
     sym: np.ndarray
-    names: np.ndarray
+    names: list[str]
     numbers: dict[str, np.ndarray]
-    texts: dict[str, list[str]]
+    texts: dict[str, Symbols | Texts]
     lines: np.ndarray
     skipped: int
     reason: str
@@ -38,6 +42,8 @@ class Recording:
 
     def in_order(self) -> "Recording":
         """Return the rows in order of time, those of one time as they stand."""
+        if (self.time[1:] >= self.time[:-1]).all():
+            return self
         return self._taken(np.argsort(self.time, kind="stable"))
 
     def _taken(self, rows: Any) -> "Recording":
@@ -46,22 +52,24 @@ class Recording:
             time=self.time[rows],
             sym=self.sym[rows],
             numbers={name: values[rows] for name, values in self.numbers.items()},
-            texts={name: np.array(each, dtype=object)[rows].tolist() for name, each in self.texts.items()},
+            texts={name: values[rows] for name, values in self.texts.items()},
             lines=self.lines[rows],
         )
 
 
 def in_one(parts: Sequence[Recording]) -> Recording:
     """Return the rows of all parts in order of time; rows of one time stay in the order of the parts, then of each."""
+    if len(parts) == 1:
+        return parts[0].in_order()
     names = sorted({name for part in parts for name in part.names})
     code = {name: number for number, name in enumerate(names)}
     codes = [np.array([code[name] for name in part.names], dtype=np.int32)[part.sym] for part in parts]
     return Recording(
         time=np.concatenate([part.time for part in parts]),
         sym=np.concatenate(codes),
-        names=np.array(names, dtype=object),
+        names=names,
         numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers},
-        texts={name: [text for part in parts for text in part.texts[name]] for name in parts[0].texts},
+        texts={name: joined([part.texts[name] for part in parts]) for name in parts[0].texts},
         lines=np.concatenate([part.lines for part in parts]),
         skipped=sum(part.skipped for part in parts),
         reason=next((part.reason for part in parts if part.reason), ""),

@@ -15,7 +15,7 @@ from recordings import RECORDINGS
 
 from feedhandler.feed import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 from feedhandler.recorded import RecordedFeed, RecordedFeedSettings
-from plant.transfer.values import scaled
+from plant.files.values import scaled
 
 HEADER = "datetime,open,high,low,close,volume\n"
 NOW = 1_795_176_000 * NS_PER_SECOND  # 2026-11-20 12:00 UTC

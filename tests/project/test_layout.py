@@ -20,6 +20,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "wire": ("rows",),
     "intake": ("rows",),
     "history": ("rows",),
+    "files": ("rows",),
     "query": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),

@@ -8,8 +8,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from plant.transfer.foreign_file import KEPT_REASONS
-from plant.transfer.formats import open_file
+from plant.files.foreign_file import KEPT_REASONS
+from plant.files.formats import open_file
 from plant.transfer.reader import Reader
 from plant.transfer.recording import Recording
 
@@ -71,7 +71,7 @@ def test_an_excel_sheet_gives_the_same_rows_as_the_csv(tmp_path: Path) -> None:
     one, two = read(sheet(tmp_path / "X.xlsx", rows)), read(path)
     assert moments(one) == moments(two) == ["2024-01-02 09:30:00", "2024-01-02 09:31:00", "2024-01-02 09:32:00"]
     assert one.numbers["price"].tolist() == two.numbers["price"].tolist() == [10.0, 10.25, 10.5]
-    assert one.texts["trade_id"] == two.texts["trade_id"] == ["71", "72", "73"]
+    assert one.texts["trade_id"].tolist() == two.texts["trade_id"].tolist() == ["71", "72", "73"]
     assert one.where["sym"] == "Ticker"
     assert (one.lines.tolist(), one.unit) == ([3, 4, 5], "row")
 

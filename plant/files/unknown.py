@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plant.files.texts import whole_column
 from plant.rows.columns import DEFAULTS
 from plant.rows.schema import EARLIEST, Column, Table
-from plant.transfer.values import whole_column
 
 
 def allows(table: Table, name: str, value: float) -> bool:

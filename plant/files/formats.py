@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plant.transfer.foreign_file import ForeignFile, IsHeader
-from plant.transfer.sheet import open_sheet
-from plant.transfer.text_file import open_text
+from plant.files.foreign_file import ForeignFile, IsHeader
+from plant.files.sheet import open_sheet
+from plant.files.text_file import open_text
 
 EXCEL = (".xlsx", ".xlsm")
 PARQUET = (".parquet", ".pq")

@@ -1,19 +1,20 @@
-"""Texts and numbers of foreign files as str, float64 and int64, with the unreadable rows marked.
+"""Numbers of foreign files as float64 and int64, with the unreadable rows marked.
 
 Each `read_*` returns a value for every row, and marks in `Rejects` those rows whose value means nothing.
 """
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plant.transfer.foreign_file import Rejects
-from plant.transfer.sheet import EXACT
-from plant.transfer.text_file import UNREADABLE
+from plant.files.foreign_file import Rejects
+from plant.files.sheet import EXACT
+from plant.files.texts import bytes_of, in_pieces, whole_column
 
 NO_PRICE = np.array(
     [2.0**63, -(2.0**63), 2.0**64, 2.0**63 / 1e9, sys.float_info.max, -sys.float_info.max, np.finfo(np.float32).max]
@@ -26,6 +27,9 @@ _POINT = (
     r"|\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,})$"
 )
 _SAY_MARK = "say the decimal mark: --decimal . or , (of a feed: decimal)"
+_USUAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_SOME = 4096
+_IN_INTS = np.isin(np.arange(256), [*b"0123456789-"])
 _UNCLEAR = r"^[+-]?[1-9]\d{0,2}[.]\d{3}$"
 
 
@@ -46,20 +50,17 @@ def read_numbers(
     no_price  whether one of NO_PRICE is a missing value, as vendors write it; else it is the number
     """
     column = whole_column(column)
-    empty = column.is_null().to_numpy(zero_copy_only=False)
     if is_number(column):
         numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         wrong = np.zeros(len(numbers), dtype=bool)
     else:
-        text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-        empty |= pc.equal(text, "").fill_null(True).to_numpy(zero_copy_only=False)
-        told_nan = pc.equal(pc.utf8_lower(text), "nan").fill_null(False).to_numpy(zero_copy_only=False)
-        plain = _plain(text, mark)
-        try:
-            numbers = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid:  # one bad text is enough: take them one by one
-            numbers = np.array([_number(each) for each in plain.to_pylist()], dtype=np.float64)
-        wrong = np.isnan(numbers) & ~empty & ~told_nan
+        text = column.cast(pa.string())
+        numbers, wrong = np.empty(len(text)), np.zeros(len(text), dtype=bool)
+        for piece, found in in_pieces(text, lambda part: _plain_numbers(part, mark)):
+            if found is not None:
+                numbers[piece] = found
+            else:
+                numbers[piece], wrong[piece] = _each_number(text[piece], mark)
     if no_price:
         numbers = np.where(np.isin(numbers, NO_PRICE), np.nan, numbers)
     missing = np.isnan(numbers) & ~wrong
@@ -79,24 +80,17 @@ def read_whole_numbers(column: Any, name: str, rejects: Rejects) -> np.ndarray:
         wrong = ~(np.abs(floats) < EXACT) | (floats != np.floor(floats))
         numbers = np.where(wrong, 0.0, floats).astype(np.int64)
     else:
-        found = [_whole(each) for each in column.cast(pa.string()).to_pylist()]
-        wrong = np.array([each is None for each in found], dtype=bool)
-        numbers = np.array([each or 0 for each in found], dtype=np.int64)
+        text = column.cast(pa.string())
+        numbers, wrong = np.empty(len(text), dtype=np.int64), np.zeros(len(text), dtype=bool)
+        for piece, found in in_pieces(text, _plain_ints):
+            if found is not None:
+                numbers[piece] = found
+                continue
+            each = [_whole(one) for one in text[piece].to_pylist()]
+            wrong[piece] = [one is None for one in each]
+            numbers[piece] = [one or 0 for one in each]
     rejects.add(wrong, name, "a whole number", column)
     return numbers
-
-
-def read_texts(column: Any, name: str, rejects: Rejects) -> list[str]:
-    """Return str for every row as it stands, "" for a missing one; a float that is a whole number without its point."""
-    column = whole_column(column)
-    if pa.types.is_floating(column.type):
-        floats = column.to_numpy(zero_copy_only=False)
-        rejects.add(np.abs(floats) >= EXACT, name, "a text, or a number that has all its digits", column)
-        return ["" if v != v else str(int(v)) if v.is_integer() else repr(v) for v in map(float, floats)]
-    texts = [each or "" for each in column.cast(pa.string()).to_pylist()]
-    broken = np.fromiter((UNREADABLE in each for each in texts), dtype=bool, count=len(texts))
-    rejects.add(broken, name, "a text in the file's encoding (say it: --encoding)", texts)
-    return texts
 
 
 def decimal_mark(columns: dict[str, Any], delimiter: str) -> str:
@@ -108,15 +102,14 @@ def decimal_mark(columns: dict[str, Any], delimiter: str) -> str:
     >>> [decimal_mark({"price": pa.array(texts)}, ",") for texts in (["18.234,50", "18.235"], ["18.235"])]
     [',', '.']
     """
-    written = {name: column.cast(pa.string()) for name, column in columns.items() if not is_number(column)}
-    texts = {name: pc.utf8_trim_whitespace(column) for name, column in written.items()}
-    swapped = {name: _swapped(text) for name, text in texts.items()}
-    point, comma = _first(texts, _POINT), _first(swapped, _POINT)
+    texts = {name: whole_column(column).cast(pa.string()) for name, column in columns.items() if not is_number(column)}
+    point = _first(texts, _POINT, _may_have(texts, b".", b","))
+    comma = _first(texts, _POINT, _may_have(texts, b",", b"."), _swapped)
     if point and comma:
         raise ValueError(f"{point} has a decimal point and {_swapped_back(comma)} a decimal comma; {_SAY_MARK}")
     if point or comma:
         return "." if point else ","
-    unclear = _first(swapped, _UNCLEAR)
+    unclear = _first(texts, _UNCLEAR, _may_have(texts, b",", b"."), _swapped)
     found = _swapped_back(unclear) if unclear else _first(texts, _UNCLEAR) if delimiter == ";" else ""
     if found:
         raise ValueError(f"{found} may be thousands or have decimals, and no number tells; {_SAY_MARK}")
@@ -129,13 +122,6 @@ def scaled(numbers: np.ndarray, factor: float) -> np.ndarray:
     if divisor and math.isclose(1 / factor, divisor, rel_tol=1e-12):
         return numbers / divisor
     return numbers * factor
-
-
-def whole_column(column: Any) -> Any:
-    """Return one Arrow array without chunks and without a dictionary."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
-    return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
 def is_number(column: Any) -> bool:
@@ -156,17 +142,70 @@ def _swapped(text: Any) -> Any:
     return pc.replace_substring(pc.replace_substring(held, ",", "."), "\0", ",")
 
 
+def _as_it_is(text: Any) -> Any:
+    return text
+
+
 def _swapped_back(shown: str) -> str:
     return shown.translate(str.maketrans(".,", ",."))
 
 
-def _first(texts: dict[str, Any], pattern: str) -> str:
-    """Return the first text that has a form, with its column; "" if none has."""
-    for name, text in texts.items():
-        place = pc.index(pc.match_substring_regex(text.cast(pa.string()), pattern), True).as_py()
-        if place >= 0:
-            return f"{name} {text[place].as_py()}"
+def _first(texts: dict[str, Any], pattern: str, possible: bool = True, form: Callable[[Any], Any] = _as_it_is) -> str:
+    """Return the first text whose `form` has a pattern, in that form, with its column; "" if none has."""
+    for name, column in texts.items() if possible else ():
+        for start in range(0, len(column), _SOME):
+            text = form(pc.utf8_trim_whitespace(column.slice(start, _SOME)))
+            place = pc.index(pc.match_substring_regex(text, pattern), True).as_py()
+            if place >= 0:
+                return f"{name} {text[place].as_py()}"
     return ""
+
+
+def _may_have(texts: dict[str, Any], mark: bytes, other: bytes) -> bool:
+    """Return whether any text may have this decimal mark: it has one, or two of the other, which divide thousands."""
+    for text in texts.values():
+        written = bytes_of(text)
+        if (written == mark[0]).any():
+            return True
+        others = np.count_nonzero(written == other[0])
+        if others and others > pc.sum(pc.match_substring(text, other.decode())).as_py():
+            return True
+    return False
+
+
+def _plain_numbers(part: Any, mark: str) -> np.ndarray:
+    """Return texts as float64, NaN for empty ones; raises ArrowInvalid if one is anything but a plain number."""
+    try:
+        numbers = (_swapped(part) if mark == "," else part).cast(pa.float64())
+        missing = numbers.null_count
+    except pa.ArrowInvalid:
+        text = pc.utf8_trim_whitespace(_swapped(part) if mark == "," else part)
+        text = pc.if_else(pc.equal(text, ""), None, text)
+        numbers, missing = text.cast(pa.float64()), text.null_count
+    found: np.ndarray = numbers.to_numpy(zero_copy_only=False)
+    if np.count_nonzero(np.isnan(found)) > missing:
+        raise pa.ArrowInvalid("a text that reads as NaN")
+    return found
+
+
+def _each_number(part: Any, mark: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (float64, bool: no number) of texts of any kind."""
+    text = pc.utf8_trim_whitespace(part)
+    empty = pc.equal(text, "").fill_null(True).to_numpy(zero_copy_only=False)
+    told_nan = pc.equal(pc.utf8_lower(text), "nan").fill_null(False).to_numpy(zero_copy_only=False)
+    text = _plain(text, mark)
+    usual = pc.match_substring_regex(text, _USUAL).fill_null(False)
+    numbers = pc.if_else(usual, text, None).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+    rest = np.flatnonzero(~usual.to_numpy(zero_copy_only=False))
+    numbers[rest] = [_number(each) for each in text.take(pa.array(rest)).to_pylist()]
+    return numbers, np.isnan(numbers) & ~empty & ~told_nan
+
+
+def _plain_ints(part: Any) -> np.ndarray:
+    """Return texts as int64; raises ArrowInvalid if one is anything but digits, with a minus or without."""
+    if part.null_count or not _IN_INTS[bytes_of(part)].all():  # Arrow also reads 0x1F
+        raise pa.ArrowInvalid("a text that is no plain whole number")
+    return part.cast(pa.int64()).to_numpy()
 
 
 def _number(text: str | None) -> float:

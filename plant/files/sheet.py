@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.errors import BadRows
-from plant.transfer.foreign_file import HEADER_WITHIN, ForeignFile, IsHeader
+from plant.files.foreign_file import HEADER_WITHIN, ForeignFile, IsHeader
 
 SHEET_ROWS = 1_048_575
 """Rows a sheet can hold below its heading."""
