@@ -12,11 +12,11 @@ from chance import SEED, cases
 from local_connection import LocalConnection
 from nasty_market import ROWS, SCHEMA, START, Kept, Market, market_of, smallest
 
+from plant.files.values import NO_PRICE
 from plant.rows.columns import DEFAULTS
 from plant.transfer.exporting import FORMS, export
 from plant.transfer.importing import compare, imported_before, publish_file, read_file
 from plant.transfer.reader import Reader
-from plant.transfer.values import NO_PRICE
 
 EMPTY = Market((), 0, (65_536, 0), "nothing")
 NOTES = SCHEMA["imports"]
