@@ -13,7 +13,8 @@ from plant.client.unknown_symbols import has_all
 from plant.client.watch import Watch
 from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
-from plant.query.frames import check_frames, from_ipc
+from plant.query.frames import check_frames
+from plant.query.streams import from_ipc
 from plant.query.view import known_columns
 from plant.rows.schema import Schema
 from plant.stream.subscriber import Subscriber, only

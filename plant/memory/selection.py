@@ -15,7 +15,7 @@ from plant.memory.block import Block, Part
 from plant.memory.chunk import Rows
 from plant.memory.revisions import Marks
 from plant.rows.columns import Texts
-from plant.rows.ordering import joined_texts, ranges
+from plant.rows.ordering import joined_texts, ranges, time_order
 from plant.rows.schema import META_COLUMNS
 
 Piece = tuple[Part, Rows]
@@ -91,7 +91,7 @@ class Wanted:
         if self.codes is not None:
             codes = chunk.columns["sym"][:count]
             if len(self.codes) == 1:
-                rows = np.flatnonzero(codes == self.codes[0])
+                (rows,) = (codes == self.codes[0]).nonzero()
             elif len(self.codes) and count:
                 among = np.zeros(max(int(self.codes[-1]), int(codes.max())) + 1, dtype=bool)
                 among[self.codes] = True
@@ -171,6 +171,7 @@ def nearest(parts: Sequence[Part], wanted: Wanted, count: int, newest: bool) -> 
     pieces: list[Piece] = []
     times = np.empty(0, dtype=np.int64)
     bound: int | None = None  # the time of the last row so far that is among them; ties go to the part seen first
+    one = wanted.codes is not None and len(wanted.codes) == 1
     for part in reversed(parts) if newest else parts:
         edge = part.last_time if newest else part.first_time
         if not count or (bound is not None and edge is not None and (edge <= bound if newest else edge >= bound)):
@@ -178,19 +179,25 @@ def nearest(parts: Sequence[Part], wanted: Wanted, count: int, newest: bool) -> 
         rows = wanted.rows(part)
         found = part.columns["time"][rows]
         if len(found) > count:
-            if isinstance(part, Block) and wanted.codes is not None and len(wanted.codes) == 1:
+            if one and (isinstance(part, Block) or time_order(found) is None):
                 rows = rows_at_end(rows, count, newest)
             else:
-                at = len(found) - count if newest else count - 1
-                edge = int(np.partition(found, at)[at])
+                edge = _nth_time(found, count, newest)
                 rows = kept(rows, found >= edge if newest else found <= edge)
             found = part.columns["time"][rows]
         pieces.append((part, rows))
-        times = np.concatenate([times, found])
+        times = np.concatenate([times, found]) if len(times) else found
         if len(times) >= count:
-            at = len(times) - count if newest else count - 1
-            bound = int(np.partition(times, at)[at])
+            bound = _nth_time(times, count, newest)
     return pieces[::-1] if newest else pieces
+
+
+def _nth_time(times: np.ndarray, count: int, newest: bool) -> int:
+    """Return the time of the last of the `count` newest or first of at least so many."""
+    if len(times) == count:
+        return int(times.min() if newest else times.max())
+    at = len(times) - count if newest else count - 1
+    return int(np.partition(times, at)[at])
 
 
 def rows_at_end(rows: Rows, count: int, last: bool) -> Rows:

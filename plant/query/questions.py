@@ -240,7 +240,8 @@ def question_of(request: dict[str, Any]) -> Question:
     kind = KINDS.get(str(ask))
     if kind is None:
         raise QueryError(f"unknown question {ask!r}; questions are {', '.join(KINDS)}")
-    given = {name: _tuples(value) for name, value in request.items() if name != "ask"}
+    given = {name: _tuples(value) for name, value in request.items()}
+    given.pop("ask")
     terms = TERMS[kind.ask]
     if unknown := [name for name in given if name not in terms]:
         near = difflib.get_close_matches(str(unknown[0]), terms, n=1)
@@ -256,6 +257,6 @@ def question_of(request: dict[str, Any]) -> Question:
 
 def _tuples(value: Any, levels: int = 2) -> Any:
     """Return lists, and lists in lists, as tuples; no question has deeper ones."""
-    if not levels or not isinstance(value, list | tuple):
+    if not levels or not isinstance(value, (list, tuple)):
         return value
-    return tuple(_tuples(v, levels - 1) for v in value)
+    return tuple([_tuples(v, levels - 1) for v in value])
