@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from plant.client.connection import Connection
-from plant.client.plant_connection import PlantConnection
 from plant.errors import PlantError, Unavailable
 from plant.rows.tables import SIMULATED
 from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.started import changes, started_with
 from plant.runtime.supervision import Supervision
-from plant.transfer.replaying import OF_THE_PLANT
 from plant.transport.request import Requester
 
 WARN_BEATS = 3
@@ -103,6 +101,9 @@ def beside_real(settings: Settings) -> str:
     feeds = [f.label for f in settings.feeds if f.kind == SIMULATED]
     if not feeds:
         return ""
+    from plant.client.plant_connection import PlantConnection
+    from plant.transfer.replaying import OF_THE_PLANT
+
     schema = settings.table_schema
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     real = ("source", "!=", SIMULATED)

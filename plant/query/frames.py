@@ -1,16 +1,16 @@
 """An answer as what a user holds: pandas, Arrow, Polars, or a dict of numpy arrays."""
 
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from plant.errors import QueryError
-from plant.query.numpy_frames import as_numpy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FRAMES = ("pandas", "pandas-arrow", "arrow", "polars", "numpy")
 
 
-def as_frame(table: pa.Table, frames: str) -> Any:
+def as_frame(table: "pa.Table", frames: str) -> Any:
     """Return an Arrow table as one of FRAMES.
 
     pandas        numpy columns: times datetime64[ns, UTC], symbols category, null is NaN; ints with nulls Int64
@@ -30,6 +30,8 @@ def as_frame(table: pa.Table, frames: str) -> Any:
 
         return polars.from_arrow(table)
     if frames == "numpy":
+        from plant.query.numpy_frames import as_numpy
+
         return {name: as_numpy(table.column(name)) for name in table.column_names}
     if frames == "pandas-arrow":
         import pandas

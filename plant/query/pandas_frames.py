@@ -19,6 +19,7 @@ SMALL_ROWS = 10_000
 """Up to so many rows a DataFrame is made block by block."""
 
 _STAMP, _FLOAT, _INT = pa.timestamp("ns", "UTC"), pa.float64(), pa.int64()
+_NS = np.dtype("i8")
 _TEXT = pd.StringDtype(na_value=np.nan)
 _ONE_TIME = pd.array(np.zeros(1, dtype="M8[ns]"), dtype=pd.DatetimeTZDtype("ns", "UTC"))
 
@@ -60,7 +61,7 @@ def _block(column: pa.Array) -> Any:
     kind = column.type
     if kind == _STAMP:
         times = _ONE_TIME.take(np.zeros(len(column), dtype=np.intp))  # constructing one takes ten times as long
-        times.view("i8")[:] = column.to_numpy(zero_copy_only=False).view("i8")
+        times.view(_NS)[:] = column.to_numpy(zero_copy_only=False).view(_NS)
         return times
     if pa.types.is_dictionary(kind) and not column.null_count:
         codes = column.indices.to_numpy().copy()

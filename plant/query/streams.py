@@ -28,7 +28,8 @@ _WRITING = pa.ipc.IpcWriteOptions()
 _PREFIX = 8
 """Bytes of a message ahead of its metadata: a mark, and their length."""
 
-_KINDS = {np.dtype(np.int64): "int", np.dtype(np.float64): "float"}
+_SPARE = tuple(map(bytes, range(8)))
+_CODES, _INTS, _FLOATS = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
 
 
 def to_ipc(table: pa.Table, budget: Budget | None = None) -> pa.Buffer:
@@ -58,50 +59,57 @@ def small_ipc(columns: Columns, facts: dict[str, str], budget: Budget) -> bytes 
     None if they are not few rows, or hold what is not known (but NaN): then Arrow does it.
     """
     rows = len(next(iter(columns.values()))) if columns else 0
-    kinds = tuple(map(_kind, columns, columns.values()))
-    if not 0 < rows <= SMALL_ROWS or "" in kinds:
+    if not 0 < rows <= SMALL_ROWS:
         return None
     budget.rows(rows)
-    shape = _shape(tuple(columns), kinds, tuple(facts.items()))
-    parts = [shape.schema]
-    parts += (shape.names(i, tuple(columns[name].names)) for i, name in enumerate(shape.symbols))
+    kinds: list[str] = []
     nodes: list[int] = []
     places: list[int] = []
     body: list[bytes] = []
     size = 0
-    for column in columns.values():
-        nulls, buffers = _buffers(column)
+    for name, column in columns.items():
+        kind, nulls, buffers = _laid_out(name, column)
+        if not kind:
+            return None
+        kinds.append(kind)
         nodes += (rows, nulls)
         for data in buffers:
-            places += (size, len(data))
-            if spare := -len(data) & 7:
-                data += bytes(spare)
-            body.append(data)
-            size += len(data)
-    parts.append(shape.batch(rows, nodes, places, size))
-    budget.bytes(len(parts[-1]) + size)
+            length = len(data)
+            places += (size, length)
+            if length:
+                body.append(data)
+                if spare := -length & 7:
+                    body.append(_SPARE[spare])
+                size += length + spare
+    shape = _shape(tuple(columns), tuple(kinds), tuple(facts.items()))
+    names = [shape.names(i, tuple(columns[name].names)) for i, name in enumerate(shape.symbols)]
+    batch = shape.batch(rows, nodes, places, size)
+    budget.bytes(len(batch) + size)
     budget.check()
-    return b"".join((*parts, *body, _END))
+    return b"".join((shape.schema, *names, batch, *body, _END))
 
 
-def _kind(name: str, column: Any) -> str:
-    if type(column) is np.ndarray:
-        kind = _KINDS.get(column.dtype, "")
-        return "time" if kind == "int" and name in ("time", "received") else kind
-    if type(column) is Symbols:
-        return "symbol" if column.codes.dtype == np.int32 and column.codes.min(initial=0) >= 0 else ""
-    return "text" if type(column) is Texts and column.missing is None else ""
+def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
+    """Return a column's kind, its number of nulls and its buffers: which rows are known (empty: all), what they are.
 
-
-def _buffers(column: Any) -> tuple[int, tuple[bytes, ...]]:
-    """Return the number of nulls, and the buffers: which rows are known (empty: all), then what they are."""
+    The kind is "" where Arrow is needed.
+    """
     if isinstance(column, Symbols):
-        return 0, (b"", column.codes.tobytes())
+        codes = column.codes
+        kind = "symbol" if codes.dtype == _CODES and codes.min(initial=0) >= 0 else ""
+        return kind, 0, (b"", codes.tobytes())
     if isinstance(column, Texts):
-        return 0, (b"", column.offsets.tobytes(), bytes(column.data))
-    if column.dtype.kind == "f" and (missing := np.isnan(column)).any():
-        return int(missing.sum()), (np.packbits(~missing, bitorder="little").tobytes(), column.tobytes())
-    return 0, (b"", column.tobytes())
+        return "text" if column.missing is None else "", 0, (b"", column.offsets.tobytes(), bytes(column.data))
+    if type(column) is not np.ndarray:
+        return "", 0, ()
+    if column.dtype == _INTS:
+        return "time" if name in ("time", "received") else "int", 0, (b"", column.tobytes())
+    if column.dtype != _FLOATS:
+        return "", 0, ()
+    missing = np.isnan(column)
+    if not missing.any():
+        return "float", 0, (b"", column.tobytes())
+    return "float", int(missing.sum()), (np.packbits(~missing, bitorder="little").tobytes(), column.tobytes())
 
 
 class _Shape:

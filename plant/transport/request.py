@@ -28,6 +28,7 @@ from plant.transport.reply import ERROR, MORE, OK
 LOOK_S = 0.1
 """Pause between looks whether the asker still wants the answer."""
 
+_MORE = int(zmq.SNDMORE)
 _LOOK_MS = int(LOOK_S * 1000) + 1
 
 GRACE_S = 0.5
@@ -104,7 +105,7 @@ class Requester:
         if connection is None:
             connection = sockets.connect(self._context, zmq.DEALER, self.address, RCVTIMEO=_LOOK_MS)
         try:
-            connection.send(number, zmq.SNDMORE)
+            connection.send(number, _MORE)
             connection.send(body)
             frames = self._received(connection, number, limit_s, grace_s, closings)
         except BaseException:
