@@ -4,6 +4,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -81,7 +82,8 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
     beats = _heartbeats(rdb) if rdb else {}
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
-    found = [_health(n, asked[n], supervised.get(n), beats.get(n), place) for n in names]
+    with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
+        found = list(pool.map(lambda n: _health(n, asked[n], supervised.get(n), beats.get(n), place), names))
     for health in found:
         before = asked[health.process]
         if before is not None and settings is not None:

@@ -13,7 +13,7 @@ from plant.memory.few import columns_of_few, latest_of_few
 from plant.memory.latest import latest
 from plant.memory.names import Names
 from plant.memory.revisions import Marks
-from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, pieces_of
+from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, nearest_of, pieces_of
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, meets
@@ -63,13 +63,15 @@ class Snapshot:
         most = terms.last if terms.last is not None else terms.first
         if terms.budget:
             terms.budget.rows(count if most is None else min(count, most))
-        found = self._gathered(pieces, ("time", *(n for n in columns if n != "sym" or not one)))
-        if one and "sym" in columns:
-            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(len(found["time"]), dtype=np.int32))
-        order: Any = time_order(found["time"])
+        order = time_order(self._gathered(pieces, ("time",))["time"])
         if most is not None and most < count:
-            some = slice(0, most) if terms.last is None else slice(count - most, count)
-            order = some if order is None else order[some]
+            if order is None:
+                pieces, count = nearest_of(pieces, most, newest=terms.last is not None), most
+            else:
+                order = order[:most] if terms.last is None else order[count - most :]
+        found = self._gathered(pieces, (n for n in columns if n != "sym" or not one))
+        if one and "sym" in columns:
+            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(count, dtype=np.int32))
         return {name: found[name] if order is None else found[name][order] for name in columns}
 
     def by_symbol(self, terms: Terms, columns: Sequence[str]) -> Columns:

@@ -12,13 +12,14 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[import-not-found]
 from pandas.arrays import NumpyExtensionArray
+from pyarrow.types import is_float64, is_int64, is_timestamp
 
 from plant.query.numpy_frames import loses_digits, objects
 
 SMALL_ROWS = 10_000
 """Up to so many rows a DataFrame is made block by block."""
 
-_STAMP, _FLOAT, _INT = pa.timestamp("ns", "UTC"), pa.float64(), pa.int64()
+_STAMP = pa.timestamp("ns", "UTC")
 _NS = np.dtype("i8")
 _TEXT = pd.StringDtype(na_value=np.nan)
 _ONE_TIME = pd.array(np.zeros(1, dtype="M8[ns]"), dtype=pd.DatetimeTZDtype("ns", "UTC"))
@@ -36,7 +37,7 @@ def _small(table: pa.Table) -> pd.DataFrame:
     blocks: list[tuple[Any, np.ndarray]] = []
     for place, column in enumerate(columns):
         kind = column.type
-        if kind == _FLOAT or (kind == _INT and not column.null_count):
+        if is_float64(kind) or (is_int64(kind) and not column.null_count):
             beside.setdefault(kind, []).append(place)
         else:
             blocks.append((_block(_whole(column)), _placement(place)))
@@ -59,7 +60,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 def _block(column: pa.Array) -> Any:
     """Return a column as a block of a frame: an ExtensionArray, or an array of one row."""
     kind = column.type
-    if kind == _STAMP:
+    if is_timestamp(kind) and kind == _STAMP:
         times = _ONE_TIME.take(np.zeros(len(column), dtype=np.intp))  # constructing one takes ten times as long
         times.view(_NS)[:] = column.to_numpy(zero_copy_only=False).view(_NS)
         return times

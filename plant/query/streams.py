@@ -96,7 +96,7 @@ def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
     """
     if isinstance(column, Symbols):
         codes = column.codes
-        kind = "symbol" if codes.dtype == _CODES and codes.min(initial=0) >= 0 else ""
+        kind = "symbol" if codes.dtype == _CODES and min(codes.tolist()) >= 0 else ""
         return kind, 0, (b"", codes.tobytes())
     if isinstance(column, Texts):
         return "text" if column.missing is None else "", 0, (b"", column.offsets.tobytes(), bytes(column.data))
@@ -106,6 +106,9 @@ def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
         return "time" if name in ("time", "received") else "int", 0, (b"", column.tobytes())
     if column.dtype != _FLOATS:
         return "", 0, ()
+    total = sum(column.tolist())
+    if total == total:  # with a NaN it is one
+        return "float", 0, (b"", column.tobytes())
     missing = np.isnan(column)
     if not missing.any():
         return "float", 0, (b"", column.tobytes())

@@ -53,9 +53,12 @@ class Symbols:
         if len(self.names) <= few:
             return self
         if len(self.codes) <= _FEW_ROWS:
-            used = sorted({*self.codes.tolist()} - {NULL})
-        else:
-            used = np.flatnonzero(np.bincount(self.codes + 1)[1:]).tolist()  # without NULL
+            codes = self.codes.tolist()
+            place = {code: i for i, code in enumerate(sorted({*codes} - {NULL}))}
+            names = [self.names[code] for code in place]
+            place[NULL] = NULL
+            return Symbols(names, np.array([place[code] for code in codes], dtype=np.int32))
+        used = np.flatnonzero(np.bincount(self.codes + 1)[1:]).tolist()  # without NULL
         if len(used) == len(self.names):
             return self
         translate = np.full(len(self.names) + 1, NULL, dtype=np.int32)

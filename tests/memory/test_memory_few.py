@@ -26,8 +26,11 @@ def test_few_symbols_have_the_newest_rows_that_all_have(table: str, seed: int, m
     names = made.declaration.names
     for seq in range(1, 60):
         times = [NOON + chance.randrange(seq, seq + 4) for _ in range(chance.randrange(1, 6))]
-        row = trade if table == "trades" else bar
-        made.append(batch_of(table, [row(time, chance.choice(SYMBOLS[: 2 + seq // 10])) for time in times], seq))
+        rows = []
+        for time in times:
+            sym, price = chance.choice(SYMBOLS[: 2 + seq // 10]), 10.0 + chance.randrange(10**6)
+            rows.append(trade(time, sym, price) if table == "trades" else bar(time, sym, close=price))
+        made.append(batch_of(table, rows, seq))
         if chance.random() < 0.4:
             made.tidy()
         if chance.random() < 0.05:
