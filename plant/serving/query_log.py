@@ -86,6 +86,8 @@ def shown(fields: dict[str, Any]) -> str:
 
 def _short(value: Any, levels: int = 2) -> str:
     """Return the repr of a term; of a long list only its beginning, and of nothing deeper than a term is."""
+    if type(value) is str and len(value) < SHOWN_ITEMS:
+        return repr(value)
     if isinstance(value, list | tuple) and levels:
         more = [f"... {len(value)} in all"] if len(value) > SHOWN_ITEMS else []
         return f"[{', '.join([*(_short(v, levels - 1) for v in value[:SHOWN_ITEMS]), *more])}]"
