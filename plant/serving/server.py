@@ -47,6 +47,9 @@ MAX_REQUEST_BYTES = 16 * MEBIBYTE
 TURN = 100
 """Requests taken before answers are sent on."""
 
+IDLE_MS = 200
+"""Longest that it waits before it looks around."""
+
 QUICK_SYMBOLS = 16
 QUICK_ROWS = 1000
 """A question for at most so much is answered by the thread of the socket itself: two threads need not wake up."""
@@ -98,7 +101,7 @@ class QueryServer:
         self._limits = limits or Limits()
         self._usage = usage
         context = sockets.context()
-        options = {"SNDHWM": 100, "ROUTER_MANDATORY": 1, "MAXMSGSIZE": MAX_REQUEST_BYTES}
+        options = {"SNDHWM": 100, "ROUTER_MANDATORY": 1, "MAXMSGSIZE": MAX_REQUEST_BYTES, "RCVTIMEO": IDLE_MS}
         self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, **options)
         woken = f"inproc://answers-{next(_numbers)}"
         self._woken, _ = sockets.bind(context, zmq.PULL, woken)
@@ -129,13 +132,15 @@ class QueryServer:
         more = False
         while not self._stopping.is_set():
             pause_s = 0 if more else self._delivery.flush()
-            ready = dict(poller.poll(200 if pause_s is None else int(pause_s * 1000)))
-            if self._woken in ready:
-                self._woken.recv()
-            self._hand_out()
-            self._lacking = self._missing()
-            if self._socket in ready:
-                self._receive()
+            if pause_s is None and not self._waiting and not self._waiting.under_way:
+                self._receive(0)  # no worker will wake it: waiting within the socket costs less than a poll
+            else:
+                ready = dict(poller.poll(IDLE_MS if pause_s is None else int(pause_s * 1000)))
+                if self._woken in ready:
+                    self._woken.recv()
+                self._hand_out()
+                if self._socket in ready:
+                    self._receive(_AT_ONCE)
             while self._delivery.gone:
                 for asked in self._waiting.cancel(self._delivery.gone.pop()):
                     self._note(asked, error=Cancelled("its client is gone"))
@@ -143,6 +148,7 @@ class QueryServer:
 
     def _begin(self) -> bool:
         """Have questions that wait answered; return whether that made room for others that do."""
+        self._lacking = self._missing()
         if self._lacking:
             self._give_up(self._lacking)
         while asked := self._waiting.begin(self._may_ask, rows=not self._lacking):
@@ -171,12 +177,17 @@ class QueryServer:
             count += 1
         return count > 0
 
-    def _receive(self) -> None:
-        for _ in range(TURN):
+    def _receive(self, flags: int) -> None:
+        """Take what there is, without `flags` having waited IDLE_MS for the first of it."""
+        for turn in range(TURN):
             try:
-                self._take(*reply.read(self._socket.recv_multipart(_AT_ONCE)))
+                frames = self._socket.recv_multipart(flags if turn == 0 else _AT_ONCE)
             except zmq.Again:
                 return
+            if turn == 0:
+                self._lacking = self._missing()
+            try:
+                self._take(*reply.read(frames))
             except reply.BadRequest as error:
                 self._deliver([reply.refusal(error.envelope, QueryError(str(error)))])
             if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
