@@ -190,8 +190,8 @@ class QueryServer:
                 self._take(*reply.read(frames))
             except reply.BadRequest as error:
                 self._deliver([reply.refusal(error.envelope, QueryError(str(error)))])
-            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                return
+            if self._answered or not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                return  # what a worker has answered does not wait for a flood of quick questions
 
     def _take(self, envelope: list[bytes], fields: dict[str, Any]) -> None:
         if fields["ask"] == "cancel":
