@@ -63,13 +63,14 @@ class Snapshot:
         most = terms.last if terms.last is not None else terms.first
         if terms.budget:
             terms.budget.rows(count if most is None else min(count, most))
-        order = time_order(self._gathered(pieces, ("time",))["time"])
+        found = self._gathered(pieces, ("time",))
+        order = time_order(found["time"])
         if most is not None and most < count:
             if order is None:
-                pieces, count = nearest_of(pieces, most, newest=terms.last is not None), most
+                pieces, count, found = nearest_of(pieces, most, newest=terms.last is not None), most, {}
             else:
                 order = order[:most] if terms.last is None else order[count - most :]
-        found = self._gathered(pieces, (n for n in columns if n != "sym" or not one))
+        found |= self._gathered(pieces, (n for n in columns if n not in found and (n != "sym" or not one)))
         if one and "sym" in columns:
             found["sym"] = Symbols(list(terms.sym or ()), np.zeros(count, dtype=np.int32))
         return {name: found[name] if order is None else found[name][order] for name in columns}
