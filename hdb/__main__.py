@@ -15,8 +15,8 @@ from hdb.writer.store import Store
 from plant.errors import HistoryError, Unavailable
 from plant.history.catalogue import End
 from plant.query import questions
-from plant.query.frames import from_ipc
 from plant.query.limits import Budget
+from plant.query.streams import from_ipc
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema, Table
 from plant.runtime.lifecycle import Process, Vitals, log, run

@@ -1,6 +1,6 @@
 """How fast are questions answered, next to Polars, DuckDB and pandas with the same rows on the same machine?
 
-    python -m benchmarks.query [questions] [client] [size] [ingest] [sql]
+    python -m benchmarks.query [questions] [client] [small] [size] [ingest] [sql] [start]
                                [--quick] [--symbols 500] [--repeats 5] [--scale 1]
 
 10 million trades and 20 million quotes, first over 500 symbols, then over 10,000. The systems take turns, and what they
@@ -26,7 +26,9 @@ from benchmarks.query.market import Market
 from benchmarks.query.served import HIDDEN as SERVED_HIDDEN
 from benchmarks.query.served import QUESTIONS as SERVED
 from benchmarks.query.served import durations_s, served
+from benchmarks.query.small import small
 from benchmarks.query.sql_latency import sql_latency
+from benchmarks.query.start import start
 from benchmarks.query.systems import QUESTIONS, SYSTEMS, Ours
 
 ROWS = 10_000_000
@@ -145,9 +147,11 @@ def _differing(answers: dict[str, pa.Table], column: str) -> str:
 SECTIONS: dict[str, Callable[[Effort, int], bool]] = {
     "questions": questions,
     "client": client,
+    "small": lambda effort, _symbols: small(effort),
     "size": size,
     "ingest": lambda effort, _symbols: ingest(effort),
     "sql": lambda effort, _symbols: sql_latency(effort),
+    "start": lambda effort, _symbols: start(effort),
 }
 OF_EVERY_MARKET = ("questions", "client")
 

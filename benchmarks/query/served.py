@@ -17,7 +17,8 @@ import zmq
 from benchmarks.query.market import Market
 from benchmarks.query.systems import SYSTEMS, Ours
 from plant.client.connection import Connection
-from plant.query.frames import as_frame, from_ipc, to_ipc
+from plant.query.frames import as_frame
+from plant.query.streams import from_ipc, to_ipc
 from plant.serving.server import QueryServer
 
 QUESTIONS = {

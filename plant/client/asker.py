@@ -2,9 +2,7 @@
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from plant.client.arguments import (
     Duration,
@@ -21,6 +19,9 @@ from plant.errors import PlantError, UnknownSymbolWarning
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
 from plant.rows.intervals import interval_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Asker(ABC):
@@ -39,7 +40,7 @@ class Asker(ABC):
         self._symbols = KnownSymbols()
 
     @abstractmethod
-    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> "pa.Table":
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
 
     def tables(self, frames: str | None = None, *, timeout_s: float | None = None) -> Any:
@@ -249,7 +250,7 @@ class Asker(ABC):
             self._warn(question, answer, timeout_s)
         return as_frame(answer, wanted)
 
-    def _warn(self, question: questions.Question, answer: pa.Table, timeout_s: float | None) -> None:
+    def _warn(self, question: questions.Question, answer: "pa.Table", timeout_s: float | None) -> None:
         table, doubtful = self._symbols.doubtful(question, answer)
         if not doubtful:
             return

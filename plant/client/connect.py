@@ -8,17 +8,19 @@ with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
-from plant.client.plant_connection import PlantConnection
 from plant.client.unknown_symbols import LOOK_S, has_all, lacking, names_in, warn_user
 from plant.errors import PlantError, QueryError, UnknownSymbolWarning
 from plant.runtime.settings import Settings, load
-from plant.stream.publisher import Publisher
-from plant.stream.subscriber import Subscriber, only
 from plant.transport import sockets
+
+if TYPE_CHECKING:  # imported when they are opened: who only asks the rdb waits for none of them
+    from plant.client.plant_connection import PlantConnection
+    from plant.stream.publisher import Publisher
+    from plant.stream.subscriber import Subscriber
 
 
 def connect(
@@ -28,7 +30,7 @@ def connect(
     history: str | None = None,
     config: str | None = None,
     **options: Any,
-) -> PlantConnection:
+) -> "PlantConnection":
     """Return a connection to the plant of plant.toml, today and history as one.
 
     `address` ("host:port") or `port` is that of its rdb, `history` that of its hdb; options are those of Connection.
@@ -37,6 +39,8 @@ def connect(
     >>> plant.connect().count("trades")
     8
     """
+    from plant.client.plant_connection import PlantConnection
+
     settings = _plant_of(config)
     connection = PlantConnection(
         _address(settings, address, port, settings.rdb.port),
@@ -76,7 +80,7 @@ def publisher(
     timeout_s: float | None = None,
     unit: str | None = None,
     unique_trade_ids: bool = False,
-) -> Publisher:
+) -> "Publisher":
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
     `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
@@ -90,6 +94,8 @@ def publisher(
     ...     feed.flush() > 0  # the seq that is in the journal
     True
     """
+    from plant.stream.publisher import Publisher
+
     settings = _plant_of(config)
     where = address or settings.address(settings.tickerplant.ingest_port)
     made = Publisher(name, where, settings.table_schema, unit=unit, unique_trade_ids=unique_trade_ids)
@@ -110,7 +116,7 @@ def subscribe(
     conflate: bool = False,
     name: str = "",
     config: str | None = None,
-) -> Subscriber:
+) -> "Subscriber":
     """Return an iterator of Batch: what the journal holds, then what comes, with no seam; it never ends by itself.
 
     tables   one name or several; None: all
@@ -149,8 +155,10 @@ def subscriber_of(
     since: Moment | None = "start",
     after: int | None = None,
     **options: Any,
-) -> Subscriber:
+) -> "Subscriber":
     """Return `subscribe` for settings already loaded; options are those of Subscriber."""
+    from plant.stream.subscriber import Subscriber, only
+
     since_ns = None if since in (None, "start") else moment_of(since, settings.zone)
     return Subscriber(
         settings.table_schema,
@@ -176,6 +184,8 @@ def unknown_symbols(
     """
     if syms is None:
         return []
+    from plant.client.plant_connection import PlantConnection
+
     names = list(settings.table_schema if tables is None else tables)
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     try:

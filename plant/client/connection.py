@@ -2,23 +2,22 @@
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any, Self
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Self
 
 from plant.client.arguments import Moment, Syms, conditions_of, names_of
 from plant.client.asker import Asker
 from plant.client.table_view import TableView, Watchable, overview_html, overview_text
 from plant.client.unknown_symbols import has_all
-from plant.client.watch import Watch
 from plant.errors import PlantError, QueryError, UnknownTable
 from plant.query import questions
-from plant.query.frames import check_frames, from_ipc
-from plant.query.view import known_columns
-from plant.rows.schema import Schema
-from plant.stream.subscriber import Subscriber, only
+from plant.query.frames import check_frames
 from plant.transport.request import Requester
-from plant.wire import messages
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from plant.client.watch import Watch
+    from plant.rows.schema import Schema
 
 
 class Connection(Watchable):
@@ -73,7 +72,7 @@ class Connection(Watchable):
         interval_s: float = 0.0,
         conflate: bool = False,
         frames: str | None = None,
-    ) -> Watch:
+    ) -> "Watch":
         """Return a live iterator: first a frame of the present rows, then frames of what comes, row by row or together.
 
         sym, where, columns   as in select; columns: also `seq`, `seq_row` and `received`
@@ -89,6 +88,10 @@ class Connection(Watchable):
         ...     break
         [190.5, 190.75]
         """
+        from plant.client.watch import Watch
+        from plant.query.view import known_columns
+        from plant.stream.subscriber import Subscriber, only
+
         syms, start_ns, conditions = names_of(sym), self._ns(start), conditions_of(where, self._zone)
         wanted = frames or self._frames
         check_frames(wanted)
@@ -115,12 +118,14 @@ class Connection(Watchable):
         )
         return Watch(declared, subscriber, present, shown, conditions, interval_s, conflate, wanted)
 
-    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> "pa.Table":
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here.
 
         >>> db.answer_to(questions.Count("trades", ("AAPL",))).to_pylist()
         [{'count': 4}]
         """
+        from plant.query.streams import from_ipc  # Arrow is imported with the first question, not by who connects
+
         fields = question.to_wire()
         questions.question_of(fields)
         return from_ipc(self._requester.table(fields, timeout_s))
@@ -227,7 +232,7 @@ class AsOf(Asker):
         self.seq = seq
         self._connection = connection
 
-    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> "pa.Table":
         """Return the answer to a question of plant.query.questions as an Arrow table; all questions come here."""
         return self._connection.answer_to(replace(question, as_of=self.seq), timeout_s)  # type: ignore[call-arg]
 
@@ -238,8 +243,11 @@ class AsOf(Asker):
         return f"<{self._connection.address} as of seq {self.seq:,}>"
 
 
-def _schema(journal: str) -> Schema:
+def _schema(journal: str) -> "Schema":
     """Return the tables of the plant whose journal is at this address, also a user's own."""
+    from plant.rows.schema import Schema
+    from plant.wire import messages
+
     requester = Requester(journal, "tickerplant")
     try:
         (declarations,) = requester.ask(**messages.ask_schema())

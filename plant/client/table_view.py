@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from html import escape
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from plant.client.arguments import Syms, names_of
 from plant.client.asker import Asker
 from plant.errors import PlantError, UnknownSymbol
 from plant.query import questions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _TITLES = ("table", "rows", "first", "last")
 

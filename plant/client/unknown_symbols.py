@@ -8,13 +8,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from plant.errors import PlantError, UnknownSymbolWarning
 from plant.query import questions
 from plant.transport.request import Requester
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LOOK_S = 1.0
 """Longest to wait for the word of a process that a warning needs."""
@@ -22,7 +23,7 @@ LOOK_S = 1.0
 PAUSE_S = 0.01
 """Pause between looks how far a process is."""
 
-Ask = Callable[[questions.Question], pa.Table]
+Ask = Callable[[questions.Question], "pa.Table"]
 
 
 class KnownSymbols:
@@ -31,7 +32,7 @@ class KnownSymbols:
     def __init__(self) -> None:
         self._known: dict[str, set[str]] = {}
 
-    def doubtful(self, question: questions.Question, answer: pa.Table) -> tuple[str, set[str]]:
+    def doubtful(self, question: questions.Question, answer: "pa.Table") -> tuple[str, set[str]]:
         """Return the table whose rows are asked for, and the symbols named of which neither this answer nor one before
         it shows a row."""
         table = getattr(question, "table", "") or getattr(question, "left", "")
@@ -104,7 +105,7 @@ def _named(question: questions.Question) -> set[str]:
     return {value for value in equal if isinstance(value, str)}
 
 
-def _shown(named: set[str], question: questions.Question, answer: pa.Table) -> set[str]:
+def _shown(named: set[str], question: questions.Question, answer: "pa.Table") -> set[str]:
     """Return names of symbols that the answer shows to have rows."""
     if isinstance(question, questions.Count):
         return named if len(named) == 1 and answer.column("count")[0].as_py() else set()

@@ -4,23 +4,20 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import pyarrow as pa
 import typer
-from rich.table import Table as RichTable
 
 from plant.client.connect import subscriber_of, unknown_symbols
-from plant.client.plant_connection import PlantConnection
-from plant.command import amend, end_of_day, export_files, import_files, journal, rebuild, replay, verify
 from plant.command.process_commands import ProcessCommands
-from plant.command.running import down, status, up
 from plant.command.terminal import Config, err, line_of, out, plant_of
 from plant.errors import PlantError, Unavailable, UnknownSymbolWarning
 from plant.query.frames import as_frame
-from plant.runtime.lifecycle import unusable
 from plant.runtime.settings import Settings
 from plant.transport.keys import make_keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 QUERY_S = 60.0
 """Longest a SELECT may take."""
@@ -28,20 +25,35 @@ QUERY_S = 60.0
 ANSWER_S = 5.0
 """A process that does not say how it is for so long is away."""
 
+CORE = {
+    "up": "running",
+    "down": "running",
+    "status": "running",
+    "journal": "journal",
+    "import": "import_files",
+    "replay": "replay",
+    "verify": "verify",
+    "rebuild": "rebuild",
+    "amend": "amend",
+    "export": "export_files",
+    "end-of-day": "end_of_day",
+}
+"""The commands of the core that have a module here, which is imported when they are typed; the others are below."""
+
+
+class Commands(ProcessCommands):
+    """The commands of the core, and those that are installed."""
+
+    modules: ClassVar = {name: f"plant.command.{module}" for name, module in CORE.items()}
+
+
 app = typer.Typer(
-    cls=ProcessCommands,
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A kdb-style tick plant: start it, look at it, ask it.",
 )
-
-for command in (up, down, status):
-    app.command()(command)
-app.add_typer(journal.app, name="journal")
-for part in (import_files, replay, verify, rebuild, amend, export_files):
-    app.add_typer(part.app)
-app.command("end-of-day")(end_of_day.end_of_day)
 
 
 @app.command()
@@ -60,6 +72,8 @@ def query(
     elif form == "csv":
         print(as_frame(answer, "pandas").to_csv(index=False), end="")
     else:
+        from rich.table import Table as RichTable
+
         table = RichTable(*answer.column_names)
         for row in answer.to_pylist():
             table.add_row(*("" if v is None else str(v) for v in row.values()))
@@ -97,8 +111,10 @@ def keys(folder: Annotated[Path, typer.Argument(help="Where to write them.")]) -
     out.print(f"A reader elsewhere needs server.key and a client pair whose public half is in {folder}/clients.")
 
 
-def _answer(settings: Settings, sql: str) -> tuple[pa.Table, str]:
+def _answer(settings: Settings, sql: str) -> "tuple[pa.Table, str]":
     """Return the answer of history and today, and what it lacks because one of them is away. Raises Unavailable."""
+    from plant.client.plant_connection import PlantConnection
+
     addresses = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     options: dict[str, Any] = {"frames": "arrow", "timeout_s": QUERY_S, "partial": True}
     with PlantConnection(*addresses, settings.table_schema, **options) as db:
@@ -129,6 +145,8 @@ def main() -> None:
         err.print(f"plant: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)
     except PermissionError as error:
+        from plant.runtime.lifecycle import unusable
+
         err.print(f"plant: {unusable(error)}", style="red", markup=False, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -13,6 +13,8 @@ from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 from plant.transport.request import Requester
 
+app = typer.Typer()
+
 NAME = "end-of-day"
 """Source under which days are ended by hand."""
 
@@ -22,6 +24,7 @@ WRONG_S = 2.0
 """An error that stands for longer than this is told."""
 
 
+@app.command("end-of-day")
 def end_of_day(
     day: Annotated[str | None, typer.Argument(help="The day, e.g. 2026-11-20 (default: the present one).")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also if it was ended before: for what came since.")] = False,

@@ -4,18 +4,17 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from plant.client.connection import Connection
-from plant.client.plant_connection import PlantConnection
 from plant.errors import PlantError, Unavailable
 from plant.rows.tables import SIMULATED
 from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.started import changes, started_with
 from plant.runtime.supervision import Supervision
-from plant.transfer.replaying import OF_THE_PLANT
 from plant.transport.request import Requester
 
 WARN_BEATS = 3
@@ -83,7 +82,8 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
     beats = _heartbeats(rdb) if rdb else {}
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
-    found = [_health(n, asked[n], supervised.get(n), beats.get(n), place) for n in names]
+    with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
+        found = list(pool.map(lambda n: _health(n, asked[n], supervised.get(n), beats.get(n), place), names))
     for health in found:
         before = asked[health.process]
         if before is not None and settings is not None:
@@ -103,6 +103,9 @@ def beside_real(settings: Settings) -> str:
     feeds = [f.label for f in settings.feeds if f.kind == SIMULATED]
     if not feeds:
         return ""
+    from plant.client.plant_connection import PlantConnection
+    from plant.transfer.replaying import OF_THE_PLANT
+
     schema = settings.table_schema
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     real = ("source", "!=", SIMULATED)

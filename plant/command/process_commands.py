@@ -1,18 +1,21 @@
-"""The commands of `plant` that processes and other packages bring: entry points of the group `tickplant.commands`.
+"""The commands of `plant`, each imported when it is typed, and for `plant --help`: one does not wait for the others.
+
+Processes and other packages bring commands by entry points of the group `tickplant.commands`:
 
     [project.entry-points."tickplant.commands"]
     feeds = "feedhandler.command:app"
 
-The name is what is typed after `plant`; the typer app is that command, or has it. It is imported when it is typed, and
-for `plant --help`: the commands of the core never wait for those of others. One of the core keeps its name.
+The name is what is typed after `plant`; the typer app is that command, or has it. One of the core keeps its name.
 """
 
-from typing import Any
+import importlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import typer
 from rich.markup import escape
 from typer.core import TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 from plant.command.terminal import err
 from plant.errors import SettingsError
@@ -23,11 +26,16 @@ GROUP = "tickplant.commands"
 
 
 class ProcessCommands(TyperGroup):
-    """The commands of the core, and those that are installed."""
+    """The commands of the core, and those that are installed.
+
+    modules   where a command of the core is, by its name: in a typer app called `app`
+    """
+
+    modules: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return all names, the core's first; one of its names that others claim too is told on stderr."""
-        core = super().list_commands(ctx)
+        core = [*self.modules, *super().list_commands(ctx)]
         brought = names(GROUP)
         for name in brought:
             if name in core:
@@ -40,6 +48,11 @@ class ProcessCommands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command of the core, else the installed one, else None; one that is broken says so when it runs."""
+        if cmd_name in self.modules:
+            group = get_group(importlib.import_module(self.modules[cmd_name]).app)
+            command = group.commands.get(cmd_name, group)
+            command.name = cmd_name
+            return command
         core = super().get_command(ctx, cmd_name)
         if core is not None or cmd_name not in names(GROUP):
             return core

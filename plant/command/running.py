@@ -20,6 +20,8 @@ from plant.errors import PlantError, SettingsError, Unavailable
 from plant.runtime.settings import Settings
 from plant.runtime.supervision import Supervision, running_supervision, write_configuration
 
+app = typer.Typer()
+
 READY_S = 90.0
 """Longest `plant up -d` waits for every process to be up."""
 
@@ -29,6 +31,7 @@ EXIT_NO_SUPERVISORD = 4
 """Exit codes of `plant status`, those of supervisorctl."""
 
 
+@app.command()
 def up(
     detach: Annotated[bool, typer.Option("-d", "--detach", help="In the background; returns when all is up.")] = False,
     config: Config = None,
@@ -71,6 +74,7 @@ def up(
     )
 
 
+@app.command()
 def down(config: Config = None) -> None:
     """Stop the plant and its supervisord; what was accepted is in the journal. plant.toml need not be usable."""
     place = running_supervision(config)
@@ -87,6 +91,7 @@ def down(config: Config = None) -> None:
     out.print("stopped")
 
 
+@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, config: Config = None) -> None:
     """Show how each process is. Exit code 0: all well, 3: something is not, 4: no supervisord."""
     wrong, settings = "", None

@@ -66,7 +66,7 @@ def _ends(block: Block, wanted: Wanted, missing: np.ndarray) -> np.ndarray:
 
 def _remembered(chunk: Chunk, wanted: Wanted) -> np.ndarray:
     """Return the newest row of each wanted symbol, int64[k]."""
-    newest = _newest_of_first(chunk, max(min(len(chunk), wanted.stop - chunk.base), 0))
+    newest = newest_of_first(chunk, max(min(len(chunk), wanted.stop - chunk.base), 0))
     if wanted.codes is not None:
         newest = newest[wanted.codes[wanted.codes < len(newest)]]
     rows = newest[newest >= 0]
@@ -75,7 +75,7 @@ def _remembered(chunk: Chunk, wanted: Wanted) -> np.ndarray:
     return rows
 
 
-def _newest_of_first(chunk: Chunk, count: int) -> np.ndarray:
+def newest_of_first(chunk: Chunk, count: int) -> np.ndarray:
     """Return which of the first `count` rows of a chunk is the newest of each symbol, -1 for none, int64[symbols]."""
     seen, newest = chunk.newest
     if seen > count:  # another question has looked further than this one's snapshot goes

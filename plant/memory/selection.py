@@ -7,6 +7,8 @@ from that end, until no other part can have any.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,14 @@ from plant.memory.block import Block, Part
 from plant.memory.chunk import Rows
 from plant.memory.revisions import Marks
 from plant.rows.columns import Texts
-from plant.rows.ordering import joined_texts, ranges
+from plant.rows.ordering import joined_texts, ranges, time_order
 from plant.rows.schema import META_COLUMNS
 
 Piece = tuple[Part, Rows]
+
+_START = np.zeros(1, dtype=np.int64)
+_FEW_TEXTS = 256
+"""Texts of so few rows are looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class Wanted:
         if self.codes is not None:
             codes = chunk.columns["sym"][:count]
             if len(self.codes) == 1:
-                rows = np.flatnonzero(codes == self.codes[0])
+                (rows,) = (codes == self.codes[0]).nonzero()
             elif len(self.codes) and count:
                 among = np.zeros(max(int(self.codes[-1]), int(codes.max())) + 1, dtype=bool)
                 among[self.codes] = True
@@ -138,10 +144,44 @@ def column_of(pieces: Sequence[Piece], name: str) -> np.ndarray | Texts:
     if name in META_COLUMNS:
         values = [p.batches.of(name, p.arrival(rows), p.span) for p, rows in pieces]
     elif name in pieces[0][0].texts:
+        if sum(length(rows) for _, rows in pieces) <= _FEW_TEXTS:
+            return _few_texts(pieces, name)
         return joined_texts([p.text(name, rows) for p, rows in pieces])
     else:
         values = [p.columns[name][rows] for p, rows in pieces]
     return values[0] if len(values) == 1 else np.concatenate(values)
+
+
+def _few_texts(pieces: Sequence[Piece], name: str) -> Texts:
+    """Return a text column of few rows, one by one where they do not lie together: quicker than by arrays."""
+    ends, found = [_START], []
+    size = 0
+    for part, rows in pieces:
+        held, whole = part.columns[name], part.text(name, slice(0, 0))[1]
+        data = memoryview(whole)
+        if isinstance(rows, slice):
+            first, last = held.item(rows.start), held.item(rows.stop)
+            found.append(data[first:last])
+            ends.append(held[rows.start + 1 : rows.stop + 1] + (size - first))
+            size += last - first
+        else:
+            starts, stops = held[rows].tolist(), held[rows + 1].tolist()
+            found += map(data.__getitem__, map(slice, starts, stops))
+            ends.append(np.array([*accumulate(map(sub, stops, starts), initial=size)][1:], dtype=np.int64))
+            size += sum(stops) - sum(starts)
+    return Texts(np.concatenate(ends), b"".join(found))
+
+
+def nearest_of(pieces: Sequence[Piece], count: int, newest: bool) -> list[Piece]:
+    """Return the first or the newest `count` rows of pieces that are in order of time, one piece after the other."""
+    found: list[Piece] = []
+    for part, rows in reversed(pieces) if newest else pieces:
+        if count and length(rows) > count:
+            rows = rows_at_end(rows, count, newest)
+        if count:
+            found.append((part, rows))
+        count -= min(count, length(rows))
+    return found[::-1] if newest else found
 
 
 def bisect(values: np.ndarray, low: np.ndarray, high: np.ndarray, bound: int) -> np.ndarray:
@@ -171,6 +211,7 @@ def nearest(parts: Sequence[Part], wanted: Wanted, count: int, newest: bool) -> 
     pieces: list[Piece] = []
     times = np.empty(0, dtype=np.int64)
     bound: int | None = None  # the time of the last row so far that is among them; ties go to the part seen first
+    one = wanted.codes is not None and len(wanted.codes) == 1
     for part in reversed(parts) if newest else parts:
         edge = part.last_time if newest else part.first_time
         if not count or (bound is not None and edge is not None and (edge <= bound if newest else edge >= bound)):
@@ -178,19 +219,25 @@ def nearest(parts: Sequence[Part], wanted: Wanted, count: int, newest: bool) -> 
         rows = wanted.rows(part)
         found = part.columns["time"][rows]
         if len(found) > count:
-            if isinstance(part, Block) and wanted.codes is not None and len(wanted.codes) == 1:
+            if one and (isinstance(part, Block) or time_order(found) is None):
                 rows = rows_at_end(rows, count, newest)
             else:
-                at = len(found) - count if newest else count - 1
-                edge = int(np.partition(found, at)[at])
+                edge = _nth_time(found, count, newest)
                 rows = kept(rows, found >= edge if newest else found <= edge)
             found = part.columns["time"][rows]
         pieces.append((part, rows))
-        times = np.concatenate([times, found])
+        times = np.concatenate([times, found]) if len(times) else found
         if len(times) >= count:
-            at = len(times) - count if newest else count - 1
-            bound = int(np.partition(times, at)[at])
+            bound = _nth_time(times, count, newest)
     return pieces[::-1] if newest else pieces
+
+
+def _nth_time(times: np.ndarray, count: int, newest: bool) -> int:
+    """Return the time of the last of the `count` newest or first of at least so many."""
+    if len(times) == count:
+        return int(times.min() if newest else times.max())
+    at = len(times) - count if newest else count - 1
+    return int(np.partition(times, at)[at])
 
 
 def rows_at_end(rows: Rows, count: int, last: bool) -> Rows:

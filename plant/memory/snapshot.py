@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from plant.memory.block import Block, Part
 from plant.memory.chunk import Rows
+from plant.memory.few import columns_of_few, latest_of_few
 from plant.memory.latest import latest
 from plant.memory.names import Names
 from plant.memory.revisions import Marks
-from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, pieces_of
+from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, nearest_of, pieces_of
 from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, meets
@@ -58,21 +59,21 @@ class Snapshot:
         one = terms.sym is not None and len(terms.sym) == 1
         if not one:
             pieces = [(part, by_arrival(part, rows)) for part, rows in pieces]
+        count = sum(length(rows) for _, rows in pieces)
+        most = terms.last if terms.last is not None else terms.first
         if terms.budget:
-            count = sum(length(rows) for _, rows in pieces)
-            most = terms.last if terms.last is not None else terms.first
             terms.budget.rows(count if most is None else min(count, most))
-        found = self._gathered(pieces, ("time", *(n for n in columns if n != "sym" or not one)))
-        if one and "sym" in columns:
-            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(len(found["time"]), dtype=np.int32))
+        found = self._gathered(pieces, ("time",))
         order = time_order(found["time"])
-        if order is not None:
-            found = taken(found, order)
-        if terms.last is not None:
-            found = taken(found, slice(max(len(found["time"]) - terms.last, 0), None))
-        elif terms.first is not None:
-            found = taken(found, slice(0, terms.first))
-        return {name: found[name] for name in columns}
+        if most is not None and most < count:
+            if order is None:
+                pieces, count, found = nearest_of(pieces, most, newest=terms.last is not None), most, {}
+            else:
+                order = order[:most] if terms.last is None else order[count - most :]
+        found |= self._gathered(pieces, (n for n in columns if n not in found and (n != "sym" or not one)))
+        if one and "sym" in columns:
+            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(count, dtype=np.int32))
+        return {name: found[name] if order is None else found[name][order] for name in columns}
 
     def by_symbol(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows symbol by symbol, each symbol's in order of time, then arrival."""
@@ -99,10 +100,16 @@ class Snapshot:
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the newest row of each symbol (by time, then arrival), ordered by the symbols' names."""
         wanted = self._wanted(terms)
+        parts = wanted.in_reach(self.parts_held)
+        if (few := latest_of_few(parts, wanted, self.names["sym"].names)) is not None:
+            if terms.budget:
+                terms.budget.rows(len(few))
+            if (found := columns_of_few(few, columns, self.names)) is not None:
+                return found
         ranks = self.names["sym"].ranks()
         order = np.empty(len(ranks), dtype=np.int64)
         order[ranks] = np.arange(len(ranks))
-        pieces = latest(wanted.in_reach(self.parts_held), wanted, order)
+        pieces = latest(parts, wanted, order)
         found = self._gathered(pieces, (*columns, "sym"), terms.budget)
         if len(pieces) > 1:
             found = taken(found, np.argsort(ranks[found["sym"].codes]))

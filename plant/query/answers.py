@@ -8,6 +8,7 @@ import pyarrow as pa
 from plant.errors import QueryError, UnknownTable
 from plant.query import joining, questions, resampling
 from plant.query.limits import Budget
+from plant.query.streams import small_ipc, to_ipc
 from plant.query.view import Terms, View, known_columns
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, compacted
@@ -55,16 +56,13 @@ class Answerer:
     def answer(self, question: questions.Question, budget: Budget | None = None) -> pa.Table:
         """Return the answer. Raises QueryError, QueryLimit, Cancelled, UnknownTable or UnknownColumn."""
         budget = budget or Budget()
-        if getattr(question, "as_of", None) is not None or getattr(question, "today", False):
-            raise QueryError("as_of and today are answered from history: ask hdb.connect() or plant.connect()")
+        _refuse_history(question)
         views = Views(self._tables)
         match question:
             case questions.Tables():
                 found = _describe(views, question)
-            case questions.Select():
-                found = _select(views[question.table], question, budget)
-            case questions.Last():
-                found = _last(views[question.table], question, budget)
+            case questions.Select() | questions.Last():
+                found = _arrow(_rows(views[question.table], question, budget))
             case questions.Count():
                 found = pa.table({"count": [views[question.table].count(_terms(question, budget))]})
             case questions.Resample():
@@ -80,6 +78,20 @@ class Answerer:
             case _:
                 raise QueryError(f"no answer to {question!r}")
         return found.replace_schema_metadata(views.facts)
+
+    def stream(self, question: questions.Question, budget: Budget | None = None) -> tuple[pa.Buffer | bytes, int]:
+        """Return the answer as an Arrow IPC stream, and the number of its rows; raises as `answer`."""
+        budget = budget or Budget()
+        if not isinstance(question, questions.Select | questions.Last):
+            table = self.answer(question, budget)
+            return to_ipc(table, budget), table.num_rows
+        _refuse_history(question)
+        views = Views(self._tables)
+        columns = compacted(_rows(views[question.table], question, budget), FEW_NAMES)
+        if (small := small_ipc(columns, views.facts, budget)) is not None:
+            return small, len(next(iter(columns.values())))
+        table = _arrow(columns).replace_schema_metadata(views.facts)
+        return to_ipc(table, budget), table.num_rows
 
 
 class Views(Mapping[str, View]):
@@ -112,6 +124,11 @@ class Views(Mapping[str, View]):
         return {name: str(value) for name, value in found.items()}
 
 
+def _refuse_history(question: questions.Question) -> None:
+    if getattr(question, "as_of", None) is not None or getattr(question, "today", False):
+        raise QueryError("as_of and today are answered from history: ask hdb.connect() or plant.connect()")
+
+
 def _terms(question: Any, budget: Budget | None, **other: Any) -> Terms:
     """Return the terms a question has."""
     names = ("sym", "start", "end", "where", "first", "last", "beyond")
@@ -140,15 +157,12 @@ def _describe(views: Views, question: questions.Tables) -> pa.Table:
     )
 
 
-def _select(view: View, question: questions.Select, budget: Budget) -> pa.Table:
+def _rows(view: View, question: questions.Select | questions.Last, budget: Budget) -> Columns:
     names = known_columns(view.declaration, question.columns)
-    return _arrow(view.select(_terms(question, budget), names))
-
-
-def _last(view: View, question: questions.Last, budget: Budget) -> pa.Table:
-    names = known_columns(view.declaration, question.columns)
+    if isinstance(question, questions.Select):
+        return view.select(_terms(question, budget), names)
     end = None if question.at is None else min(question.at + 1, 2**63 - 1)
-    return _arrow(view.last(_terms(question, budget, end=end), names))
+    return view.last(_terms(question, budget, end=end), names)
 
 
 def _resample(view: View, question: questions.Resample, budget: Budget) -> pa.Table:

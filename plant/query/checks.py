@@ -14,9 +14,37 @@ _NUMBERS = ("before", "after", "beyond")
 _NOT_NEGATIVE = ("first", "last", "tolerance", "beyond", "as_of")
 _FLAGS = ("strict", "prevailing", "today")
 
+_MAY_BE_NONE = frozenset((*_MOMENTS, *_NAMES))
+_INTS = frozenset((*_MOMENTS, *_NUMBERS))
+
 
 def check_terms(ask: str, terms: Mapping[str, Any]) -> None:
     """Raise QueryError, naming the question `ask` and the first term that is not of its kind."""
+    if not _right(terms):
+        _check_each(ask, terms)
+
+
+def _right(terms: Mapping[str, Any]) -> bool:
+    """Return whether all terms are plainly of their kind: most questions are asked with few of them."""
+    for name, value in terms.items():
+        if value is None:
+            if name not in _MAY_BE_NONE:
+                return False
+            continue
+        kind = type(value)
+        if kind is int:
+            if not (name in _INTS and (-(2**63) if name not in _NOT_NEGATIVE else 0) <= value < 2**63):
+                return False
+        elif kind is tuple:
+            named = name in _NAMES and all(type(v) is str for v in value)
+            if not named and (name != "where" or value):
+                return False
+        elif not (kind is str and name in _TEXTS) and not (kind is bool and name in _FLAGS):
+            return False
+    return terms.get("first") is None or terms.get("last") is None
+
+
+def _check_each(ask: str, terms: Mapping[str, Any]) -> None:
     for name in _TEXTS:
         if name in terms and type(terms[name]) is not str:
             raise QueryError(f"{ask}: {name} must be a string, found {terms[name]!r}")

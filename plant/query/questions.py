@@ -240,7 +240,7 @@ def question_of(request: dict[str, Any]) -> Question:
     kind = KINDS.get(str(ask))
     if kind is None:
         raise QueryError(f"unknown question {ask!r}; questions are {', '.join(KINDS)}")
-    given = {name: _tuples(value) for name, value in request.items() if name != "ask"}
+    given = {n: _tuples(v) if isinstance(v, (list, tuple)) else v for n, v in request.items() if n != "ask"}
     terms = TERMS[kind.ask]
     if unknown := [name for name in given if name not in terms]:
         near = difflib.get_close_matches(str(unknown[0]), terms, n=1)
@@ -254,8 +254,6 @@ def question_of(request: dict[str, Any]) -> Question:
     return question
 
 
-def _tuples(value: Any, levels: int = 2) -> Any:
-    """Return lists, and lists in lists, as tuples; no question has deeper ones."""
-    if not levels or not isinstance(value, list | tuple):
-        return value
-    return tuple(_tuples(v, levels - 1) for v in value)
+def _tuples(value: Any) -> Any:
+    """Return a list, and the lists in it, as tuples; no question has deeper ones."""
+    return tuple([tuple(v) if isinstance(v, (list, tuple)) else v for v in value])

@@ -14,6 +14,9 @@ import pyarrow as pa
 from plant.rows.columns import NULL, Columns, Symbols, Texts
 from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Table
 
+_INT, _FLOAT, _TEXT, _STAMP = pa.int64(), pa.float64(), pa.large_string(), pa.timestamp("ns", "UTC")
+_SYMBOL = pa.dictionary(pa.int32(), pa.string())
+
 _OTHERS = {**dict.fromkeys(META_COLUMNS, "int"), "replaced_by": "int"}
 
 
@@ -95,20 +98,33 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa
     Without `checked` codes are taken as they are: right for what was made here.
     """
     if isinstance(column, Symbols):
+        names = _dictionary(tuple(column.names))
+        if not checked and column.codes.dtype == np.int32 and column.codes.min(initial=0) != NULL:
+            return pa.DictionaryArray.from_buffers(_SYMBOL, len(column), [None, _buffer(column.codes)], names, 0)
         absent = column.codes == NULL
         codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
-        return pa.DictionaryArray.from_arrays(codes, _dictionary(tuple(column.names)), safe=checked)
+        return pa.DictionaryArray.from_arrays(codes, names, safe=checked)
     if isinstance(column, Texts):
         known = None
         if column.missing is not None:
             known = pa.py_buffer(np.packbits(~column.missing, bitorder="little"))
-        buffers = [known, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
-        return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
+        buffers = [known, _buffer(column.offsets), pa.py_buffer(column.data)]
+        return pa.Array.from_buffers(_TEXT, len(column), buffers)
+    whole = type(column) is np.ndarray  # not masked
+    if whole and column.dtype == np.int64:
+        return pa.Array.from_buffers(_STAMP if is_time else _INT, len(column), [None, _buffer(column)], 0)
     if is_time:
-        return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
+        return pa.array(column, _INT).view(_STAMP)
     if column.dtype.kind == "f" and np.isnan(column).any():
         return pa.array(column, from_pandas=True)
-    return pa.array(column)  # a look for NaN is a tenth of the time that Arrow takes to make a mask of none
+    if whole and column.dtype == np.float64:  # a look for NaN takes a tenth of what Arrow does to make a mask of none
+        return pa.Array.from_buffers(_FLOAT, len(column), [None, _buffer(column)], 0)
+    return pa.array(column)
+
+
+def _buffer(array: np.ndarray) -> pa.Buffer:
+    """Return the bytes of an array where they lie; pa.array takes three times as long to find out what they are."""
+    return pa.py_buffer(np.ascontiguousarray(array))
 
 
 @functools.lru_cache(16)

@@ -3,8 +3,8 @@
 A fixed-width column is a numpy array of its dtype, a symbol column a `Symbols`, a text column a `Texts`.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,10 @@ DEFAULTS: dict[str, Any] = {"time": 0, "float": np.nan, "int": 0, "symbol": "", 
 
 NULL = -1
 """The code of a symbol that is not there: of a row that is older than its column. Rows that are published have none."""
+
+
+_FEW_ROWS = 128
+"""Codes of so few rows are looked at one by one."""
 
 
 class Symbols:
@@ -53,12 +57,18 @@ class Symbols:
         """Return the column with only the names that it uses; one that has no more than `few` stays as it is."""
         if len(self.names) <= few:
             return self
-        used = np.flatnonzero(np.bincount(self.codes + 1)[1:])  # without NULL
+        if len(self.codes) <= _FEW_ROWS:
+            codes = self.codes.tolist()
+            place = {code: i for i, code in enumerate(sorted({*codes} - {NULL}))}
+            names = [self.names[code] for code in place]
+            place[NULL] = NULL
+            return Symbols(names, np.array([place[code] for code in codes], dtype=np.int32))
+        used = np.flatnonzero(np.bincount(self.codes + 1)[1:]).tolist()  # without NULL
         if len(used) == len(self.names):
             return self
         translate = np.full(len(self.names) + 1, NULL, dtype=np.int32)
         translate[used] = np.arange(len(used), dtype=np.int32)
-        return Symbols([self.names[code] for code in used.tolist()], translate[self.codes])
+        return Symbols([self.names[code] for code in used], translate[self.codes])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -100,14 +110,17 @@ class Texts:
         """Return the column of these strings."""
         given = strings if isinstance(strings, list | tuple) else tuple(strings)
         text = "".join(given)
-        if text.isascii():  # as many bytes as characters
-            data, lengths = text.encode(), map(len, given)
-        else:
-            parts = [s.encode() for s in given]
-            data, lengths = b"".join(parts), map(len, parts)
+        if not text.isascii():
+            return cls.joined([s.encode() for s in given])
+        lengths = np.fromiter(map(len, given), np.int64, len(given))  # as many bytes as characters
         offsets = np.zeros(len(given) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(lengths, np.int64, len(given)), out=offsets[1:])
-        return cls(offsets, data)
+        np.cumsum(lengths, out=offsets[1:])
+        return cls(offsets, text.encode())
+
+    @classmethod
+    def joined(cls, parts: Sequence[bytes]) -> "Texts":
+        """Return the column of these strings, each of them UTF-8."""
+        return cls(np.array([*accumulate(map(len, parts), initial=0)], dtype=np.int64), b"".join(parts))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -5,13 +5,14 @@
 key) come from the environment only and are no settings.
 """
 
+import json
 import os
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import PrivateAttr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
@@ -33,10 +34,13 @@ PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "
 """Names under which processes publish; a feed has another."""
 
 
-class Settings(BaseSettings):
+_PREFIX = "PLANT_"
+
+
+class Settings(BaseModel):
     """All settings of one plant; frozen. `load()` makes it."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="PLANT_", env_nested_delimiter="__")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     plant: PlantSettings = PlantSettings()
     tickerplant: TickerplantSettings = TickerplantSettings()
@@ -49,20 +53,6 @@ class Settings(BaseSettings):
     tables: tuple[dict[str, Any], ...] = ()
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the environment before the file."""
-        toml_file = settings_cls.model_config.get("toml_file")
-        file = [TomlConfigSettingsSource(settings_cls)] if toml_file else []
-        return (init_settings, env_settings, *file)
 
     @property
     def file(self) -> Path:
@@ -129,14 +119,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     file = file_of(path)
     there = file.is_file()
     _refuse_unknown_variables()
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file if there else None)
-
-        feeds: tuple[FeedSection, ...] = () if there else (FeedSection(kind=SIMULATED),)
-
     try:
-        settings = FromFile()
+        given = tomllib.loads(file.read_text(encoding="utf-8")) if there else {"feeds": [{"kind": SIMULATED}]}
+        settings = Settings.model_validate(_merged(given, _of_environment()))
         settings.table_schema  # noqa: B018  (a broken table is a broken settings file)
     except ValidationError as error:
         raise SettingsError(f"{file}: {explained(error)}") from None
@@ -185,6 +170,43 @@ def _line_of(error: Any) -> str:
     if error["type"] == "missing":
         return f"{place}: {error['msg']}"
     return f"{place}: {error['msg']}, found {error['input']!r}"
+
+
+def _of_environment() -> dict[str, Any]:
+    """Return what the environment sets: sections of keys. Raises ValueError for what should be JSON and is not."""
+    found: dict[str, Any] = {}
+    names = sorted((name for name in os.environ if name.upper().startswith(_PREFIX)), key=len)  # a section, its keys
+    for name in names:
+        section, *keys = name[len(_PREFIX) :].lower().split("__")
+        if section not in Settings.model_fields:
+            continue  # PLANT_CONFIG, a secret
+        value: Any = os.environ[name]
+        if not keys or (len(keys) == 1 and _is_list(section, keys[0])):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                place = ".".join([section, *keys])
+                raise ValueError(f"{place}: expected JSON in {name}, found {value!r} ({error})") from None
+        for key in reversed(keys):
+            value = {key: value}
+        found = _merged(found, {section: value})
+    return found
+
+
+def _is_list(section: str, key: str) -> bool:
+    """Return whether a key of a section has a list as its value."""
+    model = Settings.model_fields[section].annotation
+    field = model.model_fields.get(key) if isinstance(model, type) and issubclass(model, BaseModel) else None
+    return field is not None and get_origin(field.annotation) is tuple
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return two trees of keys as one; where both have a value, that of `above`."""
+    both = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            both[key] = _merged(below[key], above[key])
+    return both
 
 
 def _refuse_unknown_variables() -> None:

@@ -55,6 +55,8 @@ class Delivery:
     def put(self, messages: list[Message]) -> list[Message]:
         """Send messages to one client, in order; what it does not read yet waits. Return messages that were lost."""
         peer = messages[0][0]
+        if len(messages) == 1 and peer not in self._clients and self._sent_at_once(messages[0]):
+            return []
         out = self._clients.setdefault(peer, _Outgoing())
         out.messages.extend(messages)
         out.waiting_bytes += sum(map(_size, messages))
@@ -92,6 +94,22 @@ class Delivery:
         out.messages = deque(m for m in out.messages if number is not None and number != (m[1] or m[2]))
         out.waiting_bytes -= sum(map(_size, dropped))
         return dropped
+
+    def _sent_at_once(self, message: Message) -> bool:
+        """Send a message of a client that has read all others; return whether it needs no more attention."""
+        try:
+            tracker = self._send(message)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError:  # it is gone
+            self.gone.append(message[0])
+            return True
+        if tracker is not None:
+            out = self._clients[message[0]] = _Outgoing()
+            out.handed.append((tracker, _size(message)))
+            out.handed_bytes = _size(message)
+            self._progress = time.monotonic()
+        return True
 
     def _flush(self, peer: bytes, out: _Outgoing) -> None:
         while out.handed and out.handed[0][0].done:

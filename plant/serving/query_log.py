@@ -76,12 +76,18 @@ def shown(fields: dict[str, Any]) -> str:
         return f"ask={fields['ask']!r}"
     if kind is questions.Sql:
         return str(fields.get("query"))[: SHOWN_CHARS + 1]
-    given = ((name, fields[name], usual) for name, usual in questions.TERMS[kind.ask].items() if name in fields)
-    return " ".join(f"{name}={_short(value)}" for name, value, usual in given if value not in (usual, None, [], ()))
+    given = []
+    for name, usual in questions.TERMS[kind.ask].items():
+        value = fields.get(name)
+        if value is not None and value not in (usual, [], ()):
+            given.append(f"{name}={_short(value)}")
+    return " ".join(given)
 
 
 def _short(value: Any, levels: int = 2) -> str:
     """Return the repr of a term; of a long list only its beginning, and of nothing deeper than a term is."""
+    if type(value) is str and len(value) < SHOWN_ITEMS:
+        return repr(value)
     if isinstance(value, list | tuple) and levels:
         more = [f"... {len(value)} in all"] if len(value) > SHOWN_ITEMS else []
         return f"[{', '.join([*(_short(v, levels - 1) for v in value[:SHOWN_ITEMS]), *more])}]"

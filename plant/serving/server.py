@@ -22,8 +22,8 @@ import zmq
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable
 from plant.query import questions
 from plant.query.answers import Answerer, Source
-from plant.query.frames import from_ipc, to_ipc
 from plant.query.limits import MEBIBYTE, Budget, Limits
+from plant.query.streams import from_ipc, to_ipc
 from plant.serving.delivery import Delivery, Message
 from plant.serving.query_log import Usage
 from plant.serving.waiting import WAITING, Asked, Waiting
@@ -47,9 +47,15 @@ MAX_REQUEST_BYTES = 16 * MEBIBYTE
 TURN = 100
 """Requests taken before answers are sent on."""
 
+IDLE_MS = 200
+"""Longest that it waits before it looks around."""
+
 QUICK_SYMBOLS = 16
 QUICK_ROWS = 1000
 """A question for at most so much is answered by the thread of the socket itself: two threads need not wake up."""
+
+_AT_ONCE, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+"""As ints: pyzmq's own are enums, which take as long to combine as a frame takes to send."""
 
 log = structlog.get_logger()
 
@@ -90,11 +96,12 @@ class QueryServer:
         self._missing = missing
         self._answerer: Answering = Answerer(tables, SqlEngine()) if isinstance(tables, Mapping) else tables
         self._at_once = isinstance(self._answerer, Answerer)  # of tables in memory, by symbol
+        self._lacking = ""  # what `missing` said last
         self._status = status
         self._limits = limits or Limits()
         self._usage = usage
         context = sockets.context()
-        options = {"SNDHWM": 100, "ROUTER_MANDATORY": 1, "MAXMSGSIZE": MAX_REQUEST_BYTES}
+        options = {"SNDHWM": 100, "ROUTER_MANDATORY": 1, "MAXMSGSIZE": MAX_REQUEST_BYTES, "RCVTIMEO": IDLE_MS}
         self._socket, self.address = sockets.bind(context, zmq.ROUTER, address, **options)
         woken = f"inproc://answers-{next(_numbers)}"
         self._woken, _ = sockets.bind(context, zmq.PULL, woken)
@@ -125,23 +132,31 @@ class QueryServer:
         more = False
         while not self._stopping.is_set():
             pause_s = 0 if more else self._delivery.flush()
-            ready = dict(poller.poll(200 if pause_s is None else int(pause_s * 1000)))
-            if self._woken in ready:
-                self._woken.recv()
-            self._hand_out()
-            if self._socket in ready:
-                self._receive()
+            if pause_s is None and not self._waiting and not self._waiting.under_way:
+                self._receive(0)  # no worker will wake it: waiting within the socket costs less than a poll
+            else:
+                ready = dict(poller.poll(IDLE_MS if pause_s is None else int(pause_s * 1000)))
+                if self._woken in ready:
+                    self._woken.recv()
+                self._hand_out()
+                if self._socket in ready:
+                    self._receive(_AT_ONCE)
             while self._delivery.gone:
                 for asked in self._waiting.cancel(self._delivery.gone.pop()):
                     self._note(asked, error=Cancelled("its client is gone"))
-            if missing := self._missing():
-                self._give_up(missing)
-            while asked_next := self._waiting.begin(self._may_ask, rows=not missing):
-                if self._at_once and is_quick(asked_next.fields):
-                    self._answered.append(self._worked(asked_next))
-                else:
-                    self._workers.submit(self._work, asked_next)
-            more = self._hand_out()  # what was answered here made room for others that wait
+            more = bool(self._waiting) and self._begin()
+
+    def _begin(self) -> bool:
+        """Have questions that wait answered; return whether that made room for others that do."""
+        self._lacking = self._missing()
+        if self._lacking:
+            self._give_up(self._lacking)
+        while asked := self._waiting.begin(self._may_ask, rows=not self._lacking):
+            if self._quick(asked):
+                self._answered.append(self._worked(asked))
+            else:
+                self._workers.submit(self._work, asked)
+        return self._hand_out()
 
     def _give_up(self, missing: str) -> None:
         for asked in self._waiting.overdue():
@@ -162,16 +177,21 @@ class QueryServer:
             count += 1
         return count > 0
 
-    def _receive(self) -> None:
-        for _ in range(TURN):
+    def _receive(self, flags: int) -> None:
+        """Take what there is, without `flags` having waited IDLE_MS for the first of it."""
+        for turn in range(TURN):
             try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+                frames = self._socket.recv_multipart(flags if turn == 0 else _AT_ONCE)
             except zmq.Again:
                 return
+            if turn == 0:
+                self._lacking = self._missing()
             try:
                 self._take(*reply.read(frames))
             except reply.BadRequest as error:
                 self._deliver([reply.refusal(error.envelope, QueryError(str(error)))])
+            if self._answered or not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                return  # what a worker has answered does not wait for a flood of quick questions
 
     def _take(self, envelope: list[bytes], fields: dict[str, Any]) -> None:
         if fields["ask"] == "cancel":
@@ -179,7 +199,9 @@ class QueryServer:
             return
         try:
             asked = self._asked(envelope, fields)
-            if not self._waiting.add(asked):
+            if self._quick(asked) and not self._lacking and self._may_ask(asked.peer):
+                self._deliver(self._worked(asked)[1])  # it would be over before a worker woke up
+            elif not self._waiting.add(asked):
                 raise QueryLimit(f"{WAITING} questions of this client wait already; read their answers first")
         except PlantError as error:
             if self._may_ask(envelope[0]):
@@ -210,6 +232,9 @@ class QueryServer:
     def _may_ask(self, peer: bytes) -> bool:
         return self._delivery.unread(peer) < UNREAD_BYTES
 
+    def _quick(self, asked: Asked) -> bool:
+        return self._at_once and is_quick(asked.fields)
+
     def _worked(self, asked: Asked) -> tuple[Asked, list[Message]]:
         answer = reply.answered(asked.envelope, asked.fields, lambda fields: self._answer(asked))
         return asked, _in_parts(answer) if asked.parts else [answer]
@@ -226,9 +251,13 @@ class QueryServer:
         failed: Exception | None = None
         try:
             asked.budget.check()
-            table = self._answerer.answer(questions.question_of(asked.fields), asked.budget)
-            answer = to_ipc(table, asked.budget)
-            rows, size = table.num_rows, answer.size
+            question = questions.question_of(asked.fields)
+            if isinstance(self._answerer, Answerer):
+                answer, rows = self._answerer.stream(question, asked.budget)
+            else:
+                table = self._answerer.answer(question, asked.budget)
+                answer, rows = to_ipc(table, asked.budget), table.num_rows
+            size = len(answer)
             return [answer]
         except Exception as error:
             failed = error
@@ -249,10 +278,11 @@ class QueryServer:
 
     def _hand_over(self, message: Message) -> Any:
         *head, body = message
+        for frame in head:
+            self._socket.send(frame, _MORE)
         if len(body) < zmq.COPY_THRESHOLD:
-            return self._socket.send_multipart(message, zmq.NOBLOCK)
-        self._socket.send_multipart(head, zmq.NOBLOCK | zmq.SNDMORE)
-        return self._socket.send(body, zmq.NOBLOCK, copy=False, track=True)
+            return self._socket.send(body, _AT_ONCE)
+        return self._socket.send(body, _AT_ONCE, copy=False, track=True)
 
 
 def is_quick(fields: dict[str, Any]) -> bool:

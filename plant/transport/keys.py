@@ -8,12 +8,13 @@ With keys set in plant.toml, every socket of the plant uses them, and addresses 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-import zmq
-import zmq.auth
-from zmq.auth.thread import ThreadAuthenticator
+from typing import TYPE_CHECKING
 
 from plant.errors import SettingsError
+
+if TYPE_CHECKING:  # a plant without keys does not wait for what only keys need
+    import zmq
+    from zmq.auth.thread import ThreadAuthenticator
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Keys:
 
 def read_keys(folder: Path) -> Keys:
     """Return the keys in a folder. Raises SettingsError, naming the file that is missing or no key."""
+    import zmq.auth
+
     try:
         server_public, _ = zmq.auth.load_certificate(folder / "server.key")
         secret = folder / "server.key_secret"
@@ -57,6 +60,8 @@ def read_keys(folder: Path) -> Keys:
 
 def make_keys(folder: Path) -> None:
     """Write a new set of keys into an empty or new folder. Raises SettingsError if there are keys already."""
+    import zmq.auth
+
     if any(folder.glob("*.key*")):
         raise SettingsError(f"{folder} holds keys already; remove them, or give another folder")
     clients = folder / "clients"
@@ -67,8 +72,10 @@ def make_keys(folder: Path) -> None:
     shutil.copy(folder / "client.key", clients / "client.key")
 
 
-def start_authenticator(context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys) -> ThreadAuthenticator:
+def start_authenticator(context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys) -> "ThreadAuthenticator":
     """Return the running check of who connects to the sockets of this process."""
+    from zmq.auth.thread import ThreadAuthenticator
+
     authenticator = ThreadAuthenticator(context)
     authenticator.start()
     authenticator.configure_curve(domain="*", location=str(keys.folder / "clients"))

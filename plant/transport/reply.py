@@ -4,14 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgpack
-import structlog
 
 from plant.errors import PlantError, QueryError, to_wire
 
 OK, ERROR, MORE = b"ok", b"error", b"more"
 """What a frame of an answer is, behind the request id: the answer, what was wrong, or a part with more to come."""
-
-log = structlog.get_logger()
 
 Handler = Callable[[dict[str, Any]], list[Any]]
 """Takes the request's map and returns the frames of the answer; may raise PlantError."""
@@ -57,7 +54,9 @@ def answered(envelope: list[bytes], fields: dict[str, Any], handler: Handler) ->
     except PlantError as error:
         return refusal(envelope, error)
     except Exception as error:  # whatever a client sent, the others are still served
-        log.exception("request failed", ask=fields["ask"][:200], fields=_shown(fields))
+        import structlog  # clients read this module, too: they need not wait for what only a failure needs
+
+        structlog.get_logger().exception("request failed", ask=fields["ask"][:200], fields=_shown(fields))
         return refusal(envelope, error)
 
 

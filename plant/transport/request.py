@@ -28,6 +28,9 @@ from plant.transport.reply import ERROR, MORE, OK
 LOOK_S = 0.1
 """Pause between looks whether the asker still wants the answer."""
 
+_MORE = int(zmq.SNDMORE)
+_LOOK_MS = int(LOOK_S * 1000) + 1
+
 GRACE_S = 0.5
 """A server that stops a question when its time is up may need so long to say so."""
 
@@ -100,9 +103,10 @@ class Requester:
             number, closings = self._asked.to_bytes(8, "little"), self._closings
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = sockets.connect(self._context, zmq.DEALER, self.address)
+            connection = sockets.connect(self._context, zmq.DEALER, self.address, RCVTIMEO=_LOOK_MS)
         try:
-            connection.send_multipart([number, body])
+            connection.send(number, _MORE)
+            connection.send(body)
             frames = self._received(connection, number, limit_s, grace_s, closings)
         except BaseException:
             if "parts" in fields:
@@ -127,11 +131,15 @@ class Requester:
         while (left := deadline - time.monotonic()) > 0:
             if closings != self._closings or (give_up is not None and give_up.is_set()):
                 raise Cancelled(f"the question to {self._who} at {self.address} was given up before it was answered")
-            connection.setsockopt(zmq.RCVTIMEO, int(min(left, LOOK_S) * 1000) + 1)
+            if left < LOOK_S:
+                connection.setsockopt(zmq.RCVTIMEO, int(left * 1000) + 1)
             try:
                 found, *rest = connection.recv_multipart()
             except zmq.Again:
                 continue
+            finally:
+                if left < LOOK_S:
+                    connection.setsockopt(zmq.RCVTIMEO, _LOOK_MS)
             if found != number:
                 continue  # an answer to nothing we asked
             if rest[:1] == [MORE]:

@@ -30,8 +30,9 @@ from plant.errors import (
     UnknownTable,
     WireError,
 )
-from plant.query.frames import as_frame, from_ipc
+from plant.query.frames import as_frame
 from plant.query.limits import Limits
+from plant.query.streams import from_ipc
 from plant.serving.server import QueryServer
 from plant.transport import sockets
 

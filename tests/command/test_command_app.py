@@ -145,3 +145,23 @@ def test_tail_of_a_symbol_that_no_row_has_says_so_and_waits_for_it(
                 continue
         assert "  APPL  price=1.0" in tail.communicate()[0]
         assert tail.returncode == 0
+
+
+HEAVY = ("pandas", "pyarrow.compute", "duckdb", "polars", "structlog", "plant.transfer", "plant.journal", "plant.audit")
+"""What takes long to import, and `plant status` does not need."""
+
+
+def test_a_command_waits_for_no_module_that_only_others_need(tmp_path: Path) -> None:
+    (tmp_path / "plant.toml").write_text("")
+    script = f"import atexit, sys\natexit.register(lambda: print(*(m for m in {HEAVY} if m in sys.modules)))\n{MAIN}"
+    command = [sys.executable, "-c", script, "status"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("name", [*app.CORE, "query", "tail", "keys"])
+def test_every_command_of_the_core_tells_what_it_does(name: str) -> None:
+    shown = CliRunner().invoke(app.app, [name, "--help"], prog_name="plant")
+    assert shown.exit_code == 0, shown.output
+    assert f"Usage: plant {name} " in shown.output

@@ -16,9 +16,11 @@ BENCH = (sys.executable, "-m", "benchmarks.query")
 SECTIONS = {
     "questions": "5-minute bars of all symbols",
     "client": "one symbol, its last 100 rows",
+    "small": "tickplant        4",
     "size": "vs the shorter",
     "ingest": "publish to visible, ms",
     "sql": "one value of one column",
+    "start": "import rdb; rdb.connect()",
 }
 """What the section's table names."""
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from plant.query.frames import SMALL_ROWS, as_frame
+from plant.query.frames import as_frame
+from plant.query.pandas_frames import SMALL_ROWS
 from plant.serving.server import is_quick
 
 STAMP = pa.timestamp("ns", "UTC")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.errors import QueryError
-from plant.query import questions
+from plant.query import checks, questions
 from plant.rows.intervals import interval_ns
 
 law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
@@ -225,3 +225,33 @@ def test_whatever_is_asked_is_a_question_or_a_query_error(ask: str, terms: dict[
     except QueryError:
         return
     assert type(question) is questions.KINDS[ask]
+
+
+TERMS = st.dictionaries(
+    st.sampled_from(
+        ["table", "sym", "columns", "where", "start", "first", "last", "beyond", "before", "strict", "other"]
+    ),
+    st.sampled_from(
+        [None, 0, 7, -1, 2**63 - 1, 2**63, -(2**63), True, 1.5, "A", "", (), ("A",), ("A", 5), ["A"],
+         (("a", ">", 1),), b"x"]
+    ),
+)  # fmt: skip
+
+
+def said(check: Any, terms: dict[str, Any]) -> str:
+    try:
+        check("select", terms)
+    except QueryError as error:
+        return str(error)
+    return ""
+
+
+@law
+@given(TERMS)
+def test_terms_that_are_let_through_at_a_glance_are_those_that_each_check_passes(terms: dict[str, Any]) -> None:
+    assert said(checks.check_terms, terms) == said(checks._check_each, terms)
+
+
+@pytest.mark.parametrize("question", [q for q in QUESTIONS if q.ask in ("tables", "count", "asof", "sql")])
+def test_a_question_without_conditions_is_let_through_at_a_glance(question: questions.Question) -> None:
+    assert checks._right({**vars(question), "where": ()})

@@ -302,3 +302,29 @@ def test_a_feed_cannot_have_the_name_of_a_process(tmp_path: Path) -> None:
     file = written(tmp_path, '[[feeds]]\nkind = "simulated"\nname = "rdb"\n')
     with pytest.raises(SettingsError, match="cannot be called 'rdb'"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("variables", "section", "key", "value"),
+    [
+        ({"PLANT_RDB": '{"port": 7, "keep_gb": 2}'}, "rdb", "port", 7),
+        ({"PLANT_RDB": '{"port": 7}', "PLANT_RDB__PORT": "8"}, "rdb", "port", 8),
+        ({"PLANT_RDB__KEEP_GB": "1.5"}, "rdb", "port", 6),
+        ({"plant_rdb__port": "9"}, "rdb", "port", 9),
+        ({"PLANT_PLANT__NEGATIVE_PRICES": '["CL*", "NG"]'}, "plant", "negative_prices", ("CL*", "NG")),
+        ({"PLANT_TICKERPLANT__COMPRESS": "false"}, "tickerplant", "compress", False),
+        ({"PLANT_DASHBOARD__LOGIN": "1"}, "dashboard", "login", True),
+    ],
+)
+def test_the_environment_sets_a_section_as_json_or_a_key_of_it_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], section: str, key: str, value: object
+) -> None:
+    file = written(tmp_path, "[rdb]\nport = 6\nkeep_hours = 3\n")
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    settings = load(file)
+    assert getattr(getattr(settings, section), key) == value
+    assert settings.rdb.keep_hours == 3
+    for name in variables:
+        monkeypatch.delenv(name)
+    assert load(file).rdb.port == 6

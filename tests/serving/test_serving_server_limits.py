@@ -15,9 +15,9 @@ import zmq
 from plain_rows import NOON, tables_of, trade
 
 from plant.client.connection import Connection
-from plant.errors import Cancelled, QueryLimit
-from plant.query.frames import from_ipc
+from plant.errors import Cancelled, QueryLimit, UnknownTable
 from plant.query.limits import MEBIBYTE, Limits
+from plant.query.streams import from_ipc
 from plant.serving import server
 from plant.serving.query_log import Usage
 from plant.serving.server import PART_BYTES, QueryServer
@@ -371,3 +371,31 @@ def test_several_threads_of_one_connection_do_not_wait_for_each_other(
         assert thread.is_alive()
         thread.join()
     assert len(failures) == 1
+
+
+def test_a_quick_question_does_not_wait_for_those_of_its_client_that_are_under_way(
+    serve: Callable[..., QueryServer], dealer: Any, usage: Usage, eventually: Callable[..., Any]
+) -> None:
+    one = serve()
+    asker = dealer(one.address)
+    for n in range(server.WORKERS):  # one worker is left to others, and one of these waits
+        send(asker, b"%d" % n, ask="sql", query=ENDLESS)
+    eventually(lambda: len(one._waiting.under_way) == server.WORKERS - 1 and len(one._waiting) == 1)
+    send(asker, b"quick", ask="last", table="trades", sym=["AAPL"], client="me", parts=True)
+    number, kind, body = receive(asker)
+    assert (number, kind, from_ipc(body).num_rows) == (b"quick", b"ok", 1)
+    (row,) = usage._rows
+    assert (row["client"], row["kind"], row["rows"], row["bytes"], row["state"]) == ("me", "last", 1, len(body), "ok")
+    for n in range(server.WORKERS):
+        send(asker, b"c", ask="cancel", id=b"%d" % n)
+
+
+def test_a_quick_question_keeps_to_its_limits(serve: Callable[..., QueryServer], usage: Usage) -> None:
+    one = serve(limits=Limits(max_rows=0))
+    with Connection("rdb", one.address) as db:
+        for ask in (lambda: db.last("trades", "AAPL"), lambda: db.select("trades", "AAPL", last=5)):
+            with pytest.raises(QueryLimit, match="1 rows, at most 0"):
+                ask()
+        with pytest.raises(UnknownTable):
+            db.last("tradse", "AAPL")
+    assert states(usage) == ["limit", "limit", "error"]
