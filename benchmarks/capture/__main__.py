@@ -1,6 +1,6 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory] [again]
+    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [restart] [memory] [again]
                                  [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
@@ -19,6 +19,7 @@ from benchmarks.capture.latency import latency
 from benchmarks.capture.memory import memory
 from benchmarks.capture.redis_streams import Redis
 from benchmarks.capture.replay import replay
+from benchmarks.capture.restart import restart
 from benchmarks.capture.roles import RoleFailed, Run, System, run
 from benchmarks.capture.tickplant import Tickplant
 from benchmarks.capture.work import RECORDED, Work, recorded_rows
@@ -150,6 +151,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
     "trades": trades,
     "latency": latency,
     "replay": replay,
+    "restart": restart,
     "memory": memory,
     "again": again,
 }
