@@ -17,6 +17,11 @@ from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Table
 _OTHERS = {**dict.fromkeys(META_COLUMNS, "int"), "replaced_by": "int"}
 
 
+_TIMES, _FLOATS = pa.timestamp("ns", "UTC"), pa.float64()
+_NUMBERS = {"<i8": pa.int64(), "<f8": _FLOATS}
+_SYMBOLS = pa.dictionary(pa.int32(), pa.string())
+
+
 def columns_from_arrow(rows: pa.Table, table: Table, columns: Iterable[str]) -> Columns:
     """Return columns of rows of `table`, without a copy where that is possible; one that `rows` lacks is null."""
     return {
@@ -90,20 +95,37 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa
     Without `checked` codes are taken as they are: right for what was made here.
     """
     if isinstance(column, Symbols):
-        absent = column.codes == NULL
-        codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
-        return pa.DictionaryArray.from_arrays(codes, _dictionary(tuple(column.names)), safe=checked)
+        return _coded(column.codes, _dictionary(tuple(column.names)), checked)
     if isinstance(column, Texts):
         known = None
         if column.missing is not None:
             known = pa.py_buffer(np.packbits(~column.missing, bitorder="little"))
         buffers = [known, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
         return pa.Array.from_buffers(pa.large_string(), len(column), buffers)
+    kind = _TIMES if is_time else _NUMBERS.get(column.dtype.str)
+    if type(column) is np.ndarray and column.flags.c_contiguous and kind is not None:
+        if kind is _FLOATS and np.isnan(_least(column)):
+            return pa.array(column, from_pandas=True)
+        return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)], 0)
     if is_time:
-        return pa.array(column, pa.int64()).view(pa.timestamp("ns", "UTC"))
+        return pa.array(column, pa.int64()).view(_TIMES)
     if column.dtype.kind == "f" and np.isnan(column).any():
         return pa.array(column, from_pandas=True)
-    return pa.array(column)  # a look for NaN is a tenth of the time that Arrow takes to make a mask of none
+    return pa.array(column)
+
+
+def _coded(codes: np.ndarray, dictionary: pa.Array, checked: bool) -> pa.Array:
+    """Return symbols; the code NULL is null."""
+    if checked or _least(codes) == NULL or not codes.flags.c_contiguous:
+        absent = codes == NULL
+        known = pa.array(codes, pa.int32(), mask=absent if absent.any() else None)
+        return pa.DictionaryArray.from_arrays(known, dictionary, safe=checked)
+    return pa.DictionaryArray.from_buffers(_SYMBOLS, len(codes), [None, pa.py_buffer(codes)], dictionary, 0)
+
+
+def _least(column: np.ndarray) -> Any:
+    """Return the least value, NaN if any is; 0 of none. It is found in half the time that a look at each takes."""
+    return np.minimum.reduce(column) if len(column) else 0
 
 
 @functools.lru_cache(16)
