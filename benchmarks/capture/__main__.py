@@ -1,7 +1,7 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
-    python -m benchmarks.capture [throughput] [subscribers] [trades] [latency] [replay] [memory] [again] [intake]
-                                 [--quick] [--table bars] [--repeats 5] [--scale 1]
+    python -m benchmarks.capture [intake] [throughput] [subscribers] [trades] [latency] [replay] [restart] [memory]
+                                 [again] [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
 last acknowledgement), with everything on disk where the system has a disk. Each run has servers, files, publisher and
@@ -20,6 +20,7 @@ from benchmarks.capture.latency import latency
 from benchmarks.capture.memory import memory
 from benchmarks.capture.redis_streams import Redis
 from benchmarks.capture.replay import replay
+from benchmarks.capture.restart import restart
 from benchmarks.capture.roles import RoleFailed, Run, System, run
 from benchmarks.capture.tickplant import Tickplant
 from benchmarks.capture.work import RECORDED, Work, recorded_rows
@@ -152,6 +153,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
     "trades": trades,
     "latency": latency,
     "replay": replay,
+    "restart": restart,
     "memory": memory,
     "again": again,
 }

@@ -2,23 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.capture.day_journal import write_journal
 from benchmarks.capture.roles import READY_S, RUN_S, RoleFailed
 from benchmarks.capture.stamping_rdb import REPLAY, STAMPING_RDB
 from benchmarks.capture.tickplant import BenchPlant
 from benchmarks.capture.work import Work
 from benchmarks.effort import Effort
 from benchmarks.machine import Grid, Spread, ratio
-from plant.intake.forms import columns_of
-from plant.journal.journal import Journal
-from plant.journal.position import Position
-from plant.rows.columns import Columns
-from plant.wire.envelope import stamp
-from plant.wire.record import encode, source_id_of
 
 HIDDEN = """\
 From the rdb's first request to the journal until it has caught up: reading, sending, decoding, appending. The start of
@@ -49,7 +43,7 @@ def replay(effort: Effort) -> bool:
 def _replays(work: Work, effort: Effort) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         plant = BenchPlant(Path(folder) / "plant")
-        _write_journal(plant, work)
+        write_journal(plant.settings.plant.data / "journal", plant.settings.table_schema, [work])
         found = plant.settings.plant.data / REPLAY
         seconds: list[float] = []
         try:
@@ -68,31 +62,6 @@ def _replays(work: Work, effort: Effort) -> list[float]:
         finally:
             plant.stop()
     return seconds
-
-
-def _write_journal(plant: BenchPlant, work: Work) -> None:
-    """Write the work's messages as records of a journal, each by itself, as a tickerplant does."""
-    source = source_id_of("bench")
-    journal = Journal(plant.settings.plant.data / "journal", plant.settings.table_schema)
-    table, now = work.table, time.time_ns()
-    chunks: list[bytearray] = []
-    for seq, columns in enumerate(_messages(work), 1):
-        record = encode(table, columns, source, seq * work.rows)
-        stamp(record, 0, seq, seq, now)
-        chunks.append(record)
-        if len(chunks) * work.rows >= 1000 or seq == work.messages:
-            journal.append(chunks, seq - len(chunks) + 1)
-            chunks = []
-            journal.position = Position(seq, {table.name: seq}, {source: seq * work.rows})
-            journal.roll_if_full()
-    journal.close()
-
-
-def _messages(work: Work) -> Iterator[Columns]:
-    """Yield each message's columns; a symbol column of a part names only the symbols that occur in it."""
-    columns = work.columns()
-    for at in range(0, work.total, work.rows):
-        yield columns_of(work.table, {name: column[at : at + work.rows] for name, column in columns.items()})
 
 
 def _wait_for(file: Path, plant: BenchPlant) -> None:

@@ -14,7 +14,7 @@ from plant.rows.schema import Schema, Table
 from plant.transport.request import Requester
 from plant.wire import messages
 from plant.wire.decoding import Merge, read_until
-from plant.wire.envelope import header_at
+from plant.wire.envelope import Header, header_at
 
 SUMMED_ROWS = 65_536
 """Rows that are decoded before their sums are taken."""
@@ -50,7 +50,7 @@ class Journaled:
 
     def batches(self, first: int, last: int, tables: tuple[str, ...] | None = None) -> Iterator[Batch]:
         """Yield the batches with seqs from `first` to `last`, of some tables or all. Raises HistoryError if damaged."""
-        merge = Merge()
+        merge = Merge(unreadable=_refuse)
         wanted = {i: t for i, t in self._by_id.items() if tables is None or t.name in tables}
         while first <= last:
             head, chunk = self._requester.ask(**messages.ask_journal(first))
@@ -96,6 +96,10 @@ class Journaled:
                 count, total = sums.get((name, day), (0, 0))
                 sums[name, day] = (count + of_day.num_rows, (total + row_sum(of_day)) % MODULUS)
         waiting.clear()
+
+
+def _refuse(table: Table, header: Header, why: WireError) -> None:
+    raise HistoryError(f"the journal's seq {header.seq:,}, of {table.name}, cannot be read: {why}")
 
 
 def _told(found: Any) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from plant.errors import WireError
 from plant.journal.files import (
     existing_paths,
     first_seq_of,
@@ -18,6 +19,7 @@ from plant.progress import Progress, quietly
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Table
 from plant.wire.decoding import Merge, read_until
+from plant.wire.envelope import Header
 
 CHUNK_BYTES = 4 * 2**20
 
@@ -70,7 +72,7 @@ class JournalRows:
             yield name, arrow_of(batches)
 
     def _batches(self, first: int, last: int, tables: Collection[str] | None, progress: Progress) -> Iterator[Batch]:
-        merge = Merge()
+        merge = Merge(unreadable=self._note_unreadable)
         for path in paths_between(self.folder, first, last):
             segment = present_segment(path)
             at = max(first, first_seq_of(path))
@@ -93,6 +95,9 @@ class JournalRows:
                 at = read.reached + 1
                 progress(min(at, last + 1) - first, last - first + 1)
             self._note_damage(segment)
+
+    def _note_unreadable(self, table: Table, header: Header, why: WireError) -> None:
+        self.damage.append(f"seq {header.seq} cannot be read: {why}")
 
     def _note_damage(self, segment: Segment) -> None:
         self.damage += [text for d in segment.damage if (text := str(d)) not in self.damage]

@@ -69,6 +69,34 @@ class Wanted:
             and (self.start is None or p.last_time is None or p.last_time >= self.start)
         ]
 
+    def of_one(self, parts: Iterable[Part]) -> list[Piece]:
+        """Return pieces that hold the rows of parts, of one symbol, no row being tested.
+
+        Where no row can be replaced or be too early, its rows of a block are those that its bounds tell: next to
+        nothing, so that what is done besides would be most of the time.
+        """
+        code = self.codes.item() if self.codes is not None else -1
+        pieces: list[Piece] = []
+        for part in parts:
+            if isinstance(part, Block) and self.marks is None and part.base >= self.cut:
+                rows: Rows = self._of_symbol(part, code)
+            else:
+                rows = self.rows(part)
+            if length(rows):
+                pieces.append((part, rows))
+        return pieces
+
+    def _of_symbol(self, block: Block, code: int) -> slice:
+        bounds = block.bounds
+        if code + 1 >= len(bounds):
+            return slice(0, 0)
+        low, high = bounds.item(code), bounds.item(code + 1)
+        if self.start is not None and self.start > block.first_time:
+            low += int(block.columns["time"][low:high].searchsorted(self.start))
+        if self.end is not None and self.end <= block.last_time:
+            high = low + int(block.columns["time"][low:high].searchsorted(self.end))
+        return slice(low, high)
+
     def _of_block(self, block: Block) -> Rows:
         times = block.columns["time"]
         start = None if self.start is None or self.start <= block.first_time else self.start
@@ -76,13 +104,7 @@ class Wanted:
         if self.codes is None:
             return self._within(times, slice(0, len(block)), start, end)
         if len(self.codes) == 1:
-            found = block.of_symbol(int(self.codes[0]))
-            low, high = found.start, found.stop
-            if start is not None:
-                low += int(times[low:high].searchsorted(start))
-            if end is not None:
-                high = low + int(times[low:high].searchsorted(end))
-            return slice(low, high)
+            return self._of_symbol(block, self.codes.item())
         codes = self.codes[: self.codes.searchsorted(len(block.bounds) - 1)]
         first, last = block.bounds[codes], block.bounds[codes + 1]
         if start is not None:

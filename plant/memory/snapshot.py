@@ -191,6 +191,8 @@ class Snapshot:
             return nearest(parts, wanted, terms.last, newest=True)
         if terms.first is not None:
             return nearest(parts, wanted, terms.first, newest=False)
+        if wanted.codes is not None and len(wanted.codes) == 1 and not wanted.tests:
+            return wanted.of_one(parts)
         pieces: list[Piece] = []
         long = wanted.codes is None and wanted.tests and sum(map(len, parts)) > LONG_SCAN_ROWS
         for part, rows in zip(parts, (shared if long else map)(wanted.rows, parts), strict=True):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from plant.errors import QueryError
 from plant.query import questions
@@ -200,4 +199,6 @@ def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray, last: np.ndarray
 
 def _masked(array: pa.Array, absent: pa.Array) -> pa.Array:
     """Return an array with nulls where `absent` is true."""
+    import pyarrow.compute as pc  # a tenth of the time in which a process starts
+
     return pc.if_else(absent, pa.scalar(None, array.type), array)

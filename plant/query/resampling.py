@@ -17,12 +17,15 @@ from plant.query.limits import Budget
 from plant.query.parallel import shared
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.intervals import interval_name, interval_ns, months_of
-from plant.rows.ordering import group_starts, grouped, joined, ranks
+from plant.rows.ordering import group_starts, grouped, joined, ranks, time_order
 from plant.rows.schema import Table
 from plant.rows.times import time_of_day, zone_of
 
 _DAY_NS = 86_400 * 10**9
 _MONDAY_NS = 4 * _DAY_NS  # 1970-01-05: weeks begin on Mondays
+_FEW_ROWS = 5_000
+"""The starts of so few bars are computed in less time than it takes to find out that they are all the same."""
+
 _OHLC = ("open", "high", "low", "close")
 
 
@@ -70,9 +73,10 @@ def arranged(bars: Columns, question: questions.Resample, budget: Budget | None 
     """Return bars, grouped by symbol's name, by time, as an answer has them: filled, if that is asked, and ordered."""
     if question.empty == "fill":
         bars = _filled(bars, Grid(question), budget)
-    order = np.argsort(bars["time"], kind="stable")
-    bars["interval"] = Symbols([interval_name(question.interval)], np.zeros(len(order), dtype=np.int32))
-    return taken({n: bars[n] for n in ("time", "sym", "interval", *_OHLC, "volume", "vwap")}, order)
+    bars["interval"] = Symbols([interval_name(question.interval)], np.zeros(len(bars["time"]), dtype=np.int32))
+    bars = {n: bars[n] for n in ("time", "sym", "interval", *_OHLC, "volume", "vwap")}
+    order = time_order(bars["time"])
+    return bars if order is None else taken(bars, order)
 
 
 class Grid:
@@ -94,9 +98,10 @@ class Grid:
 
     def bar_starts(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return where the bars begin of rows grouped by symbol, by time, int64[k]."""
-        first, last = self.starts(np.array([times.min(), times.max()])).tolist()
-        if first == last:  # a day's VWAP: rows of one bar of each symbol
-            return group_starts(codes)
+        if len(times) > _FEW_ROWS:
+            first, last = self.starts(np.array([times.min(), times.max()])).tolist()
+            if first == last:  # a day's VWAP: rows of one bar of each symbol
+                return group_starts(codes)
         if self._at is None and not self._months:
             return group_starts(codes, (times - self._first) // self._step)
         return group_starts(codes, self.starts(times))
@@ -192,12 +197,12 @@ def _partial(rows: Columns, grid: Grid) -> Columns:
     if not len(rows["time"]):
         return _no_bars()
     new = grid.bar_starts(rows["sym"].codes, rows["time"])
-    last = np.append(new[1:], len(rows["time"])) - 1
+    last = _ends(new, len(rows["time"]))
     size = rows["size"]
     high, low = np.maximum.reduceat(rows["high"], new), np.minimum.reduceat(rows["low"], new)
     volume, value = np.add.reduceat(size, new), np.add.reduceat(rows["typical"] * size, new)
-    ends = np.isnan(rows["open"][new]) | np.isnan(rows["close"][last])
-    if (np.isnan(high) | np.isnan(low) | np.isnan(volume) | ends).any():  # seldom: nulls, which every sum passes on
+    opened, closed = rows["open"][new], rows["close"][last]
+    if np.isnan([high, low, volume, opened, closed]).any():  # seldom: nulls, which every sum passes on
         unpriced = np.isnan([rows[n] for n in _OHLC]).any(axis=0)
         if unpriced.any():
             return _partial(taken(rows, ~unpriced), grid) if not unpriced.all() else _no_bars()
@@ -206,9 +211,16 @@ def _partial(rows: Columns, grid: Grid) -> Columns:
     return {
         "time": grid.starts(rows["time"][new]), "sym": rows["sym"][new],
         "opened": rows["time"][new], "closed": rows["time"][last],
-        "open": rows["open"][new], "high": high, "low": low, "close": rows["close"][last],
-        "volume": volume, "value": value,
+        "open": opened, "high": high, "low": low, "close": closed, "volume": volume, "value": value,
     }  # fmt: skip
+
+
+def _ends(new: np.ndarray, count: int) -> np.ndarray:
+    """Return where the last row of each bar is, int64[k], given the first ones."""
+    last = np.empty_like(new)
+    np.subtract(new[1:], 1, out=last[:-1])
+    last[-1:] = count - 1
+    return last
 
 
 def _no_bars() -> Columns:
@@ -225,7 +237,7 @@ def _together(partial: list[Columns]) -> Columns:
     order = grouped(ranks(bars["sym"]), bars["time"])  # stable: those of one interval stay in order of arrival
     bars = taken(bars, order)
     new = group_starts(bars["sym"].codes, bars["time"])
-    first, last = new, np.append(new[1:], len(order)) - 1
+    first, last = new, _ends(new, len(order))
     again = np.ones(len(order), dtype=bool)
     again[new] = False
     again = np.flatnonzero(again)

@@ -115,11 +115,16 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa
         return pa.Array.from_buffers(_STAMP if is_time else _INT, len(column), [None, _buffer(column)], 0)
     if is_time:
         return pa.array(column, _INT).view(_STAMP)
-    if column.dtype.kind == "f" and np.isnan(column).any():
+    if column.dtype.kind == "f" and np.isnan(_least(column)):
         return pa.array(column, from_pandas=True)
     if whole and column.dtype == np.float64:  # a look for NaN takes a tenth of what Arrow does to make a mask of none
         return pa.Array.from_buffers(_FLOAT, len(column), [None, _buffer(column)], 0)
     return pa.array(column)
+
+
+def _least(column: np.ndarray) -> Any:
+    """Return the least value, NaN if any is; 0 of none. It is found in half the time that a look at each takes."""
+    return np.minimum.reduce(column) if len(column) else 0
 
 
 def _buffer(array: np.ndarray) -> pa.Buffer:

@@ -89,7 +89,7 @@ class Symbols:
         return [names[c] for c in self.codes.tolist()]
 
 
-_FEW_TEXTS = 1000
+_FEW_TEXTS, _VERY_FEW_TEXTS = 1000, 16
 
 
 class Texts:
@@ -132,10 +132,14 @@ class Texts:
             missing = None if self.missing is None else self.missing[rows]
             return Texts(ends - ends[0], memoryview(self.data)[int(ends[0]) : int(ends[-1])], missing)
         starts = self.offsets[:-1][rows]
-        lengths = self.offsets[1:][rows] - starts
+        stops = self.offsets[1:][rows]
+        lengths = stops - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         missing = None if self.missing is None else self.missing[rows]
+        if len(lengths) <= _VERY_FEW_TEXTS:
+            pieces = map(memoryview(self.data).__getitem__, map(slice, starts.tolist(), stops.tolist()))
+            return Texts(offsets, b"".join(pieces), missing)
         if len(lengths) > _FEW_TEXTS:
             return Texts(offsets, self._data_at(rows)[: int(offsets[-1])], missing)
         taken = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])  # where each byte comes from

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from plant.errors import JournalDiverged
+from plant.errors import JournalDiverged, WireError
 from plant.rows.schema import Schema, Table
 from plant.stream.divergence import Divergence, Handed
 from plant.wire.decoding import Decode, decoded, read_runs
@@ -232,6 +232,11 @@ class Stream:
         else:
             self.cursor = max(reached, self.cursor or 0)
         return found
+
+    def unreadable(self, table: Table, header: Header, why: WireError) -> None:
+        """Report a record that was handed on undecoded, and cannot be decoded: it is lost."""
+        detail = f"seq {header.seq} of the journal cannot be read: {why}"
+        self._lose(Gap(table.name, header.table_seq, header.table_seq, "lost", detail))
 
     def _found_again(self, chunk: bytes, first_seq: int) -> bool:
         """Compare the records that we know with the journal's; return whether those behind them are wanted now.

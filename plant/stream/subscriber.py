@@ -33,6 +33,9 @@ DRAIN_TURNS = 100
 READ_BYTES = 8 * 2**20
 """About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
 
+BY_TABLE = "by table"
+"""For `merge` of a Subscriber: who keeps tables apart needs no order among them."""
+
 Wanted = Callable[[Batch], Batch | None]
 
 _IN_FORCE, _EVERY = b"in force", b"every"
@@ -53,7 +56,9 @@ class Subscriber:
     conflate           hand on only the newest row of each key (of each symbol, in a table without a key) of what came
                        since the last poll: for a screen that need not see every step
     name               under which `plant status` shows how far it is behind; "" for script and pid
-    merge              hand on runs of one-row batches as one: faster, but a batch then has the seq of its last row
+    merge              hand on many neighbouring batches of a table as one: faster, but it then has the seq of its last
+                       row; BY_TABLE: those between which are only others' as well, so that the batches of each table
+                       are in order, and not those of different tables
     decode             as in plant.stream.stream.Stream
     as_journaled       hand on records with the columns they were journaled with
     """
@@ -69,12 +74,12 @@ class Subscriber:
         keep: Wanted | None = None,
         conflate: bool = False,
         name: str = "",
-        merge: bool = False,
+        merge: bool | str = False,
         decode: Decode = decoded,
         as_journaled: bool = False,
     ) -> None:
-        self._merge = Merge() if merge else None
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
+        self._merge = Merge(merge == BY_TABLE, self.stream.unreadable) if merge else None
         self._as_journaled = as_journaled
         self._tables = {name: schema[name] for name in self.stream.names}
         self._grown: set[str] = set()  # tables that were declared otherwise

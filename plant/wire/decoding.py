@@ -1,6 +1,7 @@
-"""The records of a message read and decoded into batches; runs of one-row records become one batch."""
+"""The records of a message read and decoded into batches; many neighbours of a table become one batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from plant.errors import WireError
@@ -9,6 +10,7 @@ from plant.rows.schema import Table
 from plant.wire import record
 from plant.wire.envelope import Header
 from plant.wire.runs import Divide, Run, runs
+from plant.wire.several import several
 from plant.wire.singles import Singles
 
 Decode = Callable[[Table, Run], Any]
@@ -21,16 +23,19 @@ def decoded(table: Table, run: Run) -> Batch:
     return record.decode(table, header, memoryview(run.message)[start : start + header.length])
 
 
-Raw = Batch | tuple[Table, Run]
-"""A batch, or records of one row that may go with others."""
+Raw = tuple[Table, Run]
+"""Records that may be decoded with others of their table."""
+
+Unreadable = Callable[[Table, Header, WireError], None]
+"""Is told of a record that came as it was published, and cannot be decoded."""
 
 SHORTEST_RUN = 4
-"""Fewer one-row records in a row are decoded one by one."""
+"""Fewer records are decoded one by one."""
 
 
 def raw(table: Table, run: Run) -> Raw:
-    """Hand on one-row records undecoded."""
-    return (table, run) if run.first.rows == 1 else decoded(table, run)
+    """Hand on records undecoded."""
+    return table, run
 
 
 class Read(NamedTuple):
@@ -78,42 +83,64 @@ def read_until(message: bytes, tables: Mapping[int, Table], seq: int) -> tuple[l
 
 
 class Merge:
-    """Turns raw records into batches, in order."""
+    """Turns raw records into batches: many neighbours of a table, in one message, into one.
 
-    def __init__(self) -> None:
+    by_table     records of a message are neighbours as soon as no other of their own table is between them: batches
+                 are in order within each table then, and not among tables
+    unreadable   is told of a record that cannot be decoded, which is passed over; without it, it is raised
+    """
+
+    def __init__(self, by_table: bool = False, unreadable: Unreadable | None = None) -> None:
+        self._by_table = by_table
+        self._unreadable = unreadable
         self._singles: dict[int, Singles] = {}
 
     def batches(self, found: list[Raw]) -> list[Batch]:
-        """Return the batches of the records."""
+        """Return the batches of the records. Raises WireError."""
         batches: list[Batch] = []
-        at = 0
-        while at < len(found):
-            item = found[at]
-            at += 1
-            if isinstance(item, Batch):
-                batches.append(item)
-                continue
-            table, run = item
-            together = [run]
-            while at < len(found) and (following := _going_on(found[at], table, run.message)):
-                together.append(following)
-                at += 1
-            starts = [start for part in together for start in part.starts] if len(together) > 1 else run.starts
-            if len(starts) >= SHORTEST_RUN and (batch := self._decoded(table, run.message, starts)) is not None:
+        for table, near in self._neighbours(found):
+            starts = [start for run in near for start in run.starts] if len(near) > 1 else near[0].starts
+            batch: Batch | None = None
+            if len(starts) >= SHORTEST_RUN:
+                of_one_row = all(run.first.rows == 1 for run in near)
+                decode = self._singles_of(table).decode if of_one_row else partial(several, table)
+                batch = decode(near[0].message, starts)
+            if batch is not None:
                 batches.append(batch)
             else:
-                batches += [decoded(table, one) for part in together for one in part.each()]
+                batches += self._one_by_one(table, near)
         return batches
 
-    def _decoded(self, table: Table, message: bytes, starts: list[int]) -> Batch | None:
+    def _neighbours(self, found: list[Raw]) -> list[tuple[Table, list[Run]]]:
+        """Return the records that may be decoded in one step."""
+        groups: list[tuple[Table, list[Run]]] = []
+        of_table: dict[str, tuple[Table, list[Run]]] = {}  # the last group of each table that goes on
+        message: bytes | None = None
+        for table, run in found:
+            if run.message is not message or not (self._by_table or table is groups[-1][0]):
+                of_table.clear()
+                message = run.message
+            group = of_table.get(table.name)
+            if group is None or group[0] is not table:
+                group = of_table[table.name] = table, []
+                groups.append(group)
+            group[1].append(run)
+        return groups
+
+    def _singles_of(self, table: Table) -> Singles:
         singles = self._singles.get(table.schema_id)
         if singles is None:
             singles = self._singles[table.schema_id] = Singles(table)
-        return singles.decode(message, starts)
+        return singles
 
-
-def _going_on(item: Raw, table: Table, message: bytes) -> Run | None:
-    """Return records of the same table in the same message, None if it is anything else."""
-    if isinstance(item, Batch) or item[0] is not table or item[1].message is not message:
-        return None
-    return item[1]
+    def _one_by_one(self, table: Table, near: list[Run]) -> Iterator[Batch]:
+        for run in near:
+            for one in run.each():
+                try:
+                    batch = decoded(table, one)
+                except WireError as error:
+                    if self._unreadable is None:
+                        raise
+                    self._unreadable(table, one.first, error)
+                else:
+                    yield batch

@@ -1,7 +1,7 @@
-"""The records of a message in runs, so that what many one-row records take is paid once for all of them.
+"""The records of a message in runs, so that what many small records take is paid once for all of them.
 
-A reader of the journal is sent thousands of them at a time. Their envelopes are taken out of the message as one numpy
-array; what is left for each is a look at its length and the two checksums.
+A reader of the journal is sent hundreds or thousands of them at a time. Their envelopes are taken out of the message as
+one numpy array; what is left for each is a look at its length and the two checksums.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from plant.wire.envelope import HEADER_BYTES, LENGTH, MAGIC, MAX_PAYLOAD, SEALED
 from plant.wire.record import records
 
 FEW = 32
-"""So many records are looked at one by one in as little time; an answer of the journal holds no more large ones."""
+"""So many records are looked at one by one in as little time."""
 
 
 class Run(NamedTuple):
-    """Records of one table, one behind the other in `message`: of one row each, if they are several.
+    """Records of one table, one behind the other in `message`: all of one row, or none of them.
 
     Their seq and table_seq rise by one. `starts` are the bytes at which their payloads start; `first` and `last` the
     envelopes of the first and the last.
@@ -60,7 +60,7 @@ def singly(message: bytes, at: int = 0) -> Iterator[Run]:
 
 
 def runs(message: bytes, few: int = FEW) -> Iterator[Run]:
-    """Yield the runs of a message, checksums verified; up to `few` one-row records in it are a run each.
+    """Yield the runs of a message, checksums verified; if it holds no more than `few` records, each is one.
 
     Raises WireError at the first record that is cut short or damaged; those before it were good.
     """
@@ -69,14 +69,12 @@ def runs(message: bytes, few: int = FEW) -> Iterator[Run]:
 
 
 def _together(message: bytes, few: int) -> tuple[list[Run], int]:
-    """Return the runs from the beginning of a message on, and where they end, if there are many one-row records."""
+    """Return the runs from the beginning of a message on, and where they end, if there are many records."""
     starts = _payloads(message)
     if len(starts) <= few:
         return [], 0
     places = np.array(starts)
     found = envelopes(message, places)
-    if np.count_nonzero(found["rows"] == 1) <= few:
-        return [], 0
     ends = (places + found["length"]).tolist()
     good = _good(message, starts, ends, found)
     return [_run(message, starts[i:j]) for i, j in _spans(found[:good])], ends[good - 1] if good else 0
@@ -122,8 +120,7 @@ def _spans(found: np.ndarray) -> Iterator[tuple[int, int]]:
     before, after = found[:-1], found[1:]
     goes_on = (
         (before["schema_id"] == after["schema_id"])
-        & (before["rows"] == 1)
-        & (after["rows"] == 1)
+        & ((before["rows"] == 1) == (after["rows"] == 1))
         & (before["seq"] + 1 == after["seq"])
         & (before["table_seq"] + 1 == after["table_seq"])
     )

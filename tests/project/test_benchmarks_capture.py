@@ -21,6 +21,7 @@ SECTIONS = {
     "trades": "trades",
     "latency": "tickplant (sync 100 ms), in a real rdb",
     "replay": "50 of 1,000 rows",
+    "restart": "50 of 100 rows",
     "memory": "tickerplant, subscriber stopped",
     "again": "Trades of a source with unique_trade_ids",
 }

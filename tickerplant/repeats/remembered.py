@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plant.errors import JournalError
+from plant.errors import JournalError, WireError
 from plant.history.days import Days
 from plant.journal.files import present_segment, segment_paths
 from plant.journal.segment import Segment
@@ -19,7 +19,7 @@ from plant.rows.ordering import joined
 from plant.rows.schema import Table
 from plant.runtime.lifecycle import log
 from plant.wire.decoding import Merge, Raw, raw, read_runs
-from plant.wire.envelope import envelopes
+from plant.wire.envelope import Header, envelopes
 from plant.wire.runs import Run
 from tickerplant.repeats.trade_ids import TradeIds
 
@@ -131,7 +131,7 @@ def _since(day: int, days: Days) -> int:
 def _trades(segment: Segment, source_id: int) -> Iterator[Columns]:
     """Yield a source's trades in a segment, those of many records together: most of the time is for a start each."""
     tables = {schema_id: table for schema_id, table in segment.tables.items() if table.name == TRADES}
-    merge, seq = Merge(), segment.first_seq
+    merge, seq = Merge(unreadable=_pass_over), segment.first_seq
     while chunk := segment.read(seq, CHUNK_BYTES):
         found: list[Raw] = []
 
@@ -146,6 +146,10 @@ def _trades(segment: Segment, source_id: int) -> Iterator[Columns]:
         if read.last is None:
             return
         seq = read.reached + 1
+
+
+def _pass_over(_: Table, header: Header, why: WireError) -> None:
+    log.warning("trade ids: those of a record are not known, it cannot be read", seq=header.seq, reason=str(why))
 
 
 def _of_source(run: Run, source_id: int) -> Run | None:
