@@ -64,6 +64,7 @@ class History:
             "size": random.integers(1, 50, count) * 100.0,
             "source": Symbols(["bench"], np.zeros(count, dtype=np.int32)),
             "seq": seqs,
+            "seq_row": np.arange(count) % 100,
             "received": times + 250_000,
         }
         table = pa.table({name: arrow_column(c, name in ("time", "received")) for name, c in columns.items()})
