@@ -52,7 +52,7 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
     if kind == "float":
         return column.to_numpy()
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
+        column = column.chunk(0).view(pa.int64()) if column.num_chunks == 1 else column.cast(pa.int64())
     if column.null_count:
         return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     return column.to_numpy()
@@ -61,18 +61,24 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
 def _symbols(column: pa.ChunkedArray) -> Symbols:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
-    codes = whole.indices.cast(pa.int32())
+    whole = _whole(column if column.num_chunks == 1 else column.unify_dictionaries())
+    codes = whole.indices if whole.indices.type == pa.int32() else whole.indices.cast(pa.int32())
     codes = codes.fill_null(NULL) if codes.null_count else codes
     return Symbols(whole.dictionary.to_pylist(), codes.to_numpy())
 
 
-def _texts(column: pa.ChunkedArray) -> Texts:
-    whole = column.cast(pa.large_string()).combine_chunks()
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, which is a copy if there are several chunks."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    whole = column.combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.large_string())
+        return whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
+    return whole
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    whole = _whole(column if column.type == pa.large_string() else column.cast(pa.large_string()))
     missing = whole.is_null().to_numpy(zero_copy_only=False) if whole.null_count else None
     _, offsets, data = whole.buffers()
     ends = (
