@@ -5,6 +5,7 @@ footer, and nothing else is read. Footers are kept, for files never change; a fi
 that what the writer removes is gone from the disk once nobody reads it.
 """
 
+import functools
 import sys
 import threading
 from bisect import bisect_left
@@ -35,6 +36,7 @@ Span = tuple[str, str, bool]
 """The first and the last symbol of a row group in a column, and whether it may have nulls."""
 
 _UNKNOWN = ("", "", True)
+_ZEROS = pa.array(np.zeros(65_536, dtype=np.int32))
 
 
 class MissingFile(HistoryError):
@@ -51,22 +53,22 @@ class Footers:
 
     def __init__(self, limit_bytes: int = FOOTER_BYTES) -> None:
         self._limit = limit_bytes
-        self._known: OrderedDict[Path, Footer] = OrderedDict()
+        self._known: OrderedDict[tuple[Path, str], Footer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def of(self, folder: Path, file: File) -> "Footer":
         """Return the footer of a file. Raises HistoryError if the file is missing or damaged."""
-        path = folder / file.path
+        key = folder, file.path
         with self._lock:
-            footer = self._known.get(path)
+            footer = self._known.get(key)
             if footer is not None:
-                self._known.move_to_end(path)
+                self._known.move_to_end(key)
                 return footer
-        footer = Footer(path, file)
+        footer = Footer(folder / file.path, file)
         with self._lock:
-            if path not in self._known:
-                self._known[path] = footer
+            if key not in self._known:
+                self._known[key] = footer
                 self._bytes += footer.bytes
             while self._bytes > self._limit and len(self._known) > 1:
                 self._bytes -= self._known.popitem(last=False)[1].bytes
@@ -204,7 +206,13 @@ class Footer:
 
 
 def _constant(value: str, count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int32)), pa.array([value]), safe=False)
+    codes = _ZEROS.slice(0, count) if count <= len(_ZEROS) else pa.array(np.zeros(count, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(codes, _one_name(value), safe=False)
+
+
+@functools.lru_cache(64)
+def _one_name(value: str) -> pa.Array:
+    return pa.array([value])
 
 
 def _meet(times: tuple[int, int], start: int | None, end: int | None) -> bool:

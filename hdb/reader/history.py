@@ -14,12 +14,13 @@ as of every end of day: of what was revised before its day was closed, only the 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from hdb.reader.files import FileRows
+from hdb.reader.files import FileRows, Piece
 from hdb.reader.footers import Footers
 from hdb.reader.loose import Loose
 from hdb.reader.runs import by_symbol, columns_of, joined_columns, parts_of, runs_of
@@ -35,6 +36,9 @@ from plant.rows.ordering import order_by_code, ranks, time_order
 from plant.rows.schema import META_COLUMNS, Table
 
 _TIMES = ("time", "received")
+
+_FILES = 4
+"""Files that one CPU reads at once for a few symbols: one alone takes little longer than to hand it over."""
 
 
 class HistoryView:
@@ -260,7 +264,9 @@ class HistoryView:
         They have those of the columns that their file has, and maybe others.
         """
         pieces = (piece for file in files for piece in self._rows_in.pieces(file, terms))
-        return shared(lambda piece: loose.read(self._rows_in, piece, terms, columns), pieces)
+        together = _together(pieces, _FILES if terms.sym is not None else 1)
+        work = shared(lambda some: [loose.read(self._rows_in, piece, terms, columns) for piece in some], together)
+        return (piece for some in work for piece in some)
 
     def _picked(self, file: File, terms: Terms, columns: Sequence[str], loose: Loose, pick: Pick) -> Columns:
         """Return rows in force of a settled file that meet the terms, those among them that `pick` takes."""
@@ -268,6 +274,12 @@ class HistoryView:
         if not loose.may_revise(file):
             return self._rows_in.picked(file, terms, columns, pick)
         return columns_of(self._read([file], terms, columns, loose), self.declaration, columns)
+
+
+def _together(pieces: Iterator[Piece], count: int) -> Iterator[list[Piece]]:
+    """Yield so many pieces at a time."""
+    while some := list(islice(pieces, count)):
+        yield some
 
 
 def _in_order(rows: Columns) -> Columns:
