@@ -5,6 +5,7 @@ footer, and nothing else is read. Footers are kept, for files never change; a fi
 that what the writer removes is gone from the disk once nobody reads it.
 """
 
+import functools
 import sys
 import threading
 from bisect import bisect_left
@@ -20,14 +21,22 @@ from plant.errors import HistoryError
 from plant.history.catalogue import File
 from plant.history.layout import REPLACED
 from plant.rows.arrow import columns_from_arrow, kind_of
-from plant.rows.columns import Columns
 from plant.rows.schema import Table
 
 FOOTER_BYTES = 256 * 2**20
 """Footers kept, as they are in the files; in memory they take several times that."""
 
-THREADED_GROUPS = 4
-"""From so many row groups on, columns are decoded by several threads."""
+_AT_ONCE = 32
+"""Row groups whose symbols are read at once."""
+
+Bounds = tuple[str, str]
+"""The first and the last symbol of a row group."""
+
+Span = tuple[str, str, bool]
+"""The first and the last symbol of a row group in a column, and whether it may have nulls."""
+
+_UNKNOWN = ("", "", True)
+_ZEROS = pa.array(np.zeros(65_536, dtype=np.int32))
 
 
 class MissingFile(HistoryError):
@@ -44,22 +53,22 @@ class Footers:
 
     def __init__(self, limit_bytes: int = FOOTER_BYTES) -> None:
         self._limit = limit_bytes
-        self._known: OrderedDict[Path, Footer] = OrderedDict()
+        self._known: OrderedDict[tuple[Path, str], Footer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def of(self, folder: Path, file: File) -> "Footer":
         """Return the footer of a file. Raises HistoryError if the file is missing or damaged."""
-        path = folder / file.path
+        key = folder, file.path
         with self._lock:
-            footer = self._known.get(path)
+            footer = self._known.get(key)
             if footer is not None:
-                self._known.move_to_end(path)
+                self._known.move_to_end(key)
                 return footer
-        footer = Footer(path, file)
+        footer = Footer(folder / file.path, file)
         with self._lock:
-            if path not in self._known:
-                self._known[path] = footer
+            if key not in self._known:
+                self._known[key] = footer
                 self._bytes += footer.bytes
             while self._bytes > self._limit and len(self._known) > 1:
                 self._bytes -= self._known.popitem(last=False)[1].bytes
@@ -72,7 +81,8 @@ class Footer:
     def __init__(self, path: Path, file: File) -> None:
         self.path = path
         self.file = file
-        with _explaining(path), pa.OSFile(str(path)) as source:
+        self._path = str(path)
+        with _explaining(path), pa.OSFile(self._path) as source:
             if source.size() != file.bytes:
                 raise _damaged(path, f"expected {file.bytes:,} bytes as in the catalogue, found {source.size():,}")
             self.metadata = pq.read_metadata(source)
@@ -81,6 +91,8 @@ class Footer:
         if self.metadata.num_rows != file.rows:
             raise _damaged(path, f"expected {file.rows:,} rows as in the catalogue, found {self.metadata.num_rows:,}")
         self._symbols: tuple[str, ...] | None = None
+        self._known_spans: dict[tuple[int, str], Span | None] = {}
+        self._known_times: dict[int, tuple[int, int]] = {}
         self._place = {self.metadata.schema.column(i).path: i for i in range(self.metadata.num_columns)}
 
     def groups(self, sym: Iterable[str] | None, start: int | None, end: int | None) -> list[int]:
@@ -94,7 +106,11 @@ class Footer:
 
     def ends(self, groups: Sequence[int]) -> np.ndarray:
         """Return where each of some row groups ends, when these are read one after the other: int64[n]."""
-        return np.cumsum([self.metadata.row_group(g).num_rows for g in groups])
+        return np.cumsum([self.rows_of(g) for g in groups])
+
+    def rows_of(self, group: int) -> int:
+        """Return the number of rows of a row group."""
+        return int(self.metadata.row_group(group).num_rows)
 
     def is_only(self, group: int, name: str) -> bool:
         """Return whether all rows of a row group are of one symbol."""
@@ -113,23 +129,33 @@ class Footer:
         if self._symbols is None:
             several = [g for g in range(self.metadata.num_row_groups) if len(set(self._bounds(g))) > 1]
             names = {self._bounds(g)[0] for g in range(self.metadata.num_row_groups)}
-            for group in several:
-                names.update(self.read([group], table, ["sym"])["sym"].names)
+            for start in range(0, len(several), _AT_ONCE):
+                found = self.read(several[start : start + _AT_ONCE], table, ["sym"])
+                names.update(columns_from_arrow(found, table, ["sym"])["sym"].names)
             self._symbols = tuple(sys.intern(name) for name in sorted(names))
         return self._symbols
 
-    def read(self, groups: Sequence[int], table: Table, columns: Iterable[str]) -> Columns:
-        """Return these columns of the rows of some row groups; a column that the file does not have is null."""
-        columns = list(dict.fromkeys(columns))
-        there = [name for name in columns if name in self.names]
-        with _explaining(self.path), pa.OSFile(str(self.path)) as source:
-            symbols = [name for name in there if kind_of(table, name) == "symbol"]
-            options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
-            with pq.ParquetFile(source, pre_buffer=False, **options) as opened:
-                found = opened.read_row_groups(
-                    list(groups), columns=there or ["time"], use_threads=len(groups) >= THREADED_GROUPS
-                )
-            return columns_from_arrow(found, table, columns)
+    def read(self, groups: Sequence[int], table: Table, columns: Iterable[str], threads: bool = False) -> pa.Table:
+        """Return the rows of some row groups, with those of the columns that the file has; without any, with `time`.
+
+        threads   columns are decoded by several; not where pieces are shared among the CPUs (plant.query.parallel)
+        """
+        there = [name for name in dict.fromkeys(columns) if name in self.names]
+        symbols = [name for name in there if kind_of(table, name) == "symbol"]
+        alike = {name: value for name in symbols if (value := self._one_value(groups, name)) is not None}
+        if alike:
+            others = [name for name in there if name not in alike] or ["time"]
+            found = self.read(groups, table, others, threads)
+            return pa.table(
+                [_constant(alike[n], found.num_rows) if n in alike else found.column(n) for n in there], there
+            )
+        options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
+        with (
+            _explaining(self.path),
+            pa.OSFile(self._path) as source,
+            pq.ParquetFile(source, pre_buffer=False, **options) as opened,
+        ):
+            return opened.read_row_groups(list(groups), columns=there or ["time"], use_threads=threads)
 
     def _groups_of(self, name: str) -> Iterable[int]:
         count = self.metadata.num_row_groups
@@ -144,17 +170,49 @@ class Footer:
             yield group
             group += 1
 
-    def _bounds(self, group: int) -> tuple[str, str]:
-        stored = self.metadata.row_group(group).column(self._place["sym"]).statistics
-        if stored is None or not stored.has_min_max:
+    def _one_value(self, groups: Iterable[int], name: str) -> str | None:
+        """Return the symbol that all rows of some row groups have in a column; None if there is none, or not one."""
+        bounds = {self._spans(group, name) for group in groups}
+        (span,) = bounds if len(bounds) == 1 else (None,)
+        return span[0] if span is not None and span[0] == span[1] and not span[2] else None
+
+    def _bounds(self, group: int) -> Bounds:
+        span = self._spans(group, "sym")
+        if span is None:
             raise _damaged(self.path, f"row group {group} has no statistics of sym")
-        return stored.min, stored.max
+        return span[0], span[1]
+
+    def _spans(self, group: int, name: str) -> Span | None:
+        """Return the first and the last symbol of a row group in a column, as far as statistics tell."""
+        known = self._known_spans.get((group, name), _UNKNOWN)
+        if known is _UNKNOWN:
+            stored = self.metadata.row_group(group).column(self._place[name]).statistics
+            known = None
+            if stored is not None and stored.has_min_max:
+                some_null = not stored.has_null_count or stored.null_count > 0
+                known = sys.intern(stored.min), sys.intern(stored.max), some_null
+            self._known_spans[group, name] = known
+        return known
 
     def _times(self, group: int) -> tuple[int, int]:
+        known = self._known_times.get(group)
+        if known is not None:
+            return known
         stored = self.metadata.row_group(group).column(self._place["time"]).statistics
         if stored is None or not stored.has_min_max:
             return self.file.first_time, self.file.last_time
-        return stored.min_raw, stored.max_raw
+        found = self._known_times[group] = stored.min_raw, stored.max_raw
+        return found
+
+
+def _constant(value: str, count: int) -> pa.Array:
+    codes = _ZEROS.slice(0, count) if count <= len(_ZEROS) else pa.array(np.zeros(count, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(codes, _one_name(value), safe=False)
+
+
+@functools.lru_cache(64)
+def _one_name(value: str) -> pa.Array:
+    return pa.array([value])
 
 
 def _meet(times: tuple[int, int], start: int | None, end: int | None) -> bool:

@@ -11,45 +11,34 @@ Read as of an earlier seq, a view leaves out what came later, and adds the rows 
 as of every end of day: of what was revised before its day was closed, only the journal has the earlier revisions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from hdb.reader.files import FileRows
+from hdb.reader.files import FileRows, Piece
 from hdb.reader.footers import Footers
-from hdb.reader.selecting import Conditions, Pick, earliest, in_order, latest, newest_of_each_symbol
+from hdb.reader.loose import Loose
+from hdb.reader.runs import by_symbol, columns_of, joined_columns, parts_of, runs_of
+from hdb.reader.selecting import Pick, earliest, in_order, latest, newest_of_each_symbol
 from plant.history.catalogue import Catalogue, File
 from plant.history.layout import cut_of_replaced
 from plant.query.limits import Budget
+from plant.query.parallel import shared
 from plant.query.view import Terms, check_where, known_columns
 from plant.rows.arrow import arrow_column
-from plant.rows.columns import Columns, taken
-from plant.rows.ordering import joined, order_by_code, ranks
-from plant.rows.row_keys import among, newest
+from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.ordering import order_by_code, ranks, time_order
 from plant.rows.schema import META_COLUMNS, Table
 
 _TIMES = ("time", "received")
 
-
-class _Loose(NamedTuple):
-    """Rows of parts of a table with a key: the newest revisions, and of these the ones that meet all terms."""
-
-    in_force: Columns
-    chosen: Columns
-
-    @classmethod
-    def all_of(cls, rows: Columns) -> "_Loose":
-        """Return rows that are in force and meet all terms."""
-        return cls(rows, rows)
-
-    def may_revise(self, file: File) -> bool:
-        """Return whether one of them may take the place of a row of a closed file."""
-        times = self.in_force["time"]
-        return bool(((times >= file.first_time) & (times <= file.last_time)).any())
+_FILES = 4
+"""Files that one CPU reads at once for a few symbols: one alone takes little longer than to hand it over."""
 
 
 class HistoryView:
@@ -76,7 +65,27 @@ class HistoryView:
     def select(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the rows in order of time, seq, seq_row; where a file has no seq_row, in its own order, by sym."""
         one = terms.sym is not None and len(terms.sym) == 1
+        if one and terms.first is None and terms.last is None and not self._apart:
+            runs = list(runs_of(self._reached(terms)))
+            if all(len(run) == 1 for run in runs):
+                return self._of_one_symbol([file for (file,) in runs], terms, columns)
         return self._ordered(terms, columns, self._apart if one else ("seq_row",))
+
+    def _of_one_symbol(self, files: Sequence[File], terms: Terms, columns: Sequence[str]) -> Columns:
+        """Return the rows of one symbol, which lie in order within each file, of files that came one after the other.
+
+        So neither seq nor seq_row has to be read to put them in order.
+        """
+        columns = known_columns(self.declaration, columns)
+        check_where(self.declaration, terms.where)
+        need = tuple(name for name in dict.fromkeys((*columns, "time")) if name != "sym")
+        loose = self._loose(terms, need)
+        found = self._counted([*files], terms, need, loose)
+        if (order := time_order(found["time"])) is not None:
+            found = taken(found, order)
+        if "sym" in columns:
+            found["sym"] = Symbols(list(terms.sym or ()), np.zeros(len(found["time"]), dtype=np.int32))
+        return {name: found[name] for name in columns}
 
     def _ordered(self, terms: Terms, columns: Sequence[str], apart: tuple[str, ...]) -> Columns:
         """Return the rows in order of time, seq, and what else tells rows apart that are not in order as they lie."""
@@ -102,9 +111,26 @@ class HistoryView:
             found = taken(found, order_by_code(order))
         return {name: found[name] for name in columns}
 
-    def parts(self, terms: Terms, columns: Sequence[str]) -> Iterable[Columns]:
-        """Return the rows of `by_symbol` in one part."""
-        return [self.by_symbol(terms, columns)]
+    def parts(self, terms: Terms, columns: Sequence[str]) -> Iterator[Columns]:
+        """Yield the rows in parts of some row groups each; a few are in memory at once, however many files there are.
+
+        Each is in order of symbol, time, seq, seq_row; the symbols in any order.
+        """
+        columns = tuple(dict.fromkeys((*known_columns(self.declaration, columns), "sym", "time")))
+        check_where(self.declaration, terms.where)
+        loose = self._loose(terms, columns)
+        alone: list[File] = []
+        for run in runs_of(self._reached(terms)):
+            if len(run) == 1:
+                alone += run
+                continue
+            yield from parts_of(self._read(alone, terms, columns, loose), self.declaration, columns)
+            alone = []
+            apart = tuple(dict.fromkeys((*columns, "seq", *self._apart)))
+            together = columns_of(self._read(run, terms, apart, loose), self.declaration, apart)
+            yield by_symbol(_in_order(together), columns)
+        yield from parts_of(self._read(alone, terms, columns, loose), self.declaration, columns)
+        yield by_symbol(loose.chosen, columns)
 
     def last(self, terms: Terms, columns: Sequence[str]) -> Columns:
         """Return the newest row of each symbol (by time, seq, seq_row), ordered by the symbols' names.
@@ -125,7 +151,7 @@ class HistoryView:
                 wanted = tuple(name for name in there if name not in done)
                 if not wanted and terms.sym is not None:
                     break
-            found = self._rows_of(file, replace(terms, sym=wanted), need, loose, newest_of_each_symbol)
+            found = self._picked(file, replace(terms, sym=wanted), need, loose, newest_of_each_symbol)
             best = joined_columns([best, found], need)
             best = taken(best, newest_of_each_symbol(best))
         return {name: best[name] for name in columns}
@@ -137,12 +163,13 @@ class HistoryView:
             return len(self.select(terms, ("time",))["time"])
         loose = self._loose(terms, ())
         total = len(loose.chosen["time"])
+        others = []
         for file in self._reached(terms):
             if self._rows_in.takes_whole(terms, file) and not loose.may_revise(file):
                 total += file.rows
             else:
-                total += len(self._rows_of(file, terms, (), loose)["time"])
-        return total
+                others.append(file)
+        return total + sum(found.num_rows for found in self._read(others, terms, (), loose))
 
     def extent(self, beyond: int = 0) -> tuple[int, int | None, int | None]:
         """Return the number of rows, the first time and the last; from the catalogue as far as possible."""
@@ -175,13 +202,12 @@ class HistoryView:
         every = (*self.declaration.names, *META_COLUMNS)
         terms, key = Terms(beyond=beyond, budget=budget), self.declaration.key
         loose = self._loose(terms, every, later if key else None)
-        whole, others = [], [loose.chosen, *([] if key or later is None else [later])]
-        for file in self._reached(terms):
-            if self._rows_in.takes_whole(terms, file) and not loose.may_revise(file):
-                whole.append(file)
-            else:
-                others.append(self._rows_of(file, terms, every, loose))
-        rows = joined_columns(others, every)
+        reached = self._reached(terms)
+        whole = [f for f in reached if self._rows_in.takes_whole(terms, f) and not loose.may_revise(f)]
+        others = columns_of(
+            self._read([f for f in reached if f not in whole], terms, every, loose), self.declaration, every
+        )
+        rows = joined_columns([loose.chosen, *([] if key or later is None else [later]), others], every)
         return whole, pa.table({name: arrow_column(rows[name], name in _TIMES) for name in every})
 
     @cached_property
@@ -207,50 +233,58 @@ class HistoryView:
             return self._rows_in.empty(columns)
         loose = self._loose(terms, columns)
         limit, oldest_first = terms.last if terms.first is None else terms.first, terms.first is not None
-        found, rows = [loose.chosen], len(loose.chosen["time"])
+        if limit is None:
+            return self._counted(self._reached(terms)[::-1], terms, columns, loose)
+        found, pick = [loose.chosen], earliest(limit) if oldest_first else latest(limit)
         for file in self._reached(terms, oldest_first):
-            if limit is not None and _beyond(found, file, oldest_first) >= limit:
+            if _beyond(found, file, oldest_first) >= limit:
                 break
-            pick = None if limit is None else earliest(limit) if oldest_first else latest(limit)
-            found.append(self._rows_of(file, terms, columns, loose, pick))
-            rows += len(found[-1]["time"])
-            if terms.budget is not None and limit is None:
+            found.append(self._picked(file, terms, columns, loose, pick))
+        return joined_columns(found[::-1], columns)
+
+    def _loose(self, terms: Terms, columns: Sequence[str], later: Columns | None = None) -> Loose:
+        """Return the rows of parts, and `later` ones, if the table has a key."""
+        return Loose.of(self._rows_in, [f for f in self._parts if _reaches(terms, f)], terms, columns, later)
+
+    def _counted(self, files: Iterable[File], terms: Terms, columns: Sequence[str], loose: Loose) -> Columns:
+        """Return the rows of settled files that meet the terms, then those of parts. Raises QueryLimit if too many."""
+        found, rows = [], len(loose.chosen["time"])
+        for piece in self._read(files, terms, columns, loose):
+            found.append(piece)
+            rows += piece.num_rows
+            if terms.budget is not None:
                 terms.budget.rows(rows)
-        return joined_columns([piece for piece in found[::-1] if len(piece["time"])] or found[:1], columns)
+        if not rows:
+            return self._rows_in.empty(columns)
+        return joined_columns([columns_of(found, self.declaration, columns), loose.chosen], columns)
 
-    def _loose(self, terms: Terms, columns: Sequence[str], later: Columns | None = None) -> _Loose:
-        """Return the rows of parts, and `later` ones, if the table has a key: the newest of each key are in force."""
-        key = self.declaration.key
-        columns = tuple(dict.fromkeys((*columns, "time")))
-        files = [f for f in self._parts if _reaches(terms, f)]
-        if not files and later is None:
-            return _Loose.all_of(self._rows_in.empty(tuple(dict.fromkeys((*columns, *key)))))
-        of_key = tuple(c for c in terms.where if c[0] in key)
-        others = tuple(c for c in terms.where if c[0] not in key)
-        need = tuple(dict.fromkeys((*columns, *key, "seq", *(c[0] for c in others))))
-        keyed = replace(terms, where=of_key, beyond=0)
-        found = [self._rows_in.matching(file, keyed, need) for file in files] + ([] if later is None else [later])
-        in_force = joined_columns(found, need)
-        in_force = taken(in_force, newest(in_force, key))
-        kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(in_force)
-        return _Loose(in_force, in_force if kept is None else taken(in_force, kept))
+    def _read(self, files: Iterable[File], terms: Terms, columns: Sequence[str], loose: Loose) -> Iterator[pa.Table]:
+        """Yield the rows in force of settled files that meet the terms, in their order, read by several CPUs.
 
-    def _rows_of(
-        self, file: File, terms: Terms, columns: Sequence[str], loose: _Loose, pick: Pick | None = None
-    ) -> Columns:
-        """Return the rows in force of a settled file that meet the terms; `time` is among their columns.
-
-        `pick`: only rows that it takes are needed.
+        They have those of the columns that their file has, and maybe others.
         """
+        pieces = (piece for file in files for piece in self._rows_in.pieces(file, terms))
+        together = _together(pieces, _FILES if terms.sym is not None else 1)
+        work = shared(lambda some: [loose.read(self._rows_in, piece, terms, columns) for piece in some], together)
+        return (piece for some in work for piece in some)
+
+    def _picked(self, file: File, terms: Terms, columns: Sequence[str], loose: Loose, pick: Pick) -> Columns:
+        """Return rows in force of a settled file that meet the terms, those among them that `pick` takes."""
+        columns = tuple(dict.fromkeys((*columns, "time")))
         if not loose.may_revise(file):
-            return self._rows_in.matching(file, terms, tuple(dict.fromkeys((*columns, "time"))), pick)
-        found = self._rows_in.matching(file, terms, tuple(dict.fromkeys((*columns, *self.declaration.key))))
-        return taken(found, ~among(found, loose.in_force, self.declaration.key))
+            return self._rows_in.picked(file, terms, columns, pick)
+        return columns_of(self._read([file], terms, columns, loose), self.declaration, columns)
 
 
-def joined_columns(pieces: Sequence[Columns], columns: Sequence[str]) -> Columns:
-    """Return these columns of all pieces, one after the other."""
-    return {name: joined([piece[name] for piece in pieces]) for name in columns}
+def _together(pieces: Iterator[Piece], count: int) -> Iterator[list[Piece]]:
+    """Yield so many pieces at a time."""
+    while some := list(islice(pieces, count)):
+        yield some
+
+
+def _in_order(rows: Columns) -> Columns:
+    order = in_order(rows)
+    return rows if order is None else taken(rows, order)
 
 
 def _reaches(terms: Terms, file: File) -> bool:

@@ -116,7 +116,8 @@ class Closing:
         folder, cut = self.store.folder, self.end.seq
         day = first if first == last else first[:7]
         path = day_path(table.name, day, cut)
-        file = made.file(PartitionFile(folder, path, table, first, last, schema, cut=cut))
+        rows = sum(f.rows for f in (*closed, *parts))
+        file = made.file(PartitionFile(folder, path, table, first, last, schema, rows, cut=cut))
         gone_rows = gone_sum = 0
         for merged_piece in ahead(merged(folder, table, closed, parts, schema)):
             self._go_on()

@@ -60,7 +60,8 @@ class Housekeeping:
         for file in files:
             check_bytes(folder, file)
         schema = schema_of_files(folder, table, files)
-        with PartitionFile(folder, path, table, files[0].first_day, files[-1].last_day, schema, cut=cut) as made:
+        days, rows = (files[0].first_day, files[-1].last_day), sum(f.rows for f in files)
+        with PartitionFile(folder, path, table, *days, schema, rows, cut=cut) as made:
             for piece in merged(folder, table, files, [], schema, every_row=True):
                 if stopping.is_set():
                     raise Interrupted(f"joining {table.name} {files[0].first_day[:7]}")

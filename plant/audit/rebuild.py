@@ -166,7 +166,8 @@ class Rebuilding:
         if not pieces:
             return None
         schema = schema_of_files(self._work, table, pieces)
-        with PartitionFile(self._work, path, table, first, last, schema, cut=self._catalogue.closed) as file:
+        rows = sum(f.rows for f in pieces)
+        with PartitionFile(self._work, path, table, first, last, schema, rows, cut=self._catalogue.closed) as file:
             for piece in merged(self._work, table, [], pieces, schema):
                 done = apply(table, piece.rows, applied)
                 applied = done.unmatched

@@ -34,6 +34,12 @@ SUFFIX = ".parquet"
 ROW_GROUP_ROWS = 32_768
 """Row groups hold whole symbols up to so many rows; a symbol with more has several of its own."""
 
+LEAST_GROUP_ROWS = 4096
+"""A row group of a day ends with its symbol once it has so many rows: who asks for one symbol reads little else."""
+
+MOST_GROUPS = 1024
+"""About so many row groups in a file of a day at most: each costs room in the footer, and time for who reads all."""
+
 METADATA = b"tickplant"
 """Key of the Parquet metadata that says, as JSON, what a file is: the fields of `File` known when it is written."""
 

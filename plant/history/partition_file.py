@@ -22,7 +22,7 @@ from plant.checksum import crc32
 from plant.data_folder import partial_of, sync_folder
 from plant.errors import HistoryError
 from plant.history.catalogue import File
-from plant.history.layout import METADATA, ROW_GROUP_ROWS, partition_schema
+from plant.history.layout import LEAST_GROUP_ROWS, METADATA, MOST_GROUPS, ROW_GROUP_ROWS, partition_schema
 from plant.rows.row_hashes import MODULUS, row_sum
 from plant.rows.schema import Table
 
@@ -36,8 +36,9 @@ class PartitionFile:
 
     `write` takes rows in the order they are to have; `finish` makes the file durable, reads it back, and returns what
     the catalogue says of it; `place` gives it its name. `notes` go into the file's metadata, with the table's
-    declaration. As a context manager it removes what is not in place at the end. Raises HistoryError if it cannot be
-    written, or is not read as it was written.
+    declaration. `rows_about`, how many rows will come, makes row groups so small that little is read for one symbol;
+    without it, as in parts, which are merged soon, they are as large as they may be. As a context manager it removes
+    what is not in place at the end. Raises HistoryError if it cannot be written, or is not read as it was written.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class PartitionFile:
         first_day: str,
         last_day: str,
         schema: pa.Schema | None = None,
+        rows_about: int | None = None,
         **notes: Any,
     ) -> None:
         self.folder, self.path, self.table = folder, path, table
         self.first_day, self.last_day = first_day, last_day
         self.rows = self.row_sum = 0
+        self._least = ROW_GROUP_ROWS if rows_about is None else max(LEAST_GROUP_ROWS, rows_about // MOST_GROUPS)
         self._partial = partial_of(folder / path)
         self._seqs: list[tuple[int, int]] = []
         self._times: list[tuple[int, int]] = []
@@ -75,7 +78,7 @@ class PartitionFile:
             values = rows.column(name).to_numpy() if name == "seq" else rows.column(name).cast("int64").to_numpy()
             spans.append((int(values.min()), int(values.max())))
         try:
-            for start, end in groups_of(rows):
+            for start, end in groups_of(rows, self._least):
                 self._writer.write_table(_compacted(rows.slice(start, end - start)), row_group_size=ROW_GROUP_ROWS)
         except OSError as error:
             raise self._failed(error) from None
@@ -185,8 +188,11 @@ def declared_of(path: Path) -> Table:
         ) from None
 
 
-def groups_of(rows: pa.Table) -> Iterator[tuple[int, int]]:
-    """Yield the row groups [start, end) of rows sorted by sym: whole symbols, or pieces of a large one."""
+def groups_of(rows: pa.Table, least: int = ROW_GROUP_ROWS) -> Iterator[tuple[int, int]]:
+    """Yield the row groups [start, end) of rows sorted by sym: whole symbols, or pieces of a large one.
+
+    A group ends with its symbol once it has `least` rows.
+    """
     codes = symbol_codes(rows.column("sym"))
     edges = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
     start = 0
@@ -197,6 +203,9 @@ def groups_of(rows: pa.Table) -> Iterator[tuple[int, int]]:
         while end - start > ROW_GROUP_ROWS:
             yield start, start + ROW_GROUP_ROWS
             start += ROW_GROUP_ROWS
+        if end - start >= least:
+            yield start, end
+            start = end
     if start < len(codes):
         yield start, len(codes)
 

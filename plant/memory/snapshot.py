@@ -25,6 +25,9 @@ from plant.rows.schema import Table
 LONG_SCAN_ROWS = 1_000_000
 """A test of so many rows is worth several CPUs."""
 
+FEW_SYMBOLS = 16
+"""Rows of so few are put together, which is less work than many small parts are for who takes them."""
+
 CACHED_ROWS = 131_072
 """A megabyte of a column: what is computed from so many rows stays in a CPU's own cache."""
 
@@ -86,8 +89,11 @@ class Snapshot:
     def parts(self, terms: Terms, columns: Sequence[str]) -> Iterator[Columns]:
         """Return the rows of each block or chunk, symbol by symbol, each symbol's in order of time, then arrival.
 
-        A large one is given in pieces that fit a CPU's cache.
+        A large one is given in pieces that fit a CPU's cache; of few symbols all rows are one part.
         """
+        if terms.sym is not None and len(terms.sym) <= FEW_SYMBOLS:
+            yield self.by_symbol(terms, columns)
+            return
         for part, rows in self._pieces(self._wanted(terms), terms):
             if not isinstance(part, Block):
                 places = part.arrival(rows)

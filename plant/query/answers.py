@@ -18,9 +18,6 @@ from plant.rows.schema import Table
 FEW_NAMES = 8
 """Names of symbols that an answer may have without a look whether it uses them."""
 
-_FEW_SYMBOLS = 16
-"""Rows of so few are joined before bars are made of them; of more, bars are made block by block."""
-
 
 class Source(Protocol):
     """A table that questions are asked about."""
@@ -168,9 +165,7 @@ def _rows(view: View, question: questions.Select | questions.Last, budget: Budge
 def _resample(view: View, question: questions.Resample, budget: Budget) -> pa.Table:
     names = resampling.source_columns(view.declaration, question)
     terms = _terms(question, budget)
-    few = question.sym is not None and len(question.sym) <= _FEW_SYMBOLS
-    parts = [view.by_symbol(terms, names)] if few else view.parts(terms, names)
-    return _arrow(resampling.resample(parts, question, budget))
+    return _arrow(resampling.resample(view.parts(terms, names), question, budget))
 
 
 def _asof(left: View, right: View, question: questions.Asof, budget: Budget) -> pa.Table:

@@ -55,7 +55,7 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
     if kind == "float":
         return column.to_numpy()
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
+        column = column.chunk(0).view(pa.int64()) if column.num_chunks == 1 else column.cast(pa.int64())
     if column.null_count:
         return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     return column.to_numpy()
@@ -64,20 +64,27 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
 def _symbols(column: pa.ChunkedArray) -> Symbols:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
-    codes = whole.indices.cast(pa.int32())
+    whole = _whole(column if column.num_chunks == 1 else column.unify_dictionaries())
+    codes = whole.indices if whole.indices.type == pa.int32() else whole.indices.cast(pa.int32())
     codes = codes.fill_null(NULL) if codes.null_count else codes
     return Symbols(whole.dictionary.to_pylist(), codes.to_numpy())
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, which is a copy if there are several chunks."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
+    return whole
 
 
 def texts_of_arrow(column: pa.Array | pa.ChunkedArray) -> Texts:
     """Return a string column of any layout as texts, without a copy of what is a large_string already."""
     whole = column
-    if isinstance(column, pa.ChunkedArray):
-        wide = column if column.num_chunks == 1 else column.cast(pa.large_string())  # together more than 2 GiB
-        whole = wide.chunk(0) if wide.num_chunks == 1 else pa.concat_arrays(wide.chunks or [pa.array([], wide.type)])
+    if isinstance(column, pa.ChunkedArray):  # several together may be more than 2 GiB
+        whole = _whole(column if column.num_chunks == 1 else column.cast(pa.large_string()))
     width = np.int32 if whole.type == pa.string() else np.int64
     if width is np.int64:
         whole = whole.cast(pa.large_string())

@@ -16,12 +16,13 @@ from plain_rows import NOON, SCHEMA, Row, bar, quote, trade
 
 from hdb.reader.footers import Footers, MissingFile
 from hdb.reader.history import HistoryView
+from hdb.reader.runs import joined_columns
 from plant.errors import HistoryError, QueryError, QueryLimit, UnknownColumn
 from plant.history.catalogue import Catalogue, Part
 from plant.history.layout import part_path
 from plant.query.limits import Budget, Limits
 from plant.query.view import Terms
-from plant.rows.columns import Columns
+from plant.rows.columns import Columns, taken
 from plant.rows.schema import Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -70,6 +71,8 @@ TERMS = st.builds(
 CUTS = st.lists(st.integers(0, 9), max_size=3, unique=True)
 THROUGH = st.sampled_from([0, 3, 6, 8, 10, 12])
 LAYOUT = st.fixed_dictionaries({"cuts": CUTS, "part_ends": st.lists(SEQS, max_size=3), "by_month": st.booleans()})
+ROWS_AT_ONCE = st.sampled_from([1, 3, 100_000])
+"""Rows of a row group, of a piece that is read at once, and of a part."""
 
 
 def in_force(rows: list[Row], key: tuple[str, ...]) -> list[Row]:
@@ -104,6 +107,22 @@ def same(found: Columns, expected: list[Row]) -> None:
     assert repr(listed(found)) == repr([{name: row[name] for name in found} for row in expected])
 
 
+def is_grouped(part: Columns) -> bool:
+    """Return whether a part has each symbol's rows in one run, in order of time."""
+    syms, times = part["sym"].tolist(), part["time"].tolist()
+    runs = [sym for i, sym in enumerate(syms) if i == 0 or syms[i - 1] != sym]
+    ordered = all(a <= b for sym, other, a, b in zip(syms, syms[1:], times, times[1:], strict=False) if sym == other)
+    return len(runs) == len(set(runs)) and ordered
+
+
+def put_together(parts: list[Columns]) -> Columns:
+    """Return the rows of parts, symbol by symbol, by time, those of one time as they come."""
+    names = tuple(parts[-1]) if parts else ()
+    rows = joined_columns(parts, names)
+    order = sorted(range(len(rows["time"])), key=lambda i: (rows["sym"].tolist()[i], rows["time"][i]))
+    return taken(rows, np.array(order, dtype=np.int64))
+
+
 @pytest.fixture(scope="module")
 def folders() -> Any:
     made = Path(tempfile.mkdtemp())
@@ -111,7 +130,18 @@ def folders() -> Any:
     shutil.rmtree(made)
 
 
-def check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int, terms: Terms, as_of: Any) -> None:
+def check(
+    folder: Path, table: Table, rows: list[Row], layout: Any, through: int, terms: Terms, as_of: Any, at_once: int
+) -> None:
+    with (
+        mock.patch("plant.history.partition_file.ROW_GROUP_ROWS", at_once),
+        mock.patch("hdb.reader.files.PIECE_ROWS", at_once),
+        mock.patch("hdb.reader.runs.PART_ROWS", at_once),
+    ):
+        _check(folder, table, rows, layout, through, terms, as_of)
+
+
+def _check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int, terms: Terms, as_of: Any) -> None:
     cuts = [c for c in layout["cuts"] if c <= through]
     catalogue = write_history(folder, {table: rows}, through, **{**layout, "cuts": cuts})
     if as_of is not None:
@@ -125,6 +155,9 @@ def check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int
     if terms.first is None and terms.last is None:
         by_symbol = sorted(expected, key=lambda r: r["sym"])
         same(view.by_symbol(terms, ("sym", "time", "seq", "seq_row", "source")), by_symbol)
+        parts = list(view.parts(terms, ("sym", "time", "seq", "seq_row", "source")))
+        assert all(is_grouped(part) for part in parts)
+        same(put_together(parts), by_symbol)
         newest = {row["sym"]: row for row in expected}
         same(view.last(terms, names), [newest[sym] for sym in sorted(newest)])
     there = met(held, Terms(beyond=terms.beyond))
@@ -135,21 +168,21 @@ def check(folder: Path, table: Table, rows: list[Row], layout: Any, through: int
 
 
 @law
-@given(batches_of(quotes), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
+@given(batches_of(quotes), LAYOUT, THROUGH, TERMS, st.none() | SEQS, ROWS_AT_ONCE)
 def test_rows_are_those_of_the_list(
-    folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None
+    folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None, at_once: int
 ) -> None:
     terms = _numbered(terms, "bid")
-    check(next(folders), QUOTES, journaled(batches), layout, through, terms, as_of)
+    check(next(folders), QUOTES, journaled(batches), layout, through, terms, as_of, at_once)
 
 
 @law
-@given(batches_of(bars), LAYOUT, THROUGH, TERMS, st.none() | SEQS)
+@given(batches_of(bars), LAYOUT, THROUGH, TERMS, st.none() | SEQS, ROWS_AT_ONCE)
 def test_of_a_key_only_the_newest_revision_is_there_wherever_it_lies(
-    folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None
+    folders: Any, batches: Any, layout: Any, through: int, terms: Terms, as_of: int | None, at_once: int
 ) -> None:
     terms = _numbered(terms, "close")
-    check(next(folders), BARS, journaled(batches), layout, through, terms, as_of)
+    check(next(folders), BARS, journaled(batches), layout, through, terms, as_of, at_once)
 
 
 ONE_TIME = st.sampled_from(SYMS[:3]).flatmap(
@@ -252,6 +285,23 @@ def test_a_damaged_file_is_named_and_other_days_are_answered(tmp_path: Path, dam
     with pytest.raises(HistoryError, match=f"{path} is damaged: .*; restore it"):
         prices(view)
     assert prices(view, start=NOON + 48 * HOURS) == [102.0, 103.0]
+
+
+def test_bars_of_many_files_are_made_of_a_few_pieces_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hdb.reader.runs.PART_ROWS", 1)
+    rows = journaled([[trade(NOON + day * 24 * HOURS, sym, 100.0 + day) for sym in "AB"] for day in range(40)])
+    view = view_of(tmp_path, write_history(tmp_path, {TRADES: rows}, 40, (40,)))
+    read: list[Any] = []
+    whole = view._rows_in.read
+    monkeypatch.setattr(view._rows_in, "read", lambda piece, *rest: read.append(piece) or whole(piece, *rest))
+    budget = Budget(60, Limits(max_rows=2))
+    parts = iter(view.parts(Terms(budget=budget), ("time", "sym", "price")))
+    for part in parts:
+        assert part["price"].tolist() == [100.0, 100.0]
+        break
+    assert 1 <= len(read) < 20
+    rest = [price for part in parts for price in part["price"].tolist()]
+    assert rest == [100.0 + day for day in range(1, 40) for _ in "AB"]
 
 
 def test_a_column_added_later_is_null_in_older_files_of_every_kind(tmp_path: Path) -> None:
