@@ -38,7 +38,7 @@ def whole_column(column: Any) -> Any:
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
-def symbols_of(texts: Any) -> Symbols:
+def coded_texts(texts: Any) -> Symbols:
     """Return an Arrow array of texts as symbols without blanks around them, in order of first appearance."""
     found = texts.dictionary_encode()
     codes = found.indices.to_numpy(zero_copy_only=False)

@@ -16,18 +16,18 @@ from typing import Any
 import zmq
 
 from plant.errors import BadRows, PlantError, Refused, SourceTaken, Unavailable
-from plant.intake.rejects import readable, rejected_row
+from plant.intake.rejects import readable
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns
-from plant.rows.schema import Schema, Table
+from plant.rows.schema import Schema
 from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
 from plant.stream.repeated import noted
+from plant.stream.sealing import sealed
 from plant.transport import sockets
 from plant.transport.forking import begins_anew
 from plant.wire import messages
-from plant.wire.record import encode, source_id_of
+from plant.wire.record import source_id_of
 
 OUTBOX_BYTES = 32 * 2**20
 """A publisher that holds more unacknowledged bytes makes its caller wait."""
@@ -37,9 +37,6 @@ WINDOW = 2
 
 FULL_ROWS = 2000
 """Rows that make a record whatever is under way."""
-
-RECORD_ROWS = 2_000
-"""A frame of more rows becomes several records."""
 
 LOOK_EVERY = 32
 """Publishes that may gather between looks for an acknowledgement."""
@@ -251,20 +248,9 @@ class Publisher:
 
     def _seal(self) -> None:
         """Make the rows gathered into records of the outbox."""
-        gathering = self._gathering
-        if gathering is None:
-            return
-        if (columns := gathering.take()) is not None:
-            self._record(gathering.table, columns)
-        for row, error in gathering.refused:  # a row that was taken with a look at its types alone
-            self._record(self._schema["rejects"], rejected_row(gathering.table, row, error, self.name, time.time_ns()))
-        gathering.refused.clear()
-
-    def _record(self, table: Table, columns: Columns) -> None:
-        count = len(columns["time"])
-        for start in range(0, count, RECORD_ROWS):
-            part = columns if count <= RECORD_ROWS else {n: c[start : start + RECORD_ROWS] for n, c in columns.items()}
-            self._outbox.add(encode(table, part, self._source_id, 0), len(part["time"]))
+        if self._gathering is not None:
+            for record, rows in sealed(self._gathering, self._schema["rejects"], self.name, self._source_id):
+                self._outbox.add(record, rows)
 
     def _wait_for_room(self, timeout_s: float) -> None:
         self._service_until(
