@@ -23,7 +23,7 @@ from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
 from plant.stream.outbox import Outbox
 from plant.stream.repeated import noted
-from plant.stream.sealing import sealed
+from plant.stream.sealing import sealed_records
 from plant.transport import sockets
 from plant.transport.forking import begins_anew
 from plant.wire import messages
@@ -249,7 +249,7 @@ class Publisher:
     def _seal(self) -> None:
         """Make the rows gathered into records of the outbox."""
         if self._gathering is not None:
-            for record, rows in sealed(self._gathering, self._schema["rejects"], self.name, self._source_id):
+            for record, rows in sealed_records(self._gathering, self._schema["rejects"], self.name, self._source_id):
                 self._outbox.add(record, rows)
 
     def _wait_for_room(self, timeout_s: float) -> None:

@@ -13,7 +13,7 @@ RECORD_ROWS = 2_000
 """A frame of more rows becomes several records."""
 
 
-def sealed(gathering: Gathering, rejects: Table, name: str, source_id: int) -> Iterator[tuple[bytearray, int]]:
+def sealed_records(gathering: Gathering, rejects: Table, name: str, source_id: int) -> Iterator[tuple[bytearray, int]]:
     """Yield records, each with its count of rows, of all rows that `gathering` has; it begins anew.
 
     A row that was taken with a look at its types alone, and turned out bad, becomes one of the table `rejects`; `name`
