@@ -38,7 +38,7 @@ def whole_column(column: Any) -> Any:
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
-def coded_texts(texts: Any) -> Symbols:
+def as_symbols(texts: Any) -> Symbols:
     """Return an Arrow array of texts as symbols without blanks around them, in order of first appearance."""
     found = texts.dictionary_encode()
     codes = found.indices.to_numpy(zero_copy_only=False)
@@ -50,7 +50,7 @@ def coded_texts(texts: Any) -> Symbols:
     return Symbols(names, codes)
 
 
-def texts_of(texts: Any) -> Texts:
+def as_texts(texts: Any) -> Texts:
     """Return an Arrow array of texts, none of them null, as a column of the plant, without a copy of the texts."""
     _, offsets, data = texts.cast(pa.large_string()).buffers()
     if not len(texts):

@@ -24,7 +24,7 @@ from plant.files.file_names import interval_in, symbol_in
 from plant.files.foreign_file import ForeignFile, Rejects
 from plant.files.formats import open_file
 from plant.files.moments import dated, read_times
-from plant.files.texts import coded_texts, read_texts, texts_of
+from plant.files.texts import as_symbols, as_texts, read_texts
 from plant.files.unknown import allows, read_known
 from plant.files.values import decimal_mark, read_numbers, read_whole_numbers, scaled
 from plant.rows.columns import Symbols, Texts, constant
@@ -169,14 +169,14 @@ class Reader:
                 numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)
-                texts[name] = coded_texts(found) if column.kind == "symbol" else texts_of(found)
+                texts[name] = as_symbols(found) if column.kind == "symbol" else as_texts(found)
             else:
                 texts[name] = constant(column, count, "")
         if self.table == "bars":
             texts["interval"] = intervals = self._intervals(path, texts["interval"], tell)
             times = self._starts(times, intervals, rejects)
         if "sym" in where:
-            syms = coded_texts(read_texts(rows[where["sym"]], "sym", rejects))
+            syms = as_symbols(read_texts(rows[where["sym"]], "sym", rejects))
         else:
             syms = constant(self.declared.columns[1], count, self._sym(path, tell).strip())
         if "" in syms.names:
