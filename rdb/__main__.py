@@ -14,7 +14,7 @@ from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
 from plant.sql.engine import SqlEngine
-from plant.stream.subscriber import BY_TABLE, Subscriber
+from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from rdb.retention import Keeping
 
@@ -64,7 +64,7 @@ class Rdb(Process):
         if after is None:
             return None
         self.follower.release(after)
-        return follow(self.settings, self.name, self.settings.table_schema, after, merge=BY_TABLE)
+        return follow(self.settings, self.name, self.settings.table_schema, after, by_table=True)
 
     def _release(self, seq: int) -> None:
         self.tables.release(seq)

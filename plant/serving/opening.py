@@ -57,8 +57,7 @@ def reports_of(settings: Settings, vitals: Vitals, usage: Usage | None) -> Repor
 def follow(settings: Settings, name: str, tables: Iterable[str], after: int, **options: Any) -> Subscriber:
     """Return a process's subscriber to `tables`, from behind seq `after`; options are those of Subscriber."""
     addresses = settings.publish_address, settings.journal_address
-    merged: dict[str, Any] = {"merge": True, **options}
-    return Subscriber(settings.table_schema, tables, *addresses, cursor=after, name=name, **merged)
+    return Subscriber(settings.table_schema, tables, *addresses, cursor=after, name=name, merge=True, **options)
 
 
 def last_close(journal: Requester) -> int | None:

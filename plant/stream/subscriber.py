@@ -33,9 +33,6 @@ DRAIN_TURNS = 100
 READ_BYTES = 8 * 2**20
 """About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
 
-BY_TABLE = "by table"
-"""For `merge` of a Subscriber: who keeps tables apart needs no order among them."""
-
 Wanted = Callable[[Batch], Batch | None]
 
 _IN_FORCE, _EVERY = b"in force", b"every"
@@ -57,8 +54,9 @@ class Subscriber:
                        since the last poll: for a screen that need not see every step
     name               under which `plant status` shows how far it is behind; "" for script and pid
     merge              hand on many neighbouring batches of a table as one: faster, but it then has the seq of its last
-                       row; BY_TABLE: those between which are only others' as well, so that the batches of each table
-                       are in order, and not those of different tables
+                       row
+    by_table           and those between which are only other tables': batches are in order within each table then, and
+                       not among tables
     decode             as in plant.stream.stream.Stream
     as_journaled       hand on records with the columns they were journaled with
     """
@@ -74,12 +72,13 @@ class Subscriber:
         keep: Wanted | None = None,
         conflate: bool = False,
         name: str = "",
-        merge: bool | str = False,
+        merge: bool = False,
+        by_table: bool = False,
         decode: Decode = decoded,
         as_journaled: bool = False,
     ) -> None:
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
-        self._merge = Merge(merge == BY_TABLE, self.stream.unreadable) if merge else None
+        self._merge = Merge(by_table, self.stream.unreadable) if merge else None
         self._as_journaled = as_journaled
         self._tables = {name: schema[name] for name in self.stream.names}
         self._grown: set[str] = set()  # tables that were declared otherwise
