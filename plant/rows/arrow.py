@@ -55,7 +55,7 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
     if kind == "float":
         return column.to_numpy()
     if pa.types.is_timestamp(column.type):
-        column = column.chunk(0).view(pa.int64()) if column.num_chunks == 1 else column.cast(pa.int64())
+        column = pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())
     if column.null_count:
         return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     return column.to_numpy()

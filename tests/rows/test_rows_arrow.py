@@ -1,4 +1,4 @@
-"""A column as Arrow has it: the same values, null where nothing is known, whatever the numbers lie in."""
+"""A column as Arrow has it, and one of Arrow's as ours: the same values, null where nothing is known, in any layout."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from plant.rows.arrow import arrow_column
+from plant.rows.arrow import arrow_column, columns_from_arrow
 from plant.rows.columns import NULL, Symbols, Texts
+from plant.rows.schema import Column, Table
 
 STAMP, SYMBOL = pa.timestamp("ns", "UTC"), pa.dictionary(pa.int32(), pa.string())
 FLOATS, INTS = np.array([1.5, -np.inf, 0.0, 2.5]), np.array([3, -4, 0, 2**62])
@@ -53,3 +54,29 @@ def test_numbers_are_not_copied() -> None:
 def test_codes_beyond_the_strings_are_refused_where_they_are_checked() -> None:
     with pytest.raises((pa.ArrowInvalid, pa.ArrowIndexError)):
         arrow_column(Symbols(["A"], np.array([1], dtype=np.int32)))
+
+
+TABLE = Table(
+    "all",
+    (Column("time", "time"), Column("sym", "symbol"), Column("n", "int"), Column("x", "float"), Column("text", "text")),
+)
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2], ids=["no chunk", "one chunk", "two chunks"])
+@pytest.mark.parametrize("nulls", [False, True], ids=["complete", "with nulls"])
+@pytest.mark.parametrize("coded", [False, True], ids=["texts", "codes"])
+def test_columns_are_those_of_the_table_however_it_is_cut(chunks: int, nulls: bool, coded: bool) -> None:
+    missing = [None] if nulls else []
+    given = {
+        "time": ([7, 9, *missing], STAMP),
+        "sym": (["A", "B", *missing], pa.string()),
+        "n": ([2**62 + 1, 3, *missing], pa.int64()),
+        "text": (["some", "", *missing], pa.large_string()),
+    }
+    arrays = {name: pa.array(values, pa.int64() if kind == STAMP else kind) for name, (values, kind) in given.items()}
+    arrays["time"] = arrays["time"].cast(STAMP)
+    if coded:
+        arrays["sym"] = arrays["sym"].dictionary_encode()
+    rows = pa.table({name: pa.chunked_array([array] * chunks, array.type) for name, array in arrays.items()})
+    found = columns_from_arrow(rows, TABLE, given)
+    assert {name: column.tolist() for name, column in found.items()} == {n: v * chunks for n, (v, _) in given.items()}
