@@ -174,10 +174,15 @@ def _served(serve: Callable[..., None], *arguments: Any) -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(*arguments, theirs))
     process.start()
+    theirs.close()  # so that its end is heard of
     try:
         if not ours.poll(READY_S):
             raise SystemExit(f"client: {serve.__name__} was not ready within {READY_S:g} s")
-        yield ours.recv()
+        try:
+            address = ours.recv()
+        except EOFError:
+            raise SystemExit(f"client: {serve.__name__} ended before it was ready") from None
+        yield address
     finally:
         ours.close()
         process.join(10)
@@ -186,7 +191,7 @@ def _served(serve: Callable[..., None], *arguments: Any) -> Iterator[str]:
 
 def _serve_history(folder: str, rdb: str, pipe: Pipe) -> None:
     from hdb.reader.answering import HistoryAnswerer
-    from plant.query.frames import from_ipc
+    from plant.query.streams import from_ipc
     from plant.transport.request import Requester
 
     today = Requester(rdb, "rdb")

@@ -187,12 +187,13 @@ def test_a_turn_of_the_wheel_that_comes_while_the_one_before_is_drawn_is_not_los
     page.goto(address)
     page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
     _next_update(page)
+    _shown(page)
     spans = page.evaluate(TURNS_OF_A_SLOW_BROWSER)
     assert spans == sorted(spans, reverse=True)
     _next_update(page)
     _next_update(page)
     left, right = _shown(page)["range"]
-    assert right - left == pytest.approx(spans[-1])
+    assert right - left == pytest.approx(spans[-1], abs=1)  # as the page's address has it, in whole bars
 
 
 def _zoom(page: Any) -> None:
