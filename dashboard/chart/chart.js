@@ -15,6 +15,7 @@ import { stamp, ticks } from "./clock.js"
 const VIEWS = new WeakMap()
 const TICK_PX = 88
 const ADDRESS_MS = 400 // browsers refuse an address that changes at every turn of the wheel
+const TOLD_WITHIN_MS = 1000 // a move is told as done so long after its last step
 const RELEASES = ["pointerup", "pointercancel"]
 const CONFIG = {
   displaylogo: false,
@@ -198,10 +199,14 @@ class View {
       return range
     }
     this.graph.on("plotly_relayouting", (event) => { // a wheel or a drag under way: nothing may pull it back
-      this.range = moved(event) ?? this.range
+      this.range = this.moving = moved(event) ?? this.range
+      this.movedAt = performance.now()
       this.follow = false
     })
-    this.graph.on("plotly_relayout", (event) => { const range = moved(event); if (range) this.look(range) })
+    this.graph.on("plotly_relayout", (event) => { // told late, it may be of a turn before the last one
+      const range = moved(event), late = this.moving && performance.now() - this.movedAt < TOLD_WITHIN_MS
+      if (range) this.look(late ? this.moving : range)
+    })
     this.graph.on("plotly_restyle", () => this.look(this.range))
     this.graph.on("plotly_hover", (event) => {
       this.hovered = Math.round(event.points[0].x)

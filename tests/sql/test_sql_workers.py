@@ -193,6 +193,7 @@ def test_a_question_gives_up_in_time_also_while_its_process_starts() -> None:
 
 
 def test_a_fork_of_the_asker_has_workers_of_its_own(engine: SqlEngine) -> None:
+    wait_for(lambda: len(workers()) == 1, "one that an earlier question gave up has not ended")
     theirs = {p.pid for p in family()}
     reading, writing = os.pipe()
     if not (pid := os.fork()):
