@@ -28,6 +28,7 @@ def test_section_of_history_measures_the_plant(section: str) -> None:
     assert "tickplant" in bench(section)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_close_beside_capture_is_measured() -> None:
     printed = bench("beside")

@@ -24,9 +24,14 @@ SECTIONS = {
 }
 """What the section's table names."""
 
+LONG = ("client", "ingest", "start")
+"""Sections that run in a soak: with all of them make test would not end in time."""
+
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize(
+    "section", [pytest.param(name, marks=pytest.mark.soak if name in LONG else ()) for name in SECTIONS]
+)
 def test_section_of_the_questions_runs(section: str) -> None:
     command = [*BENCH, section, "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
