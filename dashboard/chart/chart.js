@@ -35,6 +35,8 @@ export default function ({ data, parentElement }) {
   const view = VIEWS.get(root)
   view.receive(data)
   return () => {
+    // Streamlit cleans up after a call that newer data overtook, too: then the place in the page is still there.
+    if (root.isConnected) return
     VIEWS.delete(root)
     view.close()
   }

@@ -77,6 +77,14 @@ TURNS_OF_A_SLOW_BROWSER = """async () => {
 }"""
 """Turns the wheel again while the chart is still drawn for the turn before; returns how many bars were in view."""
 
+OVERTAKEN = """async () => {
+    const root = document.querySelector(".tp-chart"), data = { revision: root.dataset.revision, notes: [], stale: false }
+    const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
+    const show = (await import(address)).default
+    show({ data, parentElement: root.parentElement })()
+}"""
+"""What Streamlit does on a slow page: it cleans up after a call of the component that newer data overtook."""
+
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
@@ -135,17 +143,14 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     assert any("<b>" in label for label in shown["ticks"]), "the date stands where the day changes"
 
     _zoom(page)
-    for _ in range(3):  # a chart that a slow page makes anew numbers its bars anew, and shows every line
-        if _shown(page)["sma"] != "legendonly":
-            page.locator(".legendtoggle").nth(1).click()
-            page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=20_000)
-        zoomed = _shown(page)
-        assert zoomed["range"][1] - zoomed["range"][0] < shown["range"][1] - shown["range"][0]
-        _next_update(page)
-        _next_update(page)
-        later = _shown(page)
-        if later["newest"] > zoomed["newest"]:
-            break
+    page.locator(".legendtoggle").nth(1).click()
+    page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=20_000)
+    zoomed = _shown(page)
+    assert zoomed["range"][1] - zoomed["range"][0] < shown["range"][1] - shown["range"][0]
+    page.evaluate(OVERTAKEN)
+    _next_update(page)
+    _next_update(page)
+    later = _shown(page)
     assert later["newest"] > zoomed["newest"], "bars arrived"
     assert later["oldest"] > zoomed["oldest"], "and old ones dropped out"
     assert later["range"] == pytest.approx(zoomed["range"])
