@@ -22,11 +22,12 @@ BELOW: dict[str, tuple[str, ...]] = {
     "history": ("rows",),
     "files": ("rows",),
     "query": ("rows",),
+    "indicators": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
-    "runtime": ("rows", "transport", "history", "query"),
+    "runtime": ("rows", "transport", "history", "query", "indicators"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 
