@@ -2,6 +2,7 @@
 
 from math import isnan, nan
 
+from plant.indicators.bars import LARGEST
 from plant.indicators.incremental import Step, ema, empty_window, mean, mean_and_deviation, rma
 
 
@@ -114,7 +115,9 @@ class Roc(Step):
         """Return the change to `x`."""
         past = self.earlier[0]
         self.earlier.append(x)
-        return 100 * (x - past) / past if past else nan
+        if isnan(past) or abs(past) <= 1 / LARGEST:  # beside which any change is infinite
+            return nan
+        return 100 * (x - past) / past
 
 
 class Cci(Step):

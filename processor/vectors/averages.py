@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from plant.indicators.bars import LARGEST
 from processor.vectors.parts import Floats, Parts, Windows, ema, mean_and_deviation, push, ratio, rma, shift_to_mean
 
 
@@ -99,7 +100,7 @@ class Roc:
         """Return the changes to `x`."""
         past = w[self.earlier][:, 0].copy()
         push(w[self.earlier], x)
-        return ratio(100 * (x - past), past, np.nan)
+        return ratio(100 * (x - past), np.where(np.abs(past) > 1 / LARGEST, past, 0.0), np.nan)
 
 
 class Cci:
