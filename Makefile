@@ -41,6 +41,7 @@ format: install
 
 docs: install
 	$(BIN)/python docs/render_tables.py
+	$(BIN)/python docs/render_indicators.py
 	$(BIN)/python docs/make_tour.py
 
 install: .venv/installed

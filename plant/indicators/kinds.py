@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Number = int | float
 Parameters = Mapping[str, Number]
@@ -83,7 +83,31 @@ class Kind:
         """The parameters if nothing is said."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The outputs as names in Python: the main one is called as the kind."""
-        return tuple(output or self.name for output in self.outputs)
+    def data(self) -> dict[str, Any]:
+        """Return all of it as plain data, for JSON: `warm_up` is that of the defaults, null is no bound.
+
+        Of `inputs` {"key", "column"}, an empty key is a column of the bar that cannot be another, an empty column one
+        that must be named; of `outputs` "" is the main one.
+        """
+        return {
+            "name": self.name,
+            "description": self.title,
+            "category": self.category,
+            "parameters": {
+                p.name: {
+                    "type": p.type.__name__,
+                    "default": p.default,
+                    "min": p.least,
+                    "max": p.most,
+                    "description": p.meaning,
+                }
+                for p in self.parameters
+            },
+            "inputs": [input._asdict() for input in self.inputs],
+            "outputs": list(self.outputs),
+            "pane": self.pane,
+            "levels": list(self.levels),
+            "scale": None if self.scale is None else list(self.scale),
+            "warm_up": self.warm_up(self.defaults),
+            "source": self.source,
+        }

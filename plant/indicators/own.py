@@ -2,7 +2,7 @@
 
     class Middle:
         outputs = ()                     # names, if `update` returns a tuple: the columns NAME_a, NAME_b
-        warm_up = 0                      # bars at the beginning whose values do not count
+        warm_up = 0                      # bars at the beginning whose values do not count; __init__ may set it, too
 
         def update(self, bar):           # a Bar; returns a float, or a tuple of as many as `outputs` has
             return (bar.high + bar.low) / 2
@@ -61,7 +61,7 @@ class OwnStep(Step):
                 f"{own.__name__} cannot be made with {given}: {type(error).__name__}: {error}"
             ) from None
         self.outputs = outputs_of(own)
-        self.warm_up, self.bars = getattr(own, "warm_up", 0), 0
+        self.warm_up, self.bars = getattr(self.mine, "warm_up", 0), 0
         if not isinstance(self.warm_up, int) or self.warm_up < 0:
             raise SettingsError(f"{own.__name__}.warm_up: expected a number of bars, 0 or more, found {self.warm_up!r}")
 

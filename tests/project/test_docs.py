@@ -16,6 +16,10 @@ def test_tables_page_is_the_one_the_schema_makes() -> None:
     assert (DOCS / "tables.md").read_text() == script(DOCS / "render_tables.py").page(), "run: make docs"
 
 
+def test_indicators_page_is_the_one_the_catalogue_makes() -> None:
+    assert (DOCS / "indicators.md").read_text() == script(DOCS / "render_indicators.py").page(), "run: make docs"
+
+
 def test_every_error_has_its_line() -> None:
     page = (DOCS / "errors.md").read_text()
     for kind in errors._KINDS:
