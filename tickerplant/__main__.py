@@ -14,6 +14,7 @@ from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.transport import sockets
+from plant.transport.spinning import Poller
 from plant.wire import messages
 from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut
@@ -82,7 +83,7 @@ class Tickerplant(Process):
 
     def step(self) -> None:
         """Serve whichever socket has something, then the timers."""
-        ready = dict(self._poller.poll(self.fan_out.wait_ms(BEAT_S * 500)))
+        ready = self._poller.poll(self.fan_out.wait_ms(BEAT_S * 500))
         if self.ingest in ready or self.remembered.ready():
             self._turn()
         if self.relay is not None and any(socket in ready for socket in self.relay.sockets):
@@ -112,10 +113,9 @@ class Tickerplant(Process):
 
     def _watch(self) -> None:
         """Poll the sockets there are now."""
-        self._poller = zmq.Poller()
         relayed = self.relay.sockets if self.relay else ()
-        for socket in (self.ingest, self.fan_out.socket, self.control.socket, *relayed):
-            self._poller.register(socket, zmq.POLLIN)
+        served = (self.ingest, self.fan_out.socket, self.control.socket, *relayed)
+        self._poller = Poller(served, self.settings.plant.spin_us)
 
     def _relay_turn(self, relay: Relay) -> None:
         """Keep and pass on what came from the plant we follow; if it cannot be kept, ask for it again."""

@@ -167,6 +167,7 @@ def subscriber_of(
         settings.journal_address,
         cursor=after if after is not None else None if since is None else 0,
         keep=only(sym, since_ns),
+        spin_us=settings.plant.spin_us,
         **options,
     )
 

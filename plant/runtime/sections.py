@@ -27,6 +27,9 @@ class PlantSettings(_Section):
     host: str = Field("127.0.0.1", description="address all sockets bind to and connect to")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     heartbeat_s: float = Field(1.0, gt=0, description="seconds between a process's heartbeat rows")
+    spin_us: float = Field(
+        0.0, ge=0, description="before they sleep, processes look so long for rows that come as closely, microseconds"
+    )
     negative_prices: tuple[str, ...] = Field(
         (), description='symbols whose prices may be 0 or less, e.g. ["CL*"]; bars, trades or quotes: the whole table'
     )

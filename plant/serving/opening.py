@@ -57,7 +57,8 @@ def reports_of(settings: Settings, vitals: Vitals, usage: Usage | None) -> Repor
 def follow(settings: Settings, name: str, tables: Iterable[str], after: int, **options: Any) -> Subscriber:
     """Return a process's subscriber to `tables`, from behind seq `after`; options are those of Subscriber."""
     addresses = settings.publish_address, settings.journal_address
-    return Subscriber(settings.table_schema, tables, *addresses, cursor=after, name=name, merge=True, **options)
+    options = {"cursor": after, "name": name, "merge": True, "spin_us": settings.plant.spin_us, **options}
+    return Subscriber(settings.table_schema, tables, *addresses, **options)
 
 
 def last_close(journal: Requester) -> int | None:

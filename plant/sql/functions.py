@@ -70,6 +70,10 @@ def extensions(kind: str) -> list[Extension]:
     ]
 
 
+PYTHONS = {name for name, *_ in extensions(CLOCK) if name.isidentifier()}
+"""Names of functions that Python computes for times of ns."""
+
+
 class Functions:
     """DuckDB's functions for times of ns, on a connection and its cursors.
 

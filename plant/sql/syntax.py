@@ -24,6 +24,30 @@ _OF_NS = {
 }
 """Types of microseconds, to which DuckDB would round times, or with which it compares none of ns."""
 
+_BY_ORDER = {
+    "any_value",
+    "arbitrary",
+    "arg_max",
+    "arg_max_null",
+    "arg_min",
+    "arg_min_null",
+    "argmax",
+    "argmin",
+    "array_agg",
+    "first",
+    "first_value",
+    "group_concat",
+    "last",
+    "last_value",
+    "list",
+    "listagg",
+    "max_by",
+    "min_by",
+    "mode",
+    "string_agg",
+}
+"""Aggregates whose value depends on the order in which rows come."""
+
 
 def one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     """Return the text of the one SELECT that `sql` is. Raises QueryError."""
@@ -63,6 +87,17 @@ class Syntax:
                 return None
             used.update(names)
         return sorted(used)
+
+    def uses(self, functions: Collection[str]) -> bool:
+        """Return whether one of these functions is called; True if the tree is not known."""
+        return not self._nodes or any(node.get("function_name") in functions for node in self._nodes)
+
+    @property
+    def by_order(self) -> bool:
+        """Whether the answer may depend on the order in which rows are read, which several threads do not keep."""
+        return not self._nodes or any(
+            node.get("class") == "WINDOW" or node.get("function_name") in _BY_ORDER for node in self._nodes
+        )
 
     def check_zones(self) -> None:
         """Raise QueryError for a text with a zone that is made a clock's time: DuckDB leaves the zone out."""

@@ -20,6 +20,7 @@ from plant.rows.schema import Schema, Table
 from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
 from plant.transport.forking import begins_anew
+from plant.transport.spinning import Poller
 from plant.wire import messages
 from plant.wire.decoding import Decode, Merge, decoded, raw
 from plant.wire.runs import runs, singly
@@ -59,6 +60,7 @@ class Subscriber:
                        not among tables
     decode             as in plant.stream.stream.Stream
     as_journaled       hand on records with the columns they were journaled with
+    spin_us            look for so long before falling asleep, as in plant.transport.spinning.Poller
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Subscriber:
         by_table: bool = False,
         decode: Decode = decoded,
         as_journaled: bool = False,
+        spin_us: float = 0.0,
     ) -> None:
+        self._spin_us = spin_us
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
         self._merge = Merge(by_table, self.stream.unreadable) if merge else None
         self._as_journaled = as_journaled
@@ -104,9 +108,7 @@ class Subscriber:
         for table in self.stream.names:
             self._live.subscribe(messages.topic_of(table))
         self._live.subscribe(messages.BEAT_TOPIC)  # last: its beat says that the others are in force
-        self._poller = zmq.Poller()
-        self._poller.register(self._live, zmq.POLLIN)
-        self._poller.register(self._journal, zmq.POLLIN)
+        self._poller = Poller((self._live, self._journal), self._spin_us)
         self._asked: float | None = None
         self._beat_at: float | None = None
         self._connected_at = time.monotonic()
@@ -143,7 +145,7 @@ class Subscriber:
             self._connect()
             self.stream.catch_up()
         self._ask_journal()
-        ready = dict(self._poller.poll(int(timeout_s * 1000)))
+        ready = self._poller.poll(int(timeout_s * 1000))
         found: list[Any] = []
         if self._live in ready:
             self._read_live(found)

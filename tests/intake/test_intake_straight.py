@@ -38,10 +38,10 @@ def columns(given: Any, unit: str | None = "ns") -> Answer:
         return str(error)
 
 
-def chances(count: int) -> Iterator[random.Random]:
+def chances(numbers: range, times: int = 1) -> Iterator[random.Random]:
     """Yield the chance of each case."""
     print(f"TICKPLANT_SEED={SEED}")
-    for number in range(count):
+    for number in range(times * numbers.start, times * numbers.stop):
         yield random.Random(f"{SEED} {number}")
 
 
@@ -79,9 +79,9 @@ def check_forms(chance: random.Random) -> None:
             assert bits(gathered(make(rows))) == expected, name
 
 
-@cases(few=100, soak=3000)
-def test_every_form_gives_the_same_rows(count: int) -> None:
-    for chance in chances(count):
+@cases(few=100, soak=3000, at_once=50)
+def test_every_form_gives_the_same_rows(numbers: range) -> None:
+    for chance in chances(numbers):
         check_forms(chance)
 
 
@@ -176,21 +176,21 @@ def in_forms(rows: dict[str, list[Any]]) -> dict[str, Any]:
     return forms
 
 
-@cases(few=100, soak=3000)
+@cases(few=100, soak=3000, at_once=50)
 @pytest.mark.filterwarnings("ignore")
 def test_a_straight_way_gives_what_a_look_at_each_value_gives(
-    count: int, looked_at: Callable[[Any, str | None], Answer]
+    numbers: range, looked_at: Callable[[Any, str | None], Answer]
 ) -> None:
-    for chance in chances(5 * count):
+    for chance in chances(numbers, times=5):
         rows, unit = nasty_rows(chance), chance.choice(["ns", None, "ms"])
         for name, form in in_forms(rows).items():
             assert columns(form, unit) == looked_at(form, unit), (name, unit, rows)
 
 
-@cases(few=100, soak=3000)
+@cases(few=100, soak=3000, at_once=50)
 @pytest.mark.filterwarnings("ignore")
-def test_rows_one_by_one_are_taken_or_refused_as_each_would_be(count: int) -> None:
-    for chance in chances(5 * count):
+def test_rows_one_by_one_are_taken_or_refused_as_each_would_be(numbers: range) -> None:
+    for chance in chances(numbers, times=5):
         rows, unit = nasty_rows(chance), chance.choice(["ns", None, "ms"])
         gathering, expected = Gathering(TABLE, {}, unit), []
         for row in zip(*rows.values(), strict=True):

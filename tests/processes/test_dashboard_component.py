@@ -78,7 +78,8 @@ TURNS_OF_A_SLOW_BROWSER = """async () => {
 """Turns the wheel again while the chart is still drawn for the turn before; returns how many bars were in view."""
 
 OVERTAKEN = """async () => {
-    const root = document.querySelector(".tp-chart"), data = { revision: root.dataset.revision, notes: [], stale: false }
+    const root = document.querySelector(".tp-chart")
+    const data = { revision: root.dataset.revision, notes: [], stale: false }
     const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
     const show = (await import(address)).default
     show({ data, parentElement: root.parentElement })()

@@ -46,6 +46,7 @@ def test_without_a_file_the_defaults_of_the_design_hold(tmp_path: Path) -> None:
         "host": "127.0.0.1",
         "log_level": "info",
         "heartbeat_s": 1.0,
+        "spin_us": 0.0,
         "negative_prices": (),
     }
     ports = (found.tickerplant.ingest_port, found.tickerplant.publish_port, found.tickerplant.journal_port)

@@ -20,9 +20,17 @@ def times(faults: str, soak: int, timeout_s: int = 600) -> pytest.MarkDecorator:
     )
 
 
-def cases(few: int, soak: int, timeout_s: int = 1800) -> pytest.MarkDecorator:
-    """Run a test with its argument `count` being `few` random cases; in a soak, `soak`, within `timeout_s`."""
+def cases(few: int, soak: int, timeout_s: int = 1800, at_once: int = 25) -> pytest.MarkDecorator:
+    """Run a test with its argument `numbers` being those of `few` cases; in a soak, of `soak`, within `timeout_s`.
+
+    The few come `at_once` a test, so that no worker is left alone with all of them at the end.
+    """
     short, long = pytest.mark.timeout(600), (pytest.mark.soak, pytest.mark.timeout(timeout_s))
+    some = [range(start, min(start + at_once, few)) for start in range(0, few, at_once)]
     return pytest.mark.parametrize(
-        "count", [pytest.param(few, id=f"{few} cases", marks=short), pytest.param(soak, id=f"{soak} cases", marks=long)]
+        "numbers",
+        [
+            *(pytest.param(each, id=f"cases {each.start} to {each.stop - 1}", marks=short) for each in some),
+            pytest.param(range(soak), id=f"{soak} cases", marks=long),
+        ],
     )

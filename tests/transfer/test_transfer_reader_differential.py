@@ -68,12 +68,12 @@ def encoded(text: Any) -> tuple[list[str], Any]:
     return found.dictionary.to_pylist(), found.indices.to_numpy()
 
 
-@cases(40, soak=1000)
-def test_expressions_on_columns_give_what_each_text_by_itself_gives(tmp_path: Path, count: int) -> None:
+@cases(40, soak=1000, at_once=40)
+def test_expressions_on_columns_give_what_each_text_by_itself_gives(tmp_path: Path, numbers: range) -> None:
     print(f"\nTICKPLANT_SEED={SEED}")
 
     @seed(SEED)
-    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=len(numbers), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.randoms(use_true_random=True), st.sampled_from(sorted(COLUMNS)))
     def compared(random: Random, table: str) -> None:
         when = {"pair": "pair"} if table != "tickets" and random.random() < 0.25 else {"time": "time"}
