@@ -1,274 +1,304 @@
-"""From bars to rows of `indicators` and `signals`: what the processor does on each tick of its timer, without sockets.
+"""From bars and what closed them to rows of `indicators` and `signals`: the processor's arithmetic, without sockets.
 
-A bar is closed once its interval has passed by the clock, and a later bar of its series has come or GRACE_NS passed,
-too. Closed bars advance the indicators; the first that is not is shown with what its indicators would be if it closed
-now. A correction of a closed bar, or one that comes late, computes its series anew from its first bar. A row is given
-out only if it differs from what the plant already has by more than rounding, and a signal once, so a timer that fires
-often, or a processor that starts again, publishes nothing twice. A signal that the corrected series does not have is
-withdrawn.
+A row of `bar_closes` closes a bar: indicators and rules advance by it, all series in one pass of numpy. What forms is
+shown with what its indicators would be if it closed now. Both happen when the timer fires (`tick`), and a row is given
+out only if it differs, by more than rounding, from what the plant has.
 
-A series need not begin with its first bar ever (`Engine.begin`): rows that would be computed from too few bars are then
-not given out, and what was given out for them stays.
+A correction of a closed bar, or one that comes late, makes its series stale: it is computed anew (`renew`) from bars
+that the plant holds, beginning far enough before the correction for what was before to have been forgotten. A signal
+that the corrected series does not have is withdrawn.
+
+What was computed while the journal was replayed is compared with what the plant has when that ended (`settle`).
 """
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from plant.errors import QueryError
-from plant.rows.batch import Batch
-from plant.rows.columns import Columns, Symbols, Texts
-from plant.rows.intervals import interval_ns
-from processor.indicators import COLUMNS, LARGEST_CLOSE, Indicators
-from processor.signals import RULES, settle, signals
-
-GRACE_NS = 5 * 10**9
-"""A bar may still be revised for so long after its interval has passed."""
-
-ROUNDING = 1e-12
-"""Values that differ by less, relative to themselves or to the close, are the same."""
+from plant.conditions.evaluator import Evaluator
+from plant.conditions.rules import Rule
+from plant.indicators.declarations import Declaration
+from plant.rows.columns import Columns
+from processor.open_bars import PRICES, Floats, Ints, OpenBars
+from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of, signal_columns
+from processor.series import Series
+from processor.vectors.declared import DeclaredIndicators
 
 
-class Bar(NamedTuple):
-    """What happened in one interval."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
-VALUES = (*Bar._fields, *COLUMNS)
-
-Row = tuple[float, ...]
-
-
-class Event(NamedTuple):
-    """A signal of a bar as the plant has it; `state` is "" or WITHDRAWN."""
-
-    side: str
-    price: float
-    detail: str
-    state: str = ""
-
-
-WITHDRAWN = "withdrawn"
-"""The state of a signal that the corrected series does not have."""
-
-
-@dataclass(slots=True)
-class Series:
-    """The bars of one symbol and interval, and how far they are computed."""
+class Stale(NamedTuple):
+    """A series that is to be computed anew from the bar at `since` on, to the one at `until`, both included."""
 
     slot: int
     sym: str
     interval: str
-    step_ns: int
-    bars: dict[int, Bar] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    newest: int = -1
-    committed: int = -1
-    previous: dict[str, float] = field(default_factory=dict)
-    given: dict[int, Row] = field(default_factory=dict)
-    signalled: dict[tuple[int, str], Event] = field(default_factory=dict)
-    begins: int = -1  # bars before it were not read
-    trusted: int = -1  # rows of bars before it would be computed from too few
+    since: int
+    until: int
 
-    @property
-    def forming(self) -> int:
-        """The first bar that is not closed; there must be one."""
-        return min(t for t in self.changed if t > self.committed)
+
+class Known(NamedTuple):
+    """What the plant has of a series: bars in order of time, and what was given out from the first of them on.
+
+    times int64[n], values float64[n, 5]; `given` rows of `indicators`, `events` (time, signal) -> Event. `whole`: the
+    first of the bars is the first that the plant ever had, or as far before `since` as is wanted.
+    """
+
+    times: Ints
+    values: Floats
+    given: Rows
+    events: dict[tuple[int, str], Event]
+    whole: bool = True
 
 
 class Engine:
-    """Compute indicators and signals of every series with at least `min_bars` bars."""
+    """Compute what is declared, and the rules, of every series with at least `min_bars` closed or forming bars."""
 
-    def __init__(self, min_bars: int = 5) -> None:
-        self.min_bars = min_bars
-        self._indicators = Indicators()
-        self._series: dict[tuple[str, str], Series] = {}
-        self._open: set[tuple[str, str]] = set()  # with changed bars, or with one still forming
-        self.passed_over = 0  # bars older than what was read of their series
+    def __init__(
+        self, declarations: Sequence[Declaration], rules: Sequence[Rule], min_bars: int = 5, folder: Path | None = None
+    ) -> None:
+        self.series = Series()
+        self.bars = OpenBars()
+        self.indicators = DeclaredIndicators(declarations, folder)
+        self._rules = [(rule, Evaluator(rule.when)) for rule in rules]
+        self._watched = np.zeros((len(rules), 0), bool)
+        self._min_bars = min_bars
+        self._counts = np.zeros(0, np.int64)  # closed bars of each series
+        self._closes: list[tuple[Ints, Ints, Floats]] = []
+        self._computed: list[Rows] = []  # and not given out
+        self._events: list[EventRow] = []  # likewise: slot, time, signal, event
+        self._shown = Rows.none(len(self.indicators.columns))  # by slot: what was given out last
+        self._settled = False
 
     @property
     def waiting(self) -> bool:
-        """Whether there are bars that a tick might compute."""
-        return bool(self._open)
+        """Whether a tick might give out something."""
+        return bool(self._closes or self._computed or self._events or self.bars.any_changed)
 
-    def begin(self, sym: str, interval: str, begins: int, trusted: int) -> None:
-        """Let a series begin with the bar at `begins`, and rows be given out for those from `trusted` on (ns UTC)."""
-        if series := self._of((sym, interval)):
-            series.begins, series.trusted = begins, trusted
+    def take_bars(self, rows: Columns) -> None:
+        """Take rows of `bars` as they come out of the plant."""
+        self.bars.take(*self._of(rows, "time"))
 
-    def take(self, batch: Batch) -> None:
-        """Take a batch of `bars`, or of the plant's own `indicators` and `signals`, as they come out of the plant."""
-        if batch.table == "bars":
-            self._take_bars(batch)
-        elif batch.table == "indicators":
-            for (key, time), row in zip(_keys(batch), _rows(batch, VALUES), strict=True):
-                if series := self._of(key):
-                    series.given[time] = row
-        elif batch.table == "signals":
-            names, events = batch.columns["signal"].tolist(), _rows(batch, Event._fields)
-            for (key, time), name, event in zip(_keys(batch), names, events, strict=True):
-                if series := self._of(key):
-                    side, price, detail, state = event
-                    series.signalled[time, name] = Event(side, price, detail, state or "")
+    def take_closes(self, rows: Columns) -> None:
+        """Take rows of `bar_closes` as they come out of the plant."""
+        self._closes.append(self._of(rows, "market_time"))
 
-    def tick(self, now_ns: int) -> tuple[Columns | None, Columns | None]:
-        """Return the new rows of `indicators` and of `signals`, None for none; `now_ns` says which bars are closed."""
-        found = _Found()
-        single: list[Series] = []
-        for key in sorted(self._open):
-            series = self._series[key]
-            if len(series.bars) < self.min_bars:
+    def tick(self) -> Outcome:
+        """Return what is new since the last tick; nothing before `settle`."""
+        self.advance()
+        if not self._settled:
+            return Outcome(None, None)
+        forming = self._forming()
+        may = self._may_be_given(forming.slots)
+        self.bars.show_again(forming.slots[~may])
+        rows = Rows.joined([self._ripe(self._joined(self._computed)), forming[may]])
+        rows = rows[self._unlike_shown(rows)]
+        self._show(rows)
+        return Outcome(self._indicator_columns(rows), signal_columns(self.series, self._ripe_events()))
+
+    def settle(self, given: Columns, signals: Columns) -> Outcome:
+        """Return what the plant should have and has not, once the journal is replayed.
+
+        `given` and `signals` are the rows it has, of bars behind those that the engine began with.
+        """
+        self.advance()
+        self._settled = True
+        had = Rows.of(self.series, given, self.indicators.columns)
+        self._grow()
+        rows = self._ripe(self._joined(self._computed))
+        self._show(had)
+        rows = rows[differ(rows, had)]
+        self._show(rows)
+        computed = {(slot, time, name): event for slot, time, name, event in self._ripe_events()}
+        known = events_of(self.series, signals)
+        changed = [(*key, event) for key, event in computed.items() if known.get(key) != event]
+        return Outcome(self._indicator_columns(rows), signal_columns(self.series, changed))
+
+    def advance(self) -> None:
+        """Compute the bars that closed."""
+        closes, self._closes = self._closes, []
+        if not closes:
+            return
+        slots, times, values = (np.concatenate(parts) for parts in zip(*closes, strict=True))
+        for chosen in _rounds(slots):
+            new = self.bars.close(slots[chosen], times[chosen], values[chosen])
+            chosen = chosen[new]
+            if len(chosen):
+                rows, events = self._close(slots[chosen], times[chosen], values[chosen])
+                self._computed.append(rows)
+                self._events += events
+
+    def stale(self) -> list[Stale]:
+        """Return the series that must be computed anew, oldest correction first."""
+        found = sorted(self.bars.stale.items(), key=lambda item: item[1])
+        return [Stale(slot, *self.series.name(slot), since, int(self.bars.closed[slot])) for slot, since in found]
+
+    def renew(self, stale: Sequence[Stale], known: Iterable[Known], wanted: int) -> Outcome:
+        """Compute series anew from what the plant has of them, and return what it should have and has not.
+
+        Of a series that is not `whole`, rows of its first `wanted` bars are computed from too few and not given out.
+        """
+        found_rows: list[Rows] = []
+        changed: list[EventRow] = []
+        had = list(known)
+        ran = self._run([s.slot for s in stale], [has.times for has in had], [has.values for has in had])
+        for one, has, (rows, events) in zip(stale, had, ran, strict=True):
+            trusted = one.since
+            if not has.whole and len(has.times):
+                trusted = max(trusted, int(has.times[min(wanted, len(has.times) - 1)]))
+            rows = rows[rows.times >= trusted]
+            found_rows.append(rows[differ(rows, has.given)])
+            now = {(time, name): event for _, time, name, event in events if time >= trusted}
+            before = {key: event for key, event in has.events.items() if trusted <= key[0] <= one.until}
+            for key in sorted(now.keys() | before.keys()):
+                event = now[key] if key in now else before[key].withdrawn
+                if before.get(key) != event:
+                    changed.append((one.slot, *key, event))
+            del self.bars.stale[one.slot]
+        since = np.full(len(self.series), np.iinfo(np.int64).max)
+        since[[one.slot for one in stale]] = [one.since for one in stale]
+        self._computed = [rows[rows.times < since[rows.slots]] for rows in self._computed]
+        self._events = [event for event in self._events if event[1] < since[event[0]]]
+        rows = self._joined(found_rows)
+        ripe = self._may_be_given(rows.slots)
+        self._computed.append(rows[~ripe])
+        rows = rows[ripe]
+        self._show(rows)
+        self.bars.show_again(np.array([s.slot for s in stale], np.int64))
+        return Outcome(self._indicator_columns(rows), signal_columns(self.series, changed))
+
+    def begin(self, series: Sequence[tuple[str, str, Ints, Floats]]) -> None:
+        """Begin series (symbol, interval, times, values) with bars that are closed; nothing is given out for them."""
+        slots = [self.series.slot(sym, interval) for sym, interval, _, _ in series]
+        self._grow()
+        self._run(slots, [times for *_, times, _ in series], [values for *_, values in series])
+        for slot, (*_, times, _) in zip(slots, series, strict=True):
+            if len(times):
+                self.bars.closed[slot] = times[-1]
+
+    def _of(self, rows: Columns, time: str) -> tuple[Ints, Ints, Floats]:
+        slots = self.series.of(rows["sym"], rows["interval"])
+        self._grow()
+        return slots, rows[time], np.stack([rows[name] for name in PRICES], axis=1)
+
+    def _grow(self) -> None:
+        old, new = len(self._counts), len(self.series)
+        if new == old:
+            return
+        self.bars.grow(new)
+        self.indicators.grow(new)
+        for _, evaluator in self._rules:
+            evaluator.grow(new)
+        self._counts = np.concatenate([self._counts, np.zeros(new - old, np.int64)])
+        names = [self.series.name(slot) for slot in range(old, new)]
+        for slot, name in enumerate(names, old):
+            self.indicators.cover(slot, *name)
+        watched = np.array([[rule.watches(*name) for name in names] for rule, _ in self._rules], bool)
+        self._watched = np.concatenate([self._watched, watched.reshape(len(self._rules), new - old)], axis=1)
+        self._shown = self._shown.grown(new)
+
+    def _close(self, slots: Ints, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
+        """Close one bar in each of some slots."""
+        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        found = self.indicators.update(slots, bars)
+        self._counts[slots] += 1
+        events = []
+        for (rule, evaluator), watched in zip(self._rules, self._watched[:, slots], strict=True):
+            which = np.flatnonzero(watched)
+            if not len(which):
                 continue
-            closed = self._due(series, now_ns)
-            if len(closed) == 1:
-                single.append(series)  # the common case: all symbols in one pass of numpy
-            elif closed:
-                values = self._indicators.run(series.slot, [series.bars[t].close for t in closed])
-                self._close(series, closed, values, slice(None), found)
-        if single:
-            times = [self._due(s, now_ns)[0] for s in single]
-            values = self._indicators.update(
-                [s.slot for s in single], [s.bars[t].close for s, t in zip(single, times, strict=True)]
+            named = {name: (bars | found)[name][which] for name in evaluator.columns}
+            for place, detail in evaluator.events(slots[which], named).items():
+                i = int(which[place])
+                event = Event(rule.side, float(values[i, 3]), detail)
+                events.append((int(slots[i]), int(times[i]), rule.name, event))
+        return Rows(slots, times, np.column_stack([values, *found.values()])), events
+
+    def _run(
+        self, slots: Sequence[int], times: Sequence[Ints], values: Sequence[Floats]
+    ) -> list[tuple[Rows, list[EventRow]]]:
+        """Compute series from their first bars: indicators of all side by side, then each rule along each series."""
+        which = np.array(slots, np.int64)
+        self.indicators.reset(which)
+        lengths = np.array([len(each) for each in times], np.int64)
+        self._counts[which] = lengths
+        found = [np.empty((n, len(self.indicators.columns))) for n in lengths.tolist()]
+        for i in range(int(lengths.max(initial=0))):
+            some = np.flatnonzero(lengths > i).tolist()
+            bars: dict[str, Any] = {"time": np.array([times[k][i] for k in some])}
+            row = np.array([values[k][i] for k in some])
+            bars |= {name: row[:, c] for c, name in enumerate(PRICES)}
+            computed = np.column_stack([*self.indicators.update(which[some], bars).values()])
+            for place, k in enumerate(some):
+                found[k][i] = computed[place]
+        return [
+            (
+                Rows(np.full(n, slot), time, np.hstack([value, computed])),
+                self._events_along(slot, time, value, computed),
             )
-            for i, (series, time) in enumerate(zip(single, times, strict=True)):
-                self._close(series, [time], values, slice(i, i + 1), found)
-        self._show_forming(found)
-        return found.indicators(), found.signals()
+            for slot, n, time, value, computed in zip(slots, lengths.tolist(), times, values, found, strict=True)
+        ]
 
-    def _take_bars(self, batch: Batch) -> None:
-        for (key, time), bar in zip(_keys(batch), map(Bar._make, _rows(batch, Bar._fields)), strict=True):
-            series = self._of(key)
-            if series is None or series.bars.get(time) == bar or abs(bar.close) > LARGEST_CLOSE:
-                continue
-            if time < series.begins:
-                self.passed_over += 1
-                continue
-            series.bars[time] = bar
-            series.changed.add(time)
-            series.newest = max(series.newest, time)
-            self._open.add(key)
+    def _events_along(self, slot: int, times: Ints, values: Floats, computed: Floats) -> list[EventRow]:
+        named: dict[str, Any] = {name: values[:, i] for i, name in enumerate(PRICES)}
+        named |= {name: computed[:, i] for i, name in enumerate(self.indicators.columns)}
+        events = []
+        for (rule, evaluator), watched in zip(self._rules, self._watched[:, slot].tolist(), strict=True):
+            evaluator.reset([slot])
+            for i, detail in (evaluator.run_events(slot, named) if watched and len(times) else {}).items():
+                events.append((slot, int(times[i]), rule.name, Event(rule.side, float(values[i, 3]), detail)))
+        return events
 
-    def _of(self, key: tuple[str, str]) -> Series | None:
-        """Return the series of (sym, interval), None if the interval is not one we can close bars of."""
-        series = self._series.get(key)
-        if series is None:
-            try:
-                step = interval_ns(key[1])
-            except QueryError:
-                return None
-            series = self._series[key] = Series(len(self._series), *key, step)
-            self._indicators.grow(len(self._series))
-        return series
+    def _forming(self) -> Rows:
+        slots, times, values = self.bars.forming()
+        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        return Rows(slots, times, np.column_stack([values, *self.indicators.peek(slots, bars).values()]))
 
-    def _due(self, series: Series, now_ns: int) -> list[int]:
-        """Return the closed bars to commit, oldest first; after a correction, all of them."""
-        if any(t <= series.committed for t in series.changed):
-            self._indicators.reset(series.slot)
-            series.committed, series.previous = -1, {}
-            series.changed = set(series.bars)
-        last = series.newest if series.newest + series.step_ns + GRACE_NS <= now_ns else series.newest - 1
-        last = min(last, now_ns - series.step_ns)  # a bar stamped ahead of the clock closes none before it
-        return sorted(t for t in series.changed if series.committed < t <= last)
+    def _ripe(self, rows: Rows) -> Rows:
+        """Return rows of series that may be given out; the others wait."""
+        ripe = self._may_be_given(rows.slots)
+        self._computed = [] if ripe.all() else [rows[~ripe]]
+        return rows[ripe]
 
-    def _close(
-        self, series: Series, times: list[int], values: Mapping[str, np.ndarray], where: slice, found: "_Found"
-    ) -> None:
-        lists = {name: values[name][where].tolist() for name in COLUMNS}
-        for i, time in enumerate(times):
-            current = {name: lists[name][i] for name in COLUMNS}
-            if time >= series.trusted:
-                price = series.bars[time].close
-                found.add_row(series, time, (*series.bars[time], *current.values()))
-                now = {s.signal: Event(s.side, price, s.detail) for s in signals(series.previous, current)}
-                for rule in RULES:
-                    found.add_event(series, time, rule.signal, now.get(rule.signal))
-            series.previous = settle(series.previous, current)
-        series.committed = times[-1]
-        series.changed = {t for t in series.changed if t > series.committed}
+    def _ripe_events(self) -> list[EventRow]:
+        """Return events of such series; the others wait."""
+        ripe = self._may_be_given(np.array([event[0] for event in self._events], np.int64)).tolist()
+        found = [event for event, good in zip(self._events, ripe, strict=True) if good]
+        self._events = [event for event, good in zip(self._events, ripe, strict=True) if not good]
+        return found
 
-    def _show_forming(self, found: "_Found") -> None:
-        ready = [s for key in sorted(self._open) if len((s := self._series[key]).bars) >= self.min_bars]
-        forming = [s for s in ready if s.newest > s.committed]
-        if forming:
-            bars = [s.bars[s.forming] for s in forming]
-            values = self._indicators.peek([s.slot for s in forming], [bar.close for bar in bars])
-            for i, (series, bar) in enumerate(zip(forming, bars, strict=True)):
-                found.add_row(series, series.forming, (*bar, *(float(values[name][i]) for name in COLUMNS)))
-        self._open -= {(s.sym, s.interval) for s in ready if s.newest <= s.committed and not s.changed}
+    def _may_be_given(self, slots: Ints) -> Any:
+        """Return which series have bars enough, and are not to be computed anew, bool[n]."""
+        enough = self._counts[slots] + self.bars.forms(slots) >= self._min_bars
+        return enough & ~np.isin(slots, list(self.bars.stale)) if self.bars.stale else enough
 
+    def _unlike_shown(self, rows: Rows) -> Any:
+        shown = self._shown[rows.slots]
+        return (shown.times != rows.times) | rows.unlike(shown)
 
-@dataclass(slots=True)
-class _Found:
-    """Rows collected during a tick."""
+    def _show(self, rows: Rows) -> None:
+        newer = rows.times >= self._shown.times[rows.slots]
+        self._shown.put(rows[newer])
 
-    rows: list[tuple[int, str, str, Row]] = field(default_factory=list)
-    events: list[tuple[int, str, str, str, Event]] = field(default_factory=list)
+    def _joined(self, parts: list[Rows]) -> Rows:
+        return Rows.joined(parts) if parts else self._shown[:0]
 
-    def add_row(self, series: Series, time: int, row: Row) -> None:
-        before = series.given.get(time)
-        if before is None or not _same(before, row):
-            series.given[time] = row
-            self.rows.append((time, series.sym, series.interval, row))
-
-    def add_event(self, series: Series, time: int, signal: str, event: Event | None) -> None:
-        """Add what has become of a signal of a bar: raised, raised otherwise than before, or withdrawn."""
-        before = series.signalled.get((time, signal))
-        if event is None and before is not None:
-            event = before._replace(state=WITHDRAWN)
-        if event is not None and event != before:
-            series.signalled[time, signal] = event
-            self.events.append((time, series.sym, series.interval, signal, event))
-
-    def indicators(self) -> Columns | None:
-        if not self.rows:
+    def _indicator_columns(self, rows: Rows) -> Columns | None:
+        if not len(rows):
             return None
-        values = np.array([row for *_, row in self.rows])
+        names = (*PRICES, *self.indicators.columns)
         return {
-            "time": np.array([r[0] for r in self.rows]),
-            "sym": Symbols.of(r[1] for r in self.rows),
-            "interval": Symbols.of(r[2] for r in self.rows),
-            **{name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(VALUES)},
-        }
-
-    def signals(self) -> Columns | None:
-        if not self.events:
-            return None
-        time, sym, interval, signal, events = zip(*self.events, strict=True)
-        side, price, detail, state = zip(*events, strict=True)
-        return {
-            "time": np.array(time),
-            "sym": Symbols.of(sym),
-            "interval": Symbols.of(interval),
-            "signal": Symbols.of(signal),
-            "side": Symbols.of(side),
-            "price": np.array(price),
-            "detail": Texts.of(detail),
-            "state": Symbols.of(state),
+            "time": rows.times,
+            **self.series.columns(rows.slots),
+            **{name: np.ascontiguousarray(rows.values[:, i]) for i, name in enumerate(names)},
         }
 
 
-def _same(a: Row, b: Row) -> bool:
-    """Return whether two rows are of the same bar, and their indicators the same but for rounding."""
-    known, close = len(Bar._fields), abs(b[Bar._fields.index("close")])
-    return a[:known] == b[:known] and all(
-        x == y or (math.isnan(x) and math.isnan(y)) or abs(x - y) <= ROUNDING * max(abs(x), abs(y), close)
-        for x, y in zip(a[known:], b[known:], strict=True)
-    )
-
-
-def _keys(batch: Batch) -> Iterable[tuple[tuple[str, str], int]]:
-    columns = batch.columns
-    syms, intervals = columns["sym"].tolist(), columns["interval"].tolist()
-    return zip(zip(syms, intervals, strict=True), columns["time"].tolist(), strict=True)
-
-
-def _rows(batch: Batch, names: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
-    return zip(*(batch.columns[name].tolist() for name in names), strict=True)
+def _rounds(slots: Ints) -> Iterable[Ints]:
+    """Yield positions such that each slot is among them once at most, in order."""
+    order = np.argsort(slots, kind="stable")
+    starts = np.append(True, slots[order][1:] != slots[order][:-1])
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(slots)), 0))
+    turn = np.arange(len(slots)) - first
+    for n in range(int(turn.max()) + 1 if len(turn) else 0):
+        yield np.sort(order[turn == n])

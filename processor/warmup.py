@@ -1,53 +1,55 @@
-"""What the processor takes from history when it starts: the newest bars of each series, and what was given out of them.
+"""What the processor takes from history when it starts: the newest closed bars of each series.
 
 The journal may begin behind them (retention removes what the history has), and to read every bar there ever was would
-take long. An average that is fed WARM_BARS bars has forgotten what was before: it weighs less than 1e-15, since that
-is 40 periods of the longest one. So as many bars are read ahead of the first for which rows are given out.
+take long. So of each series as many bars are read as its longest indicator needs to have forgotten what was before.
 """
 
-from typing import Any
-
+import numpy as np
 import pyarrow as pa
 
 from plant.client.connection import AsOf
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
+from processor.candles.closer import Closer
 from processor.engine import Engine
+from processor.recorded import times_and_values
 
-WARM_BARS = 2_000
-"""Bars ahead of the first whose row is given out."""
+AT_ONCE = 200
+"""Series that are computed side by side."""
 
 SERIES = """
-select b.sym, b.interval, count(*) as bars,
-       count(*) filter (where i.newest is null or b.time > i.newest) as behind
+select b.sym, b.interval, max(b.time) as newest, max(c.closed) as closed
 from bars b
-left join (select sym, interval, max(time) as newest from indicators group by all) i
-  on i.sym = b.sym and i.interval = b.interval
+left join (select sym, interval, max(market_time) as closed from bar_closes group by all) c
+  on c.sym = b.sym and c.interval = b.interval
 group by all order by all
 """
-"""Every series, how many bars it has, and how many of them came after the last row that was given out."""
+"""Every series, its newest bar, and the last one that is closed."""
 
 
-def warm_up(engine: Engine, history: AsOf, schema: Schema) -> None:
-    """Have the engine take, of every series in `history`, the bars it needs, their indicators and signals.
+def warm_up(engine: Engine, closer: Closer, history: AsOf, schema: Schema, wanted: int) -> None:
+    """Have the engine and the closer begin with every series in `history`: with its closed bars, the newest `wanted`.
 
-    Raises what the history's answers raise.
+    Of a series of which no bar is said to be closed (history of before there were such rows) all but the newest bar
+    count as closed. Raises what the history's answers raise.
     """
-    for series in history.sql(SERIES, frames="arrow").to_pylist():
-        sym, interval, bars = series["sym"], series["interval"], series["bars"]
-        wanted = 2 * WARM_BARS + series["behind"]
-        of_series: dict[str, Any] = {"sym": sym, "where": {"interval": interval}, "frames": "arrow"}
-        found = history.select("bars", columns=schema["bars"].names, last=wanted, **of_series)
-        times = found.column("time").cast(pa.int64())
-        begins, whole = times[0].as_py(), bars <= wanted
-        if not whole:
-            engine.begin(sym, interval, begins, trusted=times[WARM_BARS].as_py())
-        engine.take(_batch(found, schema, "bars"))
-        for table in ("indicators", "signals"):
-            rows = history.select(table, columns=schema[table].names, start=begins, **of_series)
-            engine.take(_batch(rows, schema, table))
-
-
-def _batch(rows: pa.Table, schema: Schema, table: str) -> Batch:
-    return Batch(table, columns_from_arrow(rows, schema[table], schema[table].names), 0, 0, 0)
+    found = history.sql(SERIES, frames="arrow").to_pylist()
+    for start in range(0, len(found), AT_ONCE):
+        begun = []
+        for series in found[start : start + AT_ONCE]:
+            of_series = {"sym": series["sym"], "where": {"interval": series["interval"]}, "frames": "arrow"}
+            names = (*schema["bars"].names, "seq")
+            rows = history.select("bars", columns=names, last=wanted + 1, **of_series)
+            bars = columns_from_arrow(rows, schema["bars"], schema["bars"].names)
+            times, values = times_and_values(bars)
+            told = series["closed"]
+            closed = times[:-1].max(initial=-1) if told is None else told.value
+            old = times <= closed
+            begun.append((series["sym"], series["interval"], times[old], values[old]))
+            closer.begin(series["sym"], series["interval"], int(closed))
+            if not old.all():
+                open_ = {name: column[~old] for name, column in bars.items()}
+                closer.take(Batch("bars", open_, 0, 0, 0))
+                engine.take_bars(open_)
+        engine.begin(begun)

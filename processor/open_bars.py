@@ -1,0 +1,151 @@
+"""Which bars of each series are not closed, and which closed ones are not what they were when they closed.
+
+Arrays by slot. Of the bars behind the last closed one the two newest are kept: the one that forms, and the one before
+it, whose row of `bar_closes` is on its way. Whatever else comes late or revised is remembered by itself, until its bar
+closes, or makes the series stale: what was computed of it must be computed anew from the bars that the plant holds.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+PRICES = ("open", "high", "low", "close", "volume")
+NEVER = -(2**63)
+"""The time of a bar that is not there."""
+
+
+class OpenBars:
+    """The newest bars of many series, as rows of `bars` and of `bar_closes` come out of the plant.
+
+    times of bars are int64, ns; values float64[n, 5] in the order of PRICES. `closed`, int64[slots]: the last closed
+    bar, NEVER if none is; `stale`: slot -> the first bar from which on the series must be computed anew.
+    """
+
+    def __init__(self) -> None:
+        self.closed: Ints = np.zeros(0, np.int64)
+        self.stale: dict[int, int] = {}
+        self._times = np.zeros((2, 0), np.int64)  # of the newest bar, and of the one before it
+        self._values = np.zeros((2, 0, len(PRICES)))
+        self._changed = np.zeros(0, bool)
+        self._late: dict[tuple[int, int], Floats] = {}  # bars before those two that are not closed
+
+    def __len__(self) -> int:
+        return len(self.closed)
+
+    def grow(self, slots: int) -> None:
+        """Make the slots 0..slots-1 usable; never shrinks."""
+        more = slots - len(self)
+        if more > 0:
+            self.closed = np.concatenate([self.closed, np.full(more, NEVER)])
+            self._times = np.concatenate([self._times, np.full((2, more), NEVER)], axis=1)
+            self._values = np.concatenate([self._values, np.zeros((2, more, len(PRICES)))], axis=1)
+            self._changed = np.concatenate([self._changed, np.zeros(more, bool)])
+
+    def take(self, slots: Ints, times: Ints, values: Floats) -> None:
+        """Take rows of `bars`, in the order in which they came."""
+        order = np.argsort(slots, kind="stable")
+        slots, times, values = slots[order], times[order], values[order]
+        begins = np.append(True, slots[1:] != slots[:-1]) if len(slots) else np.zeros(0, bool)
+        highest = _running_most(begins, times)
+        on_time = (times == highest) & (times >= self._times[0][slots]) & (times > self.closed[slots])
+        for i in np.flatnonzero(~on_time).tolist():
+            self._take_late(int(slots[i]), int(times[i]), values[i])
+        self._take_newest(slots[on_time], times[on_time], values[on_time])
+
+    def close(self, slots: Ints, times: Ints, values: Floats) -> NDArray[np.bool_]:
+        """Take rows of `bar_closes`, one of each slot at most, and return which close a bar, bool[k].
+
+        The others are of bars that are closed already. A bar that has another value by now makes its series stale.
+        """
+        new = times > self.closed[slots]
+        slots, times, values = slots[new], times[new], values[new]
+        self.closed[slots] = times
+        for row in range(2):
+            here = self._times[row][slots] == times
+            for i in np.flatnonzero(here & (self._values[row][slots] != values).any(axis=1)).tolist():
+                self.doubt(int(slots[i]), int(times[i]))
+        if self._late:
+            values_of = dict(zip(zip(slots.tolist(), times.tolist(), strict=True), values, strict=True))
+            for slot, time in [key for key in self._late if key[1] <= self.closed[key[0]]]:
+                value = self._late.pop((slot, time))
+                if (values_of.get((slot, time), np.nan) != value).any():
+                    self.doubt(slot, time)  # another value, or none: it came behind the close of a later one
+        return new
+
+    def doubt(self, slot: int, time: int) -> None:
+        """Let a series be computed anew from a bar on."""
+        self.stale[slot] = min(time, self.stale.get(slot, time))
+
+    @property
+    def any_changed(self) -> bool:
+        """Whether a bar that forms may have changed since `forming` was last asked."""
+        return bool(self._changed.any())
+
+    def forms(self, slots: Ints) -> NDArray[np.bool_]:
+        """Return which series have a bar that is not closed, bool[k]."""
+        found: NDArray[np.bool_] = self._times[0][slots] > self.closed[slots]
+        return found
+
+    def forming(self) -> tuple[Ints, Ints, Floats]:
+        """Return slots, times and values of the bars that form and that changed since this was last asked.
+
+        That is the first bar of a series that is not closed.
+        """
+        slots = np.flatnonzero(self._changed)
+        before = self._times[1][slots] > self.closed[slots]
+        row = before.astype(np.int64)
+        times = self._times[row, slots]
+        open_ = times > self.closed[slots]
+        self._changed[:] = False
+        return slots[open_], times[open_], self._values[row[open_], slots[open_]]
+
+    def show_again(self, slots: Ints) -> None:
+        """Let the bars that form in some series be among `forming`, though they have not changed."""
+        self._changed[slots] = True
+
+    def _take_newest(self, slots: Ints, times: Ints, values: Floats) -> None:
+        """Take rows that come in order of time within each series, behind what is known or revising the newest."""
+        if not len(slots):
+            return
+        last = np.append((slots[1:] != slots[:-1]) | (times[1:] != times[:-1]), True)  # the last revision of each bar
+        slots, times, values = slots[last], times[last], values[last]
+        ends = np.append(slots[1:] != slots[:-1], True)
+        newest, second = np.flatnonzero(ends), np.flatnonzero(ends) - 1
+        which = slots[newest]
+        in_batch = (second >= 0) & (slots[second] == which)  # the one before came with it
+        moved = ~in_batch & (times[newest] > self._times[0][which])
+        self._times[1][which[moved]], self._values[1][which[moved]] = (
+            self._times[0][which[moved]],
+            self._values[0][which[moved]],
+        )
+        self._times[1][which[in_batch]], self._values[1][which[in_batch]] = (
+            times[second[in_batch]],
+            values[second[in_batch]],
+        )
+        self._times[0][which], self._values[0][which] = times[newest], values[newest]
+        self._changed[which] = True
+
+    def _take_late(self, slot: int, time: int, value: Any) -> None:
+        known = [row for row in range(2) if self._times[row][slot] == time]
+        if known and (self._values[known[0]][slot] == value).all():
+            return
+        if known:
+            self._values[known[0]][slot] = value
+            self._changed[slot] = True
+        if time <= self.closed[slot]:
+            self.doubt(slot, time)
+        elif not known:
+            self._late[slot, time] = np.array(value)
+
+
+def _running_most(begins: NDArray[np.bool_], times: Ints) -> Ints:
+    """Return the latest time so far of each series, int64[n], of rows in order of series; `begins`: where one begins."""
+    found, ranks = np.unique(times, return_inverse=True)
+    series = np.cumsum(begins)
+    most = np.maximum.accumulate(series * len(found) + ranks) if len(times) else ranks
+    result: Ints = found[most - series * len(found)] if len(times) else times
+    return result

@@ -1,0 +1,68 @@
+"""The series of the processor: a symbol and an interval each, numbered (its slot) in the order in which they come."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.rows.columns import Columns, Symbols
+
+Ints = NDArray[np.int64]
+
+
+class Series:
+    """Slots 0, 1, 2, ... of pairs of symbol and interval; `len()` is how many there are."""
+
+    def __init__(self) -> None:
+        self._syms: dict[str, int] = {}
+        self._intervals: dict[str, int] = {}
+        self._slots = np.full((0, 0), -1, dtype=np.int64)  # by symbol and interval
+        self._pairs: list[tuple[int, int]] = []
+        self._codes = np.zeros((0, 2), dtype=np.int32)
+        self._names: tuple[list[str], list[str]] = ([], [])
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def of(self, sym: Symbols, interval: Symbols) -> Ints:
+        """Return the slot of each row, int64[n]; a pair that is new gets one."""
+        syms, intervals = _numbers(sym, self._syms), _numbers(interval, self._intervals)
+        wanted = len(self._syms), len(self._intervals)
+        for names, known in zip(self._names, (self._syms, self._intervals), strict=True):
+            names += list(known)[len(names) :] if len(names) < len(known) else ()
+        if wanted[0] > self._slots.shape[0] or wanted[1] > self._slots.shape[1]:
+            grown = np.full((max(wanted[0], 2 * self._slots.shape[0]), wanted[1]), -1, dtype=np.int64)
+            grown[: self._slots.shape[0], : self._slots.shape[1]] = self._slots
+            self._slots = grown
+        found = self._slots[syms, intervals]
+        if (new := found < 0).any():
+            for pair in dict.fromkeys(zip(syms[new].tolist(), intervals[new].tolist(), strict=True)):
+                self._slots[pair] = len(self._pairs)
+                self._pairs.append(pair)
+            self._codes = np.array(self._pairs, dtype=np.int32)
+            found = self._slots[syms, intervals]
+        return found
+
+    def slot(self, sym: str, interval: str) -> int:
+        """Return the slot of one series."""
+        return int(self.of(Symbols.of([sym]), Symbols.of([interval]))[0])
+
+    def name(self, slot: int) -> tuple[str, str]:
+        """Return symbol and interval of a slot."""
+        sym, interval = self._pairs[slot]
+        return self._names[0][sym], self._names[1][interval]
+
+    def columns(self, slots: Ints) -> Columns:
+        """Return the columns `sym` and `interval` of slots."""
+        codes = self._codes[slots]
+        return {
+            name: Symbols(names.copy(), codes[:, i].copy())
+            for i, (name, names) in enumerate(zip(("sym", "interval"), self._names, strict=True))
+        }
+
+
+def _numbers(column: Symbols, known: dict[str, int]) -> Ints:
+    """Return the number of each row's name, int64[n]; of the names of a column those that it uses become known."""
+    used = np.unique(column.codes)
+    numbers = np.zeros(len(column.names), dtype=np.int64)
+    numbers[used] = [known.setdefault(column.names[code], len(known)) for code in used.tolist()]
+    found: Ints = numbers[column.codes]
+    return found
