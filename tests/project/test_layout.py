@@ -27,6 +27,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
     "runtime": ("rows", "transport", "history", "query"),
+    "conditions": ("rows",),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 
