@@ -2,6 +2,7 @@
 
     PlantError
     ├── SettingsError          plant.toml or the environment says something we cannot use
+    ├── ConditionError         a condition (of a signal, of a strategy) cannot be read
     ├── SchemaError            a declaration of a table is broken
     │   ├── UnknownTable       no such table
     │   ├── UnknownColumn      no such column in that table
@@ -39,6 +40,24 @@ class PlantError(Exception):
 
 class SettingsError(PlantError):
     """A setting is missing, misspelt or of the wrong kind."""
+
+
+class ConditionError(PlantError):
+    """A condition that cannot be read, or names what is not there.
+
+    `faults` are the places of a document (`$.all[1].operator`), each with its sentence; empty for a text, whose message
+    has the place in it.
+    """
+
+    def __init__(self, message: str, faults: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+    @classmethod
+    def at(cls, faults: Iterable[tuple[str, str]]) -> "ConditionError":
+        """Return the error for the faults of a document, (place, sentence) each."""
+        faults = tuple(faults)
+        return cls("; ".join(f"{place}: {sentence}" for place, sentence in faults), faults)
 
 
 class SchemaError(PlantError):

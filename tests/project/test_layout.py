@@ -27,7 +27,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
-    "runtime": ("rows", "transport", "history", "query", "indicators"),
+    "conditions": ("rows", "indicators"),
+    "runtime": ("rows", "transport", "history", "query", "indicators", "conditions"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 

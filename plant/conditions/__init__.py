@@ -1,0 +1,1 @@
+"""Conditions over bars and indicators: one grammar, one evaluator, for signals, strategies and backtests."""
