@@ -262,12 +262,25 @@ def with_negative_prices(table: Table, patterns: Sequence[str]) -> Table:
     return replace(table, checks=tuple(map(loosened, table.checks)), all_good=None)
 
 
-def schema_of(extra: Iterable[Table] = (), negative_prices: Sequence[str] = ()) -> Schema:
+def with_indicators(table: Table, declared: Sequence[Column]) -> Table:
+    """Return the table `indicators` with these computed columns instead of those that are always there."""
+    always = {column.name: column for column in table.columns}
+    bars = [column for column in table.columns if column.name in _OF_A_BAR]
+    return replace(table, columns=(*bars, *(always.get(column.name, column) for column in declared)))
+
+
+_OF_A_BAR = ("time", "sym", "interval", "open", "high", "low", "close", "volume")
+
+
+def schema_of(
+    extra: Iterable[Table] = (), negative_prices: Sequence[str] = (), indicators: Sequence[Column] | None = None
+) -> Schema:
     """Return the plant's tables and a user's own; raises SchemaError if a name is taken.
 
     `negative_prices` are patterns of symbols ("CL*") whose prices may be 0 or less, or names of tables: bars, trades,
-    quotes.
+    quotes. `indicators` are the computed columns of that table; None: those that are always there.
     """
-    if not negative_prices:
-        return Schema((*TABLES, *extra))
-    return Schema((*(with_negative_prices(table, negative_prices) for table in TABLES), *extra))
+    tables = [with_negative_prices(table, negative_prices) for table in TABLES] if negative_prices else list(TABLES)
+    if indicators is not None:
+        tables = [with_indicators(table, indicators) if table.name == "indicators" else table for table in tables]
+    return Schema((*tables, *extra))

@@ -101,8 +101,9 @@ class ProcessorSettings(AnsweringSettings):
     """[processor]"""
 
     port: Port = 5011
-    timer_s: float = Field(10.0, gt=0, description="seconds between computations")
+    timer_s: float = Field(10.0, ge=0, description="seconds between computations; 0: at once")
     min_bars: int = Field(5, ge=1, description="bars a symbol needs before it is computed")
+    defaults: bool = Field(True, description="whether the indicators and rules that need no declaration are there")
 
 
 class HdbSettings(AnsweringSettings):

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from plant.conditions.rules import Rule, rules_of
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
-from plant.rows.schema import Schema, Table
+from plant.indicators.declarations import Declaration, declared
+from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
     DashboardSettings,
@@ -36,6 +38,9 @@ PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "
 
 _PREFIX = "PLANT_"
 
+_COLUMNS_OF_RULES = ("open", "high", "low", "close", "volume")
+"""Columns of a bar that a rule may read."""
+
 
 class Settings(BaseModel):
     """All settings of one plant; frozen. `load()` makes it."""
@@ -51,6 +56,8 @@ class Settings(BaseModel):
     dashboard: DashboardSettings = DashboardSettings()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
+    indicators: tuple[dict[str, Any], ...] = ()
+    signals: tuple[dict[str, Any], ...] = ()
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
@@ -61,8 +68,22 @@ class Settings(BaseModel):
 
     @property
     def table_schema(self) -> Schema:
-        """The plant's tables and those of [[tables]]."""
-        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices)
+        """The plant's tables, `indicators` with the columns that are declared, and those of [[tables]]."""
+        columns = [
+            Column(column, "float", str(one)) for one in self.declarations for column in one.columns
+        ]
+        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices, columns)
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """The indicators that are computed: those that are always there, and [[indicators]]. Raises SettingsError."""
+        return declared(self.indicators, self.processor.defaults)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of signals: those that are always there, and [[signals]]. Raises SettingsError."""
+        columns = [column for one in self.declarations for column in one.columns]
+        return rules_of(self.signals, (*_COLUMNS_OF_RULES, *columns))
 
     @property
     def zone(self) -> ZoneInfo:
@@ -122,10 +143,10 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8")) if there else {"feeds": [{"kind": SIMULATED}]}
         settings = Settings.model_validate(_merged(given, _of_environment()))
-        settings.table_schema  # noqa: B018  (a broken table is a broken settings file)
+        settings.table_schema, settings.rules  # noqa: B018  (a broken table is a broken settings file)
     except ValidationError as error:
         raise SettingsError(f"{file}: {explained(error)}") from None
-    except (ValueError, SchemaError) as error:  # TOML syntax, a table, a port that is no number
+    except (ValueError, SchemaError, SettingsError) as error:  # TOML syntax, a table, a port that is no number
         raise SettingsError(f"{file}: {error}") from None
     labels = [f.label for f in settings.feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
