@@ -71,7 +71,7 @@ class Fact(NamedTuple):
     was: tuple[Floats, ...] = ()
 
 
-def rows_of(condition: Condition, scales: Mapping[str, str]) -> dict[str, int]:
+def state_rows(condition: Condition, scales: Mapping[str, str]) -> dict[str, int]:
     """Return what must be kept of a series between bars, and how many numbers of each."""
     kept: dict[str, int] = {}
     for column in columns_in(condition.tree):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plant.conditions.condition import Condition
-from plant.conditions.evaluation import PRICE_DIFFERENCES, Bools, Evaluation, Floats, rows_of
+from plant.conditions.evaluation import PRICE_DIFFERENCES, Bools, Evaluation, Floats, state_rows
 from plant.conditions.sentences import Told, sentence
 
 Slots = NDArray[np.int64]
@@ -36,7 +36,7 @@ class Evaluator:
         self._scales = {name: scales[name] for name in condition.names if name in scales}
         self.columns = tuple(dict.fromkeys((*condition.names, *self._scales.values())))
         self._slots = 0
-        self._state = {name: np.empty((rows, 0)) for name, rows in rows_of(condition, self._scales).items()}
+        self._state = {name: np.empty((rows, 0)) for name, rows in state_rows(condition, self._scales).items()}
 
     def __len__(self) -> int:
         return self._slots

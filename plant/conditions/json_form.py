@@ -29,7 +29,7 @@ from plant.conditions.tree import (
     Trend,
     Truth,
     Value,
-    joined,
+    combined,
     text_of,
 )
 from plant.errors import ConditionError, nearest_names
@@ -102,10 +102,10 @@ class _Reader:
                 return self._fault(f"{place}.{key}", f"expected a list of conditions, found {listed!r}")
             read = [self.truth(item, f"{place}.{key}[{i}]", depth + 1) for i, item in enumerate(listed)]
             if operands := [truth for truth in read if truth is not None]:
-                found.append(joined(kind, operands))
+                found.append(combined(kind, operands))
         if len(self.faults) > before:
             return None
-        return joined(And, found) if found else self._fault(place, "expected at least one condition in all or any")
+        return combined(And, found) if found else self._fault(place, "expected at least one condition in all or any")
 
     def _atom(self, document: Mapping[str, Any], place: str) -> Truth | None:
         before = len(self.faults)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import isfinite
 
 from plant.conditions.condition import MOST_BARS, MOST_DEPTH, Condition
-from plant.conditions.tokens import Token, python_of, refusal, tokens_of
+from plant.conditions.tokens import Token, python_of, refused_at, tokens_of
 from plant.conditions.tree import (
     And,
     Arithmetic,
@@ -23,7 +23,7 @@ from plant.conditions.tree import (
     Trend,
     Truth,
     Value,
-    joined,
+    combined,
     negative,
 )
 from plant.errors import ConditionError, nearest_names
@@ -74,7 +74,7 @@ class _Reader:
             self.root = ast.parse(f"({python_of(text, tokens)})", mode="eval").body
         except SyntaxError as error:
             place = min(max((error.offset or 2) - 2, 0), len(text))
-            raise refusal(text, place, "this does not belong here; are parentheses missing?") from None
+            raise refused_at(text, place, "this does not belong here; are parentheses missing?") from None
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
 
@@ -108,7 +108,7 @@ class _Reader:
         match node:
             case ast.BoolOp(operator, values):
                 kind = And if isinstance(operator, ast.And) else Or
-                return joined(kind, [self.truth(value, depth + 1) for value in values])
+                return combined(kind, [self.truth(value, depth + 1) for value in values])
             case ast.UnaryOp(ast.Not(), operand):
                 return Not(self.truth(operand, depth + 1))
             case ast.Compare(left, operators, rights):
@@ -123,7 +123,7 @@ class _Reader:
             return Between(operand, low, high)
         named = [word for word in words if word.text[0].isalpha()]
         if named and count > 1:
-            raise refusal(
+            raise refused_at(
                 self._text, named[0].start, f"{named[0].text!r} stands in a chain; join comparisons with 'and'"
             )
         if texts[0] in ("rising", "falling"):
@@ -132,7 +132,7 @@ class _Reader:
         values = [self.value(node, 0, depth) for node in nodes]
         if named:
             return Crossing(values[0], texts[0] == "crosses above", values[1])
-        return joined(And, [Comparison(a, text, b) for (a, b), text in zip(pairwise(values), texts, strict=True)])
+        return combined(And, [Comparison(a, text, b) for (a, b), text in zip(pairwise(values), texts, strict=True)])
 
     def _operator(self, left: ast.expr, right: ast.expr) -> Token:
         """Return the word between two operands: Python does not say where it stands."""
@@ -162,7 +162,7 @@ class _Reader:
         return self._at[node.col_offset - 1]
 
     def _refused(self, node: ast.expr, sentence: str) -> ConditionError:
-        return refusal(self._text, node.col_offset - 1, sentence)
+        return refused_at(self._text, node.col_offset - 1, sentence)
 
     def _too_deep(self) -> ConditionError:
-        return refusal(self._text, 0, f"a condition is at most {MOST_DEPTH} operators deep; take it apart")
+        return refused_at(self._text, 0, f"a condition is at most {MOST_DEPTH} operators deep; take it apart")

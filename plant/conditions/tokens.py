@@ -37,7 +37,7 @@ class Token(NamedTuple):
     end: int
 
 
-def refusal(source: str, start: int, sentence: str) -> ConditionError:
+def refused_at(source: str, start: int, sentence: str) -> ConditionError:
     """Return the error for what stands at `start`, counted from 0, of a condition's text."""
     shown = source if len(source) <= 200 else f"{source[:200]} ..."
     return ConditionError(f"{shown!r}, character {start + 1}: {sentence}")
@@ -49,21 +49,23 @@ def tokens_of(source: str) -> list[Token]:
     Raises ConditionError with the place and what was expected there.
     """
     if len(source) > MOST_CHARACTERS:
-        raise refusal(source, MOST_CHARACTERS, f"a condition has at most {MOST_CHARACTERS:,} characters; take it apart")
+        raise refused_at(
+            source, MOST_CHARACTERS, f"a condition has at most {MOST_CHARACTERS:,} characters; take it apart"
+        )
     found: list[Token] = []
     opened: list[Token] = []  # ( and [ that are not closed, and betweens whose `and` is to come
     for kind, text, start, end in _lexed(source):
         after_value = bool(found) and (found[-1].kind in ("number", "name") or found[-1].text in (")", "]"))
         if text in (")", "]"):
             if not opened or opened[-1].text != {")": "(", "]": "["}[text]:
-                raise refusal(source, start, f"{_owed(opened)}, found {text!r}")
+                raise refused_at(source, start, f"{_owed(opened)}, found {text!r}")
             opened.pop()
         if kind in ("number", "name") or text in ("not", "("):
             if after_value:
-                raise refusal(source, start, f"expected an operator, found {text!r}")
+                raise refused_at(source, start, f"expected an operator, found {text!r}")
             kind = kind if kind in ("number", "name") else "value"
         elif not after_value and text != "-":
-            raise refusal(source, start, f"expected a number or a name, found {text!r}")
+            raise refused_at(source, start, f"expected a number or a name, found {text!r}")
         elif not after_value:
             kind = "value"
         elif text == "and" and opened and opened[-1].text == "between":
@@ -73,12 +75,12 @@ def tokens_of(source: str) -> list[Token]:
         if text in ("(", "[", "between"):
             opened.append(token)
             if len(opened) > MOST_DEPTH:
-                raise refusal(source, start, f"more than {MOST_DEPTH} parentheses within one another; take it apart")
+                raise refused_at(source, start, f"more than {MOST_DEPTH} parentheses within one another; take it apart")
         found.append(token)
     if not found or (found[-1].kind not in ("number", "name") and found[-1].text not in (")", "]")):
-        raise refusal(source, len(source), "expected a number or a name, found the end")
+        raise refused_at(source, len(source), "expected a number or a name, found the end")
     if opened:
-        raise refusal(source, len(source), f"{_owed(opened)}, found the end")
+        raise refused_at(source, len(source), f"{_owed(opened)}, found the end")
     return found
 
 
@@ -114,11 +116,11 @@ def _lexed(source: str) -> list[Token]:
         if kind == "name" and text == "crosses":
             way = re.compile(r"crosses\s+(above|below)\b", re.ASCII).match(source, place)
             if not way:
-                raise refusal(source, place, "expected 'crosses above' or 'crosses below'")
+                raise refused_at(source, place, "expected 'crosses above' or 'crosses below'")
             kind, text, end = "operator", f"crosses {way[1]}", way.end()
         elif kind == "name" and text in WORDS:
             if text in ("above", "below"):
-                raise refusal(source, place, f"expected 'crosses {text}', '>' or '<', found {text!r} alone")
+                raise refused_at(source, place, f"expected 'crosses {text}', '>' or '<', found {text!r} alone")
             kind = "operator"
         if kind != "space":
             found.append(Token(kind, text, place, end))
@@ -130,7 +132,7 @@ def _unreadable(source: str, place: int) -> ConditionError:
     found = re.compile(r"[\w.]+|[=&|!<>~]+|.", re.DOTALL).match(source, place)
     text = found[0] if found else ""
     if text in _INSTEAD:
-        return refusal(source, place, f"found {text!r}; write {_INSTEAD[text]}")
+        return refused_at(source, place, f"found {text!r}; write {_INSTEAD[text]}")
     if text[0].isdigit():
-        return refusal(source, place, f"expected a number such as 30, 0.5 or 1e6, found {text!r}")
-    return refusal(source, place, f"{text!r} means nothing in a condition")
+        return refused_at(source, place, f"expected a number such as 30, 0.5 or 1e6, found {text!r}")
+    return refused_at(source, place, f"{text!r} means nothing in a condition")

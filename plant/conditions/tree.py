@@ -124,7 +124,7 @@ def negative(operand: Value) -> Value:
     return Negative(operand)
 
 
-def joined(kind: type[And] | type[Or], operands: list[Truth]) -> Truth:
+def combined(kind: type[And] | type[Or], operands: list[Truth]) -> Truth:
     """Return the And, or the Or, of some truths, one or more; of one it is that itself."""
     flat: list[Truth] = []
     for operand in operands:

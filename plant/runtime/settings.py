@@ -69,9 +69,7 @@ class Settings(BaseModel):
     @property
     def table_schema(self) -> Schema:
         """The plant's tables, `indicators` with the columns that are declared, and those of [[tables]]."""
-        columns = [
-            Column(column, "float", str(one)) for one in self.declarations for column in one.columns
-        ]
+        columns = [Column(column, "float", str(one)) for one in self.declarations for column in one.columns]
         return schema_of(map(Table.declared, self.tables), self.plant.negative_prices, columns)
 
     @property

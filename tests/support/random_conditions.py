@@ -22,7 +22,6 @@ from plant.conditions.tree import (
     Truth,
     Value,
     atoms_in,
-    joined,
     negative,
 )
 
@@ -59,7 +58,7 @@ def truths() -> st.SearchStrategy[Truth]:
         atoms(),
         lambda inner: st.one_of(
             st.builds(Not, inner),
-            st.builds(joined, st.sampled_from([And, Or]), st.lists(inner, min_size=2, max_size=3)),
+            st.builds(combined, st.sampled_from([And, Or]), st.lists(inner, min_size=2, max_size=3)),
         ),
         max_leaves=4,
     )
