@@ -17,16 +17,17 @@ PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),
     "transport": (),
+    "calendars": (),
     "wire": ("rows",),
     "intake": ("rows",),
-    "history": ("rows",),
+    "history": ("rows", "calendars"),
     "files": ("rows",),
     "query": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
-    "runtime": ("rows", "transport", "history", "query"),
+    "runtime": ("rows", "transport", "calendars", "history", "query"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 
