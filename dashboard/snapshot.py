@@ -17,7 +17,7 @@ QUOTE_COLUMNS = ("time", "sym", "bid", "ask")
 MADE = "1m"  # interval of bars that are made of trades here
 RECENT_SIGNALS = 200
 CHART_SIGNALS = 500
-SIMULATED = "simulated"  # what the simulated feed writes into `source`
+SIMULATED = ("simulated", "built:simulated")  # what `source` is of rows of the simulated feed, and of bars made of them
 _NOTHING = Answer(None, None)
 
 

@@ -66,7 +66,7 @@ def processes(connections: Connections, newest: Answer, beats: Answer, paused: b
             label = plain(f"{health.process} {health.word}")
             st.badge(label, icon=icon, color=color, help=plain(health.detail or health.word))
         _freshness_badge(freshness(newest.frame, int(now * 1e9)), known=newest_known)
-        if newest.frame is not None and (newest.frame["source"].astype(str) == SIMULATED).any():
+        if newest.frame is not None and (newest.frame["source"].astype(str).isin(SIMULATED)).any():
             st.badge("simulated data", color="violet", help="At least one symbol comes from the simulated feed.")
         if paused:
             st.badge("paused", color="orange")

@@ -26,6 +26,7 @@ class FeedSettings(BaseModel):
         description="a trade_id is one trade's within (source, sym, day): the plant drops trades that the venue sends "
         "again. A kind whose venue promises it has it true",
     )
+    calendar: str = Field("", description="the exchange whose calendar its symbols have, e.g. XNYS; empty: none")
 
 
 def _each_once(symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
 from plant.rows.tables import SIMULATED
+from plant.rows.tables_candles import BUILT
 from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.started import changes, started_with
@@ -108,7 +109,7 @@ def beside_real(settings: Settings) -> str:
 
     schema = settings.table_schema
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
-    real = ("source", "!=", SIMULATED)
+    real = [("source", "!=", made_up) for made_up in (SIMULATED, BUILT + SIMULATED)]
     found = []
     with PlantConnection(rdb, hdb, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
         for name in (t.name for t in schema.values() if "source" in t.names and t.name not in OF_THE_PLANT):

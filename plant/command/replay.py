@@ -50,7 +50,8 @@ def replay(
     tables = replayable_tables(schema, table or ())
     start, end = bounds_of(settings.days, day)
     with connect(config=config, frames="arrow", timeout_s=60.0) as db:
-        rows = rows_of(db, schema, tables, sym or None, start, end)
+        built = "bars" in (table or ())
+        rows = rows_of(db, schema, tables, sym or None, start, end, built=built)
         if printed:
             play(rows, speed, _print)
             return
@@ -61,12 +62,13 @@ def replay(
             steps(f"replay {day}") as step,
         ):
             advance = step(f"into {feed.address}")
+            before = feed.wait_connected()
             try:
                 done = publish_replay(feed, rows, speed, lambda done: advance(done, total))
             except KeyboardInterrupt:
                 err.print("interrupted; the same command goes on where it was", markup=False)
                 raise
-        print(f"{done:,} rows of {day} as {name}; {total - done:,} were there already")
+        print(f"{done:,} rows of {day} as {name}; {before:,} were there already")
 
 
 def _print(table: str, columns: Columns) -> None:

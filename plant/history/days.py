@@ -12,21 +12,15 @@ A roll_at that the clock skips or repeats when daylight saving changes is reckon
 """
 
 import datetime as dt
-import functools
-import warnings
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from plant.errors import SettingsError
+from plant.calendars.exchange import exchange
 
 _SECOND = 10**9
 _MARGIN = dt.timedelta(days=40)
 """More than any exchange is ever closed at a stretch."""
-
-_CALENDAR_FROM = "1970-01-01"
-_YEARS_AHEAD = 2
 
 
 class Days:
@@ -40,7 +34,8 @@ class Days:
         self._sessions: np.ndarray | None = None
         self._earlier: dict[dt.date, dt.timedelta] = {}
         if calendar:
-            self._sessions, self._earlier = _sessions_of(calendar)
+            found = exchange(calendar)
+            self._sessions, self._earlier = found.dates, found.earlier
         self._known: tuple[int, int, np.ndarray, np.ndarray] | None = None  # ns from, ns to, days, their ends
 
     def day_of(self, times: np.ndarray) -> np.ndarray:
@@ -93,51 +88,6 @@ class Days:
         reached = (dates >= sessions[0]) & (dates <= sessions[-1])
         found: np.ndarray = dates[np.where(reached, np.isin(dates, sessions), np.is_busday(dates))]
         return found
-
-
-@functools.cache
-def _sessions_of(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
-    """Return the sessions of an exchange, datetime64[D], and by how much earlier those close that do not as usual."""
-    with warnings.catch_warnings():  # exchange_calendars 4.13 uses what pandas 3.1 calls old
-        warnings.simplefilter("ignore")
-        return _read_sessions(calendar)
-
-
-def _read_sessions(calendar: str) -> tuple[np.ndarray, dict[dt.date, dt.timedelta]]:
-    import exchange_calendars as xcals
-
-    if calendar not in xcals.get_calendar_names():
-        raise SettingsError(
-            f"[hdb] calendar: exchange_calendars knows no {calendar!r}; use a code like XNYS, XLON or 24/7, or none"
-        )
-    end = f"{dt.date.today().year + _YEARS_AHEAD}-12-31"
-    try:
-        try:
-            found: Any = xcals.get_calendar(calendar, start=_CALENDAR_FROM, end=end)
-        except ValueError:  # it reaches less far: what it has by itself
-            found = xcals.get_calendar(calendar)
-    except Exception as error:  # what a calendar raises that its library cannot make is of every kind
-        raise SettingsError(
-            f"[hdb] calendar: exchange_calendars {xcals.__version__} cannot make {calendar!r} here "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:100]}); use another one, or none"
-        ) from None
-    return found.sessions.to_numpy().astype("datetime64[D]"), _shifts(found)
-
-
-def _shifts(calendar: Any) -> dict[dt.date, dt.timedelta]:
-    """Return by how much the sessions that do not close when they usually did at their time close earlier.
-
-    Less than 0 for one that closes later, as in Seoul when the country sits its exams.
-    """
-    sessions, closes = calendar.sessions, calendar.closes.dt.tz_convert(calendar.tz).dt.tz_localize(None)
-    taken = closes.to_numpy() - sessions.to_numpy()  # from the midnight that begins the session's date, by the clock
-    usual = np.empty(len(sessions), dtype="timedelta64[ns]")
-    for since, time in calendar.close_times:
-        begin = 0 if since is None else sessions.searchsorted(since)
-        usual[begin:] = np.timedelta64(dt.timedelta(days=calendar.close_offset, hours=time.hour, minutes=time.minute))
-    shift = usual - taken
-    other = np.flatnonzero(shift)
-    return {sessions[i].date(): dt.timedelta(seconds=int(shift[i] // np.timedelta64(1, "s"))) for i in other}
 
 
 def _year_of(ns: int) -> int:

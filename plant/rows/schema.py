@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from plant.errors import SchemaError, UnknownColumn, UnknownTable
 
 FIXED_DTYPES = {"time": "<i8", "float": "<f8", "int": "<i8"}
@@ -212,3 +214,39 @@ COMMON_CHECKS = (
     Check("sym must not be empty", lambda c: c["sym"] != ""),
 )
 """What holds for the rows of every table. `sym` is compared as text."""
+
+
+def positive(name: str) -> Check:
+    """Return the check that a column holds positive finite numbers."""
+    return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
+
+
+def unknown_or_not_negative(name: str) -> Check:
+    """Return the check that a column holds finite numbers, 0 or more, or NaN."""
+    return Check(
+        f"{name} must be a finite number, 0 or more, or not known (NaN)",
+        lambda c: ((c[name] >= 0) & (c[name] < np.inf)) | (c[name] != c[name]),
+    )
+
+
+def not_negative(name: str) -> Check:
+    """Return the check that a column holds finite numbers, 0 or more."""
+    return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
+
+
+def table_of(
+    name: str,
+    spec: str,
+    key: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
+    all_good: Callable[[Mapping[str, Any]], Any] | None = None,
+) -> Table:
+    """Return a table from lines of "name kind  meaning", after the common time and sym. Raises SchemaError."""
+    rows = [
+        Column("time", "time", "when it happened at the venue; a bar: its start"),
+        Column("sym", "symbol", "instrument, e.g. AAPL"),
+    ]
+    for line in spec.strip().splitlines():
+        column, kind, meaning = line.split(None, 2)
+        rows.append(Column(column, kind, meaning))
+    return Table(name, tuple(rows), key, COMMON_CHECKS + checks, all_good)

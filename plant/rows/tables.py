@@ -3,58 +3,39 @@
 Wire format, in-memory tables, history, validation and docs/tables.md all derive from `TABLES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
+from plant.rows.schema import (
+    EARLIEST,
+    LATEST,
+    Check,
+    Schema,
+    Table,
+    not_negative,
+    positive,
+    table_of,
+    unknown_or_not_negative,
+)
+from plant.rows.tables_candles import CANDLE_TABLES
 
 SIMULATED = "simulated"
 """The `source` of rows that are made up, and the kind of the plant's feed that makes them."""
-
-
-def _positive(name: str) -> Check:
-    return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
-
-
-def _unknown_or_not_negative(name: str) -> Check:
-    return Check(
-        f"{name} must be a finite number, 0 or more, or not known (NaN)",
-        lambda c: ((c[name] >= 0) & (c[name] < np.inf)) | (c[name] != c[name]),
-    )
-
-
-def _not_negative(name: str) -> Check:
-    return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
-
-
-def _table(
-    name: str,
-    spec: str,
-    key: tuple[str, ...] = (),
-    checks: tuple[Check, ...] = (),
-    all_good: Callable[[Mapping[str, Any]], Any] | None = None,
-) -> Table:
-    """Return a table from lines of "name kind  meaning", after the common time and sym."""
-    rows = [
-        Column("time", "time", "when it happened at the venue; a bar: its start"),
-        Column("sym", "symbol", "instrument, e.g. AAPL"),
-    ]
-    for line in spec.strip().splitlines():
-        column, kind, meaning = line.split(None, 2)
-        rows.append(Column(column, kind, meaning))
-    return Table(name, tuple(rows), key, COMMON_CHECKS + checks, all_good)
 
 
 def _good_bars(c: Mapping[str, Any]) -> Any:
     """Return where all checks of bars hold: what is true of low and high is true of the prices between them."""
     time, low, high, first, last, volume = c["time"], c["low"], c["high"], c["open"], c["close"], c["volume"]
     between = (low <= first) & (low <= last) & (first <= high) & (last <= high)
+    vwap, trades = c["vwap"], c["trades"]
     return (
-        (between & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf))
+        ((abs(vwap) < np.inf) | (vwap != vwap))
+        & (((trades >= 0) & (trades < np.inf)) | (trades != trades))
+        & (between & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf))
         & ((time >= EARLIEST) & (time < LATEST))
         & ((c["sym"] != "") & (c["interval"] != ""))
     )
@@ -68,16 +49,18 @@ _OHLCV = """
     volume     float   units traded in the interval so far"""
 
 TABLES = (
-    _table(
+    table_of(
         "bars",
         f"""
     interval   symbol  length of the bar, e.g. 1m{_OHLCV}
-    source     symbol  feed that sent it
+    source     symbol  feed that sent it; made of a feed's trades or smaller bars: built: and its name
+    vwap       float   mean price of its trades, weighted by their sizes; NaN: not told
+    trades     float   number of its trades; NaN: not told
     """,
         ("sym", "interval", "time"),
         (
-            *map(_positive, ("open", "high", "low", "close")),
-            _not_negative("volume"),
+            *map(positive, ("open", "high", "low", "close")),
+            not_negative("volume"),
             Check(
                 "high must be the highest price (high >= open, low, close)",
                 lambda c: (c["high"] >= c["low"]) & (c["high"] >= c["open"]) & (c["high"] >= c["close"]),
@@ -87,21 +70,30 @@ TABLES = (
                 lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"]),
             ),
             Check("interval must not be empty", lambda c: c["interval"] != ""),
+            Check(
+                "vwap must be a finite number, or not known (NaN)",
+                lambda c: (abs(c["vwap"]) < np.inf) | (c["vwap"] != c["vwap"]),
+            ),
+            unknown_or_not_negative("trades"),
         ),
         _good_bars,
     ),
-    _table(
+    table_of(
         "trades",
         """
     price      float   quote currency
     size       float   units
     source     symbol  feed that sent it
     trade_id   text    the venue's own id, empty if it has none
+    conditions text    sale conditions, US equities: numbers of Massive, letters of the SIPs, e.g. "12,37" or "@ T I"
+    tape       symbol  A, B or C: the consolidated tape it was reported to; empty: not told
+    exchange   symbol  where it was made, as the feed calls it; empty: not told
+    venue_seq  int     the venue's own sequence number within the symbol; 0: none
     """,
         (),
-        (_positive("price"), _unknown_or_not_negative("size")),
+        (positive("price"), unknown_or_not_negative("size")),
     ),
-    _table(
+    table_of(
         "quotes",
         """
     bid        float   best bid, quote currency
@@ -111,9 +103,9 @@ TABLES = (
     source     symbol  feed that sent it
     """,
         (),
-        tuple(map(_unknown_or_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
+        tuple(map(unknown_or_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
     ),
-    _table(
+    table_of(
         "indicators",
         f"""
     interval   symbol  length of the bar{_OHLCV}
@@ -130,7 +122,7 @@ TABLES = (
     """,
         ("sym", "interval", "time"),
     ),
-    _table(
+    table_of(
         "signals",
         """
     interval   symbol  length of the bar
@@ -142,7 +134,7 @@ TABLES = (
     """,
         ("sym", "interval", "time", "signal"),
     ),
-    _table(
+    table_of(
         "heartbeats",
         """
     pid        int     process id
@@ -153,7 +145,7 @@ TABLES = (
     state      text    one line from the process itself
     """,
     ),
-    _table(
+    table_of(
         "rejects",
         """
     source     symbol  publisher that sent it
@@ -162,7 +154,7 @@ TABLES = (
     row        text    the row, as JSON
     """,
     ),
-    _table(
+    table_of(
         "gaps",
         """
     table_name symbol  table that missed batches
@@ -172,7 +164,7 @@ TABLES = (
     detail     text    how it was noticed, or how long it took
     """,
     ),
-    _table(
+    table_of(
         "queries",
         """
     client     text    who asked: name/pid@host, as it told
@@ -185,7 +177,7 @@ TABLES = (
     detail     text    the error, if there was one
     """,
     ),
-    _table(
+    table_of(
         "days",
         """
     day        text    the day of the plant, e.g. 2026-11-20
@@ -195,7 +187,7 @@ TABLES = (
     detail     text    failed: why; end: again, if it counts although that day was ended before
     """,
     ),
-    _table(
+    table_of(
         "amendments",
         """
     table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
@@ -209,7 +201,7 @@ TABLES = (
         (),
         (Check("action must be replace or remove", lambda c: (c["action"] == "replace") | (c["action"] == "remove")),),
     ),
-    _table(
+    table_of(
         "imports",
         """
     table_name symbol  table the rows went to; sym is the publisher: import-, and a digest of file and options
@@ -221,12 +213,18 @@ TABLES = (
     left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
     """,
     ),
+    *CANDLE_TABLES,
 )
 """The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
 subscriber; in days who said it."""
 
 
-PRICES = {"bars": ("open", "high", "low", "close"), "trades": ("price",), "quotes": ("bid", "ask")}
+PRICES = {
+    "bars": ("open", "high", "low", "close"),
+    "trades": ("price",),
+    "quotes": ("bid", "ask"),
+    "trade_corrections": ("price",),
+}
 """The columns that are prices, of each table that has some."""
 
 
@@ -238,7 +236,7 @@ def with_negative_prices(table: Table, patterns: Sequence[str]) -> Table:
     names = PRICES.get(table.name, ())
     if not names:
         return table
-    every = table.name in patterns
+    every = table.name in patterns or (table.name == "trade_corrections" and "trades" in patterns)
     symbols = [pattern for pattern in patterns if pattern not in PRICES]
     if not every and not symbols:
         return table

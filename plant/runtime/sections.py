@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from plant.errors import QueryError
 from plant.query.limits import MEBIBYTE, Limits
+from plant.rows.intervals import interval_name
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system pick one."""
@@ -104,6 +106,31 @@ class ProcessorSettings(AnsweringSettings):
     timer_s: float = Field(10.0, ge=0, description="seconds between computations; 0: at once")
     min_bars: int = Field(5, ge=1, description="bars a symbol needs before it is computed")
     defaults: bool = Field(True, description="whether the indicators and rules that need no declaration are there")
+    intervals: tuple[str, ...] = Field(
+        ("1m", "2m", "5m", "15m", "1h", "1d"), description="candles built from trades and from smaller bars"
+    )
+    session: Literal["regular", "extended"] = Field(
+        "regular", description="bars that indicators and signals take in, of symbols with a calendar"
+    )
+    grace_s: float = Field(2.0, ge=0, description="a bar may still be revised so long after its end before it closes")
+
+    @field_validator("intervals")
+    @classmethod
+    def _stored_intervals(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return stored_intervals(values)
+
+
+class BarsSettings(_Section):
+    """[bars]: how candles are made."""
+
+    sources: tuple[str, ...] = Field((), description="feeds of which one counts for a symbol, first the best")
+    build: Literal["auto", "never"] = Field(
+        "auto", description="auto: an interval that a feed sends itself for a symbol is not built; never: none is"
+    )
+    update_s: float = Field(1.0, ge=0, description="a bar that forms goes out at most so often")
+    calendars: dict[str, tuple[str, ...]] = Field(
+        {}, description='which symbols have which exchange\'s calendar, e.g. {XNYS = ["AAPL", "BRK*"]}'
+    )
 
 
 class HdbSettings(AnsweringSettings):
@@ -172,6 +199,11 @@ class FeedSection(BaseModel):
         return self.name or self.kind.partition(":")[0]
 
     @property
+    def calendar_code(self) -> str:
+        """The exchange whose calendar its symbols have, "" for none."""
+        return str((self.model_extra or {}).get("calendar", ""))
+
+    @property
     def own_keys(self) -> dict[str, Any]:
         """The keys that are the feed's own."""
         return dict(self.model_extra or {})
@@ -179,6 +211,24 @@ class FeedSection(BaseModel):
 
 MISCONFIGURED = "misconfigured"
 """What the state of a feed begins with that cannot run as plant.toml has it."""
+
+
+def stored_intervals(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of intervals that are stored, each once, 1m among them. Raises ValueError for one that is not.
+
+    >>> stored_intervals(("5Min", "1h", "60m"))
+    ('1m', '5m', '1h')
+    """
+    names = []
+    for value in values:
+        try:
+            name = interval_name(value)
+        except QueryError as error:
+            raise ValueError(str(error)) from None
+        if name != "1d" and (name[-1] not in "mh" or name.endswith("ms")):
+            raise ValueError(f"expected multiples of a minute, or 1d, found {value!r}; other bars are made on request")
+        names.append(name)
+    return tuple(dict.fromkeys(("1m", *names))) if names else ()
 
 
 def sync_interval_s(policy: str) -> float | None:

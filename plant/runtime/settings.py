@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from plant.conditions.rules import Rule, rules_of
+from plant.calendars.assignment import Calendars
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.indicators.declarations import Declaration, declared
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
+    BarsSettings,
     DashboardSettings,
     FeedSection,
     HdbSettings,
@@ -52,6 +54,7 @@ class Settings(BaseModel):
     upstream: UpstreamSettings = UpstreamSettings()
     rdb: RdbSettings = RdbSettings()
     processor: ProcessorSettings = ProcessorSettings()
+    bars: BarsSettings = BarsSettings()
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
     feeds: tuple[FeedSection, ...] = ()
@@ -92,6 +95,11 @@ class Settings(BaseModel):
     def days(self) -> Days:
         """The days of this plant. Raises SettingsError for a calendar nobody knows."""
         return Days(self.hdb.roll_at, self.hdb.time_zone, self.hdb.calendar)
+
+    @property
+    def calendars(self) -> Calendars:
+        """Which symbol has which exchange's calendar. Raises SettingsError for a pattern that has two."""
+        return Calendars(self.bars.calendars, {feed.label: feed.calendar_code for feed in self.feeds})
 
     @property
     def ingest_address(self) -> str:
@@ -200,7 +208,7 @@ def _of_environment() -> dict[str, Any]:
         if section not in Settings.model_fields:
             continue  # PLANT_CONFIG, a secret
         value: Any = os.environ[name]
-        if not keys or (len(keys) == 1 and _is_list(section, keys[0])):
+        if not keys or (len(keys) == 1 and _is_json(section, keys[0])):
             try:
                 value = json.loads(value)
             except ValueError as error:
@@ -212,11 +220,11 @@ def _of_environment() -> dict[str, Any]:
     return found
 
 
-def _is_list(section: str, key: str) -> bool:
-    """Return whether a key of a section has a list as its value."""
+def _is_json(section: str, key: str) -> bool:
+    """Return whether a key of a section has a list or a table as its value."""
     model = Settings.model_fields[section].annotation
     field = model.model_fields.get(key) if isinstance(model, type) and issubclass(model, BaseModel) else None
-    return field is not None and get_origin(field.annotation) is tuple
+    return field is not None and get_origin(field.annotation) in (tuple, dict)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from plant.runtime.settings import Settings
 _OF_ALL = ("plant", "upstream", "tables")
 """The sections that every process reads; of the others one reads its own, and how to find the rest."""
 
+_ALSO = {"processor": ("bars",)}
+"""The sections of another name that a process reads."""
+
 _FOUND_BY = ("port", "ingest_port", "publish_port", "journal_port", "roll_at", "time_zone", "calendar")
 
 
@@ -59,11 +62,11 @@ def _plain(settings: Settings) -> dict[tuple[str, str], Any]:
 
 
 def _reads(process: str, section: str, key: str) -> bool:
-    return section in (process, *_OF_ALL) or key in _FOUND_BY
+    return section in (process, *_OF_ALL, *_ALSO.get(process, ())) or key in _FOUND_BY
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list) and all(isinstance(table, dict) for table in value):
         return ", ".join(str(table.get("name")) for table in value) or "none"
     return json.dumps(value)
 

@@ -16,12 +16,24 @@ from plant.intake.forms import columns_of
 from plant.rows.columns import Columns, compacted, taken
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
+from plant.rows.tables_candles import BUILT
 from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
 
-OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")
-"""Tables the plant fills itself, and would again: replayed only if they are named."""
+OF_THE_PLANT = (
+    "indicators",
+    "signals",
+    "bar_closes",
+    "heartbeats",
+    "rejects",
+    "gaps",
+    "days",
+    "amendments",
+    "imports",
+    "queries",
+)
+"""Tables the plant fills itself, and would again: replayed only if they are named, as bars are that it made."""
 
 NEVER = ("days", "amendments", "imports")
 """Tables whose rows are orders: in another plant they would end its days, or amend its rows."""
@@ -54,15 +66,25 @@ def refuse_same(one: Settings, other: Settings) -> None:
 
 
 def rows_of(
-    db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int, end: int, most: int = SLICE_ROWS
+    db: Any,
+    schema: Schema,
+    tables: Sequence[str],
+    sym: Any,
+    start: int,
+    end: int,
+    most: int = SLICE_ROWS,
+    built: bool = True,
 ) -> Iterator[Rows]:
-    """Yield the rows of some tables with start <= time < end, in order of time, then of seq; about `most` in memory."""
+    """Yield the rows of some tables with start <= time < end, in order of time, then of seq; about `most` in memory.
+
+    Without `built`, bars that the plant made are left out.
+    """
 
     def count(first: int, last: int) -> int:
         return sum(db.count(name, sym, first, last) for name in tables)
 
     for first, last in time_slices(count, start, end, most):
-        yield from _merged(db, schema, tables, sym, first, last)
+        yield from _merged(db, schema, tables, sym, first, last, built)
 
 
 def play(rows: Iterator[Rows], speed: float, emit: Callable[[str, Columns], None], skip: int = 0) -> None:
@@ -112,7 +134,9 @@ def publish_replay(
     return done - before
 
 
-def _merged(db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int, end: int) -> Iterator[Rows]:
+def _merged(
+    db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int, end: int, built: bool
+) -> Iterator[Rows]:
     """Yield rows of [start, end) as runs of one table each."""
     held: list[tuple[str, Columns]] = []
     times, seqs, whose = [], [], []
@@ -121,10 +145,15 @@ def _merged(db: Any, schema: Schema, tables: Sequence[str], sym: Any, start: int
         found = db.select(name, sym, start, end, columns=[*table.names, "seq"], frames="arrow")
         if found.num_rows:
             columns = columns_of(table, {n: without_nulls(found.column(n), table.column(n)) for n in table.names})
-            whose.append(np.full(found.num_rows, len(held)))
+            came = found.column("seq").to_numpy()
+            if name == "bars" and not built:
+                own = np.array([source.startswith(BUILT) for source in columns["source"].names], dtype=bool)
+                kept = ~own[columns["source"].codes]
+                columns, came = taken(columns, kept), came[kept]
+            whose.append(np.full(len(came), len(held)))
             held.append((name, columns))
             times.append(columns["time"])
-            seqs.append(found.column("seq").to_numpy())
+            seqs.append(came)
     if not held:
         return
     of = np.concatenate(whose)

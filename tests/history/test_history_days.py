@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plant.calendars import exchange as module
 from plant.errors import SettingsError
-from plant.history import days as module
 from plant.history.days import Days
 
 DAY = 86_400 * 10**9
@@ -100,6 +100,7 @@ def test_a_calendar_nobody_knows_is_a_wrong_setting() -> None:
 
 def test_a_session_that_closes_late_ends_its_day_as_much_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CALENDAR_FROM", "2020-01-01")
+    module.exchange.cache_clear()
     days = Days("15:35", "Asia/Seoul", "XKRX")
     assert day(days, "2020-12-03T07:00") == "2020-12-03"  # 16:00 in Seoul, on the day of the exams: open until 16:30
     assert day(days, "2020-12-03T07:35") == "2020-12-04"
@@ -109,7 +110,7 @@ def test_a_session_that_closes_late_ends_its_day_as_much_later(monkeypatch: pyte
 @pytest.mark.parametrize("calendar", exchange_calendars.get_calendar_names(include_aliases=False))
 def test_every_calendar_works_or_is_refused_in_a_sentence(calendar: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CALENDAR_FROM", "2026-01-01")
-    module._sessions_of.cache_clear()
+    module.exchange.cache_clear()
     try:
         days = Days("23:00", "UTC", calendar)
     except SettingsError as error:
@@ -117,7 +118,7 @@ def test_every_calendar_works_or_is_refused_in_a_sentence(calendar: str, monkeyp
     else:
         refused = ""
     finally:
-        module._sessions_of.cache_clear()
+        module.exchange.cache_clear()
     if refused:
         assert f"cannot make '{calendar}' here" in refused
         return

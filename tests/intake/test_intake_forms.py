@@ -34,8 +34,13 @@ LISTS: dict[str, list[Any]] = {
     "size": [3.0, 0.0],
     "source": ["x", "x"],
     "trade_id": ["1", ""],
+    "conditions": ["@ T", ""],
+    "tape": ["A", ""],
+    "exchange": ["Q", ""],
+    "venue_seq": [7, 0],
 }
-ARRAYS = {k: np.array(v, dtype=object if k in ("sym", "source", "trade_id") else None) for k, v in LISTS.items()}
+OBJECTS = ("sym", "source", "trade_id", "conditions", "tape", "exchange")
+ARRAYS = {k: np.array(v, dtype=object if k in OBJECTS else None) for k, v in LISTS.items()}
 FRAME = pd.DataFrame(LISTS)
 ARROW = pa.table(LISTS)
 

@@ -17,9 +17,10 @@ PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),
     "transport": (),
+    "calendars": (),
     "wire": ("rows",),
     "intake": ("rows",),
-    "history": ("rows",),
+    "history": ("rows", "calendars"),
     "files": ("rows",),
     "query": ("rows",),
     "indicators": ("rows",),
@@ -28,7 +29,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
     "conditions": ("rows", "indicators"),
-    "runtime": ("rows", "transport", "history", "query", "indicators", "conditions"),
+    "runtime": ("rows", "transport", "calendars", "history", "query", "indicators", "conditions"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 

@@ -15,7 +15,7 @@ from plant.runtime.sections import FeedSection, sync_interval_s
 from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "hdb", "dashboard")
+SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "bars", "hdb", "dashboard")
 
 
 @pytest.fixture(autouse=True)
@@ -314,6 +314,8 @@ def test_a_feed_cannot_have_the_name_of_a_process(tmp_path: Path) -> None:
         ({"plant_rdb__port": "9"}, "rdb", "port", 9),
         ({"PLANT_PLANT__NEGATIVE_PRICES": '["CL*", "NG"]'}, "plant", "negative_prices", ("CL*", "NG")),
         ({"PLANT_TICKERPLANT__COMPRESS": "false"}, "tickerplant", "compress", False),
+        ({"PLANT_BARS__CALENDARS": '{"XNYS": ["BRK*"]}'}, "bars", "calendars", {"XNYS": ("BRK*",)}),
+        ({"PLANT_PROCESSOR__INTERVALS": '["1Min", "D"]'}, "processor", "intervals", ("1m", "1d")),
         ({"PLANT_DASHBOARD__LOGIN": "1"}, "dashboard", "login", True),
     ],
 )
@@ -329,3 +331,22 @@ def test_the_environment_sets_a_section_as_json_or_a_key_of_it_and_leaves_the_ot
     for name in variables:
         monkeypatch.delenv(name)
     assert load(file).rdb.port == 6
+
+
+@pytest.mark.parametrize("wrong", ["60", "30s", "1w", "1M", "x"])
+def test_an_interval_that_is_not_stored_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"processor.intervals: Value error, expected"):
+        load(written(tmp_path, f'[processor]\nintervals = ["{wrong}"]\n'))
+
+
+def test_calendars_are_those_of_bars_else_of_the_feed(tmp_path: Path) -> None:
+    text = '[bars]\ncalendars = { XNYS = ["BRK*"], XLON = ["BRK.L"] }\n'
+    found = load(written(tmp_path, f'{text}[[feeds]]\nkind = "simulated"\ncalendar = "XTKS"\n')).calendars
+    asked = [("BRK.A", "simulated"), ("BRK.L", "simulated"), ("TM", "simulated"), ("TM", "other")]
+    assert [found.code(*each) for each in asked] == ["XNYS", "XLON", "XTKS", ""]
+    with pytest.raises(SettingsError, match=r"\[\[feeds\]\] calendar: exchange_calendars knows no 'NOPE'"):
+        load(written(tmp_path, '[[feeds]]\nkind = "simulated"\ncalendar = "NOPE"\n')).calendars.check()
+    twice = '[bars]\ncalendars = { XNYS = ["A"], XLON = ["A"] }\n'
+    settings = load(written(tmp_path, twice))
+    with pytest.raises(SettingsError, match="A is given to XNYS and to XLON"):
+        settings.calendars  # noqa: B018

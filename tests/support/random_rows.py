@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
 from plant.rows.schema import Column, Table
 
 EVERY_KIND = Table(
@@ -35,10 +35,12 @@ def plain_rows(draw: st.DrawFn, table: Table = EVERY_KIND, max_rows: int = 8) ->
 
 
 def columns_from(table: Table, rows: dict[str, list[Any]]) -> Columns:
-    """Return the columns that hold these lists."""
+    """Return the columns that hold these lists, and the default in those that are not given."""
     kinds = {"time": np.int64, "int": np.int64, "float": np.float64}
     return {
-        c.name: Symbols.of(rows[c.name])
+        c.name: constant(c, len(rows["time"]), DEFAULTS[c.kind])
+        if c.name not in rows
+        else Symbols.of(rows[c.name])
         if c.kind == "symbol"
         else Texts.of(rows[c.name])
         if c.kind == "text"

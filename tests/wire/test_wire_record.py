@@ -128,7 +128,10 @@ def test_payload_is_fixed_columns_then_symbols_then_texts_each_in_declared_order
 
 
 def test_schema_id_and_source_id_are_what_the_docs_say() -> None:
-    declaration = b"trades(time:time,sym:symbol,price:float,size:float,source:symbol,trade_id:text)"
+    declaration = (
+        b"trades(time:time,sym:symbol,price:float,size:float,source:symbol,trade_id:text,"
+        b"conditions:text,tape:symbol,exchange:symbol,venue_seq:int)"
+    )
     assert TRADES.schema_id == zlib.crc32(declaration)
     digest = hashlib.blake2b("Börse".encode(), digest_size=8).digest()
     assert source_id_of("Börse") == int.from_bytes(digest, "little")

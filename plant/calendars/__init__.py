@@ -1,0 +1,1 @@
+"""When exchanges trade: sessions, openings and closes, early ones too, zones, pre- and post-market; whose symbols."""

@@ -1,0 +1,254 @@
+"""Who decides that a bar is closed: rows of `bars` as they come back from the plant, and its clock, into `bar_closes`.
+
+A bar is closed when a later one of its series (symbol and interval) came and its end is past, or once its end and the
+grace have passed by the clock. There is one row for each bar, in order of their times within a series, none for a bar
+older than the last that closed, and none anew after a correction: it says what was known when it was decided.
+
+Nearly every series has one open bar at a time, kept in an array; those that have several, for a bar that is stamped
+ahead of the clock or comes out of order, are kept as lists meanwhile.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from plant.calendars.sessions import Sessions
+from plant.errors import QueryError
+from plant.rows.batch import Batch
+from plant.rows.columns import Columns, Symbols
+from plant.rows.intervals import interval_name
+from processor.candles.rows import arrivals, built, rounds
+
+_VALUES = ("open", "high", "low", "close", "volume")
+_BAR = np.dtype(
+    [("slot", "<i8"), ("time", "<i8"), ("end", "<i8"), ("row", "<f8", len(_VALUES)), ("seq", "<i8"), ("came", "<i8")]
+)
+_NONE = -1
+_NEVER = np.iinfo(np.int64).max
+_MANY = 100_000
+_FEW_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Bars that were closed: when (int64[k]), which, and whether by the clock."""
+
+    when: np.ndarray
+    bars: np.ndarray
+    by_clock: int
+
+
+class Closer:
+    """The state machine. `sessions_of(sym, source)` are those of a symbol's calendar.
+
+    Handed its own earlier rows after a restart, it gives none of them again.
+    """
+
+    def __init__(self, sessions_of: Callable[[str, str], Sessions], grace_s: float = 2.0) -> None:
+        self._sessions_of = sessions_of
+        self._grace_ns = int(grace_s * 1e9)
+        self._slots: dict[tuple[str, str], int] = {}
+        self._names: list[tuple[str, str]] = []
+        self._lengths: list[tuple[Sessions, str] | None] = []  # None: of no length that we know
+        self._open = np.zeros(0, dtype=_BAR)  # of each series, time _NONE: nothing
+        self._several: dict[int, list[np.ndarray]] = {}  # of those that have more than one, in order of time
+        self._newest, self._closed, self._told, self._due = (np.zeros(0, dtype=np.int64) for _ in range(4))
+        self._decided: list[_Decided] = []
+
+    def take(self, batch: Batch) -> None:
+        """Take a batch of `bars`, or of its own `bar_closes`, as it came out of the plant."""
+        if batch.table == "bars":
+            self._take_bars(batch)
+        elif batch.table == "bar_closes":
+            self._take_own(batch)
+
+    def due(self, now: int) -> Columns | None:
+        """Return the rows of `bar_closes` decided by `now` (ns, the plant's clock) and not told yet; None for none.
+
+        They are told from now on; what the plant does not have after all is decided anew after a restart.
+        """
+        over = np.flatnonzero(self._due <= now)
+        alone = over[self._open["time"][over] != _NONE]
+        self._close_alone(alone, np.full(len(alone), now), 1)
+        for slot in over.tolist():
+            if slot in self._several:
+                self._close_several(slot, now, now)
+        self._forget_told()
+        decided, self._decided = self._decided, []
+        if not decided:
+            return None
+        when, bars = (np.concatenate([getattr(each, name) for each in decided]) for name in ("when", "bars"))
+        by_clock = np.repeat([each.by_clock for each in decided], [len(each.when) for each in decided])
+        np.maximum.at(self._told, bars["slot"], bars["time"])
+        order = np.argsort(when, kind="stable")
+        when, bars, by_clock = when[order], bars[order], by_clock[order]
+        names = [self._names[slot] for slot in bars["slot"].tolist()]
+        return {
+            "time": when,
+            "sym": Symbols.of([sym for sym, _ in names]),
+            "market_time": bars["time"].copy(),
+            "interval": Symbols.of([interval for _, interval in names]),
+            **{name: bars["row"][:, i].copy() for i, name in enumerate(_VALUES)},
+            "bar_seq": bars["seq"].copy(),
+            "by_clock": by_clock,
+        }
+
+    @property
+    def next_due(self) -> int | None:
+        """When the clock closes the next bar, ns; None if nothing is open."""
+        found = int(self._due.min()) if len(self._due) else _NEVER
+        return None if found == _NEVER else found
+
+    def _take_bars(self, batch: Batch) -> None:
+        rows = batch.columns
+        slots = self._series(rows)
+        seqs, received = arrivals(batch)
+        bars = np.zeros(len(slots), dtype=_BAR)
+        bars["slot"], bars["time"], bars["end"] = slots, rows["time"], self._ends(slots, rows["time"])
+        bars["seq"], bars["came"] = seqs, received
+        for i, name in enumerate(_VALUES):
+            bars["row"][:, i] = rows[name]
+        lost = built(rows["source"]) & (rows["trades"] == 0)  # it lost its last trade: there is no such bar
+        good = np.flatnonzero(slots >= 0)
+        often = np.flatnonzero(np.bincount(slots[good]) > _FEW_ROUNDS) if len(good) else good
+        slow = np.isin(slots[good], [*often.tolist(), *self._several]) if len(often) or self._several else None
+        if slow is not None:
+            for row in good[slow].tolist():
+                self._take_one(bars[row], bool(lost[row]))
+            good = good[~slow]
+        for at in rounds(slots, good):
+            self._take_each(bars[at], lost[at])
+
+    def _take_each(self, bars: np.ndarray, lost: np.ndarray) -> None:
+        """Take one bar of each series."""
+        later = bars["time"] > self._closed[bars["slot"]]
+        bars, lost = bars[later], lost[later]
+        slots, held = bars["slot"], self._open[bars["slot"]]
+        none, same = held["time"] == _NONE, bars["time"] == held["time"]
+        follows = ~none & (bars["time"] > held["time"]) & (held["end"] <= bars["came"])
+        easy = ~lost & (none | same | follows)
+        for row in np.flatnonzero(~easy).tolist():
+            self._take_one(bars[row], bool(lost[row]))
+        self._close_alone(slots[easy & follows], bars["came"][easy & follows], 0)
+        fresh = bars[easy & (bars["time"] > self._closed[slots])]
+        self._open[fresh["slot"]] = fresh
+        self._newest[fresh["slot"]] = np.maximum(self._newest[fresh["slot"]], fresh["time"])
+        behind = fresh["time"] < self._newest[fresh["slot"]]  # a later one came, whose trades were taken away since
+        self._due[fresh["slot"]] = fresh["end"] + np.where(behind, 0, self._grace_ns)
+        for row in np.flatnonzero(behind & (fresh["end"] <= fresh["came"])).tolist():
+            self._close_alone(fresh["slot"][row : row + 1], fresh["came"][row : row + 1], 0)
+
+    def _take_one(self, bar: np.ndarray, lost: bool) -> None:
+        """Take a bar of a series that has, or may come to have, several."""
+        slot, time = int(bar["slot"]), int(bar["time"])
+        if time <= self._closed[slot]:
+            return
+        held = self._open[slot]
+        bars = self._several.pop(slot, [held.copy()] if held["time"] != _NONE else [])
+        bars = [each for each in bars if each["time"] != time] + ([] if lost else [bar.copy()])
+        self._several[slot] = sorted(bars, key=lambda each: int(each["time"]))
+        self._open["time"][slot] = _NONE
+        if not lost:
+            self._newest[slot] = max(int(self._newest[slot]), time)
+        self._close_several(slot, int(bar["came"]), None)
+
+    def _close_alone(self, slots: np.ndarray, when: np.ndarray, by_clock: int) -> None:
+        """Close the only open bars of some series."""
+        if not len(slots):
+            return
+        bars = self._open[slots]
+        self._decided.append(_Decided(when, bars, by_clock))
+        self._closed[slots] = bars["time"]
+        self._open["time"][slots] = _NONE
+        self._due[slots] = _NEVER
+
+    def _close_several(self, slot: int, when: int, clock: int | None) -> None:
+        """Close what is to be closed of a series with several, at `when`; `clock` is given if it is it that says so."""
+        bars = self._several.pop(slot)
+        while bars:
+            bar = bars[0]
+            followed = bar["time"] < self._newest[slot] and bar["end"] <= when
+            if not followed and not (clock is not None and bar["end"] + self._grace_ns <= clock):
+                break
+            self._decided.append(_Decided(np.array([when]), bar[None].copy(), int(clock is not None)))
+            self._closed[slot] = bar["time"]
+            del bars[0]
+        self._due[slot] = _NEVER
+        if bars:
+            self._due[slot] = bars[0]["end"] + (0 if bars[0]["time"] < self._newest[slot] else self._grace_ns)
+        if len(bars) > 1:
+            self._several[slot] = bars
+        elif bars:
+            self._open[slot] = bars[0]
+
+    def _take_own(self, batch: Batch) -> None:
+        slots = self._series(batch.columns)
+        good = slots >= 0
+        slots, times = slots[good], batch.columns["market_time"][good]
+        np.maximum.at(self._told, slots, times)
+        np.maximum.at(self._closed, slots, times)
+        over = np.unique(slots)
+        gone = over[(self._open["time"][over] != _NONE) & (self._open["time"][over] <= self._closed[over])]
+        self._open["time"][gone], self._due[gone] = _NONE, _NEVER
+        for slot in over.tolist() if self._several else ():
+            if slot in self._several:
+                self._several[slot] = [bar for bar in self._several[slot] if bar["time"] > self._closed[slot]]
+                self._close_several(slot, -1, None)
+        if sum(len(each.when) for each in self._decided) > _MANY:
+            self._forget_told()
+
+    def _forget_told(self) -> None:
+        kept = []
+        for each in self._decided:
+            new = each.bars["time"] > self._told[each.bars["slot"]]
+            if new.any():
+                kept.append(_Decided(each.when[new], each.bars[new], each.by_clock))
+        self._decided = kept
+
+    def _series(self, rows: Columns) -> np.ndarray:
+        """Return the number of each row's series, -1 where the interval is none: int64[n]."""
+        syms, intervals = rows["sym"], rows["interval"]
+        codes = syms.codes.astype(np.int64) * len(intervals.names) + intervals.codes
+        used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        found = np.empty(len(used), dtype=np.int64)
+        for i, (code, row) in enumerate(zip(used.tolist(), first.tolist(), strict=True)):
+            key = (syms.names[code // len(intervals.names)], intervals.names[code % len(intervals.names)])
+            slot = self._slots.get(key)
+            if slot is None:
+                source = rows["source"][np.array([row])].tolist()[0] if "source" in rows else ""
+                slot = self._add(key, source)
+            found[i] = slot if self._lengths[slot] is not None else _NONE
+        return found[inverse]
+
+    def _add(self, key: tuple[str, str], source: str) -> int:
+        slot = self._slots[key] = len(self._names)
+        self._names.append(key)
+        if slot == len(self._open):
+            more = max(64, slot)
+            fresh = np.zeros(more, dtype=_BAR)
+            fresh["time"] = _NONE
+            self._open = np.concatenate((self._open, fresh))
+            self._newest, self._closed, self._told = (
+                np.append(times, np.full(more, _NONE)) for times in (self._newest, self._closed, self._told)
+            )
+            self._due = np.append(self._due, np.full(more, _NEVER))
+        try:
+            sessions, interval = self._sessions_of(key[0], source), interval_name(key[1])
+            sessions.ends(np.zeros(1, dtype=np.int64), interval)
+            self._lengths.append((sessions, interval))
+        except (QueryError, ValueError, KeyError):
+            self._lengths.append(None)
+        return slot
+
+    def _ends(self, slots: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the end of each bar, int64[n]; 0 where its interval is none."""
+        found = np.zeros(len(times), dtype=np.int64)
+        used, inverse = np.unique(slots, return_inverse=True)
+        kinds = [self._lengths[slot] if slot >= 0 else None for slot in used.tolist()]
+        distinct = {id(each[0]): each[0] for each in kinds if each}
+        for which, interval in {(id(each[0]), each[1]) for each in kinds if each}:
+            mine = np.array([each is not None and (id(each[0]), each[1]) == (which, interval) for each in kinds])
+            at = mine[inverse]
+            found[at] = distinct[which].ends(times[at], interval)
+        return found

@@ -1,0 +1,370 @@
+"""Larger bars from 1m bars, as those came back through the plant: first open, highest, lowest, last close, sums.
+
+Never of trades directly, so that there is one answer. Of each symbol the last few minutes are kept, and of each larger
+bar what lies before them; a minute that is revised later than that has its larger bars made anew of what was recorded.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from plant.calendars.sessions import NO_BAR, Sessions
+from plant.errors import PlantError
+from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.tables_candles import BUILT
+from processor.candles.minute_table import MINUTE_NS
+from processor.candles.minutes import ASKED_AT_ONCE
+from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
+from processor.candles.slots import Slots
+from processor.candles.sums import Print, added, emptied_of, sums_of, together, values_from, with_prints
+
+KEPT = 4
+"""Minutes kept of each symbol."""
+
+_WIDTH = 7
+_BAR = np.dtype(
+    [
+        ("start", "<i8"),  # -1: none
+        ("base_start", "<i8"),
+        ("base", "<f8", _WIDTH),  # of the minutes before those kept
+        ("had", "<f8", _WIDTH),
+        ("given_at", "<i8"),
+        ("feed", "<i4"),
+        ("changed", "?"),
+        ("foreign", "?"),
+        ("stale", "?"),  # waits for being made anew
+    ]
+)
+_MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH), ("feed", "<i4")])
+
+Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str], list[tuple[int, int, int]]]
+
+
+class LargerBuilder:
+    """The state machine. `prints_of(slot, label)` asks for the closing prints of a day that is not in memory."""
+
+    def __init__(
+        self,
+        intervals: Sequence[str],
+        slots: Slots,
+        recorded: Recorded,
+        prints_of: Callable[[int, int], list[Print]],
+        update_s: float = 1.0,
+        known_from: int = 0,
+    ) -> None:
+        self.intervals = [name for name in intervals if name != "1m"]
+        self.slots = slots
+        self._recorded = recorded
+        self._prints_of = prints_of
+        self._update_ns = int(update_s * 1e9)
+        self._known_from = known_from
+        self._bars = np.zeros((0, len(self.intervals)), dtype=_BAR)
+        self._minutes = np.zeros((0, KEPT), dtype=_MINUTE)
+        self._starts = np.zeros((0, KEPT, len(self.intervals)), dtype=np.int64)  # of the bars those minutes belong to
+        self._newest = np.zeros(0, dtype=np.int64)
+        self._sessions: list[Sessions] = []
+        self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
+        self._old: set[tuple[int, int, int]] = set()
+        self._finished: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
+        self.feeds: list[str] = []
+        self.seq = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many bars are still to be made anew."""
+        return len(self._old)
+
+    def take_minutes(self, rows: Columns, slots: np.ndarray) -> None:
+        """Take rows of 1m bars as they came back through the plant."""
+        if not self.intervals:
+            return
+        self._grow()
+        values = values_of(rows)
+        values[built(rows["source"]) & (values[:, 6] == 0)] = np.nan  # it lost its last trade
+        feeds = np.array([self._feed(name) for name in rows["source"].names], dtype=np.int64)[rows["source"].codes]
+        order = np.lexsort((np.arange(len(slots)), rows["time"], slots))
+        ahead = np.append((np.diff(slots[order]) != 0) | (np.diff(rows["time"][order]) != 0), True)
+        order = order[ahead]  # the last revision of each
+        sums = sums_of(values)
+        for now in rounds(slots, order):
+            self._advance(slots[now], rows["time"][now], sums[now], feeds[now])
+
+    def take_larger(self, rows: Columns, slots: np.ndarray) -> None:
+        """Take rows of larger bars as they came back: what the plant has."""
+        self._grow()
+        own, values = built(rows["source"]), values_of(rows)
+        names = rows["interval"].names
+        which = np.array([self.intervals.index(n) if n in self.intervals else -1 for n in names], dtype=np.int64)
+        of = which[rows["interval"].codes]
+        for row in np.flatnonzero(of >= 0).tolist():
+            slot, j, start = int(slots[row]), int(of[row]), int(rows["time"][row])
+            bar = self._bars[slot, j]
+            if start > bar["start"]:
+                if not self._is_start(slot, j, start):
+                    continue
+                self._begin(np.array([slot]), j, np.array([start]))
+            if start == self._bars[slot, j]["start"]:
+                self._bars[slot, j]["had"], self._bars[slot, j]["foreign"] = values[row], not own[row]
+            held = self._finished.get((slot, j, start))
+            if held is not None and not (own[row] and differ(held[0][None], values[row][None])[0]):
+                del self._finished[slot, j, start]
+
+    def take_prints(self, prints: Sequence[Print]) -> None:
+        """Take closing prints that came after their day's close."""
+        if "1d" not in self.intervals:
+            return
+        j = self.intervals.index("1d")
+        self._grow()
+        for each in prints:
+            self._prints.setdefault((each.slot, each.label), {})[each.key] = each
+            if self._bars[each.slot, j]["start"] == each.label:
+                self._bars[each.slot, j]["changed"] = True
+            else:
+                self._old.add((each.slot, j, each.label))
+
+    def make_anew(self, slot: int, time: int) -> None:
+        """Have the day's bar made anew that a time after its close belongs to: a trade there was corrected."""
+        label = int(self.slots.sessions(slot).last_close(np.array([time]))[0][0])
+        if "1d" in self.intervals and label >= 0:
+            self._old.add((slot, self.intervals.index("1d"), label))
+
+    def due(self, now: int, allowed: Any = None) -> tuple[Columns | None, list[tuple[int, str, int]]]:
+        """Return the rows of `bars` to be given out at `now` (ns), None for none, and which of them were emptied.
+
+        `allowed(slots, starts, interval)` says which may be built at all, bool[k]; all if it is None.
+        """
+        self._grow()
+        parts = [self._due_of(j, now) for j in range(len(self.intervals))]
+        anew = self._made_anew()
+        for (slot, j, start), (one, feed) in [*self._finished.items(), *anew.items()]:
+            parts.append((np.array([slot]), np.array([j]), np.array([start]), one[None], [feed], [(slot, j, start)]))
+        self._finished.clear()
+        slots, of, starts = (np.concatenate([part[i] for part in parts] or [np.empty(0, np.int64)]) for i in range(3))
+        if not len(slots):
+            return None, []
+        values = np.concatenate([part[3] for part in parts])
+        feeds = [feed for part in parts for feed in part[4]]
+        kept = np.ones(len(slots), dtype=bool)
+        for j, interval in enumerate(self.intervals):
+            at = np.flatnonzero(of == j)
+            if allowed is not None and len(at):
+                kept[at] = allowed(slots[at], starts[at], interval)
+            current = at[kept[at] & (self._bars[slots[at], j]["start"] == starts[at])]
+            self._bars["had"][slots[current], j] = values[current]
+            self._bars["given_at"][slots[current], j] = now
+        order = np.lexsort((of, starts))
+        order = order[kept[order]]
+        if not len(order):
+            return None, []
+        gone = [(int(slots[i]), self.intervals[of[i]], int(starts[i])) for i in order.tolist() if values[i, 6] == 0]
+        lengths = Symbols(list(self.intervals), of[order].astype(np.int32))
+        given_feeds = [feeds[i] for i in order.tolist()]
+        return bars_of(slots[order], starts[order], lengths, values[order], given_feeds, self.slots.names), gone
+
+    def _due_of(self, j: int, now: int) -> Given:
+        bars = self._bars[:, j]
+        changed = np.flatnonzero(bars["changed"] & ~bars["stale"])
+        ends = self._ends(changed, bars["start"][changed], j)
+        given_at = bars["given_at"][changed]
+        over = (ends <= now) & (given_at < ends)
+        at = changed[over | (given_at < 0) | (given_at + self._update_ns <= now)]
+        bars["changed"][at] = False
+        values = self._computed(at, j)
+        had = bars["had"][at]
+        there = ~np.isnan(values[:, 0])
+        lost = ~there & ~np.isnan(had[:, 0]) & (had[:, 6] != 0)
+        values[lost] = emptied_of(had[lost])
+        given = np.flatnonzero(((there & differ(values, had)) | lost) & ~bars["foreign"][at])
+        at = at[given]
+        feeds = [self.feeds[i] if i >= 0 else "" for i in bars["feed"][at].tolist()]
+        return at, np.full(len(at), j), bars["start"][at], values[given], feeds, []
+
+    def _computed(self, slots: np.ndarray, j: int) -> np.ndarray:
+        """Return the values of the current bars of slots, float64[k, 7]."""
+        bars = self._bars[slots, j]
+        sums = np.where((bars["base_start"] == bars["start"])[:, None], bars["base"], np.nan)
+        minutes, starts = self._minutes[slots], self._starts[slots, :, j]
+        order = np.argsort(minutes["minute"], axis=1, kind="stable")
+        rows = np.arange(len(slots))
+        for k in range(KEPT):
+            at = order[:, k]
+            one = minutes[rows, at]
+            mine = (starts[rows, at] == bars["start"]) & (one["minute"] >= 0)
+            sums = added(sums, np.where(mine[:, None], one["sums"], np.nan))
+        if self.intervals[j] == "1d" and self._prints:
+            for row, slot in enumerate(slots.tolist()):
+                prints = self._prints.get((slot, int(bars["start"][row])))
+                if prints and not np.isnan(sums[row, 0]):
+                    sums[row] = with_prints(sums[row], list(prints.values()))
+        return values_from(sums)
+
+    def _advance(self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray) -> None:
+        """Take a minute of each slot, each slot once."""
+        starts = np.stack([self._starts_of(slots, minutes, j) for j in range(len(self.intervals))], axis=1)
+        late = minutes <= self._newest[slots] - KEPT * MINUTE_NS
+        for j in range(len(self.intervals)):
+            current = self._bars["start"][slots, j]
+            some = starts[:, j] != NO_BAR
+            for row in np.flatnonzero(some & (late | (starts[:, j] < current))).tolist():
+                self._make_old(int(slots[row]), j, int(starts[row, j]))
+            newer = some & ~late & (starts[:, j] > current)
+            self._begin(slots[newer], j, starts[newer, j])
+            on = some & ~late & (starts[:, j] == self._bars["start"][slots, j])
+            self._bars["changed"][slots[on], j] = True
+            newest = on & (minutes >= self._newest[slots])
+            self._bars["feed"][slots[newest], j] = feeds[newest]
+        good = ~late
+        slots, minutes, sums, feeds, starts = slots[good], minutes[good], sums[good], feeds[good], starts[good]
+        self._let_go(slots, minutes)
+        at = minutes // MINUTE_NS % KEPT
+        self._minutes["minute"][slots, at] = minutes
+        self._minutes["sums"][slots, at] = sums
+        self._minutes["feed"][slots, at] = feeds
+        self._starts[slots, at] = starts
+        self._newest[slots] = np.maximum(self._newest[slots], minutes)
+
+    def _let_go(self, slots: np.ndarray, minutes: np.ndarray) -> None:
+        """Add the minutes to their bars' bases that are no longer kept once these came, in order of time."""
+        held = self._minutes["minute"][slots]
+        order = np.argsort(held, axis=1, kind="stable")
+        for k in range(KEPT):
+            at = order[np.arange(len(slots)), k]
+            leaving = (held[np.arange(len(slots)), at] >= 0) & (
+                held[np.arange(len(slots)), at] <= minutes - KEPT * MINUTE_NS
+            )
+            who, where = slots[leaving], at[leaving]
+            sums = self._minutes["sums"][who, where]
+            for j in range(len(self.intervals)):
+                start = self._starts[who, where, j]
+                base_start = self._bars["base_start"][who, j]
+                same = (base_start == start)[:, None]
+                new = added(np.where(same, self._bars["base"][who, j], np.nan), sums)
+                put = (start != NO_BAR) & (start >= base_start)
+                self._bars["base"][who[put], j] = new[put]
+                self._bars["base_start"][who[put], j] = start[put]
+            self._minutes["minute"][who, where] = -1
+
+    def _begin(self, slots: np.ndarray, j: int, starts: np.ndarray) -> None:
+        """Begin bars; those before them are given out as they are now."""
+        bars = self._bars[slots, j]
+        before = slots[bars["changed"] & ~bars["foreign"] & ~bars["stale"]]
+        if len(before):
+            values, had = self._computed(before, j), self._bars["had"][before, j]
+            for row in np.flatnonzero(~np.isnan(values[:, 0]) & differ(values, had)).tolist():
+                bar = self._bars[before[row], j]
+                key = (int(before[row]), j, int(bar["start"]))
+                self._finished[key] = (values[row], self.feeds[bar["feed"]])
+        self._bars["start"][slots, j] = starts
+        self._bars["had"][slots, j] = np.nan
+        self._bars["given_at"][slots, j] = -1
+        for name in ("changed", "foreign", "stale"):
+            self._bars[name][slots, j] = False
+        for slot, start in zip(slots.tolist(), starts.tolist(), strict=True):
+            if start < self._known_from:
+                self._make_old(slot, j, start)
+
+    def _make_old(self, slot: int, j: int, start: int) -> None:
+        self._old.add((slot, j, start))
+        self._finished.pop((slot, j, start), None)
+        if self._bars["start"][slot, j] == start:
+            self._bars["stale"][slot, j] = True
+
+    def _made_anew(self) -> dict[tuple[int, int, int], tuple[np.ndarray, str]]:
+        found: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
+        for key in list(self._old)[:ASKED_AT_ONCE]:
+            try:
+                self._make_one_anew(*key, found)
+            except PlantError:
+                continue  # asked again the next time
+            self._old.discard(key)
+        return found
+
+    def _make_one_anew(self, slot: int, j: int, start: int, found: dict[Any, Any]) -> None:
+        sym, interval = self.slots.names[slot], self.intervals[j]
+        end = int(self._ends(np.array([slot]), np.array([start]), j)[0])
+        rows = self._recorded.bars(sym, "1m", start, end)
+        rows = taken(rows, rows["seq"] <= self.seq)
+        values = values_of(rows)
+        mine = self._starts_of(np.full(len(values), slot), rows["time"], j) == start
+        mine &= ~(built(rows["source"]) & (values[:, 6] == 0))
+        order = np.argsort(rows["time"], kind="stable")
+        order = order[mine[order]]
+        sums, times = sums_of(values)[order], rows["time"][order]
+        held = self._recorded.bars(sym, interval, start, start + 1)
+        held = taken(held, held["seq"] <= self.seq)
+        had, foreign = None, False
+        if len(held["time"]):
+            had, foreign = values_of(held)[-1], not built(held["source"])[-1]
+        prints = self._prints_of(slot, start) if interval == "1d" else []
+        if prints:
+            self._prints[slot, start] = {each.key: each for each in prints}
+        else:
+            self._prints.pop((slot, start), None)
+        bar = self._bars[slot, j : j + 1]
+        if bar["start"][0] == start:
+            bar["stale"], bar["changed"], bar["foreign"] = False, True, foreign
+            bar["had"] = np.nan if had is None else had
+            earlier = times <= self._newest[slot] - KEPT * MINUTE_NS
+            bar["base"] = together(sums[earlier]) if earlier.any() else np.nan
+            bar["base_start"] = start
+            if len(order):
+                bar["feed"] = self._feed(rows["source"].tolist()[order[-1]])
+            return
+        if foreign:
+            return
+        if len(order):
+            feed = rows["source"].tolist()[order[-1]].removeprefix(BUILT)
+            one = together(sums)
+            made = values_from((with_prints(one, prints) if prints else one)[None])
+            if had is None or differ(made, had[None])[0]:
+                found[slot, j, start] = (made[0], feed)
+        elif had is not None and had[6] != 0:
+            found[slot, j, start] = (emptied_of(had[None])[0], held["source"].tolist()[-1].removeprefix(BUILT))
+
+    def _feed(self, source: str) -> int:
+        name = source.removeprefix(BUILT)
+        if name not in self.feeds:
+            self.feeds.append(name)
+        return self.feeds.index(name)
+
+    def _grow(self) -> None:
+        have = len(self._newest)
+        if len(self.slots) > have:
+            more = max(len(self.slots) - have, have, 64)
+            bars = np.zeros((more, len(self.intervals)), dtype=_BAR)
+            for name in ("start", "base_start", "given_at", "feed"):
+                bars[name] = -1
+            bars["had"] = bars["base"] = np.nan
+            minutes = np.zeros((more, KEPT), dtype=_MINUTE)
+            minutes["minute"] = -1
+            self._bars, self._minutes = np.concatenate((self._bars, bars)), np.concatenate((self._minutes, minutes))
+            self._starts = np.concatenate((self._starts, np.full((more, *self._starts.shape[1:]), NO_BAR)))
+            self._newest = np.append(self._newest, np.full(more, -1))
+        self._sessions += [self.slots.sessions(slot) for slot in range(len(self._sessions), len(self.slots))]
+
+    def _is_start(self, slot: int, j: int, start: int) -> bool:
+        """Return whether a bar of the plant's may begin there; one that a feed labels otherwise is none of ours."""
+        if self.intervals[j] == "1d":
+            end = self._ends(np.array([slot]), np.array([start]), j) - 1
+            return int(self._starts_of(np.array([slot]), end, j)[0]) == start
+        return int(self._starts_of(np.array([slot]), np.array([start]), j)[0]) == start
+
+    def _starts_of(self, slots: np.ndarray, times: np.ndarray, j: int) -> np.ndarray:
+        return self._by_calendar(slots, times, lambda sessions, some: sessions.starts(some, self.intervals[j]))
+
+    def _ends(self, slots: np.ndarray, starts: np.ndarray, j: int) -> np.ndarray:
+        return self._by_calendar(slots, starts, lambda sessions, some: sessions.ends(some, self.intervals[j]))
+
+    def _by_calendar(self, slots: np.ndarray, times: np.ndarray, asked: Any) -> np.ndarray:
+        used, inverse = np.unique(slots, return_inverse=True)
+        kinds = [self._sessions[slot] for slot in used.tolist()]
+        distinct = list({id(k): k for k in kinds}.values())
+        if len(distinct) == 1:
+            return np.asarray(asked(distinct[0], times))
+        found = np.empty(len(times), dtype=np.int64)
+        which = np.array([next(i for i, d in enumerate(distinct) if d is k) for k in kinds], dtype=np.int64)[inverse]
+        for i, sessions in enumerate(distinct):
+            at = which == i
+            found[at] = asked(sessions, times[at])
+        return found

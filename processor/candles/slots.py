@@ -1,0 +1,46 @@
+"""Numbers of symbols, and the calendar of each."""
+
+import numpy as np
+
+from plant.calendars.assignment import Calendars
+from plant.calendars.sessions import Sessions
+from plant.rows.columns import Columns, Symbols
+from plant.rows.tables_candles import BUILT
+
+
+class Slots:
+    """Symbols as numbers: 0, 1, 2, ... in the order in which they came. `codes` are their calendars, "" for none."""
+
+    def __init__(self, calendars: Calendars) -> None:
+        self.names: list[str] = []
+        self.codes: list[str] = []
+        self._calendars = calendars
+        self._of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def of(self, rows: Columns) -> np.ndarray:
+        """Return the number of each row's symbol, int64[n]; of a new one the calendar is noted, as its feed has it."""
+        syms: Symbols = rows["sym"]
+        used = np.unique(syms.codes)
+        numbers = np.zeros(len(syms.names), dtype=np.int64)
+        for code in used.tolist():
+            name = syms.names[code]
+            if name not in self._of:
+                row = np.flatnonzero(syms.codes == code)[:1]
+                source = rows["source"][row].tolist()[0] if "source" in rows else ""
+                self._of[name] = len(self.names)
+                self.names.append(name)
+                self.codes.append(self._calendars.code(name, (source or "").removeprefix(BUILT)))
+            numbers[code] = self._of[name]
+        found: np.ndarray = numbers[syms.codes]
+        return found
+
+    def sessions(self, slot: int) -> Sessions:
+        """Return the sessions of a symbol."""
+        return self._calendars.sessions(self.codes[slot])
+
+    def sessions_of(self, code: str) -> Sessions:
+        """Return those of a calendar."""
+        return self._calendars.sessions(code)
