@@ -1,4 +1,4 @@
-"""An indicator of one's own, how straight a price went; in plant.toml: kind = "my_indicator:Efficiency", period = 10."""
+"""How straight a price went, an indicator of one's own; plant.toml: kind = "my_indicator:Efficiency", period = 10."""
 
 from collections import deque
 from itertools import pairwise

@@ -1,49 +1,68 @@
-"""The processor's process: follow bars, compute on a timer, publish what is new, and answer questions about it.
+"""The processor's process: follow bars, decide when they close, compute, publish what is new, and answer questions.
 
 It serves what came back through the tickerplant, so that its answers, the rdb's and the journal's are the same rows.
+What closes a bar goes out at once; indicators and signals when the timer fires.
 """
 
 import time
 from typing import Any
 
 from plant.client.connection import Connection
+from plant.client.plant_connection import PlantConnection
 from plant.errors import HistoryError, QueryLimit, SettingsError, Unavailable
 from plant.memory.tables import MemoryTables, Tidying
 from plant.query.answers import Answerer
+from plant.query.view import Terms
 from plant.rows.batch import Batch
+from plant.rows.columns import Columns
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
 from plant.sql.engine import SqlEngine
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
+from plant.wire import messages
+from processor.candles.closer import Closer
 from processor.engine import Engine
+from processor.outcome import Outcome
+from processor.recorded import RecordedSeries, bars_before
 from processor.warmup import warm_up
 
-FOLLOWED = ("bars", "indicators", "signals", "gaps")
-SERVED = ("indicators", "signals")
+FOLLOWED = ("bars", "bar_closes", "indicators", "signals", "gaps")
+SERVED = ("bar_closes", "indicators", "signals")
 
 HISTORY_S = 10.0
-"""Longest an answer of the history may take to begin."""
+"""Longest an answer of rdb or history may take to begin."""
+
+ANEW_AT_ONCE = 500
+"""Series that are computed anew in one go."""
+
+ANEW_AGAIN_S = 1.0
+"""Pause before what could not be read is asked for again."""
 
 
 class Processor(Process):
-    """Indicators and signals on a timer."""
+    """Closed bars at once; indicators and signals on a timer."""
 
     name = "processor"
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant. Raises SettingsError where nobody may publish."""
         settings, own = self.settings, self.settings.processor
-        self.engine = Engine(own.min_bars)
+        self.schema = settings.table_schema
+        self._declarations, self._rules = settings.declarations, settings.rules
+        self._begin()
         self.timer = Timer(own.timer_s, 0)
-        self.tables = MemoryTables(settings.table_schema, SERVED)
-        self._computing = False
-        self._waiting = ""  # for the history, and why
+        self.tables = MemoryTables(self.schema, SERVED)
+        self._settled = False
+        self._waiting = ""  # for the history, or another tickerplant, and why
+        self._anew = Timer(ANEW_AGAIN_S, 0)
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
-        self._history = self.opened(
-            Connection("hdb", settings.address(settings.hdb.port), timeout_s=HISTORY_S, warn_unknown=False)
-        )
+        rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+        self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
+        plant = self.opened(PlantConnection(rdb, hdb, self.schema, timeout_s=HISTORY_S, warn_unknown=False))
+        columns = self.engine.indicators.columns
+        self._recorded = RecordedSeries(plant, self.schema, columns, bars_before(self._declarations))
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
@@ -66,51 +85,98 @@ class Processor(Process):
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:
-        """Take what has come, and compute when the timer says so; bars after a pause need not wait for it."""
+        """Take what has come, close what is over, and compute when the timer says so."""
         self.follower.step()
-        if self.engine.waiting and self.follower.caught_up and self.publisher.connected and self.timer.due():
-            self._computing = True
+        if not self.follower.caught_up or not self.publisher.connected:
+            return
+        if (closes := self.closer.due(time.time_ns())) is not None:
+            self.publisher.publish("bar_closes", closes)
+        if (not self._settled or self.engine.waiting or self.engine.bars.stale) and self.timer.due():
             self._compute()
 
     def take(self, batch: Batch) -> None:
-        """Take bars; our own rows only while the journal is replayed, to know what was published before we started."""
-        self.tables.append(batch)
-        if batch.table == "bars" or not self._computing:
-            self.engine.take(batch)
+        """Take a batch; our own rows only to serve them, and as what was published before we started."""
+        if batch.table in self.tables:
+            self.tables.append(batch)
+        if batch.table == "bars":
+            self.engine.take_bars(batch.columns)
+            self.closer.take(batch)
+        elif batch.table == "bar_closes":
+            self.engine.take_closes(batch.columns)
+            self.closer.take(batch)
+
+    def _begin(self) -> None:
+        """Begin with nothing."""
+        settings = self.settings
+        self.engine = Engine(self._declarations, self._rules, settings.processor.min_bars, settings.file.parent)
+        calendars = settings.calendars
+        self.closer = Closer(
+            lambda sym, source: calendars.sessions(calendars.code(sym, source)), settings.processor.grace_s
+        )
+        self._settled = False
 
     def _follow(self) -> Subscriber | None:
         """Follow behind the last closed day, once history has given what is needed of the bars up to there."""
-        self._waiting = ""
+        self._waiting = self._declared_otherwise()
         after = last_close(self._journal)
-        if after is None:
+        if self._waiting or after is None:
             return None
+        self._begin()
         if after:  # else the journal has everything
-            engine = Engine(self.settings.processor.min_bars)
             try:
-                warm_up(engine, self._history.as_of(after), self.settings.table_schema)
+                history = self._history.as_of(after)
+                warm_up(self.engine, self.closer, history, self.schema, self._recorded.wanted)
             except (Unavailable, HistoryError, QueryLimit) as error:
                 self._waiting = f"waiting for the history: {error}"
                 return None
-            self.engine = engine
         self.follower.release(after)
         return follow(self.settings, self.name, FOLLOWED, after)
 
+    def _declared_otherwise(self) -> str:
+        """Say what is wrong if the tickerplant has other indicators declared than this process; else ""."""
+        try:
+            (declarations,) = self._journal.ask(**messages.ask_schema())
+        except Unavailable:
+            return ""
+        theirs = {table.name: table.schema_id for table in messages.declarations_of(declarations)}
+        if theirs.get("indicators") == self.schema["indicators"].schema_id:
+            return ""
+        return "restart the tickerplant: indicators declared otherwise"
+
     def _compute(self) -> None:
         started = time.perf_counter()
-        if passed_over := self.engine.passed_over:
-            log.warning(
-                "bars passed over", bars=passed_over, reason="they are older than what was read of their series"
-            )
-            self.engine.passed_over = 0
-        for table, columns in zip(("indicators", "signals"), self.engine.tick(time.time_ns()), strict=True):
+        self.engine.advance()
+        if self.engine.bars.stale and self._anew.due():
+            self._compute_anew()
+        if self._settled:
+            found = self.engine.tick()
+        else:
+            found = self.engine.settle(self._given("indicators"), self._given("signals"))
+            self._settled = True
+        self._publish(found, started)
+
+    def _compute_anew(self) -> None:
+        """Compute anew the series that were corrected, as far as what is needed for it can be read."""
+        started = time.perf_counter()
+        stale = self.engine.stale()[:ANEW_AT_ONCE]
+        try:
+            self._recorded.check_reached(self.follower.subscriber.stream.cursor or 0 if self.follower.subscriber else 0)
+            known = [self._recorded.known(self.engine.series, one) for one in stale]
+        except (Unavailable, HistoryError, QueryLimit) as error:
+            log.warning("corrections wait", series=len(stale), reason=str(error))
+            return
+        self._publish(self.engine.renew(stale, known, self._recorded.wanted), started)
+
+    def _given(self, table: str) -> Columns:
+        """Return the rows of a table that came back through the plant."""
+        return self.tables[table].snapshot().select(Terms(), self.schema[table].names)
+
+    def _publish(self, found: Outcome, started: float) -> None:
+        for table, columns in found._asdict().items():
             if columns is not None:
                 self.publisher.publish(table, columns)
-                log.debug(
-                    "computed",
-                    table=table,
-                    rows=len(columns["time"]),
-                    ms=round((time.perf_counter() - started) * 1e3, 2),
-                )
+                ms = round((time.perf_counter() - started) * 1e3, 2)
+                log.debug("computed", table=table, rows=len(columns["time"]), ms=ms)
 
 
 def main() -> None:

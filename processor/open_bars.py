@@ -143,7 +143,7 @@ class OpenBars:
 
 
 def _running_most(begins: NDArray[np.bool_], times: Ints) -> Ints:
-    """Return the latest time so far of each series, int64[n], of rows in order of series; `begins`: where one begins."""
+    """Return the latest time so far of each series, int64[n], of rows by series; `begins`: where one begins."""
     found, ranks = np.unique(times, return_inverse=True)
     series = np.cumsum(begins)
     most = np.maximum.accumulate(series * len(found) + ranks) if len(times) else ranks

@@ -20,7 +20,7 @@ LEAST_BARS = 400
 """Bars ahead of a corrected one from which on a series is computed anew, at least."""
 
 PERIODS = 40
-"""Or so many periods of the longest indicator: what was before weighs less than 1e-15 then, also in Wilder's average."""
+"""Or so many periods of the longest indicator: what was before weighs less than 1e-15 then, by Wilder's, too."""
 
 
 def bars_before(declarations: tuple[Declaration, ...]) -> int:

@@ -5,11 +5,11 @@ take long. So of each series as many bars are read as its longest indicator need
 """
 
 import numpy as np
-import pyarrow as pa
 
 from plant.client.connection import AsOf
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch
+from plant.rows.columns import Symbols
 from plant.rows.schema import Schema
 from processor.candles.closer import Closer
 from processor.engine import Engine
@@ -36,20 +36,31 @@ def warm_up(engine: Engine, closer: Closer, history: AsOf, schema: Schema, wante
     """
     found = history.sql(SERIES, frames="arrow").to_pylist()
     for start in range(0, len(found), AT_ONCE):
-        begun = []
+        begun, told_closed, still_open = [], [], []
         for series in found[start : start + AT_ONCE]:
             of_series = {"sym": series["sym"], "where": {"interval": series["interval"]}, "frames": "arrow"}
             names = (*schema["bars"].names, "seq")
             rows = history.select("bars", columns=names, last=wanted + 1, **of_series)
             bars = columns_from_arrow(rows, schema["bars"], schema["bars"].names)
             times, values = times_and_values(bars)
-            told = series["closed"]
-            closed = times[:-1].max(initial=-1) if told is None else told.value
+            told = series["closed"]  # a time, null if there is none
+            closed = int(times[:-1].max(initial=-1) if told is None else told.value)
             old = times <= closed
             begun.append((series["sym"], series["interval"], times[old], values[old]))
-            closer.begin(series["sym"], series["interval"], int(closed))
+            told_closed.append((series["sym"], series["interval"], bars["source"].tolist()[-1], int(closed)))
             if not old.all():
                 open_ = {name: column[~old] for name, column in bars.items()}
-                closer.take(Batch("bars", open_, 0, 0, 0))
-                engine.take_bars(open_)
+                still_open.append(open_)
         engine.begin(begun)
+        closer.take(_closes(told_closed))
+        for open_ in still_open:
+            closer.take(Batch("bars", open_, 0, 0, 0))
+            engine.take_bars(open_)
+
+
+def _closes(told: list[tuple[str, str, str, int]]) -> Batch:
+    """Return what the closer needs to know of the last closed bar of each series."""
+    syms, intervals, sources, times = zip(*told, strict=True)
+    closed = np.array(times)
+    names = {"sym": Symbols.of(syms), "interval": Symbols.of(intervals), "source": Symbols.of(sources)}
+    return Batch("bar_closes", {"time": closed, "market_time": closed, **names}, 0, 0, 0)

@@ -14,6 +14,7 @@ from plant.rows.schema import (
     EARLIEST,
     LATEST,
     Check,
+    Column,
     Schema,
     Table,
     not_negative,

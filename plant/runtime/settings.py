@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from plant.conditions.rules import Rule, rules_of
 from plant.calendars.assignment import Calendars
+from plant.conditions.rules import Rule, rules_of
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.indicators.declarations import Declaration, declared

@@ -1,5 +1,6 @@
 """The engine: what it gives out as bars close, form, are corrected or come late, and after a restart."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_what_is_given_out_is_that_of_the_series_as_it_is_whatever_came_late_or_
     corrected, plain = Plant(), Plant()
     first = {i: wrong.get(i, close) for i, close in closes.items() if i not in late}
     cuts = sorted({0, *data.draw(st.sets(st.integers(1, len(first)), max_size=6)), len(first)})
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         corrected.send(dict(list(first.items())[start:stop]))
         if data.draw(st.booleans()):
             corrected.tick()

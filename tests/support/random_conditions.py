@@ -22,6 +22,7 @@ from plant.conditions.tree import (
     Truth,
     Value,
     atoms_in,
+    combined,
     negative,
 )
 
