@@ -12,6 +12,7 @@ from running import RunningPlant, all_stopped
 from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
+from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
 from processor.engine import Engine
 
@@ -118,11 +119,15 @@ def given_out(plant: RunningPlant, before: pd.Timestamp) -> list[pd.DataFrame]:
 
 def computed_from_all(*bars: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return the indicators and signals of bars that are all there from the beginning."""
-    engine = Engine(min_bars=5)
+    settings = Settings()
+    engine = Engine(settings.declarations, settings.rules, settings.processor.min_bars)
     for some in bars:
-        engine.take(Batch("bars", columns_of(SCHEMA["bars"], some), 0, 0, 0, SCHEMA["bars"].key))
+        columns = columns_of(SCHEMA["bars"], some)
+        engine.take_bars(columns)
+        engine.take_closes(columns | {"market_time": columns["time"]})
+    nothing = [columns_of(SCHEMA[n], {c.name: [] for c in SCHEMA[n].columns}) for n in ("indicators", "signals")]
     found = {}
-    for name, columns in zip(("indicators", "signals"), engine.tick(pd.Timestamp.now("UTC").value), strict=True):
+    for name, columns in engine.settle(*nothing)._asdict().items():
         assert columns is not None
         found[name] = Batch(name, columns, 0, 0, 0).pandas()
     return found

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 from bars_for_indicators import columns_of, walk
+from former_indicators import Indicators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.declarations import DEFAULTS, Declaration, declaration_of
 from plant.indicators.ours import OURS
 from plant.indicators.scalar import scalar
-from processor.indicators import Indicators
 from processor.vectors import vector as module
 from processor.vectors.parts import Floats
 from processor.vectors.vector import KERNELS, Vector

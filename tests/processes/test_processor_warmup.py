@@ -20,7 +20,10 @@ from plant.query import questions
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.rows.evolution import as_declared
+from plant.rows.ordering import joined
+from plant.runtime.settings import Settings
 from plant.wire.decoding import Merge, read_until
+from processor.candles.closer import Closer
 from processor.engine import Engine
 from processor.warmup import warm_up
 
@@ -57,16 +60,50 @@ def bars(sym: str, first: int, closes: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def taken(engine: Engine, rows: list[dict[str, Any]]) -> None:
-    engine.take(Batch("bars", columns_of(SCHEMA["bars"], rows), 0, 0, 0, SCHEMA["bars"].key))
+def none(table: str) -> Columns:
+    return columns_of(SCHEMA[table], {column.name: [] for column in SCHEMA[table].columns})
 
 
-def tick(engine: Engine) -> dict[str, Columns]:
-    """Return what is given out; the engine hears of it, as of all that comes out of the plant."""
-    found = {name: c for name, c in zip(("indicators", "signals"), engine.tick(NOW), strict=True) if c is not None}
-    for name, columns in found.items():
-        engine.take(Batch(name, columns, 0, 0, 0))
-    return found
+class Computing:
+    """An engine, and who tells it which bars are closed."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        self.engine = Engine(settings.declarations, settings.rules)
+        self.closer = Closer(lambda sym, source: settings.calendars.sessions(""))
+        self.had: dict[str, list[Columns]] = {"indicators": [], "signals": []}
+        self._settled = False
+
+    def begin(self, history: Closed) -> None:
+        warm_up(self.engine, self.closer, history, SCHEMA, 2_000)  # type: ignore[arg-type]
+
+    def take(self, batch: Batch) -> None:
+        if batch.table in self.had:
+            self.had[batch.table].append(batch.columns)
+        elif batch.table == "bar_closes":
+            self.engine.take_closes(batch.columns)
+            self.closer.take(batch)
+        else:
+            self.engine.take_bars(batch.columns)
+            self.closer.take(batch)
+
+    def taken(self, rows: list[dict[str, Any]]) -> None:
+        self.take(Batch("bars", columns_of(SCHEMA["bars"], rows), 0, 0, 0, SCHEMA["bars"].key))
+
+    def tick(self) -> dict[str, Columns]:
+        """Return what is given out once all that may be closed is."""
+        if (closes := self.closer.due(NOW)) is not None:
+            self.take(Batch("bar_closes", closes, 0, 0, 0))
+        if self._settled:
+            found = self.engine.tick()
+        else:
+            given = [joined_columns([none(table), *parts]) for table, parts in self.had.items()]
+            found, self._settled = self.engine.settle(*given), True
+        return {name: columns for name, columns in found._asdict().items() if columns is not None}
+
+
+def joined_columns(parts: list[Columns]) -> Columns:
+    return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
 
 def plain(columns: Columns, since: dict[str, int]) -> list[tuple[Any, ...]]:
@@ -86,21 +123,22 @@ def past(tmp_path: Path) -> Iterator[Past]:
 
 
 def test_nothing_is_given_out_again_and_new_bars_are_computed_as_from_all(past: Past) -> None:
-    whole, old = Engine(5), [*bars("P", 0, WALK[:300]), *bars("Q", 0, TURNED[:80])]
-    taken(whole, old)
+    whole, old = Computing(), [*bars("P", 0, WALK[:300]), *bars("Q", 0, TURNED[:80])]
+    whole.taken(old)
     past.put("bars", *old)
-    for name, columns in tick(whole).items():
+    for name, columns in whole.tick().items():
         rows = Batch(name, columns, 0, 0, 0, SCHEMA[name].key).rows()
         past.put(name, *rows)
+    past.put("bar_closes", *(last_close(old, sym) for sym in ("P", "Q")))
     past.close_day()
 
-    engine = Engine(5)
-    warm_up(engine, Closed(past.store.folder), SCHEMA)  # type: ignore[arg-type]
-    assert not tick(engine)
+    again = Computing()
+    again.begin(Closed(past.store.folder))
+    assert not again.tick()
     new = [*bars("P", 300, WALK[300:]), *bars("Q", 80, TURNED[80:])]
-    taken(engine, new)
-    taken(whole, new)
-    found, wanted = tick(engine), tick(whole)
+    again.taken(new)
+    whole.taken(new)
+    found, wanted = again.tick(), whole.tick()
     since = {"P": new[0]["time"], "Q": new[1]["time"]}
     for name in ("indicators", "signals"):
         assert plain(found[name], {"P": 0, "Q": 0}) == plain(wanted[name], since)
@@ -108,17 +146,38 @@ def test_nothing_is_given_out_again_and_new_bars_are_computed_as_from_all(past: 
     assert not np.isnan(found["indicators"]["ema_50"]).any()
 
 
+def last_close(rows: list[dict[str, Any]], sym: str) -> dict[str, Any]:
+    """Return the row of bar_closes of a symbol's last bar."""
+    last = [row for row in rows if row["sym"] == sym][-1]
+    return {"time": last["time"] + 60 * 10**9, "sym": sym, "market_time": last["time"], "interval": "1m"}
+
+
+def test_a_history_without_closes_counts_all_but_its_newest_bars_as_closed(past: Past) -> None:
+    past.put("bars", *bars("P", 0, WALK[:300]))
+    past.close_day()
+    again, whole = Computing(), Computing()
+    again.begin(Closed(past.store.folder))
+    whole.taken(bars("P", 0, WALK[:300]))
+    found, wanted = again.tick(), whole.tick()
+    last = {"P": bars("P", 299, WALK[:1])[0]["time"]}
+    assert plain(found["indicators"], {"P": 0}) == plain(wanted["indicators"], last)
+
+
 def test_what_an_earlier_version_gave_out_is_not_given_out_again() -> None:
-    """Its signals have no state."""
-    engine, history = Engine(5), Closed(WRITTEN / "history")
-    warm_up(engine, history, SCHEMA)  # type: ignore[arg-type]
+    """Its signals have no state, and it has no row of what is closed."""
+    again, history = Computing(), Closed(WRITTEN / "history")
+    again.begin(history)
     behind = [
         batch for path in segment_paths(WRITTEN / "journal") for batch in batches_of(path) if batch.seq > history.closed
     ]
     assert {"bars", "indicators"} == {batch.table for batch in behind}
     for batch in behind:
-        engine.take(batch)
-    assert tick(engine) == {}
+        again.take(batch)
+    found = again.tick()
+    had = joined_columns(again.had["indicators"])
+    times = {*zip(had["sym"].tolist(), had["time"].tolist(), strict=True)}
+    new = found.get("indicators", none("indicators"))
+    assert not times & {*zip(new["sym"].tolist(), new["time"].tolist(), strict=True)}
 
 
 def batches_of(path: Path) -> list[Batch]:

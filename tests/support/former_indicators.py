@@ -1,4 +1,4 @@
-"""Indicators of closed bars: one bar at a time, across all series at once.
+"""A model: the indicators that are always there, as they were computed before there was a catalogue.
 
 A series is the closes of one (sym, interval), oldest first; it lives in a slot, numbered from 0. A bar costs the same
 work however long the series is, and one numpy pass serves all slots of a call. Bars count from 0, c is the close:

@@ -1,17 +1,17 @@
-"""The six signals as conditions are those of processor/signals.py: events, sides, sentences, and what is kept."""
+"""The six signals as conditions are those of before there were conditions: events, sides, sentences, and what is kept."""
 
 from collections.abc import Iterable
 
+import former_signals as module
 import numpy as np
 import pytest
+from former_indicators import COLUMNS, Indicators
+from former_signals import RULES, settle, signals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.conditions.evaluator import Evaluator
 from plant.conditions.rules import rules_of
-from processor import signals as module
-from processor.indicators import COLUMNS, Indicators
-from processor.signals import RULES, settle, signals
 
 law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 Bar = dict[str, float]
@@ -19,7 +19,7 @@ Event = tuple[int, str, str, str]
 
 
 def before(bars: Iterable[Bar]) -> list[Event]:
-    """The events of closed bars as processor/signals.py has them."""
+    """The events of closed bars as the model has them."""
     found: list[Event] = []
     previous: Bar = {}
     for i, current in enumerate(bars):
@@ -81,7 +81,7 @@ def test_events_and_sentences_are_the_same_whatever_touches_or_is_null(bars: lis
 def test_each_rule_alone_is_the_same_also_where_the_rsi_leaps_from_level_to_level(
     signal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There processor/signals.py has one memory for two levels; a crossing of ours has its own."""
+    """There the model has one memory for two levels; a crossing of ours has its own."""
     leap = [{"close": 1.0, "rsi_14": rsi} for rsi in (71.0, 30.0, 75.0)]
     assert before(leap) == []
     assert [event[:2] for event in now(leap)] == [(2, "rsi_overbought")]
@@ -121,7 +121,7 @@ def test_what_is_kept_goes_on_as_settled_bars_do(first: list[Bar], then: list[Ba
         for bar in first:
             evaluator.update([0], {name: [bar[name]] for name in evaluator.columns})
         (kept,) = evaluator.arrays().values()
-        if first and rule.name != "rsi_overbought":  # processor/signals.py keeps the RSI as rsi_oversold wants it
+        if first and rule.name != "rsi_overbought":  # the model keeps the RSI as rsi_oversold wants it
             lines = [previous[name] for name in rule.when.names]
             np.testing.assert_array_equal(kept[: len(lines), 0], lines)
         found, settled = [], previous

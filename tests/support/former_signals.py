@@ -1,4 +1,4 @@
-"""Signals: what happened between one closed bar and the next, each once, told with its numbers.
+"""A model: the six signals as they were written before there were conditions.
 
 Every signal is a line that crosses a level: another line, or a number. It crosses above when it was at or below on the
 previous bar and is above now; it crosses below when it was at or above and is below now (Pine's ta.crossover and
