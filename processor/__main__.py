@@ -1,10 +1,11 @@
-"""The processor's process: follow bars, decide when they close, compute, publish what is new, and answer questions.
+"""The processor's process: build candles, decide when they close, compute, publish what is new, and answer questions.
 
 It serves what came back through the tickerplant, so that its answers, the rdb's and the journal's are the same rows.
-What closes a bar goes out at once; indicators and signals when the timer fires.
+Candles and what closes them go out at once; indicators and signals when the timer fires.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from plant.client.connection import Connection
@@ -22,14 +23,17 @@ from plant.sql.engine import SqlEngine
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
+from processor.candles.builder import TAKEN, CandleBuilder
 from processor.candles.closer import Closer
+from processor.counting import Counting
 from processor.engine import Engine
 from processor.outcome import Outcome
-from processor.recorded import RecordedSeries, bars_before
-from processor.warmup import warm_up
+from processor.recorded import ReachedRows, RecordedSeries
+from processor.warmup import newest_time, warm_up
 
-FOLLOWED = ("bars", "bar_closes", "indicators", "signals", "gaps")
+FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals", "gaps")
 SERVED = ("bar_closes", "indicators", "signals")
+BUILT_FROM = ("trades", "trade_corrections", "bars")
 
 HISTORY_S = 10.0
 """Longest an answer of rdb or history may take to begin."""
@@ -51,7 +55,6 @@ class Processor(Process):
         settings, own = self.settings, self.settings.processor
         self.schema = settings.table_schema
         self._declarations, self._rules = settings.declarations, settings.rules
-        self._begin()
         self.timer = Timer(own.timer_s, 0)
         self.tables = MemoryTables(self.schema, SERVED)
         self._settled = False
@@ -61,8 +64,9 @@ class Processor(Process):
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
         plant = self.opened(PlantConnection(rdb, hdb, self.schema, timeout_s=HISTORY_S, warn_unknown=False))
-        columns = self.engine.indicators.columns
-        self._recorded = RecordedSeries(plant, self.schema, columns, bars_before(self._declarations))
+        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq)
+        self._begin()
+        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
@@ -89,8 +93,8 @@ class Processor(Process):
         self.follower.step()
         if not self.follower.caught_up or not self.publisher.connected:
             return
-        if (closes := self.closer.due(time.time_ns())) is not None:
-            self.publisher.publish("bar_closes", closes)
+        for table, rows in self._due():
+            self.publisher.publish(table, rows)
         if (not self._settled or self.engine.waiting or self.engine.bars.stale) and self.timer.due():
             self._compute()
 
@@ -98,20 +102,32 @@ class Processor(Process):
         """Take a batch; our own rows only to serve them, and as what was published before we started."""
         if batch.table in self.tables:
             self.tables.append(batch)
+        if batch.table in TAKEN:
+            self.builder.take(batch)
+        if batch.table in ("bars", "bar_closes"):
+            self.closer.take(batch)
         if batch.table == "bars":
-            self.engine.take_bars(batch.columns)
-            self.closer.take(batch)
+            self.engine.take_bars(self._counting.counted(batch.columns))
         elif batch.table == "bar_closes":
-            self.engine.take_closes(batch.columns)
-            self.closer.take(batch)
+            self.engine.take_closes(self._counting.counted(batch.columns, "market_time"))
 
-    def _begin(self) -> None:
-        """Begin with nothing."""
+    def _due(self) -> Iterator[tuple[str, Columns]]:
+        """Yield what is to be published at once: candles, and which bars are closed."""
+        now = time.time_ns()
+        candles, closes = self.builder.due(now), self.closer.due(now)
+        found = {"bars": candles.bars, "amendments": candles.amendments, "gaps": candles.gaps, "bar_closes": closes}
+        yield from ((table, rows) for table, rows in found.items() if rows is not None)
+
+    def _begin(self, known_from: int = 0) -> None:
+        """Begin with nothing, and be handed all rows from a time on (ns)."""
         settings = self.settings
         self.engine = Engine(self._declarations, self._rules, settings.processor.min_bars, settings.file.parent)
-        calendars = settings.calendars
-        self.closer = Closer(
-            lambda sym, source: calendars.sessions(calendars.code(sym, source)), settings.processor.grace_s
+        own, bars, calendars = settings.processor, settings.bars, settings.calendars
+        self._counting = Counting(calendars, own.session)
+        self.closer = Closer(self._counting.sessions_of, own.grace_s)
+        name = settings.source_name(self.name)
+        self.builder = CandleBuilder(
+            own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, name
         )
         self._settled = False
 
@@ -125,7 +141,8 @@ class Processor(Process):
         if after:  # else the journal has everything
             try:
                 history = self._history.as_of(after)
-                warm_up(self.engine, self.closer, history, self.schema, self._recorded.wanted)
+                self._begin(newest_time(history, BUILT_FROM) + 1)
+                warm_up(self.engine, self.closer, self._counting, history, self.schema, self._recorded.wanted)
             except (Unavailable, HistoryError, QueryLimit) as error:
                 self._waiting = f"waiting for the history: {error}"
                 return None

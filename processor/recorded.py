@@ -1,5 +1,6 @@
 """What the plant holds of a series, read from it: for what is not in the processor's memory."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from plant.errors import Unavailable
 from plant.indicators.declarations import Declaration
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns
+from plant.rows.ordering import joined
 from plant.rows.schema import Schema
+from processor.candles.recorded import RecordedRows
+from processor.counting import Counting
 from processor.engine import Known, Stale
 from processor.open_bars import PRICES, Floats, Ints
 from processor.outcome import Rows, events_of
@@ -32,23 +36,23 @@ def bars_before(declarations: tuple[Declaration, ...]) -> int:
 class RecordedSeries:
     """Reads bars, indicators and signals of a series from rdb and hdb, `wanted` bars ahead of what is stale."""
 
-    def __init__(self, plant: PlantConnection, schema: Schema, columns: tuple[str, ...], wanted: int) -> None:
-        self.wanted = wanted
-        self._plant = plant
-        self._schema = schema
-        self._columns = columns
+    def __init__(
+        self, plant: PlantConnection, schema: Schema, declarations: tuple[Declaration, ...], counting: Counting
+    ) -> None:
+        self.wanted = bars_before(declarations)
+        self._plant, self._schema, self._counting = plant, schema, counting
+        self._columns = [column for one in declarations for column in one.columns]
 
     def check_reached(self, seq: int) -> None:
         """Raise Unavailable unless the rdb has all rows up to this seq."""
-        reached = int(self._plant.status()["seq"])
-        if reached < seq:
-            raise Unavailable(f"the rdb has rows up to seq {reached:,}, not yet up to {seq:,}")
+        check_reached(self._plant, seq)
 
     def known(self, series: Series, stale: Stale) -> Known:
         """Return what the plant has of a stale series. Raises what its answers raise."""
         before = self._select("bars", stale, end=stale.since, last=self.wanted)
         after = self._select("bars", stale, start=stale.since, end=stale.until + 1)
-        both = {name: np.concatenate([before[name], after[name]]) for name in ("time", *PRICES)}
+        both = {name: joined([before[name], after[name]]) for name in before}
+        both = self._counting.counted(both)
         begins = int(both["time"][0]) if len(both["time"]) else stale.since
         given = self._select("indicators", stale, start=begins, end=stale.until + 1)
         signals = self._select("signals", stale, start=begins, end=stale.until + 1)
@@ -63,6 +67,25 @@ class RecordedSeries:
         options: dict[str, Any] = {"where": {"interval": stale.interval}, "columns": names, "frames": "arrow"}
         found: pa.Table = self._plant.select(table, stale.sym, **options, **terms)
         return columns_from_arrow(found, self._schema[table], names)
+
+
+class ReachedRows(RecordedRows):
+    """What the plant holds, for candles: once the rdb has everything up to the seq that `seq` tells."""
+
+    def __init__(self, plant: PlantConnection, schema: Schema, seq: Callable[[], int]) -> None:
+        super().__init__(plant, schema)
+        self._reached, self._seq = plant, seq
+
+    def _rows(self, name: str, sym: str, start: int, end: int, where: Any = None) -> Columns:
+        check_reached(self._reached, self._seq())
+        return super()._rows(name, sym, start, end, where)
+
+
+def check_reached(plant: PlantConnection, seq: int) -> None:
+    """Raise Unavailable unless the rdb has all rows up to this seq."""
+    reached = int(plant.status()["seq"])
+    if reached < seq:
+        raise Unavailable(f"the rdb has rows up to seq {reached:,}, not yet up to {seq:,}")
 
 
 def times_and_values(bars: Columns) -> tuple[Ints, Floats]:

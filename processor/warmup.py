@@ -4,7 +4,10 @@ The journal may begin behind them (retention removes what the history has), and 
 take long. So of each series as many bars are read as its longest indicator needs to have forgotten what was before.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import pyarrow as pa
 
 from plant.client.connection import AsOf
 from plant.rows.arrow import columns_from_arrow
@@ -12,6 +15,7 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Symbols
 from plant.rows.schema import Schema
 from processor.candles.closer import Closer
+from processor.counting import Counting
 from processor.engine import Engine
 from processor.recorded import times_and_values
 
@@ -28,7 +32,14 @@ group by all order by all
 """Every series, its newest bar, and the last one that is closed."""
 
 
-def warm_up(engine: Engine, closer: Closer, history: AsOf, schema: Schema, wanted: int) -> None:
+def newest_time(history: AsOf, tables: Sequence[str]) -> int:
+    """Return the time of the newest row of some tables, ns; 0 if they have none."""
+    found = history.tables("arrow")
+    times = dict(zip(found.column("table").to_pylist(), found.column("last").cast(pa.int64()).to_pylist(), strict=True))
+    return max((times.get(table) or 0 for table in tables), default=0)
+
+
+def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, schema: Schema, wanted: int) -> None:
     """Have the engine and the closer begin with every series in `history`: with its closed bars, the newest `wanted`.
 
     Of a series of which no bar is said to be closed (history of before there were such rows) all but the newest bar
@@ -41,7 +52,9 @@ def warm_up(engine: Engine, closer: Closer, history: AsOf, schema: Schema, wante
             of_series = {"sym": series["sym"], "where": {"interval": series["interval"]}, "frames": "arrow"}
             names = (*schema["bars"].names, "seq")
             rows = history.select("bars", columns=names, last=wanted + 1, **of_series)
-            bars = columns_from_arrow(rows, schema["bars"], schema["bars"].names)
+            bars = counting.counted(columns_from_arrow(rows, schema["bars"], schema["bars"].names))
+            if not len(bars["time"]):
+                continue
             times, values = times_and_values(bars)
             told = series["closed"]  # a time, null if there is none
             closed = int(times[:-1].max(initial=-1) if told is None else told.value)
@@ -52,7 +65,8 @@ def warm_up(engine: Engine, closer: Closer, history: AsOf, schema: Schema, wante
                 open_ = {name: column[~old] for name, column in bars.items()}
                 still_open.append(open_)
         engine.begin(begun)
-        closer.take(_closes(told_closed))
+        if told_closed:
+            closer.take(_closes(told_closed))
         for open_ in still_open:
             closer.take(Batch("bars", open_, 0, 0, 0))
             engine.take_bars(open_)

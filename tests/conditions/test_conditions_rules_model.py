@@ -1,4 +1,4 @@
-"""The six signals as conditions are those of before there were conditions: events, sides, sentences, and what is kept."""
+"""The six signals as conditions are what they were before: events, sides, sentences, and what is kept."""
 
 from collections.abc import Iterable
 

@@ -24,6 +24,7 @@ from plant.rows.ordering import joined
 from plant.runtime.settings import Settings
 from plant.wire.decoding import Merge, read_until
 from processor.candles.closer import Closer
+from processor.counting import Counting
 from processor.engine import Engine
 from processor.warmup import warm_up
 
@@ -70,12 +71,13 @@ class Computing:
     def __init__(self) -> None:
         settings = Settings()
         self.engine = Engine(settings.declarations, settings.rules)
-        self.closer = Closer(lambda sym, source: settings.calendars.sessions(""))
+        self.counting = Counting(settings.calendars, "regular")
+        self.closer = Closer(self.counting.sessions_of)
         self.had: dict[str, list[Columns]] = {"indicators": [], "signals": []}
         self._settled = False
 
     def begin(self, history: Closed) -> None:
-        warm_up(self.engine, self.closer, history, SCHEMA, 2_000)  # type: ignore[arg-type]
+        warm_up(self.engine, self.closer, self.counting, history, SCHEMA, 2_000)  # type: ignore[arg-type]
 
     def take(self, batch: Batch) -> None:
         if batch.table in self.had:

@@ -34,7 +34,14 @@ class RunningPlant:
     wait_s = 15.0
 
     def __init__(
-        self, folder: Path, toml: str = "", timer_s: float = 0.5, hdb: str = "", rdb: str = "", **keys: Any
+        self,
+        folder: Path,
+        toml: str = "",
+        timer_s: float = 0.5,
+        hdb: str = "",
+        rdb: str = "",
+        processor: str = "intervals = []",
+        **keys: Any,
     ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
@@ -44,7 +51,7 @@ class RunningPlant:
         self.config.write_text(
             f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
             f"journal_port = {ports[2]}\n{tickerplant}"
-            f"[rdb]\nport = {ports[3]}\n{rdb}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n"
+            f"[rdb]\nport = {ports[3]}\n{rdb}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n{processor}\n"
             f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
