@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.schema import COMMON_CHECKS, EARLIEST, LATEST, Check, Column, Schema, Table
+from plant.rows.schema import EARLIEST, LATEST, Check, Column, Schema, Table, standard_checks
 
 SIMULATED = "simulated"
 """The `source` of rows that are made up, and the kind of the plant's feed that makes them."""
@@ -46,7 +46,7 @@ def _table(
     for line in spec.strip().splitlines():
         column, kind, meaning = line.split(None, 2)
         rows.append(Column(column, kind, meaning))
-    return Table(name, tuple(rows), key, COMMON_CHECKS + checks, all_good)
+    return Table(name, tuple(rows), key, standard_checks(rows) + checks, all_good)
 
 
 def _good_bars(c: Mapping[str, Any]) -> Any:

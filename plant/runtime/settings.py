@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
+from plant.rows.built_in import refuse_built_in
 from plant.rows.schema import Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
@@ -61,8 +62,10 @@ class Settings(BaseModel):
 
     @property
     def table_schema(self) -> Schema:
-        """The plant's tables and those of [[tables]]."""
-        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices)
+        """The plant's tables and those of [[tables]]; raises SchemaError for a declaration that cannot be one."""
+        own = [Table.declared(declared) for declared in self.tables]
+        refuse_built_in(own)
+        return schema_of(own, self.plant.negative_prices)
 
     @property
     def zone(self) -> ZoneInfo:
