@@ -112,7 +112,7 @@ def nasty_rows(chance: random.Random) -> dict[str, list[Any]]:
     count = chance.choice([0, 1, 2, 5, 9, 20])
     rows: dict[str, list[Any]] = dict(good_rows(chance, count))
     rows["time"] = [*map(moments(chance), rows["time"])]
-    given = moments(chance)
+    given = moments(chance) if chance.random() < 0.4 else int
     rows["settles"] = [chance.choice([None, pd.NaT]) if ns is None else given(ns) for ns in rows["settles"]]
     numbers = [
         None,
