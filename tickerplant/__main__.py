@@ -12,6 +12,7 @@ import zmq
 from plant.errors import JournalError
 from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
+from plant.rows.built_in import is_of_a_user
 from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
 from plant.transport import sockets
 from plant.transport.spinning import Poller
@@ -48,7 +49,7 @@ class Tickerplant(Process):
         log_damage(self.journal)
         refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
         sessions = Sessions(self.journal.folder / FILE)
-        earlier = self.journal.segments.tables()
+        earlier = [table for table in self.journal.segments.tables() if not is_of_a_user(table)]
         self.remembered = Remembered(self.journal.folder, plant.days, settings.trade_ids)
         self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier, self.remembered)
         self.own = Own(self.sequencer)

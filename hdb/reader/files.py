@@ -126,7 +126,7 @@ class FileRows:
         return {name: nulls(self.declaration, name, 0) for name in columns}
 
     def _conditions(self, terms: Terms, footer: Footer, groups: list[int]) -> Conditions:
-        return Conditions(terms, footer, groups, self.as_of, footer.file in self._replaced)
+        return Conditions(self.declaration, terms, footer, groups, self.as_of, footer.file in self._replaced)
 
     def _columns(self, footer: Footer, groups: list[int], columns: Sequence[str]) -> Columns:
         """Return columns of whole row groups, decoded by several CPUs: these may be many."""

@@ -35,8 +35,6 @@ from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.ordering import order_by_code, ranks, time_order
 from plant.rows.schema import META_COLUMNS, Table
 
-_TIMES = ("time", "received")
-
 _FILES = 4
 """Files that one CPU reads at once for a few symbols: one alone takes little longer than to hand it over."""
 
@@ -185,7 +183,7 @@ class HistoryView:
     def arrow(self, columns: Sequence[str], beyond: int = 0) -> pa.Table:
         """Return these columns of all rows, read into memory."""
         found = self._gathered(Terms(beyond=beyond), columns)
-        return pa.table({name: arrow_column(found[name], name in _TIMES) for name in columns})
+        return pa.table({name: arrow_column(found[name], name in self.declaration.times) for name in columns})
 
     @property
     def files(self) -> list[File]:
@@ -208,7 +206,7 @@ class HistoryView:
             self._read([f for f in reached if f not in whole], terms, every, loose), self.declaration, every
         )
         rows = joined_columns([loose.chosen, *([] if key or later is None else [later]), others], every)
-        return whole, pa.table({name: arrow_column(rows[name], name in _TIMES) for name in every})
+        return whole, pa.table({name: arrow_column(rows[name], name in self.declaration.times) for name in every})
 
     @cached_property
     def _rows(self) -> int:

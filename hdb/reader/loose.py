@@ -48,7 +48,7 @@ class Loose(NamedTuple):
         found = columns_of([rows_in.read(Piece(file), keyed, need) for file in files], table, need)
         in_force = found if later is None else joined_columns([found, later], need)
         in_force = taken(in_force, newest(in_force, table.key))
-        kept = Conditions(replace(terms, sym=None, start=None, end=None, where=others)).rows_of(in_force)
+        kept = Conditions(table, replace(terms, sym=None, start=None, end=None, where=others)).rows_of(in_force)
         return cls(table.key, in_force, in_force if kept is None else taken(in_force, kept))
 
     def may_revise(self, file: File) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdb.reader.footers import Footer
-from plant.query.view import Terms, meets
+from plant.query.view import Terms, condition
 from plant.rows.columns import Columns, Symbols
 from plant.rows.ordering import group_starts
+from plant.rows.schema import Table
 
 Pick = Callable[[Columns], np.ndarray]
 """Takes rows with time, seq, seq_row and sym, and returns the positions of those that are needed, ascending."""
@@ -16,6 +17,7 @@ Pick = Callable[[Columns], np.ndarray]
 class Conditions:
     """What rows must meet, given what their file and its row groups say of all of them.
 
+    table            the declaration of theirs
     footer, groups   the row groups that are read; None: rows of which nothing is known
     as_of            only rows of this seq and before; `replaced`: that were replaced later
     columns          names of the columns that must be read to tell
@@ -23,6 +25,7 @@ class Conditions:
 
     def __init__(
         self,
+        table: Table,
         terms: Terms,
         footer: Footer | None = None,
         groups: Sequence[int] = (),
@@ -45,7 +48,7 @@ class Conditions:
         if as_of is not None and replaced:
             self._add("replaced_by", lambda column: column > as_of)
         for name, operator, value in terms.where:
-            self._add(name, lambda column, o=operator, v=value: meets(column, o, v))
+            self._add(name, condition(table, name, operator, value))
 
     @property
     def columns(self) -> list[str]:

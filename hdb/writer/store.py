@@ -24,6 +24,7 @@ from plant.history.merging import merged, schema_of_files
 from plant.history.order import sorted_rows
 from plant.history.partition_file import PartitionFile, declared_of, with_every_column
 from plant.journal.journal import confirmed_in
+from plant.rows.built_in import is_of_a_user, kept_rows
 from plant.rows.schema import Schema, Table
 from plant.runtime.lifecycle import log
 
@@ -39,7 +40,8 @@ class Store:
     """The history of a plant whose data folder is `data`, open for writing.
 
     `catalogue` is what counts now; it is replaced, never changed. Any thread may call. Raises HistoryError if another
-    process writes this history, if the catalogue cannot be read, or if it is older than what was confirmed.
+    process writes this history, if the catalogue cannot be read, or if it is older than what was confirmed; SchemaError
+    if it has rows of a user's table whose name is the plant's own by now.
     """
 
     def __init__(self, data: Path, schema: Schema, days: Days) -> None:
@@ -50,6 +52,7 @@ class Store:
         self._held = history_lock(self.folder)
         try:
             self.catalogue = Catalogue.load(self.folder)
+            self._refuse_rows_of_a_user()
             confirmed = confirmed_in(data / "journal")
             if confirmed > self.catalogue.closed:
                 raise HistoryError(
@@ -184,6 +187,14 @@ class Store:
             made = file.finish()
             file.place()
             return made
+
+    def _refuse_rows_of_a_user(self) -> None:
+        oldest = {file.table: file for file in sorted(self.catalogue.every_file(), key=lambda f: -f.first_seq)}
+        for file in oldest.values():
+            with contextlib.suppress(HistoryError):  # one that is missing or damaged is told of who needs it
+                declared = declared_of(self.folder / file.path)
+                if is_of_a_user(declared):
+                    raise kept_rows(self.folder / file.path, declared)
 
     def _remove_leftovers(self) -> None:
         """Remove what was being made, or no longer counted, when this process ended the last time."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from plant.client.seam import Sides
 from plant.query import questions
-from plant.query.view import check_where, known_columns, meets
+from plant.query.view import check_where, condition, known_columns
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
 from plant.rows.ordering import ranks, time_order
@@ -124,7 +124,7 @@ def todays(table: Table, question: Any, columns: Sequence[str], sides: Sides) ->
     every = columns_from_arrow(rows, table, names)
     keep = np.ones(len(every["time"]), dtype=bool)
     for name, operator, value in others:
-        keep &= meets(every[name], operator, value)
+        keep &= condition(table, name, operator, value)(every[name])
     return Todays(every, every if keep.all() else taken(every, keep))
 
 

@@ -170,9 +170,9 @@ def _beside(left: Table, right: Table, question: questions.Asof | questions.Wind
     newer = combining.select(right, questions.Select(right.name, symbols, opens, closes, wanted), sides)
     others = _by_symbol(columns_from_arrow(combining.together(older, newer), right, wanted))
     if isinstance(question, questions.Window):
-        tail = joining.window(rows, others, question)
+        tail = joining.window(rows, others, question, (left, right))
     else:
-        tail = joining.asof(rows, others, question)
+        tail = joining.asof(rows, others, question, (left, right))
     return combining.together(head, tail)
 
 

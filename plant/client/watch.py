@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from plant.errors import Unavailable
 from plant.query import questions
 from plant.query.frames import as_frame, check_frames
-from plant.query.view import meets
+from plant.query.view import condition
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Table
@@ -122,6 +122,6 @@ class Watch:
             columns = columns_from_arrow(rows, self._table, names)
             met = np.ones(len(batch), dtype=bool)
             for name, operator, value in self._where:
-                met &= meets(columns[name], operator, value)
+                met &= condition(self._table, name, operator, value)(columns[name])
             rows = rows.filter(pa.array(met))
         return rows.select(list(self._columns))

@@ -95,11 +95,13 @@ def _assignment(table: Table, text: str) -> tuple[str, Any]:
 
 
 def _value(table: Table, name: str, text: str) -> Any:
-    """Return a text as a value of a column; an empty number is one that is not known."""
+    """Return a text as a value of a column; an empty number or time is one that is not known."""
     kind = table.column(name).kind
     try:
+        if kind in ("float", "time") and not text.strip():
+            return None
         if kind == "float":
-            return float(text) if text.strip() else None
+            return float(text)
         return int(text) if kind in ("int", "time") else text.strip().strip("'\"")
     except ValueError:
         raise BadRows(f"{table.name}.{name}: expected {kind}, found {text!r}") from None

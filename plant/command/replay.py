@@ -1,6 +1,7 @@
 """The command `plant replay`."""
 
 import hashlib
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from plant.command.terminal import Config, bounds_of, err, line_of, steps
 from plant.errors import Refused
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
+from plant.rows.schema import Schema
 from plant.runtime.settings import load
 from plant.stream.publisher import Publisher
 from plant.transfer.replaying import play, publish_replay, refuse_same, replayable_tables, rows_of
@@ -53,7 +55,7 @@ def replay(
         built = "bars" in (table or ())
         rows = rows_of(db, schema, tables, sym or None, start, end, built=built)
         if printed:
-            play(rows, speed, _print)
+            play(rows, speed, partial(_print, schema))
             return
         total = sum(db.count(name, sym or None, start, end) for name in tables)
         name = source or f"replay-{day}-{hashlib.blake2b(repr((tables, sym)).encode(), digest_size=4).hexdigest()}"
@@ -71,6 +73,6 @@ def replay(
         print(f"{done:,} rows of {day} as {name}; {before:,} were there already")
 
 
-def _print(table: str, columns: Columns) -> None:
-    for row in Batch(table, columns, 0, 0, 0).rows():
+def _print(schema: Schema, table: str, columns: Columns) -> None:
+    for row in Batch(table, columns, 0, 0, 0, times=schema[table].times).rows():
         print(f"{table:<9} {line_of(row)}")

@@ -11,6 +11,9 @@ from plant.files.texts import whole_column
 from plant.rows.columns import DEFAULTS
 from plant.rows.schema import EARLIEST, Column, Table
 
+_NO_TIME = ("NaT", "nan", "null", "None")
+"""What programs write for a time that there is not."""
+
 
 def allows(table: Table, name: str, value: float) -> bool:
     """Return whether the checks of a table let a column hold a value (NaN: not known) beside good ones.
@@ -27,25 +30,25 @@ def allows(table: Table, name: str, value: float) -> bool:
 def read_known(
     column: Column, values: Any, read: Callable[[Any], np.ndarray], tell: Callable[[str], None]
 ) -> np.ndarray:
-    """Return what `read` makes of the ints or times that the plant exported; an empty one is what a row without it has.
+    """Return what `read` makes of ints that the plant exported, or of times; an empty one is what a row without it has.
 
-    An int or a time knows no "not known", but rows that are older than their column have null there in history.
+    An int knows no "not known", but rows that are older than their column have null there in history. A time does.
     """
     values = whole_column(values)
-    empty = values.is_null()
+    empty = values.is_null(nan_is_null=True)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        empty = pc.or_(empty, pc.equal(pc.utf8_trim_whitespace(values.fill_null("")), ""))
+        written = pc.utf8_trim_whitespace(values.fill_null(""))
+        empty = pc.is_in(written, pa.array(("", *_NO_TIME) if column.kind == "time" else ("",), written.type))
     absent = empty.to_numpy(zero_copy_only=False)
     if not absent.any():
         return read(values)
     standard: int = DEFAULTS[column.kind]
-    tell(f"{column.name}: {int(absent.sum()):,} empty are {standard}, as in a row that leaves it out")
+    what = "not known" if column.kind == "time" else f"{standard}, as in a row that leaves it out"
+    tell(f"{column.name}: {int(absent.sum()):,} empty are {what}")
     if absent.all():
         return np.full(len(absent), standard, dtype=np.int64)
     known = np.where(absent, np.flatnonzero(~absent)[0], np.arange(len(absent)))  # so that none of them is rejected
-    found = read(values.take(pa.array(known)))
-    found[absent] = standard
-    return found
+    return np.where(absent, standard, read(values.take(pa.array(known))))
 
 
 _SAMPLES: dict[str, Any] = {

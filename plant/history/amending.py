@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from plant.errors import BadRows
 from plant.history.layout import told_schema
-from plant.rows.schema import META_COLUMNS, Table
+from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME, Table
 
 TABLE = "amendments"
 
@@ -117,7 +117,8 @@ def amendment(table: Table, row: Mapping[str, Any], changes: Mapping[str, Any] |
         raise BadRows("an amendment needs a reason, which is kept with it; found none")
     if complaint := _complaint(table, changes or {}):
         raise BadRows(complaint)
-    after = {name: np.nan if value is None else value for name, value in {**row, **(changes or {})}.items()}
+    given = {**row, **(changes or {})}
+    after = {name: _unknown(table, name) if value is None else value for name, value in given.items()}
     if changes is not None and (failed := [check.reason for check in table.checks if not check.good(after)]):
         raise BadRows(f"{table.name}, {row['sym']}, seq {row['seq']}, as amended: {failed[0]}")
     others = {name: value for name, value in row.items() if name not in ("time", "sym", *META_COLUMNS)}
@@ -205,12 +206,20 @@ def _complaint(table: Table, changes: Mapping[str, Any]) -> str:
         if name in ("time", "sym", *table.key):
             return f"{table.name}.{name} says which row it is; remove that row and publish the right one"
         kind = table.column(name).kind
-        kinds: tuple[type, ...] = {"float": (int, float, type(None)), "int": (int,), "time": (int,)}.get(kind, (str,))
+        kinds: tuple[type, ...] = _MAY_BECOME.get(kind, (str,))
         if not isinstance(value, kinds) or isinstance(value, bool):
             return f"{table.name}.{name}: expected {kind}, found {value!r}"
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             return f"{table.name}.{name}: found {value}, more than an int64 holds"
     return ""
+
+
+_MAY_BECOME = {"float": (int, float, type(None)), "int": (int,), "time": (int, type(None))}
+
+
+def _unknown(table: Table, name: str) -> Any:
+    """Return what stands for null in a row that is checked."""
+    return UNKNOWN_TIME if name in table.times else np.nan
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -30,14 +30,16 @@ def columns_of(table: Table, rows: Any, defaults: Mapping[str, Any] | None = Non
     `rows` is a pandas or Polars DataFrame, an Arrow table, a dict of columns, a list of dicts, or one dict of plain
     values. A missing column takes its value from `defaults`, else `DEFAULTS`. Times may be ints, datetimes or ISO 8601
     strings; without a zone they are UTC. `unit` is that of int times since 1970 UTC: s, ms, us or ns; None: ns, but
-    refused if no market was open then, for they are of another unit. A number may be a text that is exactly one.
+    refused if no market was open then, for they are of another unit. A time beside `time` may be missing (None, NaT,
+    null): then it is UNKNOWN_TIME, which an int may be too. A number may be a text that is exactly one.
 
     Raises BadRows (wrong type or length, missing time, sym or key) and UnknownColumn.
     """
     ready = _as_they_are(table, rows) if type(rows) is dict else None
     if ready is not None:
         if unit != "ns":
-            ready["time"] = column_given(table, table.columns[0], ready["time"], unit)
+            for column in (c for c in table.fixed_columns if c.kind == "time"):
+                ready[column.name] = column_given(table, column, ready[column.name], unit)
         if table.name in OF_BARS:
             ready["interval"] = column_given(table, table.column("interval"), ready["interval"])
         return ready

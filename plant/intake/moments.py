@@ -1,7 +1,7 @@
 """Moments as users hold them, straight to int nanoseconds since 1970 UTC, without a Series between.
 
 Each way takes exactly what `plant.intake.values` takes as a time, gives the same, or gives nothing (None, ValueError):
-then that one decides, and says what is wrong. A moment without a zone is UTC.
+then that one decides, and says what is wrong. A moment without a zone is UTC, a missing one UNKNOWN_TIME.
 """
 
 import datetime as dt
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.times import TIME_UNITS_NS, in_ns
+from plant.rows.schema import UNKNOWN_TIME
+from plant.rows.times import TIME_UNITS_NS, in_ns, scaled_times
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _EPOCH_UTC = _EPOCH.replace(tzinfo=dt.UTC)
@@ -33,9 +34,6 @@ _UNITS_NS = {**TIME_UNITS_NS, "m": 60 * 10**9, "h": 3_600 * 10**9, "D": 86_400 *
 
 WHOLE = (int, np.int64, np.int32)
 """Types of an int since 1970."""
-
-NAT = np.iinfo(np.int64).min
-"""The int64 by which numpy and pandas tell a time that is missing."""
 
 
 def _of_datetime(moment: dt.datetime) -> int:
@@ -67,7 +65,7 @@ def _of_timestamp(moment: Any) -> int:
 def _of_datetime64(moment: np.datetime64) -> int:
     unit, count = np.datetime_data(moment)
     scale, number = _UNITS_NS.get(unit), int(moment.astype(np.int64))
-    if scale is None or count != 1 or number == NAT:
+    if scale is None or count != 1 or number == UNKNOWN_TIME:
         raise ValueError(moment)
     return number * scale
 
@@ -97,6 +95,10 @@ def moments_ns(values: Sequence[Any], unit: str | None) -> np.ndarray | None:
     Raises ValueError for ints that are of another unit.
     """
     kinds = set(map(type, values))
+    if any(map(_says_missing, kinds)):
+        known = np.array([not is_missing(value) for value in values])
+        others = [value for value, there in zip(values, known, strict=True) if there]
+        return placed(known, moments_ns(others, unit) if others else np.empty(0, dtype="<i8"))
     if kinds.issubset(WHOLE):
         if not -(2**63) <= min(values) <= max(values) < 2**63:
             return None
@@ -110,7 +112,25 @@ def moments_ns(values: Sequence[Any], unit: str | None) -> np.ndarray | None:
         found = np.array([*map(way, values)], dtype="<i8")
     except (ValueError, OverflowError):
         return None
-    return None if found.min() == NAT else found
+    return None if found.min() == UNKNOWN_TIME else found
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value says that there is none: None, pandas' NaT and NA."""
+    return _says_missing(type(value))
+
+
+def _says_missing(kind: type) -> bool:
+    return kind is type(None) or (kind.__name__ in ("NaTType", "NAType") and kind.__module__.startswith("pandas."))
+
+
+def placed(known: np.ndarray, times: np.ndarray | None) -> np.ndarray | None:
+    """Return times at the places that are `known`, bool[n], the others UNKNOWN_TIME; None for no times."""
+    if times is None:
+        return None
+    found = np.full(len(known), UNKNOWN_TIME, dtype="<i8")
+    found[known] = times
+    return found
 
 
 def _texts_ns(texts: Sequence[str]) -> np.ndarray | None:
@@ -127,11 +147,13 @@ def _texts_ns(texts: Sequence[str]) -> np.ndarray | None:
 
 
 def stamps_ns(stamps: np.ndarray, unit: str) -> np.ndarray | None:
-    """Return int64 times of a unit, as libraries hold them, as ns; None if one is missing, or too large."""
+    """Return int64 times of a unit, as libraries hold them, as ns, NaT as UNKNOWN_TIME; None if one is too large."""
     scale = _UNITS_NS.get(unit)
     if scale is None or not len(stamps):
         return None
+    if scale == 1:
+        return stamps
     most = (2**63 - 1) // scale
-    if stamps.min() < -most or (scale > 1 and stamps.max() > most):
+    if stamps.max() > most or ((stamps < -most) & (stamps != UNKNOWN_TIME)).any():
         return None
-    return stamps * scale if scale > 1 else stamps
+    return scaled_times(stamps, scale)

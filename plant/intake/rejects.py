@@ -9,6 +9,7 @@ import numpy as np
 
 from plant.errors import BadRows
 from plant.intake.forms import by_name, columns_of
+from plant.intake.moments import is_missing
 from plant.intake.values import column_given
 from plant.rows.columns import Columns, Symbols, Texts
 from plant.rows.ordering import joined
@@ -56,13 +57,16 @@ def readable(
     values: Values = {name: _values(column) for name, column in given.items() if name in table.names}
     count = len(values.get("time", ()))
     reasons: dict[int, str] = {}
-    odd_ints = 0  # times of another unit
+    another_unit = False  # all times of a column
     if all(len(column) == count for column in values.values()):
         for name, column in values.items():
+            odd_ints = 0
             for place, reason in _unreadable(table, table.column(name), column, 0, unit):
                 reasons.setdefault(place, reason)
-                odd_ints += name == "time" and isinstance(column[place], int)
-    if not reasons or odd_ints == count:
+                odd_ints += isinstance(column[place], int)
+            if table.column(name).kind == "time" and odd_ints:
+                another_unit |= odd_ints == sum(name == "time" or not is_missing(value) for value in column)
+    if not reasons or another_unit:
         columns_of(table, rows, defaults, unit)
     if places := [place for place in range(count) if place not in reasons]:
         yield table.name, _columns(table, values, places, defaults, unit)

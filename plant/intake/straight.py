@@ -12,7 +12,7 @@ import numpy as np
 
 from plant.intake.moments import moments_ns, stamps_ns
 from plant.rows.columns import Symbols, Texts
-from plant.rows.schema import FIXED_DTYPES
+from plant.rows.schema import FIXED_DTYPES, UNKNOWN_TIME
 from plant.rows.times import in_ns
 
 Straight = Callable[[Any, str, str | None], Any]
@@ -126,22 +126,18 @@ def _of_chunks(value: Any, kind: str, unit: str | None) -> Any:
 
 
 def _of_arrow(value: Any, kind: str, unit: str | None) -> Any:
-    """Take the buffers of an Arrow array; null is NaN among floats, and not for this way among others."""
+    """Take the buffers of an Arrow array; null is NaN or UNKNOWN_TIME, and not for this way among others."""
     family = _families().get(value.type.id)
     if kind == "float":
         if family not in ("int", "float"):
             return None
         return np.ascontiguousarray(value.to_numpy(zero_copy_only=False), dtype="<f8")
+    if kind == "time":
+        return _times_of_arrow(value, family, unit) if len(value) else None
     if value.null_count or not len(value):
         return None
-    if kind in ("time", "int"):
-        if family == "timestamp" and kind == "time":
-            stamps = np.frombuffer(value.buffers()[1], "<i8")[value.offset : value.offset + len(value)]
-            return stamps_ns(stamps, value.type.unit)
-        if family != "int":
-            return None
-        numbers = np.ascontiguousarray(value.to_numpy(), dtype="<i8")
-        return in_ns(numbers, unit) if kind == "time" else numbers
+    if kind == "int":
+        return np.ascontiguousarray(value.to_numpy(), dtype="<i8") if family == "int" else None
     if family == "dictionary":
         if kind == "symbol" and len(value.dictionary) <= len(value):
             return _of_codes(value.dictionary.to_pylist(), value.indices.to_numpy())
@@ -150,6 +146,18 @@ def _of_arrow(value: Any, kind: str, unit: str | None) -> Any:
     if family != "string":
         return None
     return _of_strings(value) if kind == "symbol" else _texts(value)
+
+
+def _times_of_arrow(value: Any, family: str | None, unit: str | None) -> Any:
+    if family not in ("timestamp", "int"):
+        return None
+    if family == "timestamp":
+        times = np.frombuffer(value.buffers()[1], "<i8")[value.offset : value.offset + len(value)]
+    else:
+        times = np.ascontiguousarray((value.fill_null(0) if value.null_count else value).to_numpy(), dtype="<i8")
+    if value.null_count:
+        times = np.where(value.is_valid().to_numpy(zero_copy_only=False), times, UNKNOWN_TIME)
+    return stamps_ns(times, value.type.unit) if family == "timestamp" else in_ns(times, unit)
 
 
 _FEW = 256

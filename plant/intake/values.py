@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from plant.errors import BadRows, QueryError
+from plant.intake.moments import placed
 from plant.intake.straight import straight
 from plant.rows.columns import Symbols, Texts
 from plant.rows.intervals import interval_name
-from plant.rows.schema import FIXED_DTYPES, Column, Table
+from plant.rows.schema import FIXED_DTYPES, UNKNOWN_TIME, Column, Table
 from plant.rows.times import in_ns
 
 OF_BARS = ("bars", "indicators", "signals")
@@ -22,11 +23,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 def column_given(table: Table, column: Column, value: Any, unit: str | None = "ns") -> Any:
     """Return a column as it was given as one of the table; `unit` as in `columns_of`. Raises BadRows."""
     kind = column.kind
-    unit = unit if column.name == "time" else "ns"
     try:
         found = straight(value, kind, unit)
         if found is None:
             found = looked_at(value, kind, unit)
+        if column.name == "time" and len(found) and found.min() == UNKNOWN_TIME:
+            raise ValueError("found a missing time; only the times beside it may be not known")
         return intervals_named(found) if column.name == "interval" and table.name in OF_BARS else found
     except QueryError as error:  # an interval that is none
         raise BadRows(f"{table.name}.{column.name}: {error}") from None
@@ -37,7 +39,8 @@ def column_given(table: Table, column: Column, value: Any, unit: str | None = "n
 def looked_at(value: Any, kind: str, unit: str | None) -> Any:
     """Return a column of any layout as one of a kind: ndarray, Symbols or Texts; `unit` is that of int times.
 
-    Raises TypeError, ValueError or OverflowError, whose text tells what was found instead.
+    A missing time is UNKNOWN_TIME. Raises TypeError, ValueError or OverflowError, whose text tells what was found
+    instead.
     """
     if kind == "symbol":
         return _symbols(value)
@@ -111,6 +114,9 @@ def _number(value: Any, kind: str) -> Any:
 
 def _times(value: Any, unit: str | None) -> np.ndarray:
     """Return int64 nanoseconds since 1970 UTC."""
+    known, value = _without_missing(value)
+    if known is not None:
+        return _placed(known, value, unit)
     if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
         return in_ns(_numbers(value, "int"), unit)
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "i":
@@ -122,8 +128,8 @@ def _times(value: Any, unit: str | None) -> np.ndarray:
     series = value if isinstance(value, pd.Series) else pd.Series(value)
     if not len(series):
         return np.empty(0, dtype="<i8")
-    if series.isna().any():
-        raise ValueError("found a missing time")
+    if (missing := series.isna().to_numpy(dtype=bool)).any():
+        return _placed(~missing, series[~missing], unit)
     if series.dtype == object and any(isinstance(v, int | np.integer) for v in series):
         series = series.infer_objects()  # all int: nanoseconds; else it stays object and is refused
     if series.dtype.kind in "iu":
@@ -145,3 +151,24 @@ def _times(value: Any, unit: str | None) -> np.ndarray:
     if moments.isna().any():
         raise ValueError("found a missing time")
     return moments.dt.tz_convert(None).to_numpy().astype("<i8")
+
+
+def _without_missing(value: Any) -> tuple[np.ndarray | None, Any]:
+    """Return which values of a column are there, bool[n], and those: so that pandas makes no floats of the ints.
+
+    None, and the column itself, if none is missing, or what holds them can say that by itself.
+    """
+    if isinstance(value, list | tuple):
+        known = np.array([v is not None for v in value], dtype=bool)
+        return (None, value) if known.all() else (known, [v for v in value if v is not None])
+    if hasattr(value, "drop_null"):  # Arrow
+        return (np.asarray(value.is_valid()), value.drop_null()) if value.null_count else (None, value)
+    if hasattr(value, "drop_nulls"):  # Polars
+        return ((~value.is_null()).to_numpy(), value.drop_nulls()) if value.null_count() else (None, value)
+    return None, value
+
+
+def _placed(known: np.ndarray, value: Any, unit: str | None) -> np.ndarray:
+    found = placed(known, _times(value, unit))
+    assert found is not None
+    return found

@@ -24,7 +24,7 @@ from plant.data_folder import lock, replace_file, sync_folder
 from plant.errors import JournalError, JournalLocked
 from plant.journal.compressed import CompressedSegment
 from plant.journal.index import Block, Index, State, write_index
-from plant.journal.position import Position
+from plant.journal.position import Position, refuse_rows_of_a_user
 from plant.journal.recovery import clear_leftovers, recovered
 from plant.journal.segment import (
     PLAIN_SUFFIX,
@@ -33,6 +33,7 @@ from plant.journal.segment import (
     packed_header,
 )
 from plant.journal.segments import Segments
+from plant.rows.built_in import is_of_a_user
 from plant.rows.schema import Schema
 from plant.wire.envelope import Header, header_at
 
@@ -60,7 +61,8 @@ class Journal:
 
     `position` is the state after the last good record, `segments` what there is to read, `beginning` what is to be
     indexed of the open segment. A segment ends at `segment_bytes`, or `segment_hours` after it began. Raises
-    JournalLocked if another process has the journal open, JournalError if it cannot be read or written.
+    JournalLocked if another process has the journal open, JournalError if it cannot be read or written, SchemaError
+    if it has rows of a table that `schema` declares otherwise than they can be read as.
 
     One thread appends and reads; others may sync, index, and exchange or remove closed segments.
     """
@@ -85,12 +87,13 @@ class Journal:
         try:
             clear_leftovers(folder)
             self.segments = Segments(folder)
-            schema.check_kinds(table for s in self.segments for table in s.tables.values())
             self.confirmed = confirmed_in(folder)
             self.position = Position()
             if self.segments:
                 self.position, self._begun_size = recovered(self.segments[-1])
                 self.segments.note(self.segments[-1].damage)
+                refuse_rows_of_a_user(self.segments, self.position)
+            schema.check_kinds(t for s in self.segments for t in s.tables.values() if not is_of_a_user(t))
             # a record is read with the declarations of its segment
             last = self.segments[-1] if self.segments else None
             if last and last.tables.keys() == schema.by_id.keys() and not isinstance(last, CompressedSegment):

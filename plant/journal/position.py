@@ -1,8 +1,10 @@
 """Where the plant stands behind a record of its journal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plant.journal.segment import Segment
+from plant.rows.built_in import is_of_a_user, kept_rows
 from plant.wire.envelope import Header
 
 
@@ -32,3 +34,18 @@ class Position:
         self.seq = header.seq
         self.table_seqs[table] = header.table_seq
         self.sources[header.source_id] = header.source_seq
+
+
+def refuse_rows_of_a_user(segments: Sequence[Segment], end: Position) -> None:
+    """Raise SchemaError if a segment has rows of a user's table whose name is the plant's own by now.
+
+    `end` is the position behind the last segment. Each header tells of the position before its segment: nothing else is
+    read. A table that was declared and has no rows does no harm.
+    """
+    behind = [*(Position.before(segment) for segment in segments[1:]), end]
+    for segment, after in zip(segments, behind, strict=True):
+        before = Position.before(segment)
+        for table in segment.tables.values():
+            rows = after.table_seqs.get(table.name, 0) > before.table_seqs.get(table.name, 0)
+            if rows and is_of_a_user(table):
+                raise kept_rows(segment.path, table)

@@ -44,13 +44,13 @@ class Block:
         """Return a text column at some rows: offsets, and what they point into; a slice gives a view."""
         return texts_at(self.columns[name], self.texts[name], rows)
 
-    def arrow(self, name: str) -> pa.Array:
-        """Return a whole column as an Arrow array on the same memory; symbols as codes, a NaN as null."""
+    def arrow(self, name: str, is_time: bool) -> pa.Array:
+        """Return a whole column as an Arrow array on the same memory; symbols as codes, what is not known as null."""
         array = self._arrow.get(name)
         if array is None:
             column = self.columns[name]
             whole = Texts(column, self.texts[name].data) if name in self.texts else column
-            array = self._arrow[name] = arrow_column(whole, name == "time")
+            array = self._arrow[name] = arrow_column(whole, is_time)
         return array
 
     def arrival(self, rows: Rows) -> np.ndarray:

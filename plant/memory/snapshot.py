@@ -16,7 +16,7 @@ from plant.memory.revisions import Marks
 from plant.memory.selection import Piece, Wanted, by_arrival, column_of, length, nearest, nearest_of, pieces_of
 from plant.query.limits import Budget
 from plant.query.parallel import shared
-from plant.query.view import Terms, check_where, meets
+from plant.query.view import Terms, check_where, condition
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.ordering import grouped, time_order
@@ -158,8 +158,8 @@ class Snapshot:
     def _arrow(self, part: Part, name: str, rows: Rows) -> pa.Array:
         """Return a column as Arrow has it; symbols as codes."""
         if isinstance(part, Block) and name in part.columns and length(rows) == len(part):
-            return part.arrow(name)
-        return arrow_column(column_of([(part, rows)], name), name in ("time", "received"))
+            return part.arrow(name, name in self.declaration.times)
+        return arrow_column(column_of([(part, rows)], name), name in self.declaration.times)
 
     def _wanted(self, terms: Terms) -> Wanted:
         check_where(self.declaration, terms.where)
@@ -181,14 +181,15 @@ class Snapshot:
 
     def _test(self, name: str, operator: str, value: Any) -> Callable[[Any], np.ndarray]:
         """Return what tells which values of a column meet a condition; of symbols it is given codes."""
+        meets = condition(self.declaration, name, operator, value)
         if name not in self.names:
-            return lambda column: meets(column, operator, value)
+            return meets
         known = self.names[name]
         if operator == "==":
             code = known.code(value)
             return lambda codes: codes == code
         count = len(known.names)
-        passes = meets(Symbols(known.names[:count], np.arange(count)), operator, value)
+        passes = meets(Symbols(known.names[:count], np.arange(count)))
         return lambda codes: passes[codes]
 
     def _pieces(self, wanted: Wanted, terms: Terms) -> list[Piece]:

@@ -1,6 +1,6 @@
 """Answer the questions of plant.query.questions from views of tables, as Arrow tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -59,7 +59,8 @@ class Answerer:
             case questions.Tables():
                 found = _describe(views, question)
             case questions.Select() | questions.Last():
-                found = _arrow(_rows(views[question.table], question, budget))
+                view = views[question.table]
+                found = _arrow(_rows(view, question, budget), view.declaration.times)
             case questions.Count():
                 found = pa.table({"count": [views[question.table].count(_terms(question, budget))]})
             case questions.Resample():
@@ -84,10 +85,12 @@ class Answerer:
             return to_ipc(table, budget), table.num_rows
         _refuse_history(question)
         views = Views(self._tables)
-        columns = compacted(_rows(views[question.table], question, budget), FEW_NAMES)
-        if (small := small_ipc(columns, views.facts, budget)) is not None:
+        view = views[question.table]
+        columns = compacted(_rows(view, question, budget), FEW_NAMES)
+        times = view.declaration.times
+        if (small := small_ipc(columns, times, views.facts, budget)) is not None:
             return small, len(next(iter(columns.values())))
-        table = _arrow(columns).replace_schema_metadata(views.facts)
+        table = _arrow(columns, times).replace_schema_metadata(views.facts)
         return to_ipc(table, budget), table.num_rows
 
 
@@ -133,10 +136,9 @@ def _terms(question: Any, budget: Budget | None, **other: Any) -> Terms:
     return Terms(**{**given, **other}, budget=budget)
 
 
-def _arrow(columns: Columns) -> pa.Table:
+def _arrow(columns: Columns, times: Collection[str]) -> pa.Table:
     arrays = [
-        arrow_column(column, name in ("time", "received"), checked=False)
-        for name, column in compacted(columns, FEW_NAMES).items()
+        arrow_column(column, name in times, checked=False) for name, column in compacted(columns, FEW_NAMES).items()
     ]
     return pa.Table.from_arrays(arrays, list(columns))
 
@@ -165,7 +167,7 @@ def _rows(view: View, question: questions.Select | questions.Last, budget: Budge
 def _resample(view: View, question: questions.Resample, budget: Budget) -> pa.Table:
     names = resampling.source_columns(view.declaration, question)
     terms = _terms(question, budget)
-    return _arrow(resampling.resample(view.parts(terms, names), question, budget))
+    return _arrow(resampling.resample(view.parts(terms, names), question, budget), ("time",))
 
 
 def _asof(left: View, right: View, question: questions.Asof, budget: Budget) -> pa.Table:
@@ -173,7 +175,7 @@ def _asof(left: View, right: View, question: questions.Asof, budget: Budget) -> 
     names = [n for n in right.declaration.names if n not in left.declaration.names]
     back = None if question.tolerance is None else -question.tolerance
     others = _around(right, rows, ("time", "sym", *names), question, back, 0, budget)
-    return joining.asof(compacted(rows), compacted(others), question)
+    return joining.asof(compacted(rows), compacted(others), question, (left.declaration, right.declaration))
 
 
 def _window(left: View, right: View, question: questions.Window, budget: Budget) -> pa.Table:
@@ -181,7 +183,7 @@ def _window(left: View, right: View, question: questions.Window, budget: Budget)
     rows = left.select(_terms(question, budget), left.declaration.names)
     before = None if question.prevailing else question.before
     others = _around(right, rows, ("time", "sym", *names), question, before, question.after, budget)
-    return joining.window(compacted(rows), compacted(others), question, budget)
+    return joining.window(compacted(rows), compacted(others), question, (left.declaration, right.declaration), budget)
 
 
 def _around(

@@ -16,7 +16,7 @@ from plant.query.view import known_columns
 from plant.rows.arrow import arrow_column, kind_of
 from plant.rows.columns import NULL, Columns, Symbols, Texts
 from plant.rows.ordering import group_starts, grouped
-from plant.rows.schema import Table
+from plant.rows.schema import UNKNOWN_TIME, Table
 
 _OF_ANY = ("count", "first", "last")
 _OF_TIMES = ("min", "max")
@@ -39,24 +39,25 @@ def in_force(left: Columns, right: Columns, question: questions.Asof) -> np.ndar
     return found
 
 
-def asof(left: Columns, right: Columns, question: questions.Asof) -> pa.Table:
+def asof(left: Columns, right: Columns, question: questions.Asof, of: tuple[Table, Table]) -> pa.Table:
     """Return the left rows with columns of the right rows in force; those of `right` that `left` has too are left out.
 
-    The right row's time is `<right>_time`.
+    The right row's time is `<right>_time`. `of`: the declarations of the two.
     """
     found = in_force(left, right, question)
     absent = pa.array(found < 0) if (found < 0).any() else None
-    answer = {name: arrow_column(column, name == "time") for name, column in left.items()}
+    left_times, right_times = (table.times for table in of)
+    answer = {name: arrow_column(column, name in left_times) for name, column in left.items()}
     for name, column in right.items():
         shown = f"{question.right}_time" if name == "time" else name
         if shown in answer:
             continue
         if not len(column):
-            answer[shown] = arrow_column(column, name == "time").take(pa.array(found, pa.int64(), mask=found < 0))
+            answer[shown] = arrow_column(column, name in right_times).take(pa.array(found, pa.int64(), mask=found < 0))
         elif absent is None:
-            answer[shown] = arrow_column(column[found], name == "time")
+            answer[shown] = arrow_column(column[found], name in right_times)
         else:
-            answer[shown] = _masked(arrow_column(column[np.maximum(found, 0)], name == "time"), absent)
+            answer[shown] = _masked(arrow_column(column[np.maximum(found, 0)], name in right_times), absent)
     return pa.table(answer)
 
 
@@ -64,7 +65,7 @@ def window_columns(declaration: Table, question: questions.Window) -> tuple[str,
     """Return the columns of `right` that are aggregated. Raises UnknownColumn, and QueryError for one of no numbers."""
     for name, function, *columns in question.aggregates:
         for column in known_columns(declaration, columns):
-            kind = "time" if column == "received" else kind_of(declaration, column)
+            kind = "time" if column in declaration.times else kind_of(declaration, column)
             if function not in _OF_ANY and (
                 kind in ("symbol", "text") or (kind == "time" and function not in _OF_TIMES)
             ):
@@ -72,14 +73,18 @@ def window_columns(declaration: Table, question: questions.Window) -> tuple[str,
     return tuple(dict.fromkeys(c for _, _, *columns in question.aggregates for c in columns))
 
 
-def window(left: Columns, right: Columns, question: questions.Window, budget: Budget | None = None) -> pa.Table:
-    """Return the left rows with the aggregates of the right rows in their windows."""
+def window(
+    left: Columns, right: Columns, question: questions.Window, of: tuple[Table, Table], budget: Budget | None = None
+) -> pa.Table:
+    """Return the left rows with the aggregates of the right rows in their windows; `of`: their declarations."""
     if clash := [name for name, *_ in question.aggregates if name in left]:
         raise QueryError(f"window: {question.left} has a column {clash[0]!r} already; name the aggregate otherwise")
     first, last = _windows(left, right, question)
-    answer = {name: arrow_column(column, name == "time") for name, column in left.items()}
+    left_times, right_times = (table.times for table in of)
+    answer = {name: arrow_column(column, name in left_times) for name, column in left.items()}
     for name, function, *columns in question.aggregates:
-        answer[name] = _aggregate(function, [right[c] for c in columns], columns[0], first, last, budget)
+        of_columns = [right[c] for c in columns]
+        answer[name] = _aggregate(function, of_columns, columns[0], columns[0] in right_times, first, last, budget)
     return pa.table(answer)
 
 
@@ -119,13 +124,19 @@ def _windows(left: Columns, right: Columns, question: questions.Window) -> tuple
 
 
 def _aggregate(
-    function: str, columns: list[Any], name: str, first: np.ndarray, last: np.ndarray, budget: Budget | None
+    function: str,
+    columns: list[Any],
+    name: str,
+    is_time: bool,
+    first: np.ndarray,
+    last: np.ndarray,
+    budget: Budget | None,
 ) -> pa.Array:
     column, empty = columns[0], first >= last
     if function in ("first", "last"):
         places = np.where(empty, 0, first if function == "first" else last - 1)
-        return arrow_column(column, name in ("time", "received")).take(pa.array(places, pa.int64(), mask=empty))
-    known = _known(column)
+        return arrow_column(column, is_time).take(pa.array(places, pa.int64(), mask=empty))
+    known = _known(column, is_time)
     if function == "count" and known.all():
         return pa.array(np.where(empty, 0, last - first))
 
@@ -134,12 +145,13 @@ def _aggregate(
 
     if function in ("min", "max"):
         how: np.ufunc = np.fmin if function == "min" else np.fmax
-        if isinstance(column, np.ma.MaskedArray):
+        if column.dtype.kind == "i" and not known.all():
             limits = np.iinfo(column.dtype)
-            column = column.filled(limits.max if function == "min" else limits.min)
+            column = np.where(known, column, limits.max if function == "min" else limits.min)
             empty |= over(np.add, known.astype(np.int64)) == 0
+        column = np.ma.getdata(column)
         found = over(how, column)
-        return _masked(arrow_column(found, name in ("time", "received")), pa.array(empty))
+        return _masked(arrow_column(found, is_time), pa.array(empty))
     if function == "wavg":
         weights = columns[1].astype(np.float64)
         known &= _known(columns[1])
@@ -160,8 +172,10 @@ def _aggregate(
     return pa.array(total) if function == "sum" else arrow_column(total / np.where(count > 0, count, np.nan))
 
 
-def _known(column: Any) -> np.ndarray:
+def _known(column: Any, is_time: bool = False) -> np.ndarray:
     """Return which values are known, bool[n]."""
+    if is_time:
+        return np.asarray(column != UNKNOWN_TIME)
     if isinstance(column, Symbols):
         return column.codes != NULL
     if isinstance(column, Texts):

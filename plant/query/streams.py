@@ -7,6 +7,7 @@ for an answer of its kind before. The bytes are those that Arrow writes (format:
 
 import functools
 import struct
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from plant.errors import WireError
 from plant.query.limits import Budget
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.schema import UNKNOWN_TIME
 
 BATCH_ROWS = 262_144
 """Rows that are written between two looks at the budget."""
@@ -27,6 +29,9 @@ _END = b"\xff\xff\xff\xff\0\0\0\0"
 _WRITING = pa.ipc.IpcWriteOptions()
 _PREFIX = 8
 """Bytes of a message ahead of its metadata: a mark, and their length."""
+
+_ALWAYS_KNOWN = ("time", "received")
+"""Times of every row."""
 
 _SPARE = tuple(map(bytes, range(8)))
 _CODES, _INTS, _FLOATS = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
@@ -53,10 +58,11 @@ def from_ipc(frame: Any) -> pa.Table:
         raise WireError(f"expected an Arrow IPC stream, found other bytes ({error})") from None
 
 
-def small_ipc(columns: Columns, facts: dict[str, str], budget: Budget) -> bytes | None:
+def small_ipc(columns: Columns, times: Collection[str], facts: dict[str, str], budget: Budget) -> bytes | None:
     """Return columns of one table as an Arrow IPC stream, `facts` being its schema's metadata; as `to_ipc` would.
 
-    None if they are not few rows, or hold what is not known (but NaN): then Arrow does it.
+    `times` are the names of those that are times. None if they are not few rows, or hold what is not known among ints,
+    symbols or texts: then Arrow does it.
     """
     rows = len(next(iter(columns.values()))) if columns else 0
     if not 0 < rows <= SMALL_ROWS:
@@ -68,7 +74,7 @@ def small_ipc(columns: Columns, facts: dict[str, str], budget: Budget) -> bytes 
     body: list[bytes] = []
     size = 0
     for name, column in columns.items():
-        kind, nulls, buffers = _laid_out(name, column)
+        kind, nulls, buffers = _laid_out(column, name in times, name in _ALWAYS_KNOWN)
         if not kind:
             return None
         kinds.append(kind)
@@ -89,10 +95,10 @@ def small_ipc(columns: Columns, facts: dict[str, str], budget: Budget) -> bytes 
     return b"".join((shape.schema, *names, batch, *body, _END))
 
 
-def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
+def _laid_out(column: Any, is_time: bool, known: bool) -> tuple[str, int, tuple[bytes, ...]]:
     """Return a column's kind, its number of nulls and its buffers: which rows are known (empty: all), what they are.
 
-    The kind is "" where Arrow is needed.
+    The kind is "" where Arrow is needed. `known`: no time of it is not known.
     """
     if isinstance(column, Symbols):
         codes = column.codes
@@ -103,7 +109,10 @@ def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
     if type(column) is not np.ndarray:
         return "", 0, ()
     if column.dtype == _INTS:
-        return "time" if name in ("time", "received") else "int", 0, (b"", column.tobytes())
+        kind = "time" if is_time else "int"
+        if not is_time or known or UNKNOWN_TIME not in (values := column.tolist()):
+            return kind, 0, (b"", column.tobytes())
+        return kind, values.count(UNKNOWN_TIME), (_bits(column != UNKNOWN_TIME), column.tobytes())
     if column.dtype != _FLOATS:
         return "", 0, ()
     total = sum(column.tolist())
@@ -112,7 +121,11 @@ def _laid_out(name: str, column: Any) -> tuple[str, int, tuple[bytes, ...]]:
     missing = np.isnan(column)
     if not missing.any():
         return "float", 0, (b"", column.tobytes())
-    return "float", int(missing.sum()), (np.packbits(~missing, bitorder="little").tobytes(), column.tobytes())
+    return "float", int(missing.sum()), (_bits(~missing), column.tobytes())
+
+
+def _bits(known: np.ndarray) -> bytes:
+    return np.packbits(known, bitorder="little").tobytes()
 
 
 class _Shape:

@@ -17,7 +17,7 @@ from plant.errors import QueryError, UnknownColumn
 from plant.query.limits import Budget
 from plant.query.questions import Where
 from plant.rows.columns import Columns, Symbols
-from plant.rows.schema import META_COLUMNS, Table
+from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,12 +122,19 @@ def check_where(declaration: Table, where: Where) -> None:
             raise QueryError(f"{declaration.name}.{name} is {what}; found the condition {operator} {value!r}")
 
 
-def meets(column: Any, operator: str, value: Any) -> np.ndarray:
-    """Return where the values of a column meet a condition, bool[n]; texts compare by code point.
+def condition(declaration: Table, name: str, operator: str, value: Any) -> Callable[[Any], np.ndarray]:
+    """Return what tells where the values of a column meet a condition, bool[n]; texts compare by code point.
 
-    What is not known (NaN, null) meets only !=.
+    What is not known (NaN, null) meets only !=, but a time that is not known meets nothing, as in SQL.
     """
+    of_time = name in declaration.times and name not in ("time", "received")
+    return lambda column: _meets(column, operator, value, of_time)
+
+
+def _meets(column: Any, operator: str, value: Any, of_time: bool) -> np.ndarray:
     compare, unknown = _COMPARE[operator], operator == "!="
+    if of_time:
+        return np.asarray(compare(column, value) & (column != UNKNOWN_TIME))
     if isinstance(column, np.ma.MaskedArray):
         return np.asarray(compare(column, value).filled(unknown))
     if isinstance(column, np.ndarray):

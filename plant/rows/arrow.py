@@ -1,6 +1,7 @@
 """Arrow tables, as answers and files of history have them, as columns; with nulls, which published rows do not have.
 
-Null is NaN among floats, masked among ints and times, the code NULL among symbols, and `missing` among texts.
+Null is NaN among floats, UNKNOWN_TIME among times, masked among ints, the code NULL among symbols, and `missing` among
+texts.
 `arrow_column` makes Arrow's nulls of them again.
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.rows.columns import NULL, Columns, Symbols, Texts
-from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Table
+from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME, Table
 
 _INT, _FLOAT, _TEXT, _STAMP = pa.int64(), pa.float64(), pa.large_string(), pa.timestamp("ns", "UTC")
 _SYMBOL = pa.dictionary(pa.int32(), pa.string())
@@ -44,7 +45,9 @@ def nulls(table: Table, name: str, count: int) -> Any:
         return Texts(np.zeros(count + 1, dtype=np.int64), b"", np.ones(count, dtype=bool))
     if kind == "float":
         return np.full(count, np.nan)
-    return np.ma.MaskedArray(np.zeros(count, dtype=FIXED_DTYPES[kind]), np.ones(count, dtype=bool))
+    if kind == "time":
+        return np.full(count, UNKNOWN_TIME, dtype=np.int64)
+    return np.ma.MaskedArray(np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool))
 
 
 def _column(column: pa.ChunkedArray, kind: str) -> Any:
@@ -56,6 +59,8 @@ def _column(column: pa.ChunkedArray, kind: str) -> Any:
         return column.to_numpy()
     if pa.types.is_timestamp(column.type):
         column = pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())
+    if kind == "time":
+        return (column.fill_null(UNKNOWN_TIME) if column.null_count else column).to_numpy()
     if column.null_count:
         return np.ma.MaskedArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     return column.to_numpy()
@@ -100,7 +105,9 @@ def texts_of_arrow(column: pa.Array | pa.ChunkedArray) -> Texts:
 
 
 def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa.Array:
-    """Return a column as an Arrow array without copying its numbers; a float NaN is null, and so is what is missing.
+    """Return a column as an Arrow array without copying its numbers.
+
+    Null is a float that is NaN, with `is_time` an UNKNOWN_TIME, and what is missing.
 
     Without `checked` codes are taken as they are: right for what was made here.
     """
@@ -112,13 +119,13 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa
         codes = pa.array(column.codes, pa.int32(), mask=absent if absent.any() else None)
         return pa.DictionaryArray.from_arrays(codes, names, safe=checked)
     if isinstance(column, Texts):
-        known = None
-        if column.missing is not None:
-            known = pa.py_buffer(np.packbits(~column.missing, bitorder="little"))
+        known = None if column.missing is None else _bits(~column.missing)
         buffers = [known, _buffer(column.offsets), pa.py_buffer(column.data)]
         return pa.Array.from_buffers(_TEXT, len(column), buffers)
     whole = type(column) is np.ndarray  # not masked
     if whole and column.dtype == np.int64:
+        if is_time and _least(column) == UNKNOWN_TIME:
+            return pa.Array.from_buffers(_STAMP, len(column), [_bits(column != UNKNOWN_TIME), _buffer(column)])
         return pa.Array.from_buffers(_STAMP if is_time else _INT, len(column), [None, _buffer(column)], 0)
     if is_time:
         return pa.array(column, _INT).view(_STAMP)
@@ -132,6 +139,11 @@ def arrow_column(column: Any, is_time: bool = False, checked: bool = True) -> pa
 def _least(column: np.ndarray) -> Any:
     """Return the least value, NaN if any is; 0 of none. It is found in half the time that a look at each takes."""
     return np.minimum.reduce(column) if len(column) else 0
+
+
+def _bits(known: np.ndarray) -> pa.Buffer:
+    """Return which values are known as Arrow has it."""
+    return pa.py_buffer(np.packbits(known, bitorder="little"))
 
 
 def _buffer(array: np.ndarray) -> pa.Buffer:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 from plant.rows.columns import Columns, Symbols
+from plant.rows.schema import UNKNOWN_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Batch:
     `seq` counts the batches of the journal, `table_seq` those of this table; `received` is when the tickerplant took
     it, ns since 1970 UTC. Several batches decoded as one have the numbers of the last, and `parts`: the first row,
     the seq and the received of each, int64[k]. Of a batch of which rows were left out, `places` are the seq_row of the
-    others, int64[n].
+    others, int64[n]. `times` are the names of its columns of the kind time, as Table.times.
     """
 
     table: str
@@ -33,6 +34,7 @@ class Batch:
     key: tuple[str, ...] = ()
     parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     places: np.ndarray | None = None
+    times: frozenset[str] = frozenset(("time",))
 
     def __len__(self) -> int:
         return len(self.columns["time"])
@@ -41,7 +43,7 @@ class Batch:
         """Return the batch with only `rows` (bool[n] or positions)."""
         kept = {name: column[rows] for name, column in self.columns.items()}
         places = self.seq_rows()[rows]
-        return Batch(self.table, kept, self.seq, self.table_seq, self.received, self.key, places=places)
+        return Batch(self.table, kept, self.seq, self.table_seq, self.received, self.key, None, places, self.times)
 
     def seq_rows(self) -> np.ndarray:
         """Return the place of each row within its seq, 0, 1, 2, ..., int64[n]."""
@@ -51,31 +53,39 @@ class Batch:
         return rows if self.parts is None else rows - _per_part(self, self.parts[0])
 
     def arrow(self) -> "pa.Table":
-        """Return the rows as an Arrow table: time as timestamp[ns, UTC], symbols dictionary-encoded."""
+        """Return the rows as an Arrow table: times as timestamp[ns, UTC], symbols dictionary-encoded."""
         import pyarrow as pa
 
         from plant.rows.arrow import arrow_column
 
-        return pa.table({name: arrow_column(column, is_time=name == "time") for name, column in self.columns.items()})
+        return pa.table({name: arrow_column(column, name in self.times) for name, column in self.columns.items()})
 
     def pandas(self) -> "pd.DataFrame":
         """Return the rows as a pandas DataFrame."""
         return self.arrow().to_pandas()
 
     def numpy(self) -> dict[str, Any]:
-        """Return the rows as a dict of numpy arrays; symbols and texts as arrays of str objects."""
+        """Return the rows as a dict of numpy arrays; symbols and texts as arrays of str objects.
+
+        Times are int64 nanoseconds, one that is not known UNKNOWN_TIME: `.view("M8[ns]")` of them has NaT there.
+        """
         return {
             name: column if isinstance(column, np.ndarray) else np.array(column.tolist(), dtype=object)
             for name, column in self.columns.items()
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows as dicts of plain Python values; times as int nanoseconds."""
-        lists = [column.tolist() for column in self.columns.values()]
+        """Return the rows as dicts of plain Python values; times as int nanoseconds, None if not known."""
+        lists = [_plain(column, name in self.times and name != "time") for name, column in self.columns.items()]
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
     def __repr__(self) -> str:
         return f"<Batch {self.table} seq={self.seq} rows={len(self)}>"
+
+
+def _plain(column: Any, is_time: bool) -> list[Any]:
+    values: list[Any] = column.tolist()
+    return [None if value == UNKNOWN_TIME else value for value in values] if is_time else values
 
 
 def arrow_of(batches: list[Batch]) -> "pa.Table":
@@ -102,7 +112,7 @@ def _joined(batches: list[Batch]) -> "pa.Table":
         if isinstance(first, Symbols):
             columns[name] = arrow_column(_symbols(parts))
         elif isinstance(first, np.ndarray):
-            columns[name] = arrow_column(np.concatenate(parts), is_time=name == "time")
+            columns[name] = arrow_column(np.concatenate(parts), name in batches[0].times)
         else:
             columns[name] = pa.chunked_array([arrow_column(p) for p in parts]).combine_chunks()
     columns["seq"] = pa.array(np.concatenate([_per_row(b, b.seq, 1) for b in batches]))

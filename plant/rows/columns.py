@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from plant.rows.schema import FIXED_DTYPES, Column
+from plant.rows.schema import FIXED_DTYPES, UNKNOWN_TIME, Column
 
-DEFAULTS: dict[str, Any] = {"time": 0, "float": np.nan, "int": 0, "symbol": "", "text": ""}
+DEFAULTS: dict[str, Any] = {"time": UNKNOWN_TIME, "float": np.nan, "int": 0, "symbol": "", "text": ""}
 """What a column that was not given holds; `time`, `sym` and the columns of a key must be given."""
 
 NULL = -1

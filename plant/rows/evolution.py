@@ -1,6 +1,7 @@
 """Rows with the columns that their table has now, whatever it had when they were journaled.
 
-A column that an older row has not holds what a publisher that leaves it out gives: NaN, 0 or an empty text.
+A column that an older row has not holds what a publisher that leaves it out gives: NaN, an unknown time, 0 or an empty
+text.
 """
 
 from dataclasses import replace
@@ -14,12 +15,13 @@ from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
 from plant.rows.schema import FIXED_DTYPES, META_COLUMNS, Column, Table
 
 _COLUMNS = {"symbol": Symbols, "text": Texts}
+_MAY_BE_NULL = ("float", "time")
 
 
 def as_declared(batch: Batch, table: Table) -> Batch:
     """Return a batch with the columns and the key of `table`."""
     columns = columns_as_declared(batch.columns, table)
-    return replace(batch, columns=columns, key=table.key)
+    return replace(batch, columns=columns, key=table.key, times=table.times)
 
 
 def columns_as_declared(given: Columns, table: Table) -> Columns:
@@ -38,14 +40,14 @@ def served(rows: pa.Table, table: Table) -> pa.Table:
         if c.name in rows.column_names
         else pa.repeat(pa.scalar(DEFAULTS[c.kind]), rows.num_rows)
         for c in table.columns
-        if c.name in rows.column_names or c.kind != "float"
+        if c.name in rows.column_names or c.kind not in _MAY_BE_NULL
     }
     return pa.table({**columns, **{name: rows.column(name) for name in META_COLUMNS}})
 
 
 def without_nulls(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Return values without nulls, which older rows have; those of a float stay, for they are what its NaN is."""
-    if not values.null_count or column.kind == "float":
+    """Return values without nulls, which older rows have; those of _MAY_BE_NULL stay, for so an answer shows them."""
+    if not values.null_count or column.kind in _MAY_BE_NULL:
         return values
     return values.cast(pa.string() if column.kind in _COLUMNS else pa.int64()).fill_null(DEFAULTS[column.kind])
 

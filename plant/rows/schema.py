@@ -4,7 +4,7 @@ Wire format, in-memory tables, history, validation and docs/tables.md all derive
 A column is of one kind:
 
     kind      numpy     meaning
-    time      int64     nanoseconds since 1970-01-01 UTC
+    time      int64     nanoseconds since 1970-01-01 UTC; UNKNOWN_TIME (null in answers), but never in `time` itself
     float     float64   NaN means "not known" (null in answers)
     int       int64
     symbol    int32     a string that repeats: stored as codes into a list of distinct strings
@@ -34,7 +34,10 @@ FIXED_DTYPES = {"time": "<i8", "float": "<f8", "int": "<i8"}
 EARLIEST = 0
 
 LATEST = 4_102_444_800_000_000_000
-"""A row's time lies in [1970-01-01, 2100-01-01): outside it, a unit was mixed up."""
+"""A time lies in [1970-01-01, 2100-01-01): outside it, a unit was mixed up."""
+
+UNKNOWN_TIME = -(2**63)
+"""A time that is not known, as numpy and pandas have it too (NaT); `time`, the first column, always is."""
 
 META_COLUMNS = ("seq", "seq_row", "received")
 """Columns every table answers besides its own: journal sequence number, the row's place within it (0, 1, 2, ... of the
@@ -110,6 +113,11 @@ class Table:
         return tuple(c.name for c in self.columns)
 
     @cached_property
+    def times(self) -> frozenset[str]:
+        """Names of the columns that are times in every answer: those of the kind time, and `received`."""
+        return frozenset(("received", *(c.name for c in self.columns if c.kind == "time")))
+
+    @cached_property
     def wire_order(self) -> tuple[Column, ...]:
         """The columns as a payload holds them: fixed-width ones first, so that they stand at fixed offsets."""
         return tuple(sorted(self.columns, key=lambda c: (not c.fixed, c.kind == "text")))
@@ -161,7 +169,8 @@ class Table:
             if unknown := sorted(fields.keys() - {"name", "columns", "key"}):
                 raise ValueError(f"unknown {', '.join(map(repr, unknown))}")
             columns = tuple(Column(*map(str, c)) for c in fields["columns"])
-            return cls(str(fields["name"]), columns, tuple(map(str, fields.get("key", ()))), COMMON_CHECKS)
+            checks = standard_checks(columns)
+            return cls(str(fields["name"]), columns, tuple(map(str, fields.get("key", ()))), checks)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SchemaError(
                 f"a table needs name, columns = [[name, kind], ...] and may have a key; found {fields!r} ({error})"
@@ -216,6 +225,19 @@ COMMON_CHECKS = (
 """What holds for the rows of every table. `sym` is compared as text."""
 
 
+def standard_checks(columns: Iterable[Column]) -> tuple[Check, ...]:
+    """Return COMMON_CHECKS, and that each other time of a table with these columns is not known, or of a right unit."""
+    others = [c.name for c in columns if c.kind == "time" and c.name != "time"]
+    return COMMON_CHECKS + tuple(map(_unknown_or_time, others))
+
+
+def _unknown_or_time(name: str) -> Check:
+    return Check(
+        f"{name} must lie between 1970 and 2100 (nanoseconds since 1970, UTC), or be not known",
+        lambda c: ((c[name] >= EARLIEST) & (c[name] < LATEST)) | (c[name] == UNKNOWN_TIME),
+    )
+
+
 def positive(name: str) -> Check:
     """Return the check that a column holds positive finite numbers."""
     return Check(f"{name} must be a positive finite number", lambda c: (c[name] > 0) & (c[name] < np.inf))
@@ -249,4 +271,4 @@ def table_of(
     for line in spec.strip().splitlines():
         column, kind, meaning = line.split(None, 2)
         rows.append(Column(column, kind, meaning))
-    return Table(name, tuple(rows), key, COMMON_CHECKS + checks, all_good)
+    return Table(name, tuple(rows), key, standard_checks(rows) + checks, all_good)

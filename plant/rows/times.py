@@ -10,6 +10,7 @@ import numpy as np
 
 from plant.errors import BadRows, QueryError
 from plant.rows.intervals import interval_ns
+from plant.rows.schema import UNKNOWN_TIME
 
 
 def nanoseconds(moment: Any, zone: dt.tzinfo = dt.UTC, now: dt.datetime | None = None) -> int:
@@ -105,18 +106,28 @@ def in_ns(times: np.ndarray, unit: str | None) -> np.ndarray:
     """Return int64 times of a unit as int64 ns since 1970 UTC.
 
     "ns" takes them as they are; None does, too, but raises ValueError for one before 1971, which is of another unit. So
-    do s, ms and us for one that is not in [1971, 2100).
+    do s, ms and us for one that is not in [1971, 2100). UNKNOWN_TIME is that in any unit.
     """
     if unit == "ns" or not len(times):
         return times
     first, end = int_range(unit)
     if times.min() < first or (end < 2**63 and times.max() >= end):
-        wrong = (times < first) | (times > end - 1)  # 2**63 is no int64
-        found = int(times[int(np.argmax(wrong))])
-        like = unit_like(found)
-        told = f'it looks like {like}: say so, publisher(..., unit="{like}")' if like else "that is no unit we know"
-        raise ValueError(f"found {found}, which as {unit or 'ns'} is no time of a market; {told}")
-    return times if unit is None else times * TIME_UNITS_NS[unit]
+        wrong = ((times < first) | (times > end - 1)) & (times != UNKNOWN_TIME)  # 2**63 is no int64
+        if wrong.any():
+            found = int(times[int(np.argmax(wrong))])
+            like = unit_like(found)
+            told = f'it looks like {like}: say so, publisher(..., unit="{like}")' if like else "that is no unit we know"
+            raise ValueError(f"found {found}, which as {unit or 'ns'} is no time of a market; {told}")
+    return times if unit is None else scaled_times(times, TIME_UNITS_NS[unit])
+
+
+def scaled_times(times: np.ndarray, scale: int) -> np.ndarray:
+    """Return int64 times in units of `scale` ns as int64 ns; UNKNOWN_TIME stays. None may be too large for that."""
+    unknown = times == UNKNOWN_TIME
+    found: np.ndarray = times * scale
+    if unknown.any():
+        found[unknown] = UNKNOWN_TIME
+    return found
 
 
 def time_of_day(text: str) -> tuple[int, int, int]:

@@ -19,6 +19,7 @@ from plant.conditions.rules import Rule, rules_of
 from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.indicators.declarations import Declaration, declared
+from plant.rows.built_in import refuse_built_in
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.sections import (
@@ -71,9 +72,11 @@ class Settings(BaseModel):
 
     @property
     def table_schema(self) -> Schema:
-        """The plant's tables, `indicators` with the columns that are declared, and those of [[tables]]."""
+        """The plant's tables, `indicators` as declared, and those of [[tables]]; raises SchemaError for a bad one."""
+        own = [Table.declared(declared) for declared in self.tables]
+        refuse_built_in(own)
         columns = [Column(column, "float", str(one)) for one in self.declarations for column in one.columns]
-        return schema_of(map(Table.declared, self.tables), self.plant.negative_prices, columns)
+        return schema_of(own, self.plant.negative_prices, columns)
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:

@@ -12,15 +12,15 @@ import numpy as np
 
 from plant.errors import BadRows
 from plant.intake.forms import columns_of
-from plant.intake.moments import NAT, WHOLE, way_of
+from plant.intake.moments import WHOLE, way_of
 from plant.intake.values import column_given
 from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
-from plant.rows.schema import FIXED_DTYPES, Table
+from plant.rows.schema import FIXED_DTYPES, UNKNOWN_TIME, Table
 from plant.rows.times import int_range
 
 _NUMBERS = (float, np.float64, np.float32, *WHOLE, type(None))  # None is "not known"
 _ACCEPTED: dict[str, tuple[type, ...]] = {
-    "time": WHOLE,
+    "time": (*WHOLE, type(None)),
     "int": WHOLE,
     "float": _NUMBERS,
     "symbol": (str,),
@@ -202,7 +202,7 @@ class Gathering:
                 time = shape.moment(time)
             except (ValueError, OverflowError):
                 return False
-            if not NAT < time < -NAT:
+            if not UNKNOWN_TIME < time < -UNKNOWN_TIME:
                 return False
         self._single.append(values)
         self._times.append(time)
@@ -234,8 +234,7 @@ class Gathering:
             return
         kinds = [self.table.column(name).kind for name in names]
         good = all(
-            type(v) in _ACCEPTED[k] or (n == "time" and way_of(type(v)))
-            for n, v, k in zip(names, values, kinds, strict=True)
+            type(v) in _ACCEPTED[k] or (k == "time" and way_of(type(v))) for v, k in zip(values, kinds, strict=True)
         )
         if good:
             self._shapes.setdefault(names, _Shape(names)).good.add(tuple(map(type, values)))
@@ -262,9 +261,11 @@ class Gathering:
     def _columns(self, names: tuple[str, ...], singles: list[tuple[Any, ...]], times: list[int]) -> Columns:
         given: dict[str, Any] = dict(zip(names, zip(*singles, strict=True), strict=True))
         given["time"] = times
-        unit = self._unit if self._whole else "ns"
+        of_time = self._unit if self._whole else "ns"
         return {
-            column.name: column_given(self.table, column, given[column.name], unit)
+            column.name: column_given(
+                self.table, column, given[column.name], of_time if column.name == "time" else self._unit
+            )
             if column.name in given
             else constant(column, len(singles), self.defaults[column.name])
             for column in self.table.columns

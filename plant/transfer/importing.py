@@ -123,7 +123,7 @@ def read_file(
     lines = found.lines
     if bad.any():
         columns, lines = taken(columns, ~bad), lines[~bad]
-    rows = pa.table({n: arrow_column(c, is_time=n == "time") for n, c in columns.items()})
+    rows = pa.table({n: arrow_column(c, n in table.times) for n, c in columns.items()})
     identity = identities(table, rows, drop_alike)
     contents = contents_of(table, rows, identity)
     replaced, same = doubled_within(table, identity, contents)

@@ -29,7 +29,7 @@ from plant.files.unknown import allows, read_known
 from plant.files.values import decimal_mark, read_numbers, read_whole_numbers, scaled
 from plant.rows.columns import Symbols, Texts, constant
 from plant.rows.intervals import interval_ns
-from plant.rows.schema import Column, Schema, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Schema, Table
 from plant.rows.tables import schema_of
 from plant.transfer.recording import Recording, in_one
 from plant.transfer.replaying import NEVER
@@ -163,10 +163,16 @@ class Reader:
                 unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
                 read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless, no_price=not ours)
                 numbers[name] = scaled(read, self.scale.get(name, 1.0))
+            elif column.kind == "time" and name not in where:
+                tell(f"{name}: not known, as the file has no such column")
+                numbers[name] = np.full(count, UNKNOWN_TIME, dtype=np.int64)
             elif column.kind in ("int", "time"):
                 whole = partial(_read_whole, column, clock, rejects, tell)
-                # empty in an export: the row is older than its column
-                numbers[name] = read_known(column, rows[where[name]], whole, tell) if ours else whole(rows[where[name]])
+                # an int that is empty in an export: the row is older than its column
+                known = ours or column.kind == "time"
+                numbers[name] = (
+                    read_known(column, rows[where[name]], whole, tell) if known else whole(rows[where[name]])
+                )
             elif name in where:
                 found = read_texts(rows[where[name]], name, rejects)
                 texts[name] = as_symbols(found) if column.kind == "symbol" else as_texts(found)
@@ -223,7 +229,7 @@ class Reader:
         where = self._found(names)
         optional = {"sym", *(("interval",) if self.table == "bars" else ())}
         needed = [n for n in self.declared.key if n not in optional]
-        needed += [n for n in ("time", *self._of("float", "int", "time")) if n not in needed]
+        needed += [n for n in ("time", *self._of("float", "int")) if n not in needed]
         needed = [n for n in needed if not isinstance(self.columns.get(n), int | float)]
         needed += [n for n, given in self.columns.items() if isinstance(given, str) and n not in needed]
         return [n for n in needed if n not in where]

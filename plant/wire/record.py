@@ -99,4 +99,4 @@ def _wrong(view: memoryview, at: int) -> WireError:
 def decode(table: Table, header: Header, payload: Any) -> Batch:
     """Return the batch of one record that the plant has checked and published. Raises WireError."""
     columns = decode_payload(table, payload, header.rows, checked=False)
-    return Batch(table.name, columns, header.seq, header.table_seq, header.received, table.key)
+    return Batch(table.name, columns, header.seq, header.table_seq, header.received, table.key, times=table.times)

@@ -48,7 +48,7 @@ def several(table: Table, message: bytes, starts: list[int]) -> Batch | None:
         return None
     last = envelope(message, starts[-1])
     parts = (np.cumsum(rows) - rows, found["seq"].astype(np.int64), found["received"].copy())
-    return Batch(table.name, columns, last.seq, last.table_seq, last.received, table.key, parts)
+    return Batch(table.name, columns, last.seq, last.table_seq, last.received, table.key, parts, times=table.times)
 
 
 class _Payloads:

@@ -62,7 +62,16 @@ class Singles:
         self._add_symbols(columns, message, tails, texts)
         last = envelope(message, starts[-1])
         parts = (np.arange(len(at)), found["seq"].astype(np.int64), found["received"].copy())
-        return Batch(self._table.name, columns, last.seq, last.table_seq, last.received, self._table.key, parts)
+        return Batch(
+            self._table.name,
+            columns,
+            last.seq,
+            last.table_seq,
+            last.received,
+            self._table.key,
+            parts,
+            times=self._table.times,
+        )
 
     def _after_symbols(self, data: np.ndarray, at: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
         """Return where each record's symbols end: each is 92 91, A0 + length, the string, C4 04 and its code."""

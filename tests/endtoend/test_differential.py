@@ -18,7 +18,22 @@ import pyarrow as pa
 import pytest
 from chance import SEED, cases
 from model_answers import OPERATORS, Answer, Grouped
-from nasty_market import DAY, HOUR, HUGE, MINUTE, ROWS, SCHEMA, SECOND, Ask, Kept, Market, market_of, smallest, time_of
+from nasty_market import (
+    DAY,
+    HOUR,
+    HUGE,
+    MINUTE,
+    ROWS,
+    SCHEMA,
+    SECOND,
+    START,
+    Ask,
+    Kept,
+    Market,
+    market_of,
+    smallest,
+    time_of,
+)
 from pandas_answers import PandasAnswers
 from polars_answers import PolarsAnswers
 
@@ -33,7 +48,13 @@ _CONDITIONS: dict[str, dict[str, list[Any]]] = {
     "trades": {"price": [1.0, 2.0], "size": [0.0, 2.5], "trade_id": ["", "a"]},
     "quotes": {"bid": [0.0, 2.5], "ask": [1.0, 7.0], "source": ["", "nan"]},
     "bars": {"close": [1.5, 2.0], "volume": [0.0, 1.0], "interval": ["1s"]},
-    "orders": {"order_id": [0, HUGE], "qty": [1, HUGE - 1, HUGE], "venue": ["", "a"], "remark": ["x", ""]},
+    "orders": {
+        "order_id": [0, HUGE],
+        "qty": [1, HUGE - 1, HUGE],
+        "venue": ["", "a"],
+        "remark": ["x", ""],
+        "seen": [START, START + DAY + MINUTE],
+    },
 }
 _NUMBERS = {"quotes": ["bid", "ask"], "bars": ["close", "volume"], "orders": ["price", "qty"], "trades": ["size"]}
 _REACH = [(-MINUTE, 0), (-HOUR, HOUR), (-2 * DAY, -DAY), (0, 0), (SECOND, MINUTE), (-DAY, DAY)]
@@ -110,6 +131,9 @@ class Asking:
         floats = [name for name in _NUMBERS[right] if SCHEMA[right].column(name).kind == "float"]  # sums of others are
         value, weight = self.pick(floats), self.pick(floats)  # too large for what is left of a difference
         aggregates += [("x_mean", "mean", value), ("x_wavg", "wavg", value, weight), ("x_text", "last", "sym")]
+        if right == "orders":
+            of_times = self.chance.sample(["min", "max", "count", "first", "last"], 2)
+            aggregates += [(f"x_seen_{function}", function, "seen") for function in of_times]
         reach = self.pick(_REACH)
         options = {"prevailing": self.pick([True, False])}
         return questions.Window(left, right, *reach, tuple(aggregates), **self.terms(), **options)

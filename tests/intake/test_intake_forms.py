@@ -17,7 +17,7 @@ from plant.errors import BadRows, PlantError, UnknownColumn
 from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 from plant.rows.tables import schema_of
 from plant.rows.times import nanoseconds
 
@@ -279,10 +279,69 @@ def test_missing_numbers_are_not_known() -> None:
         assert np.isnan(columns["price"][1])
 
 
-def test_a_second_time_that_is_not_given_is_zero() -> None:
-    table = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("heard", "time")))
-    found = columns_of(table, {"time": 1, "sym": "A"})
-    assert (found["time"].tolist(), found["heard"].tolist()) == ([1], [0])
+NEWS = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("heard", "time")))
+
+
+def test_a_second_time_that_is_not_given_is_not_known() -> None:
+    found = columns_of(NEWS, {"time": 1, "sym": "A"})
+    assert (found["time"].tolist(), found["heard"].tolist()) == ([1], [UNKNOWN_TIME])
+
+
+MISSING: list[Any] = [
+    [None, NOON],
+    [pd.NaT, pd.Timestamp(NOON)],
+    [pd.NA, NOON],
+    [np.datetime64("NaT"), np.datetime64(NOON, "ns")],
+    [None, "2026-11-20 12:00"],
+    [UNKNOWN_TIME, NOON],
+    [float("nan"), dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)],
+    np.array([None, NOON], dtype=object),
+    np.array(["NaT", NOON], dtype="M8[ns]"),
+    np.array(["NaT", NOON // 10**6], dtype="M8[ms]"),
+    pd.Series([None, NOON], dtype="Int64"),
+    pd.Series([pd.NaT, pd.Timestamp(NOON, tz="America/New_York")]),
+    pd.array([None, NOON], dtype="int64[pyarrow]"),
+    pd.array([None, pd.Timestamp(NOON)], dtype="timestamp[us][pyarrow]"),
+    pa.array([None, NOON]),
+    pa.array([None, NOON], pa.timestamp("ns", "UTC")),
+    pa.array([None, NOON // 10**9], pa.timestamp("s")),
+    pa.chunked_array([pa.array([None], pa.int64()), pa.array([NOON])]),
+    pl.Series([None, NOON]),
+    pl.Series([None, NOON // 1000]).cast(pl.Datetime("us", "UTC")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", MISSING, ids=range(len(MISSING)))
+def test_a_second_time_may_be_missing_in_every_form_but_the_first_may_not(value: Any) -> None:
+    found = columns_of(NEWS, {"time": [NOON] * 2, "sym": ["A"] * 2, "heard": value}, unit=None)
+    assert found["heard"].tolist() == [UNKNOWN_TIME, NOON]
+    assert found["heard"].dtype == np.dtype("<i8")
+    with pytest.raises(BadRows, match=r"news\.time: expected time, found a missing time; only the times beside it"):
+        columns_of(NEWS, {"time": value, "sym": ["A"] * 2}, unit=None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[None] * 2, [pd.NaT] * 2, np.full(2, np.nan), pd.Series([None] * 2), pa.nulls(2), pl.Series([None] * 2)],
+    ids=range(6),
+)
+def test_a_second_time_may_be_missing_everywhere(value: Any) -> None:
+    found = columns_of(NEWS, {"time": [NOON] * 2, "sym": ["A"] * 2, "heard": value}, unit=None)
+    assert found["heard"].tolist() == [UNKNOWN_TIME] * 2
+
+
+def test_the_unit_of_int_times_is_that_of_every_time_and_a_missing_one_has_none() -> None:
+    rows = {"time": [NOON // 10**6] * 3, "sym": ["A"] * 3, "heard": [None, NOON // 10**6, UNKNOWN_TIME]}
+    for given_ in (
+        rows,
+        {**rows, "time": np.array(rows["time"]), "heard": np.array([UNKNOWN_TIME, NOON // 10**6] * 2)[:3]},
+    ):
+        found = columns_of(NEWS, given_, unit="ms")
+        assert (found["time"].tolist(), found["heard"].tolist()[:2]) == ([NOON] * 3, [UNKNOWN_TIME, NOON])
+    ready = {"time": np.array([NOON]), "sym": Symbols.of(["A"]), "heard": np.array([NOON // 10**6])}
+    for odd in (ready, {**ready, "heard": [NOON // 10**6]}, {**ready, "heard": [NOON // 10**6], "sym": ["A"]}):
+        with pytest.raises(BadRows, match=r"news\.heard: .*no time of a market; it looks like ms"):
+            columns_of(NEWS, odd, unit=None)
 
 
 def test_columns_not_given_hold_their_defaults() -> None:

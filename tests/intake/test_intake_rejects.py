@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from plant.errors import BadRows
 from plant.intake.forms import columns_of
 from plant.intake.rejects import readable
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 from plant.rows.tables import schema_of
 
 SCHEMA = schema_of()
@@ -106,3 +107,15 @@ def test_dates_of_1970_are_dates_but_a_small_int_is_none() -> None:
     for time in (0, 5, -1):
         with pytest.raises(BadRows, match="is no time of a market; that is no unit we know"):
             columns_of(TRADES, {**rows, "time": [time]}, DEFAULTS, None)
+
+
+def test_a_time_beside_the_first_is_rejected_row_by_row_or_as_a_whole_if_all_are_of_another_unit() -> None:
+    table = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("heard", "time")))
+    rows = [{"time": NOON, "sym": "A", "heard": heard} for heard in (None, NOON, NOON // 10**6, "x")]
+    found = list(readable(table, rows, DEFAULTS, None, NOON))
+    assert [(name, len(columns["time"])) for name, columns in found] == [("news", 2), ("rejects", 2)]
+    assert found[0][1]["heard"].tolist() == [UNKNOWN_TIME, NOON]
+    assert ["it looks like ms" in reason for reason in found[1][1]["reason"].tolist()] == [True, False]
+    wrong = [{**row, "heard": heard} for row, heard in zip(rows, (None, NOON // 10**6, NOON // 10**6), strict=False)]
+    with pytest.raises(BadRows, match=r"news\.heard: .*it looks like ms"):
+        list(readable(table, wrong, DEFAULTS, None, NOON))

@@ -23,6 +23,7 @@ from plant.intake import values
 from plant.intake.forms import columns_of
 from plant.intake.straight import straight
 from plant.rows.columns import Columns
+from plant.rows.schema import UNKNOWN_TIME
 from plant.rows.tables import schema_of
 from plant.stream.gathering import Gathering
 
@@ -72,7 +73,7 @@ def check_forms(chance: random.Random) -> None:
     """Check that some rows are the same in every form."""
     rows = good_rows(chance, chance.choice([1, 1, 2, 3, 10, 40]))
     expected = bits(columns_of(TABLE, rows))
-    assert expected["settles"] == rows["settles"]
+    assert expected["settles"] == [UNKNOWN_TIME if ns is None else ns for ns in rows["settles"]]
     for name, make in FORMS.items():
         assert columns(make(rows)) == expected, name
         if name.startswith("dicts"):
@@ -111,6 +112,8 @@ def nasty_rows(chance: random.Random) -> dict[str, list[Any]]:
     count = chance.choice([0, 1, 2, 5, 9, 20])
     rows: dict[str, list[Any]] = dict(good_rows(chance, count))
     rows["time"] = [*map(moments(chance), rows["time"])]
+    given = moments(chance) if chance.random() < 0.4 else int
+    rows["settles"] = [chance.choice([None, pd.NaT]) if ns is None else given(ns) for ns in rows["settles"]]
     numbers = [
         None,
         float("nan"),
@@ -166,7 +169,8 @@ def in_forms(rows: dict[str, list[Any]]) -> dict[str, Any]:
         "Polars objects": lambda: pl.DataFrame({n: pl.Series(n, c, dtype=pl.Object) for n, c in rows.items()}),
     }  # fmt: skip
     forms = {}
-    ends_the_process = {np.datetime64, np.int64} <= set(map(type, rows["time"]))  # pa.array of both, in pyarrow 26.0.1
+    kinds = [set(map(type, rows[name])) for name in ("time", "settles")]
+    ends_the_process = any({np.datetime64, np.int64} <= some for some in kinds)  # pa.array of both, in pyarrow 26.0.1
     for name, make in made.items():
         if ends_the_process and "Arrow" in name:
             continue

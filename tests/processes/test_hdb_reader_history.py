@@ -23,7 +23,7 @@ from plant.history.layout import part_path
 from plant.query.limits import Budget, Limits
 from plant.query.view import Terms
 from plant.rows.columns import Columns, taken
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
 law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -316,11 +316,13 @@ def test_a_column_added_later_is_null_in_older_files_of_every_kind(tmp_path: Pat
     found = view.select(Terms(), (*new, "time"))
     assert listed(found)[-1] == {**new, "time": NOON + 96 * HOURS}
     assert np.isnan(found["a"][:4]).all()
-    assert [column.tolist()[:4] for name, column in found.items() if name in "bcde"] == [[None] * 4] * 4
+    assert [column.tolist()[:4] for name, column in found.items() if name in "bcd"] == [[None] * 4] * 3
+    assert found["e"].tolist()[:4] == [UNKNOWN_TIME] * 4
     arrow = view.arrow((*new, "seq")).sort_by("seq")
     assert [arrow.column(name).to_pylist()[:4] for name in new] == [[None] * 4] * 5
     assert view.count(Terms(where=(("b", "==", 2),))) == view.count(Terms(where=(("c", "==", "new"),))) == 1
     assert view.count(Terms(where=(("b", "!=", 2),))) == view.count(Terms(where=(("d", "!=", "text"),))) == 4
+    assert view.count(Terms(where=(("e", "!=", 5),))) == view.count(Terms(where=(("e", ">", 5),))) == 1
     assert view.count(Terms(where=(("b", "==", 0),))) == view.count(Terms(where=(("d", "==", ""),))) == 0
 
 

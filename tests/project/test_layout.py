@@ -89,7 +89,7 @@ def imports_of(file: Path, at_load: bool = False) -> set[str]:
 
 def test_there_is_something_to_look_at() -> None:
     assert {"plant.rows.batch", "tickerplant.sequencer", "rdb.__main__"} <= NAMES
-    assert imports_of(ROOT / "plant/rows/batch.py", at_load=True) == {"plant.rows.columns"}
+    assert imports_of(ROOT / "plant/rows/batch.py", at_load=True) == {"plant.rows.columns", "plant.rows.schema"}
     assert "plant.errors" in imports_of(ROOT / "plant/__init__.py", at_load=True)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -79,6 +80,23 @@ def test_ints_within_values_of_sql_keep_their_digits(rows: int) -> None:
     for name in kinds:
         assert as_frame(given, "pandas")[name].tolist()[-2:] == values[name]
         assert as_frame(given, "numpy")[name].tolist()[-2:] == values[name]
+
+
+@pytest.mark.parametrize("rows", [2, SMALL_ROWS + 2])
+def test_a_time_that_is_not_known_is_not_known_in_every_frame(rows: int) -> None:
+    given = pa.table({"seen": pa.array([None, MANY_DIGITS] * (rows // 2), pa.timestamp("ns", "UTC"))})
+    for frame in (given, given.slice(1)):
+        expected = frame["seen"].cast(pa.int64()).to_pylist()
+        unknown = [ns is None for ns in expected]
+        pandas = as_frame(frame, "pandas")["seen"]
+        assert str(pandas.dtype) == "datetime64[ns, UTC]"
+        assert pandas.isna().tolist() == unknown
+        assert [None if t is pd.NaT else t.value for t in pandas] == expected
+        assert as_frame(frame, "pandas-arrow")["seen"].isna().tolist() == unknown
+        assert as_frame(frame, "polars")["seen"].cast(pl.Int64).to_list() == expected
+        arrays = as_frame(frame, "numpy")["seen"]
+        assert (arrays.dtype, np.isnat(arrays).tolist()) == (np.dtype("M8[ns]"), unknown)
+        assert arrays[~np.isnat(arrays)].astype(np.int64).tolist() == [ns for ns in expected if ns is not None]
 
 
 def test_symbols_of_another_answer_are_not_taken_for_these() -> None:

@@ -15,6 +15,7 @@ from plant.query import joining, questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
 from plant.rows.columns import Symbols
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
 law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
@@ -170,6 +171,9 @@ BIG = 2**53 + 1
 """An int that no float64 is."""
 
 
+COUNTED = Table("tickets", (Column("time", "time"), Column("sym", "symbol"), Column("n", "int"), Column("at", "time")))
+
+
 def counted(values: list[int | None]) -> dict[str, Any]:
     """Return columns of rows a second apart, one for each value of the int `n`; None: one that is not known."""
     times = np.arange(len(values), dtype=np.int64)
@@ -181,7 +185,7 @@ def test_aggregates_of_ints_are_ints_and_pass_over_those_that_are_not_known() ->
     functions = ("min", "max", "sum", "first", "last", "count", "mean")
     question = questions.Window("trades", "tickets", -1, 0, tuple((f, f, "n") for f in functions), prevailing=False)
     left = {name: counted([0] * 4)[name] for name in ("time", "sym")}
-    found = joining.window(left, counted([None, None, BIG, BIG + 2]), question)
+    found = joining.window(left, counted([None, None, BIG, BIG + 2]), question, (COUNTED, COUNTED))
     assert [row["min"] for row in found.to_pylist()] == [None, None, BIG, BIG]
     assert [row["max"] for row in found.to_pylist()] == [None, None, BIG, BIG + 2]
     assert [row["sum"] for row in found.to_pylist()] == [0, 0, BIG, 2 * BIG + 2]
@@ -191,15 +195,32 @@ def test_aggregates_of_ints_are_ints_and_pass_over_those_that_are_not_known() ->
     assert [str(found.schema.field(f).type) for f in functions] == ["int64"] * 6 + ["double"]
 
 
+def test_aggregates_of_times_pass_over_those_that_are_not_known() -> None:
+    functions = ("min", "max", "first", "last", "count")
+    question = questions.Window("trades", "tickets", -1, 0, tuple((f, f, "at") for f in functions), prevailing=False)
+    left = {name: counted([0] * 4)[name] for name in ("time", "sym")}
+    right = {**left, "at": np.array([UNKNOWN_TIME, UNKNOWN_TIME, 7, 5])}
+    found = joining.window(left, right, question, (COUNTED, COUNTED))
+    assert {str(found.schema.field(f).type) for f in functions[:-1]} == {"timestamp[ns, tz=UTC]"}
+    plain = {f: found.column(f).cast(pa.int64()).to_pylist() for f in functions}
+    assert plain == {
+        "min": [None, None, 7, 5], "max": [None, None, 7, 7], "first": [None, None, None, 7],
+        "last": [None, None, 7, 5], "count": [0, 0, 1, 2],
+    }  # fmt: skip
+
+
 def test_a_sum_of_ints_that_no_int64_holds_is_refused() -> None:
     left = {name: counted([0] * 2)[name] for name in ("time", "sym")}
     for function in ("sum", "mean"):
         question = questions.Window("trades", "tickets", -1, 0, ((function, function, "n"),))
         if function == "sum":
             with pytest.raises(QueryError, match="a sum of n is more than an int64 holds; ask for its mean"):
-                joining.window(left, counted([2**62, 2**62]), question)
+                joining.window(left, counted([2**62, 2**62]), question, (COUNTED, COUNTED))
         else:
-            assert joining.window(left, counted([2**62, 2**62]), question)["mean"].to_pylist() == [2.0**62] * 2
+            assert (
+                joining.window(left, counted([2**62, 2**62]), question, (COUNTED, COUNTED))["mean"].to_pylist()
+                == [2.0**62] * 2
+            )
 
 
 def test_unknown_tables_and_too_many_rows_are_refused() -> None:

@@ -11,16 +11,18 @@ from plant.query.limits import Limits
 from plant.query.streams import SMALL_ROWS, from_ipc, small_ipc, to_ipc
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import NULL, Columns, Symbols, Texts
+from plant.rows.schema import UNKNOWN_TIME
 
 law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5)
-NAMES = ["time", "sym", "received", "n", "seq", "price", "size", "source", "note", "detail"]
+NAMES = ["time", "sym", "received", "n", "seq", "price", "size", "source", "note", "detail", "settles", "expires"]
+TIMES = frozenset(("time", "received", "settles", "expires"))
 KINDS = {"sym": "symbol", "source": "symbol", "note": "text", "detail": "text", "price": "float", "size": "float"}
 
 
 def by_arrow(columns: Columns, facts: dict[str, str]) -> bytes:
-    arrays = [arrow_column(column, name in ("time", "received")) for name, column in columns.items()]
+    arrays = [arrow_column(column, name in TIMES) for name, column in columns.items()]
     table = pa.Table.from_arrays(arrays, list(columns)).replace_schema_metadata(facts)
     return bytes(to_ipc(table).to_pybytes())
 
@@ -38,7 +40,10 @@ def answers(draw: st.DrawFn) -> Columns:
         elif kind == "text":
             found[name] = Texts.of(draw(st.lists(TEXT, min_size=rows, max_size=rows)))
         else:
-            number = st.floats() if kind == "float" else st.integers(-(2**63), 2**63 - 1)
+            least = -(2**63) + (name in ("time", "received"))
+            number = st.floats() if kind == "float" else st.integers(least, 2**63 - 1)
+            if name in ("settles", "expires"):
+                number |= st.just(UNKNOWN_TIME)
             values = draw(st.lists(number, min_size=rows, max_size=rows))
             found[name] = np.array(values, dtype=np.float64 if kind == "float" else np.int64)
     return found
@@ -47,7 +52,7 @@ def answers(draw: st.DrawFn) -> Columns:
 @law
 @given(answers(), st.dictionaries(st.sampled_from(["released", "through"]), st.integers(0, 2**40).map(str), max_size=2))
 def test_a_small_answer_is_what_arrow_writes(columns: Columns, facts: dict[str, str]) -> None:
-    assert small_ipc(columns, facts, Limits().budget()) == by_arrow(columns, facts)
+    assert small_ipc(columns, TIMES, facts, Limits().budget()) == by_arrow(columns, facts)
 
 
 @law
@@ -58,7 +63,7 @@ def test_columns_that_are_views_are_taken_as_they_are_seen(columns: Columns, sta
         for name, column in columns.items()
     }
     if len(next(iter(seen.values()))):
-        assert small_ipc(seen, {}, Limits().budget()) == by_arrow(seen, {})
+        assert small_ipc(seen, TIMES, {}, Limits().budget()) == by_arrow(seen, {})
 
 
 @pytest.mark.parametrize(
@@ -73,17 +78,17 @@ def test_columns_that_are_views_are_taken_as_they_are_seen(columns: Columns, sta
     ],
 )
 def test_what_is_not_small_or_has_values_that_are_not_there_is_left_to_arrow(column: object) -> None:
-    assert small_ipc({"x": column}, {}, Limits().budget()) is None
+    assert small_ipc({"x": column}, TIMES, {}, Limits().budget()) is None
 
 
 def test_a_small_answer_keeps_to_its_limits() -> None:
     columns: Columns = {"n": np.arange(100)}
     with pytest.raises(QueryLimit, match="100 rows, at most 99"):
-        small_ipc(columns, {}, Limits(max_rows=99).budget())
+        small_ipc(columns, TIMES, {}, Limits(max_rows=99).budget())
     with pytest.raises(QueryLimit, match="at once; ask for fewer columns"):
-        small_ipc(columns, {}, Limits(max_bytes=800).budget())
+        small_ipc(columns, TIMES, {}, Limits(max_bytes=800).budget())
     with pytest.raises(QueryLimit, match="stopped after"):
-        small_ipc(columns, {}, Limits(seconds=0).budget())
+        small_ipc(columns, TIMES, {}, Limits(seconds=0).budget())
 
 
 def test_other_bytes_are_no_stream() -> None:

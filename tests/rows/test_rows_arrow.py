@@ -8,7 +8,7 @@ import pytest
 
 from plant.rows.arrow import arrow_column, columns_from_arrow
 from plant.rows.columns import NULL, Symbols, Texts
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
 STAMP, SYMBOL = pa.timestamp("ns", "UTC"), pa.dictionary(pa.int32(), pa.string())
 FLOATS, INTS = np.array([1.5, -np.inf, 0.0, 2.5]), np.array([3, -4, 0, 2**62])
@@ -79,4 +79,6 @@ def test_columns_are_those_of_the_table_however_it_is_cut(chunks: int, nulls: bo
         arrays["sym"] = arrays["sym"].dictionary_encode()
     rows = pa.table({name: pa.chunked_array([array] * chunks, array.type) for name, array in arrays.items()})
     found = columns_from_arrow(rows, TABLE, given)
-    assert {name: column.tolist() for name, column in found.items()} == {n: v * chunks for n, (v, _) in given.items()}
+    expected = {name: values * chunks for name, (values, _) in given.items()}
+    expected["time"] = [UNKNOWN_TIME if ns is None else ns for ns in expected["time"]]
+    assert {name: column.tolist() for name, column in found.items()} == expected

@@ -18,7 +18,7 @@ def news(*columns: tuple[str, str]) -> Table:
 
 OLD = news(("headline", "text"))
 GROWN = news(("headline", "text"), ("score", "float"), ("words", "int"), ("expires", "time"), ("desk", "symbol"))
-ADDED = {"words": 0, "expires": 0, "desk": ""}
+ADDED = {"words": 0, "expires": None, "desk": ""}
 
 
 def batch(table: Table, count: int = 2) -> Batch:
@@ -30,7 +30,7 @@ def test_columns_added_later_hold_what_a_publisher_that_leaves_them_out_gives() 
     found = as_declared(batch(OLD), GROWN)
     assert list(found.columns) == list(GROWN.names)
     assert [{n: row[n] for n in ADDED} for row in found.rows()] == [ADDED, ADDED]
-    assert found.arrow().column("score").null_count == 2
+    assert [found.arrow().column(name).null_count for name in ("score", "expires")] == [2, 2]
     assert found.columns["headline"].tolist() == ["x", "xx"]
     assert (found.seq, found.table_seq, found.received) == (7, 3, 5)
 
@@ -43,14 +43,16 @@ def test_a_column_of_another_kind_or_none_any_more_is_left_out() -> None:
 
 def test_rows_of_the_journal_are_what_the_tables_of_today_serve() -> None:
     rows = served(arrow_of([batch(OLD)]), GROWN)
-    assert rows.select(list(ADDED)).to_pylist() == [ADDED, ADDED]
+    known = {name: value for name, value in ADDED.items() if value is not None}
+    assert rows.select(list(known)).to_pylist() == [known, known]
     assert rows.select(["headline", "seq"]).to_pylist() == [{"headline": "x", "seq": 7}, {"headline": "xx", "seq": 7}]
-    assert "score" not in rows.column_names, "a column that is not there counts as null"
+    assert not {"score", "expires"} & {*rows.column_names}, "a column that is not there counts as null"
 
 
-def test_nulls_become_defaults_but_for_floats() -> None:
+def test_nulls_become_defaults_but_for_floats_and_times() -> None:
     times = pa.chunked_array([pa.array([None, 5], pa.timestamp("ns", "UTC"))])
-    assert without_nulls(times, GROWN.column("expires")).to_pylist() == [0, 5]
+    assert without_nulls(times, GROWN.column("expires")).cast(pa.int64()).to_pylist() == [None, 5]
+    assert without_nulls(pa.chunked_array([[None, 5]]), GROWN.column("words")).to_pylist() == [0, 5]
     assert without_nulls(pa.chunked_array([[None, 0.5]]), GROWN.column("score")).to_pylist() == [None, 0.5]
 
 

@@ -165,7 +165,10 @@ def test_relative_paths_are_meant_from_where_the_file_lies(tmp_path: Path, monke
         ('[[feeds]]\nkind = "rdb:Feed"', "a feed cannot be called 'rdb'"),
         ('[[feeds]]\nkind = "simulated"\n' * 2, "two feeds are called 'simulated'; give each"),
         ('[[feeds]]\nkind = "simulated"\n[[feeds]]\nkind = "finazon"\nname = "simulated"', "two feeds are called"),
-        ('[[tables]]\nname = "trades"\ncolumns = [["time", "time"], ["sym", "symbol"]]', "'trades' is declared twice"),
+        (
+            '[[tables]]\nname = "trades"\ncolumns = [["time", "time"], ["sym", "symbol"]]',
+            "the plant has a table 'trades' ",
+        ),
         ('[[tables]]\nname = "news"\ncolumns = [["sym", "symbol"]]', "the first columns must be time"),
         ('[[tables]]\nname = "news"', "a table needs name, columns"),
         ('[[tables]]\nname = "n"\ncolumns = [["time", "time"], ["sym", "symbol"]]\nkeys = ["sym"]', "unknown 'keys'"),

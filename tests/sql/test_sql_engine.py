@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from plain_rows import MINUTE, NOON, SECOND, bar, quote, tables_of, trade
+from plain_rows import MINUTE, NOON, SECOND, SHAPES, bar, quote, table_of, tables_of, trade
 
 from plant.errors import Cancelled, QueryError, QueryLimit
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Limits
-from plant.rows.schema import META_COLUMNS
+from plant.rows.schema import META_COLUMNS, Column, Table
 from plant.sql.engine import SqlEngine
 
 ENDLESS = "select count(*) from range(100000000000000) where range % 3 = 5"
@@ -49,6 +49,30 @@ def test_a_select_answers_its_rows() -> None:
 def test_every_column_is_there_and_those_of_the_journal_too() -> None:
     columns = ["time", "sym", "price", "size", "source", "trade_id", "seq", "seq_row", "received"]
     assert ask("from trades").column_names == columns
+
+
+def test_a_time_that_is_not_known_is_null_in_every_function() -> None:
+    columns = (Column("time", "time"), Column("sym", "symbol"), Column("seen", "time"))
+    rows = [{"time": NOON + k, "sym": "A", "seen": None if k % 3 else NOON + k} for k in range(9)]
+    for batches in ([rows[:1], rows[1:]], [rows[1:3], rows[4:5]]):
+        whole = [row for batch in batches for row in batch]
+        seen = [row["seen"] for row in whole]
+        for shape in SHAPES:
+            answerer = Answerer({"orders": table_of(Table("orders", columns), batches, *shape)}, SqlEngine())
+            found = answerer.answer(
+                questions.Sql(
+                    "select epoch_ns(seen) ns, epoch_ns(seen + interval '1 hour') later, hour(seen) h, "
+                    "date_trunc('day', seen) as d, time_bucket(interval '1 minute', seen) b, dayname(seen) n, "
+                    "seen - time as since, seen at time zone 'America/New_York' as clock, seen > time as beyond "
+                    "from orders order by time"
+                )
+            )
+            assert found["ns"].to_pylist() == seen
+            assert found["later"].to_pylist() == [None if ns is None else ns + 60 * MINUTE for ns in seen]
+            for name in ("h", "d", "b", "n", "since", "clock", "beyond"):
+                assert [value is None for value in found[name].to_pylist()] == [ns is None for ns in seen], name
+            known = answerer.answer(questions.Sql("select count(*) n from orders where seen != '2026-01-01'"))
+            assert known["n"].to_pylist() == [len(seen) - seen.count(None)]
 
 
 def test_window_functions_look_at_the_row_before() -> None:

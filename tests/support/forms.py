@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
 NOON = 1_795_176_000_000_000_000
 TABLE = Table(
@@ -30,16 +30,17 @@ TABLE = Table(
 """A table with every kind of column."""
 
 Rows = dict[str, list[Any]]
-"""Columns as lists of plain values; times int ns since 1970 UTC."""
+"""Columns as lists of plain values; times int ns since 1970 UTC, None for one that is missing."""
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def good_rows(chance: random.Random, count: int) -> Rows:
-    """Return rows that any form can hold: times of whole milliseconds, from 1971 on."""
+    """Return rows that any form can hold: times of whole milliseconds, from 1971 on; `settles` may be None."""
     names = chance.choice([["A"], ["A", "Bé", "C D"], [f"S{i}" for i in range(300)]])
     times = [NOON + chance.choice([0, 1, -1, 10**7, -(10**9)]) * chance.randrange(10**3) * 10**6 for _ in range(count)]
+    often = chance.choice([0.0, 0.0, 0.3, 1.0])
     return {
         "time": times,
         "sym": chance.choices(names, k=count),
@@ -47,7 +48,7 @@ def good_rows(chance: random.Random, count: int) -> Rows:
         "venue": chance.choices(["", "x", "nan", "Ä€𝄞"], k=count),
         "remark": [chance.choice(["", "x", "long " * 20, "Ä€𝄞", "\0", str(i)]) for i in range(count)],
         "count": [chance.choice([0, 1, -5, 2**53 + 1, 2**63 - 1, -(2**63)]) for _ in range(count)],
-        "settles": times[::-1],
+        "settles": [None if chance.random() < often else ns for ns in times[::-1]],
     }
 
 
@@ -84,13 +85,17 @@ def _with_times(rows: Rows, make: Callable[[list[int]], Any]) -> dict[str, Any]:
     return {name: make(column) if name in ("time", "settles") else column for name, column in rows.items()}
 
 
+def _int64(times: list[Any]) -> np.ndarray:
+    return np.array([UNKNOWN_TIME if ns is None else ns for ns in times], dtype="<i8")
+
+
 def _frame(times: Callable[[list[int]], Any], **dtypes: str) -> Callable[[Rows], Any]:
     return lambda rows: pd.DataFrame(_with_times(rows, times)).astype(dtypes)
 
 
 def _stamps(unit: str, zone: str | None) -> Callable[[list[int]], Any]:
     def stamps(times: list[int]) -> Any:
-        found = pd.to_datetime(times).as_unit(unit)
+        found = pd.DatetimeIndex(_int64(times).view("M8[ns]")).as_unit(unit)
         return found.tz_localize("UTC").tz_convert(zone) if zone else found
 
     return stamps
@@ -98,7 +103,7 @@ def _stamps(unit: str, zone: str | None) -> Callable[[list[int]], Any]:
 
 def _arrow(times: pa.DataType, strings: pa.DataType, parts: int = 1) -> Callable[[Rows], Any]:
     def table(rows: Rows) -> pa.Table:
-        columns = {n: pa.array(c, pa.int64()) if n == "count" else pa.array(c) for n, c in rows.items()}
+        columns = {n: pa.array(c, pa.int64() if n in _INTS else None) for n, c in rows.items()}
         for name in ("time", "settles"):
             columns[name] = columns[name].cast(pa.timestamp("ns")).cast(times)
         for name in ("sym", "venue", "remark"):
@@ -113,7 +118,7 @@ def _arrow(times: pa.DataType, strings: pa.DataType, parts: int = 1) -> Callable
 def _polars(unit: Any, zone: str | None, strings: Any) -> Callable[[Rows], Any]:
     def frame(rows: Rows) -> pl.DataFrame:
         moment = [pl.from_epoch(name, "ns").cast(pl.Datetime(unit)) for name in ("time", "settles")]
-        found = pl.DataFrame(rows, schema_overrides={"count": pl.Int64}).with_columns(moment)
+        found = pl.DataFrame(rows, schema_overrides=dict.fromkeys(_INTS, pl.Int64)).with_columns(moment)
         if zone:
             aware = [pl.col(n).dt.replace_time_zone("UTC").dt.convert_time_zone(zone) for n in ("time", "settles")]
             found = found.with_columns(aware)
@@ -122,9 +127,9 @@ def _polars(unit: Any, zone: str | None, strings: Any) -> Callable[[Rows], Any]:
     return frame
 
 
-def _dicts(moment: Callable[[int], Any]) -> Callable[[Rows], Any]:
+def _dicts(moment: Callable[[int], Any], missing: Any = None) -> Callable[[Rows], Any]:
     def dicts(rows: Rows) -> list[dict[str, Any]]:
-        columns = _with_times(rows, lambda times: [*map(moment, times)])
+        columns = _with_times(rows, lambda times: [missing if ns is None else moment(ns) for ns in times])
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     return dicts
@@ -134,17 +139,19 @@ def _arrays(strings: Any, times: str) -> Callable[[Rows], Any]:
     def arrays(rows: Rows) -> dict[str, Any]:
         return {
             name: np.array(column, dtype=strings if name in ("sym", "venue") else object if name == "remark" else None)
-            for name, column in _with_times(rows, lambda t: np.array(t, dtype="M8[ns]").astype(times)).items()
+            for name, column in _with_times(rows, lambda t: _int64(t).view("M8[ns]").astype(times)).items()
         }
 
     return arrays
 
 
 _ARROW_TIME = {"time": "timestamp[us][pyarrow]"}
+_INTS = ("time", "settles", "count")
 _UTC_US = pa.timestamp("us", "UTC")
 
 FORMS: dict[str, Callable[[Rows], Any]] = {
     **{f"dicts, {name}": _dicts(moment) for name, moment in MOMENTS.items()},
+    "dicts, Timestamp, NaT": _dicts(pd.Timestamp, pd.NaT),
     "lists": dict,
     "tuples": lambda rows: {name: tuple(column) for name, column in rows.items()},
     "arrays": _arrays(object, "<i8"),
@@ -152,9 +159,9 @@ FORMS: dict[str, Callable[[Rows], Any]] = {
     "arrays, M8[ns]": _arrays(object, "M8[ns]"),
     "every second of arrays": lambda rows: {
         name: np.repeat(np.array(column, dtype=object if isinstance(column[0], str) else None), 2)[::2]
-        for name, column in rows.items()
+        for name, column in _with_times(rows, _int64).items()
     },
-    "Series": lambda rows: {name: pd.Series(column) for name, column in rows.items()},
+    "Series": lambda rows: {name: pd.Series(column) for name, column in _with_times(rows, _int64).items()},
     "DatetimeIndex": lambda rows: _with_times(rows, _stamps("ns", "UTC")),
     "frame ns UTC": _frame(_stamps("ns", "UTC")),
     "frame us": _frame(_stamps("us", None)),
@@ -166,7 +173,7 @@ FORMS: dict[str, Callable[[Rows], Any]] = {
     ),
     "frame nullable": _frame(_stamps("ns", None), price="Float64", count="Int64", sym="string"),
     "frame, every second row": lambda rows: pd.DataFrame(
-        {name: [value for value in column for _ in "12"] for name, column in rows.items()}
+        {name: [value for value in column for _ in "12"] for name, column in _with_times(rows, _int64).items()}
     ).iloc[::2],
     "Arrow ns": _arrow(pa.timestamp("ns"), pa.string()),
     "Arrow us UTC, large": _arrow(_UTC_US, pa.large_string()),

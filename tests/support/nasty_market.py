@@ -136,7 +136,7 @@ def _bar(chance: random.Random) -> Row:
 def _order(chance: random.Random) -> Row:
     numbers = {"order_id": chance.choice(_INTS), "price": chance.choice(_UNKNOWN), "qty": chance.choice(_INTS)}
     texts = {name: chance.choice(_TEXTS) for name in ("note", "venue", "remark")}
-    return {**_common(chance), **numbers, **texts, "seen": time_of(chance)}
+    return {**_common(chance), **numbers, **texts, "seen": chance.choice([None, time_of(chance), time_of(chance)])}
 
 
 def _common(chance: random.Random) -> Row:

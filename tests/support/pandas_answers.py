@@ -56,7 +56,8 @@ class PandasAnswers(ModelAnswers[pd.DataFrame]):
         if getattr(question, "end", None) is not None:
             found = found[found["time"] < question.end]
         for name, how, value in getattr(question, "where", ()):
-            found = found[OPERATORS[how](found[name], value).astype("boolean").fillna(how == "!=").astype(bool)]
+            unknown = how == "!=" and self.schema[table].column(name).kind != "time"
+            found = found[OPERATORS[how](found[name], value).astype("boolean").fillna(unknown).astype(bool)]
         return found
 
     def _select(self, question: questions.Select) -> pd.DataFrame:

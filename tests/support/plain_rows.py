@@ -22,7 +22,7 @@ Row = dict[str, Any]
 def batch_of(table: str | Table, rows: list[Row], seq: int = 1, received: int = NOON) -> Batch:
     """Return rows, one at least, as a journaled batch."""
     declared = SCHEMA[table] if isinstance(table, str) else table
-    return Batch(declared.name, columns_of(declared, rows), seq, seq, received, declared.key)
+    return Batch(declared.name, columns_of(declared, rows), seq, seq, received, declared.key, times=declared.times)
 
 
 def table_of(

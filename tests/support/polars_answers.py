@@ -52,7 +52,8 @@ class PolarsAnswers(ModelAnswers[pl.DataFrame]):
         if getattr(question, "end", None) is not None:
             found = found.filter(question.end > _TIME)
         for name, how, value in getattr(question, "where", ()):
-            found = found.filter(OPERATORS[how](pl.col(name), value).fill_null(how == "!="))
+            unknown = how == "!=" and self.schema[table].column(name).kind != "time"
+            found = found.filter(OPERATORS[how](pl.col(name), value).fill_null(unknown))
         return found
 
     def _select(self, question: questions.Select) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from plant.rows.columns import DEFAULTS, Columns, Symbols, Texts, constant
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
 EVERY_KIND = Table(
     "everything",
@@ -18,20 +18,24 @@ EVERY_KIND = Table(
         Column("venue", "symbol"),
         Column("count", "int"),
         Column("remark", "text"),
+        Column("settles", "time"),
     ),
 )
 """A table with every kind of column, in an order that is not the wire's."""
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 STRINGS = st.text(max_size=6) | st.sampled_from(["", "AAPL", "Ä€𝄞", "\0", "null"])
-_VALUES = {"time": INT64, "int": INT64, "float": st.floats(), "symbol": STRINGS, "text": STRINGS}
+_TIMES = st.integers(-(2**63) + 1, 2**63 - 1)
+_VALUES = {"time": _TIMES, "int": INT64, "float": st.floats(), "symbol": STRINGS, "text": STRINGS}
 
 
 @st.composite
 def plain_rows(draw: st.DrawFn, table: Table = EVERY_KIND, max_rows: int = 8) -> dict[str, list[Any]]:
     """Return a dict of lists of equal length, one per column of `table`."""
     count = draw(st.integers(0, max_rows))
-    return {c.name: draw(st.lists(_VALUES[c.kind], min_size=count, max_size=count)) for c in table.columns}
+    beside = _TIMES | st.just(UNKNOWN_TIME)
+    kinds = {c.name: beside if c.kind == "time" and c.name != "time" else _VALUES[c.kind] for c in table.columns}
+    return {name: draw(st.lists(values, min_size=count, max_size=count)) for name, values in kinds.items()}
 
 
 def columns_from(table: Table, rows: dict[str, list[Any]]) -> Columns:

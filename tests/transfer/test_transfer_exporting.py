@@ -51,7 +51,7 @@ _VALUES: dict[str, dict[str, Any]] = {
         "order_id": st.integers(-(2**63), 2**63 - 1),
         "venue": _SYMS,
         "value": _ANY,
-        "seen": _TIMES,
+        "seen": _TIMES | st.none(),
         "remark": _TEXTS,
     },
     "trades": {"price": _KNOWN, "size": _SIZE, "source": _SYMS, "trade_id": _TEXTS},

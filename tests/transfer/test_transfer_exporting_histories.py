@@ -55,7 +55,7 @@ def rows_of(table: str, plant: Kept) -> Counter[str]:
     answer: pa.Table = LocalConnection(plant.answer).select(table)
     kinds = {c.name: c.kind for c in SCHEMA[table].columns}
     columns = [
-        [DEFAULTS[kinds[name]] if v is None and kinds[name] != "float" else v for v in column.to_pylist()]
+        [DEFAULTS[kinds[name]] if v is None and kinds[name] not in ("float", "time") else v for v in column.to_pylist()]
         for name, column in zip(answer.column_names, map(_plain, answer.columns), strict=True)
     ]
     return Counter(map(repr, zip(*columns, strict=True)))

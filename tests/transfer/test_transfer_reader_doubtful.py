@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plant.rows.schema import Column, Table
+from plant.rows.schema import UNKNOWN_TIME, Column, Table
 from plant.rows.tables import schema_of
 from plant.transfer.reader import Reader
 from plant.transfer.recording import Recording
@@ -279,8 +279,19 @@ def test_a_table_of_ones_own_is_read_and_whole_numbers_stay_exact(tmp_path: Path
     rows = "2024-03-04,A,,,7,2024-03-04\n2024-03-04,A,5,1709544600,8,2024-03-04\n"
     exported = f"time,sym,order_id,seen,seq,received\n{rows}"
     ours = Reader("tickets", schema=schema).file(written(tmp_path, exported))
-    assert (ours.numbers["order_id"].tolist(), ours.numbers["seen"].tolist()) == ([0, 5], [0, 1709544600 * 10**9])
-    told = {f"{name}: 1 empty are 0, as in a row that leaves it out" for name in ("order_id", "seen")}
+    assert ours.numbers["order_id"].tolist() == [0, 5]
+    assert ours.numbers["seen"].tolist() == [UNKNOWN_TIME, 1709544600 * 10**9]
+    told = {"order_id: 1 empty are 0, as in a row that leaves it out", "seen: 1 empty are not known"}
     assert told <= set(ours.assumed)
+    unknown = written(
+        tmp_path, "time,sym,order_id,seen\n" + "".join(f"2024-03-04,A,1,{t}\n" for t in ("", "NaT", "2024-03-05"))
+    )
+    found = Reader("tickets", schema=schema).file(unknown)
+    assert found.numbers["seen"].tolist() == [UNKNOWN_TIME, UNKNOWN_TIME, 1709596800 * 10**9]
+    without = Reader("tickets", schema=schema).file(written(tmp_path, "time,sym,order_id\n2024-03-04,A,1\n"))
+    assert without.numbers["seen"].tolist() == [UNKNOWN_TIME]
+    assert "seen: not known, as the file has no such column" in without.assumed
+    with pytest.raises(ValueError, match="columns: expected seen in the column 'at'"):
+        Reader("tickets", {"seen": "at"}, schema=schema).file(written(tmp_path, "time,sym,order_id\n2024-03-04,A,1\n"))
     with pytest.raises(ValueError, match="table: expected one of bars"):
         Reader("days")
