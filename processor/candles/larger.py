@@ -97,6 +97,14 @@ class LargerBuilder:
         names = rows["interval"].names
         which = np.array([self.intervals.index(n) if n in self.intervals else -1 for n in names], dtype=np.int64)
         of = which[rows["interval"].codes]
+        for j in range(len(self.intervals)):
+            at = np.flatnonzero(of == j)
+            at = at[self._bars["start"][slots[at], j] == rows["time"][at]]
+            self._bars["had"][slots[at], j], self._bars["foreign"][slots[at], j] = (
+                values[at],
+                ~own[at],
+            )  # the last of each
+            of[at] = -1
         for row in np.flatnonzero(of >= 0).tolist():
             slot, j, start = int(slots[row]), int(of[row]), int(rows["time"][row])
             bar = self._bars[slot, j]
