@@ -211,7 +211,18 @@ def test_rows_of_one_time_keep_the_order_of_the_file_and_of_the_paths(tmp_path: 
     second.write_text("ts_utc,ticker,price,qty,id\n2024-01-02T00:00:00Z,A,9,1,77\n2024-01-02T00:00:01Z,C,8,1,78\n")
 
     found = replay([first, second], table="trades")
-    assert list(found) == ["time", "sym", "price", "size", "source", "trade_id"]
+    assert list(found) == [
+        "time",
+        "sym",
+        "price",
+        "size",
+        "source",
+        "trade_id",
+        "conditions",
+        "tape",
+        "exchange",
+        "venue_seq",
+    ]
     assert found["price"] == [1.0, 2.0, 9.0, 3.0, 8.0]
     assert found["sym"] == ["A", "B", "A", "A", "C"]
     assert found["trade_id"] == ["", "", "77", "", "78"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from processor.candles.conditions import ALL, BY_NUMBER, CLOSING, CORRECTED_CLOSE, NO_PRICE, VOLUME, Conditions, read
+from processor.trades.conditions import ALL, BY_NUMBER, CLOSING, CORRECTED_CLOSE, NO_PRICE, VOLUME, Conditions, read
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.candles.exact_sums import limbs, total
+from processor.trades.exact_sums import limbs, total
 
 SIZES = st.floats(0, 1e15) | st.integers(0, 10**9).map(float) | st.integers(0, 10**12).map(lambda n: n / 1e8)
 
