@@ -48,7 +48,8 @@ class CandleBuilder:
     intervals   those that are stored, "1m" among them; none: nothing is built
     recorded    what the plant holds, for bars older than what is in memory
     ranked      [bars] sources;  build: "auto" or "never";  update_s: how often a bar that forms goes out at most
-    known_from  ns; it is handed everything of this time and later, and asks for what is older
+    known_from  ns; it is handed all trades of this time and later, and asks for what is older
+    bars_from   ns; and all bars, corrections and amendments of this time and later; None: as known_from
     subscriber  what the rows of gaps are of
     """
 
@@ -61,13 +62,22 @@ class CandleBuilder:
         build: str = "auto",
         update_s: float = 1.0,
         known_from: int = 0,
+        bars_from: int | None = None,
         subscriber: str = "processor",
     ) -> None:
         self.intervals = tuple(intervals) if build != "never" else ()
         self.slots = Slots(calendars)
         self._recorded, self._subscriber = recorded, subscriber
         self.minutes = MinuteBuilder(self.slots, recorded, tuple(ranked), update_s, known_from)
-        self.larger = LargerBuilder(self.intervals, self.slots, recorded, self._prints_of, update_s, known_from)
+        self.larger = LargerBuilder(
+            self.intervals,
+            self.slots,
+            recorded,
+            self._prints_of,
+            update_s,
+            known_from if bars_from is None else bars_from,
+            known_from,
+        )
         self._switches: list[Switch] = []
         self._fed_from = np.empty((0, len(self.intervals)), dtype=np.int64)  # from when a feed sent bars, by slot
         self._fed_until = self._fed_from.copy()

@@ -14,6 +14,7 @@ from plant.errors import PlantError
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
 from processor.candles.grids import Grids
+from processor.candles.larger_table import KEPT, no_bars, no_minutes
 from processor.candles.minutes import ASKED_AT_ONCE
 from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
@@ -21,30 +22,14 @@ from processor.trades.counting import Print
 from processor.trades.folding import MINUTE_NS
 from processor.trades.slots import Slots
 
-KEPT = 4
-"""Minutes kept of each symbol."""
-
-_WIDTH = 7
-_BAR = np.dtype(
-    [
-        ("start", "<i8"),  # -1: none
-        ("base_start", "<i8"),
-        ("base", "<f8", _WIDTH),  # of the minutes before those kept
-        ("had", "<f8", _WIDTH),
-        ("given_at", "<i8"),
-        ("feed", "<i4"),
-        ("changed", "?"),
-        ("foreign", "?"),
-        ("stale", "?"),  # waits for being made anew
-    ]
-)
-_MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH), ("feed", "<i4")])
-
 Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
 
 class LargerBuilder:
-    """The state machine. `prints_of(slot, label)` asks for the closing prints of a day that is not in memory."""
+    """The state machine; it is handed all 1m bars of `known_from` (ns), all closing prints of `prints_from` and later.
+
+    `prints_of(slot, label)` asks for the closing prints of a day.
+    """
 
     def __init__(
         self,
@@ -54,15 +39,16 @@ class LargerBuilder:
         prints_of: Callable[[int, int], list[Print]],
         update_s: float = 1.0,
         known_from: int = 0,
+        prints_from: int = 0,
     ) -> None:
         self.intervals = [name for name in intervals if name != "1m"]
         self.slots = slots
         self._recorded = recorded
         self._prints_of = prints_of
         self._update_ns = int(update_s * 1e9)
-        self._known_from = known_from
-        self._bars = np.zeros((0, len(self.intervals)), dtype=_BAR)
-        self._minutes = np.zeros((0, KEPT), dtype=_MINUTE)
+        self._known_from, self._prints_from = known_from, prints_from
+        self._bars = no_bars(0, len(self.intervals))
+        self._minutes = no_minutes(0)
         self._starts = np.zeros((0, KEPT, len(self.intervals)), dtype=np.int64)  # of the bars those minutes belong to
         self._newest = np.zeros(0, dtype=np.int64)
         self._grids = Grids(slots)
@@ -267,9 +253,11 @@ class LargerBuilder:
         self._bars["given_at"][slots, j] = -1
         for name in ("changed", "foreign", "stale"):
             self._bars[name][slots, j] = False
-        for slot, start in zip(slots.tolist(), starts.tolist(), strict=True):
-            if start < self._known_from:
-                self._make_old(slot, j, start)
+        unknown = starts < self._known_from
+        if self.intervals[j] == "1d" and self._prints_from:  # trades after its close may be of before that
+            unknown |= self._grids.ends(slots, starts, "1d") < self._prints_from
+        for row in np.flatnonzero(unknown).tolist():
+            self._make_old(int(slots[row]), j, int(starts[row]))
 
     def _make_old(self, slot: int, j: int, start: int) -> None:
         self._old.add((slot, j, start))
@@ -339,12 +327,7 @@ class LargerBuilder:
         have = len(self._newest)
         if len(self.slots) > have:
             more = max(len(self.slots) - have, have, 64)
-            bars = np.zeros((more, len(self.intervals)), dtype=_BAR)
-            for name in ("start", "base_start", "given_at", "feed"):
-                bars[name] = -1
-            bars["had"] = bars["base"] = np.nan
-            minutes = np.zeros((more, KEPT), dtype=_MINUTE)
-            minutes["minute"] = -1
+            bars, minutes = no_bars(more, len(self.intervals)), no_minutes(more)
             self._bars, self._minutes = np.concatenate((self._bars, bars)), np.concatenate((self._minutes, minutes))
             self._starts = np.concatenate((self._starts, np.full((more, *self._starts.shape[1:]), NO_BAR)))
             self._newest = np.append(self._newest, np.full(more, -1))

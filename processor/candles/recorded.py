@@ -11,7 +11,7 @@ from plant.rows.schema import Schema
 
 
 class RecordedRows:
-    """Recorded by a connection of frames="arrow"; `plant.connect` or a PlantConnection."""
+    """Recorded by a connection with frames="arrow" and warn_unknown=False, of `plant.connect` or to an rdb."""
 
     def __init__(self, db: Any, schema: Schema) -> None:
         self._db, self._schema = db, schema

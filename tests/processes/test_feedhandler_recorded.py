@@ -211,18 +211,7 @@ def test_rows_of_one_time_keep_the_order_of_the_file_and_of_the_paths(tmp_path: 
     second.write_text("ts_utc,ticker,price,qty,id\n2024-01-02T00:00:00Z,A,9,1,77\n2024-01-02T00:00:01Z,C,8,1,78\n")
 
     found = replay([first, second], table="trades")
-    assert list(found) == [
-        "time",
-        "sym",
-        "price",
-        "size",
-        "source",
-        "trade_id",
-        "conditions",
-        "tape",
-        "exchange",
-        "venue_seq",
-    ]
+    assert list(found) == ["time", "sym", "price", "size", "source", "trade_id"]
     assert found["price"] == [1.0, 2.0, 9.0, 3.0, 8.0]
     assert found["sym"] == ["A", "B", "A", "A", "C"]
     assert found["trade_id"] == ["", "", "77", "", "78"]
@@ -348,7 +337,7 @@ def test_parquet_types_of_time_and_symbol_are_understood(tmp_path: Path) -> None
         ({"columns": {"time": 3}}, "columns: expected the name of a column for time, found 3"),
         ({"table": "quotes"}, r"quotes: no column bid: .*AAPL_1min.csv has the columns 'datetime', 'open'"),
         ({"table": "orders"}, "table\n .*'bars', 'trades' or 'quotes'.*'orders'"),
-        ({"scale": {"price": 1}}, "scale: bars has open, high, low, close, volume, found 'price'"),
+        ({"scale": {"price": 1}}, "scale: bars has open, high, low, close, volume, vwap, trades, found 'price'"),
         ({"stamp": "middle"}, "stamp\n .*'start' or 'end'.*'middle'"),
         ({"table": "trades", "stamp": "end"}, 'stamp: expected "start", or "end" for bars'),
         ({"time_zone": "Mars/Base"}, "time_zone: expected a name such as America/New_York, found 'Mars/Base'"),
