@@ -9,11 +9,11 @@ from plant.errors import QueryError
 from plant.rows.columns import Columns, taken
 from plant.rows.intervals import interval_name
 from plant.rows.tables_candles import BUILT
-from processor.candles.corrections import corrected
-from processor.candles.folding import VALUES
 from processor.candles.rows import values_of
-from processor.candles.slots import Slots
 from processor.candles.whole import larger_of, minutes_of, of_source
+from processor.trades.corrections import corrected
+from processor.trades.folding import VALUES
+from processor.trades.slots import Slots
 
 TOLERANCE = 1e-9
 """Values that differ by less, relative to themselves, are the same: venues round."""

@@ -256,7 +256,7 @@ def not_negative(name: str) -> Check:
     return Check(f"{name} must be a finite number, 0 or more", lambda c: (c[name] >= 0) & (c[name] < np.inf))
 
 
-def table_of(
+def table_from(
     name: str,
     spec: str,
     key: tuple[str, ...] = (),

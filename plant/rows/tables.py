@@ -19,7 +19,7 @@ from plant.rows.schema import (
     Table,
     not_negative,
     positive,
-    table_of,
+    table_from,
     unknown_or_not_negative,
 )
 from plant.rows.tables_candles import CANDLE_TABLES
@@ -50,7 +50,7 @@ _OHLCV = """
     volume     float   units traded in the interval so far"""
 
 TABLES = (
-    table_of(
+    table_from(
         "bars",
         f"""
     interval   symbol  length of the bar, e.g. 1m{_OHLCV}
@@ -79,7 +79,7 @@ TABLES = (
         ),
         _good_bars,
     ),
-    table_of(
+    table_from(
         "trades",
         """
     price      float   quote currency
@@ -94,7 +94,7 @@ TABLES = (
         (),
         (positive("price"), unknown_or_not_negative("size")),
     ),
-    table_of(
+    table_from(
         "quotes",
         """
     bid        float   best bid, quote currency
@@ -106,7 +106,7 @@ TABLES = (
         (),
         tuple(map(unknown_or_not_negative, ("bid", "ask", "bid_size", "ask_size"))),
     ),
-    table_of(
+    table_from(
         "indicators",
         f"""
     interval   symbol  length of the bar{_OHLCV}
@@ -123,7 +123,7 @@ TABLES = (
     """,
         ("sym", "interval", "time"),
     ),
-    table_of(
+    table_from(
         "signals",
         """
     interval   symbol  length of the bar
@@ -135,7 +135,7 @@ TABLES = (
     """,
         ("sym", "interval", "time", "signal"),
     ),
-    table_of(
+    table_from(
         "heartbeats",
         """
     pid        int     process id
@@ -146,7 +146,7 @@ TABLES = (
     state      text    one line from the process itself
     """,
     ),
-    table_of(
+    table_from(
         "rejects",
         """
     source     symbol  publisher that sent it
@@ -155,7 +155,7 @@ TABLES = (
     row        text    the row, as JSON
     """,
     ),
-    table_of(
+    table_from(
         "gaps",
         """
     table_name symbol  table that missed batches
@@ -165,7 +165,7 @@ TABLES = (
     detail     text    how it was noticed, or how long it took
     """,
     ),
-    table_of(
+    table_from(
         "queries",
         """
     client     text    who asked: name/pid@host, as it told
@@ -178,7 +178,7 @@ TABLES = (
     detail     text    the error, if there was one
     """,
     ),
-    table_of(
+    table_from(
         "days",
         """
     day        text    the day of the plant, e.g. 2026-11-20
@@ -188,7 +188,7 @@ TABLES = (
     detail     text    failed: why; end: again, if it counts although that day was ended before
     """,
     ),
-    table_of(
+    table_from(
         "amendments",
         """
     table_name symbol  table of the row that is amended; time is when that was decided, sym is the row's
@@ -202,7 +202,7 @@ TABLES = (
         (),
         (Check("action must be replace or remove", lambda c: (c["action"] == "replace") | (c["action"] == "remove")),),
     ),
-    table_of(
+    table_from(
         "imports",
         """
     table_name symbol  table the rows went to; sym is the publisher: import-, and a digest of file and options

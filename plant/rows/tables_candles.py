@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from plant.rows.schema import Check, table_of, unknown_or_not_negative
+from plant.rows.schema import Check, table_from, unknown_or_not_negative
 
 CANDLE_TABLES = (
-    table_of(
+    table_from(
         "trade_corrections",
         """
     source     symbol  feed that sent it
@@ -26,7 +26,7 @@ CANDLE_TABLES = (
             unknown_or_not_negative("size"),
         ),
     ),
-    table_of(
+    table_from(
         "bar_closes",
         """
     market_time time   the bar's start; time is when it was decided that the bar is closed

@@ -9,7 +9,7 @@ what was decided is told (`Recording.assumed`).
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from plant.files.moments import dated, read_times
 from plant.files.texts import as_symbols, as_texts, read_texts
 from plant.files.unknown import allows, read_known
 from plant.files.values import decimal_mark, read_numbers, read_whole_numbers, scaled
-from plant.rows.columns import Symbols, Texts, constant
+from plant.rows.columns import DEFAULTS, Symbols, Texts, constant
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import UNKNOWN_TIME, Column, Schema, Table
 from plant.rows.tables import schema_of
@@ -51,6 +51,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "trade_id": ("tradeid", "id", "trade_no"),
 }
 """Other names of our columns, the first that a file has is taken; upper and lower case and blanks do not matter."""
+
+OPTIONAL = {"bars": ("vwap", "trades"), "trades": ("venue_seq",)}
+"""Numbers that a file may leave out, of each table: they are then what a publisher gives that leaves them out."""
 
 _DAY_NS = 86_400 * 10**9
 
@@ -128,7 +131,11 @@ class Reader:
 
         Raises ValueError that names the file, and what it has, when a file or a column is missing or unreadable.
         """
-        return in_one([self.file(path) for path in paths])
+        parts = [self.file(path) for path in paths]
+        given = {*self.columns, *(name for part in parts for name in part.where)}
+        whole = in_one(parts)
+        absent = {*OPTIONAL.get(self.table, ())} - given
+        return replace(whole, numbers={n: values for n, values in whole.numbers.items() if n not in absent})
 
     def file(self, path: Path) -> Recording:
         """Return the rows of one file, in its order. Raises ValueError as `read` does."""
@@ -159,6 +166,8 @@ class Reader:
             name, fixed = column.name, self.columns.get(column.name)
             if isinstance(fixed, int | float):
                 numbers[name] = np.full(count, fixed, dtype=np.int64 if column.kind == "int" else np.float64)
+            elif column.fixed and name not in where:
+                numbers[name] = constant(column, count, DEFAULTS[column.kind])
             elif column.kind == "float":
                 unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
                 read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless, no_price=not ours)
@@ -227,9 +236,9 @@ class Reader:
     def _lacking(self, names: Sequence[str]) -> list[str]:
         """Return which of our columns a file must have and has not: named ones, time, numbers, the rest of the key."""
         where = self._found(names)
-        optional = {"sym", *(("interval",) if self.table == "bars" else ())}
+        optional = {"sym", *(("interval",) if self.table == "bars" else ()), *OPTIONAL.get(self.table, ())}
         needed = [n for n in self.declared.key if n not in optional]
-        needed += [n for n in ("time", *self._of("float", "int")) if n not in needed]
+        needed += [n for n in ("time", *self._of("float", "int")) if n not in {*needed, *optional}]
         needed = [n for n in needed if not isinstance(self.columns.get(n), int | float)]
         needed += [n for n, given in self.columns.items() if isinstance(given, str) and n not in needed]
         return [n for n in needed if n not in where]

@@ -15,13 +15,13 @@ import numpy as np
 from plant.calendars.assignment import Calendars
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts, taken
-from processor.candles.corrections import corrected
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
 from processor.candles.rows import Recorded, arrivals, built
-from processor.candles.slots import Slots
-from processor.candles.sources import Switch
-from processor.candles.sums import Print
+from processor.trades.corrections import corrected
+from processor.trades.counting import Print
+from processor.trades.slots import Slots
+from processor.trades.sources import Switch
 
 TAKEN = ("trades", "trade_corrections", "bars", "amendments")
 """The tables whose batches are to be handed to `take`, in the order of the journal."""
@@ -48,7 +48,8 @@ class CandleBuilder:
     intervals   those that are stored, "1m" among them; none: nothing is built
     recorded    what the plant holds, for bars older than what is in memory
     ranked      [bars] sources;  build: "auto" or "never";  update_s: how often a bar that forms goes out at most
-    known_from  ns; it is handed everything of this time and later, and asks for what is older
+    known_from  ns; it is handed all trades of this time and later, and asks for what is older
+    bars_from   ns; and all bars, corrections and amendments of this time and later; None: as known_from
     subscriber  what the rows of gaps are of
     """
 
@@ -61,18 +62,26 @@ class CandleBuilder:
         build: str = "auto",
         update_s: float = 1.0,
         known_from: int = 0,
+        bars_from: int | None = None,
         subscriber: str = "processor",
     ) -> None:
         self.intervals = tuple(intervals) if build != "never" else ()
         self.slots = Slots(calendars)
         self._recorded, self._subscriber = recorded, subscriber
         self.minutes = MinuteBuilder(self.slots, recorded, tuple(ranked), update_s, known_from)
-        self.larger = LargerBuilder(self.intervals, self.slots, recorded, self._prints_of, update_s, known_from)
+        self.larger = LargerBuilder(
+            self.intervals,
+            self.slots,
+            recorded,
+            self._prints_of,
+            update_s,
+            known_from if bars_from is None else bars_from,
+            known_from,
+        )
         self._switches: list[Switch] = []
         self._fed_from = np.empty((0, len(self.intervals)), dtype=np.int64)  # from when a feed sent bars, by slot
         self._fed_until = self._fed_from.copy()
-        self._emptied: set[tuple[str, str, int]] = set()
-        self._amendments: list[dict[str, Any]] = []
+        self._emptied: dict[tuple[str, str, int], dict[str, Any]] = {}  # rows of bars that are to be removed
 
     @property
     def state(self) -> str:
@@ -109,11 +118,9 @@ class CandleBuilder:
             return Candles(None, None, None)
         made = self.minutes.due(now, lambda slots, starts: self._allowed(slots, starts, "1m"))
         bars = made.columns(self.slots) if len(made.slots) else None
-        more, emptied = self.larger.due(now, self._allowed)
-        for slot, interval, start in [*((s, "1m", t) for s, t in made.emptied), *emptied]:
-            self._emptied.add((self.slots.names[slot], interval, start))
+        more = self.larger.due(now, self._allowed)
         rows = [each for each in (bars, more) if each is not None]
-        amendments, self._amendments = self._amendments, []
+        amendments, self._emptied = [*self._emptied.values()], {}
         switches, self._switches = self._switches, []
         return Candles(
             (rows[0] if len(rows) == 1 else _joined(rows)) if rows else None,
@@ -132,8 +139,9 @@ class CandleBuilder:
             self.larger.take_minutes(taken(rows, minute), slots[minute])
         if not minute.all():
             self.larger.take_larger(taken(rows, ~minute), slots[~minute])
-        if self._emptied:
-            self._remove_emptied(batch, own)
+        empty = own & (rows["trades"] == 0)
+        if self._emptied or empty.any():
+            self._note_emptied(batch, empty)
 
     def _note_fed(self, slots: np.ndarray, rows: Columns, foreign: np.ndarray) -> None:
         """Note which intervals feeds send themselves, from when to when."""
@@ -160,23 +168,28 @@ class CandleBuilder:
             found[known] = (starts[known] < first - _FED_NS) | (starts[known] > last + _FED_NS)
         return found
 
-    def _remove_emptied(self, batch: Batch, own: np.ndarray) -> None:
-        """Note what removes bars that lost their last trade, once they came back at volume 0."""
+    def _note_emptied(self, batch: Batch, empty: np.ndarray) -> None:
+        """Note which bars came back at volume 0, for they lost their last trade and are to be removed."""
         rows = batch.columns
+        keys = list(zip(rows["sym"].tolist(), rows["interval"].tolist(), rows["time"].tolist(), strict=True))
         seqs, _ = arrivals(batch)
-        for row in np.flatnonzero(own & (rows["trades"] == 0)).tolist():
-            one = {name: column[np.array([row])].tolist()[0] for name, column in rows.items()}
-            key = (one["sym"], one["interval"], one["time"])
-            if key in self._emptied:
-                self._emptied.discard(key)
+        for row, key in enumerate(keys):
+            self._emptied.pop(key, None)
+            if empty[row]:
+                one = {name: column[np.array([row])].tolist()[0] for name, column in rows.items()}
                 plain = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in one.items()}
-                self._amendments.append({"seq": int(seqs[row]), **plain})
+                self._emptied[key] = {"seq": int(seqs[row]), **plain}
 
     def _take_amendments(self, batch: Batch) -> None:
         """Take what was removed already: after a restart it is not removed again."""
         rows = batch.columns
-        removed = {(time, seq) for time, seq in zip(rows["row_time"].tolist(), rows["row_seq"].tolist(), strict=True)}
-        self._amendments = [row for row in self._amendments if (row["time"], row["seq"]) not in removed]
+        names = ("table_name", "sym", "row_time", "row_seq")
+        removed = {*zip(*(rows[name].tolist() for name in names), strict=True)}
+        self._emptied = {
+            key: row
+            for key, row in self._emptied.items()
+            if ("bars", row["sym"], row["time"], row["seq"]) not in removed
+        }
 
     def _seen(self, seq: int) -> None:
         self.minutes.seq = max(self.minutes.seq, seq)

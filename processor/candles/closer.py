@@ -51,6 +51,7 @@ class Closer:
         self._slots: dict[tuple[str, str], int] = {}
         self._names: list[tuple[str, str]] = []
         self._lengths: list[tuple[Sessions, str] | None] = []  # None: of no length that we know
+        self._intervals: dict[str, str] = {}
         self._open = np.zeros(0, dtype=_BAR)  # of each series, time _NONE: nothing
         self._several: dict[int, list[np.ndarray]] = {}  # of those that have more than one, in order of time
         self._newest, self._closed, self._told, self._due = (np.zeros(0, dtype=np.int64) for _ in range(4))
@@ -233,12 +234,10 @@ class Closer:
                 np.append(times, np.full(more, _NONE)) for times in (self._newest, self._closed, self._told)
             )
             self._due = np.append(self._due, np.full(more, _NEVER))
-        try:
-            sessions, interval = self._sessions_of(key[0], source), interval_name(key[1])
-            sessions.ends(np.zeros(1, dtype=np.int64), interval)
-            self._lengths.append((sessions, interval))
-        except (QueryError, ValueError, KeyError):
-            self._lengths.append(None)
+        if key[1] not in self._intervals:
+            self._intervals[key[1]] = _known(key[1])
+        interval = self._intervals[key[1]]
+        self._lengths.append((self._sessions_of(key[0], source), interval) if interval else None)
         return slot
 
     def _ends(self, slots: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -252,3 +251,13 @@ class Closer:
             at = mine[inverse]
             found[at] = distinct[which].ends(times[at], interval)
         return found
+
+
+def _known(interval: str) -> str:
+    """Return the name of an interval whose bars end at a time that we know, "" for others."""
+    try:
+        name = interval_name(interval)
+        Sessions().ends(np.zeros(1, dtype=np.int64), name)
+    except (QueryError, ValueError):
+        return ""
+    return name

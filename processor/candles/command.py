@@ -29,7 +29,7 @@ def verify_bars(
     settings = load(config)
     sockets.use_keys(settings.plant.keys)
     start, end = bounds_of(settings.days, day)
-    with connect(config=config, frames="arrow", timeout_s=60.0) as db:
+    with connect(config=config, frames="arrow", timeout_s=60.0, warn_unknown=False) as db:
         held = RecordedRows(db, settings.table_schema)
         bars = held.bars(sym, "", start, end)
         trades, corrections = (f(sym, start, end + _AFTER_NS) for f in (held.trades, held.corrections))

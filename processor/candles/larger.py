@@ -9,40 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from plant.calendars.sessions import NO_BAR, Sessions
+from plant.calendars.sessions import NO_BAR
 from plant.errors import PlantError
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
-from processor.candles.minute_table import MINUTE_NS
+from processor.candles.grids import Grids
+from processor.candles.larger_table import KEPT, no_bars, no_minutes
 from processor.candles.minutes import ASKED_AT_ONCE
 from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
-from processor.candles.slots import Slots
-from processor.candles.sums import Print, added, emptied_of, sums_of, together, values_from, with_prints
+from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
+from processor.trades.counting import Print
+from processor.trades.folding import MINUTE_NS
+from processor.trades.slots import Slots
 
-KEPT = 4
-"""Minutes kept of each symbol."""
-
-_WIDTH = 7
-_BAR = np.dtype(
-    [
-        ("start", "<i8"),  # -1: none
-        ("base_start", "<i8"),
-        ("base", "<f8", _WIDTH),  # of the minutes before those kept
-        ("had", "<f8", _WIDTH),
-        ("given_at", "<i8"),
-        ("feed", "<i4"),
-        ("changed", "?"),
-        ("foreign", "?"),
-        ("stale", "?"),  # waits for being made anew
-    ]
-)
-_MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH), ("feed", "<i4")])
-
-Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str], list[tuple[int, int, int]]]
+Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
 
 class LargerBuilder:
-    """The state machine. `prints_of(slot, label)` asks for the closing prints of a day that is not in memory."""
+    """The state machine; it is handed all 1m bars of `known_from` (ns), all closing prints of `prints_from` and later.
+
+    `prints_of(slot, label)` asks for the closing prints of a day.
+    """
 
     def __init__(
         self,
@@ -52,18 +39,19 @@ class LargerBuilder:
         prints_of: Callable[[int, int], list[Print]],
         update_s: float = 1.0,
         known_from: int = 0,
+        prints_from: int = 0,
     ) -> None:
         self.intervals = [name for name in intervals if name != "1m"]
         self.slots = slots
         self._recorded = recorded
         self._prints_of = prints_of
         self._update_ns = int(update_s * 1e9)
-        self._known_from = known_from
-        self._bars = np.zeros((0, len(self.intervals)), dtype=_BAR)
-        self._minutes = np.zeros((0, KEPT), dtype=_MINUTE)
+        self._known_from, self._prints_from = known_from, prints_from
+        self._bars = no_bars(0, len(self.intervals))
+        self._minutes = no_minutes(0)
         self._starts = np.zeros((0, KEPT, len(self.intervals)), dtype=np.int64)  # of the bars those minutes belong to
         self._newest = np.zeros(0, dtype=np.int64)
-        self._sessions: list[Sessions] = []
+        self._grids = Grids(slots)
         self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
         self._old: set[tuple[int, int, int]] = set()
         self._finished: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
@@ -77,8 +65,11 @@ class LargerBuilder:
 
     def take_minutes(self, rows: Columns, slots: np.ndarray) -> None:
         """Take rows of 1m bars as they came back through the plant."""
-        if not self.intervals:
+        whole = rows["time"] % MINUTE_NS == 0
+        if not self.intervals or not whole.any():
             return
+        if not whole.all():  # a feed's own, that begin elsewhere
+            rows, slots = taken(rows, whole), slots[whole]
         self._grow()
         values = values_of(rows)
         values[built(rows["source"]) & (values[:, 6] == 0)] = np.nan  # it lost its last trade
@@ -97,11 +88,17 @@ class LargerBuilder:
         names = rows["interval"].names
         which = np.array([self.intervals.index(n) if n in self.intervals else -1 for n in names], dtype=np.int64)
         of = which[rows["interval"].codes]
+        for j in range(len(self.intervals)):
+            at = np.flatnonzero(of == j)
+            at = at[self._bars["start"][slots[at], j] == rows["time"][at]]
+            self._bars["had"][slots[at], j] = values[at]  # of several rows the last
+            self._bars["foreign"][slots[at], j] = ~own[at]
+            of[at] = -1
         for row in np.flatnonzero(of >= 0).tolist():
             slot, j, start = int(slots[row]), int(of[row]), int(rows["time"][row])
             bar = self._bars[slot, j]
             if start > bar["start"]:
-                if not self._is_start(slot, j, start):
+                if not self._grids.is_start(slot, start, self.intervals[j]):
                     continue
                 self._begin(np.array([slot]), j, np.array([start]))
             if start == self._bars[slot, j]["start"]:
@@ -129,20 +126,20 @@ class LargerBuilder:
         if "1d" in self.intervals and label >= 0:
             self._old.add((slot, self.intervals.index("1d"), label))
 
-    def due(self, now: int, allowed: Any = None) -> tuple[Columns | None, list[tuple[int, str, int]]]:
-        """Return the rows of `bars` to be given out at `now` (ns), None for none, and which of them were emptied.
+    def due(self, now: int, allowed: Any = None) -> Columns | None:
+        """Return the rows of `bars` to be given out at `now` (ns), None for none.
 
         `allowed(slots, starts, interval)` says which may be built at all, bool[k]; all if it is None.
         """
         self._grow()
-        parts = [self._due_of(j, now) for j in range(len(self.intervals))]
         anew = self._made_anew()
+        parts = [self._due_of(j, now) for j in range(len(self.intervals))]
         for (slot, j, start), (one, feed) in [*self._finished.items(), *anew.items()]:
-            parts.append((np.array([slot]), np.array([j]), np.array([start]), one[None], [feed], [(slot, j, start)]))
+            parts.append((np.array([slot]), np.array([j]), np.array([start]), one[None], [feed]))
         self._finished.clear()
         slots, of, starts = (np.concatenate([part[i] for part in parts] or [np.empty(0, np.int64)]) for i in range(3))
         if not len(slots):
-            return None, []
+            return None
         values = np.concatenate([part[3] for part in parts])
         feeds = [feed for part in parts for feed in part[4]]
         kept = np.ones(len(slots), dtype=bool)
@@ -156,16 +153,15 @@ class LargerBuilder:
         order = np.lexsort((of, starts))
         order = order[kept[order]]
         if not len(order):
-            return None, []
-        gone = [(int(slots[i]), self.intervals[of[i]], int(starts[i])) for i in order.tolist() if values[i, 6] == 0]
+            return None
         lengths = Symbols(list(self.intervals), of[order].astype(np.int32))
         given_feeds = [feeds[i] for i in order.tolist()]
-        return bars_of(slots[order], starts[order], lengths, values[order], given_feeds, self.slots.names), gone
+        return bars_of(slots[order], starts[order], lengths, values[order], given_feeds, self.slots.names)
 
     def _due_of(self, j: int, now: int) -> Given:
         bars = self._bars[:, j]
         changed = np.flatnonzero(bars["changed"] & ~bars["stale"])
-        ends = self._ends(changed, bars["start"][changed], j)
+        ends = self._grids.ends(changed, bars["start"][changed], self.intervals[j])
         given_at = bars["given_at"][changed]
         over = (ends <= now) & (given_at < ends)
         at = changed[over | (given_at < 0) | (given_at + self._update_ns <= now)]
@@ -178,17 +174,15 @@ class LargerBuilder:
         given = np.flatnonzero(((there & differ(values, had)) | lost) & ~bars["foreign"][at])
         at = at[given]
         feeds = [self.feeds[i] if i >= 0 else "" for i in bars["feed"][at].tolist()]
-        return at, np.full(len(at), j), bars["start"][at], values[given], feeds, []
+        return at, np.full(len(at), j), bars["start"][at], values[given], feeds
 
     def _computed(self, slots: np.ndarray, j: int) -> np.ndarray:
         """Return the values of the current bars of slots, float64[k, 7]."""
         bars = self._bars[slots, j]
         sums = np.where((bars["base_start"] == bars["start"])[:, None], bars["base"], np.nan)
         minutes, starts = self._minutes[slots], self._starts[slots, :, j]
-        order = np.argsort(minutes["minute"], axis=1, kind="stable")
-        rows = np.arange(len(slots))
-        for k in range(KEPT):
-            at = order[:, k]
+        order, rows = np.argsort(minutes["minute"], axis=1, kind="stable"), np.arange(len(slots))
+        for at in order.T:
             one = minutes[rows, at]
             mine = (starts[rows, at] == bars["start"]) & (one["minute"] >= 0)
             sums = added(sums, np.where(mine[:, None], one["sums"], np.nan))
@@ -201,7 +195,9 @@ class LargerBuilder:
 
     def _advance(self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray) -> None:
         """Take a minute of each slot, each slot once."""
-        starts = np.stack([self._starts_of(slots, minutes, j) for j in range(len(self.intervals))], axis=1)
+        starts = np.stack(
+            [self._grids.starts(slots, minutes, self.intervals[j]) for j in range(len(self.intervals))], axis=1
+        )
         late = minutes <= self._newest[slots] - KEPT * MINUTE_NS
         for j in range(len(self.intervals)):
             current = self._bars["start"][slots, j]
@@ -227,12 +223,9 @@ class LargerBuilder:
     def _let_go(self, slots: np.ndarray, minutes: np.ndarray) -> None:
         """Add the minutes to their bars' bases that are no longer kept once these came, in order of time."""
         held = self._minutes["minute"][slots]
-        order = np.argsort(held, axis=1, kind="stable")
-        for k in range(KEPT):
-            at = order[np.arange(len(slots)), k]
-            leaving = (held[np.arange(len(slots)), at] >= 0) & (
-                held[np.arange(len(slots)), at] <= minutes - KEPT * MINUTE_NS
-            )
+        order, rows = np.argsort(held, axis=1, kind="stable"), np.arange(len(slots))
+        for at in order.T:
+            leaving = (held[rows, at] >= 0) & (held[rows, at] <= minutes - KEPT * MINUTE_NS)
             who, where = slots[leaving], at[leaving]
             sums = self._minutes["sums"][who, where]
             for j in range(len(self.intervals)):
@@ -260,9 +253,11 @@ class LargerBuilder:
         self._bars["given_at"][slots, j] = -1
         for name in ("changed", "foreign", "stale"):
             self._bars[name][slots, j] = False
-        for slot, start in zip(slots.tolist(), starts.tolist(), strict=True):
-            if start < self._known_from:
-                self._make_old(slot, j, start)
+        unknown = starts < self._known_from
+        if self.intervals[j] == "1d" and self._prints_from:  # trades after its close may be of before that
+            unknown |= self._grids.ends(slots, starts, "1d") < self._prints_from
+        for row in np.flatnonzero(unknown).tolist():
+            self._make_old(int(slots[row]), j, int(starts[row]))
 
     def _make_old(self, slot: int, j: int, start: int) -> None:
         self._old.add((slot, j, start))
@@ -282,11 +277,11 @@ class LargerBuilder:
 
     def _make_one_anew(self, slot: int, j: int, start: int, found: dict[Any, Any]) -> None:
         sym, interval = self.slots.names[slot], self.intervals[j]
-        end = int(self._ends(np.array([slot]), np.array([start]), j)[0])
+        end = int(self._grids.ends(np.array([slot]), np.array([start]), self.intervals[j])[0])
         rows = self._recorded.bars(sym, "1m", start, end)
         rows = taken(rows, rows["seq"] <= self.seq)
         values = values_of(rows)
-        mine = self._starts_of(np.full(len(values), slot), rows["time"], j) == start
+        mine = self._grids.starts(np.full(len(values), slot), rows["time"], self.intervals[j]) == start
         mine &= ~(built(rows["source"]) & (values[:, 6] == 0))
         order = np.argsort(rows["time"], kind="stable")
         order = order[mine[order]]
@@ -332,39 +327,7 @@ class LargerBuilder:
         have = len(self._newest)
         if len(self.slots) > have:
             more = max(len(self.slots) - have, have, 64)
-            bars = np.zeros((more, len(self.intervals)), dtype=_BAR)
-            for name in ("start", "base_start", "given_at", "feed"):
-                bars[name] = -1
-            bars["had"] = bars["base"] = np.nan
-            minutes = np.zeros((more, KEPT), dtype=_MINUTE)
-            minutes["minute"] = -1
+            bars, minutes = no_bars(more, len(self.intervals)), no_minutes(more)
             self._bars, self._minutes = np.concatenate((self._bars, bars)), np.concatenate((self._minutes, minutes))
             self._starts = np.concatenate((self._starts, np.full((more, *self._starts.shape[1:]), NO_BAR)))
             self._newest = np.append(self._newest, np.full(more, -1))
-        self._sessions += [self.slots.sessions(slot) for slot in range(len(self._sessions), len(self.slots))]
-
-    def _is_start(self, slot: int, j: int, start: int) -> bool:
-        """Return whether a bar of the plant's may begin there; one that a feed labels otherwise is none of ours."""
-        if self.intervals[j] == "1d":
-            end = self._ends(np.array([slot]), np.array([start]), j) - 1
-            return int(self._starts_of(np.array([slot]), end, j)[0]) == start
-        return int(self._starts_of(np.array([slot]), np.array([start]), j)[0]) == start
-
-    def _starts_of(self, slots: np.ndarray, times: np.ndarray, j: int) -> np.ndarray:
-        return self._by_calendar(slots, times, lambda sessions, some: sessions.starts(some, self.intervals[j]))
-
-    def _ends(self, slots: np.ndarray, starts: np.ndarray, j: int) -> np.ndarray:
-        return self._by_calendar(slots, starts, lambda sessions, some: sessions.ends(some, self.intervals[j]))
-
-    def _by_calendar(self, slots: np.ndarray, times: np.ndarray, asked: Any) -> np.ndarray:
-        used, inverse = np.unique(slots, return_inverse=True)
-        kinds = [self._sessions[slot] for slot in used.tolist()]
-        distinct = list({id(k): k for k in kinds}.values())
-        if len(distinct) == 1:
-            return np.asarray(asked(distinct[0], times))
-        found = np.empty(len(times), dtype=np.int64)
-        which = np.array([next(i for i, d in enumerate(distinct) if d is k) for k in kinds], dtype=np.int64)[inverse]
-        for i, sessions in enumerate(distinct):
-            at = which == i
-            found[at] = asked(sessions, times[at])
-        return found

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from processor.candles.folding import FOLD, VALUES, nothing
+from processor.trades.folding import FOLD, MINUTE_NS, VALUES, nothing
 
 RING = 4
 """Minutes kept of each symbol: later trades of them cost nothing. Older ones are made again from what was recorded."""
-
-MINUTE_NS = 60 * 10**9
 
 _STATE = np.dtype(
     [

@@ -4,7 +4,7 @@ A trade belongs to the minute of its own time, however late it comes. Minutes th
 corrections, are made anew from what was recorded. A bar is given out only if it differs from what the plant has.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,15 @@ from plant.errors import PlantError
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
-from processor.candles.conditions import ALL
-from processor.candles.corrections import corrected
-from processor.candles.counting import Counting
-from processor.candles.folding import PLACE_BITS, Trades, fold, merged, nothing, values
-from processor.candles.minute_table import MINUTE_NS, RING, MinuteTable
+from processor.candles.minute_table import RING, MinuteTable
 from processor.candles.rows import Recorded, arrivals, bars_of, built, differ, rounds, values_of
-from processor.candles.slots import Slots
-from processor.candles.sources import Sources, Switch
-from processor.candles.sums import Print, emptied_of
+from processor.candles.sums import emptied_of
+from processor.trades.conditions import ALL
+from processor.trades.corrections import corrected
+from processor.trades.counting import Counting, Print
+from processor.trades.folding import MINUTE_NS, PLACE_BITS, Trades, fold, merged, nothing, values
+from processor.trades.slots import Slots
+from processor.trades.sources import Sources, Switch
 
 ASKED_AT_ONCE = 50
 """Old minutes are asked for so many ranges at a time, so that an import of old trades holds up nothing else."""
@@ -32,16 +32,15 @@ _HOUR_NS = 60 * MINUTE_NS
 
 @dataclass
 class Minutes:
-    """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]), feeds; and what was emptied.
+    """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]) and feeds.
 
-    `emptied` are rows among them whose bar has lost its last trade: they stand at volume 0, and are to be removed.
+    One that lost its last trade stands at volume 0 without trades, and is to be removed once it came back.
     """
 
     slots: np.ndarray
     starts: np.ndarray
     values: np.ndarray
     feeds: list[str]
-    emptied: list[tuple[int, int]] = field(default_factory=list)
 
     def columns(self, slots: Slots) -> Columns:
         """Return them as rows of `bars`, in order of time."""
@@ -159,21 +158,19 @@ class MinuteBuilder:
         rows["changed"][at] = False
         rows["final"][at] = self._table.newest[at // RING] > some["minute"]
         feeds = [self.sources.names[i] if i >= 0 else "" for i in some["feed"].tolist()]
-        parts = [(at // RING, some["minute"], found, feeds, given, emptied)]
+        parts = [(at // RING, some["minute"], found, feeds, given)]
         for (slot, minute), (one, feed) in [*self._finished.items(), *old.items()]:
-            lost = one[6] == 0
-            parts.append((np.array([slot]), np.array([minute]), one[None], [feed], np.array([True]), np.array([lost])))
+            parts.append((np.array([slot]), np.array([minute]), one[None], [feed], np.array([True])))
         self._finished.clear()
         slots, minutes, found = (np.concatenate([part[i] for part in parts]) for i in range(3))
         feeds = [feed for part in parts for feed in part[3]]
-        given, emptied = (np.concatenate([part[i] for part in parts]) for i in (4, 5))
+        given = np.concatenate([part[4] for part in parts])
         if allowed is not None and given.any():
             given[given] = allowed(slots[given], minutes[given])
         inside = np.flatnonzero(given[: len(at)])
         rows["had"][at[inside]], rows["given_at"][at[inside]] = found[inside], now
         keep = np.flatnonzero(given)
-        lost = [(int(slots[i]), int(minutes[i])) for i in np.flatnonzero(given & emptied).tolist()]
-        return Minutes(slots[keep], minutes[keep], found[keep], [feeds[i] for i in keep.tolist()], lost)
+        return Minutes(slots[keep], minutes[keep], found[keep], [feeds[i] for i in keep.tolist()])
 
     @property
     def waiting(self) -> int:
@@ -278,7 +275,7 @@ class MinuteBuilder:
         had = dict(zip(bars["time"].tolist(), zip(values_of(bars), bars["source"].tolist(), strict=True), strict=True))
         for minute in minutes:
             of = taken(rows, rows["time"] // MINUTE_NS * MINUTE_NS == minute)
-            feed = self._feed_of(slot, sorted({*of["source"].tolist()}))
+            feed = self._feed_of(slot, sorted({*of["source"].tolist()}), had.get(minute))
             trades = self._trades_of(slot, of, feed)
             trades = trades[(trades.flags & ALL) > 0]
             _, _, folds = fold(trades, np.full(len(trades), minute))
@@ -303,8 +300,10 @@ class MinuteBuilder:
         elif had is not None and had[0][6] != 0:
             found[slot, minute] = (emptied_of(had[0][None])[0], had[1].removeprefix(BUILT))
 
-    def _feed_of(self, slot: int, candidates: list[str]) -> str:
-        """Return whose trades count in an old minute."""
+    def _feed_of(self, slot: int, candidates: list[str], had: Any = None) -> str:
+        """Return whose trades count in an old minute: those that its bar was made of, else those that count now."""
+        if had is not None and (made_of := had[1].removeprefix(BUILT)) in candidates:
+            return made_of
         if len(candidates) < 2:
             return candidates[0] if candidates else ""
         return self.sources.best(candidates, int(self.sources.now[slot]))

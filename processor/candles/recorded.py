@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from plant.intake.forms import columns_of
@@ -12,7 +11,7 @@ from plant.rows.schema import Schema
 
 
 class RecordedRows:
-    """Recorded by a connection of frames="arrow"; `plant.connect` or a PlantConnection."""
+    """Recorded by a connection with frames="arrow" and warn_unknown=False, of `plant.connect` or to an rdb."""
 
     def __init__(self, db: Any, schema: Schema) -> None:
         self._db, self._schema = db, schema
@@ -31,8 +30,7 @@ class RecordedRows:
 
     def _rows(self, name: str, sym: str, start: int, end: int, where: Any = None) -> Columns:
         table = self._schema[name]
-        times = [np.datetime64(time, "ns") for time in (start, end)]
-        found = self._db.select(name, sym, *times, columns=[*table.names, "seq", "seq_row"], where=where)
+        found = self._db.select(name, sym, start, end, columns=[*table.names, "seq", "seq_row"], where=where)
         columns = columns_of(table, {n: without_nulls(found.column(n), table.column(n)) for n in table.names})
         numbers = {n: found.column(n).cast(pa.int64()).fill_null(0).to_numpy() for n in ("seq", "seq_row")}
         return {**columns, **numbers}

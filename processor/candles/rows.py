@@ -8,7 +8,7 @@ import numpy as np
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.rows.tables_candles import BUILT
-from processor.candles.folding import VALUES
+from processor.trades.folding import VALUES
 
 ROUNDING = 1e-12
 """Values that differ by less, relative to themselves, are the same."""

@@ -1,19 +1,10 @@
 """Bars added to bars that follow on them, and what a day's bar has besides its minutes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-
-class Print(NamedTuple):
-    """A trade after the close that sets the close of its day (`label`); size 0: it adds nothing to the volume."""
-
-    slot: int
-    label: int
-    key: tuple[int, int, int]
-    price: float
-    size: float
+from processor.trades.counting import Print
 
 
 def sums_of(values: np.ndarray) -> np.ndarray:

@@ -10,12 +10,11 @@ import numpy as np
 from plant.calendars.sessions import CLOSED, NO_BAR, Sessions
 from plant.rows.columns import Columns, taken
 from plant.rows.ordering import group_starts
-from processor.candles.conditions import ALL
-from processor.candles.counting import Counting
-from processor.candles.folding import PLACE_BITS, Trades, fold, values
-from processor.candles.minute_table import MINUTE_NS
-from processor.candles.slots import Slots
-from processor.candles.sums import Print, sums_of, values_from, with_prints
+from processor.candles.sums import sums_of, values_from, with_prints
+from processor.trades.conditions import ALL
+from processor.trades.counting import Counting, Print
+from processor.trades.folding import MINUTE_NS, PLACE_BITS, Trades, fold, values
+from processor.trades.slots import Slots
 
 Bars = tuple[np.ndarray, np.ndarray]
 """Starts (ns UTC, int64[k], ascending) and values (float64[k, 7], in the order of VALUES)."""

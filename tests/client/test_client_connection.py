@@ -68,7 +68,18 @@ def free_address() -> str:
 
 def test_pandas_is_the_default_frame(db: Connection) -> None:
     frame = db.select("trades")
-    assert list(frame) == ["time", "sym", "price", "size", "source", "trade_id"]
+    assert list(frame) == [
+        "time",
+        "sym",
+        "price",
+        "size",
+        "source",
+        "trade_id",
+        "conditions",
+        "tape",
+        "exchange",
+        "venue_seq",
+    ]
     assert str(frame["time"].dtype) == "datetime64[ns, UTC]"
     assert frame["sym"].dtype == "category"
     assert frame["price"].tolist() == [10.0, 11.0, 12.0, 13.0, 14.0, 15.0]
@@ -213,7 +224,7 @@ def test_a_table_is_an_attribute_an_item_and_completes(db: Connection) -> None:
     assert db.trades.resample("3s")["volume"].tolist() == [3.0, 3.0]
     assert (len(db.bars), len(db.signals)) == (8, 0)
     assert db.quotes.columns == ["time", "sym", "bid", "ask", "bid_size", "ask_size", "source"]
-    assert repr(db.trades) == "trades: 6 rows; columns time, sym, price, size, source, trade_id"
+    assert repr(db.trades) == f"trades: 6 rows; columns {', '.join(db.trades.columns)}"
 
 
 def test_an_unknown_table_is_told_the_nearest_name(db: Connection) -> None:

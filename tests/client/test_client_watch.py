@@ -76,7 +76,7 @@ def test_the_present_rows_come_first_and_then_the_new_ones_each_once(db: Connect
 def test_the_first_frame_of_an_empty_table_is_empty(db: Connection, sym: str, put: Any) -> None:
     with db.watch("trades", sym) as frames:
         first = next(frames)
-        assert (len(first), list(first)) == (0, ["time", "sym", "price", "size", "source", "trade_id"])
+        assert (len(first), list(first)) == (0, list(db.trades.columns))
         put(sym, 7)
         assert prices_until(frames, 7) == [7]
 

@@ -337,7 +337,7 @@ def test_parquet_types_of_time_and_symbol_are_understood(tmp_path: Path) -> None
         ({"columns": {"time": 3}}, "columns: expected the name of a column for time, found 3"),
         ({"table": "quotes"}, r"quotes: no column bid: .*AAPL_1min.csv has the columns 'datetime', 'open'"),
         ({"table": "orders"}, "table\n .*'bars', 'trades' or 'quotes'.*'orders'"),
-        ({"scale": {"price": 1}}, "scale: bars has open, high, low, close, volume, found 'price'"),
+        ({"scale": {"price": 1}}, "scale: bars has open, high, low, close, volume, vwap, trades, found 'price'"),
         ({"stamp": "middle"}, "stamp\n .*'start' or 'end'.*'middle'"),
         ({"table": "trades", "stamp": "end"}, 'stamp: expected "start", or "end" for bars'),
         ({"time_zone": "Mars/Base"}, "time_zone: expected a name such as America/New_York, found 'Mars/Base'"),

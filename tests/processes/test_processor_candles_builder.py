@@ -66,7 +66,7 @@ def test_any_batches_and_restarts_give_the_bars_of_a_plain_computation(rows: lis
         if data.draw(st.booleans()):
             plant.tick(now)
         if data.draw(st.booleans()):
-            plant.restart()
+            plant.restart(data.draw(st.integers(0, len(plant.journal) + 1)))
     plant.tick(now + 3600 * 10**9)
     same(plant.bars(), model(rows))
     for interval, length in (("5m", 5), ("1h", 60), ("1d", 1440)):
@@ -195,9 +195,10 @@ def test_days_are_regular_sessions_with_the_closing_print_and_hours_begin_with_t
     hours = [(time - opened) / 3600e9 for _, time in sorted(plant.bars("1h"))]
     assert hours == [-0.5, 0.0, 3.0, 3.5]
     before = len(plant.published)
-    plant.restart()
-    plant.tick(START + 10**14)
-    assert plant.published[before:] == []
+    for trades_since in (0, len(plant.journal) + 1):
+        plant.restart(trades_since)
+        plant.tick(START + 10**14)
+        assert plant.published[before:] == []
 
 
 def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> None:

@@ -13,8 +13,8 @@ from recordings import RECORDINGS
 from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import Sessions
 from processor.candles.closer import Closer
-from processor.candles.slots import Slots
 from processor.candles.whole import filled, larger_of, minutes_of
+from processor.trades.slots import Slots
 from processor.verify_bars import compare
 
 FOLDER = RECORDINGS / "lean_us_equity"

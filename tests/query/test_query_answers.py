@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas_answers import OPERATORS
-from plain_rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
+from plain_rows import MINUTE, NOON, SCHEMA, SECOND, SHAPES, Row, bar, batch_of, quote, table_of, tables_of, trade
 
 from plant.errors import QueryError, QueryLimit, UnknownColumn, UnknownTable
 from plant.memory import snapshot
@@ -243,7 +243,7 @@ def test_asof_equals_merge_asof_of_pandas(
 ) -> None:
     question = questions.Asof("trades", "quotes", sym, **span, tolerance=tolerance, strict=strict)
     found = ask(question, trades=trades, quotes=quotes)
-    own, joined = ["time", "sym", "price", "size", "source", "trade_id"], ["bid", "ask", "bid_size", "ask_size"]
+    own, joined = list(SCHEMA["trades"].names), ["bid", "ask", "bid_size", "ask_size"]
     assert found.column_names == [*own, "quotes_time", *joined]
 
     left = pd.DataFrame(met(model(trades), sym, **span), columns=own)

@@ -54,11 +54,17 @@ class CandlePlant:
         """Return a new builder."""
         return CandleBuilder(self.intervals, self.calendars, Answers(self), **self.terms)
 
-    def restart(self) -> None:
-        """Kill the builder, and hand the journal to a new one."""
+    def restart(self, trades_since: int = 0) -> None:
+        """Kill the builder, and hand the journal to a new one; of trades only the batches from a seq on."""
+        before = [b for b in self.journal if b.table == "trades" and b.seq < trades_since]
+        newest = max((int(b.columns["time"].max()) for b in before), default=-MINUTE)
+        known = {"known_from": newest // MINUTE * MINUTE + MINUTE, "bars_from": 0}
+        terms, self.terms = self.terms, {**self.terms, **known}
         self.builder = self.made()
+        self.terms = terms
         for batch in self.journal:
-            self.builder.take(batch)
+            if batch.table != "trades" or batch.seq >= trades_since:
+                self.builder.take(batch)
 
     def send(self, table: str, rows: Sequence[dict[str, Any]] | Columns, received: int = 0) -> None:
         """Put rows into the journal, and hand them on."""

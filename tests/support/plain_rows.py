@@ -51,7 +51,8 @@ def tables_of(shape: tuple[int, int] = SHAPES[0], /, **batches: list[list[Row]])
 
 def trade(time: int, sym: str = "AAPL", price: float = 100.0, size: float = 1.0, trade_id: str = "") -> Row:
     """Return a row of trades."""
-    return {"time": time, "sym": sym, "price": price, "size": size, "source": "test", "trade_id": trade_id}
+    told = {"conditions": "@", "tape": "A", "exchange": "Q", "venue_seq": 7}
+    return {"time": time, "sym": sym, "price": price, "size": size, "source": "test", "trade_id": trade_id, **told}
 
 
 def quote(time: int, sym: str = "AAPL", bid: float = 99.0, ask: float = 101.0) -> Row:
@@ -62,4 +63,7 @@ def quote(time: int, sym: str = "AAPL", bid: float = 99.0, ask: float = 101.0) -
 def bar(time: int, sym: str = "AAPL", interval: str = "1m", close: float = 100.0, volume: float = 1.0) -> Row:
     """Return a row of bars around a close."""
     prices = {"open": close - 1, "high": close + 2, "low": close - 2, "close": close}
-    return {"time": time, "sym": sym, "interval": interval, **prices, "volume": volume, "source": "test"}
+    return {"time": time, "sym": sym, "interval": interval, **prices, "volume": volume, "source": "test"} | {
+        "vwap": close,
+        "trades": 3.0,
+    }

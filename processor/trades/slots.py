@@ -7,6 +7,8 @@ from plant.calendars.sessions import Sessions
 from plant.rows.columns import Columns, Symbols
 from plant.rows.tables_candles import BUILT
 
+_NEW = -1
+
 
 class Slots:
     """Symbols as numbers: 0, 1, 2, ... in the order in which they came. `codes` are their calendars, "" for none."""
@@ -23,19 +25,24 @@ class Slots:
     def of(self, rows: Columns) -> np.ndarray:
         """Return the number of each row's symbol, int64[n]; of a new one the calendar is noted, as its feed has it."""
         syms: Symbols = rows["sym"]
-        used = np.unique(syms.codes)
-        numbers = np.zeros(len(syms.names), dtype=np.int64)
-        for code in used.tolist():
+        syms = syms.compact()
+        numbers = np.array([self._of.get(name, _NEW) for name in syms.names], dtype=np.int64)
+        if (numbers == _NEW).any():
+            self._add(syms, numbers, rows)
+        found: np.ndarray = numbers[syms.codes]
+        return found
+
+    def _add(self, syms: Symbols, numbers: np.ndarray, rows: Columns) -> None:
+        _, first = np.unique(syms.codes, return_index=True)
+        for code in np.flatnonzero(numbers == _NEW).tolist():
             name = syms.names[code]
             if name not in self._of:
-                row = np.flatnonzero(syms.codes == code)[:1]
+                row = first[code : code + 1]
                 source = rows["source"][row].tolist()[0] if "source" in rows else ""
                 self._of[name] = len(self.names)
                 self.names.append(name)
                 self.codes.append(self._calendars.code(name, (source or "").removeprefix(BUILT)))
             numbers[code] = self._of[name]
-        found: np.ndarray = numbers[syms.codes]
-        return found
 
     def sessions(self, slot: int) -> Sessions:
         """Return the sessions of a symbol."""

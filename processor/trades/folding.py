@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from plant.rows.ordering import group_starts
-from processor.candles.conditions import EXTREMES, PRICE, VOLUME, WEAK
-from processor.candles.exact_sums import LIMBS, limbs, total
+from processor.trades.conditions import EXTREMES, PRICE, VOLUME, WEAK
+from processor.trades.exact_sums import LIMBS, limbs, total
+
+MINUTE_NS = 60 * 10**9
 
 LATEST, EARLIEST = np.iinfo(np.int64).max, -1
 

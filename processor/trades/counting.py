@@ -1,14 +1,25 @@
 """What each trade of a batch sets, by its conditions, its tape, and whether its market was in session."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from plant.calendars.exchange import US_EQUITIES
 from plant.calendars.sessions import REGULAR
 from plant.rows.columns import Columns, Texts
-from processor.candles.conditions import ALL, CLOSING, CORRECTED_CLOSE, Conditions
-from processor.candles.folding import Trades
-from processor.candles.slots import Slots
-from processor.candles.sums import Print
+from processor.trades.conditions import ALL, CLOSING, CORRECTED_CLOSE, Conditions
+from processor.trades.folding import Trades
+from processor.trades.slots import Slots
+
+
+class Print(NamedTuple):
+    """A trade after the close that sets the close of its day (`label`); size 0: it adds nothing to the volume."""
+
+    slot: int
+    label: int
+    key: tuple[int, int, int]
+    price: float
+    size: float
 
 
 class Counting:

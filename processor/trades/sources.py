@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from processor.trades.folding import MINUTE_NS
+
 SILENT_NS = 15 * 10**9
-MINUTE_NS = 60 * 10**9
 _NONE = -1
 
 
