@@ -62,13 +62,17 @@ class Roster(Process):
                 self.settings = load()
             except PlantError as error:  # half-written or wrong: the feeds go on as they are
                 log.error("plant.toml not taken", reason=str(error))
-        run_folder = str(self._path.parent)
-        programs = "".join(_program(f, file.parent, run_folder) for f in self.settings.feeds)
-        programs += _monitor(self.settings, file.parent, run_folder)
+        programs = self.programs(file.parent)
         if programs != self._programs:
             self._programs = programs
             self._apply()
         time.sleep(LOOK_S)
+
+    def programs(self, folder: Path) -> str:
+        """Return the programs of the plant whose plant.toml is in `folder`, as sections of supervisord's."""
+        run_folder = str(self._path.parent)
+        feeds = "".join(_program(f, folder, run_folder) for f in self.settings.feeds)
+        return feeds + _monitor(self.settings, folder, run_folder)
 
     def _apply(self) -> None:
         self._path.write_text(self._programs)

@@ -7,6 +7,8 @@ want of a tickerplant, is neither.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from monitor.beats import Beats, fold
 from monitor.causes import OVER, Cause, head_of
 from monitor.happened import taken_of
@@ -195,13 +197,17 @@ class Conditions:
         return [_cause("disk", "data", f"{free} of {total} are free, less than {self._own.disk_free_gb:g} GB")]
 
     def _take_rejects(self, batch: Batch) -> None:
-        quiet = int(REJECTS_QUIET_S * SECOND)
-        for row, taken in zip(batch.rows(), taken_of(batch).tolist(), strict=True):
-            source = row["source"] or "?"
-            rejected = self._rejected.get(source)
-            if rejected is None or taken - rejected.last > quiet:
-                rejected = self._rejected[source] = Rejected(first=f"{row['table_name']}: {row['reason']}")
-            rejected.last, rejected.rows = taken, rejected.rows + 1
+        """Count the rows of each source; in one batch there is no quiet between them."""
+        quiet, columns, taken = int(REJECTS_QUIET_S * SECOND), batch.columns, taken_of(batch)
+        source = columns["source"]
+        for code in np.unique(source.codes).tolist():
+            at = np.flatnonzero(source.codes == code)
+            name, last = source.names[code] or "?", int(taken[at[-1]])
+            rejected = self._rejected.get(name)
+            if rejected is None or int(taken[at[0]]) - rejected.last > quiet:
+                first = batch.filtered(at[:1]).rows()[0]
+                rejected = self._rejected[name] = Rejected(first=f"{first['table_name']}: {first['reason']}")
+            rejected.last, rejected.rows = last, rejected.rows + len(at)
 
     def _take_day(self, day: str, state: str, taken: int, why: str) -> None:
         if state == "closed":

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -44,9 +45,11 @@ class Service:
         values = [environment[name] for name in VARIABLE.findall(to)]
         self._secrets = [Secret(form) for value in values for form in {value, unquote(value)}]
         self._apprise = apprise.Apprise(asset=_asset(apprise))
-        found = apprise.Apprise.instantiate(
-            VARIABLE.sub(lambda match: environment[match[1]], to), asset=self._apprise.asset
-        )
+        with warnings.catch_warnings():  # it imports its plugins with the first address, some of them old modules
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = apprise.Apprise.instantiate(
+                VARIABLE.sub(lambda match: environment[match[1]], to), asset=self._apprise.asset
+            )
         self.name = _shown(to, found)
         if found is None:
             raise SettingsError(

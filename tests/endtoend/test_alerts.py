@@ -1,9 +1,11 @@
 """Alerts of a running plant, received by a real HTTP server: each once, over restarts and kills."""
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +146,32 @@ def test_a_process_that_is_down_is_told_also_without_a_tickerplant_and_that_it_i
     eventually(lambda: server.titles()[3:] == ["over: tickerplant is down"], 20, lambda: plant.log("monitor"))
     told = ["sending", "sent"]
     eventually(lambda: states(plant) == {"process_down": told * 4}, 20, lambda: states(plant))
+
+
+def test_the_example_of_the_documents_sends_what_it_says(
+    start_plant: Callable[..., RunningPlant],
+    server: AlertServer,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALERT_TOKEN", "hush-4711")
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    plant = start_plant(
+        "tickerplant", "rdb", "monitor", toml=example.replace("127.0.0.1:9000", f"127.0.0.1:{server.port}")
+    )
+    feed = plant.publisher("venue")
+    row = {"time": BEGUN - 60 * 10**9, "interval": "1m", "signal": "golden_cross", "side": "buy", "price": 101.5}
+    feed.publish("signals", [{**row, "sym": sym, "detail": "sma_20 crossed above ema_50"} for sym in ("AAPL", "TSLA")])
+    feed.publish("trades", {"time": BEGUN, "sym": "AAPL", "price": -1.0, "size": 1.0})
+    feed.flush()
+    eventually(lambda: len(server.received) >= 2, 20, lambda: plant.log("monitor"))
+    found = dict(zip(server.paths, server.titles(), strict=True))
+    assert found.keys() == {"/hook", "/hush-4711"}
+    assert found["/hook"].startswith("golden_cross AAPL 1m, bar of ")
+    assert found["/hush-4711"] == "rows of venue are rejected"
+    eventually(lambda: states(plant) == {"golden_cross": ["sending", "sent"], "rejects": ["sending", "sent"]})
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    rows = plant.ask("rdb").sql(query)
+    assert sorted(rows["state"]) == ["sending", "sending", "sent", "sent"]
+    assert "hush-4711" not in rows.to_csv()
