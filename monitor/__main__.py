@@ -170,6 +170,8 @@ class Monitor(Process):
         heard = self._resolved and self._follower.caught_up and self._follower.connected
         self._conditions.hears(heard and bool(self._follower.subscriber and self._follower.subscriber.connected), now)
         present = self._conditions.present(now)
+        if not self._resolved and not any((c.event, c.sym) == ("process_down", "tickerplant") for c in present):
+            return  # the journal will tell what was told before
         happened = self._happened.drained() if self._resolved else []
         alerts = self._decider.decide([*happened, *present], now)
         alerts += self._decider.ends(present, self._conditions.ending, now)

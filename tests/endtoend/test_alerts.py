@@ -51,18 +51,21 @@ def states(plant: RunningPlant, **where: Any) -> dict[str, list[str]]:
 def test_a_signal_is_told_once_also_over_a_restart_and_withdrawn_once(
     start_plant: Callable[..., RunningPlant], server: AlertServer, eventually: Eventually
 ) -> None:
-    plant = start_plant("tickerplant", "monitor", toml=toml(server))
+    disk = toml(server, signals=[], events=["disk"], to=f"{server.address}/disk")
+    rules = f"{toml(server)}{disk}[monitor]\ndisk_free_gb = 1e6\n"
+    plant = start_plant("tickerplant", "monitor", toml=rules)
+    eventually(lambda: states(plant) == {"disk": ["sending", "sent"]}, 20, lambda: plant.log("monitor"))
     feed = plant.publisher("strategy")
     raise_signal(feed, 0)
-    eventually(lambda: states(plant) == {"cross_0": ["sending", "sent"]}, 20, lambda: plant.log("monitor"))
-    assert server.titles()[0].startswith("cross_0 AAPL 1m, bar of ")
-    assert server.received[0]["message"] == "buy at 101.5: sma_20 crossed above ema_50"
+    eventually(lambda: states(plant).get("cross_0") == ["sending", "sent"], 20, lambda: plant.log("monitor"))
+    assert server.titles()[1].startswith("cross_0 AAPL 1m, bar of ")
+    assert server.received[1]["message"] == "buy at 101.5: sma_20 crossed above ema_50"
     plant.restart("monitor")
     raise_signal(feed, 1)
-    eventually(lambda: len(server.received) == 2, 20, lambda: plant.log("monitor"))
-    raise_signal(feed, 0, "withdrawn")
     eventually(lambda: len(server.received) == 3, 20, lambda: plant.log("monitor"))
-    assert [title.split()[0] for title in server.titles()] == ["cross_0", "cross_1", "withdrawn:"]
+    raise_signal(feed, 0, "withdrawn")
+    eventually(lambda: len(server.received) == 4, 20, lambda: plant.log("monitor"))
+    assert [title.split()[0] for title in server.titles()] == ["the", "cross_0", "cross_1", "withdrawn:"]
     eventually(lambda: states(plant)["cross_0"] == ["sending", "sent"] * 2)
 
 

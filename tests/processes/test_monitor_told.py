@@ -30,8 +30,9 @@ def test_the_newest_alert_of_a_thing_counts_and_its_end_ends_it() -> None:
     told.take(alert(1).row(SENT, 1))
     assert [r.alert.time for r in told.standing("a")] == [T0 + 1]
     told.take(alert(3, "over: rdb is down | back").row(SENDING, 1))
-    told.take(alert(2).row(SENT, 1))
+    told.take(alert(2).row(FAILED, 5, "no route; given up"))
     assert list(told.standing("a")) == []
+    assert [r.alert.time for r in told.unresolved()] == [T0 + 3]
     assert told.newest == T0 + 3
 
 
