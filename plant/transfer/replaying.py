@@ -32,6 +32,7 @@ OF_THE_PLANT = (
     "amendments",
     "imports",
     "queries",
+    "alerts",
 )
 """Tables the plant fills itself, and would again: replayed only if they are named, as bars are that it made."""
 

@@ -37,6 +37,7 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "imports": (),
         "trade_corrections": (),
         "bar_closes": (),
+        "alerts": (),
     }
     assert schema_of()["quotes"].names == ("time", "sym", "bid", "ask", "bid_size", "ask_size", "source")
     assert all(c.meaning for t in TABLES for c in t.columns)
