@@ -215,7 +215,7 @@ TABLES = (
     """,
     ),
     *CANDLE_TABLES,
-    table_of(
+    table_from(
         "alerts",
         """
     event      symbol  the signal, or what was noticed: feed_stale, process_down, gap, rejects, disk, day_not_closed
