@@ -127,7 +127,7 @@ class Processor(Process):
         self.closer = Closer(self._counting.sessions_of, own.grace_s)
         name = settings.source_name(self.name)
         self.builder = CandleBuilder(
-            own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, name
+            own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, None, name
         )
         self._settled = False
 
