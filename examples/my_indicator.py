@@ -1,4 +1,4 @@
-"""An indicator of one's own, how straight a price went; in plant.toml: kind = "my_indicator:Efficiency", period = 10."""
+"""An indicator of your own: how straight a price went. In plant.toml: kind = "my_indicator:Efficiency", period = 10."""
 
 from collections import deque
 from itertools import pairwise
