@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 Kernel = Callable[..., Any]
-"""(numbers float64[n, k], windows [float64[k, n], ...], *inputs float64[k]) -> float64[k], or a tuple of them."""
+"""(numbers float64[n, k], windows: each float64[bars, k], oldest first, *inputs float64[k]) -> float64[k], or a tuple."""
 
 Windows = list[Floats]
 
@@ -69,34 +69,34 @@ def rma(parts: Parts, period: int) -> Average:
 
 
 def push(window: Floats, x: Floats) -> None:
-    """Add a value to each window, and drop its oldest."""
-    if window.shape[1]:
-        window[:, :-1] = window[:, 1:]
-        window[:, -1] = x
+    """Add a value to each series' window, and drop its oldest."""
+    if len(window):
+        window[:-1] = window[1:]
+        window[-1] = x
 
 
 def shift_to_mean(x: Floats, earlier: Floats) -> Floats:
     """Return how far the mean of `x` and the values before it is from `x`: exactly 0 where all are equal."""
     shift = np.zeros_like(x)
-    for past in earlier.T:
+    for past in earlier:
         shift += past - x
-    return shift / (earlier.shape[1] + 1)
+    return shift / (len(earlier) + 1)
 
 
 def mean_and_deviation(x: Floats, earlier: Floats) -> tuple[Floats, Floats]:
     """Return mean and population standard deviation of `x` and the values before it, in two passes."""
     shift = shift_to_mean(x, earlier)
     variance = shift * shift  # of `x` itself, at distance 0
-    for past in earlier.T:
+    for past in earlier:
         deviation = past - x - shift
         variance += deviation * deviation
-    return x + shift, np.sqrt(variance / (earlier.shape[1] + 1))
+    return x + shift, np.sqrt(variance / (len(earlier) + 1))
 
 
 def total(x: Floats, earlier: Floats) -> Floats:
     """Return the sum of the values before `x`, oldest first, and `x`."""
     added = np.zeros_like(x)
-    for past in earlier.T:
+    for past in earlier:
         added += past
     return added + x
 
