@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 Kernel = Callable[..., Any]
-"""(numbers float64[n, k], windows: each float64[bars, k], oldest first, *inputs float64[k]) -> float64[k], or a tuple."""
+"""(numbers float64[n, k], windows [float64[n, k], ..] oldest first, *inputs float64[k]) -> float64[k], or a tuple."""
 
 Windows = list[Floats]
 
