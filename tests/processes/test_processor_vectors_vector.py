@@ -217,3 +217,13 @@ def test_a_column_that_is_not_given_is_named() -> None:
     vector.grow(1)
     with pytest.raises(KeyError, match="no column 'high'; there are close"):
         vector.update([0], {"close": [1.0]})
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_no_slots_give_empty_columns(kind: str) -> None:
+    vector = Vector(one_of(kind))
+    for slots in (0, 3):
+        vector.grow(slots)
+        assert [values.tolist() for values in vector.update([], columns_of([])).values()] == [[]] * len(
+            vector.declaration.outputs
+        )
