@@ -39,7 +39,7 @@ def computed(declarations: Sequence[Declaration], bars: Bars, folder: Path | Non
 
 def _outputs(one: Declaration, bars: Bars, count: int, folder: Path | None) -> list[Floats]:
     if one.own:
-        return _own(one, bars, count, folder)
+        return _own(one, bars, folder)
     inputs = [column_of(bars, name, count) for name in one.inputs]
     if not count or all(x.min() >= -LARGEST and x.max() <= LARGEST for x in inputs):  # with a NaN they are NaN
         return _over(one, inputs)
@@ -80,13 +80,10 @@ def _talib(one: Declaration, inputs: list[Floats]) -> list[Floats]:
     return found
 
 
-def _own(one: Declaration, bars: Bars, count: int, folder: Path | None) -> list[Floats]:
+def _own(one: Declaration, bars: Bars, folder: Path | None) -> list[Floats]:
     each = Each(one, folder)
     each.grow(1)
-    columns = {name: np.asarray(values) for name, values in bars.items()}
-    slots = np.zeros(1, np.int64)
-    rows = [each.advance(slots, {k: v[i : i + 1] for k, v in columns.items()}, keep=True) for i in range(count)]
-    return [np.array([row[output][0] for row in rows], np.float64) for output in one.outputs]
+    return list(each.run(0, bars).values())
 
 
 # -- of one series

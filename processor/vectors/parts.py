@@ -6,11 +6,13 @@ is elementwise and sums go value by value, oldest first, so that a value never d
 the last bit, and is the one that plant/indicators/ has for the series alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from plant.indicators.incremental import Step
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +22,14 @@ Kernel = Callable[..., Any]
 Windows = list[Floats]
 
 
+class Place(int):
+    """Where a number of the state lies, or (`Window`) a window."""
+
+
+class Window(Place):
+    """Where a window of the state lies."""
+
+
 class Parts:
     """The state of one series, as its kernel declares it: so many numbers, with what they are at first, and windows."""
 
@@ -27,15 +37,15 @@ class Parts:
         self.numbers: list[float] = []
         self.windows: list[int] = []
 
-    def number(self, first: float = np.nan) -> int:
+    def number(self, first: float = np.nan) -> Place:
         """Add a number and return its place."""
         self.numbers.append(first)
-        return len(self.numbers) - 1
+        return Place(len(self.numbers) - 1)
 
-    def window(self, n: int) -> int:
+    def window(self, n: int) -> Window:
         """Add the last n values, all NaN at first, and return its place."""
         self.windows.append(n)
-        return len(self.windows) - 1
+        return Window(len(self.windows) - 1)
 
 
 class Average:
@@ -56,6 +66,18 @@ class Average:
             weight = np.where(young, 1 / np.maximum(count, 1), self.steady)
         value += np.where(there, weight * (x - value), 0.0)
         return np.where(there & (count >= self.n), value, np.nan)
+
+
+def state_of(kernel: Any, step: Step) -> Iterator[tuple[Place, Step, str]]:
+    """Yield where each part of a kernel's state lies, and the attribute of a scalar step that is the same.
+
+    Both are made of the same parts under the same names.
+    """
+    for name, part in vars(kernel).items():
+        if isinstance(part, Place):
+            yield part, step, name
+        elif hasattr(part, "__dict__"):
+            yield from state_of(part, getattr(step, name))
 
 
 def ema(parts: Parts, period: int) -> Average:

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from plant.indicators.bars import DAY_NS, LARGEST
 from plant.indicators.declarations import Declaration
+from plant.indicators.scalar import step_of
 from processor.vectors.averages import Bollinger, Cci, Macd, Roc, Rsi, Sma, Stdev, Wma
 from processor.vectors.extremes import Donchian, Ichimoku, Stochastic, WilliamsR
-from processor.vectors.parts import Floats, Kernel, Parts, ema, rma
+from processor.vectors.parts import Floats, Kernel, Parts, Window, ema, rma, state_of
 from processor.vectors.ranges import Adx, Atr, HeikinAshi, Keltner, Psar, Supertrend, TrueRange, UtBot
 from processor.vectors.volumes import Mfi, Obv, Vwap
 
@@ -108,6 +109,34 @@ class Vector:
     def peek(self, slots: ArrayLike, bars: Bars) -> dict[str, Floats]:
         """Return what `update` would, and change nothing: the values of bars that are still forming."""
         return self.advance(checked_slots(slots, self._slots), bars, keep=False)
+
+    def run(self, slot: int, bars: Bars) -> dict[str, Floats]:
+        """Close m bars of one slot, oldest first: the same values, to the last bit, as m calls of `update`.
+
+        `bars`: columns of m values. For one slot and many bars this is many times as fast. Raises as `update`.
+        """
+        checked_slots([slot], self._slots)
+        names, outputs = self.declaration.inputs, self.declaration.outputs
+        count = len(np.asarray(next(iter(bars.values()))))
+        inputs = [column_of(bars, name, count) for name in names]
+        good = np.ones(count, bool)
+        for x in inputs:
+            good &= np.abs(x) <= LARGEST
+        step = step_of(self.declaration)
+        state = list(state_of(self._kernel, step))
+        for place, owner, name in state:
+            if isinstance(place, Window):
+                getattr(owner, name).extend(self._windows[place][:, slot].tolist())
+            else:
+                setattr(owner, name, float(self._numbers[place, slot]))
+        rows = [step.update(*row) for row in zip(*(x[good].tolist() for x in inputs), strict=True)]
+        for place, owner, name in state:
+            array = self._windows if isinstance(place, Window) else self._numbers
+            array[place][..., slot] = getattr(owner, name)
+        found = np.full((count, len(outputs)), np.nan)
+        if rows:
+            found[good] = np.array(rows, np.float64).reshape(len(rows), -1)
+        return {output: found[:, i].copy() for i, output in enumerate(outputs)}
 
     def advance(self, slots: Ints, bars: Bars, keep: bool) -> dict[str, Floats]:
         """Do as `update`, or `peek` if not `keep`, with slots that are checked already."""

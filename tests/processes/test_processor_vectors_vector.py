@@ -172,6 +172,25 @@ def test_restored_grown_and_reset_state_goes_on_as_though_nothing_had_been(kind:
         assert same(tuples(restored.update([1, 0, 8], columns_of([bar, other, other]))), expected)
 
 
+@pytest.mark.parametrize("kind", NAMES)
+def test_many_bars_of_one_slot_at_once_are_as_one_by_one_and_so_is_what_follows(kind: str) -> None:
+    bars = walk(12, 90)
+    bars[20], bars[70] = bars[20]._replace(close=nan, volume=nan), bars[70]._replace(close=nan, volume=nan)
+    declaration = short(kind)
+    slow, fast = Vector(declaration), Vector(declaration)
+    for vector in (slow, fast):
+        vector.grow(3)
+        vector.update([2, 0], columns_of([bars[30], bars[31]]))
+    expected = [tuples(slow.update([1], columns_of([bar])))[0] for bar in bars]
+    found: list[tuple[float, ...]] = []
+    for start, end in ((0, 0), (0, 1), (1, 2), (2, 50), (50, 80)):
+        found += tuples(fast.run(1, columns_of(bars[start:end])))
+    found += [tuples(fast.update([1], columns_of([bar])))[0] for bar in bars[80:]]
+    assert same(found, expected)
+    for name, values in slow.arrays().items():
+        assert same(fast.arrays()[name], values)
+
+
 def test_state_of_another_indicator_is_refused() -> None:
     vector = Vector(one_of("sma", period=5))
     vector.grow(3)
