@@ -1,4 +1,4 @@
-"""How straight a price went, an indicator of one's own; plant.toml: kind = "my_indicator:Efficiency", period = 10."""
+"""An indicator of your own: how straight a price went. In plant.toml: kind = "my_indicator:Efficiency", period = 10."""
 
 from collections import deque
 from itertools import pairwise

@@ -24,7 +24,7 @@ from plant.indicators.bars import CHOSEN, OF_A_BAR
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.kinds import Kind, Number
 from plant.rows.intervals import interval_name
-from plant.rows.schema import META_COLUMNS
+from plant.rows.schema import META_COLUMNS, Column
 from plant.rows.tables import TABLES
 
 RESERVED = {
@@ -75,6 +75,11 @@ class Declaration:
         return (not self.intervals or interval in self.intervals) and (
             not self.symbols or any(fnmatchcase(sym, pattern) for pattern in self.symbols)
         )
+
+    def table_columns(self) -> tuple[Column, ...]:
+        """Return its columns as the table `indicators` declares them, each with what it means."""
+        meanings = (f"{output} of {self}" if output else str(self) for output in self.outputs)
+        return tuple(Column(name, "float", text) for name, text in zip(self.columns, meanings, strict=True))
 
     def __str__(self) -> str:
         """Return e.g. "bollinger(period=20, deviations=2.0) of close"."""

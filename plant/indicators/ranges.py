@@ -114,21 +114,20 @@ class UtBot(Step):
 class Adx(Step):
     """main, plus_di, minus_di: the strength of a trend, and of its movement up and down, in percent of the range."""
 
-    __slots__ = ("before", "dx", "high", "low", "minus", "plus", "range")
+    __slots__ = ("dx", "high", "low", "minus", "plus", "range", "true")
 
     def __init__(self, period: int, smoothing: int) -> None:
         self.plus, self.minus, self.range, self.dx = rma(period), rma(period), rma(period), rma(smoothing)
-        self.high = self.low = self.before = nan
+        self.true, self.high, self.low = TrueRange(), nan, nan
 
     def update(self, high: float, low: float, close: float) -> tuple[float, float, float]:
         """Return adx, +di and -di."""
-        up, down = high - self.high, self.low - low
+        up, down, moved = high - self.high, self.low - low, self.true.update(high, low, close)
         if isnan(up):
             plus = minus = moved = nan
         else:
-            moved = max(high - low, abs(high - self.before), abs(low - self.before))
             plus, minus = up if up > down and up > 0 else 0.0, down if down > up and down > 0 else 0.0
-        self.high, self.low, self.before = high, low, close
+        self.high, self.low = high, low
         reach, plus, minus = self.range.update(moved), self.plus.update(plus), self.minus.update(minus)
         if isnan(reach):
             return nan, nan, nan
@@ -140,17 +139,20 @@ class Adx(Step):
 class Psar(Step):
     """Wilder's stop and reverse: it closes in on the price, the faster the more new extremes a trend makes."""
 
-    __slots__ = ("acceleration", "before", "extreme", "high", "increment", "low", "most", "rising", "start", "stop")
+    __slots__ = (
+        *("acceleration", "before", "extreme", "high_1", "high_2", "increment", "low_1", "low_2"),
+        *("most", "rising", "start", "stop"),
+    )
 
     def __init__(self, start: float, increment: float, most: float) -> None:
         self.start, self.increment, self.most = start, increment, most
         self.before, self.stop, self.extreme, self.acceleration, self.rising = nan, nan, nan, start, False
-        self.high, self.low = (nan, nan), (nan, nan)  # of the bars before: the last, the one before that
+        self.high_1 = self.high_2 = self.low_1 = self.low_2 = nan  # of the last bar, and of the one before it
 
     def update(self, high: float, low: float, close: float) -> float:
         """Return the stop for this bar; NaN on the first."""
-        (high_1, high_2), (low_1, low_2), before = self.high, self.low, self.before
-        self.high, self.low, self.before = (high, high_1), (low, low_1), close
+        high_1, high_2, low_1, low_2, before = self.high_1, self.high_2, self.low_1, self.low_2, self.before
+        self.high_1, self.high_2, self.low_1, self.low_2, self.before = high, high_1, low, low_1, close
         if isnan(before):
             return nan
         begins = isnan(self.stop)

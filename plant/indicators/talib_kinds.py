@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from plant.errors import SettingsError
 from plant.indicators.incremental import Step
 from plant.indicators.kinds import Input, Kind, Number, Parameter, Parameters
 
@@ -51,11 +52,18 @@ def _lookback(name: str, of_defaults: int, defaults: dict[str, Number], paramete
     from talib import abstract
 
     function: Any = abstract.Function  # type: ignore[attr-defined]
-    return int(function(name, **parameters).lookback)
+    found = int(function(name, **parameters).lookback)
+    if found < 0:
+        told = ", ".join(f"{key}={value}" for key, value in parameters.items())
+        raise SettingsError(f"TA-Lib refuses {name} with {told}, though each is within its bounds; change one")
+    return found
 
 
 class TalibStep(Step):
-    """A function of TA-Lib that goes on bar by bar: gathers bars until it can be opened, then has TA-Lib's stream."""
+    """A function of TA-Lib that goes on bar by bar: gathers bars until it can be opened, then has TA-Lib's stream.
+
+    Raises SettingsError for parameters that TA-Lib refuses though each is within its bounds.
+    """
 
     __slots__ = ("bars", "need", "nothing", "open", "stream")
 

@@ -29,8 +29,8 @@ class Wma:
     def __call__(self, s: Floats, w: Windows, x: Floats) -> Floats:
         """Return the means with `x`."""
         earlier = w[self.earlier]
-        n, pull = earlier.shape[1] + 1, np.zeros_like(x)
-        for weight, past in enumerate(earlier.T, 1):
+        n, pull = len(earlier) + 1, np.zeros_like(x)
+        for weight, past in enumerate(earlier, 1):
             pull += weight * (past - x)
         push(earlier, x)
         return x + pull / (n * (n + 1) / 2)
@@ -98,7 +98,7 @@ class Roc:
 
     def __call__(self, s: Floats, w: Windows, x: Floats) -> Floats:
         """Return the changes to `x`."""
-        past = w[self.earlier][:, 0].copy()
+        past = w[self.earlier][0].copy()
         push(w[self.earlier], x)
         return ratio(100 * (x - past), np.where(np.abs(past) > 1 / LARGEST, past, 0.0), np.nan)
 
@@ -114,8 +114,8 @@ class Cci:
         earlier = w[self.earlier]
         shift = shift_to_mean(x, earlier)
         distance = np.abs(shift)
-        for past in earlier.T:
+        for past in earlier:
             distance += np.abs(past - x - shift)
-        n = earlier.shape[1] + 1
+        n = len(earlier) + 1
         push(earlier, x)
         return ratio(-shift, 0.015 * (distance / n), 0.0)

@@ -77,6 +77,26 @@ class DeclaredIndicators:
         """Return what `update` would, and change nothing: the values of bars that are still forming."""
         return self._advance(slots, bars, False, None)
 
+    def run(self, slot: int, bars: Bars, only: Collection[str] | None = None) -> dict[str, Floats]:
+        """Close m bars of one slot, oldest first: the same values, to the last bit, as m calls of `update`, but faster.
+
+        `bars`: columns of m values. Raises as `update` does.
+        """
+        (which,) = checked_slots([slot], self._slots)
+        asked = [one for name, one in self._computed.items() if only is None or name in only]
+        count = len(np.asarray(next(iter(bars.values()))))
+        known = dict(bars) | self._taken(asked, bars, count)
+        found: dict[str, Floats] = {}
+        for one in asked:
+            if self._covered[one.declaration.name][which]:
+                values = one.run(which, known)
+            else:
+                values = {output: np.full(count, np.nan) for output in one.declaration.outputs}
+            columns = dict(zip(one.declaration.columns, values.values(), strict=True))
+            known |= columns
+            found |= columns
+        return {column: found[column] for column in self.columns if column in found}
+
     def errors(self) -> dict[str, str]:
         """Return what was raised first by each indicator of which a bar raised something: name -> a sentence."""
         return {name: one.error for name, one in self._computed.items() if isinstance(one, Each) and one.error}

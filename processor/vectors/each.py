@@ -1,7 +1,8 @@
 """Indicators that are computed series by series: TA-Lib's functions, and the user's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,15 +55,24 @@ class Each:
         """Return what `update` would, and change nothing."""
         return self.advance(checked_slots(slots, len(self)), bars, keep=False)
 
+    def run(self, slot: int, bars: Bars) -> dict[str, Floats]:
+        """Close m bars of one slot, oldest first: the same values as m calls of `update`. Raises as that."""
+        checked_slots([slot], len(self))
+        count = len(np.asarray(next(iter(bars.values()))))
+        rows = self._bars(bars, count) if self.declaration.own else self._inputs(bars, count)
+        return self._over([self._steps[slot]] * count, rows, keep=True)
+
     def advance(self, slots: Ints, bars: Bars, keep: bool) -> dict[str, Floats]:
         """Do as `update`, or `peek` if not `keep`, with slots that are checked already."""
-        outputs = self.declaration.outputs
-        found = np.full((len(slots), len(outputs)), np.nan)
         rows = self._bars(bars, len(slots)) if self.declaration.own else self._inputs(bars, len(slots))
-        for i, (slot, inputs) in enumerate(zip(slots.tolist(), rows, strict=True)):
+        return self._over([self._steps[slot] for slot in slots.tolist()], rows, keep)
+
+    def _over(self, steps: Sequence[Step], rows: Sequence[tuple[Any, ...] | None], keep: bool) -> dict[str, Floats]:
+        outputs = self.declaration.outputs
+        found = np.full((len(rows), len(outputs)), np.nan)
+        for i, (step, inputs) in enumerate(zip(steps, rows, strict=True)):
             if inputs is None:
                 continue
-            step = self._steps[slot]
             try:
                 found[i] = step.update(*inputs) if keep else step.peek(*inputs)
             except Exception as error:  # the code is somebody else's

@@ -14,7 +14,7 @@ class Donchian:
         """Return upper, middle and lower with these bars."""
         push(w[self.highs], high)
         push(w[self.lows], low)
-        upper, lower = w[self.highs].max(axis=1), w[self.lows].min(axis=1)
+        upper, lower = w[self.highs].max(axis=0), w[self.lows].min(axis=0)
         return upper, (upper + lower) / 2, lower
 
 
@@ -57,7 +57,7 @@ class Ichimoku:
         highs, lows, span_a, span_b = w[self.highs], w[self.lows], w[self.span_a], w[self.span_b]
         push(highs, high)
         push(lows, low)
-        conversion, base, span = ((highs[:, -n:].max(axis=1) + lows[:, -n:].min(axis=1)) / 2 for n in self.periods)
+        conversion, base, span = ((highs[-n:].max(axis=0) + lows[-n:].min(axis=0)) / 2 for n in self.periods)
         push(span_a, (conversion + base) / 2)
         push(span_b, span)
-        return conversion, base, span_a[:, 0].copy(), span_b[:, 0].copy()
+        return conversion, base, span_a[0].copy(), span_b[0].copy()

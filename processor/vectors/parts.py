@@ -6,18 +6,28 @@ is elementwise and sums go value by value, oldest first, so that a value never d
 the last bit, and is the one that plant/indicators/ has for the series alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plant.indicators.incremental import Step
+
 Floats = NDArray[np.float64]
 
 Kernel = Callable[..., Any]
-"""(numbers float64[n, k], windows [float64[k, n], ...], *inputs float64[k]) -> float64[k], or a tuple of them."""
+"""(numbers float64[n, k], windows [float64[n, k], ..] oldest first, *inputs float64[k]) -> float64[k], or a tuple."""
 
 Windows = list[Floats]
+
+
+class Place(int):
+    """Where a number of the state lies, or (`Window`) a window."""
+
+
+class Window(Place):
+    """Where a window of the state lies."""
 
 
 class Parts:
@@ -27,15 +37,15 @@ class Parts:
         self.numbers: list[float] = []
         self.windows: list[int] = []
 
-    def number(self, first: float = np.nan) -> int:
+    def number(self, first: float = np.nan) -> Place:
         """Add a number and return its place."""
         self.numbers.append(first)
-        return len(self.numbers) - 1
+        return Place(len(self.numbers) - 1)
 
-    def window(self, n: int) -> int:
+    def window(self, n: int) -> Window:
         """Add the last n values, all NaN at first, and return its place."""
         self.windows.append(n)
-        return len(self.windows) - 1
+        return Window(len(self.windows) - 1)
 
 
 class Average:
@@ -58,6 +68,18 @@ class Average:
         return np.where(there & (count >= self.n), value, np.nan)
 
 
+def state_of(kernel: Any, step: Step) -> Iterator[tuple[Place, Step, str]]:
+    """Yield where each part of a kernel's state lies, and the attribute of a scalar step that is the same.
+
+    Both are made of the same parts under the same names.
+    """
+    for name, part in vars(kernel).items():
+        if isinstance(part, Place):
+            yield part, step, name
+        elif hasattr(part, "__dict__"):
+            yield from state_of(part, getattr(step, name))
+
+
 def ema(parts: Parts, period: int) -> Average:
     """Return exponential averages: weight 2 / (period + 1)."""
     return Average(parts, period, 2 / (period + 1))
@@ -69,34 +91,34 @@ def rma(parts: Parts, period: int) -> Average:
 
 
 def push(window: Floats, x: Floats) -> None:
-    """Add a value to each window, and drop its oldest."""
-    if window.shape[1]:
-        window[:, :-1] = window[:, 1:]
-        window[:, -1] = x
+    """Add a value to each series' window, and drop its oldest."""
+    if len(window):
+        window[:-1] = window[1:]
+        window[-1] = x
 
 
 def shift_to_mean(x: Floats, earlier: Floats) -> Floats:
     """Return how far the mean of `x` and the values before it is from `x`: exactly 0 where all are equal."""
     shift = np.zeros_like(x)
-    for past in earlier.T:
+    for past in earlier:
         shift += past - x
-    return shift / (earlier.shape[1] + 1)
+    return shift / (len(earlier) + 1)
 
 
 def mean_and_deviation(x: Floats, earlier: Floats) -> tuple[Floats, Floats]:
     """Return mean and population standard deviation of `x` and the values before it, in two passes."""
     shift = shift_to_mean(x, earlier)
     variance = shift * shift  # of `x` itself, at distance 0
-    for past in earlier.T:
+    for past in earlier:
         deviation = past - x - shift
         variance += deviation * deviation
-    return x + shift, np.sqrt(variance / (earlier.shape[1] + 1))
+    return x + shift, np.sqrt(variance / (len(earlier) + 1))
 
 
 def total(x: Floats, earlier: Floats) -> Floats:
     """Return the sum of the values before `x`, oldest first, and `x`."""
     added = np.zeros_like(x)
-    for past in earlier.T:
+    for past in earlier:
         added += past
     return added + x
 

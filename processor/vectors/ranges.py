@@ -125,11 +125,11 @@ class Psar:
         self.start, self.increment, self.most = start, increment, most
         self.before, self.stop, self.extreme = parts.number(), parts.number(), parts.number()
         self.acceleration, self.rising = parts.number(start), parts.number(0.0)
-        self.highs, self.lows = (parts.number(), parts.number()), (parts.number(), parts.number())
+        self.high_1, self.high_2, self.low_1, self.low_2 = (parts.number() for _ in range(4))
 
     def __call__(self, s: Floats, w: Windows, high: Floats, low: Floats, close: Floats) -> Floats:
         """Return the stops for these bars; NaN on a first one."""
-        (high_1, high_2), (low_1, low_2) = ([s[i].copy() for i in places] for places in (self.highs, self.lows))
+        high_1, high_2, low_1, low_2 = (s[i].copy() for i in (self.high_1, self.high_2, self.low_1, self.low_2))
         before, stop, extreme = s[self.before].copy(), s[self.stop], s[self.extreme]
         acceleration, rising = s[self.acceleration], s[self.rising] == 1.0
         begins = np.isnan(stop)
@@ -151,7 +151,7 @@ class Psar:
         s[self.extreme] = extreme
         s[self.acceleration] = np.where(second, acceleration, self.start)
         s[self.rising], s[self.before] = rising, close
-        s[self.highs[0]], s[self.highs[1]], s[self.lows[0]], s[self.lows[1]] = high, high_1, low, low_1
+        s[self.high_1], s[self.high_2], s[self.low_1], s[self.low_2] = high, high_1, low, low_1
         return s[self.stop].copy()
 
 

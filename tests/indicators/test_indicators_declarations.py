@@ -7,6 +7,7 @@ import pytest
 from plant.errors import SettingsError
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.declarations import DEFAULTS, RESERVED, computing_order, declaration_of, declared
+from plant.rows.schema import Column
 from plant.rows.tables import TABLES
 
 DEFAULT_COLUMNS = [
@@ -31,6 +32,8 @@ def test_a_declaration_has_all_parameters_its_columns_and_whom_it_is_for() -> No
     assert [one.covers(sym, "1m") for sym in ("AAPL", "AAPLW", "BTC-USD")] == [True, False, True]
     assert not one.covers("AAPL", "5m")
     assert str(one) == "bollinger(period=20, deviations=3.0) of hl2"
+    upper = Column("bands_upper", "float", "upper of bollinger(period=20, deviations=3.0) of hl2")
+    assert one.table_columns()[0] == upper
 
 
 def test_one_of_ones_own_is_declared_without_being_imported() -> None:

@@ -113,6 +113,8 @@ def test_talib_gives_the_same(kind: str) -> None:
 
 # -- published tables
 
+TOP, BOTTOM = "Bollinger Bands® 20 2 Top", "Bollinger Bands® 20 2 Bottom"
+
 
 def table_of(file: str) -> pd.DataFrame:
     table = pd.read_csv(RECORDINGS / "oracle" / file)
@@ -144,11 +146,55 @@ def bars_of(table: pd.DataFrame) -> list[Bar]:
         ("ta.rsi(close, 14)", "rsi", {}),
         ("ta.tr(true)", "true_range", {}),
         ("ta.atr(14)", "atr", {}),
+        ("ta.stoch(close, high, low, 20)", "stochastic", {"period": 20}),
     ],
 )
 def test_an_export_of_tradingview_is_reproduced_with_its_nulls(column: str, kind: str, told: dict[str, object]) -> None:
     files = ("ma.csv", "mfi+rsi+stoch.csv", "tr.csv")
     tables = [table_of(f"pynecore_tradingview/{file}") for file in files]
     (table,) = (table for table in tables if column in table)
-    found = history(kind, bars_of(table), **told)[""]
+    found, *_ = history(kind, bars_of(table), **told).values()
     np.testing.assert_allclose(found, table[column].to_numpy(float), rtol=1e-12, atol=0)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("file", "kind", "told", "columns", "since"),
+    [
+        ("lean/spy_bollinger_bands.txt", "bollinger", {}, [TOP, "Moving Average 20", BOTTOM], 0),
+        ("lean/spy_ema.csv", "ema", {"period": 14}, ["EMA14"], 0),
+        ("lean/spy_with_indicators.txt", "sma", {"period": 14}, ["SMA14"], 0),
+        ("lean/spy_with_indicators.txt", "rsi", {}, ["RSI 14 Wilder"], 0),
+        ("lean/spy_with_indicators.txt", "macd", {}, ["MACD 12 26"], 26),
+        ("ta_chartschool/cs-bbands.csv", "bollinger", {}, ["HighBand", "MiddleBand", "LowBand"], 0),
+    ],
+)
+def test_a_published_table_is_reproduced(
+    file: str, kind: str, told: dict[str, object], columns: list[str], since: int
+) -> None:
+    table = table_of(file)
+    found = list(history(kind, bars_of(table), **told).values())
+    for name, values in zip(columns, found, strict=False):
+        expected = table[name].to_numpy(float)
+        assert np.isfinite(expected[since:]).sum() > 20
+        digits = 1e-6 * table.get("close", table.get("Close")).max()  # macd is printed with those of the price
+        np.testing.assert_allclose(values[since:], expected[since:], rtol=0, atol=digits, err_msg=name)
+
+
+@needs_data
+def test_a_published_plain_mean_of_the_true_range_is_reproduced() -> None:
+    table = table_of("lean/spy_atr.txt")
+    ranges, mean = history("true_range", bars_of(table))[""], scalar("sma", period=14)
+    found = np.array([mean.update(x) for x in ranges])
+    expected = table["Average True Range 14"].to_numpy(float)
+    there = np.isfinite(expected) & (np.arange(len(table)) > 14) & (np.arange(len(table)) < len(table) - 1)
+    assert there.sum() > 400
+    np.testing.assert_allclose(found[there], expected[there], rtol=1e-5)
+
+
+@needs_data
+def test_a_published_on_balance_volume_moves_alike() -> None:
+    table = table_of("lean/spy_with_obv.txt")
+    expected, found = table["OBV"].to_numpy(float), history("obv", bars_of(table))[""]
+    whole = slice(1, -1)  # the last row is of a bar that was still open
+    np.testing.assert_allclose(np.diff(found)[whole], np.diff(expected)[whole], rtol=1e-5, atol=1e3)

@@ -11,6 +11,7 @@ import talib_description
 from bars_for_indicators import columns_of, walk
 from talib import abstract
 
+from plant.errors import SettingsError
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.scalar import scalar
 
@@ -52,6 +53,12 @@ def test_a_function_bar_by_bar_gives_what_it_gives_over_all_bars(name: str) -> N
     indicator = scalar(name, **({"periods": "volume"} if name == "MAVP" else {}))
     found = np.array([np.atleast_1d(indicator.update(bar)) for bar in bars])
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_parameters_that_do_not_go_together_are_refused() -> None:
+    message = "TA-Lib refuses MAVP with minperiod=40, maxperiod=30, matype=0, though each is within its bounds"
+    with pytest.raises(SettingsError, match=message):
+        scalar("MAVP", periods="volume", minperiod=40)
 
 
 def test_bars_that_are_not_known_are_passed_over_and_infinite_answers_are_none() -> None:

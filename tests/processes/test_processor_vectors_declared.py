@@ -76,6 +76,19 @@ def test_columns_take_in_one_another_and_are_those_of_scalars_in_a_chain() -> No
     assert given["own_up"].tolist() == [max(bar.high for bar in series) for series in bars]
 
 
+def test_many_bars_of_one_series_at_once_are_as_one_by_one_and_so_is_what_follows() -> None:
+    bars, slow, fast = walk(11, 70), indicators(), indicators()
+    for slot in (0, 1):
+        expected = [slow.update([slot], columns_of([bar])) for bar in bars]
+        found = [fast.run(slot, columns_of(bars[:20])), fast.run(slot, columns_of(bars[20:60]))]
+        found += [fast.update([slot], columns_of([bar])) for bar in bars[60:]]
+        whole = [
+            {name: np.concatenate([part[name] for part in parts]) for name in slow.columns}
+            for parts in (found, expected)
+        ]
+        assert same(*whole)
+
+
 def test_a_bar_that_raises_has_no_value_is_told_once_and_everything_goes_on() -> None:
     bars = walk(4, 4)
     bars[1], bars[2] = bars[1]._replace(volume=13.0), bars[2]._replace(volume=13.0)

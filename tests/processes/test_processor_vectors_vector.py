@@ -172,6 +172,25 @@ def test_restored_grown_and_reset_state_goes_on_as_though_nothing_had_been(kind:
         assert same(tuples(restored.update([1, 0, 8], columns_of([bar, other, other]))), expected)
 
 
+@pytest.mark.parametrize("kind", NAMES)
+def test_many_bars_of_one_slot_at_once_are_as_one_by_one_and_so_is_what_follows(kind: str) -> None:
+    bars = walk(12, 90)
+    bars[20], bars[70] = bars[20]._replace(close=nan, volume=nan), bars[70]._replace(close=nan, volume=nan)
+    declaration = short(kind)
+    slow, fast = Vector(declaration), Vector(declaration)
+    for vector in (slow, fast):
+        vector.grow(3)
+        vector.update([2, 0], columns_of([bars[30], bars[31]]))
+    expected = [tuples(slow.update([1], columns_of([bar])))[0] for bar in bars]
+    found: list[tuple[float, ...]] = []
+    for start, end in ((0, 0), (0, 1), (1, 2), (2, 50), (50, 80)):
+        found += tuples(fast.run(1, columns_of(bars[start:end])))
+    found += [tuples(fast.update([1], columns_of([bar])))[0] for bar in bars[80:]]
+    assert same(found, expected)
+    for name, values in slow.arrays().items():
+        assert same(fast.arrays()[name], values)
+
+
 def test_state_of_another_indicator_is_refused() -> None:
     vector = Vector(one_of("sma", period=5))
     vector.grow(3)
@@ -217,3 +236,13 @@ def test_a_column_that_is_not_given_is_named() -> None:
     vector.grow(1)
     with pytest.raises(KeyError, match="no column 'high'; there are close"):
         vector.update([0], {"close": [1.0]})
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_no_slots_give_empty_columns(kind: str) -> None:
+    vector = Vector(one_of(kind))
+    for slots in (0, 3):
+        vector.grow(slots)
+        assert [values.tolist() for values in vector.update([], columns_of([])).values()] == [[]] * len(
+            vector.declaration.outputs
+        )
