@@ -140,9 +140,8 @@ class Engine:
         """
         found_rows: list[Rows] = []
         changed: list[EventRow] = []
-        had = list(known)
-        ran = self._run([s.slot for s in stale], [has.times for has in had], [has.values for has in had])
-        for one, has, (rows, events) in zip(stale, had, ran, strict=True):
+        for one, has in zip(stale, known, strict=True):
+            rows, events = self._run(one.slot, has.times, has.values)
             trusted = one.since
             if not has.whole and len(has.times):
                 trusted = max(trusted, int(has.times[min(wanted, len(has.times) - 1)]))
@@ -167,14 +166,13 @@ class Engine:
         self.bars.show_again(np.array([s.slot for s in stale], np.int64))
         return Outcome(self._indicator_columns(rows), signal_columns(self.series, changed))
 
-    def begin(self, series: Sequence[tuple[str, str, Ints, Floats]]) -> None:
-        """Begin series (symbol, interval, times, values) with bars that are closed; nothing is given out for them."""
-        slots = [self.series.slot(sym, interval) for sym, interval, _, _ in series]
+    def begin(self, sym: str, interval: str, times: Ints, values: Floats) -> None:
+        """Begin a series with bars that are closed, for which nothing is given out."""
+        slot = self.series.slot(sym, interval)
         self._grow()
-        self._run(slots, [times for *_, times, _ in series], [values for *_, values in series])
-        for slot, (*_, times, _) in zip(slots, series, strict=True):
-            if len(times):
-                self.bars.closed[slot] = times[-1]
+        self._run(slot, times, values)
+        if len(times):
+            self.bars.closed[slot] = times[-1]
 
     def _of(self, rows: Columns, time: str) -> tuple[Ints, Ints, Floats]:
         slots = self.series.of(rows["sym"], rows["interval"])
@@ -214,30 +212,14 @@ class Engine:
                 events.append((int(slots[i]), int(times[i]), rule.name, event))
         return Rows(slots, times, np.column_stack([values, *found.values()])), events
 
-    def _run(
-        self, slots: Sequence[int], times: Sequence[Ints], values: Sequence[Floats]
-    ) -> list[tuple[Rows, list[EventRow]]]:
-        """Compute series from their first bars: indicators of all side by side, then each rule along each series."""
-        which = np.array(slots, np.int64)
-        self.indicators.reset(which)
-        lengths = np.array([len(each) for each in times], np.int64)
-        self._counts[which] = lengths
-        found = [np.empty((n, len(self.indicators.columns))) for n in lengths.tolist()]
-        for i in range(int(lengths.max(initial=0))):
-            some = np.flatnonzero(lengths > i).tolist()
-            bars: dict[str, Any] = {"time": np.array([times[k][i] for k in some])}
-            row = np.array([values[k][i] for k in some])
-            bars |= {name: row[:, c] for c, name in enumerate(PRICES)}
-            computed = np.column_stack([*self.indicators.update(which[some], bars).values()])
-            for place, k in enumerate(some):
-                found[k][i] = computed[place]
-        return [
-            (
-                Rows(np.full(n, slot), time, np.hstack([value, computed])),
-                self._events_along(slot, time, value, computed),
-            )
-            for slot, n, time, value, computed in zip(slots, lengths.tolist(), times, values, found, strict=True)
-        ]
+    def _run(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
+        """Compute a series from its first bar."""
+        self.indicators.reset([slot])
+        self._counts[slot] = len(times)
+        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        computed = np.column_stack([np.zeros((len(times), 0)), *self.indicators.run(slot, bars).values()])
+        rows = Rows(np.full(len(times), slot), times, np.hstack([values, computed]))
+        return rows, self._events_along(slot, times, values, computed)
 
     def _events_along(self, slot: int, times: Ints, values: Floats, computed: Floats) -> list[EventRow]:
         named: dict[str, Any] = {name: values[:, i] for i, name in enumerate(PRICES)}

@@ -5,6 +5,7 @@ take long. So of each series as many bars are read as its longest indicator need
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,15 +13,12 @@ import pyarrow as pa
 from plant.client.connection import AsOf
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch
-from plant.rows.columns import Symbols
+from plant.rows.columns import Symbols, taken
 from plant.rows.schema import Schema
 from processor.candles.closer import Closer
 from processor.counting import Counting
 from processor.engine import Engine
 from processor.recorded import times_and_values
-
-AT_ONCE = 200
-"""Series that are computed side by side."""
 
 SERIES = """
 select b.sym, b.interval, max(b.time) as newest, max(c.closed) as closed
@@ -45,31 +43,27 @@ def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, s
     Of a series of which no bar is said to be closed (history of before there were such rows) all but the newest bar
     count as closed. Raises what the history's answers raise.
     """
-    found = history.sql(SERIES, frames="arrow").to_pylist()
-    for start in range(0, len(found), AT_ONCE):
-        begun, told_closed, still_open = [], [], []
-        for series in found[start : start + AT_ONCE]:
-            of_series = {"sym": series["sym"], "where": {"interval": series["interval"]}, "frames": "arrow"}
-            names = (*schema["bars"].names, "seq")
-            rows = history.select("bars", columns=names, last=wanted + 1, **of_series)
-            bars = counting.counted(columns_from_arrow(rows, schema["bars"], schema["bars"].names))
-            if not len(bars["time"]):
-                continue
-            times, values = times_and_values(bars)
-            told = series["closed"]  # a time, null if there is none
-            closed = int(times[:-1].max(initial=-1) if told is None else told.value)
-            old = times <= closed
-            begun.append((series["sym"], series["interval"], times[old], values[old]))
-            told_closed.append((series["sym"], series["interval"], bars["source"].tolist()[-1], int(closed)))
-            if not old.all():
-                open_ = {name: column[~old] for name, column in bars.items()}
-                still_open.append(open_)
-        engine.begin(begun)
-        if told_closed:
-            closer.take(_closes(told_closed))
-        for open_ in still_open:
-            closer.take(Batch("bars", open_, 0, 0, 0))
-            engine.take_bars(open_)
+    told_closed, still_open = [], []
+    for series in history.sql(SERIES, frames="arrow").to_pylist():
+        sym, interval = series["sym"], series["interval"]
+        of_series: dict[str, Any] = {"where": {"interval": interval}, "last": wanted + 1, "frames": "arrow"}
+        rows = history.select("bars", sym, columns=schema["bars"].names, **of_series)
+        bars = counting.counted(columns_from_arrow(rows, schema["bars"], schema["bars"].names))
+        if not len(bars["time"]):
+            continue
+        times, values = times_and_values(bars)
+        told = series["closed"]  # a time, null if there is none
+        closed = int(times[:-1].max(initial=-1) if told is None else told.value)
+        old = times <= closed
+        engine.begin(sym, interval, times[old], values[old])
+        told_closed.append((sym, interval, bars["source"].tolist()[-1], closed))
+        if not old.all():
+            still_open.append(taken(bars, ~old))
+    if told_closed:
+        closer.take(_closes(told_closed))
+    for open_ in still_open:
+        closer.take(Batch("bars", open_, 0, 0, 0))
+        engine.take_bars(open_)
 
 
 def _closes(told: list[tuple[str, str, str, int]]) -> Batch:

@@ -8,13 +8,13 @@ import pytest
 from bars_for_indicators import columns_of, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processor.indicators import Indicators
 
 from plant.indicators.bars import Bar
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.declarations import DEFAULTS, Declaration, declaration_of, declared
 from plant.indicators.ours import OURS
 from plant.indicators.scalar import scalar
-from processor.indicators import Indicators
 from processor.vectors import batch
 from processor.vectors.batch import computed
 
