@@ -31,6 +31,12 @@ place and the nearest right name. Always there, unless `[processor] defaults = f
 input that is not known (a volume that is NaN, a column that is null, a number beyond 1e150): that bar is otherwise as
 though it had not been.
 
+**Sessions.** A `vwap` begins anew with the bar whose `session` is another than that of the bar before: what tells one
+trading session from the next, where there is a calendar, else the day of UTC.
+
+**Signals of the UT Bot.** Its BUY is the bar on which NAME_position becomes 1, its SELL the one on which it becomes -1,
+from whatever else; 0 is a price on its stop. `NAME_position crosses above 0` and `crosses below 0` say just that.
+
 **One value, two ways.** A strategy holds one indicator of one series, the processor those of all series in numpy arrays
 (`processor/vectors/vector.py`); both make every sum in the same order and are equal to the last bit. No sum rolls, so
 nothing drifts: a window is added up anew with each bar, by distances from its newest value.
