@@ -63,7 +63,8 @@ class Processor(Process):
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
-        plant = self.opened(PlantConnection(rdb, hdb, self.schema, timeout_s=HISTORY_S, warn_unknown=False))
+        options: dict[str, Any] = {"frames": "arrow", "timeout_s": HISTORY_S, "warn_unknown": False}
+        plant = self.opened(PlantConnection(rdb, hdb, self.schema, **options))
         self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq)
         self._begin()
         self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting)
@@ -84,7 +85,8 @@ class Processor(Process):
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
-        answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings)
+        ports = {"rdb_port": settings.rdb.port, "hdb_port": settings.hdb.port}
+        answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings) | ports
         server = server_of(settings, own, answerer, status, usage, self.follower.missing)
         return {"listen": self.opened(server).address}
 

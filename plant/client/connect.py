@@ -53,13 +53,20 @@ def connect(
 
 
 def connect_to(
-    who: str, address: str | None = None, *, port: int | None = None, config: str | None = None, **options: Any
+    who: str,
+    address: str | None = None,
+    *,
+    port: int | None = None,
+    config: str | None = None,
+    kind: type[Connection] = Connection,
+    **options: Any,
 ) -> Connection:
     """Return a connection to a process ("rdb", "processor", "hdb") at an address, or where plant.toml says it is.
 
     `address` may leave out tcp://; `port` alone is one of plant.toml's host.
 
-    options are those of Connection. Raises Unavailable at once if it does not answer within `timeout_s` (10 s).
+    options are those of Connection, `kind` is what is made. Raises Unavailable at once if it does not answer within
+    `timeout_s` (10 s).
 
     >>> from plant.client.connect import connect_to
     >>> connect_to("rdb", frames="arrow").last("trades").num_rows
@@ -67,7 +74,7 @@ def connect_to(
     """
     settings = _plant_of(config)
     address = _address(settings, address, port, getattr(settings, who).port)
-    connection = Connection(who, address, **{"zone": settings.zone, **options})
+    connection = kind(who, address, **{"zone": settings.zone, **options})
     connection.status()
     return connection
 
