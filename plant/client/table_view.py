@@ -27,7 +27,7 @@ class TableView:
     """One table of a connection: `db.bars.tail(5)`, `db.bars["AAPL"]`, `db.bars.select(sym="AAPL")`, `len(db.bars)`.
 
     >>> db.trades
-    trades: 8 rows; columns time, sym, price, size, source, trade_id
+    trades: 8 rows; columns time, sym, price, size, source, trade_id, conditions, tape, exchange, venue_seq
     >>> len(db.trades)
     8
     """
@@ -98,7 +98,7 @@ class TableView:
         """Names of the columns.
 
         >>> db.trades.columns
-        ['time', 'sym', 'price', 'size', 'source', 'trade_id']
+        ['time', 'sym', 'price', 'size', 'source', 'trade_id', 'conditions', 'tape', 'exchange', 'venue_seq']
         """
         answer: pa.Table = self._connection.select(self.name, last=0, frames="arrow")
         return list(answer.column_names)

@@ -84,7 +84,8 @@ def test_good_rows_are_numbered_stamped_and_acknowledged() -> None:
     (first, batch), (second, _) = batches(sequencer)
     assert (first.seq, first.table_seq, first.received, first.source_seq, first.rows) == (11, 5, NOW, 5, 2)
     assert (second.seq, second.table_seq, second.source_seq) == (12, 6, 6)
-    assert {name: column.tolist() for name, column in batch.columns.items()} == trades(4, 2)
+    found = {name: column.tolist() for name, column in batch.columns.items()}
+    assert {name: found[name] for name in trades(4, 2)} == trades(4, 2)
     assert state(sequencer.position) == (12, {"trades": 6, "bars": 6}, {FEED: 6, 99: 5})
     assert list(sequencer.turn.acks) == [b"p1"]
     assert said(sequencer) == []
