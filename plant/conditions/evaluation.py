@@ -146,6 +146,12 @@ class Evaluation:
         key, (left, right) = text_of(atom), self._numbers(atom.left, atom.right)
         gap = self._gap(atom.left, atom.right)
         told = np.stack([left, right, gap])
+        if len(gap) == 1:  # of one bar, what follows is this
+            last = self.past[key]
+            stays = (gap[0] == 0) & (last[2] != 0) & ~np.isnan(last[2])
+            self.after[key] = np.where(stays, last, told[:, 0])
+            *was, before = last[:, None]
+            return self._fact_of_crossing(atom, gap, before, (left, right), tuple(was))
         told = np.concatenate([self.past[key][:, None], told], axis=1)  # row t is the bar before the t-th
         bars = np.broadcast_to(np.arange(len(gap) + 1)[:, None], told.shape[1:])
         apart = np.maximum.accumulate(np.where(told[2] != 0, bars, 0), axis=0)
@@ -154,8 +160,14 @@ class Evaluation:
         told = np.take_along_axis(told, settled[None], axis=1)
         self.after[key] = told[:, -1]
         *was, before = told[:, :-1]
+        return self._fact_of_crossing(atom, gap, before, (left, right), tuple(was))
+
+    @staticmethod
+    def _fact_of_crossing(
+        atom: Crossing, gap: Floats, before: Floats, now: tuple[Floats, ...], was: tuple[Floats, ...]
+    ) -> Fact:
         true = (before <= 0) & (gap > 0) if atom.above else (before >= 0) & (gap < 0)
-        return Fact(true, ~np.isnan(before) & ~np.isnan(gap), (left, right), tuple(was))
+        return Fact(true, ~np.isnan(before) & ~np.isnan(gap), now, was)
 
     def _moved(self, atom: Trend) -> Fact:
         key, (value, scale) = text_of(atom), self._value(atom.operand)

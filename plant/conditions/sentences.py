@@ -5,6 +5,7 @@ Only what is so is told: of `a or b` the one that holds, of `not (a and b)` what
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from math import floor, log10
 from typing import NamedTuple
 
@@ -81,6 +82,16 @@ def _holds(truth: Truth, told: Mapping[Atom, Told]) -> bool:
 
 
 def _atom(atom: Atom, so: bool, told: Told) -> str:
+    words = _atom_words(atom, so)
+    operands: tuple[Value, ...] = children(atom)  # type: ignore[assignment]  # an atom's are values
+    now, was = (_numbers(atom, operands, values) for values in (told.now, told.was))
+    numbers = f"{now}, was {was}" if was else now
+    return f"{words} ({numbers})" if numbers else words
+
+
+@lru_cache(1024)
+def _atom_words(atom: Atom, so: bool) -> str:
+    """Return what is said of an atom: the same of every bar."""
     match atom:
         case Comparison(left, operator, right):
             words = f"{_words(left)} {_COMPARED[operator][0 if so else 1]} {_words(right, left)}"
@@ -93,17 +104,19 @@ def _atom(atom: Atom, so: bool, told: Told) -> str:
         case Trend(operand, rising, bars):
             way = f"{'' if so else 'not '}{'rising' if rising else 'falling'}"
             words = f"{_words(operand)} {way} for {bars} bar{'s' if bars > 1 else ''}"
-    operands: tuple[Value, ...] = children(atom)  # type: ignore[assignment]  # an atom's are values
-    now, was = (_numbers(atom, operands, values) for values in (told.now, told.was))
-    numbers = f"{now}, was {was}" if was else now
-    return f"{words} ({numbers})" if numbers else words
+    return words
 
 
 def _numbers(atom: Atom, operands: tuple[Value, ...], values: tuple[float, ...]) -> str:
-    first = next((re.split(r"[_.:]", column.name)[0] for column in columns_in(atom)), "")
-    texts = _decimals(values, 3 if first in _FEW_DIGITS else 6)
+    texts = _decimals(values, _digits_of(atom))
     pairs = zip(operands, texts, strict=False)
     return " against ".join(text for operand, text in pairs if not isinstance(operand, Number))
+
+
+@lru_cache(1024)
+def _digits_of(atom: Atom) -> int:
+    first = next((re.split(r"[_.:]", column.name)[0] for column in columns_in(atom)), "")
+    return 3 if first in _FEW_DIGITS else 6
 
 
 def _decimals(values: tuple[float, ...], significant: int) -> list[str]:
