@@ -83,6 +83,13 @@ class CandleBuilder:
         self._fed_until = self._fed_from.copy()
         self._emptied: dict[tuple[str, str, int], dict[str, Any]] = {}  # rows of bars that are to be removed
 
+    def settled_before(self) -> int:
+        """Return the time (ns) before which the bars of all trades that were taken were given out.
+
+        Once those rows are in the journal, a restart needs to be handed only trades of this time and later.
+        """
+        return self.minutes.settled_before()
+
     @property
     def state(self) -> str:
         """One line for the heartbeat: what came late, what is unknown, what waits."""

@@ -172,6 +172,12 @@ class MinuteBuilder:
         keep = np.flatnonzero(given)
         return Minutes(slots[keep], minutes[keep], found[keep], [feeds[i] for i in keep.tolist()])
 
+    def settled_before(self) -> int:
+        """Return the start of the first minute that is not given out as it is now, else of the newest that there is."""
+        rows = self._table.rows
+        held = rows["minute"][rows["changed"]].tolist() + [minute for _, minute in (*self._old, *self._finished)]
+        return min(held) if held else int(self._table.newest.max(initial=0))
+
     @property
     def waiting(self) -> int:
         """How many old minutes are still to be made anew."""

@@ -66,7 +66,7 @@ def test_any_batches_and_restarts_give_the_bars_of_a_plain_computation(rows: lis
         if data.draw(st.booleans()):
             plant.tick(now)
         if data.draw(st.booleans()):
-            plant.restart(data.draw(st.integers(0, len(plant.journal) + 1)))
+            plant.restart(data.draw(st.integers(0, plant.settled)))
     plant.tick(now + 3600 * 10**9)
     same(plant.bars(), model(rows))
     for interval, length in (("5m", 5), ("1h", 60), ("1d", 1440)):

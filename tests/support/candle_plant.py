@@ -46,6 +46,7 @@ class CandlePlant:
         self.calendars = calendars or Calendars({}, {})
         self.intervals, self.terms = intervals, terms
         self.away = False
+        self.settled = 0  # bars of all trades before this seq were given out
         self.asked = 0
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.builder = self.made()
@@ -80,6 +81,7 @@ class CandlePlant:
             found = self.builder.due(now)
             some = [(n, getattr(found, n)) for n in ("bars", "amendments", "gaps") if getattr(found, n) is not None]
             if not some:
+                self.settled = self.settled if self.away else len(self.journal) + 1
                 return found
             for table, columns in some:
                 self.published += [(table, row) for row in plain(columns)]

@@ -31,12 +31,13 @@ Row = dict[str, Any]
 
 
 def trade(time: int, sym: str = "A", price: float = 1.0, trade_id: str = "") -> Row:
-    return {"time": time, "sym": sym, "price": price, "size": 1.0, "source": "x", "trade_id": trade_id}
+    told = {"conditions": "@", "tape": "A", "exchange": "Q", "venue_seq": 7}
+    return {"time": time, "sym": sym, "price": price, "size": 1.0, "source": "x", "trade_id": trade_id, **told}
 
 
 def bar(time: int, close: float, sym: str = "A") -> Row:
     return {"time": time, "sym": sym, "interval": "1m", "open": 5.0, "high": 9.0, "low": 1.0, "close": close,
-            "volume": 1.0, "source": "x"}  # fmt: skip
+            "volume": 1.0, "source": "x", "vwap": 5.0, "trades": 2.0}  # fmt: skip
 
 
 class Agreeing:

@@ -89,7 +89,7 @@ def test_a_value_that_an_older_row_has_not_becomes_the_default() -> None:
 
 
 def test_tables_that_would_take_effect_are_never_replayed_and_the_plants_own_only_by_name() -> None:
-    assert replayable_tables(SCHEMA) == ["bars", "trades", "quotes"]
+    assert replayable_tables(SCHEMA) == ["bars", "trades", "quotes", "trade_corrections"]
     assert replayable_tables(SCHEMA, ["signals"]) == ["signals"]
     with pytest.raises(Refused, match="rows of amendments are not replayed"):
         replayable_tables(SCHEMA, ["amendments"])
