@@ -117,7 +117,7 @@ def amendment(table: Table, row: Mapping[str, Any], changes: Mapping[str, Any] |
         raise BadRows("an amendment needs a reason, which is kept with it; found none")
     if complaint := _complaint(table, changes or {}):
         raise BadRows(complaint)
-    given = {**row, **(changes or {})}
+    given = {**dict.fromkeys(table.names), **row, **(changes or {})}
     after = {name: _unknown(table, name) if value is None else value for name, value in given.items()}
     if changes is not None and (failed := [check.reason for check in table.checks if not check.good(after)]):
         raise BadRows(f"{table.name}, {row['sym']}, seq {row['seq']}, as amended: {failed[0]}")

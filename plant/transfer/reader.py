@@ -166,15 +166,15 @@ class Reader:
             name, fixed = column.name, self.columns.get(column.name)
             if isinstance(fixed, int | float):
                 numbers[name] = np.full(count, fixed, dtype=np.int64 if column.kind == "int" else np.float64)
+            elif column.kind == "time" and name not in where:
+                tell(f"{name}: not known, as the file has no such column")
+                numbers[name] = np.full(count, UNKNOWN_TIME, dtype=np.int64)
             elif column.fixed and name not in where:
                 numbers[name] = constant(column, count, DEFAULTS[column.kind])
             elif column.kind == "float":
                 unknown, endless = (allows(self.declared, name, value) for value in (np.nan, np.inf))
                 read = read_numbers(rows[where[name]], name, rejects, mark, unknown, endless, no_price=not ours)
                 numbers[name] = scaled(read, self.scale.get(name, 1.0))
-            elif column.kind == "time" and name not in where:
-                tell(f"{name}: not known, as the file has no such column")
-                numbers[name] = np.full(count, UNKNOWN_TIME, dtype=np.int64)
             elif column.kind in ("int", "time"):
                 whole = partial(_read_whole, column, clock, rejects, tell)
                 # an int that is empty in an export: the row is older than its column

@@ -129,6 +129,8 @@ class Closer:
         none, same = held["time"] == _NONE, bars["time"] == held["time"]
         follows = ~none & (bars["time"] > held["time"]) & (held["end"] <= bars["came"])
         easy = ~lost & (none | same | follows)
+        if self._several:  # also of a series that has several since a row before in this batch
+            easy &= ~np.isin(slots, list(self._several))
         for row in np.flatnonzero(~easy).tolist():
             self._take_one(bars[row], bool(lost[row]))
         self._close_alone(slots[easy & follows], bars["came"][easy & follows], 0)

@@ -13,7 +13,7 @@ SETUP = "import rdb, plant, processor, pandas as pd\ndb = rdb.connect()"
 
 LINES = {
     "db": ["rdb at tcp://127.0.0.1:", "bars", "trades"],
-    "db.bars.tail(5)": ["AAPL", "close"],
+    "db.bars.tail(5)": ["AAPL", "interval"],
     'db.select("bars", sym=["AAPL", "TSLA"], start="00:00", end="23:59:59", columns=["close", "volume"])': ["close"],
     'db.select("bars", sym=pd.array(["AAPL"]), start=pd.Timestamp("2020-01-01"), where={"interval": "1m"}, last=2)': [],
     'db.last("bars")': ["AAPL", "TSLA", "[2 rows"],

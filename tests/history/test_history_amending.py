@@ -23,7 +23,8 @@ TRADES, BARS = SCHEMA["trades"], SCHEMA["bars"]
 
 def trade(time: int, sym: str, seq: int, price: float | None = 1.0, **other: Any) -> dict[str, Any]:
     fixed = {"size": 1.0, "source": "x", "trade_id": "", "seq_row": 0, "received": seq * 10}
-    return {"time": time, "sym": sym, "price": price, "seq": seq, **fixed, **other}
+    untold = {"conditions": "", "tape": "", "exchange": "", "venue_seq": 0}
+    return {"time": time, "sym": sym, "price": price, "seq": seq, **fixed, **untold, **other}
 
 
 def table(rows: list[dict[str, Any]], declared: Table = TRADES) -> pa.Table:
@@ -134,7 +135,8 @@ def test_what_cannot_be_amended_is_refused(changes: dict[str, Any], reason: str,
 
 def test_a_bars_key_stays_and_an_amendment_survives_its_own_row() -> None:
     row = {"time": 1, "sym": "A", "interval": "1m", "open": 1.0, "high": 2.0, "low": 0.1 + 0.2, "close": 1.0,
-           "volume": 3.0, "source": "Ä", "seq": 5, "seq_row": 3, "received": 50}  # fmt: skip
+           "volume": 3.0, "source": "Ä", "vwap": None, "trades": None,
+           "seq": 5, "seq_row": 3, "received": 50}  # fmt: skip
     with pytest.raises(BadRows, match=r"bars.interval says which row it is"):
         amendment(BARS, row, {"interval": "5m"}, "r")
     made = amendment(BARS, row, {"close": 2}, "r")

@@ -40,7 +40,7 @@ KEYED = Table(
 )
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6)
-INT64 = st.integers(-(2**63), 2**63 - 1)
+INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 NAME = TEXT.map(str.strip)
 """A symbol: blanks around it are no part of it."""
 SYM = st.sampled_from(["AAPL", "Tésla", "株", "", "A B"])

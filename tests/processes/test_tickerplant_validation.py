@@ -65,6 +65,7 @@ def test_a_reject_holds_source_table_reason_and_the_row_as_json() -> None:
     found = rejects(columns, np.array([1, 2]), ["no sym", "no price"], "feed", "trades", 99)
     plain = {name: column.tolist() for name, column in found.items()}
     assert list(plain) == list(SCHEMA["rejects"].names)
+    untold = {"conditions": "", "tape": "", "exchange": "", "venue_seq": 0}
     shown = [json.loads(row) for row in plain.pop("row")]
     assert plain == {
         "time": [99, 99],
@@ -74,8 +75,8 @@ def test_a_reject_holds_source_table_reason_and_the_row_as_json() -> None:
         "reason": ["no sym", "no price"],
     }
     assert shown == [
-        {"time": 2, "sym": "", "price": "nan", "size": 1.0, "source": "s", "trade_id": "é"},
-        {"time": 3, "sym": "C", "price": "inf", "size": 1.0, "source": "s", "trade_id": ""},
+        {"time": 2, "sym": "", "price": "nan", "size": 1.0, "source": "s", "trade_id": "é", **untold},
+        {"time": 3, "sym": "C", "price": "inf", "size": 1.0, "source": "s", "trade_id": "", **untold},
     ]
 
 

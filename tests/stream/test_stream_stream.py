@@ -31,7 +31,7 @@ class Journal:
     def publish(self, table: str = "trades") -> bytes:
         self.tables[table] = self.tables.get(table, 0) + 1
         plain = trades(len(self.records) + 1, 1) | {"interval": ["1m"]}
-        rows = {c.name: plain.get(c.name, [1.0]) for c in SCHEMA[table].columns}
+        rows = {c.name: [1.0] for c in SCHEMA[table].columns if c.kind == "float"} | plain
         record = encode(SCHEMA[table], columns_from(SCHEMA[table], rows), 1, 1)
         stamp(record, 0, len(self.records) + 1, self.tables[table], 5)
         self.records.append(bytes(record))

@@ -119,7 +119,9 @@ def time_of(chance: random.Random) -> int:
 
 def _trade(chance: random.Random) -> Row:
     price, size, trade_id = (chance.choice(values) for values in (_PRICES, _UNKNOWN, _TEXTS))
-    return {**_common(chance), "price": price, "size": size, "source": "x", "trade_id": trade_id}
+    venue = {name: chance.choice(_TEXTS) for name in ("conditions", "tape", "exchange")}
+    told = {"source": "x", "trade_id": trade_id, **venue, "venue_seq": chance.choice((0, 1, HUGE))}
+    return {**_common(chance), "price": price, "size": size, **told}
 
 
 def _quote(chance: random.Random) -> Row:
@@ -130,7 +132,12 @@ def _quote(chance: random.Random) -> Row:
 def _bar(chance: random.Random) -> Row:
     low, one, other, high = sorted(chance.choices(_PRICES, k=4))
     prices = {"open": one, "high": high, "low": low, "close": other}
-    return {**_common(chance), "interval": "1s", **prices, "volume": chance.choice([0.0, 1.0, 2.5]), "source": "x"}
+    numbers = {
+        "volume": chance.choice([0.0, 1.0, 2.5]),
+        "vwap": chance.choice(_UNKNOWN),
+        "trades": chance.choice(_UNKNOWN),
+    }
+    return {**_common(chance), "interval": "1s", **prices, **numbers, "source": "x"}
 
 
 def _order(chance: random.Random) -> Row:

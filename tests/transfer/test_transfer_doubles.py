@@ -22,6 +22,9 @@ def trades(ids: list[str | None], prices: list[float]) -> pa.Table:
         "source": pa.array(["x"] * count).dictionary_encode(),
         "trade_id": pa.array(ids, pa.large_string()),
     }
+    columns["conditions"] = pa.array([""] * count, pa.large_string())
+    columns |= dict.fromkeys(("tape", "exchange"), pa.array([""] * count).dictionary_encode())
+    columns["venue_seq"] = pa.array([0] * count, pa.int64())
     return pa.table(columns).select(TRADES.names)
 
 

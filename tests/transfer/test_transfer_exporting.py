@@ -54,7 +54,16 @@ _VALUES: dict[str, dict[str, Any]] = {
         "seen": _TIMES | st.none(),
         "remark": _TEXTS,
     },
-    "trades": {"price": _KNOWN, "size": _SIZE, "source": _SYMS, "trade_id": _TEXTS},
+    "trades": {
+        "price": _KNOWN,
+        "size": _SIZE,
+        "source": _SYMS,
+        "trade_id": _TEXTS,
+        "conditions": _TEXTS,
+        "tape": _SYMS,
+        "exchange": _SYMS,
+        "venue_seq": st.integers(0, 2**63 - 1),
+    },
     "quotes": {**dict.fromkeys(("bid", "ask", "bid_size", "ask_size"), _SIZE), "source": _SYMS},
 }
 

@@ -51,8 +51,9 @@ def in_other_names(market: Market, chance: random.Random) -> Market:
 
 
 def rows_of(table: str, plant: Kept) -> Counter[str]:
-    """Return the rows that a plant answers; what is null in rows older than their column is as if left out."""
+    """Return the rows that a plant answers, an id last; null in rows older than their column is as if left out."""
     answer: pa.Table = LocalConnection(plant.answer).select(table)
+    answer = answer.select(sorted(answer.column_names, key="trade_id".__eq__))
     kinds = {c.name: c.kind for c in SCHEMA[table].columns}
     columns = [
         [DEFAULTS[kinds[name]] if v is None and kinds[name] not in ("float", "time") else v for v in column.to_pylist()]

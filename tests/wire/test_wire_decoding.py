@@ -33,7 +33,8 @@ def messages_of(kinds: list[list[tuple[str, int]]]) -> list[bytes]:
             seq, table_seqs[table] = seq + 1, table_seqs[table] + 1
             declared = SCHEMA[table]
             plain = trades(seq, rows, f"S{seq % 7}") | {"interval": ["1m"] * rows}
-            columns = columns_from(declared, {c.name: plain.get(c.name, [1.0] * rows) for c in declared.columns})
+            numbers = {c.name: [1.0] * rows for c in declared.columns if c.kind == "float"}
+            columns = columns_from(declared, numbers | plain)
             record = encode(declared, columns, 1, seq)
             stamp(record, 0, seq, table_seqs[table], 10 * seq)
             records += record
