@@ -68,6 +68,7 @@ class Engine:
         self._computed: list[Rows] = []  # and not given out
         self._events: list[EventRow] = []  # likewise: slot, time, signal, event
         self._shown = Rows.none(len(self.indicators.columns))  # by slot: what was given out last
+        self._given: list[Rows] = []  # what the plant had of bars that were open when a series began
         self._settled = False
 
     @property
@@ -103,7 +104,8 @@ class Engine:
         """
         self.advance()
         self._settled = True
-        had = Rows.of(self.series, given, self.indicators.columns)
+        had = Rows.joined([*self._given, Rows.of(self.series, given, self.indicators.columns)])
+        self._given.clear()
         self._grow()
         rows = self._ripe(self._joined(self._computed))
         self._show(had)
@@ -173,6 +175,11 @@ class Engine:
         self._run(slot, times, values)
         if len(times):
             self.bars.closed[slot] = times[-1]
+
+    def had(self, given: Columns) -> None:
+        """Take rows of `indicators` that were given out of bars behind those that a series began with."""
+        self._given.append(Rows.of(self.series, given, self.indicators.columns))
+        self._grow()
 
     def _of(self, rows: Columns, time: str) -> tuple[Ints, Ints, Floats]:
         slots = self.series.of(rows["sym"], rows["interval"])

@@ -59,6 +59,10 @@ def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, s
         told_closed.append((sym, interval, bars["source"].tolist()[-1], closed))
         if not old.all():
             still_open.append(taken(bars, ~old))
+            names = schema["indicators"].names
+            since: dict[str, Any] = {"where": {"interval": interval}, "start": int(times[~old][0]), "frames": "arrow"}
+            given = history.select("indicators", sym, columns=names, **since)
+            engine.had(columns_from_arrow(given, schema["indicators"], names))
     if told_closed:
         closer.take(_closes(told_closed))
     for open_ in still_open:

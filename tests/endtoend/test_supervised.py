@@ -43,7 +43,7 @@ def test_every_process_is_up_and_comes_back_after_sigkill(
     place = supervision_of(settings, str(supervised.config))
     for victim in ("tickerplant", "rdb", "processor", "hdb", "feed-simulated"):
         before = {p["name"]: p["pid"] for p in place.processes()}
-        bars = db.count("bars")
+        bars = _count(db, "bars")
         os.kill(before[victim], signal.SIGKILL)
         eventually(
             lambda v=victim, b=before: any(p["name"] == v and p["pid"] not in (0, b[v]) for p in place.processes()), 10
@@ -161,6 +161,6 @@ def test_a_publisher_without_a_plant_says_so(tmp_path: Path) -> None:
 
 def _count(connection: Connection, table: str) -> int:
     try:
-        return connection.count(table)
+        return connection.count(table, where={"interval": "1m"})  # of larger ones there are too few to compute
     except Unavailable:
         return -1
