@@ -87,8 +87,8 @@ class ProcessorConnection(Connection):
         """Return a connection to rdb and hdb of the same plant, on the same host."""
         if self._plant is None:
             status, host = self.status(), self.address.rpartition(":")[0]
-            ports = [f"{host}:{status[name]}" for name in ("rdb_port", "hdb_port")]
-            self._plant = PlantConnection(*ports, schema_of(), zone=self._zone, warn_unknown=self._warn_unknown)
+            rdb, hdb = (f"{host}:{status[name]}" for name in ("rdb_port", "hdb_port"))
+            self._plant = PlantConnection(rdb, hdb, schema_of(), zone=self._zone, warn_unknown=self._warn_unknown)
         return self._plant
 
 

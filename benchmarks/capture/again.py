@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.effort import Effort
 from benchmarks.machine import Grid, Spread, ratio
 from plant.history.days import Days
+from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.columns import Columns, Symbols, Texts, compacted
@@ -115,7 +116,7 @@ def _records(rows: int, records: int) -> Iterator[bytearray]:
 
 def _columns(first: int, count: int) -> Columns:
     numbers = np.arange(first, first + count)
-    return {
+    rows = {
         "time": NOW + numbers,
         "sym": Symbols(["AAPL", "TSLA", "GOOG", "MSFT"], (numbers % 4).astype(np.int32)),
         "price": 100.0 + numbers % 100,
@@ -123,3 +124,4 @@ def _columns(first: int, count: int) -> Columns:
         "source": Symbols(["venue"], np.zeros(count, dtype=np.int32)),
         "trade_id": Texts.of([f"{n:012d}" for n in numbers.tolist()]),
     }
+    return columns_of(TRADES, rows)

@@ -18,8 +18,8 @@ import numpy as np
 from plant.intake.forms import columns_of
 from plant.memory.table import MemoryTable
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns, Symbols
-from plant.rows.schema import Table
+from plant.rows.columns import DEFAULTS, Columns, Symbols
+from plant.rows.schema import FIXED_DTYPES, Table
 from plant.rows.tables import schema_of
 from plant.wire.envelope import Header
 from plant.wire.payload import encode_payload
@@ -64,8 +64,16 @@ class Work:
         return Table(table.name, table.columns, (), table.checks, table.all_good)
 
     def columns(self) -> dict[str, Any]:
-        """Return all rows: float64 and int64 arrays, and lists of str, in the order of the declaration."""
-        return _SOURCES[self.kind](self.total)
+        """Return all rows: float64 and int64 arrays, and lists of str, in the order of the declaration.
+
+        Columns that the rows of `kind` do not have hold the defaults, for every system.
+        """
+        given = _SOURCES[self.kind](self.total)
+        found: dict[str, Any] = {}
+        for column in self.table.columns:
+            value = [DEFAULTS[column.kind]] * self.total if column.name not in given else given[column.name]
+            found[column.name] = np.array(value, FIXED_DTYPES[column.kind]) if column.fixed else value
+        return found
 
     def items(self) -> list[Item]:
         """Return the messages as a feed has them."""
@@ -157,7 +165,7 @@ class Sink:
             raise ValueError(f"expected {self.work.total:,} rows, found {held.rows:,}")
         for name, column in expected.items():
             found = held.column(name)
-            same = found.tolist() == column if isinstance(column, list) else np.array_equal(found, column)
+            same = found.tolist() == column if isinstance(column, list) else np.array_equal(found, column, True)
             if not same and not (name == "time" and self.work.rate):
                 raise ValueError(f"{self.work.table.name}.{name}: other values arrived than were published")
 

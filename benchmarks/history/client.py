@@ -34,7 +34,7 @@ max(price) as high, min(price) as low, arg_max(price, time) as close, sum(size) 
 sum(price * size) / sum(size) as vwap from {} group by all order by 1, 2"""
 
 QUESTIONS: dict[str, str] = {
-    "one symbol, all days": "select time, sym, price, size, source, trade_id from {} where sym = '{}' order by time",
+    "one symbol, all days": f"select {', '.join(SCHEMA['trades'].names)} from {{}} where sym = '{{}}' order by time",
     "5-minute bars of all": _BARS.replace("'{}'", "'5 minutes'", 1),
     "daily bars of all": _BARS.replace("'{}'", "'1 day'", 1),
     "SQL: 5-minute bars of all": _BARS.replace("'{}'", "'5 minutes'", 1),

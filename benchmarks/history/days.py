@@ -16,8 +16,9 @@ from hdb.writer.store import Store
 from plant.history.catalogue import End
 from plant.history.days import Days
 from plant.history.layout import partition_schema
+from plant.intake.forms import columns_of
 from plant.rows.arrow import arrow_column
-from plant.rows.columns import Symbols
+from plant.rows.columns import Symbols, Texts
 from plant.rows.tables import schema_of
 
 DAY_NS = 86_400 * 10**9
@@ -52,24 +53,25 @@ class History:
         return str(dt.datetime.fromtimestamp(self.opens(day) / 1e9, dt.UTC).date())
 
     def trades(self, day: int) -> pa.Table:
-        """Return the trades of a day as they came, with seq (batches of 100), seq_row and received."""
+        """Return the trades of a day as they came, with seq (batches of 100), seq_row and received.
+
+        Other columns that trades have hold their defaults.
+        """
         random = np.random.default_rng(day)
         count = self.rows
         times = np.sort(random.integers(0, SESSION_NS, count)) + self.opens(day)
         seqs = np.arange(count) // 100 + 1 + day * (count // 100 + 2)
-        columns = {
+        given = {
             "time": times,
             "sym": Symbols(self.market.names, random.integers(0, self.symbols, count).astype(np.int32)),
             "price": np.round(random.uniform(5, 500, count), 2),
             "size": random.integers(1, 50, count) * 100.0,
             "source": Symbols(["bench"], np.zeros(count, dtype=np.int32)),
-            "seq": seqs,
-            "seq_row": np.arange(count) % 100,
-            "received": times + 250_000,
+            "trade_id": Texts.of(np.char.mod("%010d", np.arange(count)).tolist()),
         }
+        meta = {"seq": seqs, "seq_row": np.arange(count) % 100, "received": times + 250_000}
+        columns = {**columns_of(SCHEMA["trades"], given), **meta}
         table = pa.table({name: arrow_column(c, name in ("time", "received")) for name, c in columns.items()})
-        ids = pa.array(np.char.mod("%010d", np.arange(count)).tolist(), pa.large_string())
-        table = table.add_column(5, "trade_id", ids)
         return table.cast(partition_schema(SCHEMA["trades"]))
 
 

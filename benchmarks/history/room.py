@@ -48,7 +48,7 @@ def _arctic(trades: pa.Table, folder: Path) -> int:
     """Return the bytes of the pages that ArcticDB uses for a day; the file itself is larger."""
     import arcticdb
 
-    frame = trades.to_pandas().astype({"sym": str, "source": str}).set_index("time")
+    frame = trades.to_pandas().astype(dict.fromkeys(("sym", "source", "tape", "exchange"), str)).set_index("time")
     library = arcticdb.Arctic(f"lmdb://{folder}").get_library("bench", create_if_missing=True)
     library.write("trades", frame)
     return sum(f.stat().st_blocks * 512 for f in folder.rglob("*") if f.is_file())

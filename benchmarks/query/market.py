@@ -14,6 +14,7 @@ from plant.memory.table import MemoryTable
 from plant.rows.arrow import arrow_column
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts
+from plant.rows.schema import Table
 from plant.rows.tables import schema_of
 
 OPEN_NS = 1_767_623_400_000_000_000
@@ -83,9 +84,11 @@ class Market:
         return pa.table({name: arrow_column(column, name == "time") for name, column in columns.items()})
 
     def in_memory(self, table: str) -> MemoryTable:
-        """Return a table as the rdb has it once it has had time to sort all that came."""
+        """Return a table as the rdb has it once it has had time to sort all that came, of the columns given here."""
         columns: Columns = getattr(self, table)
-        made = MemoryTable(schema_of()[table])
+        declared = schema_of()[table]
+        kept = tuple(column for column in declared.columns if column.name in columns)
+        made = MemoryTable(Table(table, kept, declared.key))
         for seq, start in enumerate(range(0, len(columns["time"]), BATCH), 1):
             rows = {name: column[start : start + BATCH] for name, column in columns.items()}
             made.append(Batch(table, rows, seq, seq, OPEN_NS))
