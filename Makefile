@@ -28,7 +28,7 @@ soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
 bench: install bench-servers
-	for name in capture query history; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in capture query history page; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .

@@ -177,7 +177,7 @@ def _bollinger(bars: pd.DataFrame, x: list[int], palette: Palette) -> list[dict[
         "hoverinfo": "skip",
         "showlegend": False,
         "legendgroup": "bollinger",
-        "meta": {"area": True},
+        "meta": {"area": ["bb_upper", "bb_lower"]},
     }
     return [fill, upper, lower]
 

@@ -8,13 +8,13 @@ was started.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
@@ -23,8 +23,11 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from dashboard.bars import PLAIN_DIGITS, price_digits
 from dashboard.panes import IN_VIEW, MOST_IN_VIEW, RIGHT_MARGIN
+from dashboard.refresh.held import Held
 
 ASSETS = "chart"
+SPARK_LEVELS = 44  # half pixels of a sparkline; from "0" on, so many letters need no escape in JSON
+_CHART, _HELD = "live_chart", "held_chart"  # in the session's state
 _MANIFEST = ComponentManifest(
     name="tickplant",
     version="1",
@@ -48,29 +51,68 @@ def live_chart(
 
     `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it.
     """
-    _mount("chart")(
-        key="live_chart",
-        data={
-            "key": figure["layout"]["uirevision"],
-            "revision": hashlib.blake2b(json.dumps(figure).encode(), digest_size=8).hexdigest(),
-            "figure": figure,
-            "times": (bars["time_ns"] // 1_000_000).tolist(),
-            "local": (pd.DatetimeIndex(bars["local"]).as_unit("ms").asi8).tolist(),
-            "address": {"symbol": symbol, "interval": interval},
-            "plain_digits": PLAIN_DIGITS,
-            "digits": price_digits(bars["close"].to_numpy()),
-            "limits": {"in_view": IN_VIEW, "most_in_view": MOST_IN_VIEW, "margin": RIGHT_MARGIN},
-            "notes": [{"level": level, "text": text} for level, text in notes],
-            "stale": stale,
-        },
-    )
+    chart = {
+        "key": figure["layout"]["uirevision"],
+        "times": (bars["time_ns"] // 1_000_000).tolist(),
+        "local": (pd.DatetimeIndex(bars["local"]).as_unit("ms").asi8).tolist(),
+        "address": {"symbol": symbol, "interval": interval},
+        "plain_digits": PLAIN_DIGITS,
+        "digits": price_digits(bars["close"].to_numpy()),
+        "limits": {"in_view": IN_VIEW, "most_in_view": MOST_IN_VIEW, "margin": RIGHT_MARGIN},
+        "order": [trace["uid"] for trace in figure["data"]],
+        "traces": {trace["uid"]: _told(trace, len(bars)) for trace in figure["data"]},
+        "layout": figure["layout"],
+    }
+    shown = {"notes": [{"level": level, "text": text} for level, text in notes], "stale": stale}
+    held = st.session_state.setdefault(_HELD, Held())
+    _mount("chart")(key=_CHART, data={**held.message(chart), **shown}, on_told_change=_take_told)
+
+
+def _told(trace: dict[str, Any], bars: int) -> dict[str, Any]:
+    """Return the trace without what the component knows by itself: an x for each bar, the outline of an area."""
+    area = (trace.get("meta") or {}).get("area")
+    known = {"x", "y"} if area else {"x"} if trace["x"] == list(range(bars)) else set()
+    return {name: value for name, value in trace.items() if name not in known}
+
+
+def _take_told() -> None:
+    """Note what the browser says that it has of the chart, or lacks."""
+    st.session_state.setdefault(_HELD, Held()).told(getattr(st.session_state.get(_CHART), "told", None))
 
 
 def watchlist(rows: list[dict[str, Any]], selected: str, *, on_pick: Callable[[], None], stale: bool = False) -> None:
     """Show the rows of `dashboard.watchlist.watch_rows`; a click calls `on_pick`, and `picked()` tells the symbol."""
+    told = [
+        [
+            row["sym"],
+            row["detail"],
+            row["price"],
+            row["last"] if isfinite(row["last"]) else None,
+            "up" if row["change"] > 0 else "down" if row["change"] < 0 else "flat",
+            row["change_text"],
+            spark_text(row["spark"]),
+        ]
+        for row in rows
+    ]
     _mount("watchlist")(
-        key="watchlist", data={"rows": rows, "selected": selected, "stale": stale}, on_pick_change=on_pick
+        key="watchlist", data={"rows": told, "selected": selected, "stale": stale}, on_pick_change=on_pick
     )
+
+
+def spark_text(values: Sequence[float]) -> str:
+    """Return a letter for each value: "0" for the least, SPARK_LEVELS - 1 letters further for the most; "" for one.
+
+    >>> spark_text([1.0, 2.0, 1.5]), spark_text([3.0, 3.0]), spark_text([3.0])
+    ('0[F', 'FF', '')
+    """
+    if len(values) < 2:
+        return ""
+    heights = np.asarray(values, dtype=np.float64)
+    heights = heights / (np.abs(heights).max() or 1.0)  # the difference of the largest floats is none
+    low, reach = heights.min(), np.ptp(heights)
+    parts = (heights - low) / reach if reach else np.full(len(heights), 0.5)
+    levels = np.rint(parts * (SPARK_LEVELS - 1)).astype(np.uint8) + ord("0")
+    return bytes(levels).decode()
 
 
 def picked() -> str | None:

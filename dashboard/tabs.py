@@ -102,9 +102,11 @@ def _signals(connections: Connections, now: Snapshot) -> None:
         filtered = bool(syms or wanted or side)
         st.caption("No signal passes the filter." if filtered and kinds else "No signals yet.")
         return
-    colored = table.style.map(
-        lambda value: f"color: {UP if value == 'buy' else DOWN}; font-weight: 600", subset=["side"]
-    ).format({"price": _price})
+    colored = (
+        table.style.set_uuid("signals")  # else it is another one at each refresh, and is sent again
+        .map(lambda value: f"color: {UP if value == 'buy' else DOWN}; font-weight: 600", subset=["side"])
+        .format({"price": _price})
+    )
     st.dataframe(
         colored,
         hide_index=True,

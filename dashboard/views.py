@@ -58,20 +58,24 @@ def processes(connections: Connections, newest: Answer, beats: Answer, paused: b
     stopped = capture_stopped(looks, now)
     at = None if beats.stale or paused else beats.at
     newest_known = not paused and not newest.stale and not stopped and not looks.get("rdb", Look()).error
+    badges: list[tuple[str, str]] = []  # in one element, drawn every second: each of its own cost as much as all
+    if stopped:
+        badges.append((_badge("capture stopped", "red", ":material/emergency_home:"), f"capture: {stopped}"))
+    for health in judged(looks, connections.feeds, beats.frame, at, connections.heartbeat_s):
+        label = f"{health.process} {health.word}"
+        color, icon = _HEALTH_BADGES[health.level]
+        badges.append((_badge(label, color, icon), f"{label}: {health.detail}" if health.detail else ""))
+    badges.append(_freshness_badge(freshness(newest.frame, int(now * 1e9)), known=newest_known))
+    if newest.frame is not None and (newest.frame["source"].astype(str) == SIMULATED).any():
+        told = "simulated data: at least one symbol comes from the simulated feed"
+        badges.append((_badge("simulated data", "violet"), told))
+    if paused:
+        badges.append((_badge("paused", "orange"), ""))
+    clock = datetime.fromtimestamp(now, ZoneInfo(connections.time_zone))
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        if stopped:
-            st.badge("capture stopped", icon=":material/emergency_home:", color="red", help=plain(stopped))
-        for health in judged(looks, connections.feeds, beats.frame, at, connections.heartbeat_s):
-            color, icon = _HEALTH_BADGES[health.level]
-            label = plain(f"{health.process} {health.word}")
-            st.badge(label, icon=icon, color=color, help=plain(health.detail or health.word))
-        _freshness_badge(freshness(newest.frame, int(now * 1e9)), known=newest_known)
-        if newest.frame is not None and (newest.frame["source"].astype(str) == SIMULATED).any():
-            st.badge("simulated data", color="violet", help="At least one symbol comes from the simulated feed.")
-        if paused:
-            st.badge("paused", color="orange")
-        clock = datetime.fromtimestamp(now, ZoneInfo(connections.time_zone))
-        st.caption(f"{clock:%a %d %b %Y %H:%M:%S} · times in {plain(connections.time_zone)}")
+        details = "\n".join(f"- {plain(told)}" for _, told in badges if told)
+        st.markdown(" ".join(badge for badge, _ in badges), width="content", help=details or None)
+        st.caption(f"{clock:%a %d %b %Y %H:%M:%S} · times in {plain(connections.time_zone)}", width="content")
     if stopped:
         st.error(
             f"**Capture stopped**: {plain(stopped)}. What feeds send is not kept until it is back. "
@@ -155,16 +159,16 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
     return bars
 
 
-def _freshness_badge(ticks: Freshness, *, known: bool) -> None:
-    """Draw the age of the newest tick; it says nothing good while the rdb cannot be asked for newer ones (`known`)."""
+def _freshness_badge(ticks: Freshness, *, known: bool) -> tuple[str, str]:
+    """Return the age of the newest tick; it says nothing good while the rdb cannot be asked for newer (`known`)."""
     level = ticks.level if known else "none"
     text = ticks.text if known else f"last known tick {age_text(ticks.age_s)} ago" if ticks.age_s else "no tick known"
-    st.badge(
-        text,
-        icon=":material/sensors:" if level == "live" else ":material/sensors_off:",
-        color=_FRESHNESS_COLORS[level],
-        help="Age of the newest row of bars, over all symbols.",
-    )
+    icon = ":material/sensors:" if level == "live" else ":material/sensors_off:"
+    return _badge(text, _FRESHNESS_COLORS[level], icon), "last tick: age of the newest row of bars, over all symbols"
+
+
+def _badge(label: str, color: str, icon: str = "") -> str:
+    return f":{color}-badge[{icon} {plain(label)}]" if icon else f":{color}-badge[{plain(label)}]"
 
 
 def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:

@@ -1,26 +1,38 @@
 // The watchlist: a row for each symbol, with its last price, change and sparkline; a click picks the symbol.
 //
-// data: { rows: [{sym, detail, last, price, change, change_text, spark: [numbers]}], selected, stale }
+// data: { rows: [[sym, detail, price, last, side: "up" | "down" | "flat", change, spark]], selected, stale }
+// spark: a letter for each point, "0" at the bottom and LEVELS - 1 letters further at the top.
 // Sends the trigger "pick" with the symbol. Everything from outside goes in as text, never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg"
 const LISTS = new WeakMap()
+const LEVELS = 44
+const FLASH_MS = 700
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".tp-watchlist")
   const rows = LISTS.get(root) ?? new Map()
   LISTS.set(root, rows)
   root.classList.toggle("tp-stale", Boolean(data.stale))
-  const wanted = new Set(data.rows.map((row) => row.sym))
+  const wanted = new Set(data.rows.map(([sym]) => sym))
   for (const [sym, row] of rows) if (!wanted.has(sym)) { row.button.remove(); rows.delete(sym) }
+  const moved = []
   data.rows.forEach((row, place) => {
-    const known = rows.get(row.sym) ?? create(row.sym)
-    rows.set(row.sym, known)
-    known.button.onclick = () => setTriggerValue("pick", row.sym)
-    known.button.setAttribute("aria-pressed", String(row.sym === data.selected))
-    update(known, row)
+    const [sym, , , last] = row, known = rows.get(sym) ?? create(sym)
+    rows.set(sym, known)
+    known.button.onclick = () => setTriggerValue("pick", sym)
+    const pressed = String(sym === data.selected), told = JSON.stringify(row)
+    if (known.button.getAttribute("aria-pressed") !== pressed) known.button.setAttribute("aria-pressed", pressed)
+    if (known.told !== told) {
+      if (known.told && last !== known.last) moved.push([known.price, last > known.last ? "tp-rose" : "tp-fell"])
+      Object.assign(known, { told, last })
+      update(known, row)
+    }
     if (root.children[place] !== known.button) root.insertBefore(known.button, root.children[place] ?? null)
   })
+  // On and off at once for all: colours that fade are drawn anew sixty times a second, for every row.
+  for (const [price, name] of moved) price.className = name
+  if (moved.length) setTimeout(() => { for (const [price] of moved) price.className = "" }, FLASH_MS)
 }
 
 function create(sym) {
@@ -44,30 +56,21 @@ function create(sym) {
   line.setAttribute("vector-effect", "non-scaling-stroke")
   spark.append(line)
   button.append(name, spark, last)
-  return { button, detail, price, change, line, last: null }
+  return { button, detail, price, change, line }
 }
 
-function update(known, row) {
-  const side = row.change > 0 ? "up" : row.change < 0 ? "down" : "flat"
-  known.detail.textContent = row.detail
-  known.price.textContent = row.price
-  known.change.textContent = row.change_text
+function update(known, [, detail, price, , side, change, spark]) {
+  known.detail.textContent = detail
+  known.price.textContent = price
+  known.change.textContent = change
   known.change.className = `tp-change tp-${side}`
-  if (known.last !== null && row.last !== known.last) {
-    known.price.className = ""
-    void known.price.offsetWidth // starts the flash again
-    known.price.className = row.last > known.last ? "tp-rose" : "tp-fell"
-  }
-  known.last = row.last
-  known.line.setAttribute("points", points(row.spark))
+  known.line.setAttribute("points", points(spark))
   known.line.setAttribute("stroke", `var(--st-${side === "down" ? "red" : side === "up" ? "green" : "gray"}-color, #8391a7)`)
 }
 
-function points(values) {
-  if (values.length < 2) return ""
-  const low = Math.min(...values), high = Math.max(...values)
-  const y = (value) => (high === low ? 13 : 24 - ((value - low) / (high - low)) * 22)
-  return values.map((value, i) => `${((i * 72) / (values.length - 1)).toFixed(1)},${y(value).toFixed(1)}`).join(" ")
+function points(spark) {
+  const y = (letter) => 24 - ((letter.charCodeAt(0) - 48) / (LEVELS - 1)) * 22
+  return [...spark].map((letter, i) => `${((i * 72) / (spark.length - 1)).toFixed(1)},${y(letter).toFixed(1)}`).join(" ")
 }
 
 function span(className) {

@@ -1,6 +1,7 @@
 """The chart in a real browser: what only plotly.js, Streamlit's frontend and a pointer can show."""
 
 import hashlib
+import json
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -26,6 +28,9 @@ FLAGS = [
 ]
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
+from itertools import count
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard.app import main
@@ -34,8 +39,26 @@ from dashboard_market import Market
 
 @st.cache_resource
 def connections():
-    market = Market(1200)  # more than a page loads: at every new bar the oldest one drops out
-    market.on_ask = market.advance
+    market = Market(1200, ahead=3000)  # more than a page loads: at every new bar the oldest one drops out
+    asked = count(1)
+
+    def happen():
+        n = next(asked)
+        if Path("still").exists():
+            market.away = set()
+            return
+        market.advance()
+        if not Path("corrections").exists():
+            return
+        market.correct("AAPL", back=(3, 200, 700)[n % 3])
+        if n % 5 == 0:
+            market.withdraw("AAPL", back=60)
+        newest = market.shown - 1
+        market.away = {newest - 2} if n % 7 < 4 else set()  # a bar comes late
+        if 30 < n % 40 < 36:
+            market.away = set(range(newest - 300))  # an rdb that was started again, and is still reading
+
+    market.on_ask = happen
     return market.connections(refresh_s=1.0)
 
 
@@ -44,11 +67,11 @@ main(connections())
 BARS = """() => {
     const graph = document.querySelector(".tp-graph")
     if (!graph?._fullLayout?.xaxis || !graph.data?.length) return null
-    const [left, right] = graph._fullLayout.xaxis.range
+    const [left, right] = graph._fullLayout.xaxis.range, root = document.querySelector(".tp-chart").dataset
     const price = graph.data.find((trace) => trace.uid === "candles")
     const first = price.x.indexOf(Math.ceil(left)), last = price.x.indexOf(Math.floor(right))
     return { range: [left, right], first: price.open[first] ?? null, last: price.close[last] ?? null,
-             newest: price.x.at(-1), oldest: price.x[0], loaded: price.x.length,
+             newest: Number(root.first) + Number(root.bars) - 1, oldest: Number(root.first), loaded: Number(root.bars),
              sma: graph._fullData.find((trace) => trace.uid === "sma_20").visible,
              ticks: graph._fullLayout.xaxis.ticktext }
 }"""
@@ -79,16 +102,48 @@ TURNS_OF_A_SLOW_BROWSER = """async () => {
 
 OVERTAKEN = """async () => {
     const root = document.querySelector(".tp-chart")
-    const data = { revision: root.dataset.revision, notes: [], stale: false }
+    const data = { revision: root.dataset.revision, whole: {}, notes: [], stale: false }
     const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
     const show = (await import(address)).default
     show({ data, parentElement: root.parentElement })()
 }"""
 """What Streamlit does on a slow page: it cleans up after a call of the component that newer data overtook."""
 
+ANOTHER_PLACE = """() => {
+    const place = document.createElement("div")
+    place.className = "tp-chart"
+    document.querySelector(".tp-chart").replaceWith(place)
+}"""
+"""What the component finds when Streamlit makes its place anew: nothing of what it was sent is there."""
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+DRAWN = """async () => {
+    const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
+    const { chartOf } = await import(address)
+    const root = document.querySelector(".tp-chart"), graph = root.querySelector(".tp-graph")
+    const chart = structuredClone(chartOf(root)), base = Number(root.dataset.first)
+    const from = (x, first) => (x === null ? null : x - first)
+    for (const trace of Object.values(chart.traces)) if (trace.x) trace.x = trace.x.map((x) => from(x, chart.first))
+    const moved = (shapes, first) => shapes.map((shape) =>
+        shape.xref === "x" ? { ...shape, x0: shape.x0 - first, x1: shape.x1 - first } : shape)
+    chart.layout.shapes = moved(chart.layout.shapes, chart.first)
+    const given = graph.data.map((trace) => ({ ...trace, x: Array.from(trace.x, (x) => from(x, base)) }))
+    const { shapes, annotations, xaxis, yaxis } = graph.layout
+    const view = [xaxis.range.map((x) => from(x, base)), yaxis.range, xaxis.ticktext]
+    return JSON.stringify({ ...chart, first: 0, given, shapes: moved(shapes, base), annotations, view,
+                            told: root.querySelector(".tp-readout").textContent })
+}"""
+"""All that the page shows as a chart, as of a page in which no bar has dropped out yet."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the page that is served: a file `still` in it stops the market, `corrections` brings those."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
+    tmp_path = home
     (tmp_path / "page.py").write_text(SCRIPT)
     shutil.copytree(ROOT / "dashboard" / ".streamlit", tmp_path / ".streamlit")
     with socket.socket() as free:
@@ -111,16 +166,22 @@ def address(tmp_path: Path) -> Iterator[str]:
         server.wait(10)
 
 
-@pytest.fixture
-def page(address: str) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def browser(address: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
 
 
 def test_the_vendored_plotly_is_the_one_that_its_note_names() -> None:
@@ -203,6 +264,61 @@ def test_a_turn_of_the_wheel_that_comes_while_the_one_before_is_drawn_is_not_los
     _next_update(page)
     left, right = _shown(page)["range"]
     assert right - left == pytest.approx(spans[-1], abs=1)  # as the page's address has it, in whole bars
+
+
+def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
+    page: Any, browser: Any, address: str, home: Path
+) -> None:
+    """New bars, dropped ones, corrected ones, late ones, withdrawn signals, an rdb that was started again."""
+    messages: list[dict[str, Any]] = []
+
+    def received(frame: bytes | str) -> None:
+        message = ForwardMsg.FromString(frame if isinstance(frame, bytes) else frame.encode())
+        component = message.delta.new_element.bidi_component
+        if component.component_name == "tickplant.chart" and component.json:
+            messages.append(json.loads(component.json))
+
+    page.on("websocket", lambda websocket: websocket.on("framereceived", received))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    (home / "corrections").touch()
+    page.goto(address)
+    for _ in range(12):
+        _next_update(page)
+    since = sum("changes" in message for message in messages)
+    assert since > 5, f"of {len(messages)} messages {since} were what changed"
+    page.evaluate(ANOTHER_PLACE)  # forgets the chart, as a place that Streamlit made anew does
+    _next_update(page)
+    _next_update(page)
+    (home / "still").touch()
+    try:
+        _until_still(page)
+        assert "changes" in messages[-1]
+        other = browser.new_page(viewport={"width": 1400, "height": 1000})
+        other.goto(address)
+        other.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+        _until_still(other)
+        old, new = json.loads(page.evaluate(DRAWN)), json.loads(other.evaluate(DRAWN))
+        other.close()
+    finally:
+        (home / "still").unlink()
+        (home / "corrections").unlink()
+    assert {name: old[name] for name in old if old[name] != new[name]} == {}
+    assert new.keys() == old.keys()
+    assert len(old["times"]) == 1000
+    assert not errors
+
+
+def _until_still(page: Any) -> None:
+    """Wait until two refreshes drew nothing new."""
+    deadline = time.monotonic() + 40
+    before, since = None, time.monotonic()
+    while time.monotonic() < since + 3:
+        assert time.monotonic() < deadline, "the chart changes although nothing happens"
+        now = page.evaluate("document.querySelector('.tp-chart')?.dataset.revision")
+        if now != before:
+            before, since = now, time.monotonic()
+        page.wait_for_timeout(100)
 
 
 def _zoom(page: Any) -> None:

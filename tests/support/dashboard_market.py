@@ -28,7 +28,9 @@ class Market:
     whether the two clients answer. `on_ask` is called before every answer of the rdb about bars.
     """
 
-    def __init__(self, bars: int = 900, syms: tuple[str, ...] = tuple(PRICES), source: str = "simulated") -> None:
+    def __init__(
+        self, bars: int = 900, syms: tuple[str, ...] = tuple(PRICES), source: str = "simulated", ahead: int = 600
+    ) -> None:
         self.syms = syms
         self.shown = bars
         self.up = True
@@ -37,13 +39,26 @@ class Market:
         self.trades, self.quotes = _no_trades(), _no_quotes()
         self.on_ask: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
-        total = bars + 600
+        self.away: set[int] = set()  # bars of all symbols that are not there yet: the first one is 0
+        total = bars + ahead
         self._bars = {sym: _walk(sym, total, source) for sym in syms}
         self._indicators = {sym: _indicators(frame) for sym, frame in self._bars.items()}
         self._signals = {sym: _signals(frame) for sym, frame in self._indicators.items()}
 
     def advance(self, bars: int = 1) -> None:
         self.shown += bars
+
+    def correct(self, sym: str, back: int) -> None:
+        """Trade higher in the bar `back` bars before the newest one, than was known."""
+        frame = self._bars[sym]
+        names = [frame.columns.get_loc(name) for name in ("high", "close")]
+        frame.iloc[self.shown - 1 - back, names] = float(frame["high"].iloc[self.shown - 1 - back]) + 0.5  # type: ignore[index]
+
+    def withdraw(self, sym: str, back: int) -> None:
+        """Withdraw the signals of the newest bars, so many of them."""
+        frame = self._signals[sym]
+        since = self._bars[sym]["time"].iloc[self.shown - back]
+        frame.loc[frame["time"] >= since, "state"] = "withdrawn"
 
     def connections(self, **options: Any) -> Connections:
         """Return Connections to this market that ask at every refresh anew."""
@@ -74,7 +89,9 @@ class Market:
         if not self.syms or not self.shown:
             return next(iter(frames.values())).head(0) if frames else _walk("NONE", 1, "").head(0)
         newest = self._bars[self.syms[0]]["time"].iloc[self.shown - 1]
-        rows = pd.concat([frame[frame["time"] <= newest] for frame in frames.values()])
+        away = self._bars[self.syms[0]]["time"].iloc[sorted(self.away)]
+        there = [frame[(frame["time"] <= newest) & ~frame["time"].isin(away)] for frame in frames.values()]
+        rows = pd.concat(there)
         return rows.sort_values("time", kind="stable").reset_index(drop=True)
 
 
