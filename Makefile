@@ -15,13 +15,13 @@ run: install
 stop: install
 	$(BIN)/plant down
 
-# One worker for each CPU. worksteal gives each a run of neighbours, so that a fixture of a session is made once a worker and
-# one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
+# One worker more than there are CPUs, since many tests wait. worksteal gives each a run of neighbours, so that a fixture of
+# a session is made once a worker and one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
 # whole plants, which have few tests, would come last and one after the other.
 # The lint goes beside the tests, many of which wait.
 test: install browser
 	@log=$$(mktemp); $(MAKE) --no-print-directory lint > $$log 2>&1 & lint=$$!; \
-	$(BIN)/python -m pytest -m "not soak" -n logical --dist worksteal; tests=$$?; \
+	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 1)) --dist worksteal; tests=$$?; \
 	wait $$lint; linted=$$?; cat $$log; rm -f $$log; [ $$tests = 0 ] && [ $$linted = 0 ]
 
 soak: install

@@ -1,5 +1,7 @@
 """Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
 
+And the monitor, which sends alerts, while there are [[alerts]]: a plant without them has no such program.
+
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
 and whenever plant.toml changes, or a module beside it that is a feed, so that a feed added to it runs a moment later.
@@ -22,6 +24,8 @@ from plant.runtime.lifecycle import Process, log, run
 from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, file_of, load
 from plant.runtime.supervision import program
+
+MONITOR = "monitor"
 
 LOOK_S = 1.0
 """Seconds between looks at plant.toml."""
@@ -58,35 +62,41 @@ class Roster(Process):
                 self.settings = load()
             except PlantError as error:  # half-written or wrong: the feeds go on as they are
                 log.error("plant.toml not taken", reason=str(error))
-        run_folder = str(self._path.parent)
-        programs = "".join(_program(f, file.parent, run_folder) for f in self.settings.feeds)
+        programs = self.programs(file.parent)
         if programs != self._programs:
             self._programs = programs
             self._apply()
         time.sleep(LOOK_S)
 
+    def programs(self, folder: Path) -> str:
+        """Return the programs of the plant whose plant.toml is in `folder`, as sections of supervisord's."""
+        run_folder = str(self._path.parent)
+        feeds = "".join(_program(f, folder, run_folder) for f in self.settings.feeds)
+        return feeds + _monitor(self.settings, folder, run_folder)
+
     def _apply(self) -> None:
         self._path.write_text(self._programs)
         groups: Any = self._supervisor.supervisor
         ((added, changed, removed),) = groups.reloadConfig()
-        gone, new = (_feeds(names) for names in ([*removed, *changed], [*added, *changed]))
+        gone, new = (_ours(names) for names in ([*removed, *changed], [*added, *changed]))
         for name in gone:
             groups.stopProcessGroup(name)
             groups.removeProcessGroup(name)
         for name in new:
             groups.addProcessGroup(name)
         kept = {group["group"] for group in groups.getAllProcessInfo()}
-        if missing := [f.label for f in self.settings.feeds if f"feed-{f.label}" not in kept]:
+        wanted = [f"feed-{f.label}" for f in self.settings.feeds] + [MONITOR] * bool(self.settings.alerts)
+        if missing := [name for name in wanted if name not in kept]:
             raise SettingsError(
-                f"supervisord does not read {self._path}, so that these feeds cannot start: {', '.join(missing)}; "
+                f"supervisord does not read {self._path}, so that these cannot start: {', '.join(missing)}; "
                 "its configuration must name that file in [include]"
             )
         log.info("feeds", stopped=gone, started=new)
 
 
-def _feeds(names: list[str]) -> list[str]:
+def _ours(names: list[str]) -> list[str]:
     """Return the groups that are ours: what else changed in supervisord.conf is for its owner to take up."""
-    return [name for name in names if name.startswith("feed-")]
+    return [name for name in names if name.startswith("feed-") or name == MONITOR]
 
 
 def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
@@ -102,6 +112,16 @@ def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
         str(folder),
         f'environment=FEED_SETTINGS="{version}"\n',
     )
+
+
+def _monitor(settings: Settings, folder: Path, run_folder: str) -> str:
+    """Return the monitor's program, "" without [[alerts]]; what it watches and tells is read when it starts."""
+    if not settings.alerts:
+        return ""
+    read = settings.model_dump_json(include={"alerts", "monitor", "feeds"})
+    version = hashlib.sha256(read.encode()).hexdigest()[:12]
+    command = shlex.join([sys.executable, "-m", MONITOR])
+    return program(MONITOR, command, run_folder, 70, str(folder), f'environment=ALERT_SETTINGS="{version}"\n')
 
 
 def main() -> None:

@@ -1,9 +1,6 @@
 """How the processes of a plant are: what supervisord says, whether they answer, how old their last heartbeat is."""
 
-import ssl
 import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,18 +8,11 @@ from typing import Any
 from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
 from plant.rows.tables import SIMULATED
+from plant.runtime.probing import ANSWERING, ERROR_BEATS, PROBE_S, WARN_BEATS, probe
 from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.started import changes, started_with
 from plant.runtime.supervision import Supervision
-from plant.transport.request import Requester
-
-WARN_BEATS = 3
-ERROR_BEATS = 10
-"""A heartbeat missed so often in a row is late, or silent."""
-
-PROBE_S = 1.0
-"""Longest a process may take to answer."""
 
 HELD_S = 2.0
 """Longest history and today may take to say whether a table has real rows."""
@@ -31,10 +21,6 @@ WELL = "up"
 
 FAILED = ("backoff", "fatal", "exited")
 """supervisord's words for a process that ended by itself; the last line of its log is the cause."""
-
-_ANY_CERTIFICATE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-_ANY_CERTIFICATE.check_hostname, _ANY_CERTIFICATE.verify_mode = False, ssl.CERT_NONE
-"""The dashboard's certificate is for those who come from elsewhere; here it is only asked whether it lives."""
 
 
 @dataclass
@@ -147,9 +133,9 @@ def _health(
     if settings is None:
         health.detail = "not asked: plant.toml cannot be used"
         return health
-    if name in ("tickerplant", "rdb", "processor", "hdb", "dashboard"):
+    if name in ANSWERING:
         try:
-            answer = _probe(name, settings)
+            answer = probe(name, settings)
         except Unavailable as error:
             health.state = "starting" if (health.uptime_s or 99) < 10 and supervised else "not answering"
             health.detail = str(error)
@@ -167,7 +153,7 @@ def _health(
         return health
     health.rows, health.rate, health.memory = beat["rows"], beat["rate"], beat["memory"]
     health.pid = health.pid or beat["pid"]
-    if name.startswith("feed-"):
+    if name not in ANSWERING:
         health.detail = beat["state"]
         if health.detail.startswith(MISCONFIGURED):
             health.state, health.detail = MISCONFIGURED, health.detail.removeprefix(f"{MISCONFIGURED}: ")
@@ -177,22 +163,6 @@ def _health(
         health.state = "silent" if missed > ERROR_BEATS else "late"
         health.detail = f"last heartbeat {age_s:.0f} s ago; {health.detail}"
     return health
-
-
-def _probe(name: str, settings: Settings) -> dict[str, Any]:
-    if name == "dashboard":
-        url = f"{settings.dashboard_url}/_stcore/health"
-        try:
-            with urllib.request.urlopen(url, timeout=PROBE_S, context=_ANY_CERTIFICATE) as answer:
-                return {"state": settings.dashboard_url if answer.status == 200 else "?"}
-        except (urllib.error.URLError, OSError) as error:
-            raise Unavailable(f"{url}: {error}") from None
-    port = settings.tickerplant.journal_port if name == "tickerplant" else getattr(settings, name).port
-    requester = Requester(settings.address(port), name, PROBE_S)
-    try:
-        return requester.status()
-    finally:
-        requester.close()
 
 
 def _heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:

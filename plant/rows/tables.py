@@ -221,9 +221,21 @@ TABLES = (
     left_out   text    which rows were not to be written when it began, in order of time: bits, zlib, base64
     """,
     ),
+    _table(
+        "alerts",
+        """
+    event      symbol  the signal, or what was noticed: feed_stale, process_down, gap, rejects, disk, day_not_closed
+    service    text    where it is sent: the address, without its secrets
+    state      symbol  sending: an attempt begins; sent; failed: it was not taken; unknown: nobody knows, not repeated
+    attempt    int     how often it was tried, this time included; 0: it was given up before the first
+    held_back  int     others of its kind that were not sent since the one before: every_s, within_s
+    detail     text    what is told; of one that failed also why, and whether it is tried again
+    """,
+    ),
 )
 """The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
-subscriber; in days who said it."""
+subscriber; in days who said it. In alerts, sym is the signal's, or what the event is about: a process, a feed, a day;
+all rows of one alert have the time at which it was decided."""
 
 
 PRICES = {"bars": ("open", "high", "low", "close"), "trades": ("price",), "quotes": ("bid", "ask")}

@@ -18,6 +18,7 @@ from plant.errors import SchemaError, SettingsError
 from plant.history.days import Days
 from plant.rows.schema import Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
+from plant.runtime.alerting import AlertSection, MonitorSettings
 from plant.runtime.sections import (
     DashboardSettings,
     FeedSection,
@@ -30,7 +31,9 @@ from plant.runtime.sections import (
 )
 from plant.transport import sockets
 
-PROCESS_NAMES = frozenset(("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "end-of-day"))
+PROCESS_NAMES = frozenset(
+    ("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "monitor", "end-of-day")
+)
 """Names under which processes publish; a feed has another."""
 
 
@@ -49,8 +52,10 @@ class Settings(BaseModel):
     processor: ProcessorSettings = ProcessorSettings()
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    monitor: MonitorSettings = MonitorSettings()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
+    alerts: tuple[AlertSection, ...] = ()
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
@@ -169,6 +174,9 @@ def _line_of(error: Any) -> str:
         return f"unknown key {place}"
     if error["type"] == "missing":
         return f"{place}: {error['msg']}"
+    secret = error["loc"][0] == "alerts" and (len(error["loc"]) < 3 or error["loc"][2] == "to")
+    if secret:  # what was found may have one in it
+        return f"{place}: {error['msg']}"
     return f"{place}: {error['msg']}, found {error['input']!r}"
 
 
@@ -186,7 +194,8 @@ def _of_environment() -> dict[str, Any]:
                 value = json.loads(value)
             except ValueError as error:
                 place = ".".join([section, *keys])
-                raise ValueError(f"{place}: expected JSON in {name}, found {value!r} ({error})") from None
+                found_value = "what is none" if section == "alerts" else repr(value)  # it may have a secret in it
+                raise ValueError(f"{place}: expected JSON in {name}, found {found_value} ({error})") from None
         for key in reversed(keys):
             value = {key: value}
         found = _merged(found, {section: value})

@@ -20,7 +20,9 @@ from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
 
-OF_THE_PLANT = ("indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries")
+OF_THE_PLANT = (
+    "indicators", "signals", "heartbeats", "rejects", "gaps", "days", "amendments", "imports", "queries", "alerts",
+)  # fmt: skip
 """Tables the plant fills itself, and would again: replayed only if they are named."""
 
 NEVER = ("days", "amendments", "imports")

@@ -70,6 +70,15 @@ def test_a_feed_added_to_plant_toml_starts_and_a_removed_one_stops(
     assert supervised.states()["feed-coins"] == "up"
 
 
+def test_the_monitor_runs_while_there_are_alerts(supervised: Supervised, eventually: Callable[..., Any]) -> None:
+    alerts = '[[alerts]]\nevents = ["process_down"]\nto = "json://127.0.0.1:9"\n'
+    supervised.config.write_text(supervised.sections + FEEDS + alerts)
+    eventually(lambda: supervised.states().get("monitor") == "up", 40, supervised.states)
+    eventually(lambda: supervised.healths()["monitor"]["detail"] == "ok", 40, supervised.healths)
+    supervised.config.write_text(supervised.sections + FEEDS)
+    eventually(lambda: "monitor" not in supervised.states(), 40, supervised.states)
+
+
 def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> None:
     assert supervised.plant("status").returncode == 0
     place = supervision_of(load(supervised.config), str(supervised.config))

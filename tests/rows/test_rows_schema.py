@@ -35,6 +35,7 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "days": (),
         "amendments": (),
         "imports": (),
+        "alerts": (),
     }
     assert schema_of()["quotes"].names == ("time", "sym", "bid", "ask", "bid_size", "ask_size", "source")
     assert all(c.meaning for t in TABLES for c in t.columns)

@@ -1,0 +1,33 @@
+"""Which programs supervisord is given: one for each feed, and the monitor's while there are alerts."""
+
+import configparser
+from pathlib import Path
+
+from feedhandler.roster import MONITOR, Roster
+from plant.runtime.settings import load
+
+ALERT = '[[alerts]]\nevents = ["gap"]\nto = "json://${ALERT_TOKEN}@127.0.0.1:9000"\n'
+
+
+def programs(folder: Path, toml: str) -> dict[str, dict[str, str]]:
+    """Return the sections that the roster writes for a plant.toml."""
+    (folder / "plant.toml").write_text(toml)
+    roster = Roster(load(folder / "plant.toml"), folder / "run" / "feeds.conf")
+    parser = configparser.RawConfigParser()
+    parser.read_string(roster.programs(folder))
+    return {name.removeprefix("program:"): dict(parser[name]) for name in parser.sections()}
+
+
+def test_the_monitor_is_a_program_only_while_there_are_alerts(tmp_path: Path) -> None:
+    feed = '[[feeds]]\nkind = "simulated"\n'
+    assert list(programs(tmp_path, feed)) == ["feed-simulated"]
+    found = programs(tmp_path, feed + ALERT)
+    assert list(found) == ["feed-simulated", MONITOR]
+    assert found[MONITOR]["command"].endswith("-m monitor")
+
+
+def test_what_it_tells_and_watches_starts_it_again_and_nothing_else_does(tmp_path: Path) -> None:
+    first = programs(tmp_path, ALERT)[MONITOR]
+    assert programs(tmp_path, ALERT + "[rdb]\nkeep_gb = 3.0\n")[MONITOR] == first
+    for more in ("every_s = 5.0\n", "[monitor]\ndisk_free_gb = 9.0\n", '[[feeds]]\nkind = "simulated"\n'):
+        assert programs(tmp_path, ALERT + more)[MONITOR] != first
