@@ -101,13 +101,16 @@ TURNS_OF_A_SLOW_BROWSER = """async () => {
 """Turns the wheel again while the chart is still drawn for the turn before; returns how many bars were in view."""
 
 OVERTAKEN = """async () => {
-    const root = document.querySelector(".tp-chart")
-    const data = { revision: root.dataset.revision, whole: {}, notes: [], stale: false }
     const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
-    const show = (await import(address)).default
+    const { chartOf, default: show } = await import(address)
+    const root = document.querySelector(".tp-chart")
+    const data = { revision: root.dataset.revision, whole: chartOf(root), notes: [], stale: false }
     show({ data, parentElement: root.parentElement })()
 }"""
-"""What Streamlit does on a slow page: it cleans up after a call of the component that newer data overtook."""
+"""What Streamlit does on a slow page: it cleans up after a call of the component that newer data overtook.
+
+The call brings the chart that is drawn: a newer one may have come that is not drawn yet, and then this one is drawn.
+"""
 
 ANOTHER_PLACE = """() => {
     const place = document.createElement("div")
