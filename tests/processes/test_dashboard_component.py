@@ -27,6 +27,9 @@ FLAGS = [
     "--disable-sync",
 ]
 ROOT = Path(__file__).parents[2]
+SLOW_MS = 60_000
+"""What is waited for takes a second or two, but many of them when other tests have the processors, too."""
+pytestmark = pytest.mark.timeout(360)
 SCRIPT = """
 from itertools import count
 from pathlib import Path
@@ -183,6 +186,7 @@ def browser(address: str) -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(SLOW_MS)
     yield page
     page.close()
 
@@ -200,7 +204,7 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     page.on("websocket", lambda websocket: asked.append(websocket.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+    page.wait_for_selector(".tp-chart[data-revision]", timeout=SLOW_MS)
     _next_update(page)
     shown = _shown(page)
     assert shown["range"][1] > shown["newest"], "at first the newest bar is in view"
@@ -209,12 +213,12 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
 
     _zoom(page)
     page.locator(".legendtoggle").nth(1).click()
-    page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=20_000)
+    page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=SLOW_MS)
     zoomed = _shown(page)
     assert zoomed["range"][1] - zoomed["range"][0] < shown["range"][1] - shown["range"][0]
     page.evaluate(OVERTAKEN)
-    _next_update(page)
-    _next_update(page)
+    for _ in range(3):  # one may be that of OVERTAKEN
+        _next_update(page)
     later = _shown(page)
     assert later["newest"] > zoomed["newest"], "bars arrived"
     assert later["oldest"] > zoomed["oldest"], "and old ones dropped out"
@@ -223,14 +227,14 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
     assert later["sma"] == "legendonly"
 
     page.get_by_role("button", name="Go to latest").click()
-    page.wait_for_selector('.tp-chart[data-follow="true"]', timeout=20_000)
+    page.wait_for_selector('.tp-chart[data-follow="true"]', timeout=SLOW_MS)
     _next_update(page)
     latest = _shown(page)
     assert latest["range"][1] > latest["newest"] > latest["range"][0]
 
     page.locator('.tp-watchlist button[data-sym="TSLA"]').click()
-    page.wait_for_selector('.tp-watchlist button[data-sym="TSLA"][aria-pressed="true"]', timeout=20_000)
-    page.wait_for_function("document.querySelector('.tp-graph').layout.uirevision === 'TSLA 1m'", timeout=20_000)
+    page.wait_for_selector('.tp-watchlist button[data-sym="TSLA"][aria-pressed="true"]', timeout=SLOW_MS)
+    page.wait_for_function("document.querySelector('.tp-graph').layout.uirevision === 'TSLA 1m'", timeout=SLOW_MS)
 
     own = urlsplit(address).netloc
     others = {url for url in asked if not url.startswith(("data:", "blob:")) and urlsplit(url).netloc != own}
@@ -242,13 +246,13 @@ def test_a_reload_shows_the_same_symbol_and_the_same_bars_and_a_phone_the_chart_
     page: Any, address: str
 ) -> None:
     page.goto(f"{address}/?symbol=TSLA")
-    page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+    page.wait_for_selector(".tp-chart[data-revision]", timeout=SLOW_MS)
     _zoom(page)
-    page.wait_for_function("new URL(window.location.href).searchParams.has('until')", timeout=20_000)
+    page.wait_for_function("new URL(window.location.href).searchParams.has('until')", timeout=SLOW_MS)
     before = _shown(page)
     page.set_viewport_size({"width": 390, "height": 844})
     page.reload()
-    page.wait_for_selector('.tp-chart[data-follow="false"]', timeout=30_000)
+    page.wait_for_selector('.tp-chart[data-follow="false"]', timeout=SLOW_MS)
     after = _shown(page)
     assert after["last"] == before["last"]
     assert after["range"][1] - after["range"][0] == pytest.approx(before["range"][1] - before["range"][0], abs=1)
@@ -258,7 +262,7 @@ def test_a_reload_shows_the_same_symbol_and_the_same_bars_and_a_phone_the_chart_
 
 def test_a_turn_of_the_wheel_that_comes_while_the_one_before_is_drawn_is_not_lost(page: Any, address: str) -> None:
     page.goto(address)
-    page.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+    page.wait_for_selector(".tp-chart[data-revision]", timeout=SLOW_MS)
     _next_update(page)
     _shown(page)
     spans = page.evaluate(TURNS_OF_A_SLOW_BROWSER)
@@ -288,8 +292,12 @@ def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
     page.goto(address)
     for _ in range(12):
         _next_update(page)
-    since = sum("changes" in message for message in messages)
-    assert since > 5, f"of {len(messages)} messages {since} were what changed"
+    deadline = (
+        time.monotonic() + 2 * SLOW_MS / 1000
+    )  # a slow page says seldom what it has
+    while (since := sum("changes" in message for message in messages)) <= 5:
+        assert time.monotonic() < deadline, f"of {len(messages)} messages {since} were what changed"
+        _next_update(page)
     page.evaluate(ANOTHER_PLACE)  # forgets the chart, as a place that Streamlit made anew does
     _next_update(page)
     _next_update(page)
@@ -299,7 +307,7 @@ def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
         assert "changes" in messages[-1]
         other = browser.new_page(viewport={"width": 1400, "height": 1000})
         other.goto(address)
-        other.wait_for_selector(".tp-chart[data-revision]", timeout=30_000)
+        other.wait_for_selector(".tp-chart[data-revision]", timeout=SLOW_MS)
         _until_still(other)
         old, new = json.loads(page.evaluate(DRAWN)), json.loads(other.evaluate(DRAWN))
         other.close()
@@ -314,7 +322,7 @@ def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
 
 def _until_still(page: Any) -> None:
     """Wait until two refreshes drew nothing new."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + SLOW_MS / 1000
     before, since = None, time.monotonic()
     while time.monotonic() < since + 3:
         assert time.monotonic() < deadline, "the chart changes although nothing happens"
@@ -326,7 +334,7 @@ def _until_still(page: Any) -> None:
 
 def _zoom(page: Any) -> None:
     """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SLOW_MS / 1000
     left, right = _shown(page)["range"]
     narrower = f"(span) => {{ const [a, b] = ({BARS})()?.range ?? [0, span]; return b - a < span }}"
     while not (page.locator('.tp-chart[data-follow="false"]').count() and page.evaluate(narrower, right - left)):
@@ -343,26 +351,26 @@ def _box(page: Any, selector: str) -> dict[str, float]:
         const box = document.querySelector(selector)?.getBoundingClientRect()
         return box?.width && box.height ? { x: box.x, y: box.y, width: box.width, height: box.height } : null
     }"""
-    found: dict[str, float] = page.wait_for_function(where, arg=selector, timeout=30_000).json_value()
+    found: dict[str, float] = page.wait_for_function(where, arg=selector, timeout=SLOW_MS).json_value()
     return found
 
 
 def _shown(page: Any) -> dict[str, Any]:
     """Wait until a figure is drawn, and return what of it is in view."""
-    found: dict[str, Any] = page.wait_for_function(BARS, timeout=30_000).json_value()
+    found: dict[str, Any] = page.wait_for_function(BARS, timeout=SLOW_MS).json_value()
     return found
 
 
 def _next_update(page: Any) -> None:
     """Wait until the chart was drawn with data that it did not have before."""
     revision = "document.querySelector('.tp-chart')?.dataset.revision"
-    before = page.wait_for_function(revision, timeout=30_000).json_value()
+    before = page.wait_for_function(revision, timeout=SLOW_MS).json_value()
     newer = f"(before) => {{ const now = {revision}; return now && now !== before }}"
-    page.wait_for_function(newer, arg=before, timeout=30_000)
+    page.wait_for_function(newer, arg=before, timeout=SLOW_MS)
 
 
 def _wait_until_served(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + SLOW_MS / 1000
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
