@@ -15,9 +15,9 @@ run: install
 stop: install
 	$(BIN)/plant down
 
-# One worker more than there are CPUs, since many tests wait. worksteal gives each a run of neighbours, so that a fixture of
-# a session is made once a worker and one of a module mostly once, and lets who is done early take what others have left. By files (loadfile) the long ones of
-# whole plants, which have few tests, would come last and one after the other.
+# One worker more than there are CPUs, since many tests wait. worksteal gives each a run of neighbours, so that a fixture of a
+# session is made once a worker and one of a module mostly once, and lets who is done early take what others have left. By files
+# (loadfile) the long ones of whole plants, which have few tests, would come last and one after the other.
 # The lint goes beside the tests, many of which wait.
 test: install browser
 	@log=$$(mktemp); $(MAKE) --no-print-directory lint > $$log 2>&1 & lint=$$!; \
@@ -41,7 +41,6 @@ format: install
 
 docs: install
 	$(BIN)/python docs/render_tables.py
-	$(BIN)/python docs/render_indicators.py
 	$(BIN)/python docs/make_tour.py
 
 install: .venv/installed
