@@ -256,8 +256,10 @@ def test_a_hundred_clients_at_once_are_all_answered(plant: RunningPlant, capturi
         try:
             with Connection("rdb", plant.settings.address(plant.settings.rdb.port), timeout_s=60) as db:
                 for _ in range(3):
-                    if len(db.select("quotes", "Q", last=n)) != n or db.sql(f"select {n} n")["n"].tolist() != [n]:
+                    if len(db.select("quotes", "Q", last=n)) != n:
                         wrong.append(n)
+                if db.sql(f"select {n} n")["n"].tolist() != [n]:  # once: a hundred wait for one another, 3 s at most
+                    wrong.append(n)
         except Exception as error:
             wrong.append(error)
 
