@@ -26,6 +26,8 @@ _OF_NS = {
 
 _BY_ORDER = {
     "any_value",
+    "approx_quantile",
+    "approx_top_k",
     "arbitrary",
     "arg_max",
     "arg_max_null",
@@ -37,13 +39,18 @@ _BY_ORDER = {
     "first",
     "first_value",
     "group_concat",
+    "json_group_array",
+    "json_group_object",
+    "json_group_structure",
     "last",
     "last_value",
     "list",
     "listagg",
+    "lttb",
     "max_by",
     "min_by",
     "mode",
+    "reservoir_quantile",
     "string_agg",
 }
 """Aggregates whose value depends on the order in which rows come."""
@@ -94,9 +101,17 @@ class Syntax:
 
     @property
     def by_order(self) -> bool:
-        """Whether the answer may depend on the order in which rows are read, which several threads do not keep."""
+        """Whether the answer may depend on the order in which rows are read, which several threads do not keep.
+
+        That is beyond the last bits of a sum of floats. A LIMIT takes some of the rows that are alike, DISTINCT ON one.
+        """
         return not self._nodes or any(
-            node.get("class") == "WINDOW" or node.get("function_name") in _BY_ORDER for node in self._nodes
+            node.get("class") == "WINDOW"
+            or node.get("function_name") in _BY_ORDER
+            or str(node.get("type")).startswith("LIMIT")
+            or node.get("distinct_on_targets")
+            or node.get("sample")
+            for node in self._nodes
         )
 
     def check_zones(self) -> None:

@@ -292,9 +292,7 @@ def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
     page.goto(address)
     for _ in range(12):
         _next_update(page)
-    deadline = (
-        time.monotonic() + 2 * SLOW_MS / 1000
-    )  # a slow page says seldom what it has
+    deadline = time.monotonic() + 2 * SLOW_MS / 1000  # a slow page says seldom what it has
     while (since := sum("changes" in message for message in messages)) <= 5:
         assert time.monotonic() < deadline, f"of {len(messages)} messages {since} were what changed"
         _next_update(page)

@@ -21,6 +21,11 @@ from plant.sql.syntax import Syntax
         ("select row_number() over (partition by sym order by time) from trades", True),
         ("select sum(size) over () from trades", True),
         ("select * from (show tables)", False),
+        ("select distinct sym from trades", False),
+        ("select distinct on (sym) sym, price from trades order by sym", True),
+        ("select sym, price from trades order by price limit 3", True),
+        ("select sum(size) from trades using sample 10 percent", True),
+        ("select json_group_array(price) from trades", True),
     ],
 )
 def test_an_answer_that_depends_on_the_order_of_rows_is_known(text: str, by_order: bool) -> None:
