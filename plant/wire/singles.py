@@ -19,6 +19,9 @@ from plant.wire.envelope import bytes_at, envelope, envelopes
 _CACHE = 10_000
 """Combinations of symbols remembered per table; if there are more after a message, all are forgotten."""
 
+_MARKED, _MARKS = [0, 1, 2, 4, 5, 6, 7], [0x92, 0xC4, 4, 0, 0, 0, 0xC4]
+"""Of the nine bytes before a text those that are always the same; the two others are its length."""
+
 
 class Singles:
     """Decoder of one-row records of `table`, in the order they came."""
@@ -29,15 +32,15 @@ class Singles:
         self._symbols = [c for c in table.wire_order if c.kind == "symbol"]
         self._texts = [c for c in table.wire_order if c.kind == "text"]
         self._width = 1 + 10 * len(self._fixed)
-        self._usable = len(table.columns) < 16 and len(self._texts) <= 1
+        self._usable = len(table.columns) < 16
         self._opening = 0x90 | len(table.columns)
         self._known = _Known(table.name, len(self._symbols))
 
     def decode(self, message: bytes, starts: list[int]) -> Batch | None:
         """Return one batch of the rows whose payloads start here, with the seq of each; None if it cannot.
 
-        That is if a record is not laid out as expected: one of more than 15 columns, with two texts, with a symbol of
-        32 bytes, or a text of 256. They are rare, and decoded one by one.
+        That is if a record is not laid out as expected: one of more than 15 columns, with a symbol of 32 bytes, or a
+        text of 256. They are rare, and decoded one by one.
         """
         if not self._usable:
             return None
@@ -57,7 +60,7 @@ class Singles:
             columns[column.name] = values.view(FIXED_DTYPES[column.kind]).ravel()
         tails = at + self._width
         texts = self._after_symbols(data, tails, ends)
-        if texts is None or not self._add_texts(columns, message, data, texts, ends):
+        if texts is None or not self._add_texts(columns, message, texts, ends):
             return None
         self._add_symbols(columns, message, tails, texts)
         last = envelope(message, starts[-1])
@@ -93,20 +96,22 @@ class Singles:
         for i, column in enumerate(self._symbols):
             columns[column.name] = Symbols(list(known.names[i]), np.ascontiguousarray(codes[:, i]))
 
-    def _add_texts(
-        self, columns: Columns, message: bytes, data: np.ndarray, starts: np.ndarray, ends: np.ndarray
-    ) -> bool:
+    def _add_texts(self, columns: Columns, message: bytes, starts: np.ndarray, ends: np.ndarray) -> bool:
         """Take out the texts, each 92, C4 04 and its length as int32, C4 and its length as a byte, and the text."""
-        if not self._texts:
-            return bool((starts == ends).all())
-        lengths = ends - starts - 9
-        if (lengths < 0).any() or (lengths > 255).any() or (data[starts + 8] != lengths).any():
-            return False
-        offsets = np.zeros(len(starts) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        texts = b"".join([message[a:b] for a, b in zip((starts + 9).tolist(), ends.tolist(), strict=True)])
-        columns[self._texts[0].name] = Texts(offsets, texts)
-        return True
+        at = starts
+        for column in self._texts:
+            if (at + 9 > ends).any():
+                return False
+            heads = bytes_at(message, at, 9).view(np.uint8).reshape(len(at), 9)
+            if (heads[:, _MARKED] != _MARKS).any() or (heads[:, 3] != heads[:, 8]).any():
+                return False
+            at, offsets = at + 9, np.zeros(len(at) + 1, np.int64)
+            np.cumsum(heads[:, 8], out=offsets[1:])
+            behind = at + heads[:, 8]
+            texts = [message[a:b] for a, b in zip(at.tolist(), behind.tolist(), strict=True)] if offsets[-1] else []
+            columns[column.name] = Texts(offsets, b"".join(texts))
+            at = behind
+        return bool((at == ends).all())
 
 
 class _Known(dict[bytes, int]):

@@ -123,7 +123,7 @@ def test_without_an_hdb_the_rdb_answers_alone_until_it_lets_go(
     feed.flush()
     rdb = running.ask("rdb")
     eventually(lambda: rdb.count("trades") == 100)
-    with both(running, timeout_s=2.0) as db:
+    with both(running, timeout_s=10.0) as db:
         assert db.count("trades") == 100
         assert db.sql("select count(*) n from trades", frames="numpy")["n"].tolist() == [100]
         assert "did not answer" in db.status()["history"]["error"]

@@ -94,14 +94,14 @@ def test_a_signal_is_published_once_however_often_the_processor_restarts(start_p
 def test_counts_are_whole_after_a_sigkill_while_the_feed_runs(start_plant: Start, eventually: Any, victim: str) -> None:
     toml = '[[feeds]]\nkind = "simulated"\nhistory_minutes = 30\nupdate_s = 0.1\n'
     plant = start_plant("tickerplant", "rdb", "processor", "feedhandler simulated", toml=toml)
-    feed, db, processor = plant.publisher("mine"), plant.ask(timeout_s=2.0), plant.ask("processor", timeout_s=2.0)
+    feed, db, processor = plant.publisher("mine"), plant.ask(timeout_s=10.0), plant.ask("processor", timeout_s=10.0)
     for i in range(150):
         feed.publish("bars", bars(1, "MINE", first_minute=i))
         if i == 75:
             plant.restart(victim)
     feed.flush(timeout_s=15)
-    eventually(lambda: _count(db, "bars", "MINE") == 150, 10, lambda: db)
-    eventually(lambda: _count(processor, "indicators", "MINE") == 150, 10, lambda: processor)
+    eventually(lambda: _count(db, "bars", "MINE") == 150, 30, lambda: db)
+    eventually(lambda: _count(processor, "indicators", "MINE") == 150, 30, lambda: processor)
     assert sum(len(b) for b in plant.journal("bars") for b in [b] if b.columns["sym"].names == ["MINE"]) == 150
     known = db.sql("select count(*) n, count(distinct (sym, time)) d from bars").iloc[0]
     assert known.n == known.d

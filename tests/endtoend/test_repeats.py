@@ -116,8 +116,11 @@ def test_a_venue_sends_again_after_kills_of_feed_and_tickerplant_and_each_trade_
         plant.start(*killed)
     sent = int(counter.read_text())
     eventually(lambda: db.count("trades") > sent, 30.0)
-    beat = db.last("heartbeats").set_index("sym").loc["feed-venue"]
-    assert beat["state"].startswith("connected; dropped ")
+
+    def state() -> str:
+        return str(db.last("heartbeats").set_index("sym").loc["feed-venue"]["state"])
+
+    eventually(lambda: state().startswith("connected; dropped "), 10.0)
     plant.kill(feed)
     found = db.select("trades", columns=["trade_id", "size"])
     assert len(found) > sent

@@ -6,9 +6,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 from bars_for_indicators import columns_of, walk
+from former_indicators import Indicators
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor.indicators import Indicators
 
 from plant.indicators.bars import Bar
 from plant.indicators.catalogue import CATALOGUE

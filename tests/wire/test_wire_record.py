@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_rows import EVERY_KIND, bits, columns_from, plain_rows, trades
 
 from plant.errors import WireError
-from plant.rows.schema import FIXED_DTYPES, Table
+from plant.rows.schema import FIXED_DTYPES, UNKNOWN_TIME, Table
 from plant.rows.tables import TABLES, schema_of
 from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, Header, header_at, number, stamp
 from plant.wire.payload import decode_payload, encode_payload
@@ -115,11 +115,13 @@ def test_payload_is_fixed_columns_then_symbols_then_texts_each_in_declared_order
         "venue": ["X", "X"],
         "count": [3, -4],
         "remark": ["ab", "c"],
+        "settles": [9, UNKNOWN_TIME],
     }
     assert msgpack.unpackb(encode_payload(EVERY_KIND, columns_from(EVERY_KIND, rows))) == [
         struct.pack("<2q", 1, 2),
         struct.pack("<2d", 1.5, -2.0),
         struct.pack("<2q", 3, -4),
+        struct.pack("<2q", 9, -(2**63)),
         [["B", "A"], struct.pack("<2i", 0, 1)],
         [["X"], struct.pack("<2i", 0, 0)],
         [struct.pack("<2i", 2, 0), "é".encode()],
@@ -231,15 +233,16 @@ def test_text_values_cut_inside_a_character_are_refused() -> None:
     rows = {"time": [1, 2], "sym": ["A"] * 2, "note": ["é", ""], "price": [1.0] * 2, "venue": ["V"] * 2}
     rows |= {"count": [1, 2], "remark": ["", ""]}
     items = msgpack.unpackb(encode_payload(EVERY_KIND, columns_from(EVERY_KIND, rows)))
-    items[5] = [struct.pack("<2i", 1, 1), "é".encode()]
+    items[6] = [struct.pack("<2i", 1, 1), "é".encode()]
     with pytest.raises(WireError, match="not UTF-8"):
         decode_payload(EVERY_KIND, msgpack.packb(items), 2)
 
 
 def test_negative_lengths_that_add_up_are_refused() -> None:
     items = msgpack.unpackb(encode_payload(TRADES, columns_from(TRADES, trades(1, 2))))
-    items[-1] = [struct.pack("<2i", 3, -1), b"ab"]
-    with pytest.raises(WireError, match=r"trades.trade_id: the lengths"):
+    texts = [column.name for column in TRADES.columns if column.kind == "text"]
+    items[-len(texts)] = [struct.pack("<2i", 3, -1), b"ab"]
+    with pytest.raises(WireError, match=rf"trades.{texts[0]}: the lengths"):
         decode_payload(TRADES, msgpack.packb(items), 2)
 
 

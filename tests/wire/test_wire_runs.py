@@ -20,7 +20,8 @@ SCHEMA = schema_of()
 
 def record(table: str, rows: int, seq: int, table_seq: int) -> bytes:
     plain = trades(seq, rows) | {"interval": ["1m"] * rows}
-    columns = columns_from(SCHEMA[table], {c.name: plain.get(c.name, [1.0] * rows) for c in SCHEMA[table].columns})
+    numbers = {c.name: [1.0] * rows for c in SCHEMA[table].columns if c.kind == "float"}
+    columns = columns_from(SCHEMA[table], numbers | plain)
     made = encode(SCHEMA[table], columns, 1, seq)
     stamp(made, 0, seq, table_seq, 5)
     return bytes(made)
