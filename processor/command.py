@@ -19,7 +19,7 @@ def indicators(
     name: Annotated[str, typer.Argument(help="One kind, e.g. ut_bot, or RSI of TA-Lib; without it, all.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
 ) -> None:
-    """Show the kinds of indicators that [[indicators]] of plant.toml may name, or one with its parameters."""
+    """Show the kinds of indicators that a declaration in plant.toml may name, or one with its parameters."""
     kinds = [_named(name)] if name else list(CATALOGUE.values())
     if as_json:
         found = [kind.data() for kind in kinds]
