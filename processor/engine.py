@@ -213,10 +213,11 @@ class Engine:
             if not len(which):
                 continue
             named = {name: (bars | found)[name][which] for name in evaluator.columns}
-            for place, detail in evaluator.events(slots[which], named).items():
-                i = int(which[place])
-                event = Event(rule.side, float(values[i, 3]), detail)
-                events.append((int(slots[i]), int(times[i]), rule.name, event))
+            told = evaluator.events(slots[which], named)
+            where = which[list(told)]
+            rows = zip(slots[where].tolist(), times[where].tolist(), values[where, 3].tolist(), strict=True)
+            for (slot, time, price), detail in zip(rows, told.values(), strict=True):
+                events.append((slot, time, rule.name, Event(rule.side, price, detail)))
         return Rows(slots, times, np.column_stack([values, *found.values()])), events
 
     def _run(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:

@@ -12,8 +12,7 @@ class Series:
     """Slots 0, 1, 2, ... of pairs of symbol and interval; `len()` is how many there are."""
 
     def __init__(self) -> None:
-        self._syms: dict[str, int] = {}
-        self._intervals: dict[str, int] = {}
+        self._syms, self._intervals = _Numbers(), _Numbers()
         self._slots = np.full((0, 0), -1, dtype=np.int64)  # by symbol and interval
         self._pairs: list[tuple[int, int]] = []
         self._codes = np.zeros((0, 2), dtype=np.int32)
@@ -24,7 +23,7 @@ class Series:
 
     def of(self, sym: Symbols, interval: Symbols) -> Ints:
         """Return the slot of each row, int64[n]; a pair that is new gets one."""
-        syms, intervals = _numbers(sym, self._syms), _numbers(interval, self._intervals)
+        syms, intervals = self._syms.of(sym), self._intervals.of(interval)
         wanted = len(self._syms), len(self._intervals)
         for names, known in zip(self._names, (self._syms, self._intervals), strict=True):
             names += list(known)[len(names) :] if len(names) < len(known) else ()
@@ -59,10 +58,21 @@ class Series:
         }
 
 
-def _numbers(column: Symbols, known: dict[str, int]) -> Ints:
-    """Return the number of each row's name, int64[n]; of the names of a column those that it uses become known."""
-    used = np.unique(column.codes)
-    numbers = np.zeros(len(column.names), dtype=np.int64)
-    numbers[used] = [known.setdefault(column.names[code], len(known)) for code in used.tolist()]
-    found: Ints = numbers[column.codes]
-    return found
+class _Numbers(dict[str, int]):
+    """Numbers 0, 1, 2, ... of names, in the order in which they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: list[str] = []  # of a column whose rows used all of them, as the next one's mostly are
+        self._numbers: Ints = np.zeros(0, np.int64)
+
+    def of(self, column: Symbols) -> Ints:
+        """Return the number of each row's name, int64[n]; of a column's names those that it uses become known."""
+        if column.names != self._names:
+            used = np.flatnonzero(np.bincount(column.codes, minlength=1)).tolist()
+            numbers = np.zeros(len(column.names), dtype=np.int64)
+            numbers[used] = [self.setdefault(column.names[code], len(self)) for code in used]
+            if len(used) < len(column.names):
+                return np.asarray(numbers[column.codes])
+            self._names, self._numbers = column.names.copy(), numbers
+        return np.asarray(self._numbers[column.codes])

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plant.conditions.condition import Condition
 from plant.conditions.evaluation import PRICE_DIFFERENCES, Bools, Evaluation, Floats, state_rows
-from plant.conditions.sentences import Told, sentence
+from plant.conditions.sentences import Told, sentences
 
 Slots = NDArray[np.int64]
 
@@ -74,7 +74,8 @@ class Evaluator:
         """Do what `update` does, and return the sentence of each place in `slots` where the condition is true."""
         which = self._checked(slots)
         found = self._stored(which, self._evaluated(which, values, len(which)))
-        return {i: told_at(found, 0, i) for i in np.flatnonzero(found.true[0]).tolist()}
+        series = np.flatnonzero(found.true[0])
+        return dict(zip(series.tolist(), _told(found, np.zeros(len(series), np.int64), series), strict=True))
 
     def run(self, slot: int, values: Mapping[str, ArrayLike]) -> Bools:
         """Close m bars of one slot, oldest first, and return where the condition is true, bool[m].
@@ -88,7 +89,8 @@ class Evaluator:
         """Do what `run` does, and return the sentence of each bar, counted from 0, on which the condition is true."""
         which = self._checked([slot])
         found = self._stored(which, self._evaluated(which, values, None))
-        return {t: told_at(found, t, 0) for t in np.flatnonzero(found.true[:, 0]).tolist()}
+        bars = np.flatnonzero(found.true[:, 0])
+        return dict(zip(bars.tolist(), _told(found, bars, np.zeros(len(bars), np.int64)), strict=True))
 
     def arrays(self) -> dict[str, Floats]:
         """Return a copy of the state, for a checkpoint: float64[rows, slots] by name, see `evaluation`."""
@@ -175,11 +177,13 @@ class OneSeries:
         return {name: [np.nan if value is None else float(value)] for name, value in given.items()}
 
 
-def told_at(found: Evaluation, bar: int, series: int) -> str:
-    """Return the sentence of a bar, of a series, on which a condition is true."""
+def _told(found: Evaluation, bars: Slots, series: Slots) -> list[str]:
+    """Return the sentences of some bars, each of a series, on which a condition is true."""
+    if not len(bars):
+        return []
 
-    def at(arrays: tuple[Floats, ...]) -> tuple[float, ...]:
-        return tuple(float(array[bar, series]) for array in arrays)
+    def at(arrays: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        return tuple(array[bars, series] for array in arrays)
 
-    told = {atom: Told(bool(fact.true[bar, series]), at(fact.now), at(fact.was)) for atom, fact in found.facts.items()}
-    return sentence(found.condition.tree, told)
+    told = {atom: Told(fact.true[bars, series], at(fact.now), at(fact.was)) for atom, fact in found.facts.items()}
+    return sentences(found.condition.tree, told)

@@ -4,10 +4,12 @@ Only what is so is told: of `a or b` the one that holds, of `not (a and b)` what
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from math import floor, log10
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from plant.conditions.tree import (
     And,
@@ -27,6 +29,8 @@ from plant.conditions.tree import (
     text_of,
 )
 
+Floats = NDArray[np.float64]
+
 _ABBREVIATIONS = frozenset(
     "adx atr bb cci di dmi ema hma kama macd mfi obv roc rma rsi sma stdev tema vwap wma".split()  # noqa: SIM905
 )
@@ -42,51 +46,68 @@ _COMPARED = {
 
 
 class Told(NamedTuple):
-    """What an atom found on one bar: whether it holds, its operands' values now, and of a crossing before."""
+    """What an atom found on n bars: where it holds, its operands' values now, and of a crossing before.
 
-    true: bool
-    now: tuple[float, ...]
-    was: tuple[float, ...] = ()
+    bool[n], and float64[n] of each operand.
+    """
+
+    true: NDArray[np.bool_]
+    now: tuple[Floats, ...]
+    was: tuple[Floats, ...] = ()
 
 
-def sentence(truth: Truth, told: Mapping[Atom, Told]) -> str:
-    """Return the sentence of a condition that is true; `told` is what each of its atoms found.
+def sentences(truth: Truth, told: Mapping[Atom, Told]) -> list[str]:
+    """Return the sentences of bars on which a condition is true; `told` is what each of its atoms found on them.
 
     >>> rule = Crossing(Name("rsi_14"), False, Number(30.0))
-    >>> sentence(rule, {rule: Told(True, (29.4, 30.0), (31.2, 30.0))})
-    'RSI 14 fell below 30 (29.4, was 31.2)'
+    >>> now, was = (np.array([29.4]), np.array([30.0])), (np.array([31.2]), np.array([30.0]))
+    >>> sentences(rule, {rule: Told(np.array([True]), now, was)})
+    ['RSI 14 fell below 30 (29.4, was 31.2)']
     """
-    return " and ".join(_sentences(truth, True, told))
+    count = len(next(iter(told.values())).true) if told else 0
+    parts: list[list[str]] = [[] for _ in range(count)]
+    for where, texts in _said(truth, True, told, np.ones(count, bool)):
+        for i, text in zip(where, texts, strict=True):
+            parts[i].append(text)
+    return [" and ".join(texts) for texts in parts]
 
 
-def _sentences(truth: Truth, so: bool, told: Mapping[Atom, Told]) -> list[str]:
+def _said(
+    truth: Truth, so: bool, told: Mapping[Atom, Told], where: NDArray[np.bool_]
+) -> Iterator[tuple[list[int], list[str]]]:
+    """Yield what is said of a condition that is `so` on some bars: on which, and the words of each."""
     match truth:
         case Not(operand):
-            return _sentences(operand, not so, told)
+            yield from _said(operand, not so, told, where)
         case And(operands) | Or(operands):
-            return [
-                text for operand in operands if _holds(operand, told) == so for text in _sentences(operand, so, told)
-            ]
-    return [_atom(truth, so, told[truth])]
+            for operand in operands:
+                yield from _said(operand, so, told, where & (_holds(operand, told) == so))
+        case _:
+            found = told[truth]
+            which = np.flatnonzero(where)
+            now, was = (tuple(values[which] for values in both) for both in (found.now, found.was))
+            yield which.tolist(), _of_atom(truth, so, now, was)
 
 
-def _holds(truth: Truth, told: Mapping[Atom, Told]) -> bool:
+def _holds(truth: Truth, told: Mapping[Atom, Told]) -> NDArray[np.bool_]:
     match truth:
         case And(operands):
-            return all(_holds(operand, told) for operand in operands)
+            return np.logical_and.reduce([_holds(operand, told) for operand in operands])
         case Or(operands):
-            return any(_holds(operand, told) for operand in operands)
+            return np.logical_or.reduce([_holds(operand, told) for operand in operands])
         case Not(operand):
-            return not _holds(operand, told)
+            return ~_holds(operand, told)
     return told[truth].true
 
 
-def _atom(atom: Atom, so: bool, told: Told) -> str:
+def _of_atom(atom: Atom, so: bool, now: tuple[Floats, ...], was: tuple[Floats, ...]) -> list[str]:
     words = _atom_words(atom, so)
-    operands: tuple[Value, ...] = children(atom)  # type: ignore[assignment]  # an atom's are values
-    now, was = (_numbers(atom, operands, values) for values in (told.now, told.was))
-    numbers = f"{now}, was {was}" if was else now
-    return f"{words} ({numbers})" if numbers else words
+    numbers = _numbers(atom, now)
+    if not numbers:
+        return [words] * len(now[0])
+    if was:
+        return [f"{words} ({one}, was {other})" for one, other in zip(numbers, _numbers(atom, was), strict=True)]
+    return [f"{words} ({one})" for one in numbers]
 
 
 @lru_cache(1024)
@@ -107,10 +128,17 @@ def _atom_words(atom: Atom, so: bool) -> str:
     return words
 
 
-def _numbers(atom: Atom, operands: tuple[Value, ...], values: tuple[float, ...]) -> str:
+def _numbers(atom: Atom, values: tuple[Floats, ...]) -> list[str]:
+    """Return the operands of each bar as text, but for those that are numbers in the words already; none: no text."""
+    operands: tuple[Value, ...] = children(atom)  # type: ignore[assignment]  # an atom's are values
+    shown = [i for i, operand in enumerate(operands[: len(values)]) if not isinstance(operand, Number)]
     texts = _decimals(values, _digits_of(atom))
-    pairs = zip(operands, texts, strict=False)
-    return " against ".join(text for operand, text in pairs if not isinstance(operand, Number))
+    match shown:
+        case []:
+            return []
+        case [one]:
+            return [of_bar[one] for of_bar in texts]
+    return [" against ".join([of_bar[i] for i in shown]) for of_bar in texts]
 
 
 @lru_cache(1024)
@@ -119,17 +147,26 @@ def _digits_of(atom: Atom) -> int:
     return 3 if first in _FEW_DIGITS else 6
 
 
-def _decimals(values: tuple[float, ...], significant: int) -> list[str]:
-    """Return numbers with so many digits of the largest, and up to 6 more until they can be told apart."""
-    largest = max(map(abs, values), default=0.0)
-    places = max(0, significant - 1 - floor(log10(largest))) if largest else 0
-    different = len(set(values))
-    texts: list[str] = []
-    for more in range(7 if different > 1 else 1):
-        texts = [f"{value:z.{places + more}f}" for value in values]
-        if len(set(texts)) == different:
-            break
+def _decimals(values: tuple[Floats, ...], significant: int) -> list[list[str]]:
+    """Return each bar's numbers with so many digits of the largest, and up to 6 more until they can be told apart."""
+    largest = np.max(np.abs(values), axis=0)
+    with np.errstate(divide="ignore"):
+        places = np.maximum(0, significant - 1 - np.floor(np.log10(largest)))
+    places[largest == 0] = 0
+    texts = []
+    for of_bar, least in zip(zip(*[one.tolist() for one in values], strict=True), places.tolist(), strict=True):
+        found, different = _formatted(of_bar, int(least)), len(set(of_bar))
+        more = 0
+        while len(set(found)) < different and more < 6:
+            more += 1
+            found = _formatted(of_bar, int(least) + more)
+        texts.append(found)
     return texts
+
+
+def _formatted(values: tuple[float, ...], places: int) -> list[str]:
+    specification = f"z.{places}f"
+    return [format(value, specification) for value in values]
 
 
 def _words(value: Value, beside: Value | None = None) -> str:

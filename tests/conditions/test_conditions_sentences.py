@@ -1,12 +1,20 @@
 """What happened is told with its numbers, and only what is so."""
 
 import doctest
+import math
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plant.conditions import sentences as module
 from plant.conditions.evaluator import OneSeries
 from plant.conditions.parsing import condition_of
+from plant.conditions.sentences import Told, sentences
+from plant.conditions.tree import Comparison, Name
+
+NUMBERS = st.floats(-1e15, 1e15) | st.integers(-12, 12).map(lambda power: 10.0**power) | st.sampled_from([0.0, -0.0])
 
 
 def told(text: str, *bars: dict[str, float]) -> str | None:
@@ -86,3 +94,23 @@ def test_numbers_that_differ_can_be_told_apart() -> None:
 def test_a_crossing_after_touching_tells_the_bar_on_which_they_were_apart() -> None:
     bars = [{"close": close} for close in (1, 2, 2, 3)]
     assert told("close crosses above 2", *bars) == "close rose above 2 (3.00000, was 1.00000)"
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=5))
+def test_numbers_of_many_bars_have_the_digits_that_each_has_by_itself(bars: list[tuple[float, float]]) -> None:
+    rule = Comparison(Name("close"), "!=", Name("open"))
+    now = tuple(np.array(column) for column in zip(*bars, strict=True))
+    found = sentences(rule, {rule: Told(np.ones(len(bars), bool), now)})
+    assert found == [f"close other than open ({' against '.join(plain_numbers(bar))})" for bar in bars]
+
+
+def plain_numbers(values: tuple[float, float]) -> list[str]:
+    """Return six digits of the larger number's, and more until two that differ look so."""
+    largest = max(map(abs, values))
+    places = max(0, 5 - math.floor(math.log10(largest))) if largest else 0
+    for more in range(7):
+        texts = [f"{value:z.{places + more}f}" for value in values]
+        if texts[0] != texts[1] or values[0] == values[1]:
+            break
+    return texts
