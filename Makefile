@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak bench bench-servers lint format docs install browser clean
+.PHONY: run stop test soak bench bench-servers bench-csp lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -27,8 +27,8 @@ test: install browser
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
-bench: install bench-servers
-	for name in capture query history page; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+bench: install bench-servers bench-csp
+	for name in capture query history page computing; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .
@@ -67,5 +67,12 @@ bench-servers:
 		&& { service redis-server stop || true; service nats-server stop || true; } > /dev/null 2>&1; } \
 		|| echo "redis-server or nats-server is missing: its lines will say so"
 
+# csp does not go with our pyarrow, so it has an environment of its own.
+bench-csp: .venv-csp/installed
+
+.venv-csp/installed:
+	@$(PYTHON) -m venv .venv-csp && .venv-csp/bin/pip install --quiet --disable-pip-version-check csp==0.19.1 && touch $@ \
+		|| echo "csp cannot be installed: its lines will say so"
+
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-csp build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
