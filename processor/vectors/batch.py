@@ -30,27 +30,58 @@ def computed(declarations: Sequence[Declaration], bars: Bars, folder: Path | Non
     indicators that these take in must be declared, too, or be among `bars`. Raises KeyError, ValueError for a column
     that is missing or of another length, SettingsError for a class of the user's own that cannot be imported or made.
     """
-    known: dict[str, Any] = dict(bars)
-    count = len(np.asarray(next(iter(bars.values()))))
-    for one in computing_order(declarations):
-        known |= zip(one.columns, _outputs(one, known, count, folder), strict=True)
-    return {column: np.asarray(known[column]) for one in declarations for column in one.columns}
+    return _Computing(declarations, bars, folder).columns()
 
 
-def _outputs(one: Declaration, bars: Bars, count: int, folder: Path | None) -> list[Floats]:
-    if one.own:
-        return _own(one, bars, folder)
-    inputs = [column_of(bars, name, count) for name in one.inputs]
-    if not count or all(x.min() >= -LARGEST and x.max() <= LARGEST for x in inputs):  # with a NaN they are NaN
-        return _over(one, inputs)
-    good = np.ones(count, bool)
-    for x in inputs:
-        good &= np.abs(x) <= LARGEST
-    found = []
-    for values in _over(one, [x[good] for x in inputs]):
-        found.append(np.full(count, np.nan))
-        found[-1][good] = values
-    return found
+class _Computing:
+    """Declarations over the bars of one series; what several of them take is found once."""
+
+    def __init__(self, declarations: Sequence[Declaration], bars: Bars, folder: Path | None) -> None:
+        self._declarations, self._folder = declarations, folder
+        self._known: dict[str, Any] = dict(bars)
+        self._count = len(np.asarray(next(iter(bars.values()))))
+        self._whole: dict[str, bool] = {}  # whether all values of a column are known, and no larger than LARGEST
+        self._deviating = {_window(one) for one in declarations if one.kind in ("stdev", "bollinger")}
+        self._windows: dict[tuple[str, int], tuple[Floats, Floats]] = {}
+
+    def columns(self) -> dict[str, Floats]:
+        for one in computing_order(self._declarations):
+            self._known |= zip(one.columns, self._outputs(one), strict=True)
+        return {column: np.asarray(self._known[column]) for one in self._declarations for column in one.columns}
+
+    def _outputs(self, one: Declaration) -> list[Floats]:
+        if one.own:
+            return _own(one, self._known, self._folder)
+        inputs = [column_of(self._known, name, self._count) for name in one.inputs]
+        if all(self._all_good(name, x) for name, x in zip(one.inputs, inputs, strict=True)):
+            return self._over(one, inputs)
+        good = np.ones(self._count, bool)
+        for x in inputs:
+            good &= np.abs(x) <= LARGEST
+        found = []
+        for values in self._over(one, [x[good] for x in inputs]):
+            found.append(np.full(self._count, np.nan))
+            found[-1][good] = values
+        return found
+
+    def _all_good(self, name: str, x: Floats) -> bool:
+        if name not in self._whole:
+            self._whole[name] = not len(x) or bool(x.min() >= -LARGEST and x.max() <= LARGEST)  # False with a NaN
+        return self._whole[name]
+
+    def _over(self, one: Declaration, inputs: list[Floats]) -> list[Floats]:
+        """Return the outputs over bars that are all known."""
+        if one.kind not in OF_WINDOWS or not len(inputs[0]):
+            return _over(one, inputs)
+        window = _window(one)
+        if window not in self._windows:
+            self._windows[window] = mean_and_deviation(inputs[0], window[1], window in self._deviating)
+        return OF_WINDOWS[one.kind](*self._windows[window], one.parameters)
+
+
+def _window(one: Declaration) -> tuple[str, int]:
+    """Return the column and the length of the windows that a mean or a deviation is of."""
+    return one.inputs[0], one.parameters["period"]
 
 
 def _over(one: Declaration, inputs: list[Floats]) -> list[Floats]:
@@ -114,7 +145,10 @@ def mean_and_deviation(x: Floats, n: int, deviation: bool = True) -> tuple[Float
     The distances of k values from one of them have squares that add up to at most k times those from their mean, so the
     difference by which the latter are found costs log10(k) digits at worst.
     """
-    mean, spread = np.full(len(x), np.nan), np.full(len(x) if deviation else 0, np.nan)
+    if n == 1:
+        return x.copy(), np.zeros(len(x) if deviation else 0)
+    mean, spread = np.empty(len(x)), np.empty(len(x) if deviation else 0)
+    mean[: n - 1] = spread[: n - 1] = np.nan
     for start in range(n - 1, len(x), _CHUNK):
         end = min(start + _CHUNK, len(x))
         middle, squares = _moments(x[start + 1 - n : end], n, deviation)
@@ -154,18 +188,9 @@ def _moments(x: Floats, n: int, deviation: bool) -> tuple[Floats, Floats]:
     return middle.T.ravel()[:windows], squares.T.ravel()[:windows]
 
 
-def _sma(x: Floats, period: int) -> Floats:
-    return x.copy() if period == 1 else mean_and_deviation(x, period, deviation=False)[0]
-
-
-def _stdev(x: Floats, period: int) -> Floats:
-    return np.zeros(len(x)) if period == 1 else mean_and_deviation(x, period)[1]
-
-
-def _bollinger(x: Floats, period: int, deviations: float) -> tuple[Floats, ...]:
-    middle, width = mean_and_deviation(x, period) if period > 1 else (x.copy(), np.zeros(len(x)))
-    width *= deviations
-    return middle + width, middle, middle - width
+def _bands(mean: Floats, deviation: Floats, deviations: float) -> list[Floats]:
+    width = deviation * deviations
+    return [mean + width, mean, np.subtract(mean, width, out=width)]
 
 
 def _rsi(x: Floats, period: int) -> Floats:
@@ -181,10 +206,10 @@ def _rsi(x: Floats, period: int) -> Floats:
 
 
 def _macd(x: Floats, fast: int, slow: int, signal: int) -> tuple[Floats, ...]:
-    line = ema(x, fast)
-    line -= ema(x, slow)
+    line, other = ema(x, fast), ema(x, slow)
+    line -= other
     average = ema(line, signal)
-    return line, average, line - average
+    return line, average, np.subtract(line, average, out=other)
 
 
 def _true_range(high: Floats, low: Floats, close: Floats) -> Floats:
@@ -208,10 +233,6 @@ def _obv(x: Floats, volume: Floats) -> Floats:
 
 
 WHOLE: Mapping[str, Callable[..., Any]] = {
-    "sma": _sma,
-    "volume_sma": _sma,
-    "stdev": _stdev,
-    "bollinger": _bollinger,
     "ema": ema,
     "rma": rma,
     "rsi": _rsi,
@@ -222,3 +243,11 @@ WHOLE: Mapping[str, Callable[..., Any]] = {
     "obv": _obv,
 }
 """Those of our kinds that have a form over whole series: called with the inputs and the kind's parameters."""
+
+OF_WINDOWS: Mapping[str, Callable[[Floats, Floats, Mapping[str, Any]], list[Floats]]] = {
+    "sma": lambda mean, _deviation, _parameters: [mean],
+    "volume_sma": lambda mean, _deviation, _parameters: [mean],
+    "stdev": lambda _mean, deviation, _parameters: [deviation],
+    "bollinger": lambda mean, deviation, parameters: _bands(mean, deviation, parameters["deviations"]),
+}
+"""Those that are made of means and deviations of windows; called with these and the kind's parameters."""
