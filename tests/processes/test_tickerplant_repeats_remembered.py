@@ -15,6 +15,7 @@ from plant.journal.journal import Journal
 from plant.wire.envelope import stamp
 from plant.wire.messages import hello
 from plant.wire.record import encode, source_id_of
+from tickerplant.repeats import remembered
 from tickerplant.repeats.remembered import Remembered
 from tickerplant.repeats.trade_ids import TradeIds
 from tickerplant.sequencer import Sequencer
@@ -58,17 +59,17 @@ def columns(day_ns: int, *trade_ids: str) -> dict[str, Any]:
 
 
 def read(folder: Path, most: int = 1000) -> TradeIds:
-    remembered = Remembered(folder, Days(), most)
-    assert remembered.of(FEED) is None
-    remembered.read_wanted()
+    of_sources = Remembered(folder, Days(), most)
+    assert of_sources.of(FEED) is None
+    of_sources.read_wanted()
     deadline = time.monotonic() + 10
-    while not remembered.ready():
+    while not of_sources.ready():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    ids = remembered.of(FEED)
+    ids = of_sources.of(FEED)
     assert ids is not None
-    assert not remembered.ready()
-    assert remembered.of(FEED) is ids
+    assert not of_sources.ready()
+    assert of_sources.of(FEED) is ids
     return ids
 
 
@@ -91,6 +92,27 @@ def test_the_ids_of_a_source_are_those_of_its_rows_in_every_segment(tmp_path: Pa
     ids = read(tmp_path)
     assert all(repeats(ids, *(str(n) for n in range(50)), "last 0", "last 100", "last 200", "249"))
     assert not any(repeats(ids, *(str(n) for n in range(50, 100)), "not the feed's", "250"))
+    written.journal.close()
+
+
+def test_a_segment_that_is_compressed_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Written(tmp_path)
+    written.trades(FEED, TODAY, "1", "2", "3")
+    written.roll()
+    found = remembered.present_segment
+
+    def compressed_meanwhile(path: Path) -> Any:
+        segment = found(path)
+        if segment.first_seq == 1:
+            Upkeep(written.journal, compress=True).round()
+        return segment
+
+    monkeypatch.setattr(remembered, "present_segment", compressed_meanwhile)
+    ids = read(tmp_path)
+    assert not list(tmp_path.glob("*01.journal"))
+    assert repeats(ids, "1", "2", "3", "4") == [True, True, True, False]
     written.journal.close()
 
 

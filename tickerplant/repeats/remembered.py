@@ -4,6 +4,7 @@ The journal is the memory: whatever was killed, its rows tell which ids the plan
 goes on; the source is welcomed once that is done, so that no row of its own comes meanwhile.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,10 +105,11 @@ def read_ids(folder: Path, source_id: int, ids: TradeIds, days: Days, most: int)
         before = segment.header["sources"].get(source_id)
         if behind is None or before != behind:
             of_segment: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-            for columns in _trades(segment, source_id):
-                for day, (_, keys, beside) in ids.keyed(columns).items():
-                    of_segment.setdefault(day, []).append((keys, beside))
-                    count += len(keys)
+            with contextlib.suppress(FileNotFoundError):  # removed while it was read
+                for columns in _trades(segment, source_id):
+                    for day, (_, keys, beside) in ids.keyed(columns).items():
+                        of_segment.setdefault(day, []).append((keys, beside))
+                        count += len(keys)
             found.append(of_segment)
             seen |= of_segment.keys()
         if before is None or count >= most or (seen and segment.header["created"] < _since(max(seen), days)):
@@ -132,7 +134,14 @@ def _trades(segment: Segment, source_id: int) -> Iterator[Columns]:
     """Yield a source's trades in a segment, those of many records together: most of the time is for a start each."""
     tables = {schema_id: table for schema_id, table in segment.tables.items() if table.name == TRADES}
     merge, seq = Merge(unreadable=_pass_over), segment.first_seq
-    while chunk := segment.read(seq, CHUNK_BYTES):
+    while True:
+        try:
+            chunk = segment.read(seq, CHUNK_BYTES)
+        except FileNotFoundError:  # compressed since it was opened
+            segment = present_segment(segment.path)
+            continue
+        if not chunk:
+            return
         found: list[Raw] = []
 
         def take(table: Table | None, run: Run, found: list[Raw] = found) -> bool:
