@@ -30,6 +30,10 @@ def plant(tmp_path: Path) -> Iterator[RunningPlant]:
         yield made
 
 
+SIGNALS = 37
+"""Those of the first 300 bars; they come behind the indicators."""
+
+
 def bars(which: range) -> dict[str, Any]:
     prices = dict.fromkeys(("open", "high", "low", "close"), CLOSES[which.start : which.stop])
     times = [BASE + pd.Timedelta(minutes=i) for i in which]
@@ -47,6 +51,7 @@ def test_no_row_that_was_given_out_changes_and_new_bars_go_on_from_the_old_ones(
     feed.publish("bars", bars(range(200, 300)))
     feed.flush()
     eventually(lambda: len(processor.select("indicators", "P")) == 300)
+    eventually(lambda: len(processor.select("signals", "P")) == SIGNALS)
     known = processor.select("indicators", "P"), processor.select("signals", "P")
     end = {"sym": "test", "day": "2026-11-20", "state": "end", "detail": "again"}
     feed.publish("days", {"time": pd.Timestamp.now("UTC"), **end})
