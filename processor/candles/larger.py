@@ -211,12 +211,11 @@ class LargerBuilder:
             newest = on & (minutes >= self._newest[slots])
             self._bars["feed"][slots[newest], j] = feeds[newest]
         good = ~late
-        slots, minutes, sums, feeds, starts = slots[good], minutes[good], sums[good], feeds[good], starts[good]
+        slots, minutes, sums, starts = slots[good], minutes[good], sums[good], starts[good]
         self._let_go(slots, minutes)
         at = minutes // MINUTE_NS % KEPT
         self._minutes["minute"][slots, at] = minutes
         self._minutes["sums"][slots, at] = sums
-        self._minutes["feed"][slots, at] = feeds
         self._starts[slots, at] = starts
         self._newest[slots] = np.maximum(self._newest[slots], minutes)
 
@@ -247,7 +246,7 @@ class LargerBuilder:
             for row in np.flatnonzero(~np.isnan(values[:, 0]) & differ(values, had)).tolist():
                 bar = self._bars[before[row], j]
                 key = (int(before[row]), j, int(bar["start"]))
-                self._finished[key] = (values[row], self.feeds[bar["feed"]])
+                self._finished[key] = (values[row], self.feeds[bar["feed"]] if bar["feed"] >= 0 else "")
         self._bars["start"][slots, j] = starts
         self._bars["had"][slots, j] = np.nan
         self._bars["given_at"][slots, j] = -1
@@ -303,6 +302,7 @@ class LargerBuilder:
             earlier = times <= self._newest[slot] - KEPT * MINUTE_NS
             bar["base"] = together(sums[earlier]) if earlier.any() else np.nan
             bar["base_start"] = start
+            self._keep_recorded(slot, times[~earlier], sums[~earlier])
             if len(order):
                 bar["feed"] = self._feed(rows["source"].tolist()[order[-1]])
             return
@@ -316,6 +316,15 @@ class LargerBuilder:
                 found[slot, j, start] = (made[0], feed)
         elif had is not None and had[6] != 0:
             found[slot, j, start] = (emptied_of(had[None])[0], held["source"].tolist()[-1].removeprefix(BUILT))
+
+    def _keep_recorded(self, slot: int, minutes: np.ndarray, sums: np.ndarray) -> None:
+        """Keep those of the last minutes that were never handed over: of before `known_from`."""
+        kept = self._minutes[slot]
+        for i in np.flatnonzero(~np.isin(minutes, kept["minute"])).tolist():
+            place = int(minutes[i] // MINUTE_NS % KEPT)
+            kept["minute"][place], kept["sums"][place] = minutes[i], sums[i]
+            one = np.array([slot]), minutes[i : i + 1]
+            self._starts[slot, place] = [int(self._grids.starts(*one, name)[0]) for name in self.intervals]
 
     def _feed(self, source: str) -> int:
         name = source.removeprefix(BUILT)

@@ -221,3 +221,18 @@ def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> 
     plant.restart()
     plant.tick(START + 10**13)
     assert plant.bars() == before
+
+
+@pytest.mark.parametrize("after", range(1, 7))
+def test_a_larger_bar_over_the_end_of_a_day_has_the_last_minutes_that_only_history_has(after: int) -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "1h", "1d"), update_s=0.0)
+    first = START // (60 * MINUTE) * 60 + 21
+    for minute in range(7):
+        plant.send("trades", [{**trade(0, 1.0 + minute), "time": (first + minute) * MINUTE}], START)
+    plant.tick(START + 10**13)
+    plant.restart_behind()
+    for minute in range(7, 7 + after):
+        plant.send("trades", [{**trade(0, 1.0 + minute), "time": (first + minute) * MINUTE}], START)
+        plant.tick(START + 10**13)
+        for interval, length in (("2m", 2), ("1h", 60), ("1d", 1440)):
+            same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
