@@ -31,7 +31,7 @@ from processor.outcome import Outcome
 from processor.recorded import ReachedRows, RecordedSeries
 from processor.warmup import newest_time, warm_up
 
-FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals", "gaps")
+FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
 SERVED = ("bar_closes", "indicators", "signals")
 BUILT_FROM = ("trades", "trade_corrections", "bars")
 

@@ -217,10 +217,11 @@ def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> 
     gaps = [row for table, row in plant.published if table == "gaps"]
     assert [row["state"] for row in gaps] == ["opened", "healed"]
     assert "no trade of best for 15 s; trades of other count from" in gaps[0]["detail"]
-    before = plant.bars()
+    before, told = plant.bars(), len(plant.published)
     plant.restart()
     plant.tick(START + 10**13)
     assert plant.bars() == before
+    assert plant.published[told:] == []
 
 
 @pytest.mark.parametrize("after", range(1, 7))
