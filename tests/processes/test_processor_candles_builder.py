@@ -237,3 +237,13 @@ def test_a_larger_bar_over_the_end_of_a_day_has_the_last_minutes_that_only_histo
         plant.tick(START + 10**13)
         for interval, length in (("2m", 2), ("1h", 60), ("1d", 1440)):
             same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
+
+
+@pytest.mark.parametrize(("price", "size"), [(1e200, 1e200), (1.0, 1e308), (1e308, 1.0), (-1e308, 1.0), (1.0, 2.0**99)])
+def test_a_size_beyond_what_can_be_summed_adds_no_volume_and_sets_its_price(price: float, size: float) -> None:
+    plant = CandlePlant(intervals=("1m", "5m"))
+    plant.send("trades", [trade(1, 2.0, 3.0), trade(2, price, size)], START)
+    plant.tick(START + 10**12)
+    (bar,) = plant.bars().values()
+    assert bar == (2.0, max(price, 2.0), min(price, 2.0), price, 3.0, 2.0, 2.0)
+    assert list(plant.bars("5m").values()) == [bar]
