@@ -28,6 +28,7 @@ from processor.candles.closer import Closer
 from processor.counting import Counting
 from processor.engine import Engine
 from processor.outcome import Outcome
+from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
 from processor.warmup import newest_time, warm_up
 
@@ -65,7 +66,8 @@ class Processor(Process):
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
         options: dict[str, Any] = {"frames": "arrow", "timeout_s": HISTORY_S, "warn_unknown": False}
         plant = self.opened(PlantConnection(rdb, hdb, self.schema, **options))
-        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq)
+        self._patience = Patience()
+        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq, self._patience)
         self._begin()
         self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
@@ -179,8 +181,10 @@ class Processor(Process):
         started = time.perf_counter()
         stale = self.engine.stale()[:ANEW_AT_ONCE]
         try:
-            self._recorded.check_reached(self.follower.subscriber.stream.cursor or 0 if self.follower.subscriber else 0)
-            known = [self._recorded.known(self.engine.series, one) for one in stale]
+            with self._patience.asking():
+                following = self.follower.subscriber
+                self._recorded.check_reached(following.stream.cursor or 0 if following else 0)
+                known = [self._recorded.known(self.engine.series, one) for one in stale]
         except (Unavailable, HistoryError, QueryLimit) as error:
             log.warning("corrections wait", series=len(stale), reason=str(error))
             return

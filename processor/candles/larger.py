@@ -5,6 +5,7 @@ bar what lies before them; a minute that is revised later than that has its larg
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class LargerBuilder:
         self._newest = np.zeros(0, dtype=np.int64)
         self._grids = Grids(slots)
         self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
-        self._old: set[tuple[int, int, int]] = set()
+        self._old: dict[tuple[int, int, int], None] = {}  # to be made anew, in the order in which they are asked for
         self._finished: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
         self.feeds: list[str] = []
         self.seq = 0
@@ -118,13 +119,13 @@ class LargerBuilder:
             if self._bars[each.slot, j]["start"] == each.label:
                 self._bars[each.slot, j]["changed"] = True
             else:
-                self._old.add((each.slot, j, each.label))
+                self._old[each.slot, j, each.label] = None
 
     def make_anew(self, slot: int, time: int) -> None:
         """Have the day's bar made anew that a time after its close belongs to: a trade there was corrected."""
         label = int(self.slots.sessions(slot).last_close(np.array([time]))[0][0])
         if "1d" in self.intervals and label >= 0:
-            self._old.add((slot, self.intervals.index("1d"), label))
+            self._old[slot, self.intervals.index("1d"), label] = None
 
     def due(self, now: int, allowed: Any = None) -> Columns | None:
         """Return the rows of `bars` to be given out at `now` (ns), None for none.
@@ -259,19 +260,19 @@ class LargerBuilder:
             self._make_old(int(slots[row]), j, int(starts[row]))
 
     def _make_old(self, slot: int, j: int, start: int) -> None:
-        self._old.add((slot, j, start))
+        self._old[slot, j, start] = None
         self._finished.pop((slot, j, start), None)
         if self._bars["start"][slot, j] == start:
             self._bars["stale"][slot, j] = True
 
     def _made_anew(self) -> dict[tuple[int, int, int], tuple[np.ndarray, str]]:
         found: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
-        for key in list(self._old)[:ASKED_AT_ONCE]:
+        for key in list(islice(self._old, ASKED_AT_ONCE)):
+            del self._old[key]
             try:
                 self._make_one_anew(*key, found)
             except PlantError:
-                continue  # asked again the next time
-            self._old.discard(key)
+                self._old[key] = None  # asked again the next time, behind the others
         return found
 
     def _make_one_anew(self, slot: int, j: int, start: int, found: dict[Any, Any]) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.calendars.assignment import Calendars
+from plant.errors import QueryLimit
 
 START = 1_795_788_000_000_000_000 // MINUTE * MINUTE  # 2026-11-27, a half-day of XNYS
 
@@ -222,6 +223,30 @@ def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> 
     plant.tick(START + 10**13)
     assert plant.bars() == before
     assert plant.published[told:] == []
+
+
+class Refusing(CandlePlant):
+    """Trades of B cannot be had."""
+
+    def trades(self, sym: str, start: int, end: int) -> Any:
+        """Return rows of `trades`."""
+        if sym == "B":
+            raise QueryLimit("too many rows")
+        return super().trades(sym, start, end)
+
+
+def test_bars_that_cannot_be_asked_for_hold_up_no_others() -> None:
+    plant = Refusing(intervals=("1m",))
+    plant.send("trades", [trade(60 * minute, 1.0) for minute in range(9)], START)
+    plant.send("trades", [trade(3600 * hour, 1.0, sym="B") for hour in range(120)], START)
+    plant.tick(START + 10**15)
+    plant.send("trades", [trade(3600 * hour + 1, 1.0, sym="B") for hour in range(110)], START)
+    plant.send("trades", [trade(30, 9.0)], START)
+    for _ in range(5):
+        if plant.tick(START + 10**15).bars is None:
+            plant.builder.due(START + 10**15)
+    assert plant.bars()["A", START][1] == 9.0
+    assert "110 bars to be made anew" in plant.builder.state
 
 
 @pytest.mark.parametrize("after", range(1, 7))
