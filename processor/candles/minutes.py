@@ -126,6 +126,8 @@ class MinuteBuilder:
         self.seq = max(self.seq, int(seqs[-1]))
         slots, minutes, own, had = self._known(rows), rows["time"], built(rows["source"]), values_of(rows)
         whole = minutes % MINUTE_NS == 0
+        if not (self._old or self._finished):
+            whole &= self._table.stays(slots, minutes)
         for at in rounds(slots, np.flatnonzero(whole)):
             here, gone_slots, gone = self._table.claim(slots[at], minutes[at])
             self._keep(gone_slots, gone)
