@@ -5,7 +5,6 @@ bar what lies before them; a minute that is revised later than that has its larg
 """
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
 from processor.candles.grids import Grids
 from processor.candles.larger_table import KEPT, no_bars, no_minutes
-from processor.candles.minutes import ASKED_AT_ONCE
+from processor.candles.recorded import Key, Remade, by_day, remade
 from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
 from processor.trades.counting import Print
@@ -54,8 +53,8 @@ class LargerBuilder:
         self._newest = np.zeros(0, dtype=np.int64)
         self._grids = Grids(slots)
         self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
-        self._old: dict[tuple[int, int, int], None] = {}  # to be made anew, in the order in which they are asked for
-        self._finished: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
+        self._old: dict[Key, None] = {}  # to be made anew, in the order in which they are asked for
+        self._finished: dict[Key, tuple[np.ndarray, str]] = {}
         self.feeds: list[str] = []
         self.seq = 0
 
@@ -265,58 +264,63 @@ class LargerBuilder:
         if self._bars["start"][slot, j] == start:
             self._bars["stale"][slot, j] = True
 
-    def _made_anew(self) -> dict[tuple[int, int, int], tuple[np.ndarray, str]]:
-        found: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
-        for key in list(islice(self._old, ASKED_AT_ONCE)):
-            del self._old[key]
+    def _made_anew(self) -> dict[Key, tuple[np.ndarray, str]]:
+        found: dict[Key, tuple[np.ndarray, str]] = {}
+        for keys in by_day(self._old):
+            for key in keys:
+                del self._old[key]
             try:
-                self._make_one_anew(*key, found)
+                self._make_day_anew(keys, found)
             except PlantError:
-                self._old[key] = None  # asked again the next time, behind the others
+                self._old |= dict.fromkeys(keys)  # asked again the next time, behind the others
         return found
 
-    def _make_one_anew(self, slot: int, j: int, start: int, found: dict[Any, Any]) -> None:
-        sym, interval = self.slots.names[slot], self.intervals[j]
-        end = int(self._grids.ends(np.array([slot]), np.array([start]), self.intervals[j])[0])
-        rows = self._recorded.bars(sym, "1m", start, end)
-        rows = taken(rows, rows["seq"] <= self.seq)
-        values = values_of(rows)
-        mine = self._grids.starts(np.full(len(values), slot), rows["time"], self.intervals[j]) == start
-        mine &= ~(built(rows["source"]) & (values[:, 6] == 0))
-        order = np.argsort(rows["time"], kind="stable")
-        order = order[mine[order]]
-        sums, times = sums_of(values)[order], rows["time"][order]
-        held = self._recorded.bars(sym, interval, start, start + 1)
-        held = taken(held, held["seq"] <= self.seq)
-        had, foreign = None, False
-        if len(held["time"]):
-            had, foreign = values_of(held)[-1], not built(held["source"])[-1]
-        prints = self._prints_of(slot, start) if interval == "1d" else []
-        if prints:
-            self._prints[slot, start] = {each.key: each for each in prints}
-        else:
+    def _make_day_anew(self, keys: list[Key], found: dict[Key, tuple[np.ndarray, str]]) -> None:
+        """Make bars of a symbol anew, of what is asked for once; what raises does so before anything is changed."""
+        slot = keys[0][0]
+        starts = {j: [start for _, of, start in keys if of == j] for _, j, _ in keys}
+        one = np.array([slot])
+        ends = [int(self._grids.ends(one, np.array([start]), self.intervals[j])[0]) for _, j, start in keys]
+        rows = self._held(slot, "1m", min(start for *_, start in keys), max(ends))
+        held = {j: self._held(slot, self.intervals[j], min(each), max(each) + 1) for j, each in starts.items()}
+        of_day = [start for _, j, start in keys if self.intervals[j] == "1d"]
+        prints = {start: self._prints_of(slot, start) for start in of_day}
+        for (_, j, start), end in zip(keys, ends, strict=True):
+            within = (rows["time"] >= start) & (rows["time"] < end)
+            within &= self._grids.starts(np.full(len(within), slot), rows["time"], self.intervals[j]) == start
+            one_held = taken(held[j], held[j]["time"] == start)
+            self._put((slot, j, start), remade(taken(rows, within), one_held), prints.get(start, []), found)
+
+    def _held(self, slot: int, interval: str, start: int, end: int) -> Columns:
+        rows = self._recorded.bars(self.slots.names[slot], interval, start, end)
+        return taken(rows, rows["seq"] <= self.seq)
+
+    def _put(self, key: Key, of: Remade, prints: list[Print], found: dict[Key, tuple[np.ndarray, str]]) -> None:
+        """Put a bar made anew back in its place, if it is the current one, or among those to be given out."""
+        slot, j, start = key
+        if self.intervals[j] == "1d":
             self._prints.pop((slot, start), None)
+            if prints:
+                self._prints[slot, start] = {each.key: each for each in prints}
         bar = self._bars[slot, j : j + 1]
         if bar["start"][0] == start:
-            bar["stale"], bar["changed"], bar["foreign"] = False, True, foreign
-            bar["had"] = np.nan if had is None else had
-            earlier = times <= self._newest[slot] - KEPT * MINUTE_NS
-            bar["base"] = together(sums[earlier]) if earlier.any() else np.nan
+            bar["stale"], bar["changed"], bar["foreign"] = False, True, of.foreign
+            bar["had"] = np.nan if of.had is None else of.had
+            earlier = of.times <= self._newest[slot] - KEPT * MINUTE_NS
+            bar["base"] = together(of.sums[earlier]) if earlier.any() else np.nan
             bar["base_start"] = start
-            self._keep_recorded(slot, times[~earlier], sums[~earlier])
-            if len(order):
-                bar["feed"] = self._feed(rows["source"].tolist()[order[-1]])
+            self._keep_recorded(slot, of.times[~earlier], of.sums[~earlier])
+            if len(of.times):
+                bar["feed"] = self._feed(of.feed)
+        elif of.foreign:
             return
-        if foreign:
-            return
-        if len(order):
-            feed = rows["source"].tolist()[order[-1]].removeprefix(BUILT)
-            one = together(sums)
+        elif len(of.times):
+            one = together(of.sums)
             made = values_from((with_prints(one, prints) if prints else one)[None])
-            if had is None or differ(made, had[None])[0]:
-                found[slot, j, start] = (made[0], feed)
-        elif had is not None and had[6] != 0:
-            found[slot, j, start] = (emptied_of(had[None])[0], held["source"].tolist()[-1].removeprefix(BUILT))
+            if of.had is None or differ(made, of.had[None])[0]:
+                found[key] = (made[0], of.feed)
+        elif of.had is not None and of.had[6] != 0:
+            found[key] = (emptied_of(of.had[None])[0], of.source)
 
     def _keep_recorded(self, slot: int, minutes: np.ndarray, sums: np.ndarray) -> None:
         """Keep those of the last minutes that were never handed over: of before `known_from`."""

@@ -225,6 +225,19 @@ def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> 
     assert plant.published[told:] == []
 
 
+def test_a_day_that_is_sent_again_is_asked_for_a_few_times() -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "5m", "1h", "1d"))
+    plant.send("trades", [trade(60 * minute, 1.0 + minute) for minute in range(300)], START)
+    plant.tick(START + 10**14)
+    wanted, asked = {interval: plant.bars(interval) for interval in ("2m", "5m", "1h", "1d")}, plant.asked
+    sent = [batch.columns for batch in plant.journal if batch.table == "bars"]
+    for columns in sent:
+        plant.send("bars", columns, START)
+    plant.tick(START + 10**14)
+    assert plant.asked - asked < 20
+    assert {interval: plant.bars(interval) for interval in wanted} == wanted
+
+
 class Refusing(CandlePlant):
     """Trades of B cannot be had."""
 
