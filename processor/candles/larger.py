@@ -77,9 +77,10 @@ class LargerBuilder:
         order = np.lexsort((np.arange(len(slots)), rows["time"], slots))
         ahead = np.append((np.diff(slots[order]) != 0) | (np.diff(rows["time"][order]) != 0), True)
         order = order[ahead]  # the last revision of each
-        sums = sums_of(values)
+        sums, times = sums_of(values), rows["time"]
+        starts = np.stack([self._grids.starts(slots, times, name) for name in self.intervals], axis=1)
         for now in rounds(slots, order):
-            self._advance(slots[now], rows["time"][now], sums[now], feeds[now])
+            self._advance(slots[now], times[now], sums[now], feeds[now], starts[now])
 
     def take_larger(self, rows: Columns, slots: np.ndarray) -> None:
         """Take rows of larger bars as they came back: what the plant has."""
@@ -193,23 +194,22 @@ class LargerBuilder:
                     sums[row] = with_prints(sums[row], list(prints.values()))
         return values_from(sums)
 
-    def _advance(self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray) -> None:
-        """Take a minute of each slot, each slot once."""
-        starts = np.stack(
-            [self._grids.starts(slots, minutes, self.intervals[j]) for j in range(len(self.intervals))], axis=1
-        )
+    def _advance(
+        self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray, starts: np.ndarray
+    ) -> None:
+        """Take a minute of each slot, each slot once; `starts` of its bars, int64[k, intervals]."""
         late = minutes <= self._newest[slots] - KEPT * MINUTE_NS
-        for j in range(len(self.intervals)):
-            current = self._bars["start"][slots, j]
-            some = starts[:, j] != NO_BAR
-            for row in np.flatnonzero(some & (late | (starts[:, j] < current))).tolist():
-                self._make_old(int(slots[row]), j, int(starts[row, j]))
-            newer = some & ~late & (starts[:, j] > current)
-            self._begin(slots[newer], j, starts[newer, j])
-            on = some & ~late & (starts[:, j] == self._bars["start"][slots, j])
-            self._bars["changed"][slots[on], j] = True
-            newest = on & (minutes >= self._newest[slots])
-            self._bars["feed"][slots[newest], j] = feeds[newest]
+        current, some = self._bars["start"][slots], starts != NO_BAR
+        for row, j in np.argwhere(some & (late[:, None] | (starts < current))).tolist():
+            self._make_old(int(slots[row]), j, int(starts[row, j]))
+        some &= ~late[:, None]
+        newer = some & (starts > current)
+        for j in np.flatnonzero(newer.any(axis=0)).tolist():
+            self._begin(slots[newer[:, j]], j, starts[newer[:, j], j])
+        rows, of = np.nonzero(some & (starts == self._bars["start"][slots]))
+        self._bars["changed"][slots[rows], of] = True
+        newest = minutes[rows] >= self._newest[slots[rows]]
+        self._bars["feed"][slots[rows[newest]], of[newest]] = feeds[rows[newest]]
         good = ~late
         slots, minutes, sums, starts = slots[good], minutes[good], sums[good], starts[good]
         self._let_go(slots, minutes)
@@ -225,6 +225,8 @@ class LargerBuilder:
         order, rows = np.argsort(held, axis=1, kind="stable"), np.arange(len(slots))
         for at in order.T:
             leaving = (held[rows, at] >= 0) & (held[rows, at] <= minutes - KEPT * MINUTE_NS)
+            if not leaving.any():
+                continue
             who, where = slots[leaving], at[leaving]
             sums = self._minutes["sums"][who, where]
             for j in range(len(self.intervals)):
