@@ -15,6 +15,7 @@ import numpy as np
 from plant.calendars.assignment import Calendars
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts, taken
+from plant.rows.tables import IMPORTED
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
 from processor.candles.rows import Recorded, arrivals, built
@@ -153,7 +154,8 @@ class CandleBuilder:
             self._note_emptied(batch, empty)
 
     def _note_fed(self, slots: np.ndarray, rows: Columns, foreign: np.ndarray) -> None:
-        """Note which intervals feeds send themselves, from when to when."""
+        """Note which intervals feeds send themselves, from when to when; what was imported is of none that goes on."""
+        foreign = foreign & (rows["source"] != IMPORTED)
         if not foreign.any():
             return
         names = rows["interval"].names

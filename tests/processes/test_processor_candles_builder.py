@@ -178,6 +178,23 @@ def test_an_interval_that_a_feed_sends_itself_is_not_built_and_its_rows_are_neve
     assert [bar[:5] for bar in plant.bars("5m").values()] == [(2.0, 2.0, 2.0, 2.0, 5.0)]
 
 
+def test_imported_bars_stay_and_keep_no_others_from_being_built() -> None:
+    plant = CandlePlant(intervals=("1m", "5m"))
+    prices = {"open": 2.0, "high": 2.0, "low": 2.0, "close": 2.0, "volume": 5.0}
+    bars = [{"time": START + i * MINUTE, "sym": "A", "interval": "1m", "source": "import", **prices} for i in (0, 1)]
+    plant.send("bars", bars, START)
+    plant.send("trades", [trade(second, 3.0) for second in (90, 130, 190)], START)
+    plant.tick(START + 10**12)
+    plant.tick(START + 2 * 10**12)
+    assert [bar[:5] for bar in plant.bars().values()] == [
+        (2.0, 2.0, 2.0, 2.0, 5.0),
+        (2.0, 2.0, 2.0, 2.0, 5.0),
+        (3.0, 3.0, 3.0, 3.0, 1.0),
+        (3.0, 3.0, 3.0, 3.0, 1.0),
+    ]
+    assert [bar[4] for bar in plant.bars("5m").values()] == [12.0]
+
+
 def test_days_are_regular_sessions_with_the_closing_print_and_hours_begin_with_the_session() -> None:
     plant = CandlePlant(Calendars({"XNYS": ("A",)}, {}), ("1m", "1h", "1d"))
     opened = START - (START - 1_795_789_800_000_000_000)  # 14:30 UTC
