@@ -151,13 +151,12 @@ class LargerBuilder:
             current = at[kept[at] & (self._bars[slots[at], j]["start"] == starts[at])]
             self._bars["had"][slots[current], j] = values[current]
             self._bars["given_at"][slots[current], j] = now
+        if not kept.any():
+            return None
         order = np.lexsort((of, starts))
         order = order[kept[order]]
-        if not len(order):
-            return None
-        lengths = Symbols(list(self.intervals), of[order].astype(np.int32))
-        given_feeds = [feeds[i] for i in order.tolist()]
-        return bars_of(slots[order], starts[order], lengths, values[order], given_feeds, self.slots.names)
+        lengths, fed = Symbols(list(self.intervals), of[order].astype(np.int32)), [feeds[i] for i in order.tolist()]
+        return bars_of(slots[order], starts[order], lengths, values[order], fed, self.slots.names)
 
     def _due_of(self, j: int, now: int) -> Given:
         bars = self._bars[:, j]
@@ -234,7 +233,7 @@ class LargerBuilder:
                 base_start = self._bars["base_start"][who, j]
                 same = (base_start == start)[:, None]
                 new = added(np.where(same, self._bars["base"][who, j], np.nan), sums)
-                put = (start != NO_BAR) & (start >= base_start)
+                put = (start != NO_BAR) & (start == self._bars["start"][who, j])
                 self._bars["base"][who[put], j] = new[put]
                 self._bars["base_start"][who[put], j] = start[put]
             self._minutes["minute"][who, where] = -1
@@ -308,20 +307,22 @@ class LargerBuilder:
         if bar["start"][0] == start:
             bar["stale"], bar["changed"], bar["foreign"] = False, True, of.foreign
             bar["had"] = np.nan if of.had is None else of.had
+            newest = of.times[-1:]
+            if (newest > self._newest[slot]).any():  # it came before what was handed over
+                self._let_go(np.array([slot]), newest)
+                self._newest[slot] = newest[0]
             earlier = of.times <= self._newest[slot] - KEPT * MINUTE_NS
             bar["base"] = together(of.sums[earlier]) if earlier.any() else np.nan
             bar["base_start"] = start
             self._keep_recorded(slot, of.times[~earlier], of.sums[~earlier])
             if len(of.times):
                 bar["feed"] = self._feed(of.feed)
-        elif of.foreign:
-            return
-        elif len(of.times):
+        elif not of.foreign and len(of.times):
             one = together(of.sums)
             made = values_from((with_prints(one, prints) if prints else one)[None])
             if of.had is None or differ(made, of.had[None])[0]:
                 found[key] = (made[0], of.feed)
-        elif of.had is not None and of.had[6] != 0:
+        elif not of.foreign and of.had is not None and of.had[6] != 0:
             found[key] = (emptied_of(of.had[None])[0], of.source)
 
     def _keep_recorded(self, slot: int, minutes: np.ndarray, sums: np.ndarray) -> None:

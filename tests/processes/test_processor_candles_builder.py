@@ -294,6 +294,23 @@ def test_a_larger_bar_over_the_end_of_a_day_has_the_last_minutes_that_only_histo
             same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
 
 
+@settings(deadline=None, max_examples=15)
+@given(TRADES, TRADES, st.integers(0, 30))
+def test_trades_of_a_time_that_only_history_has_revise_all_their_bars(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], later: int
+) -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "5m", "1h", "1d"), update_s=0.0)
+    plant.send("trades", before, START)
+    plant.tick(START + 10**13)
+    plant.restart_behind()
+    for at in range(0, len(after), 4):
+        rows = [{**row, "time": row["time"] + later * MINUTE} for row in after[at : at + 4]]
+        plant.send("trades", rows, START)
+        plant.tick(START + 10**13)
+        for interval, length in (("2m", 2), ("5m", 5), ("1h", 60), ("1d", 1440)):
+            same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
+
+
 @pytest.mark.parametrize(("price", "size"), [(1e200, 1e200), (1.0, 1e308), (1e308, 1.0), (-1e308, 1.0), (1.0, 2.0**99)])
 def test_a_size_beyond_what_can_be_summed_adds_no_volume_and_sets_its_price(price: float, size: float) -> None:
     plant = CandlePlant(intervals=("1m", "5m"))
