@@ -52,7 +52,7 @@ nothing drifts: a window is added up anew with each bar, by distances from its n
 **One of your own** is a class with `update(bar)` that returns a float, or a tuple if it has `outputs`; `warm_up`,
 `peek` and `copy` are optional. `examples/my_indicator.py` is complete: `kind = "my_indicator:Efficiency"` beside
 plant.toml, or a module that is installed; other keys are what the class is made with. If a bar raises, its column is
-null, and everything else goes on.
+null, a row of `rejects` says so, once in each run of the processor, and everything else goes on.
 """
 
 OF_OURS = "Computed for all series at once. Definitions are those that TradingView shows."

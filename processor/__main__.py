@@ -10,7 +10,8 @@ from typing import Any
 
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.errors import HistoryError, QueryLimit, SettingsError, Unavailable
+from plant.errors import HistoryError, QueryLimit, SchemaError, SettingsError, Unavailable
+from plant.intake.rejects import rejected
 from plant.memory.tables import MemoryTables, Tidying
 from plant.query.answers import Answerer
 from plant.query.view import Terms
@@ -28,10 +29,11 @@ from processor.candles.closer import Closer
 from processor.counting import Counting
 from processor.engine import Engine
 from processor.outcome import Outcome
+from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
 from processor.warmup import newest_time, warm_up
 
-FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals", "gaps")
+FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
 SERVED = ("bar_closes", "indicators", "signals")
 BUILT_FROM = ("trades", "trade_corrections", "bars")
 
@@ -57,6 +59,7 @@ class Processor(Process):
         self._declarations, self._rules = settings.declarations, settings.rules
         self.timer = Timer(own.timer_s, 0)
         self.tables = MemoryTables(self.schema, SERVED)
+        self._told: set[str] = set()  # indicators of the user's own that raised something
         self._settled = False
         self._waiting = ""  # for the history, or another tickerplant, and why
         self._anew = Timer(ANEW_AGAIN_S, 0)
@@ -65,7 +68,8 @@ class Processor(Process):
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
         options: dict[str, Any] = {"frames": "arrow", "timeout_s": HISTORY_S, "warn_unknown": False}
         plant = self.opened(PlantConnection(rdb, hdb, self.schema, **options))
-        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq)
+        self._patience = Patience()
+        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq, self._patience)
         self._begin()
         self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
@@ -91,8 +95,17 @@ class Processor(Process):
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:
-        """Take what has come, close what is over, and compute when the timer says so."""
+        """Take what has come, close what is over, and compute when the timer says so.
+
+        Raises SchemaError once the tickerplant was restarted with other indicators: this process is started again then.
+        """
         self.follower.step()
+        following = self.follower.subscriber
+        if following is not None and "indicators" in following.redeclared.split(", ") and self._declared_otherwise():
+            raise SchemaError(
+                "the plant was restarted with other indicators than this process knows; start the processor again "
+                "(supervisord does), so that it computes them"
+            )
         if not self.follower.caught_up or not self.publisher.connected:
             return
         for table, rows in self._due():
@@ -173,18 +186,31 @@ class Processor(Process):
             found = self.engine.settle(self._given("indicators"), self._given("signals"))
             self._settled = True
         self._publish(found, started)
+        self._tell_errors()
 
     def _compute_anew(self) -> None:
         """Compute anew the series that were corrected, as far as what is needed for it can be read."""
         started = time.perf_counter()
         stale = self.engine.stale()[:ANEW_AT_ONCE]
         try:
-            self._recorded.check_reached(self.follower.subscriber.stream.cursor or 0 if self.follower.subscriber else 0)
-            known = [self._recorded.known(self.engine.series, one) for one in stale]
+            with self._patience.asking():
+                following = self.follower.subscriber
+                self._recorded.check_reached(following.stream.cursor or 0 if following else 0)
+                known = [self._recorded.known(self.engine.series, one) for one in stale]
         except (Unavailable, HistoryError, QueryLimit) as error:
             log.warning("corrections wait", series=len(stale), reason=str(error))
             return
         self._publish(self.engine.renew(stale, known, self._recorded.wanted), started)
+
+    def _tell_errors(self) -> None:
+        """Publish a row of `rejects` for each indicator of the user's own that raised something, once."""
+        errors = {name: why for name, why in self.engine.indicators.errors().items() if name not in self._told}
+        if errors:
+            reasons = [f"[[indicators]] {name!r}: {why}; its column is null there" for name, why in errors.items()]
+            syms, rows = [""] * len(errors), ["{}"] * len(errors)
+            source = self.settings.source_name(self.name)
+            self.publisher.publish("rejects", rejected(syms, reasons, rows, source, "indicators", time.time_ns()))
+            self._told.update(errors)
 
     def _given(self, table: str) -> Columns:
         """Return the rows of a table that came back through the plant."""

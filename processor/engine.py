@@ -26,6 +26,9 @@ from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of,
 from processor.series import Series
 from processor.vectors.declared import DeclaredIndicators
 
+_MANY = 32
+"""More bars of a series that close at once are computed as a series, if there are no more such series than that."""
+
 
 class Stale(NamedTuple):
     """A series that is to be computed anew from the bar at `since` on, to the one at `until`, both included."""
@@ -122,13 +125,20 @@ class Engine:
         if not closes:
             return
         slots, times, values = (np.concatenate(parts) for parts in zip(*closes, strict=True))
+        crowded = np.bincount(slots) > _MANY
+        many = crowded[slots] & (crowded.sum() <= _MANY)
+        new = np.zeros(len(slots), bool)
         for chosen in _rounds(slots):
-            new = self.bars.close(slots[chosen], times[chosen], values[chosen])
-            chosen = chosen[new]
-            if len(chosen):
-                rows, events = self._close(slots[chosen], times[chosen], values[chosen])
-                self._computed.append(rows)
-                self._events += events
+            new[chosen] = self.bars.close(slots[chosen], times[chosen], values[chosen])
+        for chosen in _rounds(slots[new & ~many], np.flatnonzero(new & ~many)):
+            self._note(*self._close(slots[chosen], times[chosen], values[chosen]))
+        for slot in np.unique(slots[new & many]).tolist():
+            mine = new & (slots == slot)
+            self._note(*self._go_on(slot, times[mine], values[mine]))
+
+    def _note(self, rows: Rows, events: list[EventRow]) -> None:
+        self._computed.append(rows)
+        self._events += events
 
     def stale(self) -> list[Stale]:
         """Return the series that must be computed anew, oldest correction first."""
@@ -223,7 +233,14 @@ class Engine:
     def _run(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
         """Compute a series from its first bar."""
         self.indicators.reset([slot])
-        self._counts[slot] = len(times)
+        for _, evaluator in self._rules:
+            evaluator.reset([slot])
+        self._counts[slot] = 0
+        return self._go_on(slot, times, values)
+
+    def _go_on(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
+        """Close some bars of one series."""
+        self._counts[slot] += len(times)
         bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
         computed = np.column_stack([np.zeros((len(times), 0)), *self.indicators.run(slot, bars).values()])
         rows = Rows(np.full(len(times), slot), times, np.hstack([values, computed]))
@@ -234,7 +251,6 @@ class Engine:
         named |= {name: computed[:, i] for i, name in enumerate(self.indicators.columns)}
         events = []
         for (rule, evaluator), watched in zip(self._rules, self._watched[:, slot].tolist(), strict=True):
-            evaluator.reset([slot])
             for i, detail in (evaluator.run_events(slot, named) if watched and len(times) else {}).items():
                 events.append((slot, int(times[i]), rule.name, Event(rule.side, float(values[i, 3]), detail)))
         return events
@@ -284,11 +300,14 @@ class Engine:
         }
 
 
-def _rounds(slots: Ints) -> Iterable[Ints]:
-    """Yield positions such that each slot is among them once at most, in order."""
+def _rounds(slots: Ints, rows: Ints | None = None) -> Iterable[Ints]:
+    """Yield positions, or those of `rows`, such that each slot is among them once at most, in order."""
+    if not len(slots):
+        return
     order = np.argsort(slots, kind="stable")
     starts = np.append(True, slots[order][1:] != slots[order][:-1])
     first = np.maximum.accumulate(np.where(starts, np.arange(len(slots)), 0))
     turn = np.arange(len(slots)) - first
-    for n in range(int(turn.max()) + 1 if len(turn) else 0):
-        yield np.sort(order[turn == n])
+    order = order[np.argsort(turn, kind="stable")]
+    for chosen in np.split(order, np.cumsum(np.bincount(turn))[:-1]):
+        yield np.sort(chosen) if rows is None else rows[np.sort(chosen)]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
 from plant.errors import Unavailable
 from plant.indicators.declarations import Declaration
@@ -18,6 +19,7 @@ from processor.counting import Counting
 from processor.engine import Known, Stale
 from processor.open_bars import PRICES, Floats, Ints
 from processor.outcome import Rows, events_of
+from processor.patience import Patience
 from processor.series import Series
 
 LEAST_BARS = 400
@@ -72,18 +74,19 @@ class RecordedSeries:
 class ReachedRows(RecordedRows):
     """What the plant holds, for candles: once the rdb has everything up to the seq that `seq` tells."""
 
-    def __init__(self, plant: PlantConnection, schema: Schema, seq: Callable[[], int]) -> None:
+    def __init__(self, plant: PlantConnection, schema: Schema, seq: Callable[[], int], patience: Patience) -> None:
         super().__init__(plant, schema)
-        self._reached, self._seq = plant, seq
+        self._reached, self._seq, self._patience = plant, seq, patience
 
     def _rows(self, name: str, sym: str, start: int, end: int, where: Any = None) -> Columns:
-        check_reached(self._reached, self._seq())
-        return super()._rows(name, sym, start, end, where)
+        with self._patience.asking():
+            check_reached(self._reached, self._seq())
+            return super()._rows(name, sym, start, end, where)
 
 
 def check_reached(plant: PlantConnection, seq: int) -> None:
     """Raise Unavailable unless the rdb has all rows up to this seq."""
-    reached = int(plant.status()["seq"])
+    reached = int(Connection.status(plant)["seq"])  # the rdb's alone: the history may be away
     if reached < seq:
         raise Unavailable(f"the rdb has rows up to seq {reached:,}, not yet up to {seq:,}")
 

@@ -45,12 +45,13 @@ def compare(
         slots = Slots(calendars)
         minutes, prints = minutes_of(left, slots)
         own = of_source(bars, source)
+        sessions = calendars.sessions(calendars.code(own["sym"].tolist()[0], source))
         for name in sorted({*own["interval"].tolist()}):
             mine = taken(own, own["interval"] == name)
             order = np.argsort(mine["time"])
             theirs = (mine["time"][order], values_of(mine)[order])
             try:
-                made = larger_of(minutes, interval_name(name), slots.sessions(0), prints)
+                made = larger_of(minutes, interval_name(name), sessions, prints)
             except (QueryError, ValueError) as error:
                 found.append(Compared(source, name, len(order), len(order), f"cannot be made of 1m bars: {error}"))
                 continue

@@ -108,7 +108,9 @@ def beside_real(settings: Settings) -> str:
         return ""
     return (
         f"feed {feeds[0]} makes up rows, and this plant holds real ones ({', '.join(found)}): both are in one journal "
-        f'and one history; give one of them a plant of its own, or ask with where=("source", "!=", "{SIMULATED}")'
+        "and one history; give one of them a plant of its own, or ask with where=["
+        + ", ".join(f'("source", "!=", "{made_up}")' for _, _, made_up in real)
+        + "]"
     )
 
 

@@ -31,7 +31,7 @@ RESERVED = {
     *META_COLUMNS,
     *OF_A_BAR,
     *(column.name for table in TABLES if table.name == "bars" for column in table.columns),
-    *("crosses", "above", "below", "rising", "falling", "between", "true", "false", "null"),
+    *("and", "or", "not", "crosses", "above", "below", "rising", "falling", "between", "true", "false", "null"),
 }
 """What no column of an indicator may be called: columns of a bar, and words of the rules of signals."""
 

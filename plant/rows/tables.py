@@ -28,6 +28,10 @@ SIMULATED = "simulated"
 """The `source` of rows that are made up, and the kind of the plant's feed that makes them."""
 
 
+IMPORTED = "import"
+"""The `source` of rows of an imported file that names none: of no feed that goes on."""
+
+
 def _good_bars(c: Mapping[str, Any]) -> Any:
     """Return where all checks of bars hold: what is true of low and high is true of the prices between them."""
     time, low, high, first, last, volume = c["time"], c["low"], c["high"], c["open"], c["close"], c["volume"]

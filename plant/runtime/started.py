@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from plant.errors import PlantError
 from plant.runtime.settings import Settings
 
-_OF_ALL = ("plant", "upstream", "tables")
+_OF_ALL = ("plant", "upstream", "tables", "indicators")
 """The sections that every process reads; of the others one reads its own, and how to find the rest."""
 
-_ALSO = {"processor": ("bars",)}
+_ALSO = {"processor": ("bars", "signals")}
 """The sections of another name that a process reads."""
 
-_FOUND_BY = ("port", "ingest_port", "publish_port", "journal_port", "roll_at", "time_zone", "calendar")
+_FOUND_BY = ("port", "ingest_port", "publish_port", "journal_port", "roll_at", "time_zone", "calendar", "defaults")
+"""Keys of any section that all read: where the others are, and what decides of the tables' columns."""
 
 
 def keep_started(settings: Settings, run: Path) -> None:

@@ -30,6 +30,7 @@ from plant.progress import Progress, quietly
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, Symbols, compacted, taken
 from plant.rows.schema import Table
+from plant.rows.tables import IMPORTED
 from plant.rows.times import time_slices
 from plant.stream.publisher import Publisher
 from plant.transfer.doubles import contents_of, doubled_within, held_by, identities
@@ -118,7 +119,7 @@ def read_file(
     except (ValueError, OSError) as error:
         raise BadRows(str(error)) from None
     digest.update(repr((path.name, reader, source, drop_alike)).encode())
-    columns = _columns(table, found, source or ("" if "source" in found.where else "import"))
+    columns = _columns(table, found, source or ("" if "source" in found.where else IMPORTED))
     bad, reasons = _failed(table, columns, found.lines)
     lines = found.lines
     if bad.any():

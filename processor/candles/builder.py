@@ -15,6 +15,7 @@ import numpy as np
 from plant.calendars.assignment import Calendars
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols, Texts, taken
+from plant.rows.tables import IMPORTED
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
 from processor.candles.rows import Recorded, arrivals, built
@@ -23,7 +24,7 @@ from processor.trades.counting import Print
 from processor.trades.slots import Slots
 from processor.trades.sources import Switch
 
-TAKEN = ("trades", "trade_corrections", "bars", "amendments")
+TAKEN = ("trades", "trade_corrections", "bars", "amendments", "gaps")
 """The tables whose batches are to be handed to `take`, in the order of the journal."""
 
 _FED_NS = 4 * 86_400 * 10**9
@@ -117,6 +118,8 @@ class CandleBuilder:
             self._take_bars(batch)
         elif batch.table == "amendments":
             self._take_amendments(batch)
+        elif batch.table == "gaps":
+            self._take_gaps(batch)
         self._seen(int(arrivals(batch)[0][-1]))
 
     def due(self, now: int) -> Candles:
@@ -151,7 +154,8 @@ class CandleBuilder:
             self._note_emptied(batch, empty)
 
     def _note_fed(self, slots: np.ndarray, rows: Columns, foreign: np.ndarray) -> None:
-        """Note which intervals feeds send themselves, from when to when."""
+        """Note which intervals feeds send themselves, from when to when; what was imported is of none that goes on."""
+        foreign = foreign & (rows["source"] != IMPORTED)
         if not foreign.any():
             return
         names = rows["interval"].names
@@ -198,6 +202,12 @@ class CandleBuilder:
             if ("bars", row["sym"], row["time"], row["seq"]) not in removed
         }
 
+    def _take_gaps(self, batch: Batch) -> None:
+        """Take which changes of a feed were told already: after a restart they are not told again."""
+        names = ("time", "sym", "state", "detail")
+        told = {*zip(*(batch.columns[name].tolist() for name in names), strict=True)}
+        self._switches = [s for s in self._switches if (s.time, self._subscriber, s.state, s.detail) not in told]
+
     def _seen(self, seq: int) -> None:
         self.minutes.seq = max(self.minutes.seq, seq)
         self.larger.seq = max(self.larger.seq, seq)
@@ -223,7 +233,7 @@ class CandleBuilder:
             "table_name": Symbols.of(["trades"] * count),
             "first": zeros,
             "last": zeros.copy(),
-            "state": Symbols.of(["opened" if each.silent else "healed" for each in switches]),
+            "state": Symbols.of([each.state for each in switches]),
             "detail": Texts.of([each.detail for each in switches]),
         }
 

@@ -15,7 +15,7 @@ from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
 from processor.candles.grids import Grids
 from processor.candles.larger_table import KEPT, no_bars, no_minutes
-from processor.candles.minutes import ASKED_AT_ONCE
+from processor.candles.recorded import Key, Remade, by_day, remade
 from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
 from processor.trades.counting import Print
@@ -53,8 +53,8 @@ class LargerBuilder:
         self._newest = np.zeros(0, dtype=np.int64)
         self._grids = Grids(slots)
         self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
-        self._old: set[tuple[int, int, int]] = set()
-        self._finished: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
+        self._old: dict[Key, None] = {}  # to be made anew, in the order in which they are asked for
+        self._finished: dict[Key, tuple[np.ndarray, str]] = {}
         self.feeds: list[str] = []
         self.seq = 0
 
@@ -77,9 +77,10 @@ class LargerBuilder:
         order = np.lexsort((np.arange(len(slots)), rows["time"], slots))
         ahead = np.append((np.diff(slots[order]) != 0) | (np.diff(rows["time"][order]) != 0), True)
         order = order[ahead]  # the last revision of each
-        sums = sums_of(values)
+        sums, times = sums_of(values), rows["time"]
+        starts = np.stack([self._grids.starts(slots, times, name) for name in self.intervals], axis=1)
         for now in rounds(slots, order):
-            self._advance(slots[now], rows["time"][now], sums[now], feeds[now])
+            self._advance(slots[now], times[now], sums[now], feeds[now], starts[now])
 
     def take_larger(self, rows: Columns, slots: np.ndarray) -> None:
         """Take rows of larger bars as they came back: what the plant has."""
@@ -118,13 +119,13 @@ class LargerBuilder:
             if self._bars[each.slot, j]["start"] == each.label:
                 self._bars[each.slot, j]["changed"] = True
             else:
-                self._old.add((each.slot, j, each.label))
+                self._old[each.slot, j, each.label] = None
 
     def make_anew(self, slot: int, time: int) -> None:
         """Have the day's bar made anew that a time after its close belongs to: a trade there was corrected."""
         label = int(self.slots.sessions(slot).last_close(np.array([time]))[0][0])
         if "1d" in self.intervals and label >= 0:
-            self._old.add((slot, self.intervals.index("1d"), label))
+            self._old[slot, self.intervals.index("1d"), label] = None
 
     def due(self, now: int, allowed: Any = None) -> Columns | None:
         """Return the rows of `bars` to be given out at `now` (ns), None for none.
@@ -150,13 +151,12 @@ class LargerBuilder:
             current = at[kept[at] & (self._bars[slots[at], j]["start"] == starts[at])]
             self._bars["had"][slots[current], j] = values[current]
             self._bars["given_at"][slots[current], j] = now
+        if not kept.any():
+            return None
         order = np.lexsort((of, starts))
         order = order[kept[order]]
-        if not len(order):
-            return None
-        lengths = Symbols(list(self.intervals), of[order].astype(np.int32))
-        given_feeds = [feeds[i] for i in order.tolist()]
-        return bars_of(slots[order], starts[order], lengths, values[order], given_feeds, self.slots.names)
+        lengths, fed = Symbols(list(self.intervals), of[order].astype(np.int32)), [feeds[i] for i in order.tolist()]
+        return bars_of(slots[order], starts[order], lengths, values[order], fed, self.slots.names)
 
     def _due_of(self, j: int, now: int) -> Given:
         bars = self._bars[:, j]
@@ -193,30 +193,28 @@ class LargerBuilder:
                     sums[row] = with_prints(sums[row], list(prints.values()))
         return values_from(sums)
 
-    def _advance(self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray) -> None:
-        """Take a minute of each slot, each slot once."""
-        starts = np.stack(
-            [self._grids.starts(slots, minutes, self.intervals[j]) for j in range(len(self.intervals))], axis=1
-        )
+    def _advance(
+        self, slots: np.ndarray, minutes: np.ndarray, sums: np.ndarray, feeds: np.ndarray, starts: np.ndarray
+    ) -> None:
+        """Take a minute of each slot, each slot once; `starts` of its bars, int64[k, intervals]."""
         late = minutes <= self._newest[slots] - KEPT * MINUTE_NS
-        for j in range(len(self.intervals)):
-            current = self._bars["start"][slots, j]
-            some = starts[:, j] != NO_BAR
-            for row in np.flatnonzero(some & (late | (starts[:, j] < current))).tolist():
-                self._make_old(int(slots[row]), j, int(starts[row, j]))
-            newer = some & ~late & (starts[:, j] > current)
-            self._begin(slots[newer], j, starts[newer, j])
-            on = some & ~late & (starts[:, j] == self._bars["start"][slots, j])
-            self._bars["changed"][slots[on], j] = True
-            newest = on & (minutes >= self._newest[slots])
-            self._bars["feed"][slots[newest], j] = feeds[newest]
+        current, some = self._bars["start"][slots], starts != NO_BAR
+        for row, j in np.argwhere(some & (late[:, None] | (starts < current))).tolist():
+            self._make_old(int(slots[row]), j, int(starts[row, j]))
+        some &= ~late[:, None]
+        newer = some & (starts > current)
+        for j in np.flatnonzero(newer.any(axis=0)).tolist():
+            self._begin(slots[newer[:, j]], j, starts[newer[:, j], j])
+        rows, of = np.nonzero(some & (starts == self._bars["start"][slots]))
+        self._bars["changed"][slots[rows], of] = True
+        newest = minutes[rows] >= self._newest[slots[rows]]
+        self._bars["feed"][slots[rows[newest]], of[newest]] = feeds[rows[newest]]
         good = ~late
-        slots, minutes, sums, feeds, starts = slots[good], minutes[good], sums[good], feeds[good], starts[good]
+        slots, minutes, sums, starts = slots[good], minutes[good], sums[good], starts[good]
         self._let_go(slots, minutes)
         at = minutes // MINUTE_NS % KEPT
         self._minutes["minute"][slots, at] = minutes
         self._minutes["sums"][slots, at] = sums
-        self._minutes["feed"][slots, at] = feeds
         self._starts[slots, at] = starts
         self._newest[slots] = np.maximum(self._newest[slots], minutes)
 
@@ -226,6 +224,8 @@ class LargerBuilder:
         order, rows = np.argsort(held, axis=1, kind="stable"), np.arange(len(slots))
         for at in order.T:
             leaving = (held[rows, at] >= 0) & (held[rows, at] <= minutes - KEPT * MINUTE_NS)
+            if not leaving.any():
+                continue
             who, where = slots[leaving], at[leaving]
             sums = self._minutes["sums"][who, where]
             for j in range(len(self.intervals)):
@@ -233,7 +233,7 @@ class LargerBuilder:
                 base_start = self._bars["base_start"][who, j]
                 same = (base_start == start)[:, None]
                 new = added(np.where(same, self._bars["base"][who, j], np.nan), sums)
-                put = (start != NO_BAR) & (start >= base_start)
+                put = (start != NO_BAR) & (start == self._bars["start"][who, j])
                 self._bars["base"][who[put], j] = new[put]
                 self._bars["base_start"][who[put], j] = start[put]
             self._minutes["minute"][who, where] = -1
@@ -247,7 +247,7 @@ class LargerBuilder:
             for row in np.flatnonzero(~np.isnan(values[:, 0]) & differ(values, had)).tolist():
                 bar = self._bars[before[row], j]
                 key = (int(before[row]), j, int(bar["start"]))
-                self._finished[key] = (values[row], self.feeds[bar["feed"]])
+                self._finished[key] = (values[row], self.feeds[bar["feed"]] if bar["feed"] >= 0 else "")
         self._bars["start"][slots, j] = starts
         self._bars["had"][slots, j] = np.nan
         self._bars["given_at"][slots, j] = -1
@@ -260,62 +260,79 @@ class LargerBuilder:
             self._make_old(int(slots[row]), j, int(starts[row]))
 
     def _make_old(self, slot: int, j: int, start: int) -> None:
-        self._old.add((slot, j, start))
+        self._old[slot, j, start] = None
         self._finished.pop((slot, j, start), None)
         if self._bars["start"][slot, j] == start:
             self._bars["stale"][slot, j] = True
 
-    def _made_anew(self) -> dict[tuple[int, int, int], tuple[np.ndarray, str]]:
-        found: dict[tuple[int, int, int], tuple[np.ndarray, str]] = {}
-        for key in list(self._old)[:ASKED_AT_ONCE]:
+    def _made_anew(self) -> dict[Key, tuple[np.ndarray, str]]:
+        found: dict[Key, tuple[np.ndarray, str]] = {}
+        for keys in by_day(self._old):
+            for key in keys:
+                del self._old[key]
             try:
-                self._make_one_anew(*key, found)
+                self._make_day_anew(keys, found)
             except PlantError:
-                continue  # asked again the next time
-            self._old.discard(key)
+                self._old |= dict.fromkeys(keys)  # asked again the next time, behind the others
         return found
 
-    def _make_one_anew(self, slot: int, j: int, start: int, found: dict[Any, Any]) -> None:
-        sym, interval = self.slots.names[slot], self.intervals[j]
-        end = int(self._grids.ends(np.array([slot]), np.array([start]), self.intervals[j])[0])
-        rows = self._recorded.bars(sym, "1m", start, end)
-        rows = taken(rows, rows["seq"] <= self.seq)
-        values = values_of(rows)
-        mine = self._grids.starts(np.full(len(values), slot), rows["time"], self.intervals[j]) == start
-        mine &= ~(built(rows["source"]) & (values[:, 6] == 0))
-        order = np.argsort(rows["time"], kind="stable")
-        order = order[mine[order]]
-        sums, times = sums_of(values)[order], rows["time"][order]
-        held = self._recorded.bars(sym, interval, start, start + 1)
-        held = taken(held, held["seq"] <= self.seq)
-        had, foreign = None, False
-        if len(held["time"]):
-            had, foreign = values_of(held)[-1], not built(held["source"])[-1]
-        prints = self._prints_of(slot, start) if interval == "1d" else []
-        if prints:
-            self._prints[slot, start] = {each.key: each for each in prints}
-        else:
+    def _make_day_anew(self, keys: list[Key], found: dict[Key, tuple[np.ndarray, str]]) -> None:
+        """Make bars of a symbol anew, of what is asked for once; what raises does so before anything is changed."""
+        slot = keys[0][0]
+        starts = {j: [start for _, of, start in keys if of == j] for _, j, _ in keys}
+        one = np.array([slot])
+        ends = [int(self._grids.ends(one, np.array([start]), self.intervals[j])[0]) for _, j, start in keys]
+        rows = self._held(slot, "1m", min(start for *_, start in keys), max(ends))
+        held = {j: self._held(slot, self.intervals[j], min(each), max(each) + 1) for j, each in starts.items()}
+        of_day = [start for _, j, start in keys if self.intervals[j] == "1d"]
+        prints = {start: self._prints_of(slot, start) for start in of_day}
+        for (_, j, start), end in zip(keys, ends, strict=True):
+            within = (rows["time"] >= start) & (rows["time"] < end)
+            within &= self._grids.starts(np.full(len(within), slot), rows["time"], self.intervals[j]) == start
+            one_held = taken(held[j], held[j]["time"] == start)
+            self._put((slot, j, start), remade(taken(rows, within), one_held), prints.get(start, []), found)
+
+    def _held(self, slot: int, interval: str, start: int, end: int) -> Columns:
+        rows = self._recorded.bars(self.slots.names[slot], interval, start, end)
+        return taken(rows, rows["seq"] <= self.seq)
+
+    def _put(self, key: Key, of: Remade, prints: list[Print], found: dict[Key, tuple[np.ndarray, str]]) -> None:
+        """Put a bar made anew back in its place, if it is the current one, or among those to be given out."""
+        slot, j, start = key
+        if self.intervals[j] == "1d":
             self._prints.pop((slot, start), None)
+            if prints:
+                self._prints[slot, start] = {each.key: each for each in prints}
         bar = self._bars[slot, j : j + 1]
         if bar["start"][0] == start:
-            bar["stale"], bar["changed"], bar["foreign"] = False, True, foreign
-            bar["had"] = np.nan if had is None else had
-            earlier = times <= self._newest[slot] - KEPT * MINUTE_NS
-            bar["base"] = together(sums[earlier]) if earlier.any() else np.nan
+            bar["stale"], bar["changed"], bar["foreign"] = False, True, of.foreign
+            bar["had"] = np.nan if of.had is None else of.had
+            newest = of.times[-1:]
+            if (newest > self._newest[slot]).any():  # it came before what was handed over
+                self._let_go(np.array([slot]), newest)
+                self._newest[slot] = newest[0]
+            earlier = of.times <= self._newest[slot] - KEPT * MINUTE_NS
+            bar["base"] = together(of.sums[earlier]) if earlier.any() else np.nan
             bar["base_start"] = start
-            if len(order):
-                bar["feed"] = self._feed(rows["source"].tolist()[order[-1]])
-            return
-        if foreign:
-            return
-        if len(order):
-            feed = rows["source"].tolist()[order[-1]].removeprefix(BUILT)
-            one = together(sums)
+            self._keep_recorded(slot, of.times[~earlier], of.sums[~earlier])
+            if len(of.times):
+                bar["feed"] = self._feed(of.feed)
+        elif not of.foreign and len(of.times):
+            one = together(of.sums)
             made = values_from((with_prints(one, prints) if prints else one)[None])
-            if had is None or differ(made, had[None])[0]:
-                found[slot, j, start] = (made[0], feed)
-        elif had is not None and had[6] != 0:
-            found[slot, j, start] = (emptied_of(had[None])[0], held["source"].tolist()[-1].removeprefix(BUILT))
+            if of.had is None or differ(made, of.had[None])[0]:
+                found[key] = (made[0], of.feed)
+        elif not of.foreign and of.had is not None and of.had[6] != 0:
+            found[key] = (emptied_of(of.had[None])[0], of.source)
+
+    def _keep_recorded(self, slot: int, minutes: np.ndarray, sums: np.ndarray) -> None:
+        """Keep those of the last minutes that were never handed over: of before `known_from`."""
+        kept = self._minutes[slot]
+        for i in np.flatnonzero(~np.isin(minutes, kept["minute"])).tolist():
+            place = int(minutes[i] // MINUTE_NS % KEPT)
+            kept["minute"][place], kept["sums"][place] = minutes[i], sums[i]
+            one = np.array([slot]), minutes[i : i + 1]
+            self._starts[slot, place] = [int(self._grids.starts(*one, name)[0]) for name in self.intervals]
 
     def _feed(self, source: str) -> int:
         name = source.removeprefix(BUILT)

@@ -19,7 +19,7 @@ _BAR = np.dtype(
         ("stale", "?"),  # waits for being made anew
     ]
 )
-_MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH), ("feed", "<i4")])
+_MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH)])
 
 
 def no_bars(count: int, intervals: int) -> np.ndarray:

@@ -44,6 +44,18 @@ class MinuteTable:
         at = slots * RING + minutes // MINUTE_NS % RING
         return np.where(self.rows["minute"][at] == minutes, at, -1)
 
+    def stays(self, slots: np.ndarray, minutes: np.ndarray) -> np.ndarray:
+        """Return which of n minutes are here, or are the last of these in their place: bool[n].
+
+        The others would take a place only to leave it for another of these, without a trace.
+        """
+        at = slots * RING + minutes // MINUTE_NS % RING
+        places, which = np.unique(at, return_inverse=True)
+        newest = np.full(len(places), -1)
+        np.maximum.at(newest, which, minutes)
+        found: np.ndarray = (minutes == newest[which]) | (self.rows["minute"][at] == minutes)
+        return found
+
     def claim(self, slots: np.ndarray, minutes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the row of each slot's minute, made if there is none, -1 if it is too old: int64[n]; and what went.
 

@@ -23,6 +23,7 @@ from processor.trades.counting import Counting, Print
 from processor.trades.folding import MINUTE_NS, PLACE_BITS, Trades, fold, merged, nothing, values
 from processor.trades.slots import Slots
 from processor.trades.sources import Sources, Switch
+from processor.trades.strays import Strays
 
 ASKED_AT_ONCE = 50
 """Old minutes are asked for so many ranges at a time, so that an import of old trades holds up nothing else."""
@@ -68,9 +69,9 @@ class MinuteBuilder:
         self._table = MinuteTable()
         self.counting = Counting(slots)
         self.sources = Sources(ranked, self._session_since)
-        self._old: dict[tuple[int, int], np.ndarray | None] = {}  # to be made anew; what the plant has, None: ask
+        self._old: dict[tuple[int, int], None] = {}  # to be made anew, in the order in which they are asked for
         self._finished: dict[tuple[int, int], tuple[np.ndarray, str]] = {}
-        self._stray: dict[int, set[tuple[str, str, int]]] = {}  # corrections whose trade did not come yet
+        self._strays = Strays()
         self.seq = 0
         self.prints: list[Print] = []  # of the last batch of trades
         self.late = 0  # trades of minutes that are not in memory
@@ -86,8 +87,9 @@ class MinuteBuilder:
         feed_of = np.array([self.sources.id_of(name) for name in rows["source"].names], dtype=np.int64)
         feeds = feed_of[rows["source"].codes]
         good, switches = self.sources.counting(slots, feeds, rows["time"], received, self.slots.names)
-        if self._stray:
-            self._find_strays(slots, rows)
+        if self._strays:
+            for slot, time in self._strays.found(slots, rows):
+                self._old.setdefault((slot, time // MINUTE_NS * MINUTE_NS), None)
         flags = self.counting.flags(slots, rows)
         trades = Trades(
             slots,
@@ -124,6 +126,8 @@ class MinuteBuilder:
         self.seq = max(self.seq, int(seqs[-1]))
         slots, minutes, own, had = self._known(rows), rows["time"], built(rows["source"]), values_of(rows)
         whole = minutes % MINUTE_NS == 0
+        if not (self._old or self._finished):
+            whole &= self._table.stays(slots, minutes)
         for at in rounds(slots, np.flatnonzero(whole)):
             here, gone_slots, gone = self._table.claim(slots[at], minutes[at])
             self._keep(gone_slots, gone)
@@ -262,8 +266,10 @@ class MinuteBuilder:
         for (slot, _), minutes in ranges.items():
             try:
                 self._make_anew(slot, sorted(minutes), found)
-            except PlantError:
-                continue  # asked again the next time
+            except PlantError:  # asked again the next time, behind the others
+                for minute in minutes:
+                    self._old[slot, minute] = self._old.pop((slot, minute))
+                continue
             for minute in minutes:
                 self._old.pop((slot, minute), None)
         return found
@@ -273,8 +279,8 @@ class MinuteBuilder:
         asked = [f(sym, start, end) for f in (self._recorded.trades, self._recorded.corrections)]
         rows, changes = (taken(each, each["seq"] <= self.seq) for each in asked)
         result = corrected(rows, changes)
-        for at in result.unmatched:
-            self._stray.setdefault(slot, set()).add(_named(taken(changes, np.array([at]))))
+        if result.unmatched:
+            self._strays.add(slot, taken(changes, np.array(result.unmatched)))
         rows = result.trades
         bars = self._recorded.bars(sym, "1m", start, end)
         bars = taken(bars, bars["seq"] <= self.seq)
@@ -313,16 +319,3 @@ class MinuteBuilder:
         if len(candidates) < 2:
             return candidates[0] if candidates else ""
         return self.sources.best(candidates, int(self.sources.now[slot]))
-
-    def _find_strays(self, slots: np.ndarray, rows: Columns) -> None:
-        """Have the minutes made anew of trades whose correction came before them."""
-        for row in np.flatnonzero(np.isin(slots, list(self._stray))).tolist():
-            slot, (source, trade_id, venue_seq) = int(slots[row]), _named(taken(rows, np.array([row])))
-            for feed, other_id, other_seq in self._stray[slot]:
-                if feed == source and (trade_id == other_id if other_id else venue_seq == other_seq):
-                    self._old.setdefault((slot, int(rows["time"][row]) // MINUTE_NS * MINUTE_NS), None)
-
-
-def _named(rows: Columns) -> tuple[str, str, int]:
-    """Return source, trade_id and venue_seq of the first row."""
-    return rows["source"].tolist()[0], rows["trade_id"].tolist()[0], int(rows["venue_seq"][0])

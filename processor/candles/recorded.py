@@ -1,13 +1,25 @@
-"""What the plant holds, asked of a connection: today and history as one."""
+"""What the plant holds, asked of a connection: today and history as one; and larger bars made anew of it."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from plant.calendars.sessions import DAY_NS
 from plant.intake.forms import columns_of
 from plant.rows.columns import Columns
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
+from plant.rows.tables_candles import BUILT
+from processor.candles.rows import built, values_of
+from processor.candles.sums import sums_of
+
+Key = tuple[int, int, int]
+"""A larger bar: slot, which of the intervals, start."""
+
+DAYS_AT_ONCE = 10
+"""Old bars are asked for so many symbols and days at a time, so that they hold up nothing else."""
 
 
 class RecordedRows:
@@ -34,3 +46,43 @@ class RecordedRows:
         columns = columns_of(table, {n: without_nulls(found.column(n), table.column(n)) for n in table.names})
         numbers = {n: found.column(n).cast(pa.int64()).fill_null(0).to_numpy() for n in ("seq", "seq_row")}
         return {**columns, **numbers}
+
+
+class Remade(NamedTuple):
+    """The minutes of a larger bar in order of time: times int64[n], sums float64[n, 7] and the feed of the last.
+
+    `had`: values of the bar that the plant has, float64[7], None if it has none; `foreign`: a feed sent that itself,
+    `source` is whose it is.
+    """
+
+    times: np.ndarray
+    sums: np.ndarray
+    feed: str
+    had: np.ndarray | None
+    foreign: bool
+    source: str
+
+
+def remade(minutes: Columns, held: Columns) -> Remade:
+    """Return what comes of rows of 1m bars, and of those of the larger bar itself."""
+    values = values_of(minutes)
+    there = ~(built(minutes["source"]) & (values[:, 6] == 0))  # one that lost its last trade is none
+    order = np.argsort(minutes["time"], kind="stable")
+    order = order[there[order]]
+    feed = minutes["source"].tolist()[order[-1]].removeprefix(BUILT) if len(order) else ""
+    had, foreign, source = None, False, ""
+    if len(held["time"]):
+        had, foreign = values_of(held)[-1], not built(held["source"])[-1]
+        source = held["source"].tolist()[-1].removeprefix(BUILT)
+    return Remade(minutes["time"][order], sums_of(values)[order], feed, had, foreign, source)
+
+
+def by_day(keys: Iterable[Key]) -> list[list[Key]]:
+    """Return the first of some bars, those of one symbol and day together, DAYS_AT_ONCE of them at most."""
+    days: dict[tuple[int, int], list[Key]] = {}
+    for key in keys:
+        day = key[0], key[2] // DAY_NS
+        if day not in days and len(days) >= DAYS_AT_ONCE:
+            break
+        days.setdefault(day, []).append(key)
+    return list(days.values())

@@ -29,10 +29,11 @@ def added(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def together(sums: np.ndarray) -> np.ndarray:
     """Return bars that follow on one another as one: float64[7] of float64[k, 7], k > 0; both as `sums_of` has them."""
-    one = sums[:1]
-    for at in range(1, len(sums)):
-        one = added(one, sums[at : at + 1])
-    return one[0]
+    there = sums[~np.isnan(sums[:, 0])]
+    if not len(there):
+        return sums[0]
+    added_up = np.cumsum(there[:, 4:], axis=0)[-1]  # one after the other, as `added` does it
+    return np.array([there[0, 0], there[:, 1].max(), there[:, 2].min(), there[-1, 3], *added_up])
 
 
 def values_from(sums: np.ndarray) -> np.ndarray:

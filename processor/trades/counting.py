@@ -8,7 +8,7 @@ from plant.calendars.exchange import US_EQUITIES
 from plant.calendars.sessions import REGULAR
 from plant.rows.columns import Columns, Texts
 from processor.trades.conditions import ALL, CLOSING, CORRECTED_CLOSE, Conditions
-from processor.trades.folding import Trades
+from processor.trades.folding import Trades, sizes
 from processor.trades.slots import Slots
 
 
@@ -50,11 +50,13 @@ class Counting:
     def prints(self, trades: Trades) -> list[Print]:
         """Return the trades that set the close of a day that is over."""
         found: list[Print] = []
-        for row in np.flatnonzero((trades.flags & (CLOSING | CORRECTED_CLOSE)) > 0).tolist():
+        rows = np.flatnonzero((trades.flags & (CLOSING | CORRECTED_CLOSE)) > 0)
+        added = sizes(trades.size[rows], trades.price[rows]).tolist()
+        for row, adds in zip(rows.tolist(), added, strict=True):
             slot, time = int(trades.slots[row]), int(trades.time[row])
             label, _ = self._slots.sessions(slot).last_close(np.array([time]))
             if label[0] >= 0:
                 key = (time, int(trades.venue_seq[row]), int(trades.place[row]))
-                size = float(np.nan_to_num(trades.size[row])) if trades.flags[row] & CLOSING else 0.0
+                size = adds if trades.flags[row] & CLOSING else 0.0
                 found.append(Print(slot, int(label[0]), key, float(trades.price[row]), size))
         return found

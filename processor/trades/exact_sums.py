@@ -8,6 +8,9 @@ what is smaller than 2**-100 (8e-31) is left out.
 
 import numpy as np
 
+BEYOND = 2.0**99
+"""What is this large cannot be summed so."""
+
 LIMBS = 5
 _BITS = 40
 _LOWEST = -100
@@ -15,7 +18,7 @@ _MASK = (1 << _BITS) - 1
 
 
 def limbs(values: np.ndarray) -> np.ndarray:
-    """Return the limbs of finite floats of less than 2**99, lowest first: int64[n, LIMBS]. Their sums are exact."""
+    """Return the limbs of floats of less than BEYOND, lowest first: int64[n, LIMBS]. Their sums are exact."""
     found = np.empty((len(values), LIMBS), dtype=np.int64)
     rest = np.abs(np.asarray(values, dtype=np.float64))
     for at in range(LIMBS - 1, -1, -1):

@@ -10,7 +10,7 @@ import numpy as np
 
 from plant.rows.ordering import group_starts
 from processor.trades.conditions import EXTREMES, PRICE, VOLUME, WEAK
-from processor.trades.exact_sums import LIMBS, limbs, total
+from processor.trades.exact_sums import BEYOND, LIMBS, limbs, total
 
 MINUTE_NS = 60 * 10**9
 
@@ -93,11 +93,19 @@ def fold(trades: Trades, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     found["high"] = np.maximum.reduceat(np.where(ranged, trades.price, -np.inf), new)
     found["low"] = np.minimum.reduceat(np.where(ranged, trades.price, np.inf), new)
     counted = (flags & VOLUME) != 0
-    size = np.where(counted & ~np.isnan(trades.size), trades.size, 0.0)
+    size = np.where(counted, sizes(trades.size, trades.price), 0.0)
     found["volume"] = np.add.reduceat(limbs(size), new, axis=0)
     found["value"] = np.add.reduceat(limbs(size * trades.price), new, axis=0)
     found["trades"] = np.add.reduceat(counted.astype(np.int64), new)
     return trades.slots[new], starts[new], found
+
+
+def sizes(size: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """Return what trades add to the volume: 0 without a size, or with one that, or times its price, is BEYOND."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        good = (size < BEYOND) & (np.abs(size * price) < BEYOND)
+    found: np.ndarray = np.where(good, size, 0.0)
+    return found
 
 
 def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:

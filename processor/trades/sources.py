@@ -29,6 +29,11 @@ class Switch(NamedTuple):
     silent: bool
 
     @property
+    def state(self) -> str:
+        """What the table `gaps` says of it."""
+        return "opened" if self.silent else "healed"
+
+    @property
     def detail(self) -> str:
         """The sentence for the table `gaps`."""
         when = np.datetime64(self.minute, "ns").astype("M8[s]")

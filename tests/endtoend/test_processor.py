@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from running import RunningPlant, all_stopped
+from running import READY_S, RunningPlant, all_stopped
 
 from plant.errors import SettingsError
 from processor.connection import ProcessorConnection
@@ -120,3 +120,42 @@ def test_any_indicator_is_computed_on_request(plant: RunningPlant, eventually: C
     with pytest.raises(SettingsError, match="did you mean 'rsi'"):
         processor.calculate("rsii", "A", "1m")
     assert processor.catalogue().set_index("name").loc["rsi", "levels"] == [30.0, 70.0]
+
+
+RAISES = """
+class Raises:
+    def update(self, bar):
+        return 1 / 0
+"""
+
+
+def test_the_processor_computes_what_the_tickerplant_declares_or_nothing(
+    plant: RunningPlant, eventually: Callable[..., Any]
+) -> None:
+    first, named = plant.config.read_text(), '[[indicators]]\nname = "{}"\nkind = "raises:Raises"\n'
+    (plant.folder / "raises.py").write_text(RAISES)
+    plant.config.write_text(first + named.format("mine"))
+    plant.restart("processor")
+    processor, db, feed = plant.ask("processor"), plant.ask(), plant.publisher("venue")
+    eventually(lambda: processor.status()["state"] == "restart the tickerplant: indicators declared otherwise")
+    sent = trades()
+    feed.publish("trades", sent[:300])
+    feed.flush()
+    plant.restart("tickerplant")
+    of_minutes, count = {"interval": "1m"}, sent[:300]["time"].dt.floor("1min").nunique()
+    eventually(
+        lambda: processor.count("indicators", where=of_minutes) == count, READY_S, lambda: plant.log("processor")
+    )
+    assert processor.select("indicators", "BTC")["mine"].isna().all()
+    assert plant.processes["rdb"].wait(READY_S) != 0  # it is not supervised here
+    plant.start("rdb")
+    eventually(lambda: db.count("rejects") == 1, 20.0, lambda: plant.log("processor"))
+    told = "[[indicators]] 'mine': raises:Raises: ZeroDivisionError: division by zero; its column is null there"
+    assert db.select("rejects")["reason"].tolist() == [told]
+
+    plant.config.write_text(first + named.format("other"))
+    plant.restart("tickerplant")
+    assert plant.processes["processor"].wait(READY_S) != 0
+    assert "other indicators than this process knows" in plant.log("processor")
+    plant.start("processor")
+    eventually(lambda: "other" in processor.select("indicators", "BTC"), READY_S, lambda: plant.log("processor"))

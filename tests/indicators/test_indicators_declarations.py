@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from plant.conditions.tokens import WORDS
 from plant.errors import SettingsError
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.declarations import DEFAULTS, RESERVED, computing_order, declaration_of, declared
@@ -62,7 +63,7 @@ def test_without_the_defaults_their_names_are_free() -> None:
 
 def test_columns_of_a_bar_are_reserved() -> None:
     (bars,) = (table for table in TABLES if table.name == "bars")
-    assert {*bars.names, "seq", "received", "hl2", "session"} <= RESERVED
+    assert {*bars.names, "seq", "received", "hl2", "session", *WORDS} <= RESERVED
 
 
 SMA = {"name": "x", "kind": "sma"}

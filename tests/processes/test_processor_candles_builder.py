@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.calendars.assignment import Calendars
+from plant.errors import QueryLimit
 
 START = 1_795_788_000_000_000_000 // MINUTE * MINUTE  # 2026-11-27, a half-day of XNYS
 
@@ -177,6 +178,23 @@ def test_an_interval_that_a_feed_sends_itself_is_not_built_and_its_rows_are_neve
     assert [bar[:5] for bar in plant.bars("5m").values()] == [(2.0, 2.0, 2.0, 2.0, 5.0)]
 
 
+def test_imported_bars_stay_and_keep_no_others_from_being_built() -> None:
+    plant = CandlePlant(intervals=("1m", "5m"))
+    prices = {"open": 2.0, "high": 2.0, "low": 2.0, "close": 2.0, "volume": 5.0}
+    bars = [{"time": START + i * MINUTE, "sym": "A", "interval": "1m", "source": "import", **prices} for i in (0, 1)]
+    plant.send("bars", bars, START)
+    plant.send("trades", [trade(second, 3.0) for second in (90, 130, 190)], START)
+    plant.tick(START + 10**12)
+    plant.tick(START + 2 * 10**12)
+    assert [bar[:5] for bar in plant.bars().values()] == [
+        (2.0, 2.0, 2.0, 2.0, 5.0),
+        (2.0, 2.0, 2.0, 2.0, 5.0),
+        (3.0, 3.0, 3.0, 3.0, 1.0),
+        (3.0, 3.0, 3.0, 3.0, 1.0),
+    ]
+    assert [bar[4] for bar in plant.bars("5m").values()] == [12.0]
+
+
 def test_days_are_regular_sessions_with_the_closing_print_and_hours_begin_with_the_session() -> None:
     plant = CandlePlant(Calendars({"XNYS": ("A",)}, {}), ("1m", "1h", "1d"))
     opened = START - (START - 1_795_789_800_000_000_000)  # 14:30 UTC
@@ -217,7 +235,87 @@ def test_another_source_takes_over_when_the_first_is_silent_and_gives_back() -> 
     gaps = [row for table, row in plant.published if table == "gaps"]
     assert [row["state"] for row in gaps] == ["opened", "healed"]
     assert "no trade of best for 15 s; trades of other count from" in gaps[0]["detail"]
-    before = plant.bars()
+    before, told = plant.bars(), len(plant.published)
     plant.restart()
     plant.tick(START + 10**13)
     assert plant.bars() == before
+    assert plant.published[told:] == []
+
+
+def test_a_day_that_is_sent_again_is_asked_for_a_few_times() -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "5m", "1h", "1d"))
+    plant.send("trades", [trade(60 * minute, 1.0 + minute) for minute in range(300)], START)
+    plant.tick(START + 10**14)
+    wanted, asked = {interval: plant.bars(interval) for interval in ("2m", "5m", "1h", "1d")}, plant.asked
+    sent = [batch.columns for batch in plant.journal if batch.table == "bars"]
+    for columns in sent:
+        plant.send("bars", columns, START)
+    plant.tick(START + 10**14)
+    assert plant.asked - asked < 20
+    assert {interval: plant.bars(interval) for interval in wanted} == wanted
+
+
+class Refusing(CandlePlant):
+    """Trades of B cannot be had."""
+
+    def trades(self, sym: str, start: int, end: int) -> Any:
+        """Return rows of `trades`."""
+        if sym == "B":
+            raise QueryLimit("too many rows")
+        return super().trades(sym, start, end)
+
+
+def test_bars_that_cannot_be_asked_for_hold_up_no_others() -> None:
+    plant = Refusing(intervals=("1m",))
+    plant.send("trades", [trade(60 * minute, 1.0) for minute in range(9)], START)
+    plant.send("trades", [trade(3600 * hour, 1.0, sym="B") for hour in range(120)], START)
+    plant.tick(START + 10**15)
+    plant.send("trades", [trade(3600 * hour + 1, 1.0, sym="B") for hour in range(110)], START)
+    plant.send("trades", [trade(30, 9.0)], START)
+    for _ in range(5):
+        if plant.tick(START + 10**15).bars is None:
+            plant.builder.due(START + 10**15)
+    assert plant.bars()["A", START][1] == 9.0
+    assert "110 bars to be made anew" in plant.builder.state
+
+
+@pytest.mark.parametrize("after", range(1, 7))
+def test_a_larger_bar_over_the_end_of_a_day_has_the_last_minutes_that_only_history_has(after: int) -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "1h", "1d"), update_s=0.0)
+    first = START // (60 * MINUTE) * 60 + 21
+    for minute in range(7):
+        plant.send("trades", [{**trade(0, 1.0 + minute), "time": (first + minute) * MINUTE}], START)
+    plant.tick(START + 10**13)
+    plant.restart_behind()
+    for minute in range(7, 7 + after):
+        plant.send("trades", [{**trade(0, 1.0 + minute), "time": (first + minute) * MINUTE}], START)
+        plant.tick(START + 10**13)
+        for interval, length in (("2m", 2), ("1h", 60), ("1d", 1440)):
+            same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
+
+
+@settings(deadline=None, max_examples=15)
+@given(TRADES, TRADES, st.integers(0, 30))
+def test_trades_of_a_time_that_only_history_has_revise_all_their_bars(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], later: int
+) -> None:
+    plant = CandlePlant(intervals=("1m", "2m", "5m", "1h", "1d"), update_s=0.0)
+    plant.send("trades", before, START)
+    plant.tick(START + 10**13)
+    plant.restart_behind()
+    for at in range(0, len(after), 4):
+        rows = [{**row, "time": row["time"] + later * MINUTE} for row in after[at : at + 4]]
+        plant.send("trades", rows, START)
+        plant.tick(START + 10**13)
+        for interval, length in (("2m", 2), ("5m", 5), ("1h", 60), ("1d", 1440)):
+            same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
+
+
+@pytest.mark.parametrize(("price", "size"), [(1e200, 1e200), (1.0, 1e308), (1e308, 1.0), (-1e308, 1.0), (1.0, 2.0**99)])
+def test_a_size_beyond_what_can_be_summed_adds_no_volume_and_sets_its_price(price: float, size: float) -> None:
+    plant = CandlePlant(intervals=("1m", "5m"))
+    plant.send("trades", [trade(1, 2.0, 3.0), trade(2, price, size)], START)
+    plant.tick(START + 10**12)
+    (bar,) = plant.bars().values()
+    assert bar == (2.0, max(price, 2.0), min(price, 2.0), price, 3.0, 2.0, 2.0)
+    assert list(plant.bars("5m").values()) == [bar]

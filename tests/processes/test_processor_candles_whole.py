@@ -196,3 +196,11 @@ def test_the_first_bar_that_differs_from_its_trades_is_named() -> None:
     assert [(each.interval, each.bars, each.different) for each in found] == [("1m", 10, 2), ("5m", 2, 1)]
     assert found[0].first == "2026-11-27T14:03:00Z: close 99, of trades 17"
     assert found[1].first == "2026-11-27T14:05:00Z: no bar of the feed"
+    cancels = numbered(
+        columns_of_rows("trade_corrections", [{**row, "action": "cancel", "venue_seq": 1} for row in rows])
+    )
+    trades["venue_seq"][:] = 1
+    (only,) = compare(
+        {n: c[:1] for n, c in trades.items()}, cancels, numbered(columns_of_rows("bars", bars[:1])), *args
+    )
+    assert (only.different, only.first) == (1, "2026-11-27T14:00:00Z: no bar of trades")

@@ -42,3 +42,11 @@ def test_only_what_a_process_reads_at_its_start_has_changed_for_it(tmp_path: Pat
     assert changes("hdb", before, now) == shared
     assert changes("rdb", before, now) == [shared[0], "rdb.keep_gb: 0.0, now 2.0", *shared[1:]]
     assert changes("rdb", now, now) == []
+    declared = settings_of(
+        tmp_path,
+        '[processor]\ndefaults = false\n[[indicators]]\nname = "fast"\nkind = "ema"\n'
+        '[[signals]]\nname = "up"\nside = "buy"\nwhen = "close > fast"\n',
+    )
+    columns = ["processor.defaults: true, now false", "indicators: none, now fast"]
+    assert changes("tickerplant", before, declared) == columns
+    assert changes("processor", before, declared) == [*columns, "signals: none, now up"]

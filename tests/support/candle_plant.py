@@ -67,6 +67,13 @@ class CandlePlant:
             if batch.table != "trades" or batch.seq >= trades_since:
                 self.builder.take(batch)
 
+    def restart_behind(self) -> None:
+        """Kill the builder, and have a new one that is handed only what comes from now on: the rest is in history."""
+        newest = max(int(b.columns["time"].max()) for b in self.journal if b.table in ("trades", "bars"))
+        terms, self.terms = self.terms, {**self.terms, "known_from": newest + 1}
+        self.builder = self.made()
+        self.terms = terms
+
     def send(self, table: str, rows: Sequence[dict[str, Any]] | Columns, received: int = 0) -> None:
         """Put rows into the journal, and hand them on."""
         columns = rows if isinstance(rows, dict) else columns_of_rows(table, rows)
