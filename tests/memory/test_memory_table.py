@@ -18,7 +18,7 @@ from plant.query.view import Terms
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
 
-law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
 EVERYTHING = Table(
     "everything",

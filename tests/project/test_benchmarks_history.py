@@ -22,8 +22,14 @@ def bench(section: str) -> str:
     return done.stdout
 
 
+LONG = ("client", "files")  # of the same servers as the others'
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("section", sorted(SECTIONS.keys() - {"beside"}))
+@pytest.mark.parametrize(
+    "section",
+    [pytest.param(name, marks=[pytest.mark.soak] * (name in LONG)) for name in sorted(SECTIONS.keys() - {"beside"})],
+)
 def test_section_of_history_measures_the_plant(section: str) -> None:
     assert "tickplant" in bench(section)
 

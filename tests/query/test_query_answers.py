@@ -22,7 +22,7 @@ from plant.rows.intervals import interval_ns
 from plant.rows.schema import META_COLUMNS, Column, Table
 from plant.sql.engine import SqlEngine
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 SYMS = ["AAPL", "Tésla", "", "MSFT"]
 TIMES = st.integers(0, 12)
