@@ -31,11 +31,13 @@ place and the nearest right name. Always there, unless `[processor] defaults = f
 input that is not known (a volume that is NaN, a column that is null, a number beyond 1e150): that bar is otherwise as
 though it had not been.
 
-**Sessions.** A `vwap` begins anew with the bar whose `session` is another than that of the bar before: what tells one
-trading session from the next, where there is a calendar, else the day of UTC.
+**Sessions.** A `vwap` begins anew with each trading day of the symbol's calendar ([candles.md](candles.md)), with
+`[processor] session = "extended"` that is its pre-market; without a calendar with each day of UTC.
 
-**Signals of the UT Bot.** Its BUY is the bar on which NAME_position becomes 1, its SELL the one on which it becomes -1,
-from whatever else; 0 is a price on its stop. `NAME_position crosses above 0` and `crosses below 0` say just that.
+**Signals of the UT Bot.** A `ut_bot` called NAME raises signals called NAME by itself, for its symbols and intervals:
+buy on the bar on which NAME_position becomes 1, sell on the one on which it becomes -1, from whatever else; 0 is a
+price on its stop. On the first bar that has a stop there is none. No other signal may have its name
+([signals.md](signals.md)).
 
 **One value, two ways.** A strategy holds one indicator of one series, the processor those of all series in numpy arrays
 (`processor/vectors/vector.py`); both make every sum in the same order and are equal to the last bit. No sum rolls, so

@@ -4,7 +4,7 @@ Only what is so is told: of `a or b` the one that holds, of `not (a and b)` what
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import floor, log10
 from typing import NamedTuple
@@ -108,7 +108,7 @@ def _atom_words(atom: Atom, so: bool) -> str:
 
 
 def _numbers(atom: Atom, operands: tuple[Value, ...], values: tuple[float, ...]) -> str:
-    texts = _decimals(values, _digits_of(atom))
+    texts = decimals(values, _digits_of(atom))
     pairs = zip(operands, texts, strict=False)
     return " against ".join(text for operand, text in pairs if not isinstance(operand, Number))
 
@@ -119,7 +119,7 @@ def _digits_of(atom: Atom) -> int:
     return 3 if first in _FEW_DIGITS else 6
 
 
-def _decimals(values: tuple[float, ...], significant: int) -> list[str]:
+def decimals(values: Sequence[float], significant: int) -> list[str]:
     """Return numbers with so many digits of the largest, and up to 6 more until they can be told apart."""
     largest = max(map(abs, values), default=0.0)
     places = max(0, significant - 1 - floor(log10(largest))) if largest else 0
