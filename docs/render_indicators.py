@@ -51,6 +51,15 @@ nothing drifts: a window is added up anew with each bar, by distances from its n
     fast.value, fast.ready         # None, False until every output is there
     scalar("macd").value.signal    # several outputs are a named tuple; the main one is called as the kind
 
+**On request.** `processor.connect()` computes any of them, declared or not, over history and today:
+
+    processor.connect().calculate("rsi", sym="AAPL", interval="5m", period=21, last=500)   # time, sym, interval, rsi
+    processor.connect().calculate("macd", "AAPL", "3m", start="2026-11-20")                # 3m bars are made of 1m
+
+An interval that is not stored is made of a smaller one that is, of 1m if there is: counted from the opening of its
+session; `1w` and `1M` are made of days. Sessions and what counts are those of the plant. What cannot be made so is
+refused, as are an input that no bar has and a symbol without bars.
+
 **One of your own** is a class with `update(bar)` that returns a float, or a tuple if it has `outputs`; `warm_up`,
 `peek` and `copy` are optional. `examples/my_indicator.py` is complete: `kind = "my_indicator:Efficiency"` beside
 plant.toml, or a module that is installed; other keys are what the class is made with. If a bar raises, its column is
