@@ -63,7 +63,7 @@ refused, as are an input that no bar has and a symbol without bars.
 **One of your own** is a class with `update(bar)` that returns a float, or a tuple if it has `outputs`; `warm_up`,
 `peek` and `copy` are optional. `examples/my_indicator.py` is complete: `kind = "my_indicator:Efficiency"` beside
 plant.toml, or a module that is installed; other keys are what the class is made with. If a bar raises, its column is
-null, and everything else goes on.
+null, the first error of the indicator is a row of `rejects`, and everything else goes on.
 """
 
 OF_OURS = "Computed for all series at once. Definitions are those that TradingView shows."

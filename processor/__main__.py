@@ -51,8 +51,12 @@ class Processor(Process):
     name = "processor"
 
     def startup(self) -> dict[str, Any]:
-        """Open the query socket and say hello to the tickerplant. Raises SettingsError where nobody may publish."""
+        """Open the query socket and say hello to the tickerplant.
+
+        Raises SettingsError where nobody may publish, and for a calendar that there is not.
+        """
         settings, own = self.settings, self.settings.processor
+        settings.calendars.check()  # here and not with the first bar that needs one
         self.schema = settings.table_schema
         self._declarations, self._rules = settings.declarations, settings.rules
         self.timer = Timer(own.timer_s, 0)
@@ -60,6 +64,7 @@ class Processor(Process):
         self._settled = False
         self._waiting = ""  # for the history, or another tickerplant, and why
         self._anew = Timer(ANEW_AGAIN_S, 0)
+        self._raised: set[str] = set()
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
@@ -202,12 +207,22 @@ class Processor(Process):
         """Return the rows of a table that came back through the plant."""
         return self.tables[table].snapshot().select(Terms(), self.schema[table].names)
 
+    def _tell_errors(self) -> None:
+        """Write a row of `rejects` for each indicator of the user's own that raised something, once."""
+        for name, error in self.engine.indicators.errors().items():
+            if name not in self._raised:
+                self._raised.add(name)
+                told = {"sym": "?", "table_name": "indicators", "reason": f"{name}, null: {error}", "row": "{}"}
+                source = self.settings.source_name(self.name)
+                self.publisher.publish("rejects", {"time": time.time_ns(), "source": source, **told})
+
     def _publish(self, found: Outcome, started: float) -> None:
         for table, columns in found._asdict().items():
             if columns is not None:
                 self.publisher.publish(table, columns)
                 ms = round((time.perf_counter() - started) * 1e3, 2)
                 log.debug("computed", table=table, rows=len(columns["time"]), ms=ms)
+        self._tell_errors()
 
 
 def main() -> None:

@@ -192,3 +192,9 @@ def test_intervals_that_are_not_stored_are_made_of_smaller_ones_as_calendars_and
     with pytest.raises(SettingsError, match="period of sma"):
         processor.calculate("sma", "BTC", "3m", period=0)
     processor.close()
+
+
+def test_a_calendar_that_there_is_not_ends_the_processor_with_a_sentence_at_its_start(tmp_path: Path) -> None:
+    plant = RunningPlant(tmp_path / "plant", toml='[bars]\ncalendars = { XNYZ = ["SPY"] }\n')
+    assert plant.spawn("processor").wait(60) == 78
+    assert "[bars] calendars: exchange_calendars knows no 'XNYZ'; use a code like XNYS" in plant.log("processor")
