@@ -151,6 +151,10 @@ def test_intervals_that_are_not_stored_are_made_of_smaller_ones_as_calendars_and
     eventually(lambda: db.count("bars", where={"interval": "1m"}) == len(spy) + len(btc), 30.0)
     eventually(lambda: db.count("bars", "BTC", where={"interval": "1d"}) == 2, 30.0)
     processor = ProcessorConnection("processor", plant.settings.address(plant.settings.processor.port))
+    doing = "6 series; candles of trades of no feed yet"
+    eventually(lambda: processor.status()["doing"] == doing, 20.0, processor.status)
+    beats = {"sym": "processor", "state": f"ok; {doing}"}
+    eventually(lambda: db.count("heartbeats", where=beats) > 0, 20.0, lambda: db.heartbeats.tail(3)["state"])
     sevens = larger(btc, "7min")
     found = processor.calculate("sma", "BTC", "7m", period=3)
     assert found["time"].tolist() == sevens.index.tolist()
