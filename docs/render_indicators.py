@@ -31,11 +31,13 @@ place and the nearest right name. Always there, unless `[processor] defaults = f
 input that is not known (a volume that is NaN, a column that is null, a number beyond 1e150): that bar is otherwise as
 though it had not been.
 
-**Sessions.** A `vwap` begins anew with the bar whose `session` is another than that of the bar before: what tells one
-trading session from the next, where there is a calendar, else the day of UTC.
+**Sessions.** A `vwap` begins anew with each trading day of the symbol's calendar ([candles.md](candles.md)), with
+`[processor] session = "extended"` that is its pre-market; without a calendar with each day of UTC.
 
-**Signals of the UT Bot.** Its BUY is the bar on which NAME_position becomes 1, its SELL the one on which it becomes -1,
-from whatever else; 0 is a price on its stop. `NAME_position crosses above 0` and `crosses below 0` say just that.
+**Signals of the UT Bot.** A `ut_bot` called NAME raises signals called NAME by itself, for its symbols and intervals:
+buy on the bar on which NAME_position becomes 1, sell on the one on which it becomes -1, from whatever else; 0 is a
+price on its stop. On the first bar that has a stop there is none. No other signal may have its name
+([signals.md](signals.md)).
 
 **One value, two ways.** A strategy holds one indicator of one series, the processor those of all series in numpy arrays
 (`processor/vectors/vector.py`); both make every sum in the same order and are equal to the last bit. No sum rolls, so
@@ -48,6 +50,15 @@ nothing drifts: a window is added up anew with each bar, by distances from its n
     fast.peek(forming)             # what update would return; changes nothing
     fast.value, fast.ready         # None, False until every output is there
     scalar("macd").value.signal    # several outputs are a named tuple; the main one is called as the kind
+
+**On request.** `processor.connect()` computes any of them, declared or not, over history and today:
+
+    processor.connect().calculate("rsi", sym="AAPL", interval="5m", period=21, last=500)   # time, sym, interval, rsi
+    processor.connect().calculate("macd", "AAPL", "3m", start="2026-11-20")                # 3m bars are made of 1m
+
+An interval that is not stored is made of a smaller one that is, of 1m if there is: counted from the opening of its
+session; `1w` and `1M` are made of days. Sessions and what counts are those of the plant. What cannot be made so is
+refused, as are an input that no bar has and a symbol without bars.
 
 **One of your own** is a class with `update(bar)` that returns a float, or a tuple if it has `outputs`; `warm_up`,
 `peek` and `copy` are optional. `examples/my_indicator.py` is complete: `kind = "my_indicator:Efficiency"` beside

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from monitor.conditions import Conditions
+from monitor.conditions import Conditions, sessions_of_feeds
 from monitor.decider import Decider, Rule
 from monitor.delivery import PAUSES_S, Change, Delivery
 from monitor.happened import Happened
@@ -77,9 +77,8 @@ class Monitor(Process):
         self._sender = Sender({service.name: service for service in services})
         self._happened = Happened()
         feeds = [feed.label for feed in settings.feeds]
-        self._conditions = Conditions(
-            settings.monitor, settings.plant.heartbeat_s, ANSWERING, feeds, started=time.time_ns()
-        )
+        beats, sessions = settings.plant.heartbeat_s, sessions_of_feeds(settings)
+        self._conditions = Conditions(settings.monitor, beats, ANSWERING, feeds, time.time_ns(), sessions)
         self._resolved = False
         self._due = Timer(DECIDE_S, 0)
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))

@@ -4,7 +4,7 @@
 want of a tickerplant, is neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from monitor.beats import Beats, fold
 from monitor.causes import OVER, Cause, head_of
 from monitor.happened import taken_of
+from plant.calendars.sessions import REGULAR, Sessions
 from plant.rows.batch import Batch
 from plant.runtime.alerting import MonitorSettings
 from plant.runtime.probing import ERROR_BEATS
+from plant.runtime.settings import Settings
 
 SECOND = 10**9
 
@@ -43,20 +45,42 @@ class Rejected:
     first: str = ""
 
 
+def sessions_of_feeds(settings: Settings) -> dict[str, list[Sessions]]:
+    """Return the sessions of each feed's symbols, as plant.toml has them; of one that names none, the feed's own.
+
+    Raises SettingsError for a calendar that there is not.
+    """
+    calendars, found = settings.calendars, {}
+    for feed in settings.feeds:
+        told = feed.own_keys.get("symbols") or ()
+        symbols = [told] if isinstance(told, str) else [str(each) for each in told]
+        codes = {calendars.code(sym, feed.label) for sym in symbols} or {feed.calendar_code}
+        found[feed.label] = [calendars.sessions(code) for code in sorted(codes)]
+    return found
+
+
 class Conditions:
     """Folds `heartbeats`, `rejects` and `days`, looks at processes and at the disk.
 
-    asked    processes that are looked at
-    feeds    labels of the feeds that should run
+    asked      processes that are looked at
+    feeds      labels of the feeds that should run
+    sessions   of a feed, those of its symbols' calendars: outside of all of them no row is expected. None: always
     """
 
     def __init__(
-        self, own: MonitorSettings, heartbeat_s: float, asked: Sequence[str], feeds: Sequence[str], started: int
+        self,
+        own: MonitorSettings,
+        heartbeat_s: float,
+        asked: Sequence[str],
+        feeds: Sequence[str],
+        started: int,
+        sessions: Mapping[str, Sequence[Sessions]] | None = None,
     ) -> None:
         self._own = own
         self._down_ns = int(ERROR_BEATS * heartbeat_s * SECOND)
         self._looks = {name: Look() for name in asked}
         self._feeds = list(feeds)
+        self._sessions = dict(sessions or {})
         self._started = started
         self._beats: dict[str, Beats] = {}
         self._rejected: dict[str, Rejected] = {}
@@ -151,12 +175,23 @@ class Conditions:
             beats = self._beats.get(f"feed-{label}")
             if beats is None or not beats.expects_rows or now - beats.time > self._down_ns:
                 continue  # it is down, or says why there is nothing
-            silent = beats.time - (beats.grew or beats.first)
+            opened = self._opened(label, beats.time)
+            if opened is None:
+                continue
+            silent = beats.time - max(beats.grew or beats.first, opened)
             if silent > self._patience(beats):
                 found.append(
                     _cause("feed_stale", label, f"no row for {_seconds(silent)}, though it says: {beats.state}")
                 )
         return found
+
+    def _opened(self, label: str, time: int) -> int | None:
+        """Return since when a regular session runs of one of a feed's symbols, None if there is none; 0: for ever."""
+        at = np.array([time])
+        sessions = self._sessions.get(label, ())
+        if not sessions or any(one.continuous for one in sessions):
+            return 0
+        return min((one.since(time) for one in sessions if one.kinds(at)[0] == REGULAR), default=None)
 
     def _flows(self, label: str) -> str:
         """Return that a feed is not stale any more: by a row, or by its own word; "" if nobody knows."""
@@ -167,6 +202,8 @@ class Conditions:
             return ""
         if not beats.expects_rows:
             return f"it says: {beats.state}"
+        if self._opened(label, beats.time) is None:
+            return "its session is over"
         flows = beats.grew > beats.first and beats.time - beats.grew <= self._patience(beats)
         return "it sends rows again" if flows else ""
 

@@ -13,7 +13,6 @@ from plant.client.plant_connection import PlantConnection
 from plant.errors import HistoryError, QueryLimit, SchemaError, SettingsError, Unavailable
 from plant.intake.rejects import rejected
 from plant.memory.tables import MemoryTables, Tidying
-from plant.query.answers import Answerer
 from plant.query.view import Terms
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
@@ -31,6 +30,7 @@ from processor.engine import Engine
 from processor.outcome import Outcome
 from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
+from processor.verify_indicators import Recomputer, RecomputingAnswerer
 from processor.warmup import newest_time, warm_up
 
 FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
@@ -53,8 +53,12 @@ class Processor(Process):
     name = "processor"
 
     def startup(self) -> dict[str, Any]:
-        """Open the query socket and say hello to the tickerplant. Raises SettingsError where nobody may publish."""
+        """Open the query socket and say hello to the tickerplant.
+
+        Raises SettingsError where nobody may publish, and for a calendar that there is not.
+        """
         settings, own = self.settings, self.settings.processor
+        settings.calendars.check()  # here and not with the first bar that needs one
         self.schema = settings.table_schema
         self._declarations, self._rules = settings.declarations, settings.rules
         self.timer = Timer(own.timer_s, 0)
@@ -71,7 +75,8 @@ class Processor(Process):
         self._patience = Patience()
         self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq, self._patience)
         self._begin()
-        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting)
+        folder = settings.file.parent
+        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting, folder)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
@@ -86,12 +91,17 @@ class Processor(Process):
                 reports,
                 whole=False,
                 trouble=lambda: self._waiting,
+                doing=self._doing,
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
-        ports = {"rdb_port": settings.rdb.port, "hdb_port": settings.hdb.port}
-        answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings) | ports
-        server = server_of(settings, own, answerer, status, usage, self.follower.missing)
+        told: dict[str, Any] = {"rdb_port": settings.rdb.port, "hdb_port": settings.hdb.port, "session": own.session}
+        told["calendars"] = settings.bars.calendars
+        told["feed_calendars"] = {feed.label: feed.calendar_code for feed in settings.feeds}
+        answerer = RecomputingAnswerer(self.tables, SqlEngine(), Recomputer(plant, settings))
+        server = server_of(
+            settings, own, answerer, lambda: self.follower.status(settings) | told, usage, self.follower.missing
+        )
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:
@@ -133,13 +143,19 @@ class Processor(Process):
         found = {"bars": candles.bars, "amendments": candles.amendments, "gaps": candles.gaps, "bar_closes": closes}
         yield from ((table, rows) for table, rows in found.items() if rows is not None)
 
+    def _doing(self) -> str:
+        """Say in a line of how much there is computed, and what the candles are made of."""
+        anew = f", {len(self.engine.bars.stale):,} to be computed anew" if self.engine.bars.stale else ""
+        return "; ".join(filter(None, (f"{len(self.engine.series):,} series{anew}", self.builder.state)))
+
     def _begin(self, known_from: int = 0) -> None:
         """Begin with nothing, and be handed all rows from a time on (ns)."""
         settings = self.settings
-        self.engine = Engine(self._declarations, self._rules, settings.processor.min_bars, settings.file.parent)
         own, bars, calendars = settings.processor, settings.bars, settings.calendars
         self._counting = Counting(calendars, own.session)
-        self.closer = Closer(self._counting.sessions_of, own.grace_s)
+        sessions_of, folder = self._counting.sessions_of, settings.file.parent
+        self.engine = Engine(self._declarations, self._rules, own.min_bars, folder, sessions_of)
+        self.closer = Closer(sessions_of, own.grace_s)
         name = settings.source_name(self.name)
         self.builder = CandleBuilder(
             own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, None, name

@@ -11,16 +11,18 @@ that the corrected series does not have is withdrawn.
 What was computed while the journal was replayed is compared with what the plant has when that ended (`settle`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from plant.calendars.sessions import Sessions
 from plant.conditions.evaluator import Evaluator
 from plant.conditions.rules import Rule
 from plant.indicators.declarations import Declaration
 from plant.rows.columns import Columns
+from processor.counting import TradingDays
 from processor.open_bars import PRICES, Floats, Ints, OpenBars
 from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of, signal_columns
 from processor.series import Series
@@ -54,11 +56,31 @@ class Known(NamedTuple):
     whole: bool = True
 
 
+class Anew(NamedTuple):
+    """A series computed anew, from the bar on that is known to have been computed from enough: what it should have,
+    and what the plant has; events by (time, signal), those of the rules that are.
+    """
+
+    rows: Rows
+    given: Rows
+    events: dict[tuple[int, str], Event]
+    known: dict[tuple[int, str], Event]
+
+
 class Engine:
-    """Compute what is declared, and the rules, of every series with at least `min_bars` closed or forming bars."""
+    """Compute what is declared, and the rules, of every series with at least `min_bars` closed or forming bars.
+
+    `folder` is that of plant.toml, for classes of the user's own. `sessions_of(sym)` are those of a symbol's calendar,
+    for what begins anew with each trading day; None: those are days of UTC.
+    """
 
     def __init__(
-        self, declarations: Sequence[Declaration], rules: Sequence[Rule], min_bars: int = 5, folder: Path | None = None
+        self,
+        declarations: Sequence[Declaration],
+        rules: Sequence[Rule],
+        min_bars: int = 5,
+        folder: Path | None = None,
+        sessions_of: Callable[[str], Sessions] | None = None,
     ) -> None:
         self.series = Series()
         self.bars = OpenBars()
@@ -66,6 +88,8 @@ class Engine:
         self._rules = [(rule, Evaluator(rule.when)) for rule in rules]
         self._watched = np.zeros((len(rules), 0), bool)
         self._min_bars = min_bars
+        by_day = any(one.own or "session" in one.inputs for one in declarations)
+        self._days = TradingDays(sessions_of) if by_day and sessions_of else None
         self._counts = np.zeros(0, np.int64)  # closed bars of each series
         self._closes: list[tuple[Ints, Ints, Floats]] = []
         self._computed: list[Rows] = []  # and not given out
@@ -145,25 +169,37 @@ class Engine:
         found = sorted(self.bars.stale.items(), key=lambda item: item[1])
         return [Stale(slot, *self.series.name(slot), since, int(self.bars.closed[slot])) for slot, since in found]
 
-    def renew(self, stale: Sequence[Stale], known: Iterable[Known], wanted: int) -> Outcome:
+    def anew(self, one: Stale, has: Known, wanted: int) -> Anew:
+        """Compute a series anew from what the plant has of it.
+
+        If that is not `whole`, rows of its first `wanted` bars are computed from too few, and left out.
+        """
+        self._grow()
+        rows, events = self._run(one.slot, has.times, has.values)
+        trusted = one.since
+        if not has.whole and len(has.times):
+            trusted = max(trusted, int(has.times[min(wanted, len(has.times) - 1)]))
+        ours = {rule.name for (rule, _), so in zip(self._rules, self._watched[:, one.slot], strict=True) if so}
+        return Anew(
+            rows[rows.times >= trusted],
+            has.given[has.given.times >= trusted],
+            {(time, name): event for _, time, name, event in events if time >= trusted},
+            {key: event for key, event in has.events.items() if trusted <= key[0] <= one.until and key[1] in ours},
+        )
+
+    def renew(self, stale: Sequence[Stale], known: Iterable[Known], wanted: Callable[[str], int]) -> Outcome:
         """Compute series anew from what the plant has of them, and return what it should have and has not.
 
-        Of a series that is not `whole`, rows of its first `wanted` bars are computed from too few and not given out.
+        `wanted(interval)` is how many bars that needs ahead of the first that counts (`anew`).
         """
         found_rows: list[Rows] = []
         changed: list[EventRow] = []
         for one, has in zip(stale, known, strict=True):
-            rows, events = self._run(one.slot, has.times, has.values)
-            trusted = one.since
-            if not has.whole and len(has.times):
-                trusted = max(trusted, int(has.times[min(wanted, len(has.times) - 1)]))
-            rows = rows[rows.times >= trusted]
-            found_rows.append(rows[differ(rows, has.given)])
-            now = {(time, name): event for _, time, name, event in events if time >= trusted}
-            before = {key: event for key, event in has.events.items() if trusted <= key[0] <= one.until}
-            for key in sorted(now.keys() | before.keys()):
-                event = now[key] if key in now else before[key].withdrawn
-                if before.get(key) != event:
+            anew = self.anew(one, has, wanted(one.interval))
+            found_rows.append(anew.rows[differ(anew.rows, anew.given)])
+            for key in sorted(anew.events.keys() | anew.known.keys()):
+                event = anew.events[key] if key in anew.events else anew.known[key].withdrawn
+                if anew.known.get(key) != event:
                     changed.append((one.slot, *key, event))
             del self.bars.stale[one.slot]
         since = np.full(len(self.series), np.iinfo(np.int64).max)
@@ -202,6 +238,8 @@ class Engine:
             return
         self.bars.grow(new)
         self.indicators.grow(new)
+        if self._days:
+            self._days.grow([self.series.name(slot)[0] for slot in range(old, new)])
         for _, evaluator in self._rules:
             evaluator.grow(new)
         self._counts = np.concatenate([self._counts, np.zeros(new - old, np.int64)])
@@ -212,22 +250,30 @@ class Engine:
         self._watched = np.concatenate([self._watched, watched.reshape(len(self._rules), new - old)], axis=1)
         self._shown = self._shown.grown(new)
 
+    def _bars_of(self, slots: Ints, times: Ints, values: Floats) -> dict[str, Any]:
+        """Return the columns of bars as indicators take them in."""
+        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        return bars | {"session": self._days.of(slots, times)} if self._days else bars
+
     def _close(self, slots: Ints, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
         """Close one bar in each of some slots."""
-        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        bars = self._bars_of(slots, times, values)
         found = self.indicators.update(slots, bars)
         self._counts[slots] += 1
+        columns = bars | found
         events = []
         for (rule, evaluator), watched in zip(self._rules, self._watched[:, slots], strict=True):
             which = np.flatnonzero(watched)
             if not len(which):
                 continue
-            named = {name: (bars | found)[name][which] for name in evaluator.columns}
-            told = evaluator.events(slots[which], named)
-            where = which[list(told)]
+            named = {name: columns[name][which] for name in (*evaluator.columns, *rule.told)}
+            found_here = evaluator.events(slots[which], named)
+            places = list(found_here)
+            where = which[places]
             rows = zip(slots[where].tolist(), times[where].tolist(), values[where, 3].tolist(), strict=True)
-            for (slot, time, price), detail in zip(rows, told.values(), strict=True):
-                events.append((slot, time, rule.name, Event(rule.side, price, detail)))
+            told = np.column_stack([np.zeros((len(places), 0)), *(named[name][places] for name in rule.told)]).tolist()
+            for (slot, time, price), sentence, numbers in zip(rows, found_here.values(), told, strict=True):
+                events.append((slot, time, rule.name, Event(rule.side, price, rule.detail(sentence, numbers))))
         return Rows(slots, times, np.column_stack([values, *found.values()])), events
 
     def _run(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
@@ -241,7 +287,7 @@ class Engine:
     def _go_on(self, slot: int, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
         """Close some bars of one series."""
         self._counts[slot] += len(times)
-        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        bars = self._bars_of(np.full(len(times), slot), times, values)
         computed = np.column_stack([np.zeros((len(times), 0)), *self.indicators.run(slot, bars).values()])
         rows = Rows(np.full(len(times), slot), times, np.hstack([values, computed]))
         return rows, self._events_along(slot, times, values, computed)
@@ -251,13 +297,14 @@ class Engine:
         named |= {name: computed[:, i] for i, name in enumerate(self.indicators.columns)}
         events = []
         for (rule, evaluator), watched in zip(self._rules, self._watched[:, slot].tolist(), strict=True):
-            for i, detail in (evaluator.run_events(slot, named) if watched and len(times) else {}).items():
+            for i, sentence in (evaluator.run_events(slot, named) if watched and len(times) else {}).items():
+                detail = rule.detail(sentence, [float(named[name][i]) for name in rule.told])
                 events.append((slot, int(times[i]), rule.name, Event(rule.side, float(values[i, 3]), detail)))
         return events
 
     def _forming(self) -> Rows:
         slots, times, values = self.bars.forming()
-        bars: dict[str, Any] = {"time": times, **{name: values[:, i] for i, name in enumerate(PRICES)}}
+        bars = self._bars_of(slots, times, values)
         return Rows(slots, times, np.column_stack([values, *self.indicators.peek(slots, bars).values()]))
 
     def _ripe(self, rows: Rows) -> Rows:

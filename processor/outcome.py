@@ -93,11 +93,16 @@ class Rows:
 
     def unlike(self, others: "Rows") -> NDArray[np.bool_]:
         """Return which rows have another value than the one in the same place, beyond rounding."""
+        found: NDArray[np.bool_] = np.any(self.values_unlike(others), axis=1)
+        return found
+
+    def values_unlike(self, others: "Rows") -> NDArray[np.bool_]:
+        """Return which values are others than those in the same place, beyond rounding: bool[n, 5 + columns]."""
         one, other = self.values, others.values
         scale = np.fmax(np.fmax(np.abs(one), np.abs(other)), np.abs(one[:, _CLOSE : _CLOSE + 1]))
         with np.errstate(invalid="ignore"):
             same = (one == other) | (np.abs(one - other) <= ROUNDING * scale) | (np.isnan(one) & np.isnan(other))
-        found: NDArray[np.bool_] = ~same.all(axis=1)
+        found: NDArray[np.bool_] = ~same
         return found
 
 

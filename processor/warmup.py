@@ -4,7 +4,8 @@ The journal may begin behind them (retention removes what the history has), and 
 take long. So of each series as many bars are read as its longest indicator needs to have forgotten what was before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ import pyarrow as pa
 from plant.client.connection import AsOf
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch
-from plant.rows.columns import Symbols, taken
-from plant.rows.schema import Schema
+from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.schema import Schema, Table
 from processor.candles.closer import Closer
 from processor.counting import Counting
 from processor.engine import Engine
-from processor.recorded import times_and_values
+from processor.recorded import bars_ahead, times_and_values
+
+Wanted = Callable[[str], int]
 
 SERIES = """
 select b.sym, b.interval, max(b.time) as newest, max(c.closed) as closed
@@ -37,18 +40,16 @@ def newest_time(history: AsOf, tables: Sequence[str]) -> int:
     return max((times.get(table) or 0 for table in tables), default=0)
 
 
-def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, schema: Schema, wanted: int) -> None:
-    """Have the engine and the closer begin with every series in `history`: with its closed bars, the newest `wanted`.
+def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, schema: Schema, wanted: Wanted) -> None:
+    """Have the engine and the closer begin with every series in `history`: with its newest closed bars.
 
-    Of a series of which no bar is said to be closed (history of before there were such rows) all but the newest bar
-    count as closed. Raises what the history's answers raise.
+    `wanted(interval)` says how many, of those that count. Of a series of which no bar is said to be closed (history of
+    before there were such rows) all but the newest bar count as closed. Raises what the history's answers raise.
     """
     told_closed, still_open = [], []
     for series in history.sql(SERIES, frames="arrow").to_pylist():
         sym, interval = series["sym"], series["interval"]
-        of_series: dict[str, Any] = {"where": {"interval": interval}, "last": wanted + 1, "frames": "arrow"}
-        rows = history.select("bars", sym, columns=schema["bars"].names, **of_series)
-        bars = counting.counted(columns_from_arrow(rows, schema["bars"], schema["bars"].names))
+        bars = bars_ahead(partial(_bars, history, schema["bars"], sym, interval), counting, wanted(interval) + 1)
         if not len(bars["time"]):
             continue
         times, values = times_and_values(bars)
@@ -68,6 +69,13 @@ def warm_up(engine: Engine, closer: Closer, counting: Counting, history: AsOf, s
     for open_ in still_open:
         closer.take(Batch("bars", open_, 0, 0, 0))
         engine.take_bars(open_)
+
+
+def _bars(history: AsOf, table: Table, sym: str, interval: str, end: int | None, last: int) -> Columns:
+    """Return the newest so many bars of a series before a time."""
+    where = {"interval": interval}
+    rows = history.select(table.name, sym, end=end, columns=table.names, where=where, last=last, frames="arrow")
+    return columns_from_arrow(rows, table, table.names)
 
 
 def _closes(told: list[tuple[str, str, str, int]]) -> Batch:

@@ -1,7 +1,8 @@
 """Rows of two places compared by their hashes: which are only in one of them, whatever their order.
 
 Rows that are alike count: three here and two there leave one. Equal rows have one seq, and the journal's rows come in
-pieces of whole records, so that a piece can be matched by itself.
+pieces of whole records, so that a piece can be matched by itself. A record may have several revisions of one key: the
+last of them is the one that is kept, so that rows are told apart by their place in the record, too.
 """
 
 from collections.abc import Iterable
@@ -14,34 +15,44 @@ import pyarrow as pa
 from plant.rows.row_hashes import row_hashes
 from plant.rows.schema import Table
 
+_UNTOLD = 2**62
+"""The place of a row in a file that was written before there was a seq_row: it counts as the last."""
+
 
 @dataclass
 class Hashes:
-    """Rows by their hash: uint64 `row`, int64 `seq`, and of a table with a key uint64 `key`; `kind` says from where."""
+    """Rows by their hash: uint64 `row`, int64 `seq` and `place` (its seq_row, _UNTOLD if a file has none).
+
+    Of a table with a key also uint64 `key`; `kind` says from where.
+    """
 
     row: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     seq: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    place: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     key: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     kind: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int8))
 
     @classmethod
     def of(cls, table: Table, rows: pa.Table, kind: int = 0) -> "Hashes":
-        """Return the hashes of an Arrow table with seq and received."""
+        """Return the hashes of an Arrow table with seq, seq_row and received."""
         key = row_hashes(rows.select(sorted(table.key))) if table.key else np.zeros(rows.num_rows, dtype=np.uint64)
         seq = rows.column("seq").to_numpy()
-        return cls(row_hashes(rows), seq, key, np.full(len(seq), kind, dtype=np.int8))
+        places = np.full(len(seq), _UNTOLD)
+        if "seq_row" in rows.column_names:
+            places = rows.column("seq_row").cast(pa.int64()).fill_null(_UNTOLD).to_numpy()
+        return cls(row_hashes(rows), seq, places, key, np.full(len(seq), kind, dtype=np.int8))
 
     @classmethod
     def joined(cls, parts: Iterable["Hashes"]) -> "Hashes":
         """Return all of some hashes."""
         whole = [cls(), *parts]
-        return cls(*(np.concatenate([getattr(p, n) for p in whole]) for n in ("row", "seq", "key", "kind")))
+        return cls(*(np.concatenate([getattr(p, n) for p in whole]) for n in ("row", "seq", "place", "key", "kind")))
 
     def __len__(self) -> int:
         return len(self.row)
 
     def __getitem__(self, rows: Any) -> "Hashes":
-        return Hashes(self.row[rows], self.seq[rows], self.key[rows], self.kind[rows])
+        return Hashes(self.row[rows], self.seq[rows], self.place[rows], self.key[rows], self.kind[rows])
 
 
 class Matching:
@@ -52,8 +63,8 @@ class Matching:
         self._taken = np.zeros(len(held), dtype=bool)
 
     def missing(self, piece: Hashes) -> Hashes:
-        """Return the rows of a piece that the first place has not, or has fewer of."""
-        order = np.argsort(piece.row, kind="stable")
+        """Return the rows of a piece that the first place has not, or has fewer of: of equal ones the first."""
+        order = np.lexsort((-piece.place, piece.row))
         rows = piece.row[order]
         first = np.searchsorted(rows, rows, side="left")
         place = np.searchsorted(self._held.row, rows, side="left") + np.arange(len(rows)) - first
@@ -67,13 +78,17 @@ class Matching:
 
 
 def superseded(missing: Hashes, others: Hashes) -> np.ndarray:
-    """Return which rows were rightly left out, bool[n]: `others` have a later one with the same key."""
+    """Return which rows were rightly left out, bool[n]: `others` have a later one with the same key.
+
+    Later is one of a later record, or of a later place in the same one.
+    """
     if not len(others):
         return np.zeros(len(missing), dtype=bool)
-    order = np.lexsort((others.seq, others.key))
-    keys, seqs = others.key[order], others.seq[order]
+    order = np.lexsort((others.place, others.seq, others.key))
+    keys, seqs, places = others.key[order], others.seq[order], others.place[order]
     last = np.searchsorted(keys, missing.key, side="right") - 1
-    found: np.ndarray = (last >= 0) & (keys[last] == missing.key) & (seqs[last] > missing.seq)
+    later = (seqs[last] > missing.seq) | ((seqs[last] == missing.seq) & (places[last] > missing.place))
+    found: np.ndarray = (last >= 0) & (keys[last] == missing.key) & later
     return found
 
 

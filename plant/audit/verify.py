@@ -30,7 +30,7 @@ from plant.journal.rows import JournalRows
 from plant.progress import Step, quietly
 from plant.rows.evolution import served
 from plant.rows.row_hashes import MODULUS, row_sum
-from plant.rows.schema import EARLIEST, LATEST, Schema, Table
+from plant.rows.schema import EARLIEST, LATEST, META_COLUMNS, Schema, Table
 from plant.rows.times import time_slices
 
 WINDOW_ROWS = 10_000_000
@@ -241,7 +241,7 @@ class Verifying:
         name = table.name
         start, end = self._span or (EARLIEST, LATEST)
         for first, last in time_slices(lambda a, b: self._db.count(name, None, a, b), start, end):
-            rows = self._db.select(name, None, first, last, columns=[*table.names, "seq", "received"], frames="arrow")
+            rows = self._db.select(name, None, first, last, columns=[*table.names, *META_COLUMNS], frames="arrow")
             yield rows.filter(pc.greater_equal(rows.column("seq"), self._first))
 
     def _make(self, found: list[pa.Table]) -> None:

@@ -40,6 +40,11 @@ class Calendars:
             return found
         return next((c for p, c in self._patterns if fnmatchcase(sym, p)), self._feeds.get(feed, ""))
 
+    @property
+    def none(self) -> bool:
+        """Whether no symbol has a calendar."""
+        return not self._exact and not any(self._feeds.values())
+
     def sessions(self, code: str) -> Sessions:
         """Return the sessions of a calendar, made once; those of "" never end. Raises SettingsError."""
         if code not in self._sessions:

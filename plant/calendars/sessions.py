@@ -104,6 +104,13 @@ class Sessions:
         at = min(int(np.searchsorted(self._of.ends, time, side="right")), len(self._of.ends) - 1)
         return int(self._of.ends[at - 1]) if at else 0, int(self._of.ends[at])
 
+    def days(self, times: np.ndarray) -> np.ndarray:
+        """Return the label of the day that each time belongs to, as `day_bounds` has it: int64[n]."""
+        if self._of is None:
+            return times // DAY_NS * DAY_NS
+        at = np.searchsorted(self._of.ends, times, side="right")
+        return self._of.labels[np.minimum(at, len(self._of.ends) - 1)]
+
     def last_close(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the label and the close of the session that each time comes after, within its post-market or later.
 

@@ -149,6 +149,7 @@ def _health(
         health.detail = str(answer.get("state", ""))
         if name != "dashboard" and health.detail != "ok" and not health.detail.startswith("closing "):
             health.state = "starting" if health.detail == "replaying the journal" else health.detail
+        health.detail = "; ".join(filter(None, (health.detail, str(answer.get("doing", "")))))
     if beat is None:
         if name.startswith("feed-"):
             young = supervised is not None and (health.uptime_s or 0) < 10

@@ -4,7 +4,7 @@ Only what is so is told: of `a or b` the one that holds, of `not (a and b)` what
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -132,7 +132,7 @@ def _numbers(atom: Atom, values: tuple[Floats, ...]) -> list[str]:
     """Return the operands of each bar as text, but for those that are numbers in the words already; none: no text."""
     operands: tuple[Value, ...] = children(atom)  # type: ignore[assignment]  # an atom's are values
     shown = [i for i, operand in enumerate(operands[: len(values)]) if not isinstance(operand, Number)]
-    texts = _decimals(values, _digits_of(atom))
+    texts = _decimals_of(values, _digits_of(atom))
     match shown:
         case []:
             return []
@@ -147,7 +147,12 @@ def _digits_of(atom: Atom) -> int:
     return 3 if first in _FEW_DIGITS else 6
 
 
-def _decimals(values: tuple[Floats, ...], significant: int) -> list[list[str]]:
+def decimals(values: Sequence[float], significant: int) -> list[str]:
+    """Return numbers with so many digits of the largest, and up to 6 more until they can be told apart."""
+    return _decimals_of(tuple(np.array([value]) for value in values), significant)[0] if values else []
+
+
+def _decimals_of(values: tuple[Floats, ...], significant: int) -> list[list[str]]:
     """Return each bar's numbers with so many digits of the largest, and up to 6 more until they can be told apart."""
     largest = np.max(np.abs(values), axis=0)
     with np.errstate(divide="ignore"):

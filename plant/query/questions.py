@@ -8,6 +8,7 @@
     Asof                           each left row with the right row in force (q: aj)
     Window                         each left row with aggregates of the right rows around it (q: wj, wj1)
     Sql                            DuckDB's SQL, read-only
+    Recompute                      where indicators and signals are others than their bars give: the processor's alone
 
 Times are int nanoseconds since 1970 UTC; a range includes its start and excludes its end. Rows come in the order of
 their time, those of one time in the order they arrived. `beyond` leaves out rows whose seq is not greater: what history
@@ -228,7 +229,28 @@ class Sql(Question):
     today: bool = False
 
 
-KINDS: dict[str, type[Question]] = {k.ask: k for k in (Tables, Select, Last, Count, Resample, Asof, Window, Sql)}
+@dataclass(frozen=True)
+class Recompute(Question):
+    """Indicators and signals of some time, computed anew from the bars, compared with those that were given out.
+
+    The answer has a row for each value that differs: table, sym, interval, time, column, stored, recomputed (text).
+    """
+
+    ask = "recompute"
+    start: int
+    end: int
+    sym: tuple[str, ...] | None = None
+
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        super().check()
+        if self.start is None or self.end is None:
+            raise QueryError("recompute: start and end must both be given")
+
+
+KINDS: dict[str, type[Question]] = {
+    kind.ask: kind for kind in (Tables, Select, Last, Count, Resample, Asof, Window, Sql, Recompute)
+}
 
 TERMS: dict[str, dict[str, Any]] = {ask: {f.name: f.default for f in fields(kind)} for ask, kind in KINDS.items()}
 """Of each question the names of its terms, in order, and what they are when not given."""

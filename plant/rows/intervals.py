@@ -54,6 +54,19 @@ def interval_name(text: str) -> str:
     return f"{count}{unit}"
 
 
+@lru_cache(maxsize=10_000)
+def is_name(text: str) -> bool:
+    """Return whether a text is the one name of an interval: "1m", not "1Min".
+
+    >>> is_name("1m"), is_name("60s"), is_name("60")
+    (True, False, False)
+    """
+    try:
+        return interval_name(text) == text
+    except QueryError:
+        return False
+
+
 def interval_of(value: Any) -> str:
     """Return the name of an interval as a user writes it: text or a timedelta, also of pandas. Raises QueryError."""
     if isinstance(value, dt.timedelta):  # a pandas Timedelta is one

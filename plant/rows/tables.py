@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from plant.rows.intervals import is_name
 from plant.rows.schema import (
     EARLIEST,
     LATEST,
@@ -42,8 +43,16 @@ def _good_bars(c: Mapping[str, Any]) -> Any:
         & (((trades >= 0) & (trades < np.inf)) | (trades != trades))
         & (between & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf))
         & ((time >= EARLIEST) & (time < LATEST))
-        & ((c["sym"] != "") & (c["interval"] != ""))
+        & ((c["sym"] != "") & _named(c["interval"]))
     )
+
+
+def _named(interval: Any) -> Any:
+    """Return whether an interval, a text or a column of texts, is called by its one name."""
+    if isinstance(interval, str):
+        return is_name(interval)
+    names = np.fromiter(map(is_name, interval.names), bool, len(interval.names))
+    return names[interval.codes] if len(names) else np.zeros(len(interval), bool)
 
 
 _OHLCV = """
@@ -75,6 +84,9 @@ TABLES = (
                 lambda c: (c["low"] <= c["open"]) & (c["low"] <= c["close"]),
             ),
             Check("interval must not be empty", lambda c: c["interval"] != ""),
+            Check(
+                "interval must be by its one name: 1m, 5m, 1h, 1d (not 1Min, 60s, D)", lambda c: _named(c["interval"])
+            ),
             Check(
                 "vwap must be a finite number, or not known (NaN)",
                 lambda c: (abs(c["vwap"]) < np.inf) | (c["vwap"] != c["vwap"]),

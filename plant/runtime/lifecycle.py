@@ -101,13 +101,14 @@ class Timer:
 
 
 class Vitals:
-    """What a heartbeat row says of this process: rows handled, their rate, memory."""
+    """What a heartbeat row says of this process: rows handled, their rate, memory; its state, and what it is doing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows = 0
         self.seq_seen = 0
         self.state = "starting"
+        self.doing = ""
         self._process = psutil.Process()
         self._last = (time.monotonic(), 0)
 
@@ -124,7 +125,7 @@ class Vitals:
             "rows": self.rows,
             "rate": round(rate, 1),
             "memory": self._process.memory_info().rss,
-            "state": self.state,
+            "state": f"{self.state}; {self.doing}" if self.doing else self.state,
         }
 
 

@@ -90,9 +90,9 @@ class Settings(BaseModel):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules of signals: those that are always there, and [[signals]]. Raises SettingsError."""
+        """The rules of signals: those that are always there, of UT Bots, and [[signals]]. Raises SettingsError."""
         columns = [column for one in self.declarations for column in one.columns]
-        return rules_of(self.signals, (*_COLUMNS_OF_RULES, *columns))
+        return rules_of(self.signals, (*_COLUMNS_OF_RULES, *columns), self.declarations)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -10,11 +10,14 @@ from typing import Any
 
 from plant.errors import SchemaError
 from plant.rows.batch import Batch
-from plant.runtime.lifecycle import STEP_S, Vitals, log
+from plant.runtime.lifecycle import STEP_S, Timer, Vitals, log
 from plant.runtime.settings import Settings
 from plant.serving.reports import Reports
 from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber
+
+DOING_S = 1.0
+"""Pause between looks at what the process does."""
 
 
 class Follower:
@@ -28,6 +31,7 @@ class Follower:
     whole       it follows all tables: it ends, to be started again, if the plant begins to declare them otherwise,
                 for else it would miss rows
     trouble     says what keeps the process from its work, or what it works at ("waiting for ..."); "" for nothing
+    doing       says in a line what it does, asked once a second: for its heartbeat and `plant status`, beside the state
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
     had under way is then in the journal, or never will be. One that follows `gaps` among its tables reports what the
@@ -46,6 +50,7 @@ class Follower:
         *,
         whole: bool,
         trouble: Callable[[], str] = lambda: "",
+        doing: Callable[[], str] = lambda: "",
     ) -> None:
         self.subscriber: Subscriber | None = None
         self.released = 0
@@ -57,6 +62,7 @@ class Follower:
         self._reports = reports
         self._whole = whole
         self._trouble = trouble
+        self._doing, self._asked_what = doing, Timer(DOING_S, 0)
         self.note(self.state())
 
     @property
@@ -112,6 +118,8 @@ class Follower:
         self._vitals.seq_seen = subscriber.stream.cursor or 0
         self.release(min(subscriber.confirmed, subscriber.stream.complete))
         self.note(self.state())
+        if self._asked_what.due():
+            self._vitals.doing = self._doing()
         if self._reports:
             self._reports.send(subscriber.stream.gaps, self.caught_up)
 
@@ -143,6 +151,7 @@ class Follower:
             "seq": self._vitals.seq_seen,
             "rows": self._vitals.rows,
             "state": self._vitals.state,
+            "doing": self._vitals.doing,
             "caught_up": self.caught_up,
             "lag": self.subscriber.lag if self.subscriber else 0,
             "publish_port": settings.tickerplant.publish_port,

@@ -79,6 +79,7 @@ class CandleBuilder:
             known_from if bars_from is None else bars_from,
             known_from,
         )
+        self.corrections = 0
         self._switches: list[Switch] = []
         self._fed_from = np.empty((0, len(self.intervals)), dtype=np.int64)  # from when a feed sent bars, by slot
         self._fed_until = self._fed_from.copy()
@@ -93,14 +94,22 @@ class CandleBuilder:
 
     @property
     def state(self) -> str:
-        """One line for the heartbeat: what came late, what is unknown, what waits."""
+        """One line for the heartbeat: of which symbols and feeds it makes candles, what came late or was left out."""
+        if not self.intervals:
+            return ""
+        feeds = ", ".join(f"{name} {count:,}" for name, count in self.minutes.sources.chosen().items())
         parts = [
+            (self.corrections, "corrections"),
             (self.minutes.late, "late trades"),
-            (self.minutes.sources.dropped, "trades of other sources"),
-            (sum(self.minutes.counting.conditions.unknown.values()), "unknown conditions"),
+            (self.minutes.sources.dropped, "trades of other sources left out"),
+            (sum(self.minutes.counting.conditions.unknown.values()), "trades of unknown conditions"),
             (self.minutes.waiting + self.larger.waiting, "bars to be made anew"),
         ]
-        return ", ".join(f"{count:,} {what}" for count, what in parts if count)
+        told = (
+            f"candles of trades of {feeds or 'no feed yet'}",
+            *(f"{count:,} {what}" for count, what in parts if count),
+        )
+        return ", ".join(told)
 
     def take(self, batch: Batch) -> None:
         """Take a batch of one of TAKEN as it came out of the plant, those published here too."""
@@ -111,6 +120,7 @@ class CandleBuilder:
             self.larger.take_prints(self.minutes.prints)
         elif batch.table == "trade_corrections":
             self.minutes.take_corrections(batch)
+            self.corrections += len(batch)
             slots = self.slots.of(batch.columns)
             for slot, time in zip(slots.tolist(), batch.columns["time"].tolist(), strict=True):
                 self.larger.make_anew(slot, time)

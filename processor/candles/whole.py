@@ -36,14 +36,15 @@ def minutes_of(rows: Columns, slots: Slots) -> tuple[Bars, list[Print]]:
     return (starts[there], found[there]), prints
 
 
-def larger_of(bars: Bars, interval: str, sessions: Sessions, prints: Sequence[Print] = ()) -> Bars:
+def larger_of(bars: Bars, interval: str, sessions: Sessions, prints: Sequence[Print] = (), days: bool = False) -> Bars:
     """Return the bars of an interval of 1m bars; of 1w and 1M the `prints` are those of all their days.
 
-    Raises ValueError for an interval that is none of minutes, hours, 1d, 1w, 1M.
+    `days`: they are made of 1d bars instead, which have their prints. Raises ValueError for an interval that is none of
+    minutes, hours, 1d, 1w, 1M.
     """
     if interval in ("1w", "1M"):
-        days, found = larger_of(bars, "1d", sessions, prints)
-        within = sessions.ends(days, "1d") - 1
+        labels, found = bars if days else larger_of(bars, "1d", sessions, prints)
+        within = sessions.ends(labels, "1d") - 1
         return _grouped(sessions.starts(within, interval), sums_of(found))
     starts, found = _grouped(sessions.starts(bars[0], interval), sums_of(bars[1]))
     if interval == "1d" and prints:

@@ -114,6 +114,11 @@ class Sources:
         self.dropped += int(len(good) - good.sum())
         return good, switches
 
+    def chosen(self) -> dict[str, int]:
+        """Return of how many symbols each feed's trades count, those with most first."""
+        counts = np.bincount(self.now[self.now != _NONE], minlength=len(self.names))
+        return {self.names[i]: int(counts[i]) for i in np.argsort(-counts, kind="stable").tolist() if counts[i]}
+
     def best(self, candidates: Sequence[str], now: int) -> str:
         """Return which feed of several that have trades of one old minute counts: that of the slot, else by rank."""
         ids = [self.id_of(name) for name in candidates]

@@ -87,6 +87,23 @@ def test_whatever_comes_is_the_same_afterwards(past: Past, seed: int, monkeypatc
         assert check(past, span).same
 
 
+def test_of_revisions_within_one_record_the_last_is_the_one_that_counts(past: Past) -> None:
+    """Those before it are rightly in no place, also where two are alike; an earlier one in its stead is not right."""
+    past.put("bars", bar(DAY, 2.0), bar(DAY, 3.0), bar(DAY, 3.0, "B"), bar(DAY, 3.0, "B"))
+    found = check(past)
+    assert (found.same, found.lines) == (True, []), "in the rdb"
+    past.part()
+    found = check(past)
+    assert (found.same, found.lines) == (True, []), "in a part"
+    past.close_day()
+    found = check(past)
+    assert (found.same, found.lines, found.rows["bars", "history"]) == (True, [], 2), "in a day's file"
+    last = past.put("bars", bar(NEXT, 2.0), bar(NEXT, 3.0))[-1]
+    (held,) = past.rdb.held["bars"]
+    held.update(last | {"close": 2.0, "seq_row": 0})
+    assert check(past).lines == ["bars, seq 2, A, 2026-11-19 00:00:00.000000000: rdb: missing"]
+
+
 def file_of(past: Past, table: str) -> Any:
     return past.catalogue.days_of(table)[0]
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from plant.conditions import rules as module
+from plant.conditions.evaluator import OneSeries
 from plant.conditions.parsing import condition_of
 from plant.conditions.rules import DEFAULT_SIGNALS, Rule, rule_of, rules_of
 from plant.errors import SettingsError
+from plant.indicators.declarations import declared
 from plant.rows.tables import TABLES
 
 KNOWN = ("open", "high", "low", "close", "volume", "sma_20", "ema_50", "rsi_14", "macd", "macd_signal")
@@ -41,6 +43,33 @@ def test_one_with_the_name_of_a_default_one_takes_its_place() -> None:
 def test_default_rules_whose_columns_are_not_there_are_left_out() -> None:
     assert [rule.name for rule in rules_of([], ["close", "rsi_14"])] == ["rsi_oversold", "rsi_overbought"]
     assert [rule.name for rule in rules_of([GOOD], ["close", "high"])] == ["breakout"]
+
+
+def test_a_declared_ut_bot_has_two_rules_of_its_name_behind_the_default_ones() -> None:
+    declarations = declared([{"name": "bot", "kind": "ut_bot", "intervals": ["5Min"], "symbols": ["BRK*"]}])
+    columns = [column for one in declarations for column in one.columns]
+    rules = rules_of([GOOD], ("close", "high", *columns), declarations)
+    assert [rule.name for rule in rules] == [*SIX, "bot", "bot", "breakout"]
+    buy, sell = rules[6:8]
+    assert (buy.side, sell.side, buy.intervals, sell.symbols) == ("buy", "sell", ("5m",), ("BRK*",))
+    assert buy.told == ("close", "bot_stop")
+    assert sell.detail("", [10.3, 11.5988]) == "bot turned to sell (close 10.3000, stop 11.5988)"
+    position = OneSeries(buy.when)
+    assert [position.update({"bot_position": p}) for p in (None, 1, -1, 1, 1, 0, 1)] == [
+        False, False, False, True, False, False, True,
+    ]  # fmt: skip
+
+
+def test_the_name_of_a_ut_bot_is_that_of_no_other_signal() -> None:
+    bot = declared([{"name": "bot", "kind": "ut_bot"}])
+    with pytest.raises(
+        SettingsError, match=r"^\[\[signals\]\] 1: name = 'bot' is that of the signals of \[\[indicators"
+    ):
+        rules_of([{**GOOD, "name": "bot"}], (*KNOWN, "bot_position"), bot)
+    cross = declared([{"name": "golden_cross", "kind": "ut_bot"}], defaults=False)
+    assert [rule.side for rule in rules_of([], ["close", "golden_cross_position"], cross)] == ["buy", "sell"]
+    with pytest.raises(SettingsError, match="'golden_cross': a ut_bot raises signals of its name"):
+        rules_of([], KNOWN, cross)
 
 
 def test_a_rule_watches_its_symbols_and_intervals() -> None:

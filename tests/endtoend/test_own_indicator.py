@@ -51,3 +51,40 @@ def test_the_page_makes_a_column_a_signal_and_an_alert(
         assert len(told) >= 2
         eventually(lambda: server.titles(), 20.0, lambda: plant.log("monitor"))
         assert server.titles()[0].startswith("straight_up A 1m")
+
+
+RAISES = """
+class Odd:
+    def __init__(self, odd):
+        self.odd = odd
+
+    def update(self, bar):
+        if bar.close == self.odd:
+            raise RuntimeError(f"not {self.odd}")
+        return bar.close
+"""
+
+
+def test_one_that_raises_is_null_on_that_bar_and_told_once(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    toml = '[[indicators]]\nname = "odd"\nkind = "raises:Odd"\nodd = 103.0\n'
+    with all_stopped() as plants:
+        plant = RunningPlant(tmp_path / "plant", toml=toml, timer_s=0.2)
+        plants.append(plant)
+        (plant.folder / "raises.py").write_text(RAISES)
+        plant.start("tickerplant", "rdb", "processor")
+        closes = 100 + np.arange(10.0) % 5
+        prices = dict.fromkeys(("open", "high", "low", "close"), closes)
+        first = 1_795_780_800_000_000_000
+        bars = {"time": first + np.arange(10) * MINUTE, "sym": ["A"] * 10, "interval": ["1m"] * 10, **prices}
+        feed, db = plant.publisher("feed"), plant.ask()
+        feed.publish("bars", {**bars, "volume": np.ones(10)})
+        feed.flush()
+        eventually(
+            lambda: db.count("indicators", "A") == 10 and db.count("rejects"), 20.0, lambda: plant.log("processor")
+        )
+        found = db.select("indicators", "A")
+        assert found["odd"].tolist() == pytest.approx(np.where(closes == 103, np.nan, closes).tolist(), nan_ok=True)
+        assert found["close"].tolist() == closes.tolist()
+        told = db.select("rejects")
+        assert told["reason"].tolist() == ["odd, null: raises:Odd: RuntimeError: not 103.0"]
+        assert told["source"].tolist() == ["processor"]

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from monitor.causes import OVER
-from monitor.conditions import Conditions
+from monitor.conditions import Conditions, sessions_of_feeds
 from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
 from plant.runtime.alerting import MonitorSettings
+from plant.runtime.settings import Settings
 
 S = 10**9
 T0 = 1_763_649_000 * S
@@ -93,6 +94,48 @@ def test_a_feed_is_stale_that_beats_and_sends_no_more_rows(conditions: Condition
     beat(conditions, 301, 3, pid=8)  # started again, and sent three
     assert present(conditions, 302) == []
     assert ending(conditions, "feed_stale", "market", head) == "it sends rows again"
+
+
+HOUR = 3600
+
+
+def test_a_feed_is_stale_only_while_a_session_of_its_symbols_runs_and_only_by_what_was_silent_in_it() -> None:
+    settings = Settings.model_validate(
+        {
+            "bars": {"calendars": {"XNYS": ["AAPL"]}},
+            "feeds": [
+                {"kind": "recorded", "name": "market", "symbols": ["AAPL"]},
+                {"kind": "recorded", "name": "both", "symbols": ["AAPL", "BTC"]},
+                {"kind": "recorded", "name": "all", "calendar": "XNYS"},
+                {"kind": "recorded", "name": "none"},
+            ],
+        }
+    )
+    labels = [feed.label for feed in settings.feeds]
+    made = Conditions(MonitorSettings(), 1.0, LOOKED, labels, T0, sessions_of_feeds(settings))
+    made.hears(True, T0)
+
+    def stale(second: float) -> list[str]:
+        return [sym for event, sym in present(made, second) if event == "feed_stale"]
+
+    def beats(second: float, rows: int) -> None:
+        states = [{"sym": f"feed-{label}", "pid": 7, "rows": rows, "state": "runs"} for label in labels]
+        made.take(batch("heartbeats", second, *states))
+
+    beats(-13 * HOUR, 1)  # the evening before: T0 is the opening, 09:30 in New York
+    beats(-12 * HOUR, 2)
+    beats(-1, 2)
+    assert stale(-1) == ["both", "none"], "and none of those that only have sessions"
+    assert ending(made, "feed_stale", "market", "feed market is stale") == "its session is over"
+    silent_s = MonitorSettings().feed_silent_s
+    pause_s = max(silent_s, 4 * HOUR)  # four of the one pause that was seen
+    beats(silent_s, 2)
+    assert stale(silent_s) == ["both", "none"]
+    assert ending(made, "feed_stale", "market", "feed market is stale") is None
+    beats(pause_s + 1, 2)
+    assert stale(pause_s + 1) == labels
+    beats(7 * HOUR, 2)
+    assert stale(7 * HOUR) == ["both", "none"], "it closed half an hour ago"
 
 
 @pytest.mark.parametrize("state", ["row 9 of 9, finished", "misconfigured: no key", "no tickerplant, 3 batches wait"])

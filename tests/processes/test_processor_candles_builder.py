@@ -157,7 +157,20 @@ def test_a_late_trade_revises_the_bar_of_its_time_once_the_rdb_answers() -> None
     plant.tick(START + 2 * 10**13)
     assert plant.bars()["A", START] == (1.0, 99.0, 1.0, 99.0, 2.0, 50.0, 2.0)
     assert max(bar[1] for bar in plant.bars("5m").values()) == 99.0
-    assert "late" in plant.builder.state
+    assert plant.builder.state == "candles of trades of venue 1, 1 late trades"
+
+
+def test_the_builder_says_whose_trades_count_and_what_was_left_out_or_corrected() -> None:
+    plant = CandlePlant(ranked=("venue",))
+    assert plant.builder.state == "candles of trades of no feed yet"
+    plant.send("trades", [trade(1, 1.0), {**trade(2, 2.0), "source": "other"}], START)
+    plant.send("trades", [{**trade(3, 3.0), "sym": "B"}, {**trade(4, 4.0), "sym": "C", "source": "other"}], START)
+    plant.send("trade_corrections", [{**trade(1, 1.0), "action": "cancel", "trade_id": "none"}], START)
+    assert plant.builder.state == (
+        "candles of trades of venue 2, other 1, 1 corrections, 1 trades of other sources left out, "
+        "1 bars to be made anew"
+    )
+    assert CandlePlant(build="never").builder.state == ""
 
 
 def test_an_interval_that_a_feed_sends_itself_is_not_built_and_its_rows_are_never_revised() -> None:

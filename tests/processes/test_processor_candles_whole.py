@@ -1,14 +1,11 @@
 """Bars of recorded trades: the minutes of the vendor, and larger ones of a slow plain computation."""
 
-import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from candle_plant import MINUTE, CandlePlant, columns_of_rows
-from recordings import RECORDINGS
+from recorded_trades import SYMBOLS, check_like_the_vendor_s, plainly, recorded, trades_of
 
 from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import Sessions
@@ -17,51 +14,12 @@ from processor.candles.whole import filled, larger_of, minutes_of
 from processor.trades.slots import Slots
 from processor.verify_bars import compare
 
-FOLDER = RECORDINGS / "lean_us_equity"
-SYMBOLS = ("SPY", "IBM", "BAC", "AIG")
 CALENDARS = Calendars({"XNYS": SYMBOLS}, {})
-recorded = pytest.mark.skipif(not (FOLDER / "tick").is_dir(), reason=f"no recorded trades in {FOLDER}")
-
-
-def trades_of(sym: str, day: str) -> dict[str, Any]:
-    """Return the recorded trades of a day as columns of `trades`."""
-    rows = pq.read_table(FOLDER / f"tick/{sym}_{day}_trades.parquet")
-    count = rows.num_rows
-    found = columns_of_rows("trades", [{"time": 0, "sym": sym, "source": "vendor"}])
-    found = {name: column[np.zeros(count, dtype=np.int64)] for name, column in found.items()}
-    times = pd.DatetimeIndex(rows.column("ts_utc").to_pandas()).as_unit("ns").asi8
-    found |= {"time": np.array(times), "price": rows.column("price_e4").to_numpy() / 1e4}
-    return found | {"size": rows.column("size").to_numpy().astype(float)}
 
 
 def numbered(columns: dict[str, Any]) -> dict[str, Any]:
     count = len(columns["time"])
     return {**columns, "seq": np.ones(count, dtype=np.int64), "seq_row": np.arange(count)}
-
-
-def plainly(bars: dict[int, tuple[float, ...]], interval: str) -> dict[int, tuple[float, ...]]:
-    """Return the bars of an interval of 1m bars of New York, by its clock, one after another."""
-    length = {"5m": 5, "15m": 15, "1h": 60}.get(interval, 0)
-    found: dict[int, list[float]] = {}
-    for start in sorted(bars):
-        local = pd.Timestamp(start, unit="ns", tz="UTC").tz_convert("America/New_York")
-        minute = local.hour * 60 + local.minute
-        close = 780 if str(local.date()) in ("2026-11-27",) else 960
-        opened = 240 if minute < 570 else 570 if minute < close else close
-        if length:
-            key = start - (minute - opened) % length * MINUTE
-        elif not 570 <= minute < close:
-            continue
-        else:
-            key = local.normalize().value
-        o, h, low, c, volume, vwap, count = bars[start]
-        value = vwap * volume if volume else 0.0
-        if key not in found:
-            found[key] = [o, h, low, c, volume, value, count]
-        else:
-            p = found[key]
-            found[key] = [p[0], max(p[1], h), min(p[2], low), c, p[4] + volume, p[5] + value, p[6] + count]
-    return {k: (*v[:5], v[5] / v[4] if v[4] else math.nan, v[6]) for k, v in found.items()}
 
 
 def same(found: dict[Any, Any], wanted: dict[Any, Any]) -> None:
@@ -76,26 +34,15 @@ def as_dict(bars: tuple[np.ndarray, np.ndarray]) -> dict[int, tuple[float, ...]]
 
 
 @recorded
+@pytest.mark.parametrize("day", ["20131007", "20131008"])
 @pytest.mark.parametrize("sym", SYMBOLS)
 def test_the_volumes_of_recorded_minutes_are_the_vendor_s_and_larger_bars_those_of_a_plain_computation(
-    sym: str,
+    sym: str, day: str
 ) -> None:
-    """The vendor's minutes differ in 2 to 5 a day, which hold auction prints it reported late; and some prices in which
-    it drops prints by its conditions: 93 to 99 % are equal of SPY and BAC, 80 to 93 % of IBM and AIG."""
-    rows = trades_of(sym, "20131007")
+    rows = trades_of(sym, day)
     minutes, _ = minutes_of(numbered(rows), Slots(CALENDARS))
-    (path,) = FOLDER.glob(f"minute/{sym}_20131007_*_minute_tradebars.csv")
-    vendor = pd.read_csv(path)
-    vendor = vendor[vendor["date"].astype(str).str.replace("-", "") == "20131007"]
-    times = pd.DatetimeIndex(pd.to_datetime(vendor["ts_utc"], utc=True)).as_unit("ns").asi8
     ours = as_dict(minutes)
-    assert set(times.tolist()) <= set(ours)
-    mine = np.array([ours[time] for time in times.tolist()])
-    assert int((mine[:, 4] != vendor["volume"].to_numpy()).sum()) <= 5
-    least = 0.9 if sym in ("SPY", "BAC") else 0.8
-    for i, name in enumerate(("open", "high", "low", "close")):
-        theirs = vendor[f"{name}_e4"].to_numpy() / 1e4
-        assert (np.abs(mine[:, i] - theirs) < 1e-9).mean() >= least, name
+    check_like_the_vendor_s(sym, day, ours)
     sessions = CALENDARS.sessions("XNYS")
     for interval in ("5m", "15m", "1h", "1d"):
         same(as_dict(larger_of(minutes, interval, sessions)), plainly(ours, interval))
@@ -148,6 +95,25 @@ def test_larger_bars_are_anchored_at_sessions_when_clocks_change_and_on_half_day
     minutes = random_minutes(first, last)
     for interval in ("5m", "15m", "1h", "1d"):
         same(as_dict(larger_of(minutes, interval, CALENDARS.sessions("XNYS"))), plainly(as_dict(minutes), interval))
+
+
+@pytest.mark.parametrize(("first", "last"), [("2026-10-30", "2026-11-03"), ("2026-11-27", "2026-11-28")])
+def test_the_live_builder_gives_the_same_when_clocks_change_and_on_half_days(first: str, last: str) -> None:
+    starts, values = random_minutes(first, last)
+    plant = CandlePlant(CALENDARS, ("1m", "5m", "15m", "1h", "1d"))
+    rows = columns_of_rows("bars", [{"time": 0, "sym": "SPY", "interval": "1m", "source": "feed", "close": 1.0}])
+    rows = {name: column[np.zeros(len(starts), dtype=np.int64)] for name, column in rows.items()} | {"time": starts}
+    rows |= {
+        name: values[:, i].copy() for i, name in enumerate(("open", "high", "low", "close", "volume", "vwap", "trades"))
+    }
+    for at in range(0, len(starts), 500):
+        some = {name: column[at : at + 500] for name, column in rows.items()}
+        plant.send("bars", some, int(some["time"][-1]))
+        plant.tick(int(some["time"][-1]))
+    plant.tick(int(starts[-1]) + 10**14)
+    for interval in ("5m", "15m", "1h", "1d"):
+        found = {time: bar for (_, time), bar in sorted(plant.bars(interval).items())}
+        same(found, plainly(as_dict((starts, values)), interval))
 
 
 def test_weeks_begin_on_monday_and_months_on_their_first() -> None:

@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from plant.conditions.rules import rules_of
-from plant.indicators.declarations import DEFAULTS
+from plant.indicators.declarations import DEFAULTS, declared
 from plant.intake.forms import columns_of
 from plant.rows.columns import Columns
 from plant.rows.ordering import joined
@@ -92,7 +92,8 @@ class Plant:
         self.engine.advance()
         stale = self.engine.stale()
         if stale:
-            self.out(self.engine.renew(stale, [self.known(one.since, one.until) for one in stale], WANTED))
+            known = [self.known(one.since, one.until) for one in stale]
+            self.out(self.engine.renew(stale, known, lambda interval: WANTED))
         return self.out(self.engine.tick())
 
     def newest(self, table: str, *key: str) -> dict[Any, dict[str, Any]]:
@@ -156,6 +157,52 @@ def test_a_signal_that_was_never_there_is_withdrawn_and_one_of_another_price_is_
     plant.send({30: 100.0, 31: 100.0, 32: 100.0})
     plant.tick()
     assert standing(plant) == {}
+
+
+UT_BOT = np.array(
+    [
+        [10, 11, 12, 13, 12.5, 11.5, 10.5, 10, 11.5, 13, 14, 13.5, 12, 11],
+        [9, 9.8, 10.8, 11.9, 11.2, 10.1, 9.4, 9, 9.8, 11.4, 12.8, 12.1, 10.6, 9.9],
+        [9.5, 10.8, 11.8, 12.2, 11.4, 10.3, 9.6, 9.9, 11.3, 12.8, 13.6, 12.3, 10.9, 10.2],
+    ]
+)
+"""The published example (period 3, key 1): high, low, close; sells on bars 5 and 12, buys on bar 8."""
+
+
+def test_a_ut_bot_raises_its_signals_by_itself_and_one_that_is_corrected_away_is_withdrawn() -> None:
+    declarations = declared([{"name": "bot", "kind": "ut_bot", "period": 3, "symbols": ["A"]}], defaults=False)
+    rules = rules_of([], (*PRICES, "bot_stop", "bot_position"), declarations)
+    assert [(rule.name, rule.side) for rule in rules] == [("bot", "buy"), ("bot", "sell")]
+    high, low, close = UT_BOT.copy()
+
+    def sent(engine: Engine, sym: str = "A") -> Columns:
+        rows = bars(dict(enumerate(close.tolist())), sym)
+        rows |= {"high": high.copy(), "low": low.copy()}
+        engine.take_bars(rows)
+        engine.take_closes(rows | {"market_time": rows["time"]})
+        return rows
+
+    engine = Engine(declarations, rules)
+    engine.settle(Plant.none("indicators"), Plant.none("signals"))
+    rows = sent(engine)
+    sent(engine, "B")
+    found = engine.tick()
+    told = rows_of(found.signals)
+    assert [(row["sym"], (row["time"] - START) // MINUTE, row["signal"], row["side"]) for row in told] == [
+        ("A", 5, "bot", "sell"), ("A", 8, "bot", "buy"), ("A", 12, "bot", "sell"),
+    ]  # fmt: skip
+    assert told[0]["detail"] == "bot turned to sell (close 10.3000, stop 11.5988)"
+
+    close[12] = 12.9
+    rows["close"] = close
+    engine.take_bars(rows)
+    (one,) = engine.stale()
+    given = Rows.of(engine.series, found.indicators or {}, ["bot_stop", "bot_position"])
+    events = {key[1:]: event for key, event in events_of(engine.series, found.signals or {}).items()}
+    known = Known(rows["time"], np.column_stack([rows[name] for name in PRICES]), given, events)
+    (withdrawn, later) = rows_of(engine.renew([one], [known], lambda interval: WANTED).signals)
+    assert (withdrawn["time"], withdrawn["state"]) == (START + 12 * MINUTE, WITHDRAWN)
+    assert (later["time"], later["side"], later["state"]) == (START + 13 * MINUTE, "sell", "")
 
 
 def test_what_forms_is_shown_as_if_it_closed_now_and_again_only_if_it_differs() -> None:

@@ -12,8 +12,11 @@ import pytest
 from past import SCHEMA, Past
 
 from hdb.reader.answering import HistoryAnswerer
+from plant.calendars.assignment import Calendars
 from plant.client.asker import Asker
 from plant.history.catalogue import Catalogue
+from plant.indicators.catalogue import CATALOGUE
+from plant.indicators.declarations import declaration_of, declared
 from plant.intake.forms import columns_of
 from plant.journal.files import segment_at, segment_paths
 from plant.query import questions
@@ -26,6 +29,8 @@ from plant.wire.decoding import Merge, read_until
 from processor.candles.closer import Closer
 from processor.counting import Counting
 from processor.engine import Engine
+from processor.recorded import EVERY, bars_ahead, bars_before
+from processor.vectors.batch import computed
 from processor.warmup import warm_up
 
 WRITTEN = Path(__file__).parents[1] / "support/written_by_0_1"
@@ -77,7 +82,7 @@ class Computing:
         self._settled = False
 
     def begin(self, history: Closed) -> None:
-        warm_up(self.engine, self.closer, self.counting, history, SCHEMA, 2_000)  # type: ignore[arg-type]
+        warm_up(self.engine, self.closer, self.counting, history, SCHEMA, lambda interval: 2_000)  # type: ignore[arg-type]
 
     def take(self, batch: Batch) -> None:
         if batch.table in self.had:
@@ -189,3 +194,60 @@ def batches_of(path: Path) -> list[Batch]:
     wanted = {i: t for i, t in segment.tables.items() if t.name in ("bars", "indicators", "signals")}
     found, _ = read_until(chunk, wanted, 2**62)
     return [as_declared(batch, SCHEMA[batch.table]) for batch in Merge().batches(found)]
+
+
+def test_bars_ahead_are_those_that_count_however_many_between_do_not() -> None:
+    counting = Counting(Calendars({"XNYS": ("A",)}, {}), "regular")
+    start = pd.Timestamp("2026-11-23", tz="UTC").value
+    every = columns_of(SCHEMA["bars"], bars("A", 0, np.arange(3 * 1440) + 1.0))
+    every["time"] = start + np.arange(3 * 1440) * 60 * 10**9
+    regular = counting.counted(every)["time"]
+    asked = []
+
+    def select(end: int | None, last: int) -> Columns:
+        which = np.flatnonzero(every["time"] < (2**62 if end is None else end))[-last:]
+        asked.append(len(which))
+        return {name: column[which] for name, column in every.items()}
+
+    for wanted, end in ((400, None), (5, regular[3]), (10_000, None), (390, regular[780])):
+        found = bars_ahead(select, counting, wanted, end)["time"]
+        before = regular if end is None else regular[regular < end]
+        assert found.tolist() == before[-wanted:].tolist()
+
+
+def test_how_many_bars_are_needed_ahead() -> None:
+    def ahead(interval: str, **entry: Any) -> int:
+        return bars_before(declared([{"name": "x", **entry}], defaults=False), interval)
+
+    assert ahead("1m", kind="ema", period=9) == 400
+    assert ahead("1m", kind="ema", period=50) == 2_000
+    assert (ahead("1m", kind="vwap"), ahead("1h", kind="vwap"), ahead("odd", kind="vwap")) == (1440, 400, 400)
+    assert ahead("1m", kind="obv") == ahead("1m", kind="AD") == EVERY
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_what_was_before_the_bars_ahead_is_forgotten_by_every_kind_but_those_that_are_told(part: int) -> None:
+    count = 3_000
+    chance = np.random.default_rng(1)
+    close = 100 * np.exp(np.cumsum(chance.normal(0, 0.003, count)))
+    open = close * np.exp(chance.normal(0, 0.001, count))
+    prices = {"open": open, "high": np.maximum(open, close) * 1.001, "low": np.minimum(open, close) * 0.999}
+    every = {
+        "time": np.arange(count) * 60 * 10**9,
+        **prices,
+        "close": close,
+        "volume": chance.integers(1, 99, count) * 1.0,
+    }
+    for kind in list(CATALOGUE.values())[part::4]:
+        named = {key: "close" for key, column in kind.inputs if not column}
+        one = declaration_of({"name": "x", "kind": kind.name, **named})
+        ahead = bars_before((one,), "1m")
+        if ahead > count - 100:
+            continue
+        whole, cut = (computed([one], {name: x[-size:] for name, x in every.items()}) for size in (count, ahead + 50))
+        for column, values in whole.items():
+            now, then = values[-50:], cut[column][-50:]
+            scale = np.fmax(np.fmax(np.abs(now), np.abs(then)), close[-50:])
+            with np.errstate(invalid="ignore"):
+                same = (np.abs(now - then) <= 1e-12 * scale) | (np.isnan(now) & np.isnan(then))
+            assert same.all(), f"{kind.name}: {column} differs by {np.nanmax(np.abs(now - then))}; is it ENDLESS?"

@@ -19,7 +19,7 @@ PRICES = st.sampled_from([1.0, 2.0, 3.0, 0.0, -1.0, float("nan"), float("inf")])
 BAR = {
     "time": st.sampled_from([0, 1, -1, LATEST - 1, LATEST]),
     "sym": st.sampled_from(["A", "B", ""]),
-    "interval": st.sampled_from(["1m", ""]),
+    "interval": st.sampled_from(["1m", "1m", "60", "1Min", ""]),
     **dict.fromkeys(("open", "high", "low", "close", "volume"), PRICES),
     "source": st.just("x"),
 }
@@ -41,7 +41,8 @@ def reason_of(row: dict[str, Any]) -> str | None:
         return "high must be the highest"
     if row["low"] > min(row[p] for p in prices):
         return "low must be the lowest"
-    return "interval must" if row["interval"] == "" else None
+    named = {"1m": None, "": "interval must not be empty"}
+    return named.get(row["interval"], "interval must be by its one name")
 
 
 @law

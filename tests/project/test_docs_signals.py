@@ -8,7 +8,8 @@ from pathlib import Path
 from plant.conditions.condition import MOST_BARS, MOST_CHARACTERS, MOST_DEPTH
 from plant.conditions.json_form import OPERATORS
 from plant.conditions.parsing import condition_of, value_of
-from plant.conditions.rules import DEFAULT_SIGNALS, rule_of
+from plant.conditions.rules import DEFAULT_SIGNALS, rule_of, rules_of
+from plant.indicators.declarations import declared
 
 PAGE = Path(__file__).parents[2] / "docs/signals.md"
 TEXT = PAGE.read_text()
@@ -53,3 +54,10 @@ def test_the_bounds_and_operators_in_the_page_are_those_of_the_code() -> None:
     assert f"{MOST_CHARACTERS:,} characters, {MOST_DEPTH} operators" in page
     assert f"looks back at most {MOST_BARS} bars" in page
     assert f"one of `{' '.join(OPERATORS)}`" in page
+
+
+def test_what_a_ut_bot_raises_is_as_the_page_shows() -> None:
+    (bot,) = declared([{"name": "bot", "kind": "ut_bot"}], defaults=False)
+    rules = rules_of([], bot.columns, [bot])
+    for rule, numbers in zip(rules, ([11.3, 9.9633], [10.3, 11.5988]), strict=True):
+        assert f"| {rule.side} | `{rule.when.text}` | {rule.detail('', numbers)} |" in TEXT

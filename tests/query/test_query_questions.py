@@ -29,6 +29,7 @@ QUESTIONS = [
         "trades", "quotes", -5, 0, (("b", "max", "bid"), ("w", "wavg", "bid", "bid_size")), prevailing=False
     ),
     questions.Sql("select 1"),
+    questions.Recompute(1, 2, ("A",)),
 ]
 
 
@@ -46,12 +47,24 @@ def test_a_question_is_the_same_after_its_journey(question: questions.Question) 
 
 
 def test_every_kind_of_question_is_known_by_its_word() -> None:
-    assert list(questions.KINDS) == ["tables", "select", "last", "count", "resample", "asof", "window", "sql"]
+    assert list(questions.KINDS) == [
+        "tables",
+        "select",
+        "last",
+        "count",
+        "resample",
+        "asof",
+        "window",
+        "sql",
+        "recompute",
+    ]
     assert {type(q) for q in QUESTIONS} == set(questions.KINDS.values())
 
 
 def test_an_unknown_question_is_told_which_there_are() -> None:
-    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql"
+    message = (
+        "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql, recompute"
+    )
     assert refusal(ask="selekt") == message
     assert "unknown question None" in refusal()
     assert "unknown question ['select']" in refusal(ask=["select"])

@@ -192,6 +192,7 @@ NAN, INF = float("nan"), float("inf")
         ("bars", {"low": 2.1}, "low must be the lowest"),
         ("bars", {"low": 2.2, "open": 2.5, "close": 2.1}, "low must be the lowest"),
         ("bars", {"interval": ""}, "interval must not be empty"),
+        ("bars", {"interval": "1Min"}, "interval must be by its one name: 1m, 5m, 1h, 1d (not 1Min, 60s, D)"),
         *[("bars", {c: v}, f"{c} must be a finite number") for c in ("vwap", "trades") for v in (INF, -INF)],
         ("bars", {"trades": -1}, "trades must be a finite number"),
         ("bars", {"vwap": 2.0, "trades": 3.0}, None),
