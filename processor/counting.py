@@ -8,6 +8,7 @@ from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import REGULAR, Sessions
 from plant.rows.columns import Columns, taken
 from plant.rows.tables_candles import BUILT
+from processor.checkpoints.saved import Saved
 
 
 class Counting:
@@ -16,16 +17,16 @@ class Counting:
     def __init__(self, calendars: Calendars, session: str) -> None:
         self._calendars = calendars
         self._all = session == "extended"
-        self._sessions: dict[str, Sessions] = {}
+        self._codes: dict[str, str] = {}  # the calendar of each symbol
 
     def sessions_of(self, sym: str, source: str = "") -> Sessions:
         """Return the sessions of a symbol; `source` is that of its bars, also of built ones."""
-        if sym not in self._sessions:
+        code = self._codes.get(sym)
+        if code is None:
             code = self._calendars.code(sym, source.removeprefix(BUILT))
-            if not source:
-                return self._calendars.sessions(code)  # who sends its bars is not known yet
-            self._sessions[sym] = self._calendars.sessions(code)
-        return self._sessions[sym]
+            if source:  # else who sends its bars is not known yet
+                self._codes[sym] = code
+        return self._calendars.sessions(code)
 
     def counted(self, rows: Columns, time: str = "time") -> Columns:
         """Return the rows (sym, interval, `time`, and `source` if it is known) of bars that count."""
@@ -42,3 +43,11 @@ class Counting:
                 good[of_sym] = sessions.kinds(rows[time][of_sym]) == REGULAR
         found: Any = rows if good.all() else taken(rows, good)
         return found
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"codes": dict(self._codes)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there."""
+        self._codes = dict(saved["codes"])

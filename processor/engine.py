@@ -21,7 +21,8 @@ from plant.conditions.evaluator import Evaluator
 from plant.conditions.rules import Rule
 from plant.indicators.declarations import Declaration
 from plant.rows.columns import Columns
-from processor.open_bars import PRICES, Floats, Ints, OpenBars
+from processor.checkpoints.saved import Saved
+from processor.open_bars import NEVER, PRICES, Floats, Ints, OpenBars
 from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of, signal_columns
 from processor.series import Series
 from processor.vectors.declared import DeclaredIndicators
@@ -104,7 +105,8 @@ class Engine:
         """
         self.advance()
         self._settled = True
-        had = Rows.joined([*self._given, Rows.of(self.series, given, self.indicators.columns)])
+        shown = self._shown[self._shown.times != NEVER]  # of a checkpoint
+        had = Rows.joined([shown, *self._given, Rows.of(self.series, given, self.indicators.columns)])
         self._given.clear()
         self._grow()
         rows = self._ripe(self._joined(self._computed))
@@ -122,6 +124,7 @@ class Engine:
         if not closes:
             return
         slots, times, values = (np.concatenate(parts) for parts in zip(*closes, strict=True))
+        self.bars.compare(slots, times, values)
         for chosen in _rounds(slots):
             new = self.bars.close(slots[chosen], times[chosen], values[chosen])
             chosen = chosen[new]
@@ -181,6 +184,41 @@ class Engine:
         self._given.append(Rows.of(self.series, given, self.indicators.columns))
         self._grow()
 
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint: as if all that was given out had come back."""
+        closes = [*self._closes, (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, len(PRICES))))]
+        computed = self._joined(self._computed)
+        return {
+            "series": self.series.saved(),
+            "bars": self.bars.saved(),
+            "indicators": self.indicators.arrays(),
+            "rules": {rule.name: evaluator.arrays() for rule, evaluator in self._rules},
+            "counts": self._counts.copy(),
+            "closes": _named(*(np.concatenate(part) for part in zip(*closes, strict=True))),
+            "computed": _named(computed.slots, computed.times, computed.values),
+            "events": list(self._events),
+            "shown": _named(self._shown.slots, self._shown.times.copy(), self._shown.values.copy()),
+        }
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new; `settle` is to be called once what came since was taken.
+
+        Series with indicators whose state is not stored are to be computed anew from their last closed bar on. Raises
+        ValueError for the state of something else.
+        """
+        self.series.restore(saved["series"])
+        self.bars.restore(saved["bars"])
+        self.indicators.restore(saved["indicators"])
+        for rule, evaluator in self._rules:
+            evaluator.restore(saved["rules"][rule.name], len(self.series))
+        self._grow()
+        self._counts = saved["counts"]
+        self._closes, self._computed = [_of_names(saved["closes"])], [Rows(*_of_names(saved["computed"]))]
+        self._events = [(slot, time, name, Event(*event)) for slot, time, name, event in saved["events"]]
+        self._shown = Rows(*_of_names(saved["shown"]))
+        for slot in np.flatnonzero(self.indicators.lacking & (self.bars.closed != NEVER)).tolist():
+            self.bars.doubt(slot, int(self.bars.closed[slot]))
+
     def _of(self, rows: Columns, time: str) -> tuple[Ints, Ints, Floats]:
         slots = self.series.of(rows["sym"], rows["interval"])
         self._grow()
@@ -196,10 +234,12 @@ class Engine:
             evaluator.grow(new)
         self._counts = np.concatenate([self._counts, np.zeros(new - old, np.int64)])
         names = [self.series.name(slot) for slot in range(old, new)]
-        for slot, name in enumerate(names, old):
-            self.indicators.cover(slot, *name)
-        watched = np.array([[rule.watches(*name) for name in names] for rule, _ in self._rules], bool)
-        self._watched = np.concatenate([self._watched, watched.reshape(len(self._rules), new - old)], axis=1)
+        self.indicators.cover_from(old, names)
+        watched = np.ones((len(self._rules), len(names)), bool)
+        for i, (rule, _) in enumerate(self._rules):
+            if rule.intervals or rule.symbols:
+                watched[i] = [rule.watches(*name) for name in names]
+        self._watched = np.concatenate([self._watched, watched], axis=1)
         self._shown = self._shown.grown(new)
 
     def _close(self, slots: Ints, times: Ints, values: Floats) -> tuple[Rows, list[EventRow]]:
@@ -266,6 +306,7 @@ class Engine:
         return (shown.times != rows.times) | rows.unlike(shown)
 
     def _show(self, rows: Rows) -> None:
+        rows = rows[np.argsort(rows.times, kind="stable")]  # one that revises an older bar may come later
         newer = rows.times >= self._shown.times[rows.slots]
         self._shown.put(rows[newer])
 
@@ -281,6 +322,14 @@ class Engine:
             **self.series.columns(rows.slots),
             **{name: np.ascontiguousarray(rows.values[:, i]) for i, name in enumerate(names)},
         }
+
+
+def _named(slots: Ints, times: Ints, values: Floats) -> Saved:
+    return {"slots": slots, "times": times, "values": values}
+
+
+def _of_names(saved: Saved) -> tuple[Ints, Ints, Floats]:
+    return saved["slots"], saved["times"], saved["values"]
 
 
 def _rounds(slots: Ints) -> Iterable[Ints]:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plant.rows.columns import Columns, Symbols
+from processor.checkpoints.saved import Saved
 
 Ints = NDArray[np.int64]
 
@@ -57,6 +58,19 @@ class Series:
             name: Symbols(names.copy(), codes[:, i].copy())
             for i, (name, names) in enumerate(zip(("sym", "interval"), self._names, strict=True))
         }
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"syms": list(self._syms), "intervals": list(self._intervals), "codes": self._codes.copy()}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new."""
+        syms, intervals, codes = saved["syms"], saved["intervals"], saved["codes"]
+        self._names = (list(syms), list(intervals))
+        self._syms, self._intervals = ({name: i for i, name in enumerate(names)} for names in self._names)
+        self._codes, self._pairs = codes, [(sym, interval) for sym, interval in codes.tolist()]
+        self._slots = np.full((len(syms), len(intervals)), -1, dtype=np.int64)
+        self._slots[codes[:, 0], codes[:, 1]] = np.arange(len(codes))
 
 
 def _numbers(column: Symbols, known: dict[str, int]) -> Ints:

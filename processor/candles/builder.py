@@ -18,12 +18,13 @@ from plant.rows.columns import Columns, Symbols, Texts, taken
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
 from processor.candles.rows import Recorded, arrivals, built
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.corrections import corrected
 from processor.trades.counting import Print
 from processor.trades.slots import Slots
 from processor.trades.sources import Switch
 
-TAKEN = ("trades", "trade_corrections", "bars", "amendments")
+TAKEN = ("trades", "trade_corrections", "bars", "amendments", "gaps")
 """The tables whose batches are to be handed to `take`, in the order of the journal."""
 
 _FED_NS = 4 * 86_400 * 10**9
@@ -31,6 +32,7 @@ _FED_NS = 4 * 86_400 * 10**9
 
 
 _NEVER = 2**62
+_STATE = ("_fed_from", "_fed_until", "_switches", "_emptied")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,18 @@ class CandleBuilder:
         """
         return self.minutes.settled_before()
 
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint: as if all that was given out had come back."""
+        parts = {name: getattr(self, name).saved() for name in ("slots", "minutes", "larger")}
+        return {**parts, **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new. Raises ValueError for the state of something else."""
+        for name in ("slots", "minutes", "larger"):
+            getattr(self, name).restore(saved[name])
+        restore_to(self, saved, _STATE)
+        self._switches = [Switch(*each) for each in self._switches]
+
     @property
     def state(self) -> str:
         """One line for the heartbeat: what came late, what is unknown, what waits."""
@@ -117,6 +131,9 @@ class CandleBuilder:
             self._take_bars(batch)
         elif batch.table == "amendments":
             self._take_amendments(batch)
+        elif batch.table == "gaps":
+            told = {*zip(batch.columns["time"].tolist(), batch.columns["detail"].tolist(), strict=True)}
+            self._switches = [each for each in self._switches if (each.time, each.detail) not in told]
         self._seen(int(arrivals(batch)[0][-1]))
 
     def due(self, now: int) -> Candles:

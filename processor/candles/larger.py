@@ -18,9 +18,12 @@ from processor.candles.larger_table import KEPT, no_bars, no_minutes
 from processor.candles.minutes import ASKED_AT_ONCE
 from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
+from processor.checkpoints.saved import Saved, restore_to, saved_of, waiting_of, waiting_saved
 from processor.trades.counting import Print
 from processor.trades.folding import MINUTE_NS
 from processor.trades.slots import Slots
+
+_STATE = ("_bars", "_minutes", "_starts", "_newest", "_known_from", "_prints_from", "_old", "feeds", "seq")
 
 Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
@@ -62,6 +65,18 @@ class LargerBuilder:
     def waiting(self) -> int:
         """How many bars are still to be made anew."""
         return len(self._old)
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint; that of the slots is not among it."""
+        prints = [(key, list(day.values())) for key, day in self._prints.items()]
+        return {"finished": waiting_saved(self._finished), "prints": prints, **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        restore_to(self, saved, _STATE)
+        self._finished = waiting_of(saved["finished"])
+        for key, day in saved["prints"]:
+            self._prints[key] = {each.key: each for each in (Print(*values) for values in day)}
 
     def take_minutes(self, rows: Columns, slots: np.ndarray) -> None:
         """Take rows of 1m bars as they came back through the plant."""

@@ -1,6 +1,7 @@
 """What the builder takes and gives, as arrays: rows of a batch with their seqs, bars as columns, what was recorded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.rows.tables_candles import BUILT
 from processor.trades.folding import VALUES
+from processor.trades.slots import Slots
 
 ROUNDING = 1e-12
 """Values that differ by less, relative to themselves, are the same."""
@@ -89,3 +91,23 @@ def rounds(slots: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
         left = np.ones(len(rows), dtype=bool)
         left[first] = False
         rows = rows[left]
+
+
+@dataclass
+class Minutes:
+    """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]) and feeds.
+
+    One that lost its last trade stands at volume 0 without trades, and is to be removed once it came back.
+    """
+
+    slots: np.ndarray
+    starts: np.ndarray
+    values: np.ndarray
+    feeds: list[str]
+
+    def columns(self, slots: Slots) -> Columns:
+        """Return them as rows of `bars`, in order of time."""
+        order = np.argsort(self.starts, kind="stable")
+        interval = Symbols(["1m"], np.zeros(len(order), dtype=np.int32))
+        feeds = [self.feeds[i] for i in order.tolist()]
+        return bars_of(self.slots[order], self.starts[order], interval, self.values[order], feeds, slots.names)

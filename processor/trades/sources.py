@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.folding import MINUTE_NS
 
 SILENT_NS = 15 * 10**9
 _NONE = -1
+_STATE = ("now", "_before", "_from", "_first", "_newest", "_last", "dropped")
 
 
 class Switch(NamedTuple):
@@ -108,6 +110,16 @@ class Sources:
             self._note(slots[row : row + 1], feeds[row : row + 1], times[row : row + 1], received[row : row + 1])
         self.dropped += int(len(good) - good.sum())
         return good, switches
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"names": list(self.names), **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        for name in saved["names"]:
+            self.id_of(name)
+        restore_to(self, saved, _STATE)
 
     def best(self, candidates: Sequence[str], now: int) -> str:
         """Return which feed of several that have trades of one old minute counts: that of the slot, else by rank."""
