@@ -28,11 +28,15 @@ class Keeper:
         self._store, self._every_s, self._make = store, every_s, make
         self._next = time.monotonic() + every_s
         self._hold = Hold()
+        self._written = -1  # the newest record that the one on disk knows of
         self._thread: threading.Thread | None = None
 
     def holds(self, publisher: Publisher, stream: Stream) -> bool:
         """Make a checkpoint if one is due; return whether nothing is to be given out now."""
         if not self._every_s or time.monotonic() < self._next or (self._thread and self._thread.is_alive()):
+            return False
+        if stream.mark.seq == self._written:
+            self._next = time.monotonic() + self._every_s
             return False
         over = self._hold.over(publisher, stream)
         if over is False:
@@ -46,6 +50,8 @@ class Keeper:
     def finish(self, publisher: Publisher, stream: Stream, step: Callable[[], None], within_s: float) -> None:
         """Make a last checkpoint, at a clean end; `step` takes what comes meanwhile."""
         self.close()
+        if stream.mark.seq == self._written:
+            return
         self._hold.reset()
         while (over := self._hold.over(publisher, stream, within_s)) is False:
             step()
@@ -72,5 +78,6 @@ class Keeper:
         except OSError as error:
             log.warning("checkpoint not written", path=str(self._store.path), reason=str(error))
             return
+        self._written = checkpoint.mark.seq
         ms = round((time.perf_counter() - started) * 1e3, 1)
         log.info("checkpoint", seq=checkpoint.mark.complete, bytes=size, ms=ms)
