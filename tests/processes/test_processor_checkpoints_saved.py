@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chance import SEED
+from chance import SEED, cases
 from processor_plant import MINUTE, ProcessorPlant
 
 from plant.conditions.rules import rules_of
@@ -116,10 +116,11 @@ def compare(seed: int, declarations: Any, loses: bool, steps: int = 60) -> None:
 
 @pytest.mark.parametrize("loses", [False, True], ids=["at rest", "with rows under way"])
 @pytest.mark.parametrize("declarations", [OURS, OTHERS], ids=["stored", "computed anew"])
-def test_killed_anywhere_it_gives_what_it_would_have_given(declarations: Any, loses: bool) -> None:
+@cases(few=2, soak=50)
+def test_killed_anywhere_it_gives_what_it_would_have_given(declarations: Any, loses: bool, numbers: range) -> None:
     print(f"seed {SEED}")
-    for seed in range(SEED, SEED + 4):
-        compare(seed, declarations, loses)
+    for number in numbers:
+        compare(SEED + number, declarations, loses)
 
 
 def test_the_state_of_something_else_is_refused() -> None:
