@@ -2,8 +2,10 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PARTIAL = ".new"
 """End of the name of a file that is on its way: what a crash left of one is deleted at the next start."""
@@ -43,9 +45,16 @@ def replace_file(path: Path, data: bytes) -> None:
 
     Which of the two is certain once the folder is synced.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to, which takes the place of `path` at the end as in `replace_file`; not after an error."""
     partial = partial_of(path)
     with partial.open("wb") as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)

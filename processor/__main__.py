@@ -1,30 +1,39 @@
 """The processor's process: build candles, decide when they close, compute, publish what is new, and answer questions.
 
 It serves what came back through the tickerplant, so that its answers, the rdb's and the journal's are the same rows.
-Candles and what closes them go out at once; indicators and signals when the timer fires.
+Candles and what closes them go out at once; indicators and signals when the timer fires. What it knows lies in a
+checkpoint, from which it goes on when it starts again.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.errors import HistoryError, QueryLimit, SchemaError, SettingsError, Unavailable
+from plant.errors import HistoryError, PlantError, QueryLimit, SchemaError, SettingsError, Unavailable
 from plant.intake.rejects import rejected
 from plant.memory.tables import MemoryTables, Tidying
-from plant.query.view import Terms
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns
-from plant.runtime.lifecycle import Process, Timer, Vitals, log, run
+from plant.rows.columns import DEFAULTS, Columns, constant
+from plant.rows.ordering import joined
+from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
 from plant.sql.engine import SqlEngine
+from plant.stream.stream import Mark, Stream
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
 from processor.candles.builder import TAKEN, CandleBuilder
 from processor.candles.closer import Closer
+from processor.checkpoints.hold import Hold
+from processor.checkpoints.keeper import Keeper
+from processor.checkpoints.origin import settings_hash, why_not_in
+from processor.checkpoints.parts import behind
+from processor.checkpoints.served import Served
+from processor.checkpoints.store import Checkpoint, Store, Unusable
 from processor.counting import Counting
 from processor.engine import Engine
 from processor.outcome import Outcome
@@ -36,6 +45,8 @@ from processor.warmup import newest_time, warm_up
 FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
 SERVED = ("bar_closes", "indicators", "signals")
 BUILT_FROM = ("trades", "trade_corrections", "bars")
+PARTS = ("counting", "closer", "builder", "engine")
+"""What a checkpoint has the state of, in the order in which it is restored."""
 
 HISTORY_S = 10.0
 """Longest an answer of rdb or history may take to begin."""
@@ -46,11 +57,15 @@ ANEW_AT_ONCE = 500
 ANEW_AGAIN_S = 1.0
 """Pause before what could not be read is asked for again."""
 
+END_S = 2.0
+"""Longest a clean end waits for what was given out to come back, so that a checkpoint can be made."""
+
 
 class Processor(Process):
     """Closed bars at once; indicators and signals on a timer."""
 
     name = "processor"
+    _at_rest = False
 
     def startup(self) -> dict[str, Any]:
         """Open the query socket and say hello to the tickerplant.
@@ -64,9 +79,12 @@ class Processor(Process):
         self.timer = Timer(own.timer_s, 0)
         self.tables = MemoryTables(self.schema, SERVED)
         self._told: set[str] = set()  # indicators of the user's own that raised something
-        self._settled = False
         self._waiting = ""  # for the history, or another tickerplant, and why
-        self._anew = Timer(ANEW_AGAIN_S, 0)
+        self._warming = ""  # why there is no checkpoint to go on from
+        self._tried = False
+        self._hash, self._store = settings_hash(settings), Store(settings.plant.data / self.name)
+        self._keeper = self.opened(Keeper(self._store, own.checkpoint_s, self._checkpoint))
+        self._anew_at, self._hold = 0.0, Hold()
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
@@ -76,12 +94,13 @@ class Processor(Process):
         self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq, self._patience)
         self._begin()
         folder = settings.file.parent
-        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self._counting, folder)
+        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self.counting, folder)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
             raise SettingsError("a processor publishes what it computes; set ingest in [upstream]")
         self.publisher = reports.publisher
+        self._served = self.opened(Served(self.tables, reports.learn))
         self.follower = self.opened(
             Follower(
                 vitals,
@@ -90,7 +109,7 @@ class Processor(Process):
                 self.tables.release,
                 reports,
                 whole=False,
-                trouble=lambda: self._waiting,
+                trouble=lambda: self._waiting or self._warming or self._served.missing(),
                 doing=self._doing,
             )
         )
@@ -99,9 +118,7 @@ class Processor(Process):
         told["calendars"] = settings.bars.calendars
         told["feed_calendars"] = {feed.label: feed.calendar_code for feed in settings.feeds}
         answerer = RecomputingAnswerer(self.tables, SqlEngine(), Recomputer(plant, settings))
-        server = server_of(
-            settings, own, answerer, lambda: self.follower.status(settings) | told, usage, self.follower.missing
-        )
+        server = server_of(settings, own, answerer, lambda: self._status() | told, usage, self._missing)
         return {"listen": self.opened(server).address}
 
     def step(self) -> None:
@@ -109,32 +126,58 @@ class Processor(Process):
 
         Raises SchemaError once the tickerplant was restarted with other indicators: this process is started again then.
         """
-        self.follower.step()
+        self._at_rest = False
+        self._take_and_give()
+        self._at_rest = True
+
+    def shutdown(self) -> None:
+        """Make a last checkpoint, after a clean end, and close."""
+        if self._at_rest and self._settled and self.follower.connected:
+            assert self.follower.subscriber is not None
+            with contextlib.suppress(PlantError):
+                self._keeper.finish(self.publisher, self.follower.subscriber.stream, self.follower.step, END_S)
+        super().shutdown()
+
+    def _take_and_give(self) -> None:
+        self.follower.step(STEP_S if self._served.complete else 0.0)
         following = self.follower.subscriber
         if following is not None and "indicators" in following.redeclared.split(", ") and self._declared_otherwise():
             raise SchemaError(
                 "the plant was restarted with other indicators than this process knows; start the processor again "
                 "(supervisord does), so that it computes them"
             )
+        self._served.step(self.follower.released)
         if not self.follower.caught_up or not self.publisher.connected:
+            return
+        self._warming = ""
+        assert self.follower.subscriber is not None
+        stream = self.follower.subscriber.stream
+        if self._settled and (self._keeper.holds(self.publisher, stream) or self._renews(stream)):
             return
         for table, rows in self._due():
             self.publisher.publish(table, rows)
-        if (not self._settled or self.engine.waiting or self.engine.bars.stale) and self.timer.due():
+        if (not self._settled or self.engine.waiting) and self.timer.due():
             self._compute()
 
     def take(self, batch: Batch) -> None:
         """Take a batch; our own rows only to serve them, and as what was published before we started."""
-        if batch.table in self.tables:
-            self.tables.append(batch)
+        new = behind(batch, self._taken.get(batch.table, 0))
+        if new is None:
+            return
+        batch, self._taken[batch.table] = new, batch.seq
+        self._served.take(batch)
         if batch.table in TAKEN:
             self.builder.take(batch)
         if batch.table in ("bars", "bar_closes"):
             self.closer.take(batch)
         if batch.table == "bars":
-            self.engine.take_bars(self._counting.counted(batch.columns))
+            self.engine.take_bars(self.counting.counted(batch.columns))
         elif batch.table == "bar_closes":
-            self.engine.take_closes(self._counting.counted(batch.columns, "market_time"))
+            self.engine.take_closes(self.counting.counted(batch.columns, "market_time"))
+        elif batch.table == "indicators" and not self._settled:
+            self.engine.had(batch.columns)
+        elif batch.table == "signals" and not self._settled:
+            self._signals.append(batch.columns)
 
     def _due(self) -> Iterator[tuple[str, Columns]]:
         """Yield what is to be published at once: candles, and which bars are closed."""
@@ -152,8 +195,8 @@ class Processor(Process):
         """Begin with nothing, and be handed all rows from a time on (ns)."""
         settings = self.settings
         own, bars, calendars = settings.processor, settings.bars, settings.calendars
-        self._counting = Counting(calendars, own.session)
-        sessions_of, folder = self._counting.sessions_of, settings.file.parent
+        self.counting = Counting(calendars, own.session)
+        sessions_of, folder = self.counting.sessions_of, settings.file.parent
         self.engine = Engine(self._declarations, self._rules, own.min_bars, folder, sessions_of)
         self.closer = Closer(sessions_of, own.grace_s)
         name = settings.source_name(self.name)
@@ -161,24 +204,73 @@ class Processor(Process):
             own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, None, name
         )
         self._settled = False
+        self._taken: dict[str, int] = {}
+        self._signals = [self._none("signals")]
 
     def _follow(self) -> Subscriber | None:
-        """Follow behind the last closed day, once history has given what is needed of the bars up to there."""
+        """Follow from the checkpoint on; else behind the last closed day, once history has given what is needed."""
         self._waiting = self._declared_otherwise()
         after = last_close(self._journal)
         if self._waiting or after is None:
             return None
+        try:
+            mark = self._restored()
+            if mark is None:
+                self._warm_up(after)
+        except (Unavailable, HistoryError, QueryLimit) as error:
+            self._waiting = f"waiting for the history: {error}"
+            return None
+        self.follower.release(after)
+        until = {name: self._taken.get(name, 0) for name in SERVED}
+        if max(until.values()) > after:
+            self._served.begin(follow(self.settings, f"{self.name}-earlier", (*SERVED, "gaps"), after), until)
+        return follow(self.settings, self.name, FOLLOWED, after if mark is None else mark)
+
+    def _restored(self) -> Mark | None:
+        """Go on from the checkpoint, and return where it stands; None if there is none that can be gone on from."""
+        if self._tried:
+            return None
+        try:
+            self._store.clear()
+            checkpoint = self._store.read(self._hash)
+            if why := why_not_in(self._journal, checkpoint.mark):
+                raise Unusable(why)
+            self._begin()
+            for name in PARTS:
+                getattr(self, name).restore(checkpoint.state[name])
+        except (Unusable, ValueError, KeyError, TypeError, OSError) as error:
+            self._tried = True
+            self._warming = f"warming up from history and journal: {error}"
+            log.info("warming up from history and journal", reason=str(error))
+            return None
+        self._taken = checkpoint.taken
+        log.info("going on from the checkpoint", seq=checkpoint.mark.complete, series=len(self.engine.series))
+        return checkpoint.mark
+
+    def _warm_up(self, after: int) -> None:
+        """Begin with what history has of the bars up to the last closed day, which ended at seq `after`."""
         self._begin()
         if after:  # else the journal has everything
-            try:
-                history = self._history.as_of(after)
-                self._begin(newest_time(history, BUILT_FROM) + 1)
-                warm_up(self.engine, self.closer, self._counting, history, self.schema, self._recorded.wanted)
-            except (Unavailable, HistoryError, QueryLimit) as error:
-                self._waiting = f"waiting for the history: {error}"
-                return None
-        self.follower.release(after)
-        return follow(self.settings, self.name, FOLLOWED, after)
+            history = self._history.as_of(after)
+            self._begin(newest_time(history, BUILT_FROM) + 1)
+            warm_up(self.engine, self.closer, self.counting, history, self.schema, self._recorded.wanted)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """Return what is known now, None before anything came."""
+        assert self.follower.subscriber is not None
+        mark = self.follower.subscriber.stream.mark
+        if not self._settled or not mark.seq:
+            return None
+        state = {name: getattr(self, name).saved() for name in PARTS}
+        return Checkpoint(self._hash, mark._replace(complete=min(mark.complete, mark.seq)), dict(self._taken), state)
+
+    def _missing(self) -> str:
+        return self.follower.missing() or self._served.missing()
+
+    def _status(self) -> dict[str, Any]:
+        """Return what the question "status" answers."""
+        status = self.follower.status(self.settings)
+        return status | {"caught_up": status["caught_up"] and self._served.complete}
 
     def _declared_otherwise(self) -> str:
         """Say what is wrong if the tickerplant has other indicators declared than this process; else ""."""
@@ -193,25 +285,35 @@ class Processor(Process):
 
     def _compute(self) -> None:
         started = time.perf_counter()
-        self.engine.advance()
-        if self.engine.bars.stale and self._anew.due():
-            self._compute_anew()
         if self._settled:
             found = self.engine.tick()
         else:
-            found = self.engine.settle(self._given("indicators"), self._given("signals"))
-            self._settled = True
+            signals = {name: joined([part[name] for part in self._signals]) for name in self._signals[0]}
+            found = self.engine.settle(self._none("indicators"), signals)
+            self._settled, self._signals = True, []
         self._publish(found, started)
         self._tell_errors()
 
-    def _compute_anew(self) -> None:
+    def _renews(self, stream: Stream) -> bool:
+        """Compute anew what was corrected, once the plant has all that was given out; return whether it is awaited."""
+        if not self.engine.bars.stale or time.monotonic() < self._anew_at:
+            return False
+        over = self._hold.over(self.publisher, stream)
+        if over is False:
+            return True
+        self._anew_at = time.monotonic() + ANEW_AGAIN_S
+        if over:
+            self._compute_anew(max(stream.cursor or 0, stream.complete))
+        return False
+
+    def _compute_anew(self, seq: int) -> None:
         """Compute anew the series that were corrected, as far as what is needed for it can be read."""
         started = time.perf_counter()
+        self.engine.advance()
         stale = self.engine.stale()[:ANEW_AT_ONCE]
         try:
             with self._patience.asking():
-                following = self.follower.subscriber
-                self._recorded.check_reached(following.stream.cursor or 0 if following else 0)
+                self._recorded.check_reached(seq)
                 known = [self._recorded.known(self.engine.series, one) for one in stale]
         except (Unavailable, HistoryError, QueryLimit) as error:
             log.warning("corrections wait", series=len(stale), reason=str(error))
@@ -228,9 +330,8 @@ class Processor(Process):
             self.publisher.publish("rejects", rejected(syms, reasons, rows, source, "indicators", time.time_ns()))
             self._told.update(errors)
 
-    def _given(self, table: str) -> Columns:
-        """Return the rows of a table that came back through the plant."""
-        return self.tables[table].snapshot().select(Terms(), self.schema[table].names)
+    def _none(self, table: str) -> Columns:
+        return {column.name: constant(column, 0, DEFAULTS[column.kind]) for column in self.schema[table].columns}
 
     def _publish(self, found: Outcome, started: float) -> None:
         for table, columns in found._asdict().items():

@@ -8,6 +8,7 @@ from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import REGULAR, Sessions
 from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
+from processor.checkpoints.saved import Saved
 
 
 class Counting:
@@ -55,6 +56,14 @@ class Counting:
                 calendars.append(sessions)
             which[code] = next(i for i, one in enumerate(calendars) if one is sessions)
         return calendars, which[sym.codes]
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"codes": dict(self._codes)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there."""
+        self._codes = dict(saved["codes"])
 
 
 class TradingDays:

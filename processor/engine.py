@@ -7,13 +7,11 @@ out only if it differs, by more than rounding, from what the plant has.
 A correction of a closed bar, or one that comes late, makes its series stale: it is computed anew (`renew`) from bars
 that the plant holds, beginning far enough before the correction for what was before to have been forgotten. A signal
 that the corrected series does not have is withdrawn.
-
-What was computed while the journal was replayed is compared with what the plant has when that ended (`settle`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,49 +20,16 @@ from plant.conditions.evaluator import Evaluator
 from plant.conditions.rules import Rule
 from plant.indicators.declarations import Declaration
 from plant.rows.columns import Columns
+from processor.checkpoints.saved import Saved
 from processor.counting import TradingDays
-from processor.open_bars import PRICES, Floats, Ints, OpenBars
-from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of, signal_columns
-from processor.series import Series
+from processor.open_bars import NEVER, PRICES, Floats, Ints, OpenBars
+from processor.outcome import Event, EventRow, Outcome, Rows, differ, events_of, indicator_columns, signal_columns
+from processor.renewal import Anew, Known, Stale
+from processor.series import Series, turns_of
 from processor.vectors.declared import DeclaredIndicators
 
 _MANY = 32
 """More bars of a series that close at once are computed as a series, if there are no more such series than that."""
-
-
-class Stale(NamedTuple):
-    """A series that is to be computed anew from the bar at `since` on, to the one at `until`, both included."""
-
-    slot: int
-    sym: str
-    interval: str
-    since: int
-    until: int
-
-
-class Known(NamedTuple):
-    """What the plant has of a series: bars in order of time, and what was given out from the first of them on.
-
-    times int64[n], values float64[n, 5]; `given` rows of `indicators`, `events` (time, signal) -> Event. `whole`: the
-    first of the bars is the first that the plant ever had, or as far before `since` as is wanted.
-    """
-
-    times: Ints
-    values: Floats
-    given: Rows
-    events: dict[tuple[int, str], Event]
-    whole: bool = True
-
-
-class Anew(NamedTuple):
-    """A series computed anew, from the bar on that is known to have been computed from enough: what it should have,
-    and what the plant has; events by (time, signal), those of the rules that are.
-    """
-
-    rows: Rows
-    given: Rows
-    events: dict[tuple[int, str], Event]
-    known: dict[tuple[int, str], Event]
 
 
 class Engine:
@@ -122,7 +87,10 @@ class Engine:
         rows = Rows.joined([self._ripe(self._joined(self._computed)), forming[may]])
         rows = rows[self._unlike_shown(rows)]
         self._show(rows)
-        return Outcome(self._indicator_columns(rows), signal_columns(self.series, self._ripe_events()))
+        return Outcome(
+            indicator_columns(self.series, rows, self.indicators.columns),
+            signal_columns(self.series, self._ripe_events()),
+        )
 
     def settle(self, given: Columns, signals: Columns) -> Outcome:
         """Return what the plant should have and has not, once the journal is replayed.
@@ -131,7 +99,8 @@ class Engine:
         """
         self.advance()
         self._settled = True
-        had = Rows.joined([*self._given, Rows.of(self.series, given, self.indicators.columns)])
+        shown = self._shown[self._shown.times != NEVER]  # of a checkpoint
+        had = Rows.joined([shown, *self._given, Rows.of(self.series, given, self.indicators.columns)])
         self._given.clear()
         self._grow()
         rows = self._ripe(self._joined(self._computed))
@@ -141,7 +110,9 @@ class Engine:
         computed = {(slot, time, name): event for slot, time, name, event in self._ripe_events()}
         known = events_of(self.series, signals)
         changed = [(*key, event) for key, event in computed.items() if known.get(key) != event]
-        return Outcome(self._indicator_columns(rows), signal_columns(self.series, changed))
+        return Outcome(
+            indicator_columns(self.series, rows, self.indicators.columns), signal_columns(self.series, changed)
+        )
 
     def advance(self) -> None:
         """Compute the bars that closed."""
@@ -152,9 +123,10 @@ class Engine:
         crowded = np.bincount(slots) > _MANY
         many = crowded[slots] & (crowded.sum() <= _MANY)
         new = np.zeros(len(slots), bool)
-        for chosen in _rounds(slots):
+        self.bars.compare(slots, times, values)
+        for chosen in turns_of(slots):
             new[chosen] = self.bars.close(slots[chosen], times[chosen], values[chosen])
-        for chosen in _rounds(slots[new & ~many], np.flatnonzero(new & ~many)):
+        for chosen in turns_of(slots[new & ~many], np.flatnonzero(new & ~many)):
             self._note(*self._close(slots[chosen], times[chosen], values[chosen]))
         for slot in np.unique(slots[new & many]).tolist():
             mine = new & (slots == slot)
@@ -197,10 +169,7 @@ class Engine:
         for one, has in zip(stale, known, strict=True):
             anew = self.anew(one, has, wanted(one.interval))
             found_rows.append(anew.rows[differ(anew.rows, anew.given)])
-            for key in sorted(anew.events.keys() | anew.known.keys()):
-                event = anew.events[key] if key in anew.events else anew.known[key].withdrawn
-                if anew.known.get(key) != event:
-                    changed.append((one.slot, *key, event))
+            changed += [(one.slot, *key, event) for key, event in anew.changed_events()]
             del self.bars.stale[one.slot]
         since = np.full(len(self.series), np.iinfo(np.int64).max)
         since[[one.slot for one in stale]] = [one.since for one in stale]
@@ -212,20 +181,57 @@ class Engine:
         rows = rows[ripe]
         self._show(rows)
         self.bars.show_again(np.array([s.slot for s in stale], np.int64))
-        return Outcome(self._indicator_columns(rows), signal_columns(self.series, changed))
+        return Outcome(
+            indicator_columns(self.series, rows, self.indicators.columns), signal_columns(self.series, changed)
+        )
 
     def begin(self, sym: str, interval: str, times: Ints, values: Floats) -> None:
         """Begin a series with bars that are closed, for which nothing is given out."""
         slot = self.series.slot(sym, interval)
         self._grow()
         self._run(slot, times, values)
-        if len(times):
-            self.bars.closed[slot] = times[-1]
+        self.bars.closed[slot] = times[-1] if len(times) else NEVER
 
     def had(self, given: Columns) -> None:
         """Take rows of `indicators` that were given out of bars behind those that a series began with."""
         self._given.append(Rows.of(self.series, given, self.indicators.columns))
         self._grow()
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint: as if all that was given out had come back."""
+        closes = [*self._closes, (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, len(PRICES))))]
+        computed = self._joined(self._computed)
+        return {
+            "series": self.series.saved(),
+            "bars": self.bars.saved(),
+            "indicators": self.indicators.arrays(),
+            "rules": [evaluator.arrays() for _, evaluator in self._rules],
+            "counts": self._counts.copy(),
+            "closes": Rows(*(np.concatenate(part) for part in zip(*closes, strict=True))).saved(),
+            "computed": computed.saved(),
+            "events": list(self._events),
+            "shown": self._shown.copy().saved(),
+        }
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new; `settle` is to be called once what came since was taken.
+
+        Series with indicators whose state is not stored are to be computed anew from their last closed bar on. Raises
+        ValueError for the state of something else.
+        """
+        self.series.restore(saved["series"])
+        self.bars.restore(saved["bars"])
+        self.indicators.restore(saved["indicators"])
+        for (_, evaluator), arrays in zip(self._rules, saved["rules"], strict=True):
+            evaluator.restore(arrays, len(self.series))
+        self._grow()
+        self._counts = saved["counts"]
+        closes = Rows.of_saved(saved["closes"])
+        self._closes, self._computed = [(closes.slots, closes.times, closes.values)], [Rows.of_saved(saved["computed"])]
+        self._events = [(slot, time, name, Event(*event)) for slot, time, name, event in saved["events"]]
+        self._shown = Rows.of_saved(saved["shown"])
+        for slot in np.flatnonzero(self.indicators.lacking & (self.bars.closed != NEVER)).tolist():
+            self.bars.doubt(slot, int(self.bars.closed[slot]))
 
     def _of(self, rows: Columns, time: str) -> tuple[Ints, Ints, Floats]:
         slots = self.series.of(rows["sym"], rows["interval"])
@@ -244,10 +250,12 @@ class Engine:
             evaluator.grow(new)
         self._counts = np.concatenate([self._counts, np.zeros(new - old, np.int64)])
         names = [self.series.name(slot) for slot in range(old, new)]
-        for slot, name in enumerate(names, old):
-            self.indicators.cover(slot, *name)
-        watched = np.array([[rule.watches(*name) for name in names] for rule, _ in self._rules], bool)
-        self._watched = np.concatenate([self._watched, watched.reshape(len(self._rules), new - old)], axis=1)
+        self.indicators.cover_from(old, names)
+        watched = np.ones((len(self._rules), len(names)), bool)
+        for i, (rule, _) in enumerate(self._rules):
+            if rule.intervals or rule.symbols:
+                watched[i] = [rule.watches(*name) for name in names]
+        self._watched = np.concatenate([self._watched, watched], axis=1)
         self._shown = self._shown.grown(new)
 
     def _bars_of(self, slots: Ints, times: Ints, values: Floats) -> dict[str, Any]:
@@ -325,36 +333,18 @@ class Engine:
         enough = self._counts[slots] + self.bars.forms(slots) >= self._min_bars
         return enough & ~np.isin(slots, list(self.bars.stale)) if self.bars.stale else enough
 
+    def _outcome(self, rows: Rows, events: list[EventRow]) -> Outcome:
+        columns = indicator_columns(self.series, rows, self.indicators.columns)
+        return Outcome(columns, signal_columns(self.series, events))
+
     def _unlike_shown(self, rows: Rows) -> Any:
         shown = self._shown[rows.slots]
         return (shown.times != rows.times) | rows.unlike(shown)
 
     def _show(self, rows: Rows) -> None:
+        rows = rows[np.argsort(rows.times, kind="stable")]  # one that revises an older bar may come later
         newer = rows.times >= self._shown.times[rows.slots]
         self._shown.put(rows[newer])
 
     def _joined(self, parts: list[Rows]) -> Rows:
         return Rows.joined(parts) if parts else self._shown[:0]
-
-    def _indicator_columns(self, rows: Rows) -> Columns | None:
-        if not len(rows):
-            return None
-        names = (*PRICES, *self.indicators.columns)
-        return {
-            "time": rows.times,
-            **self.series.columns(rows.slots),
-            **{name: np.ascontiguousarray(rows.values[:, i]) for i, name in enumerate(names)},
-        }
-
-
-def _rounds(slots: Ints, rows: Ints | None = None) -> Iterable[Ints]:
-    """Yield positions, or those of `rows`, such that each slot is among them once at most, in order."""
-    if not len(slots):
-        return
-    order = np.argsort(slots, kind="stable")
-    starts = np.append(True, slots[order][1:] != slots[order][:-1])
-    first = np.maximum.accumulate(np.where(starts, np.arange(len(slots)), 0))
-    turn = np.arange(len(slots)) - first
-    order = order[np.argsort(turn, kind="stable")]
-    for chosen in np.split(order, np.cumsum(np.bincount(turn))[:-1]):
-        yield np.sort(chosen) if rows is None else rows[np.sort(chosen)]

@@ -1,8 +1,9 @@
 """Which bars of each series are not closed, and which closed ones are not what they were when they closed.
 
 Arrays by slot. Of the bars behind the last closed one the two newest are kept: the one that forms, and the one before
-it, whose row of `bar_closes` is on its way. Whatever else comes late or revised is remembered by itself, until its bar
-closes, or makes the series stale: what was computed of it must be computed anew from the bars that the plant holds.
+it, whose row of `bar_closes` is on its way. Those that many later ones push out before they are closed, as in a replay,
+are kept aside. Whatever else comes late or revised is remembered by itself, until its bar closes, or makes the series
+stale: what was computed of it must be computed anew from the bars that the plant holds.
 """
 
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from processor.checkpoints.saved import Saved, restore_to, saved_of
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 PRICES = ("open", "high", "low", "close", "volume")
 NEVER = -(2**63)
 """The time of a bar that is not there."""
+
+_STATE = ("closed", "stale", "_times", "_values", "_changed")
 
 
 class OpenBars:
@@ -32,6 +37,7 @@ class OpenBars:
         self._values = np.zeros((2, 0, len(PRICES)))
         self._changed = np.zeros(0, bool)
         self._late: dict[tuple[int, int], Floats] = {}  # bars before those two that are not closed
+        self._aside: list[tuple[Ints, Ints, Floats]] = []  # likewise, that came in order of time
 
     def __len__(self) -> int:
         return len(self.closed)
@@ -56,6 +62,27 @@ class OpenBars:
             self._take_late(int(slots[i]), int(times[i]), values[i])
         self._take_newest(slots[on_time], times[on_time], values[on_time])
 
+    def compare(self, slots: Ints, times: Ints, values: Floats) -> None:
+        """Take all rows of `bar_closes` that are about to be closed, for the bars that are kept aside."""
+        if not self._aside:
+            return
+        at, when, what = (np.concatenate(part) for part in zip(*self._aside, strict=True))
+        order = np.lexsort((when, at))  # stable: of several revisions the last stays last
+        at, when, what = at[order], when[order], what[order]
+        last = np.append((at[1:] != at[:-1]) | (when[1:] != when[:-1]), True)
+        at, when, what = at[last], when[last], what[last]
+        known, ranks = np.unique(when, return_inverse=True)
+        keys = at * len(known) + ranks  # ascending
+        place = np.minimum(np.searchsorted(known, times), len(known) - 1)
+        found = np.minimum(np.searchsorted(keys, slots * len(known) + place), len(keys) - 1)
+        there = (at[found] == slots) & (when[found] == times)
+        for i in np.flatnonzero(there & (what[found] != values).any(axis=1)).tolist():
+            self.doubt(int(slots[i]), int(times[i]))
+        over = self.closed.copy()
+        np.maximum.at(over, slots, times)
+        open_ = when > over[at]
+        self._aside = [(at[open_], when[open_], what[open_])] if open_.any() else []
+
     def close(self, slots: Ints, times: Ints, values: Floats) -> NDArray[np.bool_]:
         """Take rows of `bar_closes`, one of each slot at most, and return which close a bar, bool[k].
 
@@ -64,6 +91,7 @@ class OpenBars:
         new = times > self.closed[slots]
         slots, times, values = slots[new], times[new], values[new]
         self.closed[slots] = times
+        self._changed[slots[self._times[0][slots] > times]] = True  # what forms behind it was not shown yet
         for row in range(2):
             here = self._times[row][slots] == times
             for i in np.flatnonzero(here & (self._values[row][slots] != values).any(axis=1)).tolist():
@@ -107,6 +135,17 @@ class OpenBars:
         """Let the bars that form in some series be among `forming`, though they have not changed."""
         self._changed[slots] = True
 
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        late = [(*key, value.tolist()) for key, value in self._late.items()]
+        return {"late": late, "aside": list(self._aside), **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new. Raises ValueError for the state of something else."""
+        restore_to(self, saved, _STATE)
+        self._aside = list(saved["aside"])
+        self._late = {(slot, time): np.array(value) for slot, time, value in saved["late"]}
+
     def _take_newest(self, slots: Ints, times: Ints, values: Floats) -> None:
         """Take rows that come in order of time within each series, behind what is known or revising the newest."""
         if not len(slots):
@@ -118,6 +157,12 @@ class OpenBars:
         which = slots[newest]
         in_batch = (second >= 0) & (slots[second] == which)  # the one before came with it
         moved = ~in_batch & (times[newest] > self._times[0][which])
+        kept = ends.copy()
+        kept[second[in_batch]] = True
+        self._put_aside(slots[~kept], times[~kept], values[~kept])
+        for row, leaving in ((1, moved | in_batch), (0, in_batch & (self._times[0][which] < times[second]))):
+            gone = which[leaving]
+            self._put_aside(gone, self._times[row][gone], self._values[row][gone])
         self._times[1][which[moved]], self._values[1][which[moved]] = (
             self._times[0][which[moved]],
             self._values[0][which[moved]],
@@ -128,6 +173,11 @@ class OpenBars:
         )
         self._times[0][which], self._values[0][which] = times[newest], values[newest]
         self._changed[which] = True
+
+    def _put_aside(self, slots: Ints, times: Ints, values: Floats) -> None:
+        open_ = times > self.closed[slots]
+        if open_.any():
+            self._aside.append((slots[open_], times[open_], values[open_]))
 
     def _take_late(self, slot: int, time: int, value: Any) -> None:
         known = [row for row in range(2) if self._times[row][slot] == time]

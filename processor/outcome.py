@@ -1,6 +1,6 @@
 """What the engine gives out: rows of `indicators` as arrays, events as rows of `signals`, and how both are compared."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,19 @@ class Rows:
             np.concatenate([part.values for part in parts]),
         )
 
+    def saved(self) -> dict[str, Any]:
+        """Return the rows, for a checkpoint."""
+        return {"slots": self.slots, "times": self.times, "values": self.values}
+
+    @classmethod
+    def of_saved(cls, saved: Mapping[str, Any]) -> "Rows":
+        """Return the rows again."""
+        return cls(saved["slots"], saved["times"], saved["values"])
+
+    def copy(self) -> "Rows":
+        """Return rows that share nothing with these."""
+        return Rows(self.slots.copy(), self.times.copy(), self.values.copy())
+
     def __len__(self) -> int:
         return len(self.slots)
 
@@ -104,6 +117,17 @@ class Rows:
             same = (one == other) | (np.abs(one - other) <= ROUNDING * scale) | (np.isnan(one) & np.isnan(other))
         found: NDArray[np.bool_] = ~same
         return found
+
+
+def indicator_columns(series: Series, rows: Rows, computed: Sequence[str]) -> Columns | None:
+    """Return rows of `indicators`, `computed` being the names of its computed columns; None for none."""
+    if not len(rows):
+        return None
+    return {
+        "time": rows.times,
+        **series.columns(rows.slots),
+        **{name: np.ascontiguousarray(rows.values[:, i]) for i, name in enumerate((*PRICES, *computed))},
+    }
 
 
 def differ(rows: Rows, known: Rows) -> NDArray[np.bool_]:

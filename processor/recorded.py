@@ -18,10 +18,10 @@ from plant.rows.ordering import joined
 from plant.rows.schema import Schema
 from processor.candles.recorded import RecordedRows
 from processor.counting import Counting
-from processor.engine import Known, Stale
 from processor.open_bars import PRICES, Floats, Ints
 from processor.outcome import Rows, events_of
 from processor.patience import Patience
+from processor.renewal import Known, Stale
 from processor.series import Series
 from processor.vectors.batch import computed
 

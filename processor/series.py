@@ -1,9 +1,12 @@
 """The series of the processor: a symbol and an interval each, numbered (its slot) in the order in which they come."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from plant.rows.columns import Columns, Symbols
+from processor.checkpoints.saved import Saved
 
 Ints = NDArray[np.int64]
 
@@ -57,12 +60,25 @@ class Series:
             for i, (name, names) in enumerate(zip(("sym", "interval"), self._names, strict=True))
         }
 
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"syms": list(self._syms), "intervals": list(self._intervals), "codes": self._codes.copy()}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new."""
+        syms, intervals, codes = saved["syms"], saved["intervals"], saved["codes"]
+        self._names = (list(syms), list(intervals))
+        self._syms, self._intervals = _Numbers(syms), _Numbers(intervals)
+        self._codes, self._pairs = codes, [(sym, interval) for sym, interval in codes.tolist()]
+        self._slots = np.full((len(syms), len(intervals)), -1, dtype=np.int64)
+        self._slots[codes[:, 0], codes[:, 1]] = np.arange(len(codes))
+
 
 class _Numbers(dict[str, int]):
     """Numbers 0, 1, 2, ... of names, in the order in which they come."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__((name, number) for number, name in enumerate(names))
         self._names: list[str] = []  # of a column whose rows used all of them, as the next one's mostly are
         self._numbers: Ints = np.zeros(0, np.int64)
 
@@ -76,3 +92,16 @@ class _Numbers(dict[str, int]):
                 return np.asarray(numbers[column.codes])
             self._names, self._numbers = column.names.copy(), numbers
         return np.asarray(self._numbers[column.codes])
+
+
+def turns_of(slots: Ints, rows: Ints | None = None) -> Iterable[Ints]:
+    """Yield positions, or those of `rows`, such that each slot is among them once at most, in order."""
+    if not len(slots):
+        return
+    order = np.argsort(slots, kind="stable")
+    starts = np.append(True, slots[order][1:] != slots[order][:-1])
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(slots)), 0))
+    turn = np.arange(len(slots)) - first
+    order = order[np.argsort(turn, kind="stable")]
+    for chosen in np.split(order, np.cumsum(np.bincount(turn))[:-1]):
+        yield np.sort(chosen) if rows is None else rows[np.sort(chosen)]

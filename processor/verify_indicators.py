@@ -16,10 +16,11 @@ from plant.query.limits import Budget
 from plant.query.questions import Question, Recompute
 from plant.runtime.settings import Settings
 from processor.counting import Counting
-from processor.engine import Anew, Engine, Stale
+from processor.engine import Engine
 from processor.open_bars import NEVER, PRICES
 from processor.outcome import WITHDRAWN, Event
 from processor.recorded import RecordedSeries
+from processor.renewal import Anew, Stale
 
 MOST_ROWS = 1000
 """Differences that one answer names at most."""

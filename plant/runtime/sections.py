@@ -113,6 +113,9 @@ class ProcessorSettings(AnsweringSettings):
         "regular", description="bars that indicators and signals take in, of symbols with a calendar"
     )
     grace_s: float = Field(2.0, ge=0, description="a bar may still be revised so long after its end before it closes")
+    checkpoint_s: float = Field(
+        120.0, ge=0, description="seconds between checkpoints of what it computed; 0: one at a clean end only"
+    )
 
     @field_validator("intervals")
     @classmethod

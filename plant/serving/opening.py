@@ -13,6 +13,7 @@ from plant.serving.reports import Reports
 from plant.serving.server import Answering, QueryServer
 from plant.sql.workers import begin_in
 from plant.stream.publisher import Publisher
+from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
@@ -54,8 +55,8 @@ def reports_of(settings: Settings, vitals: Vitals, usage: Usage | None) -> Repor
     return Reports(publisher, vitals, settings.plant.heartbeat_s, usage)
 
 
-def follow(settings: Settings, name: str, tables: Iterable[str], after: int, **options: Any) -> Subscriber:
-    """Return a process's subscriber to `tables`, from behind seq `after`; options are those of Subscriber."""
+def follow(settings: Settings, name: str, tables: Iterable[str], after: int | Mark, **options: Any) -> Subscriber:
+    """Return a process's subscriber to `tables`, from behind a seq or a mark; options are those of Subscriber."""
     addresses = settings.publish_address, settings.journal_address
     options = {"cursor": after, "name": name, "merge": True, "spin_us": settings.plant.spin_us, **options}
     return Subscriber(settings.table_schema, tables, *addresses, **options)

@@ -19,6 +19,7 @@ from plant.rows.tables import IMPORTED
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
 from processor.candles.rows import Recorded, arrivals, built
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.corrections import corrected
 from processor.trades.counting import Print
 from processor.trades.slots import Slots
@@ -32,6 +33,7 @@ _FED_NS = 4 * 86_400 * 10**9
 
 
 _NEVER = 2**62
+_STATE = ("_fed_from", "_fed_until", "_switches", "_emptied")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,18 @@ class CandleBuilder:
         Once those rows are in the journal, a restart needs to be handed only trades of this time and later.
         """
         return self.minutes.settled_before()
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint: as if all that was given out had come back."""
+        parts = {name: getattr(self, name).saved() for name in ("slots", "minutes", "larger")}
+        return {**parts, **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new. Raises ValueError for the state of something else."""
+        for name in ("slots", "minutes", "larger"):
+            getattr(self, name).restore(saved[name])
+        restore_to(self, saved, _STATE)
+        self._switches = [Switch(*each) for each in self._switches]
 
     @property
     def state(self) -> str:

@@ -19,11 +19,13 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.rows.intervals import interval_name
 from processor.candles.rows import arrivals, built, rounds
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 
 _VALUES = ("open", "high", "low", "close", "volume")
 _BAR = np.dtype(
     [("slot", "<i8"), ("time", "<i8"), ("end", "<i8"), ("row", "<f8", len(_VALUES)), ("seq", "<i8"), ("came", "<i8")]
 )
+_STATE = ("_open", "_newest", "_closed", "_told", "_due")
 _NONE = -1
 _NEVER = np.iinfo(np.int64).max
 _MANY = 100_000
@@ -50,6 +52,7 @@ class Closer:
         self._grace_ns = int(grace_s * 1e9)
         self._slots: dict[tuple[str, str], int] = {}
         self._names: list[tuple[str, str]] = []
+        self._sources: list[str] = []  # of the first bars of each, which may tell the calendar
         self._lengths: list[tuple[Sessions, str] | None] = []  # None: of no length that we know
         self._intervals: dict[str, str] = {}
         self._open = np.zeros(0, dtype=_BAR)  # of each series, time _NONE: nothing
@@ -94,6 +97,32 @@ class Closer:
             "bar_seq": bars["seq"].copy(),
             "by_clock": by_clock,
         }
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint: as if all that was given out had come back."""
+        series = [(sym, interval, source) for (sym, interval), source in zip(self._names, self._sources, strict=True)]
+        several = [bar for bars in self._several.values() for bar in bars]
+        return {
+            "series": series,
+            "several": np.array(several, dtype=_BAR),
+            "decided": np.concatenate([np.zeros(0, dtype=_BAR), *(each.bars for each in self._decided)]),
+            "when": np.concatenate([np.zeros(0, dtype=np.int64), *(each.when for each in self._decided)]),
+            "by_clock": [(each.by_clock, len(each.when)) for each in self._decided],
+            **saved_of(self, _STATE),
+        }
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there, one that is new. Raises ValueError for the state of something else."""
+        for sym, interval, source in saved["series"]:
+            self._add((sym, interval), source)
+        restore_to(self, saved, _STATE)
+        for bar in saved["several"]:
+            self._several.setdefault(int(bar["slot"]), []).append(bar.copy())
+        at = 0
+        for clock, count in saved["by_clock"]:
+            part = slice(at, at + count)
+            self._decided.append(_Decided(saved["when"][part], saved["decided"][part], clock))
+            at += count
 
     @property
     def next_due(self) -> int | None:
@@ -227,6 +256,7 @@ class Closer:
     def _add(self, key: tuple[str, str], source: str) -> int:
         slot = self._slots[key] = len(self._names)
         self._names.append(key)
+        self._sources.append(source)
         if slot == len(self._open):
             more = max(64, slot)
             fresh = np.zeros(more, dtype=_BAR)

@@ -5,6 +5,7 @@ bar what lies before them; a minute that is revised later than that has its larg
 """
 
 from collections.abc import Callable, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,17 @@ import numpy as np
 from plant.calendars.sessions import NO_BAR
 from plant.errors import PlantError
 from plant.rows.columns import Columns, Symbols, taken
-from plant.rows.tables_candles import BUILT
 from processor.candles.grids import Grids
-from processor.candles.larger_table import KEPT, no_bars, no_minutes
+from processor.candles.larger_table import KEPT, Feeds, Given, no_bars, no_minutes
 from processor.candles.recorded import Key, Remade, by_day, remade
-from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of
+from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of, whole_minutes
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
+from processor.checkpoints.saved import Saved, restore_to, saved_of, waiting_of, waiting_saved
 from processor.trades.counting import Print
 from processor.trades.folding import MINUTE_NS
 from processor.trades.slots import Slots
 
-Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
+_STATE = ("_bars", "_minutes", "_starts", "_newest", "_known_from", "_prints_from", "feeds", "seq")
 
 
 class LargerBuilder:
@@ -55,25 +56,36 @@ class LargerBuilder:
         self._prints: dict[tuple[int, int], dict[tuple[int, int, int], Print]] = {}
         self._old: dict[Key, None] = {}  # to be made anew, in the order in which they are asked for
         self._finished: dict[Key, tuple[np.ndarray, str]] = {}
-        self.feeds: list[str] = []
-        self.seq = 0
+        self.feeds, self.seq = Feeds(), 0
 
     @property
     def waiting(self) -> int:
         """How many bars are still to be made anew."""
         return len(self._old)
 
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint; that of the slots is not among it."""
+        prints = [(key, list(day.values())) for key, day in self._prints.items()]
+        kept = {"finished": waiting_saved(self._finished), "prints": prints, "old": list(self._old)}
+        return {**kept, **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        restore_to(self, saved, _STATE)
+        self._finished, self._old = waiting_of(saved["finished"]), dict.fromkeys(saved["old"])
+        self._prints = {key: {each.key: each for each in starmap(Print, day)} for key, day in saved["prints"]}
+
     def take_minutes(self, rows: Columns, slots: np.ndarray) -> None:
         """Take rows of 1m bars as they came back through the plant."""
-        whole = rows["time"] % MINUTE_NS == 0
-        if not self.intervals or not whole.any():
+        rows, slots = whole_minutes(rows, slots)
+        if not self.intervals or not len(slots):
             return
-        if not whole.all():  # a feed's own, that begin elsewhere
-            rows, slots = taken(rows, whole), slots[whole]
         self._grow()
         values = values_of(rows)
         values[built(rows["source"]) & (values[:, 6] == 0)] = np.nan  # it lost its last trade
-        feeds = np.array([self._feed(name) for name in rows["source"].names], dtype=np.int64)[rows["source"].codes]
+        feeds = np.array([self.feeds.place(name) for name in rows["source"].names], dtype=np.int64)[
+            rows["source"].codes
+        ]
         order = np.lexsort((np.arange(len(slots)), rows["time"], slots))
         ahead = np.append((np.diff(slots[order]) != 0) | (np.diff(rows["time"][order]) != 0), True)
         order = order[ahead]  # the last revision of each
@@ -316,14 +328,9 @@ class LargerBuilder:
             bar["base_start"] = start
             self._keep_recorded(slot, of.times[~earlier], of.sums[~earlier])
             if len(of.times):
-                bar["feed"] = self._feed(of.feed)
-        elif not of.foreign and len(of.times):
-            one = together(of.sums)
-            made = values_from((with_prints(one, prints) if prints else one)[None])
-            if of.had is None or differ(made, of.had[None])[0]:
-                found[key] = (made[0], of.feed)
-        elif not of.foreign and of.had is not None and of.had[6] != 0:
-            found[key] = (emptied_of(of.had[None])[0], of.source)
+                bar["feed"] = self.feeds.place(of.feed)
+        elif (made := of.to_be_given(prints)) is not None:
+            found[key] = made
 
     def _keep_recorded(self, slot: int, minutes: np.ndarray, sums: np.ndarray) -> None:
         """Keep those of the last minutes that were never handed over: of before `known_from`."""
@@ -334,15 +341,8 @@ class LargerBuilder:
             one = np.array([slot]), minutes[i : i + 1]
             self._starts[slot, place] = [int(self._grids.starts(*one, name)[0]) for name in self.intervals]
 
-    def _feed(self, source: str) -> int:
-        name = source.removeprefix(BUILT)
-        if name not in self.feeds:
-            self.feeds.append(name)
-        return self.feeds.index(name)
-
     def _grow(self) -> None:
-        have = len(self._newest)
-        if len(self.slots) > have:
+        if len(self.slots) > (have := len(self._newest)):
             more = max(len(self.slots) - have, have, 64)
             bars, minutes = no_bars(more, len(self.intervals)), no_minutes(more)
             self._bars, self._minutes = np.concatenate((self._bars, bars)), np.concatenate((self._minutes, minutes))

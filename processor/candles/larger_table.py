@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from plant.rows.tables_candles import BUILT
+
+Given = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
+"""Bars that are due: slots, which of the intervals, starts (int64[k] each), values float64[k, 7], and feeds."""
+
 KEPT = 4
 """Minutes kept of each symbol."""
 
@@ -20,6 +25,17 @@ _BAR = np.dtype(
     ]
 )
 _MINUTE = np.dtype([("minute", "<i8"), ("sums", "<f8", _WIDTH)])
+
+
+class Feeds(list[str]):
+    """Names of feeds, each known by its place."""
+
+    def place(self, source: str) -> int:
+        """Return the place of the feed of a source, of built bars too; a new one gets the next."""
+        name = source.removeprefix(BUILT)
+        if name not in self:
+            self.append(name)
+        return self.index(name)
 
 
 def no_bars(count: int, intervals: int) -> np.ndarray:

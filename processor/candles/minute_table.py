@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.folding import FOLD, MINUTE_NS, VALUES, nothing
 
 RING = 4
@@ -73,6 +74,14 @@ class MinuteTable:
         self.rows[at[newer]] = fresh
         self.newest[slots] = np.maximum(self.newest[slots], minutes)
         return np.where(minutes >= held, at, -1), leaving // RING, gone
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return saved_of(self, ("rows", "newest"))
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        restore_to(self, saved, ("rows", "newest"))
 
 
 def _empty(rows: np.ndarray) -> None:

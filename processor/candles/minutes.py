@@ -4,7 +4,6 @@ A trade belongs to the minute of its own time, however late it comes. Minutes th
 corrections, are made anew from what was recorded. A bar is given out only if it differs from what the plant has.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,12 @@ import numpy as np
 from plant.calendars.sessions import CLOSED
 from plant.errors import PlantError
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns, Symbols, taken
+from plant.rows.columns import Columns, taken
 from plant.rows.tables_candles import BUILT
 from processor.candles.minute_table import RING, MinuteTable
-from processor.candles.rows import Recorded, arrivals, bars_of, built, differ, rounds, values_of
+from processor.candles.rows import Minutes, Recorded, arrivals, built, differ, rounds, values_of
 from processor.candles.sums import emptied_of
+from processor.checkpoints.saved import Saved, restore_to, saved_of, waiting_of, waiting_saved
 from processor.trades.conditions import ALL
 from processor.trades.corrections import corrected
 from processor.trades.counting import Counting, Print
@@ -29,26 +29,7 @@ ASKED_AT_ONCE = 50
 """Old minutes are asked for so many ranges at a time, so that an import of old trades holds up nothing else."""
 
 _HOUR_NS = 60 * MINUTE_NS
-
-
-@dataclass
-class Minutes:
-    """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]) and feeds.
-
-    One that lost its last trade stands at volume 0 without trades, and is to be removed once it came back.
-    """
-
-    slots: np.ndarray
-    starts: np.ndarray
-    values: np.ndarray
-    feeds: list[str]
-
-    def columns(self, slots: Slots) -> Columns:
-        """Return them as rows of `bars`, in order of time."""
-        order = np.argsort(self.starts, kind="stable")
-        interval = Symbols(["1m"], np.zeros(len(order), dtype=np.int32))
-        feeds = [self.feeds[i] for i in order.tolist()]
-        return bars_of(self.slots[order], self.starts[order], interval, self.values[order], feeds, slots.names)
+_STATE = ("_known_from", "seq", "late")
 
 
 class MinuteBuilder:
@@ -115,7 +96,9 @@ class MinuteBuilder:
         self.seq = max(self.seq, int(seqs[-1]))
         slots = self._known(rows)
         for slot, time in zip(slots.tolist(), rows["time"].tolist(), strict=True):
-            self._old.setdefault((slot, time // MINUTE_NS * MINUTE_NS), None)
+            key = (slot, time // MINUTE_NS * MINUTE_NS)
+            self._old.setdefault(key, None)
+            self._finished.pop(key, None)
 
     def take_bars(self, batch: Batch, wanted: np.ndarray) -> None:
         """Take the rows (bool[n]) of a batch of `bars` that are 1m bars: what the plant has, a feed's own ones too."""
@@ -146,7 +129,7 @@ class MinuteBuilder:
         """
         old = self._made_anew()
         rows = self._table.rows
-        changed = np.flatnonzero(rows["changed"])
+        changed = self._waiting_removed(np.flatnonzero(rows["changed"]))
         some = rows[changed]
         slots, minutes, given_at = changed // RING, some["minute"], some["given_at"]
         over = (minutes + MINUTE_NS <= now) & (given_at < minutes + MINUTE_NS)
@@ -175,6 +158,22 @@ class MinuteBuilder:
         rows["had"][at[inside]], rows["given_at"][at[inside]] = found[inside], now
         keep = np.flatnonzero(given)
         return Minutes(slots[keep], minutes[keep], found[keep], [feeds[i] for i in keep.tolist()])
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint; that of the slots is not among it."""
+        more: Saved = {"unknown": dict(self.counting.conditions.unknown), "old": list(self._old)}
+        more["strays"] = self._strays.saved()
+        parts = {"table": self._table.saved(), "sources": self.sources.saved()}
+        return {**parts, **more, "finished": waiting_saved(self._finished), **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        self._table.restore(saved["table"])
+        self.sources.restore(saved["sources"])
+        self.counting.conditions.unknown.update(saved["unknown"])
+        self._strays.restore(saved["strays"])
+        self._finished, self._old = waiting_of(saved["finished"]), dict.fromkeys(saved["old"])
+        restore_to(self, saved, _STATE)
 
     def settled_before(self) -> int:
         """Return the start of the first minute that is not given out as it is now, else of the newest that there is."""
@@ -245,7 +244,15 @@ class MinuteBuilder:
             return
         found, there = values(gone["fold"])
         for i in np.flatnonzero(there & ~gone["foreign"] & differ(found, gone["had"])).tolist():
-            self._finished[int(slots[i]), int(gone["minute"][i])] = (found[i], self.sources.names[gone["feed"][i]])
+            if (key := (int(slots[i]), int(gone["minute"][i]))) not in self._old:
+                self._finished[key] = (found[i], self.sources.names[gone["feed"][i]])
+
+    def _waiting_removed(self, at: np.ndarray) -> np.ndarray:
+        """Return rows of the table without those that wait for being made anew: they are wrong as they are."""
+        if not self._old:
+            return at
+        slots, minutes = np.array(list(self._old)).T
+        return np.setdiff1d(at, self._table.find(slots, minutes), assume_unique=True)
 
     def _known_now(self, key: tuple[int, int], had: np.ndarray, own: bool) -> None:
         """Note what the plant has of a minute that is not in memory."""

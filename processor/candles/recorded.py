@@ -1,6 +1,6 @@
 """What the plant holds, asked of a connection: today and history as one; and larger bars made anew of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ from plant.rows.columns import Columns
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
 from plant.rows.tables_candles import BUILT
-from processor.candles.rows import built, values_of
-from processor.candles.sums import sums_of
+from processor.candles.rows import built, differ, values_of
+from processor.candles.sums import emptied_of, sums_of, together, values_from, with_prints
+from processor.trades.counting import Print
 
 Key = tuple[int, int, int]
 """A larger bar: slot, which of the intervals, start."""
@@ -61,6 +62,18 @@ class Remade(NamedTuple):
     had: np.ndarray | None
     foreign: bool
     source: str
+
+    def to_be_given(self, prints: Sequence[Print]) -> tuple[np.ndarray, str] | None:
+        """Return the bar's values, float64[7], and its feed; None if it stays as it is. `prints` set a day's close."""
+        if self.foreign:
+            return None
+        if len(self.times):
+            one = together(self.sums)
+            made = values_from((with_prints(one, prints) if prints else one)[None])
+            return (made[0], self.feed) if self.had is None or differ(made, self.had[None])[0] else None
+        if self.had is not None and self.had[6] != 0:
+            return emptied_of(self.had[None])[0], self.source
+        return None
 
 
 def remade(minutes: Columns, held: Columns) -> Remade:

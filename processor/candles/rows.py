@@ -1,14 +1,16 @@
 """What the builder takes and gives, as arrays: rows of a batch with their seqs, bars as columns, what was recorded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns, Symbols
+from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.tables_candles import BUILT
-from processor.trades.folding import VALUES
+from processor.trades.folding import MINUTE_NS, VALUES
+from processor.trades.slots import Slots
 
 ROUNDING = 1e-12
 """Values that differ by less, relative to themselves, are the same."""
@@ -81,6 +83,12 @@ def differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return found
 
 
+def whole_minutes(rows: Columns, slots: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Return the rows of 1m bars that begin with a minute, and their slots; a feed's own may begin elsewhere."""
+    whole = rows["time"] % MINUTE_NS == 0
+    return (rows, slots) if whole.all() else (taken(rows, whole), slots[whole])
+
+
 def rounds(slots: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yield positions so that each slot comes once in each array, in order; `rows` are those to be yielded."""
     while len(rows):
@@ -89,3 +97,23 @@ def rounds(slots: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
         left = np.ones(len(rows), dtype=bool)
         left[first] = False
         rows = rows[left]
+
+
+@dataclass
+class Minutes:
+    """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]) and feeds.
+
+    One that lost its last trade stands at volume 0 without trades, and is to be removed once it came back.
+    """
+
+    slots: np.ndarray
+    starts: np.ndarray
+    values: np.ndarray
+    feeds: list[str]
+
+    def columns(self, slots: Slots) -> Columns:
+        """Return them as rows of `bars`, in order of time."""
+        order = np.argsort(self.starts, kind="stable")
+        interval = Symbols(["1m"], np.zeros(len(order), dtype=np.int32))
+        feeds = [self.feeds[i] for i in order.tolist()]
+        return bars_of(self.slots[order], self.starts[order], interval, self.values[order], feeds, slots.names)

@@ -6,8 +6,10 @@ from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import Sessions
 from plant.rows.columns import Columns, Symbols
 from plant.rows.tables_candles import BUILT
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 
 _NEW = -1
+_STATE = ("names", "codes")
 
 
 class Slots:
@@ -51,3 +53,12 @@ class Slots:
     def sessions_of(self, code: str) -> Sessions:
         """Return those of a calendar."""
         return self._calendars.sessions(code)
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return saved_of(self, _STATE)
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        restore_to(self, saved, _STATE)
+        self._of = {name: slot for slot, name in enumerate(self.names)}

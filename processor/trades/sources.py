@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.folding import MINUTE_NS
 
 SILENT_NS = 15 * 10**9
 _NONE = -1
+_STATE = ("now", "_before", "_from", "_first", "_newest", "_last", "dropped")
 
 
 class Switch(NamedTuple):
@@ -118,6 +120,16 @@ class Sources:
         """Return of how many symbols each feed's trades count, those with most first."""
         counts = np.bincount(self.now[self.now != _NONE], minlength=len(self.names))
         return {self.names[i]: int(counts[i]) for i in np.argsort(-counts, kind="stable").tolist() if counts[i]}
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"names": list(self.names), **saved_of(self, _STATE)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there. Raises ValueError for the state of something else."""
+        for name in saved["names"]:
+            self.id_of(name)
+        restore_to(self, saved, _STATE)
 
     def best(self, candidates: Sequence[str], now: int) -> str:
         """Return which feed of several that have trades of one old minute counts: that of the slot, else by rank."""

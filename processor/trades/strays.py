@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 
 from plant.rows.columns import Columns, taken
+from processor.checkpoints.saved import Saved
 
 MOST = 10_000
 """So many corrections wait for their trade, the oldest are forgotten."""
@@ -42,3 +43,11 @@ class Strays:
                 if key in self._named:
                     del self._named[key]
                     yield slot, time
+
+    def saved(self) -> Saved:
+        """Return the state, for a checkpoint."""
+        return {"named": list(self._named)}
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from there."""
+        self._named = dict.fromkeys(saved["named"])

@@ -58,6 +58,23 @@ class DeclaredIndicators:
         for name, one in self._computed.items():
             self._covered[name][slot] = one.declaration.covers(sym, interval)
 
+    def cover_from(self, first: int, series: Sequence[tuple[str, str]]) -> None:
+        """Do what `cover` does for the slots first, first + 1, ..: `series` are their symbols and intervals."""
+        for name, one in self._computed.items():
+            declared = one.declaration
+            covered: NDArray[np.bool_] = np.ones(len(series), bool)
+            if declared.intervals or declared.symbols:
+                covered = np.array([declared.covers(*each) for each in series], bool)
+            self._covered[name][first : first + len(series)] = covered
+
+    @property
+    def lacking(self) -> NDArray[np.bool_]:
+        """Which slots have an indicator whose state is not among `arrays`, bool[slots]."""
+        found = np.zeros(self._slots, bool)
+        for name in self.unstored:
+            found |= self._covered[name]
+        return found
+
     def reset(self, slots: ArrayLike) -> None:
         """Forget the bars of some slots. Raises IndexError for one that does not exist."""
         which = checked_slots(slots, self._slots)

@@ -14,9 +14,10 @@ from plant.intake.forms import columns_of
 from plant.rows.columns import Columns
 from plant.rows.ordering import joined
 from plant.rows.tables import schema_of
-from processor.engine import Engine, Known
+from processor.engine import Engine
 from processor.open_bars import PRICES
 from processor.outcome import WITHDRAWN, Outcome, Rows, events_of
+from processor.renewal import Known
 
 SCHEMA = schema_of()
 MINUTE = 60 * 10**9

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from processor.engine import Anew, Stale
 from processor.outcome import Event, Rows
+from processor.renewal import Anew, Stale
 from processor.verify_indicators import compare
 
 STALE = Stale(0, "A", "1m", 100, 140)
