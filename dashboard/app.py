@@ -1,19 +1,26 @@
 """The dashboard's page: `streamlit run dashboard/app.py`.
 
-A header with what a person may change; how the processes are, every second; and the rest, again every few seconds.
-`main(connections)` draws it all, for any `Connections`.
+What a person may change is drawn once, and again only when there is something else to choose from; the rest every few
+seconds, without a widget in it: those cost the browser most. How the processes are is asked every second
+(`refresh/beat.py`) and drawn at once when it is another way. `main(connections)` draws it all, for any `Connections`.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard import snapshot, tabs, views
 from dashboard.connections import Connections, live_connections
+from dashboard.indicators import shown
+from dashboard.indicators.picker import picker
+from dashboard.refresh import beat
 from plant.errors import PlantError
 from plant.transport.sockets import is_loopback
 
-PROCESSES_S = 1.0  # seconds between looks at how the processes are
+_TAKEN, _CHOICE = "taken", "choice"  # in the session's state: answers that are not drawn yet, and what could be chosen
+BADGES_S = 5.0  # seconds after which the age of the newest tick is told again, at most
 REFRESH_CHOICES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -24,6 +31,9 @@ def main(connections: Connections) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         icon, where = ":primary[:material/candlestick_chart:]", views.plain(connections.plant)
         st.markdown(f"### {icon} tickplant &nbsp; :gray[:small[{where}]]", width="stretch")
+        for wrong in shown.begin(connections.declarations):
+            st.toast(views.plain(wrong), icon=":material/warning:", duration="long")
+        picker(connections.declarations)
         paused = st.toggle("Pause", key="paused", help="Stop refreshing, and look at leisure.")
         refresh_s = st.selectbox(
             "Refresh every",
@@ -35,8 +45,15 @@ def main(connections: Connections) -> None:
             width=120,
             disabled=paused,
         )
-    st.fragment(_processes, run_every=PROCESSES_S)(connections, paused)
-    st.fragment(_live, run_every=None if paused else refresh_s)(connections)
+    now = _take(connections)
+    st.session_state[_TAKEN], st.session_state[_CHOICE] = now, now.choice
+    beat.watch(connections.pulse)
+    if now.symbol is not None:
+        views.controls(connections, now)
+    apart = paused or refresh_s > BADGES_S
+    if apart:
+        st.fragment(_processes, run_every=BADGES_S)(connections, paused)
+    st.fragment(_live, run_every=None if paused else refresh_s)(connections, apart)
 
 
 def _processes(connections: Connections, paused: bool) -> None:
@@ -45,22 +62,32 @@ def _processes(connections: Connections, paused: bool) -> None:
     views.processes(connections, newest, beats, paused)
 
 
-def _live(connections: Connections) -> None:
-    now = snapshot.take(connections, _chosen("symbol"), _chosen("interval"))
-    st.session_state["newest"] = now.newest, snapshot.beats(connections)
+def _live(connections: Connections, apart: bool) -> None:
+    """Draw what the plant has now, the badges with it unless they are drawn apart."""
+    now = st.session_state.pop(_TAKEN, None) or _take(connections)
+    if now.choice != st.session_state[_CHOICE]:
+        st.rerun()  # the whole page: there is something else to choose from, or a click in the watchlist chose it
+    st.session_state.pop(views.WANTED, None)  # it was shown already
+    if not apart:  # each run of a fragment costs the browser, whatever it draws
+        _processes(connections, paused=False)
     if now.symbol is None:
         views.nothing_yet(connections.rdb, now.newest)
         if connections.rdb.up:
             tabs.system(connections)
         return
-    if st.session_state.get("symbol") != now.symbol:
-        st.session_state["symbol"] = now.symbol  # before the symbol box is drawn, which takes it from there
     middle, side = st.columns([3.8, 1], gap="medium")  # on a phone one below the other: the chart first
     with middle:
         bars = views.chart(connections, now)
     with side:
         views.watch(connections, now)
     tabs.draw(connections, now, bars)
+
+
+def _take(connections: Connections) -> snapshot.Snapshot:
+    symbol = st.session_state.get(views.WANTED) or _chosen("symbol")
+    now = snapshot.take(connections, symbol, _chosen("interval"))
+    st.session_state["newest"] = now.newest, snapshot.beats(connections)
+    return now
 
 
 def _chosen(name: str) -> str | None:
@@ -84,6 +111,9 @@ def _shut(connections: Connections) -> bool:
         return True
     return False
 
+
+if __name__ == Path(__file__).stem:  # as `streamlit run` imports it, to see what else is served
+    app = st.App(__file__, routes=beat.routes())
 
 if __name__ == "__main__":
     try:

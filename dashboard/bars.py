@@ -5,33 +5,28 @@ All functions are pure; frames come in with the columns of the tables `bars` and
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pandas as pd
 
 from dashboard.freshness import interval_seconds, utc_nanoseconds
+from plant.indicators.declarations import DEFAULTS
 
 LOADED = 1000  # bars sent to the browser
 PRICES = ("open", "high", "low", "close", "volume")
-INDICATORS = (
-    "sma_20",
-    "ema_20",
-    "ema_50",
-    "rsi_14",
-    "macd",
-    "macd_signal",
-    "macd_histogram",
-    "bb_upper",
-    "bb_middle",
-    "bb_lower",
-)
+INDICATORS = tuple(column for one in DEFAULTS for column in one.columns)  # those that are always there
 PLAIN_DIGITS = 16  # a number that needs more decimals is written with an exponent
 
 
 def intervals(frame: pd.DataFrame | None) -> list[str]:
     """Return the distinct intervals of a frame, shortest first."""
-    if frame is None or frame.empty:
-        return []
-    return sorted(set(frame["interval"].astype(str)), key=lambda interval: (interval_seconds(interval), interval))
+    return [] if frame is None or frame.empty else by_length(frame["interval"].astype(str))
+
+
+def by_length(names: Iterable[str]) -> list[str]:
+    """Return the distinct intervals, shortest first."""
+    return sorted(set(names), key=lambda interval: (interval_seconds(interval), interval))
 
 
 def chart_bars(
@@ -40,33 +35,34 @@ def chart_bars(
     interval: str,
     time_zone: str,
     limit: int = LOADED,
+    columns: Sequence[str] = INDICATORS,
 ) -> pd.DataFrame:
     """Return the newest `limit` bars of one interval, one row for each bar, oldest first.
 
     Columns: time_ns (int64, UTC nanoseconds of the bar's start), local (datetime64[ns], wall clock in `time_zone`),
-    the prices and the indicators (float64, NaN where unknown) and source (str). Of rows with the same time the last
-    counts; one without a price is left out. A bar that the indicators do not have yet keeps NaN there; indicators
-    without a bar are left out.
+    the prices, the `columns` of indicators (float64, NaN where unknown) and source (str). Of rows with the same time
+    the last counts; one without a price is left out. A bar that the indicators do not have yet keeps NaN there;
+    indicators without a bar are left out.
     Raises ZoneInfoNotFoundError for an unknown `time_zone`.
     """
     rows = _one_interval(bars, interval)
     if rows is None:
-        names = [*PRICES, *INDICATORS]
+        names = [*PRICES, *columns]
         empty = {name: np.array([], dtype=np.float64) for name in names}
         return pd.DataFrame(
             {"time_ns": np.array([], dtype=np.int64), "local": pd.to_datetime([]), **empty, "source": []}
         )
     rows = rows[np.isfinite(rows[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)).all(axis=1)].tail(limit)
     times_ns = rows["time_ns"].to_numpy()
-    columns: dict[str, object] = {"time_ns": times_ns, "local": local_times(times_ns, time_zone)}
+    found: dict[str, object] = {"time_ns": times_ns, "local": local_times(times_ns, time_zone)}
     for name in PRICES:
-        columns[name] = rows[name].to_numpy(dtype=np.float64)
+        found[name] = rows[name].to_numpy(dtype=np.float64)
     computed = _one_interval(indicators, interval)
     beside = (pd.DataFrame() if computed is None else computed.set_index("time_ns")).reindex(times_ns)
-    for name in INDICATORS:
-        columns[name] = beside[name].to_numpy(dtype=np.float64) if name in beside else np.full(len(rows), np.nan)
-    columns["source"] = rows["source"].astype(str).to_numpy() if "source" in rows else np.full(len(rows), "")
-    return pd.DataFrame(columns)
+    for name in columns:
+        found[name] = beside[name].to_numpy(dtype=np.float64) if name in beside else np.full(len(rows), np.nan)
+    found["source"] = rows["source"].astype(str).to_numpy() if "source" in rows else np.full(len(rows), "")
+    return pd.DataFrame(found)
 
 
 def local_times(times_ns: np.ndarray, time_zone: str) -> pd.DatetimeIndex:

@@ -9,7 +9,7 @@ was started.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,15 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from dashboard.bars import PLAIN_DIGITS, price_digits
 from dashboard.panes import IN_VIEW, MOST_IN_VIEW, RIGHT_MARGIN
-from dashboard.refresh.held import Held
+from dashboard.refresh.held import Held, HeldChart
 
 ASSETS = "chart"
 SPARK_LEVELS = 44  # half pixels of a sparkline; from "0" on, so many letters need no escape in JSON
-_CHART, _HELD = "live_chart", "held_chart"  # in the session's state
+_CHART, _SIGNALS = "live_chart", "signal_list"  # in the session's state, as what the browser has of them is
 _MANIFEST = ComponentManifest(
     name="tickplant",
     version="1",
-    components=[ComponentConfig(name="chart", asset_dir=ASSETS), ComponentConfig(name="watchlist", asset_dir=ASSETS)],
+    components=[ComponentConfig(name=name, asset_dir=ASSETS) for name in ("chart", "watchlist", "signals", "beat")],
 )
 
 
@@ -39,15 +39,15 @@ def live_chart(
     figure: dict[str, Any],
     bars: pd.DataFrame,
     *,
-    symbol: str,
-    interval: str,
+    address: dict[str, str | None],
     notes: Sequence[tuple[str, str]] = (),
     stale: bool = False,
 ) -> None:
     """Show a figure from `dashboard.charts.figure` of these `bars`, patched in place: zoom, pan and legend are kept.
 
-    The chart writes `symbol`, `interval` and what part is in view into the page's address, and takes the view from
-    there at first: so a reload, a link, or a dashboard that was started again, shows the same.
+    The chart writes `address` (symbol, interval, show; None: not said) and what part is in view into the page's
+    address, and takes the view from there at first: so a reload, a link, or a dashboard that was started again, shows
+    the same.
 
     `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it.
     """
@@ -55,7 +55,7 @@ def live_chart(
         "key": figure["layout"]["uirevision"],
         "times": (bars["time_ns"] // 1_000_000).tolist(),
         "local": (pd.DatetimeIndex(bars["local"]).as_unit("ms").asi8).tolist(),
-        "address": {"symbol": symbol, "interval": interval},
+        "address": address,
         "plain_digits": PLAIN_DIGITS,
         "digits": price_digits(bars["close"].to_numpy()),
         "limits": {"in_view": IN_VIEW, "most_in_view": MOST_IN_VIEW, "margin": RIGHT_MARGIN},
@@ -64,8 +64,8 @@ def live_chart(
         "layout": figure["layout"],
     }
     shown = {"notes": [{"level": level, "text": text} for level, text in notes], "stale": stale}
-    held = st.session_state.setdefault(_HELD, Held())
-    _mount("chart")(key=_CHART, data={**held.message(chart), **shown}, on_told_change=_take_told)
+    message = _held(_CHART).message(chart)
+    _mount("chart")(key=_CHART, data={**message, **shown}, on_told_change=partial(_take_told, _CHART))
 
 
 def _told(trace: dict[str, Any], bars: int) -> dict[str, Any]:
@@ -75,9 +75,34 @@ def _told(trace: dict[str, Any], bars: int) -> dict[str, Any]:
     return {name: value for name, value in trace.items() if name not in known}
 
 
-def _take_told() -> None:
-    """Note what the browser says that it has of the chart, or lacks."""
-    st.session_state.setdefault(_HELD, Held()).told(getattr(st.session_state.get(_CHART), "told", None))
+def signal_list(table: pd.DataFrame, *, stale: bool = False) -> None:
+    """Show the rows of `dashboard.tables.signals_table`, patched in place: one that is scrolled stays where it is."""
+    columns = [table[name].tolist() for name in ("symbol", "interval", "side", "signal", "price", "reason", "state")]
+    stamps = table["time"].dt.strftime("%Y-%m-%d %H:%M:%S").tolist()
+    rows = [list(row) for row in zip(stamps, *columns, strict=True)]
+    message = _held(_SIGNALS).message({"rows": rows[::-1]})  # oldest first: what comes is appended
+    _mount("signals")(key=_SIGNALS, data={**message, "stale": stale}, on_told_change=partial(_take_told, _SIGNALS))
+
+
+def beat(path: str, letters: str) -> None:
+    """Have the browser ask at `path` every second for `letters`, and draw this fragment when they are others."""
+    _mount("beat")(
+        key="beat", data={"path": path, "letters": letters}, on_changed_change=_drawn_anew, width=1, height=1
+    )
+
+
+def _drawn_anew() -> None:
+    """Streamlit draws the fragment again, which is all there is to do."""
+
+
+def _held(key: str) -> Held:
+    made: Held = st.session_state.setdefault(f"held_{key}", HeldChart() if key == _CHART else Held())
+    return made
+
+
+def _take_told(key: str) -> None:
+    """Note what the browser says that it has of a component, or lacks."""
+    _held(key).told(getattr(st.session_state.get(key), "told", None))
 
 
 def watchlist(rows: list[dict[str, Any]], selected: str, *, on_pick: Callable[[], None], stale: bool = False) -> None:

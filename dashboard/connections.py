@@ -17,10 +17,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from dashboard.indicators.calculated import Calculator
 from dashboard.pulse import ANSWER_S, ASKED, Pulse
 from dashboard.watchlist import DayOpens
 from plant.client.plant_connection import PlantConnection
 from plant.errors import PlantError, Unavailable
+from plant.indicators.declarations import DEFAULTS, Declaration
 from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 from plant.transport.request import Requester
@@ -28,6 +30,7 @@ from plant.transport.request import Requester
 TIMEOUT_S = 2.0  # a page waits no longer than this for one process
 RETRY_S = 2.0  # after a failure to reach a process, all questions fail at once for this long
 SHARE_S = 0.4  # an answer this young serves other sessions too
+LISTS_SHARE_S, LISTS_RETRY_S = 60.0, 300.0  # of questions over all rows ever, which may take longer than a page waits
 REMEMBERED = 128  # last good answers kept for each connection
 
 
@@ -44,7 +47,7 @@ class Client(Protocol):
     def last(self) -> Callable[..., pd.DataFrame]: ...
 
     @property
-    def resample(self) -> Callable[..., pd.DataFrame]: ...
+    def sql(self) -> Callable[..., pd.DataFrame]: ...
 
 
 class UnexpectedAnswer(PlantError):
@@ -141,10 +144,9 @@ class Connection:
         """Return `client.last(table, **query)`, the newest row of each symbol, as an `Answer`."""
         return self._ask(("last", table, _hashable(query)), needs, lambda process: process.last(table, **query))
 
-    def resample(self, table: str, interval: str, *, needs: Sequence[str], **query: Any) -> Answer:
-        """Return `client.resample(table, interval, **query)`, bars made of rows, as an `Answer`."""
-        question = ("resample", table, interval, _hashable(query))
-        return self._ask(question, needs, lambda process: process.resample(table, interval, **query))
+    def sql(self, text: str, *, needs: Sequence[str]) -> Answer:
+        """Return `client.sql(text)`, the answer to a SELECT, as an `Answer`."""
+        return self._ask(("sql", text), needs, lambda process: process.sql(text))
 
     def _ask(self, question: tuple[Any, ...], needs: Sequence[str], call: Callable[[Client], pd.DataFrame]) -> Answer:
         with self._lock:
@@ -181,10 +183,14 @@ class Connection:
 
 @dataclass(frozen=True)
 class Connections:
-    """Everything a page needs from outside: the two processes, and the settings that concern it."""
+    """Everything a page needs from outside: the two processes, and the settings that concern it.
+
+    `lists` asks the rdb and the hdb what there is; that it cannot, or takes too long, says nothing of either.
+    """
 
     rdb: Connection
     processor: Connection
+    lists: Connection
     pulse: Pulse
     feeds: tuple[str, ...] = ()  # names of the plant's feeds
     heartbeat_s: float = 1.0
@@ -193,6 +199,9 @@ class Connections:
     plant: str = "127.0.0.1"  # which plant this is, for the header
     login: bool = False  # visitors must log in first
     guarded: bool = False  # nobody sees the page without a login, so it may be served to other machines
+    intervals: tuple[str, ...] = ()  # of candles that the processor builds
+    declarations: tuple[Declaration, ...] = DEFAULTS  # indicators that it computes
+    calculator: Calculator = field(default_factory=Calculator)  # computes others; shared as the answers are
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
 
 
@@ -203,6 +212,7 @@ def live_connections() -> Connections:
     return Connections(
         rdb=_live("rdb", settings.rdb.port, settings),
         processor=_live("processor", settings.processor.port, settings),
+        lists=_live("rdb", settings.rdb.port, settings, retry_s=LISTS_RETRY_S, share_s=LISTS_SHARE_S),
         pulse=Pulse({name: _asking(name, settings) for name in ASKED}),
         feeds=() if settings.upstream.publish else tuple(feed.label for feed in settings.feeds),
         heartbeat_s=settings.plant.heartbeat_s,
@@ -211,17 +221,19 @@ def live_connections() -> Connections:
         plant=settings.plant.host,
         login=settings.dashboard.login,
         guarded=settings.dashboard.guarded,
+        intervals=settings.processor.intervals if settings.bars.build == "auto" else (),
+        declarations=settings.declarations,
     )
 
 
-def _live(name: str, port: int, settings: Settings) -> Connection:
+def _live(name: str, port: int, settings: Settings, retry_s: float = RETRY_S, share_s: float = SHARE_S) -> Connection:
     address, history = settings.address(port), settings.address(settings.hdb.port)
 
     def connect() -> PlantConnection:  # so that a chart is not empty after midnight
         options: dict[str, Any] = {"timeout_s": TIMEOUT_S, "partial": True, "warn_unknown": False}
         return PlantConnection(address, history, settings.table_schema, **options)
 
-    return Connection(name, address, connect)
+    return Connection(name, address, connect, retry_s=retry_s, share_s=share_s)
 
 
 def _asking(name: str, settings: Settings) -> Callable[[], dict[str, Any]]:

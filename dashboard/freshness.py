@@ -6,17 +6,18 @@ bar: live up to one bar and a half (and a little for the way), late up to four b
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from plant.errors import QueryError
+from plant.rows.intervals import interval_ns
+
 LATE_AFTER_BARS = 1.5
 SILENT_AFTER_BARS = 4.0
 GRACE_S = 10.0  # for the way from the venue to the page, its timers included
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 Level = Literal["live", "late", "silent", "none"]
 
@@ -59,13 +60,13 @@ def freshness(last_bars: pd.DataFrame | None, now_ns: int) -> Freshness:
 def interval_seconds(interval: str) -> float:
     """Return the length of a bar in seconds: "10s", "1m", "1d". An interval in no known form counts as a minute.
 
-    >>> interval_seconds("5m")
-    300.0
+    >>> interval_seconds("5m"), interval_seconds("1M")
+    (300.0, 2678400.0)
     """
-    match = re.fullmatch(r"(\d*)\s*([a-z]+)", interval.strip().lower())
-    if match is None or match[2] not in _UNIT_S:
+    try:
+        return interval_ns(interval) / 1e9
+    except QueryError:
         return 60.0
-    return int(match[1] or 1) * _UNIT_S[match[2]]
 
 
 def age_text(seconds: float) -> str:

@@ -1,8 +1,10 @@
-"""Panes: price, volume, RSI and MACD above one another on one x axis, as the `layout` of a Plotly figure."""
+"""Panes: price, volume and those of indicators above one another on one x axis, as the `layout` of a Plotly figure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ class Palette:
     ema_50: str
     macd: str
     macd_signal: str
+    others: tuple[str, ...]  # lines of further indicators, in turn
 
 
 DARK = Palette(
@@ -48,6 +51,7 @@ DARK = Palette(
     ema_50="#b388ff",
     macd="#4f8ff7",
     macd_signal="#f5a623",
+    others=("#f06292", "#9ccc65", "#ff8a65", "#4dd0e1", "#ba68c8", "#dce775", "#90a4ae", "#ffd54f"),
 )
 LIGHT = Palette(
     surface="#ffffff",
@@ -64,40 +68,65 @@ LIGHT = Palette(
     ema_50="#7c3aed",
     macd="#1d63d8",
     macd_signal="#c2570c",
+    others=("#c2185b", "#558b2f", "#d84315", "#00838f", "#8e24aa", "#827717", "#546e7a", "#b07900"),
 )
 IN_VIEW = 180  # bars shown at first
 MOST_IN_VIEW = 500
 RIGHT_MARGIN = 6  # bars of empty space after the newest bar
 
-
-PANES = {"price": 6.0, "Volume": 1.1, "RSI": 1.5, "MACD": 1.7}
-AXES = {"price": "y", "Volume": "y2", "RSI": "y3", "MACD": "y4"}
 GAP = 0.025
+HEIGHT, ROOMY, MORE = (
+    640,
+    3,
+    110,
+)  # pixels of the chart: so high with up to ROOMY panes below the price, and for each more
 
 
-def layout(bars: pd.DataFrame, panes: list[str], key: str, palette: Palette) -> dict[str, Any]:
-    """Return the layout for the named PANES, in their order; `key` becomes `uirevision`.
+@dataclass(frozen=True)
+class Pane:
+    """A part of the chart's height: `weight` beside that of the others, its title, and its y axis ("y", "y2", ...).
+
+    levels   where lines are drawn, with a band between two; scale: from where to where the axis goes, if always
+    ticks    format of the labels (https://d3js.org/d3-format), "" those of numbers of any size
+    """
+
+    axis: str
+    title: str = ""
+    weight: float = 1.6
+    levels: tuple[float, ...] = ()
+    scale: tuple[float, float] | None = None
+    ticks: str = ""
+
+
+PRICE = Pane("y", weight=6.0)
+
+
+def volume_pane(axis: str) -> Pane:
+    """Return the pane of the volume."""
+    return Pane(axis, "Volume", 1.1, ticks=".3~s")
+
+
+def layout(bars: pd.DataFrame, panes: list[Pane], key: str, palette: Palette) -> dict[str, Any]:
+    """Return the layout for panes, the first at the top; `key` becomes `uirevision`.
 
     An axis without a `range` of its own is fitted by the component to the bars in view.
     """
     newest = len(bars) - 1
     domains = _domains(panes)
     digits = price_digits(bars["close"].to_numpy())
-    bottom_axis = AXES[panes[-1]]
+    bottom_axis = panes[-1].axis
     muted, grid = palette.muted, palette.grid
     widest = price_text(float(bars["close"].iloc[-1]), digits) if len(bars) else ""
     page: dict[str, Any] = {
         "uirevision": key,
+        "meta": {"height": HEIGHT + MORE * max(0, len(panes) - 1 - ROOMY), "last": _last_price(bars, digits)},
         "autosize": True,
         "margin": {"l": 8, "r": max(74, 18 + 7 * len(widest)), "t": 6, "b": 38},
         "paper_bgcolor": palette.surface,
         "plot_bgcolor": palette.surface,
         "font": {"color": muted, "size": 11},
         "dragmode": "pan",
-        "hovermode": "x",
-        "hoverdistance": -1,  # the nearest bar, however far
-        "spikedistance": -1,
-        "bargap": 0.25,
+        "hovermode": False,  # the component has a crosshair of its own
         "legend": {
             "orientation": "h",
             "x": 0.004,
@@ -113,59 +142,47 @@ def layout(bars: pd.DataFrame, panes: list[str], key: str, palette: Palette) -> 
             "rangeslider": {"visible": False},
             "gridcolor": grid,
             "zeroline": False,
-            "showspikes": True,
-            "spikemode": "across",
-            "spikesnap": "hovered data",
-            "spikethickness": 1,
-            "spikedash": "dot",
-            "spikecolor": muted,
             "tickfont": {"color": muted},
         },
-        "shapes": _day_lines(bars, palette) + _level_lines(bars, panes, palette),
-        "annotations": _pane_titles(panes, domains, muted) + _last_price(bars, digits),
+        "shapes": _day_lines(bars, palette) + _level_lines(panes, palette),
+        "annotations": _pane_titles(panes, domains, muted),
     }
     for pane in panes:
-        axis = AXES[pane]
-        page["yaxis" + axis[1:]] = {
-            "domain": domains[pane],
+        page["yaxis" + pane.axis[1:]] = {
+            "domain": domains[pane.axis],
             "anchor": "x",
             "side": "right",
             "fixedrange": True,
             "gridcolor": grid,
             "zeroline": False,
-            "nticks": 9 if pane == "price" else 4,
+            "nticks": 9 if pane is PRICE else 4,
             "tickfont": {"color": muted},
-            "tickformat": _tick_format(pane, digits),
-        }
-    if "RSI" in panes:
-        page["yaxis3"] |= {"range": [0, 100], "tickvals": [30, 50, 70]}
-    page["yaxis"] |= {
-        "showspikes": True,
-        "spikemode": "across",
-        "spikesnap": "cursor",
-        "spikethickness": 1,
-        "spikedash": "dot",
-        "spikecolor": muted,
-    }
+            "tickformat": _price_ticks(digits) if pane is PRICE else pane.ticks or ",~r",
+        } | _scale(pane)
     return page
 
 
-def _tick_format(pane: str, digits: int) -> str:
-    """Return the labels of an axis, as a format of D3 (https://d3js.org/d3-format)."""
-    if pane == "price":
-        return f",.{digits}f" if digits <= PLAIN_DIGITS else ".6~g"
-    return {"Volume": ".3~s", "RSI": "d"}.get(pane, ",~r" if digits <= 5 else ".3~g")
+def _price_ticks(digits: int) -> str:
+    return f",.{digits}f" if digits <= PLAIN_DIGITS else ".6~g"
 
 
-def _domains(panes: list[str]) -> dict[str, list[float]]:
+def _scale(pane: Pane) -> dict[str, Any]:
+    if pane.scale is None:
+        return {}
+    low, high = pane.scale
+    return {"range": [low, high], "tickvals": sorted({*pane.levels, (low + high) / 2}), "tickformat": "d"}
+
+
+def _domains(panes: list[Pane]) -> dict[str, list[float]]:
     """Share the height among the panes, the first at the top."""
-    free = 1.0 - GAP * (len(panes) - 1)
-    total = sum(PANES[pane] for pane in panes)
+    gap = GAP * min(1.0, 4 / len(panes))
+    free = 1.0 - gap * (len(panes) - 1)
+    total = sum(pane.weight for pane in panes)
     domains, top = {}, 1.0
     for pane in panes:
-        bottom = top - free * PANES[pane] / total
-        domains[pane] = [round(max(0.0, bottom), 4), round(top, 4)]
-        top = bottom - GAP
+        bottom = top - free * pane.weight / total
+        domains[pane.axis] = [round(max(0.0, bottom), 4), round(top, 4)]
+        top = bottom - gap
     return domains
 
 
@@ -188,20 +205,21 @@ def _day_lines(bars: pd.DataFrame, palette: Palette) -> list[dict[str, Any]]:
     ]
 
 
-def _level_lines(bars: pd.DataFrame, panes: list[str], palette: Palette) -> list[dict[str, Any]]:
+def _level_lines(panes: list[Pane], palette: Palette) -> list[dict[str, Any]]:
     def level(y: float, axis: str, color: str) -> dict[str, Any]:
         line = {"color": color, "width": 1, "dash": "dot"}
         return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": y, "y1": y, "line": line}
 
-    shapes = [_rule(domain[1] + GAP / 2, palette.rule) for domain in list(_domains(panes).values())[1:]]
-    if len(bars):
-        last = bars.iloc[-1]
-        shapes.append(level(float(last["close"]), "y", UP if last["close"] >= last["open"] else DOWN))
-    if "RSI" in panes:
-        axis = AXES["RSI"]
-        shapes += [level(70, axis, palette.weaker_down), level(30, axis, palette.weaker_up)]
-        band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": 30, "y1": 70, "layer": "below"}
-        shapes.append(band | {"fillcolor": "rgba(179,136,255,0.06)", "line": {"width": 0}})
+    domains = list(_domains(panes).values())
+    shapes = [_rule((above[0] + below[1]) / 2, palette.rule) for above, below in pairwise(domains)]
+    for pane in panes:
+        if len(pane.levels) != 2:
+            shapes += [level(y, pane.axis, palette.rule) for y in pane.levels]
+            continue
+        low, high = pane.levels
+        shapes += [level(high, pane.axis, palette.weaker_down), level(low, pane.axis, palette.weaker_up)]
+        place = {"xref": "paper", "x0": 0, "x1": 1, "yref": pane.axis, "y0": low, "y1": high, "layer": "below"}
+        shapes.append({"type": "rect", **place, "fillcolor": "rgba(179,136,255,0.06)", "line": {"width": 0}})
     return shapes
 
 
@@ -210,32 +228,19 @@ def _rule(y: float, color: str) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "yref": "paper", **ends, "line": {"color": color, "width": 1}}
 
 
-def _pane_titles(panes: list[str], domains: dict[str, list[float]], muted: str) -> list[dict[str, Any]]:
-    titles = {"Volume": "Volume", "RSI": "RSI 14", "MACD": "MACD 12 26 9"}
+def _pane_titles(panes: list[Pane], domains: dict[str, list[float]], muted: str) -> list[dict[str, Any]]:
     place = {"xref": "paper", "yref": "paper", "x": 0.004, "xanchor": "left", "yanchor": "top", "showarrow": False}
     return [
-        place | {"text": titles[pane], "y": domains[pane][1], "font": {"size": 11, "color": muted}}
+        place | {"text": escape(pane.title), "y": domains[pane.axis][1], "font": {"size": 11, "color": muted}}
         for pane in panes
-        if pane in titles
+        if pane.title
     ]
 
 
-def _last_price(bars: pd.DataFrame, digits: int) -> list[dict[str, Any]]:
+def _last_price(bars: pd.DataFrame, digits: int) -> dict[str, Any] | None:
+    """Return what the component draws of the newest price: it moves with every tick, unlike the rest."""
     if not len(bars):
-        return []
+        return None
     last = bars.iloc[-1]
-    return [
-        {
-            "xref": "paper",
-            "x": 1.0,
-            "xanchor": "left",
-            "yref": "y",
-            "y": float(last["close"]),
-            "yanchor": "middle",
-            "text": price_text(float(last["close"]), digits),
-            "showarrow": False,
-            "bgcolor": UP if last["close"] >= last["open"] else DOWN,
-            "font": {"color": "#ffffff", "size": 11},
-            "borderpad": 2,
-        }
-    ]
+    close = float(last["close"])
+    return {"y": close, "text": price_text(close, digits), "color": UP if close >= last["open"] else DOWN}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from dashboard.bars import LOADED, intervals
+from dashboard.bars import LOADED, by_length, intervals
 from dashboard.connections import Answer, Connections
 from dashboard.tables import HEARTBEAT_COLUMNS, SIGNAL_COLUMNS
 from dashboard.watchlist import ROW_COLUMNS, SHOWN, SPARK_BARS, Tick, ticks_of
@@ -14,7 +14,6 @@ from dashboard.watchlist import ROW_COLUMNS, SHOWN, SPARK_BARS, Tick, ticks_of
 BAR_COLUMNS = ("time", "sym", "interval", "open", "high", "low", "close", "volume", "source")
 TRADE_COLUMNS = ("time", "sym", "price")
 QUOTE_COLUMNS = ("time", "sym", "bid", "ask")
-MADE = "1m"  # interval of bars that are made of trades here
 RECENT_SIGNALS = 200
 CHART_SIGNALS = 500
 SIMULATED = ("simulated", "built:simulated")  # what `source` is of rows of the simulated feed, and of bars made of them
@@ -24,9 +23,9 @@ _NOTHING = Answer(None, None)
 @dataclass(frozen=True)
 class Snapshot:
     """The answers. `symbol` is what the chart shows, None as long as there are no bars at all; `interval` likewise, of
-    the `intervals` in which that symbol has bars.
+    the `intervals`: those that are built, and those in which the symbol has bars.
 
-    `others` has the newest tick of each symbol that has trades or quotes, but no bars; of trades, `bars` are made.
+    `others` has the newest tick of each symbol that has trades or quotes, but no bars.
     `newest` has the newest bar of each symbol, `history` recent bars of those in the watchlist; `bars`, `indicators`
     and `signals` are those of `symbol`, `recent_signals` those of all.
     """
@@ -42,6 +41,11 @@ class Snapshot:
     indicators: Answer = _NOTHING
     signals: Answer = _NOTHING
     others: dict[str, Tick] = field(default_factory=dict)
+
+    @property
+    def choice(self) -> tuple[list[str], str | None, list[str], str]:
+        """What there is to choose from, and what is chosen."""
+        return self.symbols, self.symbol, self.intervals, self.interval
 
 
 def newest(connections: Connections) -> Answer:
@@ -67,23 +71,17 @@ def take(connections: Connections, wanted: str | None, wanted_interval: str | No
     if not symbols:
         return Snapshot([], None, [], "", newest_bars, recent_signals)
     symbol = wanted if wanted in symbols else symbols[0]
-    tick = others.get(symbol)
-    if tick is not None:
-        nothing = Answer(None, trades.at, trades.error)
-        made = _bars_of_trades(connections, symbol, tick) if tick.kind == "trade" else nothing
-        known = intervals(made.frame)
-        history = _history(connections, symbols, with_bars)
-        return Snapshot(
-            symbols, symbol, known, known[0] if known else "", newest_bars, recent_signals, history, made, others=others
-        )
-    bars = rdb.select("bars", needs=BAR_COLUMNS, sym=symbol, last=LOADED)
-    known = intervals(bars.frame)
-    interval = wanted_interval if wanted_interval in known else known[0] if known else ""
-    alone = {"interval": interval}
-    if len(known) > 1:
-        bars = rdb.select("bars", needs=BAR_COLUMNS, sym=symbol, where=alone, last=LOADED)
     history = _history(connections, symbols, with_bars)
     _learn_opens(connections, newest_bars)
+    if symbol in others:
+        nothing = Answer(None, trades.at, trades.error)
+        names = by_length(connections.intervals)
+        interval = wanted_interval if wanted_interval in names else names[0] if names else ""
+        return Snapshot(symbols, symbol, names, interval, newest_bars, recent_signals, history, nothing, others=others)
+    stored = _stored_intervals(connections, symbol)
+    known = by_length([*connections.intervals, *stored])
+    interval = wanted_interval if wanted_interval in known else (stored or known or [""])[0]
+    alone = {"interval": interval}
     return Snapshot(
         symbols=symbols,
         symbol=symbol,
@@ -92,7 +90,7 @@ def take(connections: Connections, wanted: str | None, wanted_interval: str | No
         newest=newest_bars,
         recent_signals=recent_signals,
         history=history,
-        bars=bars,
+        bars=rdb.select("bars", needs=BAR_COLUMNS, sym=symbol, where=alone, last=LOADED),
         indicators=processor.select(
             "indicators", needs=("time", "sym", "interval"), sym=symbol, where=alone, last=LOADED
         ),
@@ -110,9 +108,14 @@ def _history(connections: Connections, symbols: list[str], with_bars: set[str]) 
     )
 
 
-def _bars_of_trades(connections: Connections, symbol: str, tick: Tick) -> Answer:
-    start = pd.Timestamp(tick.time_ns, tz="UTC").floor("1min") - pd.Timedelta(minutes=LOADED)
-    return connections.rdb.resample("trades", MADE, needs=BAR_COLUMNS[:-1], sym=symbol, start=start)
+def _stored_intervals(connections: Connections, symbol: str) -> list[str]:
+    """Return the intervals in which the symbol has bars, shortest first: of all bars ever, or else of the newest."""
+    literal = symbol.replace("'", "''")
+    answer = connections.lists.sql(f"select distinct interval from bars where sym = '{literal}'", needs=("interval",))
+    if answer.frame is None or answer.frame.empty:
+        columns = ["time", "sym", "interval"]
+        answer = connections.rdb.select("bars", needs=columns, sym=symbol, columns=columns, last=LOADED)
+    return intervals(answer.frame)
 
 
 def _learn_opens(connections: Connections, newest: Answer) -> None:

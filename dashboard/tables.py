@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
+import numpy as np
 import pandas as pd
 
-from dashboard.bars import INDICATORS, PRICES, local_times
+from dashboard.bars import PRICES, local_times, price_digits, price_text
 from dashboard.charts import signal_label
 from dashboard.freshness import age_text, utc_nanoseconds
 from plant.rows.schema import META_COLUMNS
 
 SIGNAL_COLUMNS = ("time", "sym", "interval", "signal", "side", "price", "detail", "state")
-WITHDRAWN = "withdrawn"  # the state of a signal that a correction of the bars took away
 HEARTBEAT_COLUMNS = ("time", "sym", "pid", "seq_seen", "rows", "rate", "memory", "state")
 
 
@@ -20,31 +18,20 @@ def chart_signals(signals: pd.DataFrame | None, sym: str, interval: str) -> pd.D
     """Return the signals of one symbol and interval with `time_ns`, int64 UTC nanoseconds, for `charts.figure`."""
     if signals is None or signals.empty:
         return None
-    standing = signals["state"].astype(str) != WITHDRAWN
-    mine = signals[(signals["sym"].astype(str) == sym) & (signals["interval"].astype(str) == interval) & standing]
+    mine = signals[(signals["sym"].astype(str) == sym) & (signals["interval"].astype(str) == interval)]
     return mine.assign(time_ns=utc_nanoseconds(mine["time"])).drop_duplicates(["time_ns", "signal"], keep="last")
 
 
-def signals_table(
-    signals: pd.DataFrame | None,
-    time_zone: str,
-    *,
-    syms: Collection[str] = (),
-    sides: Collection[str] = (),
-    kinds: Collection[str] = (),
-) -> pd.DataFrame:
-    """Return signals newest first, times as wall clock in `time_zone`. A filter that names nothing lets all through.
+def signals_table(signals: pd.DataFrame | None, time_zone: str) -> pd.DataFrame:
+    """Return signals newest first, times as wall clock in `time_zone`.
 
-    Columns: time (datetime64[ns]), symbol, interval, side ("buy" or "sell"), signal (for people), price, reason.
+    Columns: time (datetime64[ns]), symbol, interval, side ("buy" or "sell"), signal and price (text, for people),
+    reason, state ("" or "withdrawn").
     """
     if signals is None or signals.empty:
-        return pd.DataFrame(columns=["time", "symbol", "interval", "side", "signal", "price", "reason"])
-    rows = signals.assign(time_ns=utc_nanoseconds(signals["time"])).sort_values(
-        "time_ns", ascending=False, kind="stable"
-    )
-    for column, wanted in (("sym", syms), ("side", sides), ("signal", kinds)):
-        if wanted:
-            rows = rows[rows[column].astype(str).isin(list(wanted))]
+        names = ["symbol", "interval", "side", "signal", "price", "reason", "state"]
+        return pd.DataFrame({"time": pd.to_datetime([]), **{name: pd.Series([], dtype=str) for name in names}})
+    rows = signals.assign(time_ns=utc_nanoseconds(signals["time"])).sort_values("time_ns", kind="stable").iloc[::-1]
     return pd.DataFrame(
         {
             "time": local_times(rows["time_ns"].to_numpy(), time_zone),
@@ -52,18 +39,16 @@ def signals_table(
             "interval": rows["interval"].astype(str).to_numpy(),
             "side": rows["side"].astype(str).to_numpy(),
             "signal": [signal_label(str(signal)) for signal in rows["signal"]],
-            "price": rows["price"].to_numpy(),
-            "reason": [
-                f"{WITHDRAWN}: {detail}" if state == WITHDRAWN else str(detail)
-                for detail, state in zip(rows["detail"], rows["state"].astype(str), strict=True)
-            ],
+            "price": [price_text(price, price_digits(np.array([price]))) for price in rows["price"].tolist()],
+            "reason": rows["detail"].astype(str).to_numpy(),
+            "state": rows["state"].astype(str).to_numpy(),
         }
     )
 
 
 def bars_table(bars: pd.DataFrame) -> pd.DataFrame:
     """Return `dashboard.bars.chart_bars` newest first, with `time` (wall clock) for its two time columns."""
-    table = bars.rename(columns={"local": "time"})[["time", *PRICES, *INDICATORS, "source"]]
+    table = bars.rename(columns={"local": "time"})[["time", *PRICES, *_computed(bars), "source"]]
     return table.iloc[::-1].reset_index(drop=True)
 
 
@@ -72,12 +57,16 @@ def bars_csv(bars: pd.DataFrame, sym: str, interval: str) -> bytes:
 
     Unknown numbers are empty fields.
     """
-    table = bars[["time_ns", *PRICES, *INDICATORS, "source"]].copy()
+    table = bars[["time_ns", *PRICES, *_computed(bars), "source"]].copy()
     stamps = pd.DatetimeIndex(bars["time_ns"].to_numpy(), tz="UTC")
     table.insert(0, "time", [stamp.isoformat() for stamp in stamps])
     table.insert(2, "sym", sym)
     table.insert(3, "interval", interval)
     return table.to_csv(index=False).encode()
+
+
+def _computed(bars: pd.DataFrame) -> list[str]:
+    return [name for name in bars.columns if name not in ("time_ns", "local", "source", *PRICES)]
 
 
 def processes_table(heartbeats: pd.DataFrame | None, now_ns: int) -> pd.DataFrame:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.bars import price_digits, price_format, price_text
-from dashboard.charts import signal_label
+from dashboard import component
+from dashboard.bars import price_digits, price_format
 from dashboard.connections import Connections
-from dashboard.panes import DOWN, UP
 from dashboard.snapshot import Snapshot
 from dashboard.tables import (
     HEARTBEAT_COLUMNS,
@@ -25,19 +22,27 @@ from dashboard.tables import (
 )
 from dashboard.views import as_of, plain
 
+TABS = ("Signals", "Alerts", "Data", "System")
+ALERT_COLUMNS = ("time", "sym", "event", "service", "state", "attempt", "held_back", "detail")
+ALERTS = 100  # rows that are shown
+
 
 def draw(connections: Connections, now: Snapshot, bars: pd.DataFrame) -> None:
-    """Draw signals, data and system below the chart, of which only the open one asks and draws."""
-    first, second, third = st.tabs(["Signals", "Data", "System"], key="panel", on_change="rerun")
-    if first.open:
-        with first:
-            _signals(connections, now)
-    if second.open:
-        with second:
-            _data(now.symbol or "", now.interval, bars)
-    if third.open:
-        with third:
-            system(connections)
+    """Draw signals, alerts, data and system below the chart, of which only the open one asks and draws."""
+    tabs = dict(zip(TABS, st.tabs(TABS, key="panel", on_change="rerun"), strict=True))
+    for name, tab in tabs.items():
+        if not tab.open:
+            continue
+        with tab:
+            match name:
+                case "Signals":
+                    _signals(connections, now)
+                case "Alerts":
+                    _alerts(connections)
+                case "Data":
+                    _data(now.symbol or "", now.interval, bars)
+                case _:
+                    system(connections)
 
 
 def system(connections: Connections) -> None:
@@ -74,47 +79,35 @@ def system(connections: Connections) -> None:
 
 
 def _signals(connections: Connections, now: Snapshot) -> None:
-    frame = now.recent_signals.frame
-    kinds = [] if frame is None else sorted(set(frame["signal"].astype(str)))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        syms = st.multiselect(
-            "Symbols",
-            now.symbols,
-            key="signal_syms",
-            placeholder="all symbols",
-            label_visibility="collapsed",
-            width=260,
-        )
-        wanted = st.multiselect(
-            "Signals",
-            kinds,
-            format_func=signal_label,
-            key="signal_kinds",
-            placeholder="all signals",
-            label_visibility="collapsed",
-            width=320,
-        )
-        side = st.segmented_control("Side", ["buy", "sell"], key="signal_side", label_visibility="collapsed")
-    table = signals_table(frame, connections.time_zone, syms=syms, sides=[side] if side else [], kinds=wanted)
+    table = signals_table(now.recent_signals.frame, connections.time_zone)
     if now.recent_signals.stale:
         st.caption(f"Stale: {as_of(now.recent_signals, connections.time_zone)}.")
     if table.empty:
-        filtered = bool(syms or wanted or side)
-        st.caption("No signal passes the filter." if filtered and kinds else "No signals yet.")
+        st.caption("No signals yet.")
         return
-    colored = (
-        table.style.set_uuid("signals")  # else it is another one at each refresh, and is sent again
-        .map(lambda value: f"color: {UP if value == 'buy' else DOWN}; font-weight: 600", subset=["side"])
-        .format({"price": _price})
-    )
+    component.signal_list(table, stale=now.recent_signals.stale)
+
+
+def _alerts(connections: Connections) -> None:
+    answer = connections.rdb.select("alerts", needs=ALERT_COLUMNS, columns=list(ALERT_COLUMNS), last=ALERTS)
+    table = events_table(answer.frame, connections.time_zone)
+    if answer.stale:
+        st.caption(f"Stale: {as_of(answer, connections.time_zone)}.")
+    if table.empty:
+        st.caption(
+            "No alert yet. What is sent, and where, is said by \\[\\[alerts\\]\\] in plant.toml (docs/alerts.md)."
+        )
+        return
     st.dataframe(
-        colored,
+        table,
         hide_index=True,
         height=320,
-        key="signals",
+        key="alerts",
         column_config={
             "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
-            "reason": st.column_config.TextColumn(width="large"),
+            "sym": st.column_config.TextColumn("about"),
+            "held_back": st.column_config.NumberColumn("held back", help="Others of its kind not sent since."),
+            "detail": st.column_config.TextColumn(width="large"),
         },
     )
 
@@ -146,7 +139,3 @@ def _data(symbol: str, interval: str, bars: pd.DataFrame) -> None:
     config |= {name: number(format=price_format(digits + 1)) for name in ("macd", "macd_signal", "macd_histogram")}
     time_column = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True)
     st.dataframe(table, hide_index=True, height=360, key="data", column_config={**config, "time": time_column})
-
-
-def _price(value: Any) -> str:
-    return price_text(float(value), price_digits(np.array([value], dtype=float)))

@@ -13,16 +13,19 @@ import streamlit as st
 
 from dashboard import component
 from dashboard.bars import chart_bars
-from dashboard.charts import LAYERS, figure
+from dashboard.charts import figure
 from dashboard.connections import Answer, Connection, Connections
 from dashboard.freshness import Freshness, Level, age_text, freshness
+from dashboard.indicators import shown
+from dashboard.indicators.answers import with_calculated
 from dashboard.panes import DARK, LIGHT
 from dashboard.pulse import Look, capture_stopped, judged
+from dashboard.refresh import beat
 from dashboard.snapshot import SIMULATED, Snapshot
 from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
 
-SHOWN_AT_FIRST = [layer for layer in LAYERS if layer != "EMA 20"]
+WANTED = "wanted_symbol"  # in the session's state: the one that was clicked in the watchlist, until the box has it
 _FRESHNESS_COLORS: dict[Level, Literal["green", "orange", "red", "gray"]] = {
     "live": "green",
     "late": "orange",
@@ -76,6 +79,7 @@ def processes(connections: Connections, newest: Answer, beats: Answer, paused: b
         details = "\n".join(f"- {plain(told)}" for _, told in badges if told)
         st.markdown(" ".join(badge for badge, _ in badges), width="content", help=details or None)
         st.caption(f"{clock:%a %d %b %Y %H:%M:%S} · times in {plain(connections.time_zone)}", width="content")
+        component.beat(beat.PATH.removeprefix("/"), beat.letters(looks))
     if stopped:
         st.error(
             f"**Capture stopped**: {plain(stopped)}. What feeds send is not kept until it is back. "
@@ -115,8 +119,11 @@ def watch(connections: Connections, now: Snapshot) -> None:
     component.watchlist(rows, now.symbol or "", on_pick=_pick, stale=now.newest.stale)
 
 
-def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
-    """Draw symbol box, intervals, switches and the chart. Return the bars that are shown."""
+def controls(connections: Connections, now: Snapshot) -> None:
+    """Draw symbol box, intervals and the switches of the chart's layers."""
+    st.session_state.pop(WANTED, None)
+    if st.session_state.get("symbol") != now.symbol:
+        st.session_state["symbol"] = now.symbol  # before the symbol box is drawn, which takes it from there
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.selectbox("Symbol", now.symbols, key="symbol", label_visibility="collapsed", width=130)
         if len(now.intervals) > 1:
@@ -131,32 +138,55 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
             )
         elif now.interval:
             st.badge(plain(now.interval), color="blue", help="Length of a bar.")
-        shown = st.pills(
+        labels = shown.offer(connections.declarations)
+        st.pills(
             "Show",
-            LAYERS,
+            list(labels),
             selection_mode="multi",
-            default=SHOWN_AT_FIRST,
-            key="layers",
+            format_func=lambda text: plain(labels[text]),
+            key=shown.LAYERS,
             label_visibility="collapsed",
         )
-    bars = chart_bars(now.bars.frame, now.indicators.frame, now.interval, connections.time_zone)
-    if bars.empty and now.symbol in now.others:
-        st.info(f"{plain(now.symbol)} has quotes, and no bars or trades to draw. {plain(now.others[now.symbol].told)}")
-        return bars
+
+
+def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
+    """Draw the chart. Return the bars that are shown, with the columns of all indicators."""
+    declarations, symbol = connections.declarations, now.symbol or ""
+    layers = shown.current(declarations)
+    address = {"symbol": symbol, "interval": now.interval, "show": shown.address(declarations)}
+    columns = [column for one in declarations for column in one.columns]
+    bars = chart_bars(now.bars.frame, now.indicators.frame, now.interval, connections.time_zone, columns=columns)
     if bars.empty:
-        st.info(f"No bars of {plain(now.symbol or '')} are known. They show as soon as the rdb sends some.")
+        st.info(_why_empty(connections, now))
         return bars
+    choices = shown.choices(declarations)
+    bars, told = with_calculated(
+        connections, bars, [one for one in choices if one.text in layers], symbol, now.interval
+    )
     palette = LIGHT if st.context.theme.type == "light" else DARK
-    signals = chart_signals(now.signals.frame, now.symbol or "", now.interval)
+    signals = chart_signals(now.signals.frame, symbol, now.interval)
     component.live_chart(
-        figure(bars, signals, shown, key=f"{now.symbol} {now.interval}", palette=palette),
+        figure(bars, signals, layers, choices, key=f"{symbol} {now.interval}", palette=palette),
         bars,
-        symbol=now.symbol or "",
-        interval=now.interval,
-        notes=_notes(connections, now),
+        address=address,
+        notes=[*_notes(connections, now), *(("warning", text) for text in told)],
         stale=now.bars.stale,
     )
-    return bars
+    return bars.rename(columns={column: name for one in choices for column, name in one.names.items()})
+
+
+def _why_empty(connections: Connections, now: Snapshot) -> str:
+    symbol = plain(now.symbol or "")
+    tick = now.others.get(now.symbol or "")
+    if tick is None:
+        return f"No bars of {symbol} in {plain(now.interval)} are known. They show as soon as the rdb sends some."
+    if tick.kind == "quote":
+        return f"{symbol} has quotes, and no bars or trades to draw. {plain(tick.told)}"
+    if not connections.intervals:
+        why = "None are built: \\[processor\\] intervals is empty, or \\[bars\\] build is never"
+    else:
+        why = f"The processor builds them as soon as it sees the trades. {connections.processor.remedy}"
+    return f"{symbol} has trades, and no bars yet. {plain(tick.told)} {why}"
 
 
 def _freshness_badge(ticks: Freshness, *, known: bool) -> tuple[str, str]:
@@ -173,8 +203,6 @@ def _badge(label: str, color: str, icon: str = "") -> str:
 
 def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:
     notes = []
-    if now.symbol in now.others:
-        notes.append(("warning", f"no feed sends bars of it: these are made of its trades, {now.interval} each"))
     if now.bars.stale:
         notes.append(("error", f"stale chart · {as_of(now.bars, connections.time_zone)} · {now.bars.error}"))
     if now.indicators.stale:
@@ -187,4 +215,4 @@ def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:
 def _pick() -> None:
     sym = component.picked()
     if sym:
-        st.session_state["symbol"] = sym
+        st.session_state[WANTED] = sym  # not the box's own state: what a fragment puts there is lost

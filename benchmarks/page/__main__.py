@@ -1,4 +1,4 @@
-"""What does a refresh of the dashboard cost: bytes over the WebSocket, and time of the browser's main thread?
+"""What does a refresh of the dashboard cost: bytes received, and time of the browser's main thread?
 
     python -m benchmarks.page [refresh] [--quick] [--symbols 60] [--repeats 5]
 
@@ -15,18 +15,17 @@ from benchmarks.page.chromium import Page, Refresh, opened
 
 REFRESH_S = 5.0
 REFRESHES = 12  # of each repeat: one new bar of a minute
-KINDS = ("chart", "watchlist", "dataframe")
+KINDS = ("chart", "watchlist", "signals", "beat")
 GOAL_BYTES, GOAL_S = 20_000, 0.1
 
 HIDDEN = """\
 What these numbers hide:
 - The plant is an array in this machine's memory: every symbol ticks before each refresh, and its newest bar, indicators
   included, is another one. A refresh of a calm market sends less.
-- A refresh is everything between two drawings of the chart, so also the header, which looks at the processes every
-  second.
+- A refresh is everything between two drawings of the chart, so also the badges, and the "beat": how the processes are,
+  asked every second over HTTP.
 - The main thread's time is CPU time; one that waits for a CPU takes longer. What other threads of the browser do
   (raster, compositor, network) is not in it, nor the time of Python, which makes the figure.
-- The table of signals is sent when there is a signal that it lacks: the most above, and the dataframe's line.
 - The first refresh after a symbol, interval or layer was changed sends the whole chart, as a new page is sent it."""
 
 

@@ -28,6 +28,10 @@ import streamlit as st
 
 from benchmarks.page.ticking import Ticking
 from dashboard.app import main
+from dashboard.refresh import beat
+
+if __name__ == "page":
+    app = st.App("page.py", routes=beat.routes())
 
 
 @st.cache_resource
@@ -35,7 +39,8 @@ def connections():
     return Ticking({symbols}).connections({refresh_s})
 
 
-main(connections())
+if __name__ == "__main__":
+    main(connections())
 """
 
 
@@ -43,7 +48,7 @@ main(connections())
 class Refresh:
     """What came and what it cost from one drawing of the chart to the next one.
 
-    received   what it was -> bytes of the frames of the WebSocket
+    received   what it was -> bytes of the frames of the WebSocket, "beat": those over HTTP
     busy_s     CPU seconds of the browser's main thread; script_s those of its scripts
     """
 
@@ -59,10 +64,12 @@ class Page:
         self._page = page
         self._tools = page.context.new_cdp_session(page)
         self._frames: list[str] = []
+        self._loaded: list[int] = []  # bytes of each answer over HTTP, its head included
         self._metrics: dict[str, float] = {}
         self._tools.send("Network.enable")
         self._tools.send("Performance.enable", {"timeDomain": "threadTicks"})
         self._tools.on("Network.webSocketFrameReceived", lambda event: self._frames.append(_payload(event)))
+        self._tools.on("Network.loadingFinished", lambda event: self._loaded.append(int(event["encodedDataLength"])))
 
     def open(self, address: str) -> int:
         """Load the page, switch on the layer that is off at first; return the bytes received until the chart stood."""
@@ -70,7 +77,8 @@ class Page:
         self._page.wait_for_selector(".tp-chart[data-revision]", timeout=READY_S * 1000)
         first = sum(_bytes_by_kind(self._frames).values())
         self._page.get_by_text("EMA 20", exact=True).first.click()
-        self._page.wait_for_function("document.querySelector('.tp-graph').data?.length === 14", timeout=READY_S * 1000)
+        shown = "document.querySelector('.tp-graph').data?.some((trace) => trace.uid === 'ema_20')"
+        self._page.wait_for_function(shown, timeout=READY_S * 1000)
         return first
 
     def refresh(self) -> Refresh:
@@ -80,10 +88,13 @@ class Page:
         self._page.wait_for_function(newer, arg=before, timeout=READY_S * 1000, polling=250)
         self._page.wait_for_timeout(300)  # what follows the chart: tables, tabs
         frames, self._frames = self._frames, []
+        loaded, self._loaded = self._loaded, []
         now = {found["name"]: found["value"] for found in self._tools.send("Performance.getMetrics")["metrics"]}
         then, self._metrics = self._metrics or now, now
         busy, script = (now[name] - then[name] for name in ("TaskDuration", "ScriptDuration"))
-        return Refresh(_bytes_by_kind(frames), busy, script)
+        received = _bytes_by_kind(frames)
+        received["beat"] += sum(loaded)
+        return Refresh(received, busy, script)
 
 
 @contextmanager

@@ -39,9 +39,12 @@ class Ticking:
 
     def connections(self, refresh_s: float) -> Connections:
         """Return what `dashboard.app.main` takes."""
-        rdb, processor = (Connection(name, "in memory", lambda: self, share_s=0.0) for name in ("rdb", "processor"))
+        names = ("rdb", "processor", "rdb")
+        rdb, processor, lists = (Connection(name, "in memory", lambda: self, share_s=0.0) for name in names)
         pulse = Pulse({name: lambda: {"state": "ok"} for name in ASKED}, every_s=0.0)
-        return Connections(rdb, processor, pulse, ("simulated",), refresh_s=refresh_s, time_zone="America/New_York")
+        return Connections(
+            rdb, processor, lists, pulse, ("simulated",), refresh_s=refresh_s, time_zone="America/New_York"
+        )
 
     @property
     def missing(self) -> str:
@@ -70,9 +73,9 @@ class Ticking:
         rows = self._rows("bars", self._until - 1, np.arange(len(self.syms)))
         return rows.assign(received=pd.Timestamp(time.time_ns(), tz="UTC"))
 
-    def resample(self, *_: Any, **__: Any) -> pd.DataFrame:
-        """No symbol has trades alone."""
-        raise NotImplementedError
+    def sql(self, _: str) -> pd.DataFrame:
+        """Return the intervals of a symbol's bars."""
+        return pd.DataFrame({"interval": ["1m"]})
 
     @property
     def _until(self) -> int:

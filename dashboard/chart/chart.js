@@ -1,29 +1,29 @@
-// The live chart: one Plotly graph that lives as long as its place in the page, and is only ever patched with
-// Plotly.react. Zoom, pan, drag mode and legend therefore survive every refresh.
+// The live chart. Plotly draws its frame: axes, grid, titles and legend, and knows pan and zoom; the bars in it are drawn
+// on a canvas (canvas.js). A refresh that only brings newer numbers leaves the frame as it is; another one is patched
+// with Plotly.react or relayout: zoom, pan, drag mode and legend survive all of it.
 //
-// What is in view stands in the page's address, where Python finds symbol and interval again and this file the view:
+// What is in view stands in the page's address, where Python finds what `address` has again and this file the view:
 // ?symbol=AAPL&interval=1m&bars=120&until=<ms of the last bar in view, absent while the newest bar is>
 //
 // data: { revision, whole | base and changes, tell: bool, notes: [{level, text}], stale: bool }
-// whole: { key, first, address: {symbol, interval}, plain_digits, times: [UTC ms of each bar], local: [wall-clock ms of each bar],
-//          order: [uid], traces: {uid: trace}, layout, digits, limits: {in_view, most_in_view, margin} }
-// Or what changed (changes.js) since the chart of revision `base`. Sends the trigger "told": {has: revision} if it should
+// whole: { key, first, address: {name: text or null}, plain_digits, times: [UTC ms of each bar], local: [wall-clock ms of each
+//          bar], order: [uid], traces: {uid: trace}, layout, digits, limits: {in_view, most_in_view, margin} }
+// Or what changed (held.js) since the chart of revision `base`. Sends the trigger "told": {has: revision} if it should
 // tell, {lacks: base} if it cannot say what changed; it draws nothing then.
 //
 // x of a bar is its ordinal number, and `first` that of the first one; a trace without x has a value for each bar. When
 // old bars drop out at the left, the numbers of the others must not move under the user's zoom: `base` is what the first
-// one has on screen. Plotly is given only the bars in view, and more to either side once the pointer is there and may move
-// them: what it draws is what costs.
+// one has on screen.
 
-import { changed } from "./changes.js"
+import { draw as drawBars } from "./canvas.js"
 import { stamp, ticks } from "./clock.js"
+import { Held } from "./held.js"
 
 const VIEWS = new WeakMap()
 const TICK_PX = 88
 const ADDRESS_MS = 400 // browsers refuse an address that changes at every turn of the wheel
+const STEPS_OF_A_PANE = 24 // an axis goes from and to multiples of about its length through this, and so seldom moves
 const TOLD_WITHIN_MS = 1000 // a move is told as done so long after its last step
-const HAS_MS = 3000 // Python runs again for what it is told: not more often than this
-const KEPT = 5 // charts that changes may be since
 const RELEASES = ["pointerup", "pointercancel"]
 const CONFIG = {
   displaylogo: false,
@@ -31,7 +31,6 @@ const CONFIG = {
   scrollZoom: true,
   doubleClick: false,
   responsive: false, // a ResizeObserver does it: the page's columns change without the window
-  modeBarButtons: [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "toImage"]],
 }
 
 let library
@@ -67,8 +66,13 @@ class View {
     this.reasons.hidden = true
     this.graph.ondblclick = (event) => event.target.closest(".draglayer") && this.goToLatest()
     this.graph.onpointerdown = () => { this.held = true }
-    this.graph.onpointerenter = () => { this.over = true; this.widen() }
-    this.graph.onpointerleave = () => { this.over = false }
+    this.graph.onpointermove = (event) => this.point(event)
+    this.graph.onpointerleave = () => this.point(null)
+    this.canvas = document.createElement("canvas")
+    this.canvas.className = "tp-bars"
+    this.across = part(root, "tp-cross tp-across")
+    this.along = part(root, "tp-cross tp-along")
+    this.across.hidden = this.along.hidden = true
     // Plotly ends its drag on the mouseup that follows: only then may the graph be drawn again.
     this.release = () => setTimeout(() => { this.held = false; this.draw() })
     for (const name of RELEASES) window.addEventListener(name, this.release)
@@ -76,7 +80,7 @@ class View {
     this.resizing.observe(root)
     this.seen = () => !document.hidden && this.draw()
     document.addEventListener("visibilitychange", this.seen)
-    this.kept = new Map() // revision -> chart
+    this.charts = new Held()
     this.base = 0
     this.hovered = null // x of the bar under the pointer
     this.times = []
@@ -97,35 +101,11 @@ class View {
         return line
       }))
     }
-    const chart = this.found(data, tell)
+    const chart = this.charts.found(data, tell)
     if (!chart || data.revision === this.revision) return
     this.revision = data.revision
     this.pending = { chart, revision: data.revision }
     this.draw()
-  }
-
-  // The chart of a message, null if it is what changed since one that is not here.
-  found({ revision, whole, base, changes, tell: asked }, tell) {
-    const old = this.kept.get(base)
-    if (!whole && !old) {
-      tell({ lacks: base })
-      return null
-    }
-    if (!whole) this.keep(base, old)
-    const chart = whole ?? changed(old, changes)
-    if (asked) {
-      this.keep(revision, chart)
-      clearTimeout(this.telling)
-      const told = () => { this.toldAt = performance.now(); tell({ has: revision }) }
-      this.telling = setTimeout(told, Math.max(0, (this.toldAt ?? -HAS_MS) + HAS_MS - performance.now()))
-    }
-    return chart
-  }
-
-  keep(revision, chart) {
-    this.kept.delete(revision) // it becomes the newest
-    this.kept.set(revision, chart)
-    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value)
   }
 
   // Draws what is pending, unless the user is dragging: a redraw would take the graph out of their hand.
@@ -138,74 +118,80 @@ class View {
     this.place(chart)
     this.root.dataset.bars = this.times.length
     this.root.dataset.first = this.base
-    await this.react()
+    await this.frame()
     if (!this.drawn && !this.closed) this.listen()
+    this.paint()
     this.root.dataset.revision = revision
     this.show()
   }
 
-  // Gives Plotly the bars in view and those around it.
-  react() {
-    const { layout, order, first } = this.chart, figure = { data: [], layout: structuredClone(layout) }
-    this.reach = this.around(this.over ? 1 : 0.1)
-    const [from, to] = this.reach, shift = this.base - first
-    const x = Array.from({ length: to - from }, (_, i) => this.base + from + i)
-    figure.data = order.map((uid) => this.sliced(this.chart.traces[uid], from, to, x, shift))
-    figure.layout.shapes = figure.layout.shapes.filter((shape) => {
-      if (shape.xref !== "x") return true
-      shape.x0 += shift
-      shape.x1 += shift
-      return shape.x1 >= this.base + from - 1 && shape.x0 <= this.base + to
-    })
+  // Has Plotly draw the frame, if it is another one or the view is.
+  frame() {
+    const { order, traces, first, layout } = this.chart, shift = this.base - first
     this.fixed = axes(layout).filter((name) => layout[name].range)
-    Object.assign(figure.layout.xaxis, { range: [...this.range] }, this.ticks())
-    // The range is this object's business alone: Plotly must not bring back one that it remembers.
-    figure.layout.xaxis.uirevision = figure.layout.datarevision = ++this.drawings
-    for (const [name, range] of Object.entries(this.fit())) figure.layout[name].range = range
-    figure.layout.font.family = getComputedStyle(this.root).fontFamily
-    this.drawing = window.Plotly.react(this.graph, figure.data, figure.layout, CONFIG)
+    const view = { "xaxis.range": [...this.range] }
+    for (const [name, value] of Object.entries(this.ticks())) view[`xaxis.${name}`] = value
+    for (const [name, range] of Object.entries(this.fit())) view[`${name}.range`] = range
+    const { meta: { last, ...meta }, xaxis: { range, ...xaxis }, shapes, ...rest } = layout
+    const moved = shapes.map((shape) => (shape.xref === "x" ? { ...shape, x0: shape.x0 + shift, x1: shape.x1 + shift } : shape))
+    const entries = order.map((uid) => traces[uid]).filter((trace) => trace.showlegend !== false).map(entry)
+    const panes = axes(layout).map((name) => ({ type: "scatter", x: [null], y: [null], yaxis: name.replace("axis", ""), showlegend: false }))
+    const font = { ...rest.font, family: getComputedStyle(this.root).fontFamily }
+    const data = [...entries, ...panes], whole = { ...rest, meta, font, xaxis, shapes: moved }, told = JSON.stringify([data, whole])
+    const changes = Object.fromEntries(Object.entries(view).filter(([name, value]) => String(this.given?.[name]) !== String(value)))
+    this.given = view
+    if (told === this.told && !Object.keys(changes).length) return null
+    if (told === this.told) this.drawing = window.Plotly.relayout(this.graph, changes)
+    else {
+      this.graph.style.height = `${meta.height}px`
+      const figure = JSON.parse(told)
+      // The range is this object's business alone: Plotly must not bring back one that it remembers.
+      figure[1].xaxis.uirevision = figure[1].datarevision = ++this.drawings
+      for (const [name, value] of Object.entries(view)) {
+        const [axis, key] = name.split(".")
+        figure[1][axis][key] = value
+      }
+      this.told = told
+      this.drawing = window.Plotly.react(this.graph, ...figure, { ...CONFIG, modeBarButtons: this.buttons() })
+    }
     return this.drawing
   }
 
-  // The bars in view and so many times as many to either side: [index of the first one, index behind the last one].
-  around(times) {
-    const [left, right] = this.range, more = (right - left) * times
-    const from = Math.max(0, Math.floor(left - more - this.base))
-    return [Math.min(from, this.times.length), Math.max(from, Math.min(this.times.length, Math.ceil(right + more - this.base) + 1))]
+  // Draws the bars where Plotly's axes are now.
+  paint() {
+    const full = this.graph._fullLayout
+    if (this.closed || !this.chart || !full?.xaxis?._length) return
+    const place = this.graph.querySelector(".gl-container") // between Plotly's two pictures
+    if (this.canvas.parentElement !== place) place.append(this.canvas)
+    const { left, right } = this.shown(), y = {}
+    for (const name of axes(this.chart.layout)) {
+      const { _offset: offset, _length: length, range } = full[name]
+      y[name.replace("axis", "")] = { offset, length, range }
+    }
+    const x = { offset: full.xaxis._offset, length: full.xaxis._length, range: this.range }
+    const view = { width: full.width, height: full.height, x, y, base: this.base, from: left, to: right + 1, font: full.font.family }
+    drawBars(this.canvas, view, this.chart, (trace) => this.hidden(trace), this.chart.layout.meta.last)
+    this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1
   }
 
-  // Draws anew if a move of the pointer could bring bars into view that Plotly was not given; returns whether it did.
-  widen() {
-    if (!this.drawn || this.closed) return false
-    const [from, to] = this.around(this.over ? 0.5 : 0)
-    if (from >= this.reach[0] && to <= this.reach[1]) return false
-    this.react()
-    return true
+  buttons() {
+    const camera = { name: "Download as a picture", icon: window.Plotly.Icons.camera, click: () => this.download() }
+    return [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", camera]]
   }
 
-  // A trace as Plotly is given it; the chart's own stays as it is, for others are made of it.
-  sliced(trace, from, to, x, shift) {
-    const now = { ...trace }
-    let start = from, end = to
-    if (trace.meta?.area) {
-      const [upper, lower] = trace.meta.area.map((uid) => this.chart.traces[uid].y)
-      return Object.assign(now, outline(upper, lower, from, to, this.base))
-    }
-    if (!trace.x) now.x = x
-    else {
-      now.x = trace.x.map((place) => (place === null ? null : place + shift))
-      if (!trace.meta?.signals) return now
-      const inReach = (place) => place >= this.base + from && place < this.base + to
-      start = Math.max(0, now.x.findIndex(inReach))
-      end = now.x.findLastIndex(inReach) + 1
-      now.x = now.x.slice(start, end)
-    }
-    const length = (trace.x ?? this.times).length
-    for (const [name, values] of Object.entries(trace)) {
-      if (name !== "x" && Array.isArray(values) && values.length === length) now[name] = values.slice(start, end)
-    }
-    if (Array.isArray(trace.marker?.color)) now.marker = { ...trace.marker, color: trace.marker.color.slice(start, end) }
-    return now
+  // Offers what is seen as a file: the frame, and the bars over it.
+  async download() {
+    const { width, height } = this.graph._fullLayout, scale = window.devicePixelRatio || 1
+    const frame = new Image(), whole = document.createElement("canvas")
+    frame.src = await window.Plotly.toImage(this.graph, { format: "png", width, height, scale })
+    await frame.decode()
+    Object.assign(whole, { width: width * scale, height: height * scale })
+    const brush = whole.getContext("2d")
+    for (const picture of [frame, this.canvas]) brush.drawImage(picture, 0, 0, whole.width, whole.height)
+    const link = document.createElement("a")
+    link.href = whole.toDataURL("image/png")
+    link.download = `${this.key.replace(/[^A-Za-z0-9.-]+/g, "_")}.png`
+    link.click()
   }
 
   // Finds where the new bars lie against those on screen, and with it what to look at.
@@ -281,10 +267,7 @@ class View {
     this.range = [right - this.span, right]
     this.follow = right >= end
     this.lead = Math.max(0, right - end)
-    const change = { "xaxis.range": [...this.range] }
-    for (const [name, value] of Object.entries(this.ticks())) change[`xaxis.${name}`] = value
-    for (const [name, value] of Object.entries(this.fit())) change[`${name}.range`] = value
-    if (!this.widen()) window.Plotly.relayout(this.graph, change)
+    this.frame() // Plotly tells when it is drawn, and the bars follow
     this.show()
     this.remember()
   }
@@ -302,25 +285,47 @@ class View {
       this.range = this.moving = moved(event) ?? this.range
       this.movedAt = performance.now()
       this.follow = false
+      this.paint()
     })
     this.graph.on("plotly_relayout", (event) => { // told late, it may be of a turn before the last one
       const range = moved(event), late = this.moving && performance.now() - this.movedAt < TOLD_WITHIN_MS
       if (range) this.look(late ? this.moving : range)
     })
     this.graph.on("plotly_restyle", () => this.look(this.range))
-    this.graph.on("plotly_hover", (event) => {
-      this.hovered = Math.round(event.points[0].x)
-      this.show()
-      this.explain(event.event)
-    })
-    this.graph.on("plotly_unhover", () => { this.hovered = null; this.show(); this.explain(null) })
+    this.graph.on("plotly_afterplot", () => this.paint())
+  }
+
+  // Notes which bar the pointer is at, null for none, and draws the crosshair there.
+  point(event) {
+    const full = this.graph._fullLayout
+    const inside = event && full?.xaxis && event.target.closest?.(".draglayer") && this.times.length
+    const box = inside ? this.graph.getBoundingClientRect() : null
+    const x = inside ? event.clientX - box.left - full.xaxis._offset : -1
+    const over = inside && x >= 0 && x <= full.xaxis._length
+    this.across.hidden = this.along.hidden = !over
+    if (!over && this.hovered === null) return
+    const [left, right] = this.range
+    const place = Math.round(left + (x / (full?.xaxis?._length || 1)) * (right - left))
+    this.hovered = over ? Math.max(this.base, Math.min(this.base + this.times.length - 1, place)) : null
+    if (over) {
+      const { l, t, h, w } = full._size, top = this.graph.offsetTop
+      const middle = full.xaxis._offset + ((this.hovered - left) / (right - left)) * full.xaxis._length
+      this.along.style.cssText = `left:${this.graph.offsetLeft + middle}px;top:${top + t}px;height:${h}px`
+      this.across.style.cssText = `left:${this.graph.offsetLeft + l}px;width:${w}px;top:${top + event.clientY - box.top}px`
+    }
+    this.show()
+    this.explain(over ? event : null)
+  }
+
+  // Indices of the first and the last bar in view.
+  shown() {
+    const left = Math.max(0, Math.ceil(this.range[0] - this.base))
+    return { left, right: Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base)) }
   }
 
   // The range of every free y axis that holds what is drawn on it between the edges of the view.
   fit() {
-    const from = Math.max(0, Math.ceil(this.range[0] - this.base))
-    const to = Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base))
-    const found = {}
+    const { left: from, right: to } = this.shown(), found = {}
     for (const trace of Object.values(this.chart.traces)) {
       const name = trace.yaxis.replace("y", "yaxis")
       if (this.fixed.includes(name) || this.hidden(trace) || trace.meta?.signals || trace.meta?.area) continue
@@ -336,20 +341,21 @@ class View {
     for (const [name, { low, high, bars }] of Object.entries(found)) {
       if (low > high) continue
       const bottom = bars ? Math.min(0, low) : low, top = bars ? Math.max(0, high) : high
-      const room = (top - bottom || Math.abs(top) || 1) * (name === "yaxis" ? 0.1 : 0.08)
-      ranges[name] = [bottom === 0 ? 0 : bottom - room, top === 0 ? 0 : top + room]
+      const room = (top - bottom || Math.abs(top) || 1) * (name === "yaxis" ? 0.1 : 0.08), step = stepOf(top - bottom + 2 * room)
+      const floor = bottom === 0 ? 0 : Math.floor((bottom - room) / step) * step
+      ranges[name] = [floor, top === 0 ? 0 : Math.ceil((top + room) / step) * step]
     }
     return ranges
   }
 
   hidden(trace) {
-    const drawn = this.graph._fullData?.find((full) => full.uid === trace.uid)
+    const all = this.graph._fullData
+    const drawn = all?.find((full) => full.uid === trace.uid) ?? all?.find((full) => full.legendgroup && full.legendgroup === trace.legendgroup)
     return (drawn?.visible ?? true) !== true
   }
 
   ticks() {
-    const from = Math.max(0, Math.ceil(this.range[0] - this.base))
-    const to = Math.min(this.times.length - 1, Math.floor(this.range[1] - this.base))
+    const { left: from, right: to } = this.shown()
     const room = Math.max(2, Math.floor((this.graph.clientWidth || 900) / TICK_PX))
     const { places, labels } = ticks(this.local, from, to, room, (this.range[1] - this.range[0]) / room)
     return { tickmode: "array", tickvals: places.map((i) => i + this.base), ticktext: labels }
@@ -366,7 +372,7 @@ class View {
     const number = (value, digits) =>
       value === null || value === undefined ? "–"
         : digits > this.plainDigits ? String(Number(value.toPrecision(6)))
-        : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+        : formatter(digits).format(value)
     const change = price.open[i] ? ((price.close[i] - price.open[i]) / Math.abs(price.open[i])) * 100 : 0
     const side = change >= 0 ? "tp-up" : "tp-down"
     const items = [item("", stamp(this.local[i]), "tp-time")]
@@ -375,7 +381,7 @@ class View {
     }
     items.push(item("", `${change >= 0 ? "+" : ""}${change.toFixed(2)} %`, side))
     for (const trace of order.map((uid) => traces[uid])) {
-      if (!trace.meta?.readout || this.hidden(trace)) continue
+      if (!trace.meta?.readout || this.hidden(trace) || (trace.meta.sided && (trace.y[i] ?? null) === null)) continue
       const value = item(trace.meta.readout, number(trace.y[i], trace.meta.digits))
       value.lastChild.style.color = trace.meta.color
       items.push(value)
@@ -386,11 +392,11 @@ class View {
   // The reasons of the signals at the bar under the pointer, beside it.
   explain(pointer) {
     const lines = []
-    for (const trace of pointer ? this.graph.data : []) {
-      const i = trace.meta?.signals && !this.hidden(trace) ? trace.x.indexOf(this.hovered) : -1
+    for (const trace of pointer ? Object.values(this.chart.traces) : []) {
+      const side = this.hidden(trace) ? null : trace.meta?.signals
+      const i = side ? trace.x.indexOf(this.hovered - this.base + this.chart.first) : -1
       for (const [signal, reason] of i < 0 ? [] : trace.customdata[i]) {
-        const line = item(`${trace.meta.signals.toUpperCase()} · ${signal}`, reason, trace.meta.signals === "buy" ? "tp-buy" : "tp-sell")
-        lines.push(line)
+        lines.push(item(`${side.toUpperCase()} · ${signal}`, reason, `tp-${side}`))
       }
     }
     this.reasons.replaceChildren(...lines)
@@ -405,7 +411,7 @@ class View {
   close() {
     this.closed = true
     clearTimeout(this.remembering)
-    clearTimeout(this.telling)
+    this.charts.close()
     document.removeEventListener("visibilitychange", this.seen)
     for (const name of RELEASES) window.removeEventListener(name, this.release)
     this.resizing.disconnect()
@@ -420,20 +426,23 @@ function linked() {
   return { symbol: found.get("symbol"), interval: found.get("interval"), bars: Number(found.get("bars")), until: Number(found.get("until")) }
 }
 
-// The outline of the area between two lines, a closed one for each run of bars that has both: Plotly's `fill: tonexty`
-// goes on over a hole as a wedge; outlines apart, with null between them, leave it open.
-function outline(upper, lower, from, to, base) {
-  const x = [], y = []
-  for (let start = from; start < to; start++) {
-    let end = start
-    while (end < to && upper[end] !== null && lower[end] !== null) end++
-    if (end === start) continue
-    if (x.length) { x.push(null); y.push(null) }
-    for (let i = start; i < end; i++) { x.push(base + i); y.push(upper[i]) }
-    for (let i = end - 1; i >= start; i--) { x.push(base + i); y.push(lower[i]) }
-    start = end
+// What stands for a trace in Plotly's legend, and is switched off there.
+function entry({ uid, name, legendgroup, mode, line, marker }) {
+  return { type: "scatter", uid, name, legendgroup, mode, line, marker, x: [null], y: [null], showlegend: true, hoverinfo: "skip" }
+}
+
+// 1, 2 or 5 times a power of ten: about a STEPS_OF_A_PANE-th of a length.
+function stepOf(length) {
+  const rough = length / STEPS_OF_A_PANE, power = 10 ** Math.floor(Math.log10(rough))
+  return power * ([1, 2, 5].find((times) => times * power >= rough) ?? 10)
+}
+
+const formatters = new Map()
+function formatter(digits) {
+  if (!formatters.has(digits)) {
+    formatters.set(digits, new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }))
   }
-  return { x, y }
+  return formatters.get(digits)
 }
 
 function part(root, name, tag = "div") {

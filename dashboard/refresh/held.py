@@ -1,8 +1,8 @@
-"""What the page of one session holds of its chart, and so what a refresh sends it. No Streamlit.
+"""What the page of one session holds of a chart or a table, and so what a refresh sends it. No Streamlit.
 
-A message has the whole chart, or what changed since one that the browser said it has: never since one that it was
+A message has the whole of it, or what changed since one that the browser said it has: never since one that it was
 merely sent, for Streamlit may pass over a message on a slow page, and a page may be loaded again at any time. A browser
-that has no such chart says so and is sent the whole one; it draws nothing of what it cannot place.
+that has no such thing says so and is sent the whole one; it draws nothing of what it cannot place.
 """
 
 from __future__ import annotations
@@ -22,32 +22,27 @@ Chart = dict[str, Any]
 
 
 class Held:
-    """The charts that a session's browser was sent and may have; a chart is what `component.live_chart` makes.
-
-    A chart has `key`, `times` (of its bars, ms, ascending), `traces` {uid: trace} and `layout`. In a message x of the
-    first bar is `first`, so that the others keep theirs when old bars drop out: the traces' `x` and the shapes that
-    have xref "x" are moved by it.
-    """
+    """The values that a session's browser was sent and may have; a value is a dict of JSON, of which parts change."""
 
     def __init__(self) -> None:
         self._has: tuple[str, Chart] | None = None
         self._sent: OrderedDict[str, Chart] = OrderedDict()
 
-    def message(self, chart: Chart) -> dict[str, Any]:
-        """Return what to send so that the browser shows this chart.
+    def message(self, value: Chart) -> dict[str, Any]:
+        """Return what to send so that the browser shows this value.
 
         {revision, whole} or {revision, base, changes}; `tell` asks the browser to say that it has `revision`.
         """
         base = self._has
-        gone = None if base is None or base[1]["key"] != chart["key"] else _gone(base[1]["times"], chart["times"])
-        if base is None or gone is None:
-            return self._whole(chart)
+        since = None if base is None else self._since(base[1], value)
+        if base is None or since is None:
+            return self._whole(value)
         revision, old = base
-        new = _moved(chart, old["first"] + gone)
+        new, gone = since
         made, text = change(old, new, gone), json.dumps(new)
         size = len(json.dumps(made))
         if size > MOST * len(text):
-            return self._whole(chart)
+            return self._whole(value)
         now = revision_of(text)
         if size > TELL_BYTES:
             self._keep(now, new)
@@ -65,8 +60,16 @@ class Held:
                 revision, chart = self._sent.popitem(last=False)
             self._has = revision, chart
 
-    def _whole(self, chart: Chart) -> dict[str, Any]:
-        new = _moved(chart, 0)
+    def _since(self, old: Chart, new: Chart) -> tuple[Chart, int] | None:
+        """Return the new value and how many elements its lists lost at the front; None: it is another one."""
+        return new, 0
+
+    def _first(self, value: Chart) -> Chart:
+        """Return a value as it is sent whole."""
+        return value
+
+    def _whole(self, value: Chart) -> dict[str, Any]:
+        new = self._first(value)
         revision = revision_of(json.dumps(new))
         self._keep(revision, new)
         return {"revision": revision, "whole": new, "tell": True}
@@ -76,6 +79,22 @@ class Held:
         self._sent.move_to_end(revision)
         while len(self._sent) > KEPT:
             self._sent.popitem(last=False)
+
+
+class HeldChart(Held):
+    """The same of charts as `component.live_chart` makes them.
+
+    A chart has `key`, `times` (of its bars, ms, ascending), `traces` {uid: trace} and `layout`. In a message x of the
+    first bar is `first`, so that the others keep theirs when old bars drop out: the traces' `x` and the shapes that
+    have xref "x" are moved by it.
+    """
+
+    def _since(self, old: Chart, new: Chart) -> tuple[Chart, int] | None:
+        gone = None if old["key"] != new["key"] else _gone(old["times"], new["times"])
+        return None if gone is None else (_moved(new, old["first"] + gone), gone)
+
+    def _first(self, value: Chart) -> Chart:
+        return _moved(value, 0)
 
 
 def revision_of(text: str) -> str:

@@ -1,5 +1,6 @@
 import doctest
 import importlib
+import json
 import pkgutil
 import socket
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import streamlit as st
-from dashboard_market import PRICES, Market
+from dashboard_market import PRICES, Market, alerts
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -27,7 +28,7 @@ def page(connections: Connections) -> AppTest:
 
         main(connections)
 
-    return AppTest.from_function(script, args=(connections,), default_timeout=30).run()
+    return AppTest.from_function(script, args=(connections,), default_timeout=100).run()
 
 
 def badges(at: AppTest) -> str:
@@ -39,6 +40,14 @@ def charts(at: AppTest) -> list[Any]:
     return [proto for proto in found if proto.component_name == "tickplant.chart"]
 
 
+def signals(at: AppTest) -> list[list[str]]:
+    """Return the rows of the list of signals, oldest first."""
+    found = [element.proto for element in at.get("bidi_component")]
+    (proto,) = [proto for proto in found if proto.component_name == "tickplant.signals"]
+    rows: list[list[str]] = json.loads(proto.json)["whole"]["rows"]
+    return rows
+
+
 def test_a_live_plant_shows_chart_signals_and_what_it_is() -> None:
     at = page(Market().connections())
     assert not at.exception
@@ -47,7 +56,7 @@ def test_a_live_plant_shows_chart_signals_and_what_it_is() -> None:
     for text in ("rdb up", "processor up", "live · last tick", "simulated data"):
         assert text in badges(at)
     assert at.selectbox(key="symbol").options == sorted(PRICES)
-    assert len(at.dataframe[0].value) > 10
+    assert len(signals(at)) > 10
 
 
 class TwoIntervals(Market):
@@ -91,7 +100,7 @@ def test_a_new_session_begins_with_the_symbol_and_interval_of_its_address() -> N
 
         main(connections)
 
-    at = AppTest.from_function(script, args=(TwoIntervals().connections(),), default_timeout=30)
+    at = AppTest.from_function(script, args=(TwoIntervals().connections(),), default_timeout=100)
     at.query_params["symbol"] = "AAPL"
     at.query_params["interval"] = "5m"
     assert '"AAPL 5m"' in charts(at.run())[0].json
@@ -108,14 +117,14 @@ def test_signals_of_cheap_and_dear_symbols_show_each_price_with_its_digits() -> 
             return rows
 
     at = page(Cheap().connections())
-    assert b"0.0000000123456" in at.dataframe[0].proto.SerializeToString()
+    assert "0.0000000123456" in {row[5] for row in signals(at)}
 
 
 def test_a_switched_off_layer_leaves_the_figure() -> None:
     at = page(Market().connections())
     assert '"rsi_14"' in charts(at)[0].json
     shown = at.get_by_key("layers")
-    shown.set_value([layer for layer in shown.value if layer != "RSI"]).run()
+    shown.set_value([layer for layer in shown.value if layer != "rsi_14"]).run()
     assert '"rsi_14"' not in charts(at)[0].json
 
 
@@ -172,8 +181,8 @@ def test_symbols_with_trades_or_quotes_and_no_bars_are_shown_too() -> None:
     assert at.selectbox(key="symbol").options == sorted([*PRICES, "PEPE", "ZBOND"])
     at.selectbox(key="symbol").select("PEPE").run()
     assert not at.exception
-    assert '"PEPE 1m"' in charts(at)[0].json
-    assert "these are made of its trades" in charts(at)[0].json
+    assert "PEPE has trades, and no bars yet" in at.info[0].value
+    assert "intervals is empty" in at.info[0].value
     at.selectbox(key="symbol").select("ZBOND").run()
     assert not at.exception
     assert "bid 99" in at.info[0].value
@@ -237,14 +246,6 @@ def test_a_processor_that_was_never_there_leaves_candles_without_overlays() -> N
     assert "No signals yet." in [caption.value for caption in at.caption]
 
 
-def test_signals_are_filtered_by_side_and_symbol() -> None:
-    at = page(Market().connections())
-    at.get_by_key("signal_side").set_value("sell").run()
-    assert set(at.dataframe[0].value["side"]) == {"sell"}
-    at.multiselect(key="signal_syms").select("TSLA").run()
-    assert set(at.dataframe[0].value["symbol"]) == {"TSLA"}
-
-
 def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> None:
     at = page(Market(120).connections())
     at.session_state["panel"] = "Data"
@@ -254,6 +255,53 @@ def test_the_data_panel_shows_the_bars_and_the_system_panel_the_processes() -> N
     at.run()
     assert not at.exception
     assert at.dataframe[0].value["process"].tolist() == ["feed-simulated", "processor", "rdb", "tickerplant"]
+
+
+def test_intervals_that_are_built_are_a_choice_and_so_are_those_that_only_the_plant_has() -> None:
+    market = TwoIntervals()
+    at = page(market.connections(intervals=("1m", "1h")))
+    assert at.get_by_key("interval").options == ["1m", "5m", "1h"]
+    at.get_by_key("interval").set_value("1h").run()
+    assert not at.exception
+    assert "No bars of AAPL in 1h are known" in at.info[0].value
+    at.get_by_key("interval").set_value("5m").run()
+    assert '"AAPL 5m"' in charts(at)[0].json
+    market.sql_up = False
+    at.run()
+    assert at.get_by_key("interval").options == ["1m", "5m", "1h"], "the newest bars tell it too"
+
+
+def test_a_symbol_that_has_only_trades_waits_for_the_processors_candles() -> None:
+    market = Market(bars=0)
+    market.trades = pd.DataFrame({"time": pd.to_datetime([0], utc=True), "sym": "PEPE", "price": [1.0]})
+    at = page(market.connections(intervals=("1m", "5m")))
+    assert not at.exception
+    assert "The processor builds them as soon as it sees the trades" in at.info[0].value
+    assert at.get_by_key("interval").options == ["1m", "5m"]
+
+
+def test_withdrawn_signals_are_told_in_the_list_and_on_the_chart() -> None:
+    market = Market()
+    market.withdraw("AAPL", back=300)
+    at = page(market.connections())
+    assert {row[7] for row in signals(at)} == {"", "withdrawn"}
+    chart = json.loads(charts(at)[0].json)["whole"]
+    assert len(chart["traces"]["withdrawn"]["x"]) > 3
+
+
+def test_alerts_have_a_tab() -> None:
+    market = Market(120)
+    at = page(market.connections())
+    at.session_state["panel"] = "Alerts"
+    at.run()
+    assert any("No alert yet" in caption.value for caption in at.caption)
+    market.alerts = alerts(
+        ("2025-11-20 15:00", "AAPL", "golden_cross", "json://127.0.0.1", "sent", 1, 0, "SMA 20 crossed"),
+        ("2025-11-20 15:01", "feed-simulated", "feed_stale", "json://127.0.0.1", "failed", 3, 2, "silent for 60 s"),
+    )
+    at.run()
+    assert not at.exception
+    assert at.dataframe[0].value["state"].tolist() == ["failed", "sent"]
 
 
 @pytest.fixture
@@ -274,7 +322,7 @@ def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.
             free.bind(("127.0.0.1", 0))
             monkeypatch.setenv(f"PLANT_{section}__PORT", str(free.getsockname()[1]))
     st.cache_resource.clear()
-    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=100).run()
     assert not at.exception
     assert "No data: the rdb is not answering" in badges(at)
     assert "processor down" in badges(at)
@@ -283,7 +331,7 @@ def test_the_script_itself_stands_a_plant_that_is_not_there(monkeypatch: pytest.
 def test_settings_that_cannot_be_used_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PLANT_CONFIG", str(tmp_path / "missing.toml"))
     st.cache_resource.clear()
-    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=30).run()
+    at = AppTest.from_file(str(HOME / "app.py"), default_timeout=100).run()
     assert not at.exception
     assert "missing" in at.error[0].value
 

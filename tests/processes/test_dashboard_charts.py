@@ -9,11 +9,20 @@ import pytest
 from dashboard_market import SESSION_BARS, Market
 
 from dashboard.bars import chart_bars
-from dashboard.charts import LAYERS, figure, signal_label, signal_markers
+from dashboard.charts import figure as figure_of
+from dashboard.charts import signal_label, signal_markers
+from dashboard.indicators.choice import SIGNALS, VOLUME, declared_choices
 from dashboard.panes import DARK, LIGHT
 from dashboard.tables import chart_signals
+from plant.indicators.declarations import DEFAULTS
 
 MARKET = Market(500)
+CHOICES = tuple(declared_choices(DEFAULTS).values())
+LAYERS = (VOLUME, *(choice.text for choice in CHOICES), SIGNALS)
+
+
+def figure(bars: pd.DataFrame, signals: pd.DataFrame | None, shown: tuple[str, ...], **options: Any) -> dict[str, Any]:
+    return figure_of(bars, signals, shown, options.pop("choices", CHOICES), **options)
 
 
 def bars_of(market: Market = MARKET) -> pd.DataFrame:
@@ -32,7 +41,7 @@ def traces(shown: tuple[str, ...] = LAYERS) -> dict[str, Any]:
 def test_plotly_accepts_the_whole_figure() -> None:
     made = figure(bars_of(), signals_of(), LAYERS, key="AAPL 1m")
     drawn = go.Figure(made)  # raises ValueError for a property it does not know
-    assert len(drawn.data) == len(made["data"]) == 14
+    assert len(drawn.data) == len(made["data"]) == 16
 
 
 def test_the_figure_is_strict_json_although_indicators_begin_unknown() -> None:
@@ -44,14 +53,14 @@ def test_the_figure_is_strict_json_although_indicators_begin_unknown() -> None:
 @pytest.mark.parametrize(
     ("layer", "uids"),
     [
-        ("Volume", {"volume"}),
-        ("SMA 20", {"sma_20"}),
-        ("EMA 20", {"ema_20"}),
-        ("EMA 50", {"ema_50"}),
-        ("Bollinger", {"bb_upper", "bb_lower", "bb_fill"}),
-        ("RSI", {"rsi_14"}),
-        ("MACD", {"macd", "macd_signal", "macd_histogram"}),
-        ("Signals", {"buy", "sell"}),
+        ("volume", {"volume"}),
+        ("sma_20", {"sma_20"}),
+        ("ema_20", {"ema_20"}),
+        ("ema_50", {"ema_50"}),
+        ("bb", {"bb_upper", "bb_middle", "bb_lower", "bb_fill"}),
+        ("rsi_14", {"rsi_14"}),
+        ("macd", {"macd", "macd_signal", "macd_histogram"}),
+        ("signals", {"buy", "sell", "withdrawn"}),
     ],
 )
 def test_each_layer_can_be_switched_off(layer: str, uids: set[str]) -> None:
@@ -70,7 +79,7 @@ def test_panes_share_the_height_without_touching_and_follow_what_is_shown() -> N
     assert full[0][1] == 1.0
     assert full[-1][0] == 0.0
     assert all(upper[0] > lower[1] for upper, lower in pairwise(full))
-    assert domains(("SMA 20",)) == [(0.0, 1.0)]
+    assert domains(("sma_20",)) == [(0.0, 1.0)]
 
 
 def test_bars_lie_side_by_side_over_the_night_and_a_line_marks_the_new_day() -> None:
@@ -85,15 +94,16 @@ def test_zoom_is_kept_while_the_key_stays() -> None:
 
 
 def test_rsi_has_its_lines_at_30_and_70_and_a_range_of_its_own() -> None:
-    layout = figure(bars_of(), None, ("RSI",), key="k")["layout"]
-    assert layout["yaxis3"]["range"] == [0, 100]
-    assert {30, 70} <= {shape["y0"] for shape in layout["shapes"] if shape["yref"] == "y3"}
+    layout = figure(bars_of(), None, ("rsi_14",), key="k")["layout"]
+    assert layout["yaxis2"]["range"] == [0, 100]
+    assert {30, 70} <= {shape["y0"] for shape in layout["shapes"] if shape["yref"] == "y2"}
 
 
 def test_signals_become_markers_at_their_bars_with_their_reasons() -> None:
     signals = signals_of()
     assert signals is not None
-    buy, sell = signal_markers(bars_of(), signals)
+    buy, sell, withdrawn = signal_markers(bars_of(), signals)
+    assert withdrawn["x"] == []
     assert len(buy["x"]) + len(sell["x"]) == len(signals.drop_duplicates(["time_ns", "side"]))
     assert len(buy["x"]) > 0
     lows = bars_of()["low"]
@@ -106,7 +116,7 @@ def test_two_signals_of_one_bar_share_a_marker() -> None:
     signals = signals_of()
     assert signals is not None
     one = signals[signals["side"] == "buy"].head(1)
-    buy, _ = signal_markers(bars_of(), pd.concat([one, one.assign(signal="macd_cross_up", detail="why")]))
+    buy, *_ = signal_markers(bars_of(), pd.concat([one, one.assign(signal="macd_cross_up", detail="why")]))
     assert len(buy["x"]) == 1
     assert [signal for signal, _ in buy["customdata"][0]][1] == "MACD cross up"
 
@@ -115,8 +125,8 @@ def test_signals_of_bars_not_loaded_or_of_no_known_side_have_no_marker() -> None
     signals = signals_of()
     assert signals is not None
     elsewhere = pd.concat([signals.assign(time_ns=5), signals.assign(side="hold")])
-    assert [trace["x"] for trace in signal_markers(bars_of(), elsewhere)] == [[], []]
-    assert [trace["x"] for trace in signal_markers(bars_of(), None)] == [[], []]
+    assert [trace["x"] for trace in signal_markers(bars_of(), elsewhere)] == [[], [], []]
+    assert [trace["x"] for trace in signal_markers(bars_of(), None)] == [[], [], []]
 
 
 def test_a_single_bar_makes_a_figure() -> None:
@@ -144,8 +154,7 @@ def test_small_prices_are_drawn_and_told_with_their_digits(size: float) -> None:
     drawn = {trace["uid"]: trace for trace in made["data"]}
     assert drawn["candles"]["close"] == pytest.approx(expected["close"].tolist(), rel=1e-9, abs=0)
     assert drawn["sma_20"]["y"][60:] == pytest.approx(expected["sma_20"].tolist()[60:], rel=1e-9, abs=0)
-    (label,) = [note["text"] for note in made["layout"]["annotations"] if note.get("yref") == "y"]
-    assert float(label) == pytest.approx(expected["close"].iloc[-1], rel=1e-5, abs=0)
+    assert float(made["layout"]["meta"]["last"]["text"]) == pytest.approx(expected["close"].iloc[-1], rel=1e-5, abs=0)
 
 
 def test_small_volumes_are_told_with_their_digits() -> None:

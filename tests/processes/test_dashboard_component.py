@@ -37,7 +37,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.app import main
+from dashboard.refresh import beat
 from dashboard_market import Market
+
+if __name__ == "page":
+    app = st.App("page.py", routes=beat.routes())
 
 
 @st.cache_resource
@@ -65,19 +69,25 @@ def connections():
     return market.connections(refresh_s=1.0)
 
 
-main(connections())
+if __name__ == "__main__":
+    main(connections())
 """
-BARS = """() => {
-    const graph = document.querySelector(".tp-graph")
-    if (!graph?._fullLayout?.xaxis || !graph.data?.length) return null
-    const [left, right] = graph._fullLayout.xaxis.range, root = document.querySelector(".tp-chart").dataset
-    const price = graph.data.find((trace) => trace.uid === "candles")
-    const first = price.x.indexOf(Math.ceil(left)), last = price.x.indexOf(Math.floor(right))
-    return { range: [left, right], first: price.open[first] ?? null, last: price.close[last] ?? null,
-             newest: Number(root.first) + Number(root.bars) - 1, oldest: Number(root.first), loaded: Number(root.bars),
+CHART_OF = """
+    const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js"))?.name
+    const { chartOf, default: show } = address ? await import(address) : {}
+"""
+BARS = f"""async () => {{
+    {CHART_OF}
+    const graph = document.querySelector(".tp-graph"), root = document.querySelector(".tp-chart")
+    const chart = root && chartOf?.(root)
+    if (!graph?._fullLayout?.xaxis || !chart || !root.dataset.painted) return null
+    const [left, right] = graph._fullLayout.xaxis.range, {{ first, bars }} = root.dataset
+    const oldest = Number(first), loaded = Number(bars), open = (x) => chart.traces.candles.open[x - oldest] ?? null
+    return {{ range: [left, right], first: open(Math.ceil(left)), last: open(Math.floor(right)),
+             newest: oldest + loaded - 1, oldest, loaded,
              sma: graph._fullData.find((trace) => trace.uid === "sma_20").visible,
-             ticks: graph._fullLayout.xaxis.ticktext }
-}"""
+             ticks: graph._fullLayout.xaxis.ticktext }}
+}}"""
 
 TURNS_OF_A_SLOW_BROWSER = """async () => {
     const graph = document.querySelector(".tp-graph"), relayout = window.Plotly.relayout
@@ -103,13 +113,12 @@ TURNS_OF_A_SLOW_BROWSER = """async () => {
 }"""
 """Turns the wheel again while the chart is still drawn for the turn before; returns how many bars were in view."""
 
-OVERTAKEN = """async () => {
-    const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
-    const { chartOf, default: show } = await import(address)
+OVERTAKEN = f"""async () => {{
+    {CHART_OF}
     const root = document.querySelector(".tp-chart")
-    const data = { revision: root.dataset.revision, whole: chartOf(root), notes: [], stale: false }
-    show({ data, parentElement: root.parentElement })()
-}"""
+    const data = {{ revision: root.dataset.revision, whole: chartOf(root), notes: [], stale: false }}
+    show({{ data, parentElement: root.parentElement }})()
+}}"""
 """What Streamlit does on a slow page: it cleans up after a call of the component that newer data overtook.
 
 The call brings the chart that is drawn: a newer one may have come that is not drawn yet, and then this one is drawn.
@@ -122,22 +131,22 @@ ANOTHER_PLACE = """() => {
 }"""
 """What the component finds when Streamlit makes its place anew: nothing of what it was sent is there."""
 
-DRAWN = """async () => {
-    const address = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/chart.js")).name
-    const { chartOf } = await import(address)
+DRAWN = f"""async () => {{
+    {CHART_OF}
     const root = document.querySelector(".tp-chart"), graph = root.querySelector(".tp-graph")
     const chart = structuredClone(chartOf(root)), base = Number(root.dataset.first)
     const from = (x, first) => (x === null ? null : x - first)
     for (const trace of Object.values(chart.traces)) if (trace.x) trace.x = trace.x.map((x) => from(x, chart.first))
     const moved = (shapes, first) => shapes.map((shape) =>
-        shape.xref === "x" ? { ...shape, x0: shape.x0 - first, x1: shape.x1 - first } : shape)
+        shape.xref === "x" ? {{ ...shape, x0: shape.x0 - first, x1: shape.x1 - first }} : shape)
     chart.layout.shapes = moved(chart.layout.shapes, chart.first)
-    const given = graph.data.map((trace) => ({ ...trace, x: Array.from(trace.x, (x) => from(x, base)) }))
-    const { shapes, annotations, xaxis, yaxis } = graph.layout
+    const {{ shapes, annotations, xaxis, yaxis }} = graph.layout
     const view = [xaxis.range.map((x) => from(x, base)), yaxis.range, xaxis.ticktext]
-    return JSON.stringify({ ...chart, first: 0, given, shapes: moved(shapes, base), annotations, view,
-                            told: root.querySelector(".tp-readout").textContent })
-}"""
+    return JSON.stringify({{ ...chart, first: 0, shapes: moved(shapes, base), annotations, view,
+                            legend: graph.data.map((trace) => trace.name),
+                            picture: root.querySelector("canvas.tp-bars").toDataURL(),
+                            told: root.querySelector(".tp-readout").textContent }})
+}}"""
 """All that the page shows as a chart, as of a page in which no bar has dropped out yet."""
 
 
@@ -213,7 +222,7 @@ def test_zoom_and_legend_stay_while_bars_arrive_and_nothing_leaves_the_machine(p
 
     _zoom(page)
     page.locator(".legendtoggle").nth(1).click()
-    page.wait_for_function(f"({BARS})()?.sma === 'legendonly'", timeout=SLOW_MS)
+    page.wait_for_function(f"async () => (await ({BARS})())?.sma === 'legendonly'", timeout=SLOW_MS)
     zoomed = _shown(page)
     assert zoomed["range"][1] - zoomed["range"][0] < shown["range"][1] - shown["range"][0]
     page.evaluate(OVERTAKEN)
@@ -271,6 +280,42 @@ def test_a_turn_of_the_wheel_that_comes_while_the_one_before_is_drawn_is_not_los
     _next_update(page)
     left, right = _shown(page)["range"]
     assert right - left == pytest.approx(spans[-1], abs=1)  # as the page's address has it, in whole bars
+
+
+def test_what_is_picked_is_drawn_and_a_reload_of_its_address_shows_it_again(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector(".tp-chart[data-revision]", timeout=SLOW_MS)
+    page.get_by_role("button", name="Indicators").click()
+    page.get_by_role("combobox", name="From the catalogue").fill("UT Bot")
+    page.get_by_role("option", name="UT Bot").first.click()
+    page.get_by_role("button", name="Add UT Bot").click()
+    drawn = f"""async () => {{
+        {CHART_OF}
+        const order = chartOf?.(document.querySelector(".tp-chart"))?.order ?? []
+        return order.filter((uid) => uid.includes("_stop_")).length === 2
+    }}"""
+    page.wait_for_function(drawn, timeout=SLOW_MS)
+    page.wait_for_function(
+        "new URL(window.location.href).searchParams.get('show')?.includes('ut_bot()')", timeout=SLOW_MS
+    )
+    page.reload()
+    page.wait_for_function(drawn, timeout=SLOW_MS)
+    assert "show=" in page.url
+
+
+def test_signals_are_filtered_where_they_are_shown(page: Any, address: str) -> None:
+    page.goto(address)
+    rows = page.locator(".tp-signals tbody tr:visible")
+    page.wait_for_selector(".tp-signals[data-revision]", timeout=SLOW_MS)
+    every = rows.count()
+    page.get_by_label("Filter signals").fill("tsla rsi")
+    page.locator(".tp-signals").get_by_role("button", name="sell").click()
+    page.wait_for_selector(".tp-signals button[aria-pressed=true] >> text=sell", timeout=SLOW_MS)
+    found = rows.all_inner_texts()
+    assert 0 < len(found) < every
+    assert all("TSLA" in row and "sell" in row and "RSI" in row for row in found)
+    _next_update(page)
+    assert all("TSLA" in row for row in rows.all_inner_texts()), "what comes is filtered too"
 
 
 def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
@@ -334,7 +379,7 @@ def _zoom(page: Any) -> None:
     """Turn the wheel over the chart until fewer bars are in view, and the chart no longer follows the newest."""
     deadline = time.monotonic() + SLOW_MS / 1000
     left, right = _shown(page)["range"]
-    narrower = f"(span) => {{ const [a, b] = ({BARS})()?.range ?? [0, span]; return b - a < span }}"
+    narrower = f"async (span) => {{ const [a, b] = (await ({BARS})())?.range ?? [0, span]; return b - a < span }}"
     while not (page.locator('.tp-chart[data-follow="false"]').count() and page.evaluate(narrower, right - left)):
         assert time.monotonic() < deadline, "the wheel does not zoom"
         middle = _box(page, ".tp-graph .nsewdrag")

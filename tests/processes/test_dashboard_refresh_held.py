@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dashboard.refresh.changes import changed
-from dashboard.refresh.held import KEPT, Held
+from dashboard.refresh.held import KEPT, Held, HeldChart
 
 Chart = dict[str, Any]
 
@@ -89,7 +89,7 @@ def as_new(chart: Chart) -> Chart:
 @pytest.mark.parametrize("seed", range(6))
 def test_every_chart_that_is_drawn_is_the_one_of_that_moment_whatever_is_lost(seed: int) -> None:
     market, chance = Market(seed), random.Random(seed)
-    held, browser = Held(), Browser()
+    held, browser = HeldChart(), Browser()
     changes = 0
     for _ in range(400):
         market.step()
@@ -97,7 +97,7 @@ def test_every_chart_that_is_drawn_is_the_one_of_that_moment_whatever_is_lost(se
         if chance.random() < 0.1:
             browser = Browser()  # loaded anew, or another place in the page
         if chance.random() < 0.02:
-            held = Held()  # the dashboard was started again, and the page is still there
+            held = HeldChart()  # the dashboard was started again, and the page is still there
         if chance.random() < 0.8:  # else passed over: newer data came before it was drawn
             drawn = browser.show(message)
             if drawn is not None:
@@ -109,7 +109,7 @@ def test_every_chart_that_is_drawn_is_the_one_of_that_moment_whatever_is_lost(se
 
 
 def test_a_browser_that_lacks_the_chart_is_sent_the_whole_one() -> None:
-    market, held = Market(1), Held()
+    market, held = Market(1), HeldChart()
     first = held.message(market.chart())
     assert "whole" in first
     assert "whole" in held.message(market.chart()), "it has not said yet that it has one"
@@ -125,14 +125,14 @@ def test_a_browser_that_lacks_the_chart_is_sent_the_whole_one() -> None:
 
 @pytest.mark.parametrize("what", [None, "has", [], {}, {"has": None}, {"has": ["x"]}, {"has": "unknown"}, {"lacks": 5}])
 def test_what_no_browser_of_ours_says_changes_nothing(what: Any) -> None:
-    market, held = Market(2), Held()
+    market, held = Market(2), HeldChart()
     held.told({"has": held.message(market.chart())["revision"]})
     held.told(what)
     assert "changes" in held.message(market.chart())
 
 
 def test_charts_that_the_browser_never_speaks_of_are_forgotten() -> None:
-    market, held = Market(3), Held()
+    market, held = Market(3), HeldChart()
     for _ in range(50):
         market.step()
         held.message(market.chart())
@@ -140,7 +140,7 @@ def test_charts_that_the_browser_never_speaks_of_are_forgotten() -> None:
 
 
 def test_long_changes_are_told_and_those_after_it_are_short() -> None:
-    market, held = Market(4), Held()
+    market, held = Market(4), HeldChart()
     market.bars = [(minute, 0.5) for minute in range(2000)]
     held.told({"has": held.message(market.chart())["revision"]})
     market.bars += [(minute, 0.123456789) for minute in range(2000, 2200)]
@@ -151,3 +151,14 @@ def test_long_changes_are_told_and_those_after_it_are_short() -> None:
     after = held.message(market.chart())
     assert after["base"] == grown["revision"]
     assert len(json.dumps(after)) < 300
+
+
+def test_a_table_is_sent_whole_and_then_its_new_rows() -> None:
+    held, browser = Held(), Browser()
+    rows = [[f"2025-11-20 14:{i // 60:02}:{i % 60:02}", "AAPL", "why " * 20] for i in range(220)]
+    for first in range(20):
+        message = json.loads(json.dumps(held.message({"rows": rows[first : first + 200]})))
+        assert browser.show(message) == {"rows": rows[first : first + 200]}
+        while browser.says:
+            held.told(browser.says.popleft())
+        assert first == 0 or len(json.dumps(message)) < 5000

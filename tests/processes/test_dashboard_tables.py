@@ -18,24 +18,9 @@ def test_signals_come_newest_first_in_exchange_time_with_words_for_people() -> N
     assert set(table["signal"]) <= {"Golden cross", "Death cross", "RSI oversold", "RSI overbought"}
 
 
-@pytest.mark.parametrize(
-    ("filters", "column", "values"),
-    [
-        ({"syms": ["TSLA"]}, "symbol", {"TSLA"}),
-        ({"sides": ["sell"]}, "side", {"sell"}),
-        ({"kinds": ["death_cross"]}, "signal", {"Death cross"}),
-    ],
-)
-def test_a_filter_lets_only_its_values_through(filters: dict[str, list[str]], column: str, values: set[str]) -> None:
-    rows = Market(500).rows("signals")
-    table = signals_table(rows, "UTC", **filters)
-    assert 0 < len(table) < len(rows)
-    assert set(table[column]) == values
-
-
 def test_no_signals_are_an_empty_table_with_its_columns() -> None:
     assert list(signals_table(None, "UTC").columns) == [
-        *("time", "symbol", "interval", "side", "signal", "price", "reason")
+        *("time", "symbol", "interval", "side", "signal", "price", "reason", "state")
     ]
 
 

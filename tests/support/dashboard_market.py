@@ -35,8 +35,9 @@ class Market:
         self.shown = bars
         self.up = True
         self.processor_up = True
+        self.sql_up = True
         self.capturing = True
-        self.trades, self.quotes = _no_trades(), _no_quotes()
+        self.trades, self.quotes, self.alerts = _no_trades(), _no_quotes(), alerts()
         self.on_ask: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.away: set[int] = set()  # bars of all symbols that are not there yet: the first one is 0
@@ -66,6 +67,7 @@ class Market:
         return Connections(
             rdb=Connection("rdb", "tcp://127.0.0.1:5006", lambda: Rdb(self), **every_time),
             processor=Connection("processor", "tcp://127.0.0.1:5011", lambda: Processor(self), **every_time),
+            lists=Connection("rdb", "tcp://127.0.0.1:5006", lambda: Rdb(self), **every_time),
             pulse=Pulse({name: partial(self.status, name) for name in ASKED}, every_s=0.0),
             feeds=("simulated",),
             **{"time_zone": "America/New_York", "refresh_s": 1.0, **options},
@@ -83,6 +85,8 @@ class Market:
             return _heartbeats()
         if table in {"trades", "quotes"}:
             return self.trades if table == "trades" else self.quotes
+        if table == "alerts":
+            return self.alerts
         if table in {"gaps", "rejects"}:
             return pd.DataFrame({"time": pd.to_datetime([], utc=True), "sym": []})
         frames = {"bars": self._bars, "indicators": self._indicators, "signals": self._signals}[table]
@@ -111,11 +115,13 @@ class Rdb:
         rows = rows.assign(received=pd.Timestamp(time.time_ns(), tz="UTC"))
         return rows if columns is None else rows[columns]
 
-    def resample(self, table: str, interval: str, sym: str, start: pd.Timestamp) -> pd.DataFrame:
-        rows = self._rows(table, {"sym": sym})
-        rows = rows[(rows["sym"] == sym) & (rows["time"] >= start)].set_index("time")["price"]
-        bars = rows.resample("1min").ohlc().dropna().reset_index()
-        return bars.assign(sym=sym, interval=interval, volume=1.0)
+    def sql(self, text: str) -> pd.DataFrame:
+        """Answer `select distinct interval from bars where sym = '...'`."""
+        if not self.market.sql_up:
+            raise Unavailable("no answer from tcp://127.0.0.1:5007 within 2 s")
+        sym = text.rpartition("sym = '")[2].removesuffix("'")
+        rows = self._rows("bars", {})
+        return rows.loc[rows["sym"] == sym, ["interval"]].drop_duplicates()
 
     def _rows(self, table: str, query: dict[str, Any]) -> pd.DataFrame:
         self.market.asked.append(("rdb", table, query))
@@ -138,6 +144,7 @@ def _select(
     rows: pd.DataFrame,
     sym: str | list[str] | None = None,
     start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
     columns: list[str] | None = None,
     last: int | None = None,
     where: dict[str, str] | None = None,
@@ -148,6 +155,8 @@ def _select(
         rows = rows[rows[column] == value]
     if start is not None:
         rows = rows[rows["time"] >= start]
+    if end is not None:
+        rows = rows[rows["time"] < end]
     if last is not None:
         rows = rows.tail(last)
     rows = rows if columns is None else rows[columns]
@@ -218,6 +227,13 @@ def _signals(rows: pd.DataFrame) -> pd.DataFrame:
         columns = hits[["time", "sym", "interval"]]
         signals.append(columns.assign(signal=name, side=side, price=hits["close"], detail=detail, state=""))
     return pd.concat(signals).sort_values("time", kind="stable")
+
+
+def alerts(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    """Return rows of the table: time, sym, event, service, state, attempt, held_back, detail."""
+    names = ["time", "sym", "event", "service", "state", "attempt", "held_back", "detail"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.assign(time=pd.to_datetime(frame["time"], utc=True))
 
 
 def _no_trades() -> pd.DataFrame:
