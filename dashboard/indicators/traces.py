@@ -54,9 +54,10 @@ def indicator_traces(
 def flips(bars: pd.DataFrame, choice: Choice) -> list[tuple[int, str, str, str]]:
     """Return the signals of a UT Bot: the bar's place, side, name and reason, where its position becomes 1 or -1.
 
-    Empty for what is no UT Bot. The newest bar may still form, and has none.
+    Empty for what is no UT Bot, and for one that is declared: the processor raises its signals. The newest bar may
+    still form, and has none.
     """
-    if choice.declaration.kind != "ut_bot":
+    if choice.declaration.kind != "ut_bot" or choice.declared:
         return []
     stops, positions = (bars[column].to_numpy(dtype=np.float64) for column in choice.columns)
     closes = bars["close"].to_numpy(dtype=np.float64)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,7 @@ def test_the_ut_bot_is_a_line_that_changes_side_and_its_signals_are_markers() ->
     assert up["showlegend"]
     assert not down["showlegend"]
     found = flips(bars, choice)
+    assert not flips(bars, replace(choice, declared=True))  # those are rows of `signals`
     assert {side for _, side, *_ in found} == {"buy", "sell"}
     for i, side, name, reason in found:
         assert position[i] == (1 if side == "buy" else -1) != position[i - 1]
