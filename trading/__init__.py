@@ -1,0 +1,4 @@
+"""Trading: strategies, backtests, paper and live orders.
+
+from trading import Strategy, param
+"""
