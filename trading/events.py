@@ -6,9 +6,10 @@ every time here. `seq` and `seq_row` are its place in the journal, (0, 0) where 
 quotes and signals are floats as their rows have them; what concerns orders is counted in whole lots and ticks.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Side(StrEnum):
@@ -163,8 +164,20 @@ class OrderReport(NamedTuple):
     qty: int | None = None
 
 
+class Command(NamedTuple):
+    """A person's word to a run, a row of the table `commands`: order, cancel, flatten, kill, resume, limits."""
+
+    sym: str
+    market_time: int
+    known_at: int
+    seq: int
+    seq_row: int
+    command: str
+    arguments: Mapping[str, Any]
+
+
 MarketEvent = Bar | Trade | Quote | Signal | Session
 """What the market tells, and a strategy hears of."""
 
-Event = MarketEvent | OrderReport
+Event = MarketEvent | OrderReport | Command
 """All that an engine takes."""
