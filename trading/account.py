@@ -31,16 +31,29 @@ class Position:
     """The position of one strategy in one symbol.
 
     lots         signed
+    bars         closed bars of the symbol so far; the engine counts
     cost         what the open lots were bought for; of a short less than 0
     mark         the last price, ticks; value: lots at it
     realised, commission, traded   sums over all fills; traded is the value bought and sold
     """
 
-    __slots__ = ("commission", "cost", "instrument", "lots", "mark", "realised", "strategy", "traded", "trip", "value")
+    __slots__ = (
+        "bars",
+        "commission",
+        "cost",
+        "instrument",
+        "lots",
+        "mark",
+        "realised",
+        "strategy",
+        "traded",
+        "trip",
+        "value",
+    )
 
     def __init__(self, instrument: Instrument, strategy: str = "") -> None:
         self.instrument, self.strategy = instrument, strategy
-        self.lots = self.cost = self.mark = self.value = self.realised = self.commission = self.traded = 0
+        self.bars = self.lots = self.cost = self.mark = self.value = self.realised = self.commission = self.traded = 0
         self.trip: RoundTrip | None = None
 
     @property
@@ -143,7 +156,7 @@ class Account:
 
     def mark(self, sym: str, ticks: int) -> None:
         """Take the price of a symbol, and look at the drawdown."""
-        for position in self._of_sym.get(sym, ()):
+        for position in self._of_sym[sym]:
             position.mark = ticks
             if position.lots:
                 value = position.instrument.value(position.lots, ticks)
@@ -163,9 +176,9 @@ class RoundTrip:
     entry, exit         what was paid at the way in, got on the way out, in lots * ticks; `qty` and `out` the lots
     value               money that all entries were worth, more than 0
     realised, commission   money so far
-    high, low           the prices seen since the last fill, not yet in `best` and `worst`: floats, as the bars have them
+    high, low           the prices seen since the last fill, not yet in `best` and `worst`; floats, as bars have them
     best, worst         the most and the least it was worth on its path, before commission, money; 0 at its entry
-    bars                bars that closed while it was open
+    began               closed bars of the symbol before its entry; `bars` those that closed while it was open
     """
 
     number: int
@@ -184,6 +197,7 @@ class RoundTrip:
     low: float = float("inf")
     best: int = 0
     worst: int = 0
+    began: int = 0
     bars: int = 0
     exit_at: int = 0
     exit_tag: str = ""
@@ -207,7 +221,7 @@ class RoundTrip:
             self.worst = min(self.worst, worth)
 
     def folded(self, position: Position) -> None:
-        """Take the bars seen since the last fill into best and worst: the position is about to change, or it is read."""
+        """Take the bars seen since the last fill into best and worst: the position is about to change, or is read."""
         if self.high >= self.low:
             self.seen(position, position.instrument.ticks(self.low), position.instrument.ticks(self.high))
             self.high, self.low = float("-inf"), float("inf")

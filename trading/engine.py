@@ -12,12 +12,18 @@ from trading.account import Account
 from trading.desk.dealing import Dealing
 from trading.desk.ledger import Action, Ledger
 from trading.desk.listing import Listing
-from trading.desk.trading_floor import Floor
+from trading.desk.trading_floor import Floor, Known
 from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade
 from trading.exchange import Book, Ended, Execution
 from trading.run import Clock, RunSetup, in_session
+from trading.strategy import Strategy
 
 _SECOND_NS = 10**9
+
+
+def available(event: Event) -> int:
+    """Return when an event could be known: a bar with its end."""
+    return event.end if isinstance(event, Bar) else event.market_time
 
 
 class Engine:
@@ -27,34 +33,36 @@ class Engine:
     the broker. It holds no socket and looks at no clock, so the same events give the same actions.
 
     account   may be shared by the runs of one account; else the run has its own
-    prepare   (indicator, symbol) -> the indicator to be used in its place: of a backtest, whose bars are known
+    known     of a backtest: its bars, and what is computed of all of them at once; none is shown before its time
     failed    the exception that ended the run; None: it has not failed
+    closes    (time, equity) at the start, and at every session close since
     """
 
-    def __init__(
-        self, setup: RunSetup, account: Account | None = None, prepare: Callable[[Any, str], Any] | None = None
-    ) -> None:
+    def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
         self.setup = setup
         self.account = account or Account(setup.account, setup.start_money, setup.currency)
         self._shared = account is not None
         self.ledger = Ledger(setup, self.account)
-        self.bars = self.bars_in_position = 0
+        self._out = self.ledger.out
         self.failed: Exception | None = None
+        self.closes: list[tuple[int, int]] = []
         clocks: dict[str, Clock] = {}
         self._listings: dict[str, Listing] = {}
         for sym, position in self.ledger.positions.items():
             sessions = setup.sessions.get(sym)
             clock = clocks.setdefault(sessions.code if sessions else "", Clock(sessions))
             book = Book(setup.instruments[sym], setup.fills, self._sized)
-            self._listings[sym] = Listing(setup.instruments[sym], position, book, clock, sessions)
+            self._listings[sym] = Listing(
+                setup.instruments[sym], position, book, clock, sessions, None if known is None else known.window(sym)
+            )
         self._clocks = clocks
         self._account_clock = self._listings[setup.symbols[0]].clock
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
-        self._floor = Floor(setup, self.ledger, self._listings, self._dealing, prepare)
+        self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
         self._on_bars, self._stale_ns = setup.fills_on == "bars" and setup.simulated, 0
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
-        self._sample_at = setup.sample_every or 2**62
-        self._begun = False
+        self._until_sample = 0
+        self._begun, self._warmed = False, 0
         self._last: Event | None = None
         self.strategy = setup.strategy_class(self._floor, setup.parameters)
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -67,6 +75,7 @@ class Engine:
             Command: self._command,
         }
         self._hears = {name for name in ("on_session", "on_signal") if self._overrides(name)}
+        self._on_bar = self.strategy.on_bar
         self._call(None, "start")
 
     @property
@@ -75,111 +84,122 @@ class Engine:
         return self._floor.warm_up
 
     @property
+    def bars(self) -> int:
+        """Bars that closed since the run began, over all symbols."""
+        return sum(listing.position.bars for listing in self._listings.values()) - self._warmed if self._begun else 0
+
+    @property
     def now(self) -> Event | None:
         """The last event."""
         return self._last
 
     def take(self, event: Event) -> Sequence[Action]:
-        """Take the next event and return the actions that follow from it. Raises PlantError for a report of no order."""
+        """Take the next event; return the actions that follow. Raises PlantError for a report of no order of ours."""
         self._last = event
         self._takes[type(event)](event)
-        out = self.ledger.out
-        if out:
-            self.ledger.out = []
-            return out
-        return ()
+        out = self._out
+        if not out:
+            return ()
+        actions = out.copy()
+        out.clear()
+        return actions
 
     def finish(self) -> Sequence[Action]:
         """End the run: the session that is over closes, the strategy finishes, open trips are rows."""
         event = self._last
         if event is not None and self._begun:
-            end = event.end if isinstance(event, Bar) else event.market_time
+            end = available(event)
             for clock in self._clocks.values():
                 self._pass(clock, event, end)
             if self.failed is None:
                 self._call(event, "finish")
             for sym, listing in self._listings.items():
-                last = listing.bars[-1].market_time if listing.bars else event.market_time
+                last = listing.bar.market_time if listing.bar else event.market_time
                 self.ledger.open_trip(sym, event, last)
             self.ledger.sample(event, event.market_time)
             self._strategy_event(event, "stopped", "" if self.failed is None else "after an error")
-        out, self.ledger.out = self.ledger.out, []
-        return out
+        actions = self._out.copy()
+        self._out.clear()
+        return actions
 
     def stop(self, event: Event, reason: str) -> Sequence[Action]:
         """Cancel what is open; the run takes no decisions any more."""
         self._dealing.cancel(event, None, reason)
-        out, self.ledger.out = self.ledger.out, []
-        return out
+        actions = self._out.copy()
+        self._out.clear()
+        return actions
 
     def _bar(self, bar: Bar) -> None:
+        """One step; it is what a backtest does a million times, so it asks little where little happened."""
         listing = self._listings[bar.sym]
         if not self._begun:
             self._begin(bar, bar.market_time)
         if bar.end > listing.clock.next and self._begun:
             self._pass(listing.clock, bar, bar.end - 1)
-        position, ticks = listing.position, listing.instrument.ticks
-        if self._on_bars and len(listing.book):
-            self._match(listing, bar, listing.book.bar(bar, self._regular(listing, bar.end - 1)))
-        elif (trip := position.trip) is not None:
-            if bar.high > trip.high:
-                trip.high = bar.high
-            if bar.low < trip.low:
-                trip.low = bar.low
-        listing.last, listing.last_at = bar.close, bar.known_at
+        position, book = listing.position, listing.book
+        trip = position.trip
+        if book.orders and self._on_bars:
+            self._match(listing, bar, book.bar(bar, self._regular(listing, bar.end - 1)))
+        elif trip is not None:
+            high, low = bar.high, bar.low
+            if high > trip.high:
+                trip.high = high
+            if low < trip.low:
+                trip.low = low
+        listing.bar = listing.priced = bar
+        position.bars += 1
+        if listing.fresh is not None:
+            listing.fresh.append(bar)
         if position.lots or self._shared:
-            self.account.mark(bar.sym, ticks(bar.close))
-        listing.bars.append(bar)
-        self._heard(bar)
+            self.account.mark(bar.sym, listing.instrument.ticks(bar.close))
+        if self.ledger.told or self._dealing.watches:
+            self._heard(bar)
         for update in listing.updates:
             update(bar)
         floor = self._floor
         floor.event = bar
-        floor.warming = not self._begun or (0 < self._stale_ns < bar.known_at - bar.end)
+        if bar.decided_at or not self._begun:
+            floor.warming = not self._begun or (0 < self._stale_ns < bar.decided_at - bar.end)
         if self.failed is None:
             try:
-                self.strategy.on_bar(bar)
-            except Exception as error:
+                self._on_bar(bar)
+            except Exception as error:  # the strategy is somebody else's
                 self._fail(bar, "on_bar", error)
         if floor.requests:
             self._dealing.deal(bar, floor.taken())
-        if self._begun:
-            self.bars += 1
-            if (trip := position.trip) is not None:
-                trip.bars += 1
-                self.bars_in_position += 1
-            if self.bars >= self._sample_at:
-                self._sample_at += self.setup.sample_every
-                self.ledger.sample(bar, bar.market_time)
+        self._until_sample -= 1
+        if not self._until_sample and self._begun:
+            self._until_sample = self.setup.sample_every
+            self.ledger.sample(bar, bar.market_time)
 
     def _trade(self, trade: Trade) -> None:
         listing = self._listings[trade.sym]
-        self._tick(listing, trade, trade.price)
-        if self.setup.fills_on == "trades" and self.setup.simulated and len(listing.book):
+        self._tick(listing, trade, True)
+        if self.setup.fills_on == "trades" and self.setup.simulated and listing.book.orders:
             self._match(listing, trade, listing.book.trade(trade, self._regular(listing, trade.market_time)))
         self._after_tick(listing, trade, "on_trade", listing.instrument.ticks(trade.price))
 
     def _quote(self, quote: Quote) -> None:
         """A long position is worth the bid, a short one the ask; the last price is the middle."""
         listing = self._listings[quote.sym]
-        good = quote.bid > 0 and quote.ask > 0
-        self._tick(listing, quote, (quote.bid + quote.ask) / 2 if good else listing.last)
-        if self.setup.fills_on == "quotes" and self.setup.simulated and len(listing.book):
+        self._tick(listing, quote, quote.bid > 0 and quote.ask > 0)
+        if self.setup.fills_on == "quotes" and self.setup.simulated and listing.book.orders:
             book, regular = listing.book, self._regular(listing, quote.market_time)
             self._match(listing, quote, book.quote(quote, regular))
         side = quote.ask if listing.position.lots < 0 else quote.bid
         mark = listing.instrument.ticks(side) if side > 0 else None
         self._after_tick(listing, quote, "on_quote", mark)
 
-    def _tick(self, listing: Listing, event: Trade | Quote, price: float) -> None:
+    def _tick(self, listing: Listing, event: Trade | Quote, priced: bool) -> None:
         if not self._begun:
             self._begin(event, event.market_time)
         if self._begun and event.market_time >= listing.clock.next:
             self._pass(listing.clock, event, event.market_time)
-        listing.last, listing.last_at = price, event.known_at
+        if priced:
+            listing.priced = event
 
     def _after_tick(self, listing: Listing, event: Trade | Quote, callback: str, mark: int | None) -> None:
-        """Mark at a price where the run is filled on such events, or has no bars to mark with, and tell the strategy."""
+        """Mark at a price, where such events are what fills the run, and tell the strategy."""
         if mark is not None and self.setup.fills_on != "bars":
             if (trip := listing.position.trip) is not None:
                 trip.seen(listing.position, mark, mark)
@@ -221,9 +241,9 @@ class Engine:
 
     def _heard(self, event: Event) -> None:
         """Let risk look again, then tell what happened to orders: steps 3 and 4."""
-        dealing, ledger = self._dealing, self.ledger
-        if dealing.watches and self._begun:
-            dealing.look(event)
+        ledger = self.ledger
+        if self._begun:
+            self._dealing.look(event)
         while ledger.told and self.failed is None:
             name, argument = ledger.told.pop(0)
             self._floor.event = event
@@ -245,15 +265,16 @@ class Engine:
         start_at = self.setup.start_at
         if start_at is not None and market_time < start_at:
             return
-        self._begun = True
+        self._begun, self._until_sample = True, self.setup.sample_every
         self._floor.begun()
         for clock in self._clocks.values():
             clock.begin(market_time)
         self._strategy_event(event, "started", "")
-        if any(listing.bars for listing in self._listings.values()):
-            bars = sum(len(listing.bars) for listing in self._listings.values())
+        bars = self._warmed = sum(listing.position.bars for listing in self._listings.values())
+        if bars:
             self._strategy_event(event, "warm", f"{bars} bars before the start")
         self._dealing.session()
+        self.closes.append((market_time, self.account.equity))
         self.ledger.sample(event, market_time, positions=False)
 
     def _pass(self, clock: Clock, event: Event, until: int) -> None:
@@ -266,6 +287,7 @@ class Engine:
                         self._dealing.happened(ended, event)
             if clock is self._account_clock:
                 if kind == "close":
+                    self.closes.append((time, self.account.equity))
                     self.ledger.sample(event, time)
                 else:
                     self._dealing.session()
@@ -291,8 +313,6 @@ class Engine:
         )
 
     def _overrides(self, name: str) -> bool:
-        from trading.strategy import Strategy
-
         return getattr(self.setup.strategy_class, name) is not getattr(Strategy, name)
 
     def _call(self, event: Event | None, name: str, *arguments: Any) -> None:

@@ -28,8 +28,9 @@ class Bar(NamedTuple):
     """A closed bar. An indicator takes it as it is: it has what plant.indicators.bars.Bar has.
 
     end       when it ended: its start + interval, or the end of its session if that is earlier
-    session   tells bars of one session from those of the next; None: sessions are the days of UTC
     volume    units, 0 in a bar without a trade
+    session   tells bars of one session from those of the next; None: sessions are the days of UTC
+    decided_at   when it was decided that it is closed, the `time` of its row of `bar_closes`; 0: with its end
     """
 
     sym: str
@@ -45,6 +46,7 @@ class Bar(NamedTuple):
     close: float
     volume: float
     session: int | None = None
+    decided_at: int = 0
 
     @property
     def time(self) -> int:

@@ -1,4 +1,4 @@
-"""The simulated exchange: open orders and one event of the market in, executions out. Levels and prices are whole ticks.
+"""The simulated exchange: orders and an event of the market in, executions out. Levels and prices are whole ticks.
 
 A bar is walked along its path: open, nearer extreme, other extreme, close, high first if high - open < open - low, else
 low first; every tick between is passed. A trade is a path of one point, a quote one for each side. At a point of the
@@ -80,13 +80,11 @@ class Book:
 
     def __init__(self, instrument: Instrument, rules: FillRules, sized: Sized) -> None:
         self._instrument, self._rules, self._sized = instrument, rules, sized
-        self._orders: dict[str, Resting] = {}
         self._at: int | None = None
+        self.orders: dict[str, Resting] = {}
+        """The open orders by id, the oldest first."""
         self.low = self.high = 0
         """What the path has reached since the last execution."""
-
-    def __len__(self) -> int:
-        return len(self._orders)
 
     def place(self, order: Order, last: int) -> None:
         """Take an order; `last` is the last price, from which a trailing one begins to follow."""
@@ -94,34 +92,31 @@ class Book:
         sized_later = order.reverses or order.reduces or bool(order.percent)
         left = None if sized_later else order.qty
         fresh = self._at is None
-        self._orders[order.order_id] = Resting(order, order.side.sign, left, order.kind, at, at, fresh=fresh)
+        self.orders[order.order_id] = Resting(order, order.side.sign, left, order.kind, at, at, fresh=fresh)
 
     def cancel(self, order_id: str) -> bool:
         """Take an order out; returns whether it was there."""
-        return self._orders.pop(order_id, None) is not None
+        return self.orders.pop(order_id, None) is not None
 
     def reduce(self, order_id: str, qty: int) -> None:
         """Make an order smaller by lots, not below nothing: the other of a pair took them."""
-        if (resting := self._orders.get(order_id)) is not None:
+        if (resting := self.orders.get(order_id)) is not None:
             resting.left = max((resting.order.qty if resting.left is None else resting.left) - qty, 0)
 
     def close(self) -> list[Ended]:
         """End the session: day orders expire."""
         if not self._rules.sessions:
             return []
-        over = [name for name, resting in self._orders.items() if resting.order.time_in_force == "day"]
+        over = [name for name, resting in self.orders.items() if resting.order.time_in_force == "day"]
         for name in over:
-            del self._orders[name]
+            del self.orders[name]
         return [Ended(name, "expired", "the session closed") for name in over]
 
     def bar(self, bar: Bar, regular: bool = True) -> Iterator[Execution | Ended]:
         """Match a bar; `regular`: it lies in the regular session, outside of which market orders wait."""
         ticks = self._instrument.ticks
         start, high, low, end = ticks(bar.open), ticks(bar.high), ticks(bar.low), ticks(bar.close)
-        if high - start < start - low:
-            path = (start, high, low, end)
-        else:
-            path = (start, low, high, end)
+        path = (start, high, low, end) if high - start < start - low else (start, low, high, end)
         yield from self._walk(path, None, self._share_of(bar.volume), regular, self._rules.half_spread_ticks)
 
     def trade(self, trade: Trade, regular: bool = True) -> Iterator[Execution | Ended]:
@@ -147,14 +142,14 @@ class Book:
     def _walk(
         self, path: tuple[int, ...], side: int | None, most: int | None, regular: bool, half_spread: int
     ) -> Iterator[Execution | Ended]:
-        """Walk along a path with the orders of a side (None: both); `most` lots are to be had, None: all that is wanted."""
+        """Walk along a path with the orders of a side (None: both); `most` lots are to be had, None: any number."""
         self._at = self.low = self.high = path[0]
         if most == 0:  # nothing was traded, so nothing triggers either
             self.low, self.high = min(path), max(path)
             yield from self._over(side)
             self._at = None
             return
-        for resting in self._orders.values():
+        for resting in self.orders.values():
             resting.since = path[0]
         tried: set[str] = set()
         for place, end in enumerate(path):
@@ -183,7 +178,7 @@ class Book:
         at = self._at if self._at is not None else end
         best: Resting | None = None
         where = distance = 0
-        for name, resting in self._orders.items():
+        for name, resting in self.orders.items():
             if name in tried or (side is not None and resting.sign != side):
                 continue
             if resting.working is Kind.MARKET:
@@ -215,7 +210,7 @@ class Book:
         """Go on to a point of the path."""
         self._at = at
         self.low, self.high = min(self.low, at), max(self.high, at)
-        for resting in self._orders.values():
+        for resting in self.orders.values():
             if resting.working is Kind.TRAILING:
                 resting.extreme = min(resting.extreme, at) if resting.sign > 0 else max(resting.extreme, at)
 
@@ -234,24 +229,24 @@ class Book:
             sized = self._sized(order, price)
             left = sized if left is None else min(left, sized)
         if left <= 0:
-            del self._orders[order.order_id]
+            del self.orders[order.order_id]
             return Ended(order.order_id, "cancelled", "there is nothing for it to do")
         qty = left if most is None else min(left, most)
         if not qty or (qty < left and order.time_in_force == "fok"):
             return None
         resting.left, resting.done = left - qty, resting.done + qty
         if qty == left:
-            del self._orders[order.order_id]
+            del self.orders[order.order_id]
         return Execution(order.order_id, qty, resting.done - qty + left, price, liquidity, self.low, self.high)
 
     def _over(self, side: int | None) -> Iterator[Ended]:
         """End what was for one event only, and note that the others have seen one."""
-        for name, resting in list(self._orders.items()):
+        for name, resting in list(self.orders.items()):
             if side is not None and resting.sign != side:
                 continue
             resting.fresh = False
             if (told := resting.order.time_in_force) in ("ioc", "fok"):
-                del self._orders[name]
+                del self.orders[name]
                 yield Ended(name, "cancelled", f"{told}: not filled by the first event")
 
 

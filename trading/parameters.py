@@ -42,13 +42,19 @@ class Parameter:
             value = float(value)
         if self.type is int and isinstance(value, float) and value.is_integer():
             value = int(value)
-        if type(value) is not self.type or (self.type is float and not math.isfinite(value)):
-            raise SettingsError(f"{where}: {self.name} must be {self._expected}, found {value!r}")
-        if self.choices and value not in self.choices:
-            raise SettingsError(f"{where}: {self.name} must be {self._expected}, found {value!r}")
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+        if not self._allows(value):
             raise SettingsError(f"{where}: {self.name} must be {self._expected}, found {value!r}")
         return value
+
+    def _allows(self, value: Any) -> bool:
+        kind: object = self.type
+        if type(value) is not kind:
+            return False
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+        if self.choices and value not in self.choices:
+            return False
+        return not ((self.low is not None and value < self.low) or (self.high is not None and value > self.high))
 
     @property
     def _expected(self) -> str:

@@ -63,7 +63,7 @@ class Limits:
 
 
 def limits_of(told: Mapping[str, Any]) -> Limits:
-    """Return the limits that a mapping says, as in plant.toml. Raises SettingsError for unknown names and bad values."""
+    """Return the limits that a mapping says, as in plant.toml. Raises SettingsError for unknown names, bad values."""
     names = [entry.name for entry in fields(Limits)]
     for key in told:
         if key not in names:
@@ -77,7 +77,7 @@ def limits_of(told: Mapping[str, Any]) -> Limits:
 
 
 class Breach(NamedTuple):
-    """A bound that does not hold: its rule, the bound, what was found; both as floats, NaN where they are no numbers."""
+    """A bound that does not hold: its rule, the bound, what was found; NaN where they are no numbers."""
 
     rule: str
     bound: float

@@ -27,12 +27,8 @@ class Dealing:
         self._of_strategy, self._of_account = Risk(setup.limits), Risk(setup.account_limits)
         self._risks = {"strategy": self._of_strategy, "account": self._of_account}
         self._executions: dict[str, int] = {}
-        self._refused = 0
-
-    @property
-    def watches(self) -> bool:
+        self.watches = any(risk.watches for risk in self._risks.values())
         """Whether a change of the equity can halt."""
-        return self._of_strategy.watches or self._of_account.watches
 
     @property
     def halted(self) -> str:
@@ -128,7 +124,7 @@ class Dealing:
                 self._send(child, event)
 
     def command(self, command: Command) -> None:
-        """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError for bad arguments."""
+        """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError."""
         told = dict(command.arguments)
         match command.command:
             case "order":
@@ -153,6 +149,7 @@ class Dealing:
                         self._risk_event("resume", "resumed", command)
             case "limits":
                 self._of_account.limits = limits_of(told)
+                self.watches = any(risk.watches for risk in self._risks.values())
 
     def session(self) -> None:
         """A session begins: daily losses are measured from here."""

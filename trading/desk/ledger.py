@@ -10,7 +10,7 @@ from trading.account import Account, Booking, Position, RoundTrip
 from trading.desk.rows import Row, equity_row, fill_row, fill_view, order_row, order_view, position_row, round_trip_row
 from trading.events import Event, Fill, OrderReport
 from trading.instruments import Instrument
-from trading.orders import FINAL, Order, Orders, State
+from trading.orders import Order, Orders, State
 from trading.run import RunSetup
 
 
@@ -126,7 +126,7 @@ class Ledger:
         if trip is None:
             return
         trip.folded(position)
-        shown = replace(trip, exit_at=market_time, exit_tag="Open")
+        shown = replace(trip, exit_at=market_time, exit_tag="Open", bars=position.bars - trip.began)
         shown.realised += position.unrealised
         shown.exit += abs(position.lots) * position.mark
         shown.out += abs(position.lots)
@@ -155,7 +155,7 @@ class Ledger:
         return Booked(order, fill, booking, turned=bool(before) and before * position.lots <= 0)
 
     def _travel(self, position: Position, order: Order, fill: Fill, booking: Booking, event: Event) -> None:
-        """Bring the round trip on: what the fill closed belongs to the one that is open, the rest to it or to a new one."""
+        """Bring the trip on: what the fill closed belongs to the one that is open, the rest to it or to a new one."""
         trip, instrument = position.trip, position.instrument
         fee = fill.commission
         if booking.closed and trip is not None:
@@ -166,6 +166,7 @@ class Ledger:
             trip.out += booking.closed
             if booking.opened or not position.lots:
                 trip.exit_at, trip.exit_tag, trip.closed = fill.market_time, order.tag, True
+                trip.bars = position.bars - trip.began
                 trip.best, trip.worst = max(trip.best, trip.realised), min(trip.worst, trip.realised)
                 self._trip_row(trip, instrument, event)
                 position.trip = trip = None
@@ -173,7 +174,9 @@ class Ledger:
         if booking.opened:
             if trip is None:
                 self.trips += 1
-                trip = RoundTrip(self.trips, fill.sym, position.lots > 0, fill.market_time, order.tag)
+                trip = RoundTrip(
+                    self.trips, fill.sym, position.lots > 0, fill.market_time, order.tag, began=position.bars
+                )
                 position.trip = trip
             trip.commission += fee
             trip.entry += booking.opened * fill.price
@@ -189,6 +192,3 @@ class Ledger:
 def _base(cls: type) -> type:
     """Return the last class before object: the one that callbacks are compared with."""
     return cls.__mro__[-2]
-
-
-__all__ = ["FINAL", "Action", "Booked", "Cancel", "Ledger", "Place", "TableRow"]

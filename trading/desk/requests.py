@@ -1,4 +1,4 @@
-"""What a strategy asks for, as orders that are not placed yet: levels in ticks, quantities in lots, what is wrong said."""
+"""What a strategy asks for, as orders that are not placed yet: levels in ticks, quantities in lots, what is wrong."""
 
 import math
 import re
@@ -40,14 +40,13 @@ class OrderDesk:
 
     def __init__(self, setup: RunSetup) -> None:
         self._setup = setup
-        self._cause, self._count = -1, 0
+        self._counts: dict[int, int] = {}
 
     def name(self, event: Event) -> str:
         """Return the id of the next order that an event causes."""
-        if event.seq != self._cause:
-            self._cause, self._count = event.seq, 0
-        self._count += 1
-        return order_id(self._setup.run, event.seq, self._count - 1)
+        count = self._counts.get(event.seq, 0)
+        self._counts[event.seq] = count + 1
+        return order_id(self._setup.run, event.seq, count)
 
     def instrument(self, sym: str | None) -> Instrument:
         """Return what an order is about: the run's only symbol if none is named. Raises SettingsError."""

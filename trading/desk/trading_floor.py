@@ -1,8 +1,8 @@
 """What a strategy speaks to: it reads what is, and leaves requests that the engine takes up after the callback."""
 
 import random
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from plant.errors import SettingsError
 from plant.indicators.catalogue import CATALOGUE
@@ -16,6 +16,16 @@ from trading.events import Event
 from trading.instruments import amount_of
 from trading.run import RunSetup
 from trading.strategy import OrderView, Used, Window
+
+
+class Known(Protocol):
+    """All bars of a backtest, before it begins."""
+
+    def window(self, sym: str) -> Window:
+        """Return the bars of a symbol."""
+
+    def prepared(self, indicator: Scalar, sym: str) -> Any:
+        """Return an indicator that is used like this one and has the same values, computed of all bars at once."""
 
 
 class Floor:
@@ -33,10 +43,10 @@ class Floor:
         ledger: Ledger,
         listings: Mapping[str, Listing],
         dealing: Dealing,
-        prepare: Callable[[Any, str], Any] | None,
+        known: Known | None,
     ) -> None:
         self._setup, self._ledger, self._listings, self._dealing = setup, ledger, listings, dealing
-        self._prepare = prepare
+        self._known = known
         self._chance = random.Random(setup.seed)
         self.event: Event | None = None
         self.warming, self.warm_up = True, 0
@@ -119,7 +129,7 @@ class Floor:
             raise SettingsError(f"use: expected an indicator, an object with update(bar), found {indicator!r}")
         if isinstance(indicator, Scalar):
             self.warm_up = max(self.warm_up, _warm_up(indicator))
-            used = indicator if self._prepare is None else self._prepare(indicator, name)
+            used = indicator if self._known is None else self._known.prepared(indicator, name)
         else:
             used = indicator if hasattr(indicator, "ready") and hasattr(indicator, "value") else Used(indicator)
             self.warm_up = max(self.warm_up, int(getattr(indicator, "warm_up", 0)))
