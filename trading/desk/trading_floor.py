@@ -113,6 +113,10 @@ class Floor:
         """Return the account's equity."""
         return amount_of(self._ledger.account.equity)
 
+    def tick(self, sym: str | None) -> float:
+        """Return the least step of a symbol's price."""
+        return float(self._dealing.desk.instrument(sym).tick)
+
     def orders(self) -> list[OrderView]:
         """Return the run's open orders, the oldest first."""
         instruments = self._setup.instruments

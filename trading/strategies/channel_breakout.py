@@ -7,13 +7,12 @@ class ChannelBreakout(Strategy):
     """With every bar: long stop a tick above the channel, short stop a tick below it."""
 
     length: int = param(5, low=1, high=5000, help="bars of the channel")
-    tick: float = param(0.01, low=0, help="how far beyond the channel, in prices")
     size: float = param(1.0, low=0, help="units")
 
     def on_bar(self, bar: Bar) -> None:
-        past = self.bars(self.length)
-        if len(past.high) < self.length:
-            self.enter("short", self.size, id="ChBrkSE")  # as Pine: a stop that is not there yet is none
-            return
-        self.enter("long", self.size, stop=float(past.high.max()) + self.tick, id="ChBrkLE")
-        self.enter("short", self.size, stop=float(past.low.min()) - self.tick, id="ChBrkSE")
+        past, tick = self.bars(self.length + 1), self.tick()
+        if len(past.high) > self.length:  # as Pine: once there is a close before the channel
+            self.enter("long", self.size, stop=float(past.high[1:].max()) + tick, id="ChBrkLE")
+        low = past.low[-self.length :]
+        stop = float(low.min()) - tick if len(low) == self.length else None  # no channel yet: a market order
+        self.enter("short", self.size, stop=stop, id="ChBrkSE")

@@ -9,7 +9,6 @@ class KeltnerChannel(Strategy):
     period: int = param(20, low=1, high=500, help="bars of the middle, an EMA")
     multiplier: float = param(2.0, low=0.1, high=50, step=0.1, help="ATR from the middle to a side")
     atr_period: int = param(10, low=1, high=500, help="ATR length, bars")
-    tick: float = param(0.01, low=0, help="how far beyond the bar, in prices")
     size: float = param(1.0, low=0, help="units")
 
     def start(self) -> None:
@@ -30,8 +29,8 @@ class KeltnerChannel(Strategy):
             self.cancel("KltChSE")
         close, upper, lower = before
         if bar.close > channel.upper and close <= upper:
-            self.above = bar.high + self.tick
+            self.above = bar.high + self.tick()
             self.enter("long", self.size, stop=self.above, id="KltChLE")
         if bar.close < channel.lower and close >= lower:
-            self.below = bar.low - self.tick
+            self.below = bar.low - self.tick()
             self.enter("short", self.size, stop=self.below, id="KltChSE")
