@@ -4,6 +4,8 @@ from trading import Atr, Strategy, param, backtest
 """
 
 from trading.backtests.backtest import backtest
+from trading.backtests.lookahead import check_look_ahead
+from trading.backtests.sweep import sweep
 from trading.desk.indicators import (
     Adx,
     Atr,
@@ -69,6 +71,8 @@ __all__ = [
     "WilliamsR",
     "Wma",
     "backtest",
+    "check_look_ahead",
     "indicator",
     "param",
+    "sweep",
 ]

@@ -124,7 +124,7 @@ class Account:
     @property
     def drawdown(self) -> float:
         """equity / peak - 1, 0 or less."""
-        return self.equity / self.peak - 1 if self.peak > 0 else 0.0
+        return (self.equity - self.peak) / self.peak if self.peak > 0 else 0.0
 
     def position(self, strategy: str, instrument: Instrument) -> Position:
         """Return the position of a strategy in a symbol, made when first asked for."""
@@ -165,7 +165,7 @@ class Account:
         equity = self.cash + self.value
         if equity > self.peak:
             self.peak = equity
-        elif equity < self.peak and self.peak > 0 and (depth := equity / self.peak - 1) < self.worst:
+        elif equity < self.peak and self.peak > 0 and (depth := (equity - self.peak) / self.peak) < self.worst:
             self.worst = depth
 
 

@@ -75,7 +75,7 @@ class Order:
     reverses      its fill takes the opposite position with it (`enter`)
     reduces       it never fills more than the position (`close`, stop_loss, take_profit)
     percent       sized at its fill, as so many percent of the equity; 0: not
-    stop_loss, take_profit   levels in ticks of the orders that its fill sets free
+    stop_loss, take_profit, trailing_stop   levels in ticks, of the last the distance, of orders that its fill sets free
     id            the strategy's own name for it
     """
 
@@ -109,6 +109,7 @@ class Order:
     percent: Fraction = Fraction(0)
     stop_loss: int | None = None
     take_profit: int | None = None
+    trailing_stop: int | None = None
     id: str = ""
 
     @property

@@ -110,6 +110,7 @@ class Desk(Protocol):
     def cash(self) -> float: ...
     def equity(self) -> float: ...
     def tick(self, sym: str | None) -> float: ...
+    def symbols(self) -> tuple[str, ...]: ...
     def orders(self) -> list[OrderView]: ...
     def bars(self, n: int, sym: str | None) -> Window: ...
     def use(self, indicator: Any, sym: str | None) -> Any: ...
@@ -173,7 +174,8 @@ class Strategy:
         """Ask to buy: `qty` units, or "15% equity", sized at the fill price.
 
         terms: limit=, stop=, trail= (price; of trail the distance), tif="day" ("gtc", "ioc", "fok"), stop_loss=,
-        take_profit= (prices of orders that its fill sets free, one cancels the other), tag=, id=, oco=, sym=.
+        take_profit=, trailing_stop= (prices, of the last the distance, of orders that its fill sets free, of which one
+        cancels the others), tag=, id=, oco= (orders of one name cancel each other), sym=.
         With limit and stop it is a stop-limit, with neither a market order. Raises SettingsError for what is no order.
         """
         self._desk.ask(terms.pop("sym", None), "buy", _qty(qty, terms), **terms)
@@ -196,7 +198,7 @@ class Strategy:
 
         If the position has this direction already when the order is placed, it is dropped, and an older order of its
         id with it; a new order of one id replaces the old. `id` is also its tag; by default the side. Further terms:
-        tag=, oco= (orders of one name cancel each other), stop_loss=, take_profit=, tif="gtc", sym=.
+        those of `buy`, but trail=; tif="gtc" if it is not said.
         """
         if side not in ("long", "short"):
             raise SettingsError(f'enter: side must be "long" or "short", found {side!r}')
@@ -234,6 +236,11 @@ class Strategy:
     def equity(self) -> float:
         """Cash and the positions at their last prices."""
         return self._desk.equity()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of the run, in their order."""
+        return self._desk.symbols()
 
     def tick(self, sym: str | None = None) -> float:
         """Return the least step of a symbol's price."""

@@ -228,7 +228,7 @@ def an_order(draw: st.DrawFn) -> Order:
     return order(draw(st.sampled_from(["buy", "sell"])), draw(st.integers(1, 9)), time_in_force=tif, **terms)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.lists(an_order(), max_size=4), a_bar()), min_size=1, max_size=6),
     st.builds(

@@ -97,6 +97,11 @@ def _each(column: NDArray[np.int64]) -> Iterator[int]:
         yield from column[first : first + _BLOCK].tolist()
 
 
+def loaded(table: str, source: Any, sym: Any, interval: str, as_seen: bool) -> dict[str, Any]:
+    """Return what a source has as DataFrames by symbol, read once: for many runs over the same. Raises as `rows_of`."""
+    return dict(_frames(table, source, sym, interval, as_seen))
+
+
 def rows_of(
     table: str,
     source: Any,

@@ -99,7 +99,7 @@ def _of_equity(measured: Measured) -> tuple[dict[str, float], str]:
     found = dict.fromkeys(("total_return", "cagr", "volatility", "sharpe", "sortino", "calmar"), math.nan)
     found["max_drawdown"] = measured.worst
     if days and equity[0] > 0:
-        found["total_return"] = measured.equity[-1] / measured.equity[0] - 1
+        found["total_return"] = (measured.equity[-1] - measured.equity[0]) / measured.equity[0]
     if days < 2 or equity.min() <= 0:
         return found, basis
     returns = equity[1:] / equity[:-1] - 1

@@ -118,7 +118,7 @@ class Dealing:
             for other in [o for o in self._ledger.orders if o.parent and o.sym == order.sym and o.reduces]:
                 if other.order_id != order.order_id:
                     self._withdraw(other, State.CANCELLED, "the position it was to close is closed", event)
-        if booking.opened and (order.stop_loss is not None or order.take_profit is not None):
+        if booking.opened:
             for child in self.desk.children(order, booking.opened, event):
                 self._ledger.add(child, event)
                 self._send(child, event)
@@ -264,7 +264,7 @@ class Dealing:
 
 
 _ARGUMENTS = {"limit_price": "limit", "stop_price": "stop", "time_in_force": "tif"}
-_TERMS = ("limit", "stop", "trail", "tif", "stop_loss", "take_profit", "tag", "client_order_id")
+_TERMS = ("limit", "stop", "trail", "tif", "stop_loss", "take_profit", "trailing_stop", "tag", "client_order_id")
 
 
 def _terms(arguments: dict[str, Any]) -> dict[str, Any]:

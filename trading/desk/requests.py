@@ -72,6 +72,7 @@ class OrderDesk:
         tif: str = "day",
         stop_loss: float | None = None,
         take_profit: float | None = None,
+        trailing_stop: float | None = None,
         tag: str = "",
         id: str = "",
         oco: str = "",
@@ -102,11 +103,12 @@ class OrderDesk:
                 wrong = wrong or f"{name} must be a price, more than 0, found {price!r}"
             else:
                 levels[name] = instrument.level(float(price), of, is_stop)
-        distance = None
-        if trail is not None:
-            distance = instrument.ticks(float(trail)) if _positive(trail) else 0
-            if distance < 1:
-                wrong = wrong or f"trail must be a distance of a tick or more, found {trail!r}"
+        distances: dict[str, int | None] = {}
+        for name, apart in (("trail", trail), ("trailing_stop", trailing_stop)):
+            distance = None if apart is None else instrument.ticks(float(apart)) if _positive(apart) else 0
+            if distance is not None and distance < 1:
+                wrong = wrong or f"{name} must be a distance of a tick or more, found {apart!r}"
+            distances[name] = distance
         kind = _kind(limit, stop, trail)
         order = Order(
             order_id=self.name(event),
@@ -120,7 +122,7 @@ class OrderDesk:
             client_order_id=client_order_id,
             limit_price=levels["limit"],
             stop_price=levels["stop"],
-            trail=distance,
+            trail=distances["trail"],
             time_in_force=tif,
             parent=parent,
             oco=oco,
@@ -133,17 +135,19 @@ class OrderDesk:
             percent=percent,
             stop_loss=levels["stop_loss"],
             take_profit=levels["take_profit"],
+            trailing_stop=distances["trailing_stop"],
             id=id,
         )
         return Asked(order, wrong)
 
     def children(self, parent: Order, lots: int, event: Event) -> list[Order]:
-        """Return what a fill of some lots sets free: stop_loss and take_profit, one cancels the other."""
+        """Return what a fill of some lots sets free: stop_loss, take_profit, trailing_stop; one cancels the others."""
         side = Side.SELL if parent.side is Side.BUY else Side.BUY
         found: list[Order] = []
         for tag, kind, level in (
             ("stop_loss", Kind.STOP, parent.stop_loss),
             ("take_profit", Kind.LIMIT, parent.take_profit),
+            ("trailing_stop", Kind.TRAILING, parent.trailing_stop),
         ):
             if level is None:
                 continue
@@ -160,6 +164,7 @@ class OrderDesk:
                     qty=lots,
                     limit_price=level if kind is Kind.LIMIT else None,
                     stop_price=level if kind is Kind.STOP else None,
+                    trail=level if kind is Kind.TRAILING else None,
                     time_in_force="gtc",
                     parent=parent.order_id,
                     oco=found[0].order_id if found else name,

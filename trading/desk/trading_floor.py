@@ -117,6 +117,10 @@ class Floor:
         """Return the least step of a symbol's price."""
         return float(self._dealing.desk.instrument(sym).tick)
 
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols of the run."""
+        return self._setup.symbols
+
     def orders(self) -> list[OrderView]:
         """Return the run's open orders, the oldest first."""
         instruments = self._setup.instruments
