@@ -35,6 +35,7 @@ class Engine:
     account   may be shared by the runs of one account; else the run has its own
     known     of a backtest: its bars, and what is computed of all of them at once; none is shown before its time
     failed    the exception that ended the run; None: it has not failed
+    paused    whether the strategy's orders are off for now; it hears everything all the same
     closes    (time, equity) at the start, and at every session close since
     """
 
@@ -45,6 +46,7 @@ class Engine:
         self.ledger = Ledger(setup, self.account)
         self._out = self.ledger.out
         self.failed: Exception | None = None
+        self.paused = False
         self.closes: list[tuple[int, int]] = []
         clocks: dict[str, Clock] = {}
         self._listings: dict[str, Listing] = {}
@@ -158,8 +160,8 @@ class Engine:
             update(bar)
         floor = self._floor
         floor.event = bar
-        if bar.decided_at or not self._begun:
-            floor.warming = not self._begun or (0 < self._stale_ns < bar.decided_at - bar.end)
+        if bar.decided_at or self.paused or floor.warming:
+            floor.warming = not self._begun or self.paused or (0 < self._stale_ns < bar.decided_at - bar.end)
         if self.failed is None:
             try:
                 self._on_bar(bar)
@@ -251,7 +253,7 @@ class Engine:
 
     def _tell(self, event: Event, callback: str, argument: Any) -> None:
         self._floor.event = event
-        self._floor.warming = not self._begun
+        self._floor.warming = not self._begun or self.paused
         if self.failed is None:
             self._call(event, callback, argument)
         self._deal(event)
@@ -263,7 +265,7 @@ class Engine:
     def _begin(self, event: Event, market_time: int) -> None:
         """Begin the run if it is time: from here on orders are on, and rows are made."""
         start_at = self.setup.start_at
-        if start_at is not None and market_time < start_at:
+        if (start_at is not None and market_time < start_at) or event.seq <= self.setup.start_seq:
             return
         self._begun, self._until_sample = True, self.setup.sample_every
         self._floor.begun()

@@ -110,6 +110,7 @@ class RunSetup:
     limits         of the strategy; those of the account hold besides
     time           the run's own time, ns: rows of a backtest and a replay are stamped with it plus a count
     start_at       events before it are warm-up: orders are off. None: none are
+    start_seq      and those up to this seq: what a run that follows the plant is warmed up with
     sample_every   bars from one row of equity and positions to the next; 0: at session closes only
     sessions       by symbol, of its exchange's calendar; a symbol without has the days of UTC
     """
@@ -132,6 +133,7 @@ class RunSetup:
     seed: int = 0
     time: int = 0
     start_at: int | None = None
+    start_seq: int = -1
     sample_every: int = 1
     sessions: Mapping[str, Sessions] = field(default_factory=dict)
 

@@ -139,14 +139,14 @@ def test_equity_has_every_session_close_and_no_more_than_5000_rows() -> None:
     result = backtest(Strategy, walk(9000), sym="X", interval="1m")
     assert 4000 < len(result.equity) < 5000
     closes = result.equity["market_time"]
-    for day in pd.date_range("2024-03-02", closes.max().floor("D"), tz="UTC"):
+    for day in pd.date_range(pd.Timestamp("2024-03-02", tz="UTC"), closes.max().floor("D")):
         assert (closes == day).any()
 
 
 def test_metrics_are_of_daily_returns_365_a_year_or_252_with_a_calendar() -> None:
     frame = walk(2000, freq="h")
     assert "N=365" in cross(frame, interval="1h").metrics["detail"][0]
-    regular = frame[(frame["time"].dt.hour >= 15) & (frame["time"].dt.hour < 20) & (frame["time"].dt.weekday < 5)]
+    regular = frame[(frame["time"].dt.hour >= 15) & (frame["time"].dt.hour < 20) & (frame["time"].dt.day_of_week < 5)]
     assert "N=252" in cross(regular, interval="1h", calendar="XNYS").metrics["detail"][0]
 
 
