@@ -220,10 +220,12 @@ class Engine:
         self._tell(session, "on_session", session.kind)
 
     def _report(self, report: OrderReport) -> None:
-        self._dealing.booked(self.ledger.report(report, report), report)
+        booked = self.ledger.report(report, report)
+        self._dealing.booked(booked, report)
         self._heard(report)
         self._deal(report)
-        self.ledger.sample(report, report.market_time)
+        if booked.fill is not None:
+            self.ledger.sample(report, report.market_time)
 
     def _command(self, command: Command) -> None:
         if not self._begun:
@@ -232,12 +234,14 @@ class Engine:
 
     def _match(self, listing: Listing, event: Bar | Trade | Quote, happenings: Iterable[Execution | Ended]) -> None:
         """Let the exchange fill; each fill is booked before the path goes on."""
-        position = listing.position
+        position, fills = listing.position, self.ledger.fills
         for happening in happenings:
             if isinstance(happening, Execution) and position.trip is not None:
                 position.trip.folded(position)
                 position.trip.seen(position, happening.low, happening.high)
             self._dealing.happened(happening, event)
+        if self.setup.mode == "paper" and self.ledger.fills > fills:
+            self.ledger.sample(event, event.market_time)
         if position.trip is not None:
             position.trip.seen(position, listing.book.low, listing.book.high)
 

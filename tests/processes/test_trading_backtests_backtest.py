@@ -270,6 +270,12 @@ def test_bars_without_volume_fill_nothing_and_that_is_said_at_once() -> None:
     assert len(cross(walk(100).assign(volume=0.0), fills="tradingview").fills)
 
 
+def test_a_tick_that_the_prices_do_not_have_is_warned_of() -> None:
+    euro = walk(50).assign(**{name: lambda f, name=name: f[name] / 87.3 for name in ("open", "high", "low", "close")})
+    with pytest.warns(UserWarning, match="are not whole ticks of 0.01"):
+        cross(euro)
+
+
 def test_a_figure_shows_candles_trades_and_equity() -> None:
     figure = cross(walk(300)).plot()
     assert [trace.name for trace in figure.data] == ["X", "long entry", "short entry", "exit", "equity", "drawdown"]

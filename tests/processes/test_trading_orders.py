@@ -111,7 +111,7 @@ def test_more_than_was_ordered_is_booked_and_said() -> None:
 def test_ids_are_made_of_run_cause_and_count_and_are_used_once() -> None:
     assert order_id("a" * 16, 2**63 - 1, 35) == f"tp-{'a' * 16}-1y2p0ij32e8e7-z"
     with pytest.raises(PlantError, match="36"):
-        order_id("a" * 16, 2**63 - 1, 36)
+        order_id("a" * 16, 2**63 - 1, 36**2)
     for run in ("", "A", "x" * 17, "a_b"):
         with pytest.raises(PlantError, match="run id"):
             order_id(run, 1, 0)

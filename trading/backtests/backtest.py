@@ -4,6 +4,7 @@ result = backtest(Cross, bars=frame, sym="EURUSD", interval="1h", tick=1e-5)
 result.metrics
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,8 +96,8 @@ def backtest(
     limits       bounds of risk (trading.risk.Limits)
     progress     is called with the part that is done, 0 to 1
 
-    Raises BadRows for bars that are unsorted, doubled or not numbers, SettingsError for a parameter or setting that
-    cannot be used, and what a callback of the strategy raises.
+    Warns where most prices lie between ticks. Raises BadRows for bars that are unsorted, doubled or not numbers,
+    SettingsError for a parameter or setting that cannot be used, and what a callback of the strategy raises.
     """
     rules = fill_rules(fills)
     sessions_by = _Sessions(calendar)
@@ -113,6 +114,9 @@ def backtest(
             "bars: no bar has volume, so fills='careful' would fill nothing; use fills='tradingview', or "
             "fills={'volume_share': None}"
         )
+    made = _instruments(symbols, instruments, tick, lot, commission, calendar)
+    for each in series:
+        _warn_of_a_coarse_tick(each, made[each.sym])
     parts = list(series)
     for table, source in (("trades", trades), ("quotes", quotes)):
         if source is not None:
@@ -127,7 +131,7 @@ def backtest(
         strategy_class=strategy,
         symbols=symbols,
         parameters=dict(parameters or {}),
-        instruments=_instruments(symbols, instruments, tick, lot, commission, calendar),
+        instruments=made,
         interval=name,
         account="backtest",
         mode="backtest",
@@ -227,6 +231,20 @@ def rules_fit(rules: FillRules, series: Sequence[Rows], fills_on: str) -> bool:
     if rules.volume_share is None or fills_on != "bars":
         return True
     return any((rows.numbers["volume"] > 0).any() for rows in series)
+
+
+def _warn_of_a_coarse_tick(rows: Rows, instrument: Instrument) -> None:
+    """Warn where most prices lie between ticks of more than 0.1 % of the price: the tick is hardly the market's."""
+    closes, tick = rows.numbers["close"][:10_000], float(instrument.tick)
+    if not len(closes) or tick < 1e-3 * float(np.median(np.abs(closes))):
+        return
+    apart = np.abs(closes / tick - np.round(closes / tick))
+    if float(np.mean(apart > 0.01)) > 0.5:
+        warnings.warn(
+            f"{rows.sym}: most prices, as {closes[-1]:g}, are not whole ticks of {tick:g}, but fills are; name it, "
+            "as tick=1e-5",
+            stacklevel=3,
+        )
 
 
 def _instruments(
