@@ -33,6 +33,8 @@ class FillRules:
     through_ticks       ticks beyond a limit that the price must go
     slippage_ticks, slippage_bps   against market and stop orders
     half_spread_ticks   likewise, on bars and trades; on quotes the spread is in them
+    sized_at            when a share of the equity becomes lots: "fill": at its price; "order": at the last price when
+                        it is placed, as TradingView does
     fees                whether the instrument's commission counts
     sessions            whether day orders expire, and market orders wait for the open
     """
@@ -42,6 +44,7 @@ class FillRules:
     slippage_ticks: int = 1
     slippage_bps: float = 0.0
     half_spread_ticks: int = 0
+    sized_at: str = "fill"
     fees: bool = True
     sessions: bool = True
 
@@ -55,6 +58,8 @@ class FillRules:
                 raise SettingsError(f"fills: {name} must be a whole number, 0 or more, found {value!r}")
         if not _number(self.slippage_bps) or self.slippage_bps < 0:
             raise SettingsError(f"fills: slippage_bps must be a number, 0 or more, found {self.slippage_bps!r}")
+        if self.sized_at not in ("fill", "order"):
+            raise SettingsError(f'fills: sized_at must be "fill" or "order", found {self.sized_at!r}')
         for name in ("fees", "sessions"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"fills: {name} must be true or false, found {getattr(self, name)!r}")
@@ -68,7 +73,7 @@ class FillRules:
 
 PRESETS: Mapping[str, FillRules] = {
     "careful": FillRules(),
-    "tradingview": FillRules(None, 0, 0, 0.0, 0, fees=False, sessions=False),
+    "tradingview": FillRules(None, 0, 0, fees=False, sessions=False),
 }
 """Fill rules by name."""
 

@@ -11,6 +11,7 @@ from made_up_bars import walk, written
 
 from plant.errors import SettingsError
 from trading import Atr, Bollinger, Sma, Stdev, Strategy, VolumeSma, backtest
+from trading.backtests.result import frame_of
 from trading.desk.ledger import Cancel, Place, TableRow
 from trading.engine import Engine
 from trading.events import Bar, Command, Fill, OrderReport, Side
@@ -131,6 +132,13 @@ def test_a_share_of_the_equity_is_sized_at_the_fill_price_and_floored() -> None:
     result = run(scripted(*steps), FLAT, (103, 103, 103, 103), FLAT, (110, 110, 110, 110), capital=1000)
     assert result.fills["qty"].tolist() == [1, 2]  # 150 / 103; then 1 and 1007 * 0.15 / 110
     assert result.orders["qty"].tolist() == [0, 0, 0, 1, 0, 0, 0, 2]
+
+
+def test_a_share_of_the_equity_may_be_sized_when_the_order_is_placed() -> None:
+    fills = {"preset": "tradingview", "sized_at": "order"}
+    bars = written(FLAT, (120, 120, 120, 120))
+    result = backtest(scripted(lambda s: s.buy("50% equity")), bars, sym="X", tick=1, fills=fills, capital=1000)
+    assert result.fills[["qty", "price"]].values.tolist() == [[5, 120]]
 
 
 def test_target_and_close_and_cancel() -> None:
@@ -349,6 +357,39 @@ def test_orders_by_hand_and_the_kill_switch() -> None:
     assert [row["state"] for row in told("order", 502, side="buy", qty=1)] == ["created", "refused"]
     told("resume", 503)
     assert [row["state"] for row in told("order", 504, side="buy", qty=1)][-1] == "accepted"
+
+
+def test_a_paper_run_makes_what_a_backtest_of_its_bars_makes() -> None:
+    """But for what the plant learned when: `time` and `made_at`."""
+    frame = walk(300)
+    frame["volume"] = 400.0
+    whole = backtest(Wild, frame, sym="X", interval="1m", seed=5, run="r")
+    setup = RunSetup(
+        run="r",
+        strategy="Wild",
+        strategy_class=Wild,
+        symbols=("X",),
+        instruments={"X": Instrument("X")},
+        interval="1m",
+        account="backtest",
+        mode="paper",
+        seed=5,
+    )
+    engine, rows = Engine(setup), []
+    for number, row in enumerate(frame.itertuples()):
+        start = row.time.value
+        end = start + 60 * 10**9
+        prices = (row.open, row.high, row.low, row.close, row.volume)
+        event = Bar("X", start, end + 12_345, number + 1, 0, "1m", end, *prices, None, end + 5)
+        rows += [action for action in engine.take(event) if isinstance(action, TableRow)]
+    for table in ("orders", "fills", "round_trips"):
+        made = frame_of(table, [action.row for action in rows if action.table == table])
+        expected = getattr(whole, table)
+        if table == "round_trips":
+            expected = expected[~expected["open"]]
+        assert len(made) > 10
+        leave = [name for name in ("time", "made_at") if name in made]
+        pd.testing.assert_frame_equal(made.drop(columns=leave), expected.drop(columns=leave))
 
 
 class Wild(Strategy):

@@ -5,6 +5,8 @@ is put out.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from trading.account import Account
@@ -55,12 +57,16 @@ class Dealing:
         opposite = max(-order.side.sign * position.lots, 0)
         if order.reduces:
             return min(order.qty, opposite)
-        lots = order.qty
-        if order.percent:
-            account, instrument = self._account, position.instrument
-            equity = account.equity - position.value + instrument.value(position.lots, price)
-            lots = max(int(equity * order.percent / 100 / (price * instrument.unit)), 0) if price > 0 else 0
+        lots = self._share(order, price) if order.percent else order.qty
         return lots + opposite if order.reverses and lots else lots
+
+    def _share(self, order: Order, price: int) -> int:
+        """Return the lots that the order's part of the equity buys at a price, rounded down."""
+        position, account = self._listings[order.sym].position, self._account
+        equity = account.equity - position.value + position.instrument.value(position.lots, price)
+        if price <= 0 or equity <= 0:
+            return 0
+        return int(equity * order.percent / 100 / (price * position.instrument.unit))
 
     def happened(self, happening: Execution | Ended, event: Event) -> None:
         """Book what the simulated exchange did."""
@@ -182,8 +188,11 @@ class Dealing:
             return
         for one in older:
             self._withdraw(one, State.REPLACED, f"replaced by {order.order_id}", event)
-        ledger.add(order, event)
         last = listing.last_ticks
+        if order.percent and self._setup.fills.sized_at == "order":
+            order = replace(order, qty=self._share(order, last), percent=Fraction(0))
+            wrong = wrong or ("" if order.qty else "its share of the equity is less than one lot")
+        ledger.add(order, event)
         qty = self._estimated(order, last)
         if not wrong:
             session = in_session(listing.sessions, event.market_time)

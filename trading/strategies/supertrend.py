@@ -23,6 +23,6 @@ class SupertrendTurn(Strategy):
         if before is not None and direction != before:
             size = f"{self.percent}% equity"
             if direction > 0:
-                self.enter("long", size, id="LongEntry")
+                self.enter("long", size, id="My Long Entry Id")
             else:
-                self.enter("short", size, id="ShortEntry")
+                self.enter("short", size, id="My Short Entry Id")
