@@ -31,6 +31,7 @@ class Position:
     """The position of one strategy in one symbol.
 
     lots         signed
+    scale        money of one lot for one tick, 0 where that is no whole number
     bars         closed bars of the symbol so far; the engine counts
     cost         what the open lots were bought for; of a short less than 0
     mark         the last price, ticks; value: lots at it
@@ -45,6 +46,7 @@ class Position:
         "lots",
         "mark",
         "realised",
+        "scale",
         "strategy",
         "traded",
         "trip",
@@ -55,6 +57,7 @@ class Position:
         self.instrument, self.strategy = instrument, strategy
         self.bars = self.lots = self.cost = self.mark = self.value = self.realised = self.commission = self.traded = 0
         self.trip: RoundTrip | None = None
+        self.scale = int(instrument.unit) if instrument.unit.denominator == 1 else 0
 
     @property
     def unrealised(self) -> int:
@@ -158,8 +161,8 @@ class Account:
         """Take the price of a symbol, and look at the drawdown."""
         for position in self._of_sym[sym]:
             position.mark = ticks
-            if position.lots:
-                value = position.instrument.value(position.lots, ticks)
+            if lots := position.lots:
+                value = lots * ticks * position.scale or position.instrument.value(lots, ticks)
                 self.value += value - position.value
                 position.value = value
         equity = self.cash + self.value

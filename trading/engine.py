@@ -36,7 +36,7 @@ class Engine:
     known     of a backtest: its bars, and what is computed of all of them at once; none is shown before its time
     failed    the exception that ended the run; None: it has not failed
     paused    whether the strategy's orders are off for now; it hears everything all the same
-    closes    (time, equity) at the start, and at every session close since
+    closes    (time, equity) at every session close
     """
 
     def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
@@ -118,7 +118,8 @@ class Engine:
             for sym, listing in self._listings.items():
                 last = listing.bar.market_time if listing.bar else event.market_time
                 self.ledger.open_trip(sym, event, last)
-            self.ledger.sample(event, event.market_time)
+            if self.ledger.sampled is not event:
+                self.ledger.sample(event, event.market_time)
             self._strategy_event(event, "stopped", "" if self.failed is None else "after an error")
         actions = self._out.copy()
         self._out.clear()
@@ -280,7 +281,6 @@ class Engine:
         if bars:
             self._strategy_event(event, "warm", f"{bars} bars before the start")
         self._dealing.session()
-        self.closes.append((market_time, self.account.equity))
         self.ledger.sample(event, market_time, positions=False)
 
     def _pass(self, clock: Clock, event: Event, until: int) -> None:
@@ -294,7 +294,7 @@ class Engine:
             if clock is self._account_clock:
                 if kind == "close":
                     self.closes.append((time, self.account.equity))
-                    self.ledger.sample(event, time)
+                    self.ledger.sample(event, time if clock.code else time - 1)  # the end of a day is still that day
                 else:
                     self._dealing.session()
             if "on_session" in self._hears:

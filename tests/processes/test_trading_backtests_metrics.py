@@ -16,7 +16,7 @@ from trading.strategies.moving_average_cross import MovingAverageCross
 
 def measured(equity: list[float], profits: list[float] = (), calendar: bool = False, worst: float = -0.1) -> Measured:
     money = [money_of(value) for value in equity]
-    return Measured(money, calendar, worst, [money_of(p) for p in profits], 0, 100, 25, money_of(5000))
+    return Measured(money[0], money, calendar, worst, [money_of(p) for p in profits], 0, 100, 25, money_of(5000))
 
 
 def values(of: Measured) -> dict[str, float]:

@@ -195,12 +195,13 @@ def _metric_rows(
     trips = rows.get("round_trips", ())
     equity = [money for _, money in engine.closes]
     last = engine.now
-    if last is not None and engine.closes and available(last) > engine.closes[-1][0]:
+    if last is not None and (not engine.closes or available(last) > engine.closes[-1][0]):
         equity.append(engine.account.equity)  # the session that was not over
     closed = [money_of(trip["profit"]) for trip in trips if not trip["open"]]
     positions = engine.account.positions.values()
     found = metrics_of(
         Measured(
+            engine.setup.start_money,
             equity,
             calendar,
             engine.account.worst,

@@ -17,9 +17,9 @@
 | turnover | value bought and sold / mean equity at session closes |
 | trades | trips that are closed |
 
-r are the returns from one session close to the next, the first from the start; N is 252 with a calendar, 365 without.
-The risk-free rate is 0. What has no value is null (NaN), never infinite: of fewer than 2 returns, without variance,
-without losses. Trips are counted after commission, open ones left out.
+r are the returns from one session close to the next, start and end of cagr the first and the last close; N is 252 with
+a calendar, 365 without. The risk-free rate is 0. What has no value is null (NaN), never infinite: of fewer than 2
+returns, without variance, without losses. Trips are counted after commission, open ones left out.
 """
 
 import math
@@ -53,7 +53,8 @@ class Metric(NamedTuple):
 class Measured(NamedTuple):
     """What metrics are made of.
 
-    equity      at the start and at every session close, money
+    start       the equity at the start, money
+    equity      at every session close, and at the end, money
     calendar    whether the sessions are those of an exchange
     worst       the deepest equity / highest so far - 1 on any mark
     profits     of the closed trips in their order, money after commission
@@ -62,6 +63,7 @@ class Measured(NamedTuple):
     traded      value bought and sold, money
     """
 
+    start: int
     equity: Sequence[int]
     calendar: bool
     worst: float
@@ -98,8 +100,8 @@ def _of_equity(measured: Measured) -> tuple[dict[str, float], str]:
     basis = f"{days} daily returns, N={n}"
     found = dict.fromkeys(("total_return", "cagr", "volatility", "sharpe", "sortino", "calmar"), math.nan)
     found["max_drawdown"] = measured.worst
-    if days and equity[0] > 0:
-        found["total_return"] = (measured.equity[-1] - measured.equity[0]) / measured.equity[0]
+    if measured.equity:
+        found["total_return"] = (measured.equity[-1] - measured.start) / measured.start
     if days < 2 or equity.min() <= 0:
         return found, basis
     returns = equity[1:] / equity[:-1] - 1

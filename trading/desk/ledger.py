@@ -49,6 +49,7 @@ class Ledger:
     """Orders, positions and round trips of one run.
 
     out     the actions of the event at hand
+    sampled the event at which equity was a row last
     told    what the strategy has not heard yet: its callback's name and argument
     """
 
@@ -59,6 +60,7 @@ class Ledger:
             sym: account.position(setup.strategy, setup.instruments[sym]) for sym in dict.fromkeys(setup.symbols)
         }
         self.out: list[Action] = []
+        self.sampled: Event | None = None
         self.told: list[tuple[str, Any]] = []
         self.hears = {
             name: getattr(setup.strategy_class, name, None) is not getattr(_base(setup.strategy_class), name, None)
@@ -113,6 +115,7 @@ class Ledger:
     def sample(self, event: Event, market_time: int, positions: bool = True) -> None:
         """Put out rows of equity and of the positions that are or were held."""
         account, run = self.account, self.setup.run
+        self.sampled = event
         self.out.append(TableRow("equity", equity_row(self.stamp(event), account, run, market_time)))
         for position in self.positions.values() if positions else ():
             if position.traded:

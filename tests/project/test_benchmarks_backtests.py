@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_it_runs() -> None:
-    command = (sys.executable, "-m", "benchmarks.trading", "--quick", "--repeats", "1")
+    command = (sys.executable, "-m", "benchmarks.backtests", "--quick", "--repeats", "1")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "backtesting.py" in done.stdout

@@ -1,6 +1,6 @@
 """How fast is a backtest, next to backtesting.py, and a sweep, on the same bars?
 
-    python -m benchmarks.trading [backtest] [sweep] [--quick] [--repeats 5] [--scale 1]
+    python -m benchmarks.backtests [backtest] [sweep] [--quick] [--repeats 5] [--scale 1]
 
 SMA 50/200 over 1,000,000 one-minute bars, one core, all rows made: orders, fills, round trips, equity, metrics.
 """
@@ -121,7 +121,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {"backtest": compare, "sweep": p
 
 def main() -> int:
     """Run the sections named on the command line."""
-    arguments = CommandLine("benchmarks.trading", __doc__ or "", SECTIONS).begin()
+    arguments = CommandLine("benchmarks.backtests", __doc__ or "", SECTIONS).begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale)
     good = [SECTIONS[name](effort) for name in arguments.sections]
     print(HIDDEN)
