@@ -155,6 +155,7 @@ class Account:
         self.value += position.value - before
         self.realised += booking.realised
         self.commission += fill.commission
+        self._look()
         return booking
 
     def mark(self, sym: str, ticks: int) -> None:
@@ -165,6 +166,9 @@ class Account:
                 value = lots * ticks * position.scale or position.instrument.value(lots, ticks)
                 self.value += value - position.value
                 position.value = value
+        self._look()
+
+    def _look(self) -> None:
         equity = self.cash + self.value
         if equity > self.peak:
             self.peak = equity

@@ -61,7 +61,7 @@ class Engine:
         self._account_clock = self._listings[setup.symbols[0]].clock
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
         self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
-        self._on_bars, self._stale_ns = setup.fills_on == "bars" and setup.simulated, 0
+        self._on_bars, self._live = setup.fills_on == "bars" and setup.simulated, not setup.simulated
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
         self._until_sample = 0
         self._begun, self._warmed = False, 0
@@ -143,7 +143,7 @@ class Engine:
         trip = position.trip
         if book.orders and self._on_bars:
             self._match(listing, bar, book.bar(bar, self._regular(listing, bar.end - 1)))
-        elif trip is not None:
+        elif trip is not None and (self._on_bars or (self._live and trip.entry_at <= bar.market_time)):
             high, low = bar.high, bar.low
             if high > trip.high:
                 trip.high = high

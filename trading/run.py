@@ -150,6 +150,8 @@ class RunSetup:
             raise SettingsError(f"fills_on must be one of {', '.join(FILLS_ON)}, found {self.fills_on!r}")
         if not _number(self.capital) or not 0 < self.capital < 1e10:
             raise SettingsError(f"capital must be a number, more than 0 and less than 1e10, found {self.capital!r}")
+        if self.mode == "live" and not (self.limits.stale_s and self.account_limits.stale_s):
+            raise SettingsError(f"run {self.run}: stale_s = 0 lets orders go on prices of any age; live needs seconds")
         if not self.symbols:
             raise SettingsError(f"run {self.run}: expected one symbol or more")
         for sym in self.symbols:

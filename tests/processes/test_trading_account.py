@@ -89,6 +89,16 @@ def test_a_reversal_is_a_close_and_an_open_at_one_price() -> None:
     assert account.cash == money_of(1000 - 3.3 + 8.88) - 80
 
 
+def test_a_loss_that_a_fill_realises_counts_as_drawdown() -> None:
+    """The position is gone before it was ever marked at that price."""
+    euro = Instrument("EURUSD", tick=1)
+    account = Account("paper", money_of(1000))
+    position = account.position("s", euro)
+    account.book(position, fill(1, euro, Side.BUY, 1, 200, 0))
+    account.book(position, fill(2, euro, Side.SELL, 1, 120, money_of(20)))
+    assert (account.equity, account.worst, account.drawdown) == (money_of(900), -0.1, -0.1)
+
+
 def test_a_short_has_its_proceeds_in_cash() -> None:
     euro = Instrument("EURUSD", tick=1e-5)
     account = Account("paper", money_of(10))

@@ -123,6 +123,31 @@ def test_orders_are_filled_on_trades_or_quotes_if_that_is_said() -> None:
         backtest(Buys, bars, fills_on="trades", **terms)
 
 
+def test_run_up_begins_with_the_entry_also_where_a_trade_filled_it_within_a_bar() -> None:
+    class Once(Strategy):
+        def on_bar(self, bar):
+            if not self.position() and not self.orders:
+                self.buy(1, tif="gtc")
+
+    bars = written((100, 101, 99, 100), (100, 150, 50, 100), (100, 102, 98, 100))
+    trades = pd.DataFrame(
+        {"time": ["2024-03-01 00:01:30", "2024-03-01 00:02:20"], "price": [100.0, 103.0], "size": 900.0}
+    )
+    terms = {"sym": "X", "interval": "1m", "fills": "tradingview"}
+    (trip,) = backtest(Once, bars, fills_on="trades", trades=trades, **terms).round_trips.itertuples()
+    assert (trip.run_up, trip.drawdown) == (3.0, 0.0)
+
+
+def test_sessions_follow_the_clock_of_the_exchange_over_a_change_of_summer_time() -> None:
+    frame = walk(4, freq="D")
+    frame["time"] = pd.to_datetime(["2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12"]).tz_localize(
+        "America/New_York"
+    )
+    closes = backtest(Strategy, frame, sym="X", interval="1d", calendar="XNYS").equity["market_time"]
+    for close in ("2024-03-08 21:00", "2024-03-11 20:00", "2024-03-12 20:00"):
+        assert (closes == pd.Timestamp(close, tz="UTC")).any(), close
+
+
 def test_commission_is_a_number_of_bps_or_each_of_its_parts() -> None:
     steps = walk(200)
     free, bps = cross(steps, fills="tradingview"), cross(steps, fills="tradingview", commission=10)
