@@ -223,6 +223,7 @@ class Engine:
     def _report(self, report: OrderReport) -> None:
         booked = self.ledger.report(report, report)
         self._dealing.booked(booked, report)
+        self._dealing.released(report)
         self._heard(report)
         self._deal(report)
         if booked.fill is not None:

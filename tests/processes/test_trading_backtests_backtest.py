@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bars_in_memory import connection
 from made_up_bars import walk, written
 
 from plant.errors import BadRows, SettingsError
@@ -87,6 +88,20 @@ def test_a_connection_is_asked_for_the_bars_of_its_symbols() -> None:
     pd.testing.assert_frame_equal(result.round_trips, cross(walk(120)).round_trips)
     with pytest.raises(SettingsError, match="name the symbols"):
         cross(Connection(), sym=None)
+
+
+def test_over_a_plant_the_rows_that_were_seen_give_what_a_frame_gives() -> None:
+    """`bars` in the order of time, `bar_closes` in that of the journal; both have the seq of what caused an order."""
+    frame = walk(90).assign(sym="X", interval="1m")
+    closes = frame.assign(market_time=frame["time"], time=frame["time"] + pd.Timedelta(62, "s"), bar_seq=1, by_clock=1)
+    db = connection({"bars": frame.assign(source="s"), "bar_closes": closes})
+    plain, stored, seen = cross(frame), cross(db), cross(db, as_seen=True)
+    assert len(plain.round_trips) > 2
+    for name in ("side", "entry_at", "entry_price", "exit_at", "exit_price", "profit", "run_up", "drawdown", "bars"):
+        assert plain.round_trips[name].tolist() == stored.round_trips[name].tolist() == seen.round_trips[name].tolist()
+    assert stored.orders["cause_seq"].between(100, 112).all()
+    assert seen.orders["cause_seq"].between(113, 125).all()
+    assert (seen.orders["made_at"] > stored.orders["made_at"]).all(), "when the plant had the row"
 
 
 def test_several_symbols_are_merged_by_when_their_bars_could_be_known() -> None:

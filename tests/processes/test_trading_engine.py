@@ -333,6 +333,27 @@ def test_a_live_run_puts_out_orders_for_the_broker_and_books_what_it_reports() -
     assert [a.order.state for a in engine.take(bar(1)) if isinstance(a, Cancel)] == ["cancelling"]
 
 
+def test_a_live_order_waits_until_the_one_it_replaces_is_done_at_the_broker() -> None:
+    steps = (lambda s: s.enter("long", 1, stop=110, id="L"), lambda s: s.enter("long", 1, stop=105, id="L"))
+    setup = RunSetup(
+        run="r1",
+        strategy="s",
+        strategy_class=scripted(*steps),
+        symbols=("X",),
+        instruments={"X": Instrument("X", tick=1)},
+        mode="live",
+    )
+    engine = Engine(setup)
+
+    def placed(event: object) -> list[int | None]:
+        return [action.order.stop_price for action in engine.take(event) if isinstance(action, Place)]
+
+    assert placed(bar(0)) == [110]
+    assert placed(bar(1)) == []
+    assert placed(OrderReport("X", 1, 1, 90, 0, "tp-r1-1-0", "accepted")) == []
+    assert placed(OrderReport("X", 1, 1, 91, 0, "tp-r1-1-0", "cancelled")) == [105]
+
+
 def test_orders_by_hand_and_the_kill_switch() -> None:
     setup = RunSetup(
         run="manual-paper",

@@ -29,6 +29,7 @@ class Dealing:
         self._of_strategy, self._of_account = Risk(setup.limits), Risk(setup.account_limits)
         self._risks = {"strategy": self._of_strategy, "account": self._of_account}
         self._executions: dict[str, int] = {}
+        self._waiting: list[tuple[Order, str, tuple[str, ...]]] = []
         self.watches = any(risk.watches for risk in self._risks.values())
         """Whether a change of the equity can halt."""
 
@@ -47,6 +48,7 @@ class Dealing:
 
     def cancel(self, event: Event, id: str | None, reason: str) -> None:
         """Cancel the open orders of an id, None: all."""
+        self._waiting = [waiting for waiting in self._waiting if id is not None and waiting[0].id != id]
         for order in list(self._ledger.orders):
             if id is None or order.id == id:
                 self._withdraw(order, State.CANCELLED, reason, event)
@@ -129,6 +131,15 @@ class Dealing:
                 self._ledger.add(child, event)
                 self._send(child, event)
 
+    def released(self, event: Event) -> None:
+        """Place what waited for orders that it replaces, once the broker is done with them."""
+        waiting, self._waiting = self._waiting, []
+        for order, wrong, older in waiting:
+            if all((one := self._ledger.orders.get(name)) is None or one.done for name in older):
+                self._place(order, wrong, event)
+            else:
+                self._waiting.append((order, wrong, older))
+
     def command(self, command: Command) -> None:
         """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError."""
         told = dict(command.arguments)
@@ -155,7 +166,7 @@ class Dealing:
                         self._risk_event("resume", "resumed", command)
             case "limits":
                 self._of_account.limits = limits_of(told)
-                self.watches = any(risk.watches for risk in self._risks.values())
+        self.watches = any(risk.watches for risk in self._risks.values())
 
     def session(self) -> None:
         """A session begins: daily losses are measured from here."""
@@ -188,6 +199,9 @@ class Dealing:
             return
         for one in older:
             self._withdraw(one, State.REPLACED, f"replaced by {order.order_id}", event)
+        if older and not self._setup.simulated:  # both at the broker could both be filled
+            self._waiting.append((order, wrong, tuple(one.order_id for one in older)))
+            return
         last = listing.last_ticks
         if order.percent and self._setup.fills.sized_at == "order":
             order = replace(order, qty=self._share(order, last), percent=Fraction(0))
