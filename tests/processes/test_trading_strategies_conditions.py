@@ -4,9 +4,10 @@ import pytest
 from made_up_bars import walk, written
 
 from plant.errors import ConditionError
-from trading import Ema, Strategy, backtest
+from trading import Bar, Ema, Strategy, backtest
 from trading.strategies.conditions import Conditions
-from trading.strategies.definition import definition_of
+from trading.strategies.definition import SymbolRules, definition_of
+from trading.strategy import Window
 
 CROSS = {
     "id": "cross",
@@ -57,6 +58,21 @@ def test_it_trades_as_the_same_rules_in_python() -> None:
     assert len(told) > 5
     for name in ("side", "entry_at", "entry_price", "entry_tag", "exit_at", "exit_price", "exit_tag", "qty", "profit"):
         assert told[name].tolist() == plain[name].tolist(), name
+
+
+def test_conditions_evaluated_over_all_bars_are_those_of_one_bar_after_the_other() -> None:
+    document = {**CROSS, "risk": {"stop_loss": {"type": "atr", "value": 1}}}
+    frame = walk(200)
+    rules = SymbolRules(definition_of(document))
+    window = Window(frame["time"].astype("int64").to_numpy(), *(frame[name].to_numpy() for name in Window._fields[1:]))
+    prepared = SymbolRules(definition_of(document)).prepared(window)
+    signals = 0
+    for row in frame.itertuples():
+        bar = Bar("X", row.time.value, 0, 1, 0, "1m", 0, row.open, row.high, row.low, row.close, row.volume)
+        assert rules.update(bar) == prepared.update(bar)
+        assert rules.atr == prepared.atr
+        signals += len(rules.value)
+    assert signals > 5
 
 
 def one_entry(risk: dict, *bars: tuple, volume: float = 1e6):

@@ -11,6 +11,15 @@ from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.scalar import Scalar, scalar
 
 
+def warm_up_of(indicator: Scalar) -> int:
+    """Return how many bars at the beginning lack a value of an indicator, by its kind; of one's own what it says."""
+    declaration = indicator.declaration
+    kind = CATALOGUE.get(declaration.kind)
+    if kind is not None:
+        return kind.warm_up(dict(declaration.parameters))
+    return int(getattr(indicator._step, "warm_up", 0))
+
+
 def _named(kind: str) -> Callable[..., Scalar]:
     names = tuple(parameter.name for parameter in CATALOGUE[kind].parameters)
 

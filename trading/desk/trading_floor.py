@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from plant.errors import SettingsError
-from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.scalar import Scalar
 from trading.desk.dealing import Dealing
+from trading.desk.indicators import warm_up_of
 from trading.desk.ledger import Ledger
 from trading.desk.listing import Listing
 from trading.desk.requests import Cancelled, Request
@@ -26,6 +26,14 @@ class Known(Protocol):
 
     def prepared(self, indicator: Scalar, sym: str) -> Any:
         """Return an indicator that is used like this one and has the same values, computed of all bars at once."""
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """An indicator of ours that can compute its values of all bars of a backtest at once."""
+
+    def prepared(self, window: Window) -> Any:
+        """Return an indicator that is used like this one and has the same values."""
 
 
 class Floor:
@@ -136,11 +144,13 @@ class Floor:
         if isinstance(indicator, type) or not callable(getattr(indicator, "update", None)):
             raise SettingsError(f"use: expected an indicator, an object with update(bar), found {indicator!r}")
         if isinstance(indicator, Scalar):
-            self.warm_up = max(self.warm_up, _warm_up(indicator))
+            self.warm_up = max(self.warm_up, warm_up_of(indicator))
             used = indicator if self._known is None else self._known.prepared(indicator, name)
         else:
             used = indicator if hasattr(indicator, "ready") and hasattr(indicator, "value") else Used(indicator)
             self.warm_up = max(self.warm_up, int(getattr(indicator, "warm_up", 0)))
+            if self._known is not None and isinstance(indicator, Preparable):
+                used = indicator.prepared(self._known.window(name))
         self._listings[name].updates.append(used.update)
         return used
 
@@ -180,12 +190,3 @@ class Floor:
     def random(self) -> random.Random:
         """Return the run's chance."""
         return self._chance
-
-
-def _warm_up(indicator: Scalar) -> int:
-    """Return how many bars at the beginning lack a value of an indicator, by its kind; of one's own what it says."""
-    declaration = indicator.declaration
-    kind = CATALOGUE.get(declaration.kind)
-    if kind is not None:
-        return kind.warm_up(dict(declaration.parameters))
-    return int(getattr(indicator._step, "warm_up", 0))

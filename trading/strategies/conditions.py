@@ -11,7 +11,6 @@ Conditions are those of plant.conditions, over closed bars. See `trading.strateg
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from trading.events import Bar
@@ -35,24 +34,23 @@ class Conditions(Strategy):
         self.document: Definition = definition_of(json.loads(self.definition or "{}"))
 
     def start(self) -> None:
-        self.rules = {sym: SymbolRules(self.document, partial(self.use, sym=sym)) for sym in self.symbols}
+        self.rules = {sym: self.use(SymbolRules(self.document), sym) for sym in self.symbols}
         self.day, self.day_equity, self.entries, self.resting_until = -1, 0.0, 0, 0
 
     def on_bar(self, bar: Bar) -> None:
         risk, rules = self.document.risk, self.rules[bar.sym]
-        true = rules.update(bar)
         if bar.end // _DAY_NS != self.day:
             self.day, self.day_equity, self.entries = bar.end // _DAY_NS, self.equity, 0
         if not self.document.enabled:
             return
         held = self.position(bar.sym)
-        for signal in true:
+        for signal in rules.value:
             long = signal.side == "long"
             if signal.action == "exit":
                 if held > 0 if long else held < 0:
                     self.close(bar.sym, tag=signal.id)
             elif self._may_enter(bar, held, long):
-                terms = risk.terms(signal.side, bar.close, rules.atr_value)
+                terms = risk.terms(signal.side, bar.close, rules.atr)
                 if terms is not None:
                     self.entries += 1
                     self.enter(signal.side, sym=bar.sym, id=signal.side, tag=signal.id, **terms)
