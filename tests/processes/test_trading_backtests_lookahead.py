@@ -38,6 +38,21 @@ def test_a_planted_peek_is_found() -> None:
     assert "it decided" in str(found)
 
 
+def test_a_peek_into_the_frame_of_the_notebook_is_found_and_the_frame_is_put_back() -> None:
+    frame = walk(80)
+    before = frame.copy()
+
+    class Reads(Strategy):
+        def on_bar(self, bar):
+            later = frame["close"][frame["time"] > pd.Timestamp(bar.time, tz="UTC")]
+            if len(later):
+                self.enter("long" if later.iloc[0] > bar.close else "short", 1)
+
+    found = check_look_ahead(Reads, frame, **TERMS)
+    assert {difference.how for difference in found.differences} == {"shifted"}
+    pd.testing.assert_frame_equal(frame, before)
+
+
 def averages(frame: pd.DataFrame) -> pd.DataFrame:
     """Hold while the fast mean is above the slow one."""
     fast, slow = frame["close"].rolling(3).mean(), frame["close"].rolling(9).mean()

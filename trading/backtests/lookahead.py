@@ -1,11 +1,13 @@
 """Whether a strategy looks ahead: it is run again over bars that end, and over bars that differ, after some moment.
 
-What it decided up to that moment must be the same. That is proof against a peek by way of what the engine hands out;
-what a strategy reads from elsewhere (a global, a file) is beyond it, unless that is the bars it is given.
+What it decided up to that moment must be the same. That finds a peek by way of what the engine hands out, and one into
+the DataFrame that the check was given, which is shifted itself while the strategy runs, and put back. What a strategy
+reads from elsewhere (a file, a copy made before) is beyond it.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +73,9 @@ def check_look_ahead(strategy: type[Strategy], bars: Any, *, cuts: int = CUTS, s
     for at in chosen:
         moment = int(starts[at])
         for how, changed in (("cut", _cut), ("shifted", _shifted)):
-            again = backtest(
-                strategy, bars={sym: changed(sym, frame, moment) for sym, frame in frames.items()}, **terms
-            )
+            given = {sym: changed(sym, frame, moment) for sym, frame in frames.items()}
+            with _shifted_itself(bars, moment) if how == "shifted" else nullcontext():
+                again = backtest(strategy, bars=given, **terms)
             found = _first_difference(_decisions(whole, moment), _decisions(again, moment))
             if found is not None:
                 differences.append(Difference(how, moment, *found))
@@ -123,6 +125,24 @@ def _told(decision: Mapping[str, Any]) -> str:
     if "name" in decision:
         return f"{decision['name']} = {decision['value']} at {moment}"
     return f"to {decision['side']} {decision['qty']:g} {decision['sym']} at {moment}"
+
+
+@contextmanager
+def _shifted_itself(bars: Any, moment: int) -> Iterator[None]:
+    """Shift the prices of the frame that the caller holds, for as long as this lasts: a strategy may look into it."""
+    names = {str(column).strip().lower(): column for column in getattr(bars, "columns", ())}
+    if not hasattr(bars, "loc") or "time" not in names:
+        yield
+        return
+    before = {names[name]: bars[names[name]] for name in _PRICES}
+    later = times_of(bars[names["time"]], "bars") >= moment
+    try:
+        for column, values in before.items():
+            bars[column] = np.where(later, np.asarray(values, dtype=np.float64) * SHIFT, values)
+        yield
+    finally:
+        for column, values in before.items():
+            bars[column] = values
 
 
 def _cut(sym: str, frame: Any, moment: int) -> Any:
