@@ -11,9 +11,12 @@ After every fill and every mark, as `==` on ints:
 6. the sum of round trips' profit = realised - commission
 """
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
+
+import numpy as np
 
 from trading.events import Fill
 from trading.instruments import Instrument
@@ -33,6 +36,7 @@ class Position:
     lots         signed
     scale        money of one lot for one tick, 0 where that is no whole number
     bars         closed bars of the symbol so far; the engine counts
+    highs, lows  of all bars of a backtest, from which a trip takes what it saw; None: the engine tells it bar by bar
     cost         what the open lots were bought for; of a short less than 0
     mark         the last price, ticks; value: lots at it
     realised, commission, traded   sums over all fills; traded is the value bought and sold
@@ -42,8 +46,10 @@ class Position:
         "bars",
         "commission",
         "cost",
+        "highs",
         "instrument",
         "lots",
+        "lows",
         "mark",
         "realised",
         "scale",
@@ -57,6 +63,8 @@ class Position:
         self.instrument, self.strategy = instrument, strategy
         self.bars = self.lots = self.cost = self.mark = self.value = self.realised = self.commission = self.traded = 0
         self.trip: RoundTrip | None = None
+        self.highs: np.ndarray | None = None
+        self.lows: np.ndarray | None = None
         self.scale = int(instrument.unit) if instrument.unit.denominator == 1 else 0
 
     @property
@@ -106,6 +114,7 @@ class Account:
         self.name, self.start, self.currency = name, start, currency
         self.cash, self.deposits, self.value, self.realised, self.commission = start, 0, 0, 0, 0
         self.peak, self.worst = start, 0.0
+        self._deeper = start
         self.positions: dict[tuple[str, str], Position] = {}
         self._of_sym: dict[str, list[Position]] = {}
 
@@ -161,19 +170,25 @@ class Account:
     def mark(self, sym: str, ticks: int) -> None:
         """Take the price of a symbol, and look at the drawdown."""
         for position in self._of_sym[sym]:
-            position.mark = ticks
-            if lots := position.lots:
-                value = lots * ticks * position.scale or position.instrument.value(lots, ticks)
-                self.value += value - position.value
-                position.value = value
-        self._look()
+            self.marked(position, ticks, position.instrument.value(position.lots, ticks))
+
+    def marked(self, position: Position, ticks: int, value: int) -> None:
+        """Take the price of one position, whose value at it is known."""
+        position.mark = ticks
+        self.value += value - position.value
+        position.value = value
+        equity = self.cash + self.value
+        if equity > self.peak or equity < self._deeper:
+            self._look()
 
     def _look(self) -> None:
+        """Take the equity into peak and worst; `_deeper` is where it would have to fall for a new worst."""
         equity = self.cash + self.value
         if equity > self.peak:
             self.peak = equity
         elif equity < self.peak and self.peak > 0 and (depth := (equity - self.peak) / self.peak) < self.worst:
             self.worst = depth
+        self._deeper = math.ceil(self.peak * (1 + self.worst)) + 1 if self.peak > 0 else self.peak
 
 
 @dataclass(slots=True)
@@ -185,6 +200,7 @@ class RoundTrip:
     realised, commission   money so far
     high, low           the prices seen since the last fill, not yet in `best` and `worst`; floats, as bars have them
     best, worst         the most and the least it was worth on its path, before commission, money; 0 at its entry
+    told                closed bars of the symbol that it has seen or that were before it
     began               closed bars of the symbol before its entry; `bars` those that closed while it was open
     """
 
@@ -204,6 +220,7 @@ class RoundTrip:
     low: float = float("inf")
     best: int = 0
     worst: int = 0
+    told: int = 0
     began: int = 0
     bars: int = 0
     exit_at: int = 0
@@ -229,6 +246,11 @@ class RoundTrip:
 
     def folded(self, position: Position) -> None:
         """Take the bars seen since the last fill into best and worst: the position is about to change, or is read."""
+        if position.highs is not None and position.lows is not None:
+            if position.bars > self.told:
+                self.low = float(position.lows[self.told : position.bars].min())
+                self.high = float(position.highs[self.told : position.bars].max())
+            self.told = max(self.told, position.bars)
         if self.high >= self.low:
             self.seen(position, position.instrument.ticks(self.low), position.instrument.ticks(self.high))
             self.high, self.low = float("-inf"), float("inf")

@@ -42,7 +42,6 @@ class Engine:
     def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
         self.setup = setup
         self.account = account or Account(setup.account, setup.start_money, setup.currency)
-        self._shared = account is not None
         self.ledger = Ledger(setup, self.account)
         self._out = self.ledger.out
         self.failed: Exception | None = None
@@ -53,6 +52,8 @@ class Engine:
         for sym, position in self.ledger.positions.items():
             sessions = setup.sessions.get(sym)
             clock = clocks.setdefault(sessions.code if sessions else "", Clock(sessions))
+            if known is not None and setup.fills_on == "bars":
+                position.highs, position.lows = known.window(sym).high, known.window(sym).low
             book = Book(setup.instruments[sym], setup.fills, self._sized)
             self._listings[sym] = Listing(
                 setup.instruments[sym], position, book, clock, sessions, None if known is None else known.window(sym)
@@ -61,6 +62,7 @@ class Engine:
         self._account_clock = self._listings[setup.symbols[0]].clock
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
         self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
+        self._tells_trips = (setup.fills_on == "bars" or not setup.simulated) and known is None
         self._on_bars, self._live = setup.fills_on == "bars" and setup.simulated, not setup.simulated
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
         self._until_sample = 0
@@ -143,7 +145,7 @@ class Engine:
         trip = position.trip
         if book.orders and self._on_bars:
             self._match(listing, bar, book.bar(bar, self._regular(listing, bar.end - 1)))
-        elif trip is not None and (self._on_bars or (self._live and trip.entry_at <= bar.market_time)):
+        elif trip is not None and self._tells_trips and (not self._live or trip.entry_at <= bar.market_time):
             high, low = bar.high, bar.low
             if high > trip.high:
                 trip.high = high
@@ -153,8 +155,11 @@ class Engine:
         position.bars += 1
         if listing.fresh is not None:
             listing.fresh.append(bar)
-        if position.lots or self._shared:
-            self.account.mark(bar.sym, listing.instrument.ticks(bar.close))
+        if lots := position.lots:
+            numerator, denominator = listing.tick
+            ticks = round(bar.close * denominator / numerator)
+            value = lots * ticks * position.scale if position.scale else listing.instrument.value(lots, ticks)
+            self.account.marked(position, ticks, value)
         if self.ledger.told or self._dealing.watches:
             self._heard(bar)
         for update in listing.updates:
@@ -246,6 +251,7 @@ class Engine:
             self.ledger.sample(event, event.market_time)
         if position.trip is not None:
             position.trip.seen(position, listing.book.low, listing.book.high)
+            position.trip.told = position.bars + 1  # this bar as well
 
     def _heard(self, event: Event) -> None:
         """Let risk look again, then tell what happened to orders: steps 3 and 4."""

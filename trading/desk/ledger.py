@@ -178,7 +178,13 @@ class Ledger:
             if trip is None:
                 self.trips += 1
                 trip = RoundTrip(
-                    self.trips, fill.sym, position.lots > 0, fill.market_time, order.tag, began=position.bars
+                    self.trips,
+                    fill.sym,
+                    position.lots > 0,
+                    fill.market_time,
+                    order.tag,
+                    began=position.bars,
+                    told=position.bars,
                 )
                 position.trip = trip
             trip.commission += fee

@@ -9,7 +9,7 @@ from plant.calendars.sessions import Sessions
 from trading.account import Position
 from trading.events import Bar, Quote, Trade
 from trading.exchange import Book
-from trading.instruments import Instrument
+from trading.instruments import Instrument, exact
 from trading.run import Clock
 from trading.strategy import Window
 
@@ -19,6 +19,7 @@ _FIELDS = ("market_time", "open", "high", "low", "close", "volume")
 class Listing:
     """What the engine keeps of a symbol.
 
+    tick            of the instrument, as a fraction
     priced          the event that told the last price; None before the first
     fresh           bars that closed and are not in the arrays yet; None: they need not be kept
     updates         what is handed every closed bar: the indicators' `update`
@@ -27,7 +28,7 @@ class Listing:
     """
 
     __slots__ = (
-        *("_arrays", "_filled", "bar", "book", "clock", "fresh", "instrument", "known", "priced"),
+        *("_arrays", "_filled", "bar", "book", "clock", "fresh", "instrument", "known", "priced", "tick"),
         *("position", "sessions", "updates"),
     )
 
@@ -42,6 +43,7 @@ class Listing:
     ) -> None:
         self.instrument, self.position, self.book = instrument, position, book
         self.clock, self.sessions, self.known = clock, sessions, known
+        self.tick = (tick := exact(instrument.tick)).numerator, tick.denominator
         self.priced: Bar | Trade | Quote | None = None
         self.updates: list[Callable[[Any], Any]] = []
         self.bar: Bar | None = None
