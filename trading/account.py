@@ -77,7 +77,7 @@ class Position:
         """The price that the open lots cost on average, quote currency; NaN when flat."""
         if not self.lots:
             return float("nan")
-        return self.instrument.price(self.cost / (self.lots * self.instrument.unit))
+        return self.instrument.cost_price(self.cost, self.lots)
 
     def book(self, fill: Fill) -> tuple[Booking, int]:
         """Take a fill; return what it did, and the cash that flowed in, before commission (less than 0: out)."""
@@ -226,16 +226,6 @@ class RoundTrip:
     exit_at: int = 0
     exit_tag: str = ""
     closed: bool = field(default=False)
-
-    @property
-    def entry_price(self) -> Fraction:
-        """The average price of the way in, ticks."""
-        return Fraction(self.entry) / self.qty
-
-    @property
-    def exit_price(self) -> Fraction:
-        """The average price of the way out, ticks. Raises ZeroDivisionError before the first exit."""
-        return Fraction(self.exit) / self.out
 
     def seen(self, position: Position, low: int, high: int) -> None:
         """Take the least and highest price, ticks, that the path reached while the position was as it is."""

@@ -242,9 +242,10 @@ class Engine:
     def _match(self, listing: Listing, event: Bar | Trade | Quote, happenings: Iterable[Execution | Ended]) -> None:
         """Let the exchange fill; each fill is booked before the path goes on."""
         position, fills = listing.position, self.ledger.fills
+        if position.trip is not None:
+            position.trip.folded(position)  # the bars before this one
         for happening in happenings:
             if isinstance(happening, Execution) and position.trip is not None:
-                position.trip.folded(position)
                 position.trip.seen(position, happening.low, happening.high)
             self._dealing.happened(happening, event)
         if self.setup.mode == "paper" and self.ledger.fills > fills:

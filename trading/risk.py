@@ -6,7 +6,7 @@ halts: open orders are cancelled and new ones refused until somebody resumes.
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -142,18 +142,25 @@ class Risk:
         if order.reduces or (position * order.side.sign < 0 and qty <= abs(position)):
             return None
         minute = self._within_a_minute(market.now)
-        value = abs(instrument.value(qty, order.limit_price or order.stop_price or market.last))
-        gross = account.gross + abs(instrument.value(after, market.last)) - abs(instrument.value(position, market.last))
-        found: tuple[tuple[str, float | None, float], ...] = (
-            ("max_order_qty", limits.max_order_qty, instrument.qty(qty)),
-            ("max_order_value", limits.max_order_value, amount_of(value)),
-            ("max_position_value", limits.max_position_value, amount_of(abs(instrument.value(after, market.last)))),
-            ("max_gross_value", limits.max_gross_value, amount_of(gross)),
-            ("max_open_orders", limits.max_open_orders, open_orders + 1),
-            ("max_orders_per_minute", limits.max_orders_per_minute, minute + 1),
+
+        def at_last(lots: int) -> int:
+            return abs(instrument.value(lots, market.last))
+
+        level = order.limit_price or order.stop_price or market.last
+        found: tuple[tuple[str, float | None, Callable[[], float]], ...] = (
+            ("max_order_qty", limits.max_order_qty, lambda: instrument.qty(qty)),
+            ("max_order_value", limits.max_order_value, lambda: amount_of(abs(instrument.value(qty, level)))),
+            ("max_position_value", limits.max_position_value, lambda: amount_of(at_last(after))),
+            (
+                "max_gross_value",
+                limits.max_gross_value,
+                lambda: amount_of(account.gross + at_last(after) - at_last(position)),
+            ),
+            ("max_open_orders", limits.max_open_orders, lambda: open_orders + 1),
+            ("max_orders_per_minute", limits.max_orders_per_minute, lambda: minute + 1),
         )
-        for rule, bound, reached in found:
-            if bound is not None and reached > bound:
+        for rule, bound, reach in found:
+            if bound is not None and (reached := reach()) > bound:
                 return Breach(rule, bound, reached)
         age = (market.now - market.last_at) / _SECOND_NS
         if limits.stale_s and market.in_session and age > limits.stale_s:
@@ -162,7 +169,7 @@ class Risk:
             return Breach("long_only: it would sell short", math.nan, math.nan)
         if after < 0 and not instrument.shortable:
             return Breach(f"{order.sym} cannot be sold short", math.nan, math.nan)
-        if instrument.min_notional and amount_of(value) < instrument.min_notional:
+        if instrument.min_notional and amount_of(abs(instrument.value(qty, level))) < instrument.min_notional:
             return Breach("min_notional: the order's value is too small", math.nan, math.nan)
         self._times.append(market.now)
         return None

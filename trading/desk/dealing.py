@@ -5,7 +5,6 @@ is put out.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -204,7 +203,7 @@ class Dealing:
             return
         last = listing.last_ticks
         if order.percent and self._setup.fills.sized_at == "order":
-            order = replace(order, qty=self._share(order, last), percent=Fraction(0))
+            order = order._replace(qty=self._share(order, last), percent=Fraction(0))
             wrong = wrong or ("" if order.qty else "its share of the equity is less than one lot")
         ledger.add(order, event)
         qty = self._estimated(order, last)

@@ -12,6 +12,7 @@ from trading.orders import Kind, Order, order_id
 from trading.run import RunSetup
 
 TIMES_IN_FORCE = ("day", "gtc", "ioc", "fok")
+_NONE = Fraction(0)
 _OF_EQUITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?equity\s*")
 
 
@@ -193,9 +194,9 @@ def _quantity(instrument: Instrument, qty: Any) -> tuple[int, Fraction, str]:
     if isinstance(qty, bool) or not hasattr(qty, "__float__"):
         raise SettingsError(f'a quantity is a number of units or a text like "15% equity", found {qty!r}')
     if not _positive(qty):
-        return 0, Fraction(0), f"a quantity must be more than 0, found {qty!r}"
+        return 0, _NONE, f"a quantity must be more than 0, found {qty!r}"
     lots = instrument.lots(float(qty))
-    return lots, Fraction(0), "" if lots else f"{qty!r} is less than one lot, {float(instrument.lot):g}"
+    return lots, _NONE, "" if lots else f"{qty!r} is less than one lot, {float(instrument.lot):g}"
 
 
 def _kind(limit: Any, stop: Any, trail: Any) -> Kind:

@@ -15,11 +15,11 @@ class MovingAverageCross(Strategy):
         self.above: bool | None = None
 
     def on_bar(self, bar: Bar) -> None:
-        if not (self.quick.ready and self.calm.ready):
-            return
         quick, calm = self.quick.value, self.calm.value
-        if quick != calm:
-            above = quick > calm
-            if self.above is not None and above is not self.above:
+        if quick is None or calm is None or quick == calm:
+            return
+        above = quick > calm
+        if above is not self.above:
+            if self.above is not None:
                 self.enter("long" if above else "short", self.size)
             self.above = above
