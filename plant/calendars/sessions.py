@@ -111,6 +111,15 @@ class Sessions:
         at = np.searchsorted(self._of.ends, times, side="right")
         return self._of.labels[np.minimum(at, len(self._of.ends) - 1)]
 
+    def boundaries(self) -> np.ndarray:
+        """Return the opens and closes of the regular sessions, int64[2k], in order: open, close, open, close, ...
+
+        Without a calendar there are none.
+        """
+        if self._of is None:
+            return np.empty(0, dtype=np.int64)
+        return np.stack((self._of.opens, self._of.closes), axis=1).ravel()
+
     def last_close(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the label and the close of the session that each time comes after, within its post-market or later.
 
