@@ -91,14 +91,15 @@ def beside_real(settings: Settings) -> str:
     if not feeds:
         return ""
     from plant.client.plant_connection import PlantConnection
-    from plant.transfer.replaying import OF_THE_PLANT
+    from plant.transfer.replaying import NEVER, OF_THE_PLANT
 
     schema = settings.table_schema
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     real = [("source", "!=", made_up) for made_up in (SIMULATED, BUILT + SIMULATED)]
     found = []
     with PlantConnection(rdb, hdb, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
-        for name in (t.name for t in schema.values() if "source" in t.names and t.name not in OF_THE_PLANT):
+        fed = (t for t in schema.values() if t.name not in OF_THE_PLANT and t.name not in NEVER)
+        for name in (t.name for t in fed if "source" in t.names):
             try:
                 rows = db.select(name, columns=["source"], where=real, last=1)
             except PlantError as error:
