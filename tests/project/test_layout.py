@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard", "monitor")
+PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard", "monitor", "trading")
 PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),
