@@ -163,7 +163,7 @@ TRADING_TABLES = (
     name       symbol  what it is called
     value      float   NaN: none
     """,
-        ("sym", "time", "run", "interval", "name"),
+        ("sym", "time", "run", "interval", "name", "market_time"),
     ),
     _table(
         "orders",
@@ -245,7 +245,7 @@ TRADING_TABLES = (
     realised   float   profit of what was closed, before commission
     unrealised float   profit of what is held
     commission float   paid so far
-    exposure   float   value of long and short positions together, both counted as positive
+    exposure   float   value of long and short positions together, both counted as positive, in parts of the equity
     drawdown   float   equity / its greatest so far - 1
     """,
         sym="the account",
@@ -301,4 +301,6 @@ TRADING_TABLES = (
     """,
     ),
 )
-"""Prices are in quote currency, quantities in units, money in the account's currency. JSON stands in texts."""
+"""Prices are in quote currency, quantities in units, money in the account's currency. JSON stands in texts.
+
+The market_time is in the key of `plots`: bars that the plant took together have one `time`, and each is shown."""

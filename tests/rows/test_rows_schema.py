@@ -43,7 +43,7 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "commands": (),
         "runs": (),
         "strategy_events": (),
-        "plots": ("sym", "time", "run", "interval", "name"),
+        "plots": ("sym", "time", "run", "interval", "name", "market_time"),
         "orders": (),
         "fills": ("sym", "time", "fill_id"),
         "positions": (),

@@ -36,7 +36,7 @@ COLUMNS = {
 }
 KEYS = {
     "instruments": {"since"},
-    "plots": {"run", "interval", "name"},
+    "plots": {"run", "interval", "name", "market_time"},
     "fills": {"fill_id"},
     "round_trips": {"run", "number"},
     "metrics": {"run", "name"},
@@ -105,7 +105,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "fills": FILL,
     "round_trips": {"run": "r", "number": 1},
     "metrics": {"run": "r", "name": "sharpe", "value": np.nan},
-    "plots": {"run": "r", "interval": "5m", "name": "trail"},
+    "plots": {"run": "r", "interval": "5m", "name": "trail", "market_time": NOON},
 }
 
 
