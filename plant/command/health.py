@@ -63,11 +63,11 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
         supervised, running = {}, False
     started = {name: started_with(place.run, name, p["pid"]) or settings for name, p in supervised.items()}
     feeds = [f"feed-{f.label}" for f in settings.feeds] if settings else []
-    names = list(supervised) or ["tickerplant", "rdb", "processor", "hdb", "dashboard", *feeds]
+    names = list(supervised) or [*ANSWERING, *feeds]
     asked = {name: started.get(name, settings) for name in names}
     rdb = asked.get("rdb")
     beats = _heartbeats(rdb) if rdb else {}
-    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
+    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "trading", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
     with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
         found = list(pool.map(lambda n: _health(n, asked[n], supervised.get(n), beats.get(n), place), names))

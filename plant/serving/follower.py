@@ -85,8 +85,8 @@ class Follower:
         plant_seq = self.subscriber.stream.plant_seq
         return f"the {self._vitals.name} reads the journal, up to seq {self._vitals.seq_seen:,} of {plant_seq:,} now"
 
-    def step(self) -> None:
-        """Take what has come, and report; waits STEP_S for it at most."""
+    def step(self, wait_s: float = STEP_S) -> None:
+        """Take what has come, and report; waits `wait_s` for it at most, longer while there is nothing to follow."""
         if self.subscriber is None:
             if self.publisher is not None and not self.publisher.connected:
                 time.sleep(0.05)
@@ -97,7 +97,7 @@ class Follower:
                 time.sleep(STEP_S)  # who was asked for it may have refused at once
                 return
         subscriber = self.subscriber
-        batches = subscriber.poll(STEP_S)
+        batches = subscriber.poll(wait_s)
         if self._whole and (changed := subscriber.redeclared):
             raise SchemaError(
                 f"the plant was restarted with other declarations than this process knows: {changed}; "

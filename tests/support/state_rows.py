@@ -7,6 +7,7 @@ import numpy as np
 
 from plant.intake.forms import columns_of
 from plant.rows.columns import Columns
+from plant.rows.schema import META_COLUMNS
 from plant.rows.tables import schema_of
 
 NOON = 1_763_640_000_000_000_000
@@ -14,7 +15,7 @@ NOON = 1_763_640_000_000_000_000
 
 def journaled(table: str, rows: Sequence[dict[str, Any]]) -> Columns:
     """Return rows as columns, with the `seq` and `seq_row` that each has (0, if it has none)."""
-    own = [{k: v for k, v in row.items() if k not in ("seq", "seq_row")} for row in rows]
+    own = [{k: v for k, v in row.items() if k not in META_COLUMNS} for row in rows]
     columns = columns_of(schema_of()[table], [{"time": NOON, "sym": "X", **row} for row in own])
     for name in ("seq", "seq_row"):
         columns[name] = np.array([row.get(name, 0) for row in rows], dtype=np.int64)

@@ -75,6 +75,9 @@ def backtest(
     warm_up: int | None = None,
     seed: int = 0,
     run: str = "backtest",
+    called: str = "",
+    account: str = "backtest",
+    at: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Run a strategy over bars and return what came of it.
@@ -94,6 +97,8 @@ def backtest(
     commission   {maker_bps, taker_bps, per_unit, minimum}, or a number: taker and maker bps
     calendar     code of the exchange, as "XNYS"; "": there are no sessions, a day is one of UTC
     limits       bounds of risk (trading.risk.Limits)
+    run, called, account   what its rows call the run, the strategy (its class, by default) and the account
+    at           the `time` of its rows, ns, to which each adds its count; None: when the last bar ends
     progress     is called with the part that is done, 0 to 1
 
     Warns where most prices lie between ticks. Raises BadRows for bars that are unsorted, doubled or not numbers,
@@ -127,20 +132,20 @@ def backtest(
             raise SettingsError(f"fills_on={table!r} needs {table}=, a DataFrame, path or connection")
     setup = RunSetup(
         run=run,
-        strategy=strategy.__name__,
+        strategy=called or strategy.__name__,
         strategy_class=strategy,
         symbols=symbols,
         parameters=dict(parameters or {}),
         instruments=made,
         interval=name,
-        account="backtest",
+        account=account,
         mode="backtest",
         capital=capital,
         fills=replace(rules, fees=True) if commission is not None else rules,
         fills_on=fills_on,
         limits=limits if isinstance(limits, Limits) else limits_of(limits or {}),
         seed=seed,
-        time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0),
+        time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0) if at is None else at,
         start_at=begins,
         sample_every=_points(series, begins, calendar, sessions_by),
         sessions={name: sessions_by.get(name) for name in symbols} if calendar else {},
@@ -155,7 +160,7 @@ def backtest(
     if progress is not None:
         progress(1.0)
     rows["metrics"] = _metric_rows(engine, rows, bool(calendar))
-    return Result(strategy.__name__, name, rows, {part.sym: part.window for part in parts if part.table == "bars"})
+    return Result(setup.strategy, name, rows, {part.sym: part.window for part in parts if part.table == "bars"})
 
 
 class _Progress:
