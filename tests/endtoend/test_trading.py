@@ -133,7 +133,7 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
     feed.flush(60.0)
 
     def plots() -> int:
-        return int(plant.ask("rdb").count("plots"))
+        return int(plant.db.count("plots"))
 
     wanted = published - 2 * len(SYMS)
     eventually(lambda: plots() >= wanted, 60.0, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
@@ -193,7 +193,7 @@ def test_a_backtest_is_a_process_of_its_own_whose_rows_are_published(
         told = {name: row[name] for name in ("sym", "interval", "open", "high", "low", "close", "volume")}
         feed.publish("bars", {**told, "time": row["market_time"]})
     feed.flush()
-    eventually(lambda: plant.rows("instruments") and plant.ask("rdb").count("bars") == 400)
+    eventually(lambda: plant.rows("instruments") and plant.db.count("bars") == 400)
     options = ("--class", "Cross", "--sym", "A", "--interval", "1m", "--config", str(plant.config))
     told = CliRunner().invoke(app, ["backtest", *options, "--json"], catch_exceptions=False)
     found = json.loads(told.stdout)
@@ -216,6 +216,39 @@ def test_a_backtest_is_a_process_of_its_own_whose_rows_are_published(
         CliRunner().invoke(app, ["backtest", *options, "--set", "lenght=3"], catch_exceptions=False)
     checked = CliRunner().invoke(app, ["backtest", *options, "--check"], catch_exceptions=False)
     assert (checked.exit_code, "no look-ahead" in checked.stdout) == (0, True)
+
+
+def test_a_replay_goes_at_its_pace_and_hears_what_is_said(plant: TradingPlant, eventually: Eventually) -> None:
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(7), 60):
+        told = {name: row[name] for name in ("sym", "interval", "open", "high", "low", "close", "volume")}
+        feed.publish("bars", {**told, "time": row["market_time"]})
+    feed.flush()
+    eventually(lambda: plant.rows("instruments") and plant.db.count("bars") == 60)
+
+    def command(name: str, word: str, **arguments: Any) -> None:
+        row = {"time": time.time_ns(), "sym": "re", "id": name, "command": word, "arguments": json.dumps(arguments)}
+        feed.publish("commands", {**row, "who": "test"})
+        feed.flush()
+
+    def newest() -> Any:
+        return next((row for row in reversed(plant.rows("runs")) if row["run"] == "re"), {"state": "", "bars": 0})
+
+    told = {"class_name": "Cross", "sym": "A", "interval": "1m", "warm_up": 20, "bars_per_s": 0.01}
+    command("re", "replay", **told)
+    eventually(lambda: len(plant.rows("plots")) == 18, 60.0, lambda: plant.log("trading"))
+    command("c1", "pause_run", run="re")
+    eventually(lambda: newest()["state"] == "paused", 30.0, newest)
+    command("c2", "step", run="re")
+    eventually(lambda: len(plant.rows("plots")) == 19, 30.0, lambda: plant.log("trading"))
+    eventually(
+        lambda: (newest()["mode"], newest()["state"], newest()["bars"]) == ("replay", "paused", 21), 30.0, newest
+    )
+    command("c3", "cancel_run", run="re")
+    eventually(lambda: newest()["state"] == "cancelled", 30.0, newest)
+    command("quick", "replay", **{**told, "bars_per_s": 1000})
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 60.0, lambda: plant.log("trading"))
+    assert len([row for row in plant.rows("plots") if row["run"] == "quick"]) == 58
 
 
 def test_a_strategy_that_fails_ends_its_run_alone(plant: TradingPlant, eventually: Eventually) -> None:

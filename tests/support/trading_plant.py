@@ -3,12 +3,14 @@
 import random
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from forked import Forked, Forker
 from running import RunningPlant
 
+from plant.client.connection import Connection
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS
 from plant.state.newest import Row, rows_of_columns
@@ -74,11 +76,16 @@ class TradingPlant(RunningPlant):
         log.touch()
         return self._forker.start(f"{name}.__main__", [], self.environment, log)
 
-    def rows(self, table: str, *, who: str = "rdb", **terms: Any) -> list[Row]:
-        """Return rows of a table, in the order of the journal."""
+    @cached_property
+    def db(self) -> Connection:
+        """A connection to the rdb, whose answers are Arrow tables."""
+        return self.ask("rdb", frames="arrow", timeout_s=30.0)
+
+    def rows(self, table: str, **terms: Any) -> list[Row]:
+        """Return rows of today's, in the order of the journal."""
         declared = self.settings.table_schema[table]
         names = (*declared.names, *META_COLUMNS)
-        found = self.ask(who, frames="arrow").select(table, columns=names, **terms)
+        found = self.db.select(table, columns=names, **terms)
         rows = rows_of_columns(columns_from_arrow(found, declared, names), declared.times)
         return sorted(rows, key=lambda row: (row["seq"], row["seq_row"]))
 
@@ -87,7 +94,7 @@ class TradingPlant(RunningPlant):
         fold = Strategies()
         declared = self.settings.table_schema["strategies"]
         names = (*declared.names, *META_COLUMNS)
-        found = self.ask("rdb", frames="arrow").select("strategies", columns=names)
+        found = self.db.select("strategies", columns=names)
         if len(found):
             fold.take(columns_from_arrow(found, declared, names))
         feed = self.publisher(f"changes-{time.time_ns()}")

@@ -78,6 +78,7 @@ def backtest(
     called: str = "",
     account: str = "backtest",
     at: int | None = None,
+    after: Callable[[MarketEvent, Sequence[Action]], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Run a strategy over bars and return what came of it.
@@ -99,12 +100,14 @@ def backtest(
     limits       bounds of risk (trading.risk.Limits)
     run, called, account   what its rows call the run, the strategy (its class, by default) and the account
     at           the `time` of its rows, ns, to which each adds its count; None: when the last bar ends
+    after        is called with every event and what followed from it, and may take its time
     progress     is called with the part that is done, 0 to 1
 
     Warns where most prices lie between ticks. Raises BadRows for bars that are unsorted, doubled or not numbers,
     SettingsError for a parameter or setting that cannot be used, and what a callback of the strategy raises.
     """
     rules = fill_rules(fills)
+    bounds = limits if isinstance(limits, Limits) else limits_of(limits or {})
     sessions_by = _Sessions(calendar)
     wanted = sym if sym is None or isinstance(sym, str) else tuple(sym)
     until = None if end is None else nanoseconds(end)
@@ -143,7 +146,8 @@ def backtest(
         capital=capital,
         fills=replace(rules, fees=True) if commission is not None else rules,
         fills_on=fills_on,
-        limits=limits if isinstance(limits, Limits) else limits_of(limits or {}),
+        limits=bounds,
+        account_limits=bounds,
         seed=seed,
         time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0) if at is None else at,
         start_at=begins,
@@ -154,7 +158,7 @@ def backtest(
         parts = _with_warm_up(parts, begins, warm_up, setup)
     engine = Engine(setup, known=KnownBars({rows.sym: rows.window for rows in parts if rows.table == "bars"}))
     total = sum(len(rows.time) for rows in parts)
-    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)))
+    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)), after)
     if engine.failed is not None:
         raise engine.failed
     if progress is not None:
@@ -175,7 +179,11 @@ class _Progress:
         self._done += rows
 
 
-def _run(engine: Engine, events: Iterable[MarketEvent]) -> dict[str, list[dict[str, Any]]]:
+def _run(
+    engine: Engine,
+    events: Iterable[MarketEvent],
+    after: Callable[[MarketEvent, Sequence[Action]], None] | None = None,
+) -> dict[str, list[dict[str, Any]]]:
     """Hand the engine all events, and return the rows by table."""
     rows: dict[str, list[dict[str, Any]]] = {}
 
@@ -190,6 +198,8 @@ def _run(engine: Engine, events: Iterable[MarketEvent]) -> dict[str, list[dict[s
             keep(actions)
             if engine.failed is not None:
                 break
+        if after is not None:
+            after(event, actions)
     keep(engine.finish())
     return rows
 

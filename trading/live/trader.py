@@ -25,10 +25,10 @@ from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
 from trading.live.catalogue import Catalogue
-from trading.live.children import Children
 from trading.live.desk import Desk, Place
 from trading.live.known import Known
 from trading.run import fill_rules
+from trading.workers.children import Children
 
 SERVED = tuple(table.name for table in TRADING_TABLES)
 

@@ -87,7 +87,7 @@ def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -
 def looked_ahead(config: str | None, arguments: dict[str, Any]) -> Any:
     """Return whether a strategy looks ahead over bars of the plant (trading.backtests.lookahead.Checked)."""
     from trading.backtests.lookahead import check_look_ahead
-    from trading.live.worker import instruments_of, job_of
+    from trading.workers.worker import instruments_of, job_of
 
     settings = load(config)
     if name := arguments.pop("strategy", ""):

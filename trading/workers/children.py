@@ -1,5 +1,6 @@
-"""Backtests: a process each, begun by a command, and what is told of it in `runs`."""
+"""Backtests and replays: a process each, begun by a command, and what is told of it in `runs`."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,11 +13,18 @@ from plant.rows.schema import UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
 from plant.state.newest import Row
-from plant.state.runs import BY_EVENTS, CANCELLED, FAILED, RUNNING, Runs
+from plant.state.runs import BY_EVENTS, CANCELLED, ENDED, FAILED, RUNNING, Runs
 from trading.live.machine import OBEYED_NS
+from trading.workers.pace import PAUSE, RESUME, STEP
 
 MOST = 2
 """So many at once; more wait."""
+
+MODES = ("backtest", "replay")
+"""Commands that begin a process, and the modes of their runs."""
+
+_WORDS = {"pause_run": PAUSE, "resume_run": RESUME, "step": STEP}
+"""What a replay is told by a command."""
 
 
 class Child:
@@ -27,7 +35,7 @@ class Child:
         self._said = b""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trading.live.worker"],
+            [sys.executable, "-m", "trading.workers.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -36,8 +44,14 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
-        self._process.stdin.write(json.dumps(job).encode())
-        self._process.stdin.close()
+        self.say(json.dumps(job))
+
+    def say(self, word: str) -> None:
+        """Say something to it; one that has ended does not hear it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{word}\n".encode())
+            self._process.stdin.flush()
 
     def told(self) -> list[dict[str, Any]]:
         """Return what it has said since the last look; at its end that it has ended, if it did not say so itself."""
@@ -46,7 +60,7 @@ class Child:
         self._said += self._process.stdout.read() or b""
         *lines, self._said = self._said.split(b"\n")
         found = [json.loads(line) for line in lines]
-        if ended is not None and not any("state" in each for each in found):
+        if ended is not None and not any(each.get("state") in ENDED for each in found):
             self._errors.seek(0)
             last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
             found.append({"state": FAILED, "detail": f"its process ended with {ended}: {last or 'it said nothing'}"})
@@ -56,13 +70,14 @@ class Child:
         """End it."""
         self._process.kill()
         self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._errors.close()
+        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 class Children:
-    """Backtests under way and those that wait, by run. `publish` takes rows of the trader's own."""
+    """Backtests and replays under way and those that wait, by run. `publish` takes rows of the trader's own."""
 
     def __init__(self, settings: Settings, publish: Callable[[str, Row], None]) -> None:
         self._settings, self._publish = settings, publish
@@ -73,13 +88,16 @@ class Children:
         return len(self._children) + len(self._waiting)
 
     def command(self, row: Row, runs: Runs, strategies: Any) -> None:
-        """Take a row of `commands`: a backtest that has no run yet is begun, `cancel_run` ends one."""
+        """Take a row of `commands`: a backtest or replay that has no run yet is begun; others are for one under way."""
         if row["received"] - row["time"] > OBEYED_NS:
             return
         arguments = _arguments(row)
         if row["command"] == "cancel_run":
             self._cancel(str(arguments.get("run", row["sym"])), row)
-        elif row["command"] == "backtest" and row["id"] not in runs and row["id"] not in self._waiting:
+        elif word := _WORDS.get(row["command"]):
+            if child := self._children.get(str(arguments.get("run", row["sym"]))):
+                child.say(word)
+        elif row["command"] in MODES and row["id"] not in runs and row["id"] not in self._waiting:
             self._begin(row, arguments, strategies)
 
     def lost(self, runs: Runs) -> None:
@@ -97,7 +115,7 @@ class Children:
             for told in child.told():
                 child.row |= told
                 self._publish("runs", child.row)
-                if "state" in told:
+                if told.get("state") in ENDED:
                     log.info("run", run=name, state=told["state"], reason=told.get("detail", ""))
                     child.close()
                     del self._children[name]
@@ -122,7 +140,8 @@ class Children:
             told |= {n: json.loads(known[n]) for n in ("definition", "parameters", "symbols") if known[n]}
             arguments = {**told, **arguments}
         job = {"config": str(self._settings.file), "run": row["id"], "strategy": name, "arguments": arguments}
-        made: Row = {"time": row["received"], "sym": name, "run": row["id"], "mode": "backtest", "state": RUNNING}
+        job["mode"] = row["command"]
+        made: Row = {"time": row["received"], "sym": name, "run": row["id"], "mode": row["command"], "state": RUNNING}
         made |= {"class_name": str(arguments.get("class_name", "")), "interval": str(arguments.get("interval", ""))}
         made |= {"first_seq": row["seq"], "last_seq": row["seq"], "progress": 0.0, "detail": ""}
         self._publish("runs", made)
