@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from state_rows import through_the_plant
 from trading_plant import CROSS, closed_bars
 
 from plant.rows.tables import schema_of
@@ -14,7 +15,7 @@ from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.machine import Made, RunMachine
 from trading.live.reading import MADE
-from trading.live.repeated import Repeated, normal
+from trading.live.repeated import Repeated
 from trading.risk import Limits
 from trading.run import RunSetup, fill_rules
 
@@ -81,7 +82,7 @@ def test_the_same_rows_make_the_same_rows(made_of: Any) -> None:
     one = run_of(machine(made_of), inputs)
     assert len(of(one, "fills")) > 10
     repeated = Repeated(
-        schema_of(), {t: [normal(schema_of(), m) | {"seq": 1} for m in one if m.table == t] for t in MADE}
+        schema_of(), {t: [through_the_plant(m.table, m.row) | {"seq": 1} for m in one if m.table == t] for t in MADE}
     )
     assert repeated.compare(run_of(machine(made_of), inputs)) == []
     repeated.finish()

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from state_rows import through_the_plant
 
 from plant.rows.tables import schema_of
 from plant.state.newest import Row
 from trading.live.machine import Made
-from trading.live.repeated import Diverged, Repeated, normal
+from trading.live.repeated import Diverged, Repeated
 
 SCHEMA = schema_of()
 
@@ -25,7 +26,9 @@ def there(*made: Made) -> dict[str, list[Row]]:
     """Return rows as the plant has them once they went through it."""
     found: dict[str, list[Row]] = {}
     for seq, each in enumerate(made, 1):
-        found.setdefault(each.table, []).append({**normal(SCHEMA, each), "seq": seq, "seq_row": 0, "received": 5})
+        found.setdefault(each.table, []).append(
+            {**through_the_plant(each.table, each.row), "seq": seq, "seq_row": 0, "received": 5}
+        )
     return found
 
 
@@ -53,6 +56,16 @@ def test_another_value_is_told_with_both() -> None:
         repeated.compare([plot(1, 2.5)])
     with pytest.raises(Diverged, match=r"strategy_events\.detail: expected 'a'"):
         Repeated(SCHEMA, there(event(1, detail="a"))).compare([event(1, detail="b")])
+
+
+def test_what_is_left_out_or_not_known_is_what_the_plant_makes_of_it() -> None:
+    known = {"time": 5, "sym": "s ", "run": "r", "kind": "log", "detail": " as it is "}
+    made = [Made("strategy_events", known), Made("runs", {"time": 5, "sym": "s", "run": "r", "state": "x", "bars": 3})]
+    repeated = Repeated(SCHEMA, there(*made))
+    assert repeated.compare(made) == []
+    for column, value in (("start_at", 7), ("progress", 0.5), ("bars", 4), ("class_name", "C")):
+        with pytest.raises(Diverged, match=rf"runs\.{column}: "):
+            Repeated(SCHEMA, there(*made)).compare([Made("runs", {**made[1].row, column: value})])
 
 
 def test_a_row_that_is_not_made_again_is_told() -> None:

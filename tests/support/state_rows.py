@@ -9,6 +9,7 @@ from plant.intake.forms import columns_of
 from plant.rows.columns import Columns
 from plant.rows.schema import META_COLUMNS
 from plant.rows.tables import schema_of
+from plant.state.newest import rows_of_columns
 
 NOON = 1_763_640_000_000_000_000
 
@@ -28,4 +29,11 @@ def numbered(rows: Iterable[dict[str, Any]], seqs: Iterable[int]) -> list[dict[s
     for row, seq in zip(rows, seqs, strict=False):
         place = found[-1]["seq_row"] + 1 if found and found[-1]["seq"] == seq else 0
         found.append({**row, "seq": seq, "seq_row": place})
+    return found
+
+
+def through_the_plant(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is once it went through the plant: all columns, of their kinds, as plain values."""
+    declared = schema_of()[table]
+    (found,) = rows_of_columns(columns_of(declared, row), declared.times)
     return found

@@ -3,15 +3,14 @@
 Rows were published in the order in which they were made, so those that the plant has of a table are the first of it.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plant.errors import PlantError
-from plant.intake.forms import columns_of
-from plant.rows.schema import Schema
-from plant.state.newest import Row, rows_of_columns
+from plant.rows.columns import DEFAULTS
+from plant.rows.schema import UNKNOWN_TIME, Schema
+from plant.state.newest import Row
 from trading.live.machine import Made
 
 
@@ -59,20 +58,13 @@ class Repeated:
                 raise Diverged(f"the plant has a row of {table} that was not made again: {shown(rows[0])}")
 
     def _check(self, made: Made, there: Row) -> None:
-        again = normal(self._schema, made)
-        for name, value in again.items():
-            if not _same(value, there[name]):
+        for column in self._schema[made.table].columns:
+            value = made.row.get(column.name, DEFAULTS[column.kind])
+            if not _same(column.kind, value, there[column.name]):
                 raise Diverged(
-                    f"{made.table}.{name}: expected {there[name]!r}, as the plant has it at seq {there['seq']:,}, "
-                    f"found {value!r}; all of the row made again: {shown(again)}"
+                    f"{made.table}.{column.name}: expected {there[column.name]!r}, as the plant has it at seq "
+                    f"{there['seq']:,}, found {value!r}; all of the row made again: {shown(made.row)}"
                 )
-
-
-def normal(schema: Schema, made: Made) -> Row:
-    """Return a row as it is once it went through the plant: all columns, of their kinds."""
-    table = schema[made.table]
-    (row,) = rows_of_columns(columns_of(table, made.row), table.times)
-    return row
 
 
 def shown(row: Row) -> str:
@@ -80,7 +72,12 @@ def shown(row: Row) -> str:
     return ", ".join(f"{name}={value}" for name, value in row.items() if value not in ("", None) and value == value)
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) or (
-        isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other)
-    )
+def _same(kind: str, made: Any, there: Any) -> bool:
+    """Return whether a value is that which the plant has once it went through it."""
+    if made == there:
+        return True
+    if kind == "float":
+        return bool(made != made and there != there)
+    if kind == "time":
+        return there is None and made in (None, UNKNOWN_TIME)
+    return kind == "symbol" and str(made).strip() == there

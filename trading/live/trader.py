@@ -142,7 +142,7 @@ class Trader(Process):
     def _wait(self) -> None:
         """Wait until something has come, STEP_S at most."""
         subscriber = self.follower.subscriber
-        if subscriber is None or any(run.recovering for run in self.desk.runs.values()):
+        if subscriber is None or any(run.busy for run in self.desk.runs.values()):
             return  # the follower waits by itself; what is read anew does not come by itself
         self._poller.wait([*subscriber.sockets, *self.desk.sockets])
 
@@ -187,7 +187,7 @@ class Trader(Process):
         return follow(self.settings, f"{self.name} run", tables, behind, merge=False)
 
     def _publish(self, table: str, row: Row) -> None:
-        self.publisher.publish(table, row, strict=True)
+        self.publisher.publish(table, row)
 
     def _tell_instruments(self) -> None:
         """Publish what [[instruments]] say and the plant does not know, or knows otherwise."""
