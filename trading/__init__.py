@@ -1,8 +1,10 @@
 """Trading: strategies, backtests, paper and live orders.
 
 from trading import Atr, Strategy, backtest, param
+import trading
+db = trading.connect()
 
-What is imported of it is loaded when it is asked for: the trader needs no backtests.
+What is imported of it is loaded when it is asked for: the trader needs no backtests, who asks it needs neither.
 """
 
 import importlib
@@ -101,3 +103,24 @@ def __getattr__(name: str) -> Any:
     found = getattr(importlib.import_module(_WHERE.get(name, "trading.desk.indicators")), name)
     globals()[name] = found
     return found
+
+
+def connect(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the trader at `address` ("127.0.0.1:5012"; default: as in plant.toml).
+
+    It is a trading.connection.TradingConnection, which also has `classes()`.
+
+    options: port=5012 (of plant.toml's host), frames="pandas"|"arrow"|"polars"|"numpy", timeout_s=10.0,
+    warn_unknown=True (of symbols that no row has), config="plant.toml". Raises Unavailable if it does not answer.
+    """
+    from plant.client.connect import connect_to
+    from trading.connection import TradingConnection
+
+    return connect_to("trading", address, kind=TradingConnection, **options)
+
+
+async def connect_async(address: str | None = None, **options: Any) -> Any:
+    """Return a connection to the trader whose questions are awaited; the terms are those of `connect`."""
+    from plant.client.aio import connect_async_to
+
+    return await connect_async_to("trading", address, **options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from plant.calendars.exchange import exchange
 from plant.calendars.sessions import Sessions
@@ -9,7 +10,8 @@ from plant.errors import SettingsError
 
 
 class Calendars:
-    """Calendars by symbol and by feed: `symbols` has patterns of symbols by code, `feeds` the code of each feed.
+    """Calendars by symbol and by feed: `symbols` has patterns of symbols by code, `feeds` the code of each feed,
+    `instruments` codes by symbol or pattern, for what has no other.
 
     >>> calendars = Calendars({"XNYS": ("AAPL", "BRK*")}, {"london": "XLON"})
     >>> [calendars.code("BRK.B"), calendars.code("VOD", "london"), calendars.code("BTC/USDT", "venue")]
@@ -18,7 +20,12 @@ class Calendars:
     Raises SettingsError if two calendars name the same pattern.
     """
 
-    def __init__(self, symbols: Mapping[str, Sequence[str]], feeds: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        symbols: Mapping[str, Sequence[str]],
+        feeds: Mapping[str, str],
+        instruments: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._exact: dict[str, str] = {}
         self._patterns: list[tuple[str, str]] = []
         for code, patterns in symbols.items():
@@ -29,16 +36,19 @@ class Calendars:
                 if set(pattern) & set("*?["):
                     self._patterns.append((pattern, code))
         self._feeds = dict(feeds)
+        self._instruments = dict(instruments)
         self._sessions: dict[str, Sessions] = {}
 
     def code(self, sym: str, feed: str = "") -> str:
         """Return the calendar's code of a symbol whose rows `feed` sends, "" for none.
 
-        A symbol that is named has the one it is named for, else that of the first pattern that fits, else its feed's.
+        A symbol that is named has the one it is named for, else that of the first pattern that fits, else its feed's,
+        else its instrument's.
         """
         if found := self._exact.get(sym):
             return found
-        return next((c for p, c in self._patterns if fnmatchcase(sym, p)), self._feeds.get(feed, ""))
+        found = next((c for p, c in self._patterns if fnmatchcase(sym, p)), "") or self._feeds.get(feed, "")
+        return found or self._of_instrument(sym)
 
     @property
     def none(self) -> bool:
@@ -53,8 +63,15 @@ class Calendars:
 
     def check(self) -> None:
         """Raise SettingsError if one of the calendars is none."""
-        for code in sorted({*self._exact.values(), *self._feeds.values()} - {""}):
+        for code in sorted({*self._exact.values(), *self._feeds.values(), *self._instruments.values()} - {""}):
             self.sessions(code)
 
+    def _of_instrument(self, sym: str) -> str:
+        if sym in self._instruments:
+            return self._instruments[sym]
+        return next((code for p, code in self._instruments.items() if fnmatchcase(sym, p)), "")
+
     def _place(self, code: str) -> str:
-        return "[bars] calendars" if code in self._exact.values() else "[[feeds]] calendar"
+        if code in self._exact.values():
+            return "[bars] calendars"
+        return "[[feeds]] calendar" if code in self._feeds.values() else "[[instruments]] calendar"

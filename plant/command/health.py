@@ -63,11 +63,11 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
         supervised, running = {}, False
     started = {name: started_with(place.run, name, p["pid"]) or settings for name, p in supervised.items()}
     feeds = [f"feed-{f.label}" for f in settings.feeds] if settings else []
-    names = list(supervised) or ["tickerplant", "rdb", "processor", "hdb", "dashboard", *feeds]
+    names = list(supervised) or [*ANSWERING, *feeds]
     asked = {name: started.get(name, settings) for name in names}
     rdb = asked.get("rdb")
     beats = _heartbeats(rdb) if rdb else {}
-    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "feeds"))}
+    order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "trading", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
     with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
         found = list(pool.map(lambda n: _health(n, asked[n], supervised.get(n), beats.get(n), place), names))
@@ -91,14 +91,15 @@ def beside_real(settings: Settings) -> str:
     if not feeds:
         return ""
     from plant.client.plant_connection import PlantConnection
-    from plant.transfer.replaying import OF_THE_PLANT
+    from plant.transfer.replaying import NEVER, OF_THE_PLANT
 
     schema = settings.table_schema
     rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
     real = [("source", "!=", made_up) for made_up in (SIMULATED, BUILT + SIMULATED)]
     found = []
     with PlantConnection(rdb, hdb, schema, frames="arrow", timeout_s=HELD_S, partial=True) as db:
-        for name in (t.name for t in schema.values() if "source" in t.names and t.name not in OF_THE_PLANT):
+        fed = (t for t in schema.values() if t.name not in OF_THE_PLANT and t.name not in NEVER)
+        for name in (t.name for t in fed if "source" in t.names):
             try:
                 rows = db.select(name, columns=["source"], where=real, last=1)
             except PlantError as error:

@@ -8,13 +8,13 @@ from plant.rows.columns import Columns, Symbols
 from plant.rows.ordering import joined
 
 
-def newest(columns: Columns, key: Sequence[str]) -> np.ndarray:
-    """Return the positions of the newest row of each key, the one with the largest `seq`, the later of two with one.
+def newest(columns: Columns, key: Sequence[str], by: Sequence[str] = ("seq",)) -> np.ndarray:
+    """Return the positions of the newest row of each key, the one with the largest `by`, the later of two with one.
 
     The positions are in ascending order, int64[k].
     """
     keys = [_numbers(columns[name]) for name in key]
-    order = np.lexsort((columns["seq"], *keys))
+    order = np.lexsort((*(columns[name] for name in reversed(by)), *keys))
     last = np.ones(len(order), dtype=bool)
     last[:-1] = _differs([k[order] for k in keys])
     return np.sort(order[last])

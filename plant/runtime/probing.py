@@ -9,7 +9,7 @@ from plant.errors import Unavailable
 from plant.runtime.settings import Settings
 from plant.transport.request import Requester
 
-ANSWERING = ("tickerplant", "rdb", "processor", "hdb", "dashboard")
+ANSWERING = ("tickerplant", "rdb", "processor", "hdb", "dashboard", "trading")
 """The processes that can be asked; the others are known by their heartbeats alone."""
 
 WARN_BEATS = 3

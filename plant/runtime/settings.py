@@ -9,14 +9,14 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
 
 from plant.calendars.assignment import Calendars
 from plant.conditions.rules import Rule, rules_of
-from plant.errors import SchemaError, SettingsError
+from plant.errors import SchemaError, SettingsError, nearest_names
 from plant.history.days import Days
 from plant.indicators.declarations import Declaration, declared
 from plant.rows.built_in import refuse_built_in
@@ -34,10 +34,11 @@ from plant.runtime.sections import (
     TickerplantSettings,
     UpstreamSettings,
 )
+from plant.runtime.trading import PAPER_ACCOUNT, AccountSection, InstrumentSection, TradingSettings
 from plant.transport import sockets
 
 PROCESS_NAMES = frozenset(
-    ("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "monitor", "end-of-day")
+    ("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "monitor", "trading", "end-of-day")
 )
 """Names under which processes publish; a feed has another."""
 
@@ -62,11 +63,19 @@ class Settings(BaseModel):
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
     monitor: MonitorSettings = MonitorSettings()
+    trading: TradingSettings = TradingSettings()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
     indicators: tuple[dict[str, Any], ...] = ()
     signals: tuple[dict[str, Any], ...] = ()
     alerts: tuple[AlertSection, ...] = ()
+    accounts: tuple[AccountSection, ...] = (PAPER_ACCOUNT,)
+    instruments: tuple[InstrumentSection, ...] = ()
+
+    @field_validator("accounts")
+    @classmethod
+    def _at_least_one(cls, value: tuple[AccountSection, ...]) -> tuple[AccountSection, ...]:
+        return value or (PAPER_ACCOUNT,)
 
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
@@ -107,7 +116,13 @@ class Settings(BaseModel):
     @property
     def calendars(self) -> Calendars:
         """Which symbol has which exchange's calendar. Raises SettingsError for a pattern that has two."""
-        return Calendars(self.bars.calendars, {feed.label: feed.calendar_code for feed in self.feeds})
+        feeds = {feed.label: feed.calendar_code for feed in self.feeds}
+        return Calendars(self.bars.calendars, feeds, {each.sym: each.calendar for each in self.instruments})
+
+    @property
+    def strategies_folder(self) -> Path:
+        """Where strategies of one's own lie."""
+        return self.file.parent / self.trading.strategies
 
     @property
     def ingest_address(self) -> str:
@@ -165,6 +180,10 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     labels = [f.label for f in settings.feeds]
     if twice := {label for label in labels if labels.count(label) > 1}:
         raise SettingsError(f"{file}: two feeds are called {min(twice)!r}; give each [[feeds]] its own name")
+    for section, names in (("accounts", [a.name for a in settings.accounts]),
+                           ("instruments", [i.name for i in settings.instruments])):  # fmt: skip
+        if doubled := [name for name in names if names.count(name) > 1]:
+            raise SettingsError(f"{file}: two [[{section}]] are called {doubled[0]!r}; give each its own")
     if taken := sorted({*labels} & PROCESS_NAMES):
         raise SettingsError(f"{file}: a feed cannot be called {taken[0]!r}, as a process is; give it another name")
     base = file.parent
@@ -190,8 +209,10 @@ def file_of(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def explained(error: ValidationError) -> str:
-    """Return what is wrong with some keys, as one line: which, what was expected, what was found."""
-    return "; ".join(_line_of(each) for each in error.errors())
+    """Return what is wrong with some keys, as one line: which, what was expected, what was found, what may be meant."""
+    faults = error.errors()
+    meant = [name for each in faults if each["type"] == "extra_forbidden" and (name := _meant(each["loc"]))]
+    return "; ".join(map(_line_of, faults)) + (f" (did you mean {', '.join(meant)}?)" if meant else "")
 
 
 def _bracketed(host: str) -> str:
@@ -208,6 +229,25 @@ def _line_of(error: Any) -> str:
     if secret:  # what was found may have one in it
         return f"{place}: {error['msg']}"
     return f"{place}: {error['msg']}, found {error['input']!r}"
+
+
+def _meant(place: tuple[Any, ...]) -> str:
+    """Return the key that is most like an unknown one, "" if none is."""
+    near = nearest_names(place[-1], _keys_at(place[:-1]), 1)
+    return ".".join(str(part) for part in (*place[:-1], *near)) if near else ""
+
+
+def _keys_at(place: tuple[Any, ...]) -> list[str]:
+    """Return the keys there may be at a place of the settings, e.g. ("accounts", 0, "limits")."""
+    model: Any = Settings
+    for name in (part for part in place if isinstance(part, str)):
+        field = model.model_fields.get(name) if _is_model(model) else None
+        model = field and next((t for t in (field.annotation, *get_args(field.annotation)) if _is_model(t)), None)
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseModel)
 
 
 def _of_environment() -> dict[str, Any]:

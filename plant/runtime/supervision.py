@@ -28,7 +28,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from plant.errors import PlantError, SettingsError, Unavailable
 from plant.runtime.settings import Settings, file_of
 
-PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feeds", "dashboard")
+PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feeds", "dashboard", "trading")
 """The programs of every plant; those of the feeds come on top, `feed-<name>` each."""
 
 _SOCKET_PATH_LIMIT = 100

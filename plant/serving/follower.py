@@ -92,7 +92,7 @@ class Follower:
         return f"the {self._vitals.name} reads the journal, up to seq {self._vitals.seq_seen:,} of {plant_seq:,} now"
 
     def step(self, wait_s: float = STEP_S) -> None:
-        """Take what has come, and report; waits `wait_s` for it at most."""
+        """Take what has come, and report; waits `wait_s` for it at most, longer while there is nothing to follow."""
         if self.subscriber is None:
             if self.publisher is not None and not self.publisher.connected:
                 time.sleep(0.05)

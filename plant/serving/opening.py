@@ -1,6 +1,7 @@
 """What a process that follows the plant and answers questions opens, as plant.toml says."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from plant.errors import Unavailable
@@ -37,13 +38,24 @@ def server_of(
     status: Callable[[], dict[str, Any]],
     usage: Usage | None,
     missing: Callable[[], str] = lambda: "",
+    tells: Mapping[str, Callable[[], Any]] = MappingProxyType({}),
+    begin_sql: bool = True,
 ) -> QueryServer:
-    """Return a process's server of questions, at the port and with the limits of its section; `missing` as there."""
-    held_bytes = section.unread_mb * MEBIBYTE
-    address = settings.address(section.port)
-    begin_in(SQL_IN_S)
+    """Return a process's server of questions, at the port and with the limits of its section; the others as there.
+
+    Without `begin_sql` what SQL needs is begun by the first question in it, which waits for that.
+    """
+    if begin_sql:
+        begin_in(SQL_IN_S)
     return QueryServer(
-        address, answering, status, limits=section.limits, held_bytes=held_bytes, usage=usage, missing=missing
+        settings.address(section.port),
+        answering,
+        status,
+        limits=section.limits,
+        held_bytes=section.unread_mb * MEBIBYTE,
+        usage=usage,
+        missing=missing,
+        tells=tells,
     )
 
 

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgpack
@@ -75,6 +76,7 @@ class QueryServer:
 
     `status` adds what the process says of itself to the answer to "status".
 
+    tells        what else the process is asked of itself: a question, and what returns its answer (msgpack)
     limits       what one question may cost
     held_bytes   of answers that their clients have not read, all together
     usage        is told of every question
@@ -92,12 +94,13 @@ class QueryServer:
         held_bytes: int = 2048 * MEBIBYTE,
         usage: Usage | None = None,
         missing: Callable[[], str] = lambda: "",
+        tells: Mapping[str, Callable[[], Any]] = MappingProxyType({}),
     ) -> None:
         self._missing = missing
+        self._tells = {**tells, "status": status}
         self._answerer: Answering = Answerer(tables, SqlEngine()) if isinstance(tables, Mapping) else tables
         self._at_once = isinstance(self._answerer, Answerer)  # of tables in memory, by symbol
         self._lacking = ""  # what `missing` said last
-        self._status = status
         self._limits = limits or Limits()
         self._usage = usage
         context = sockets.context()
@@ -245,8 +248,8 @@ class QueryServer:
             self._wake.send(b"", zmq.NOBLOCK)  # a full queue wakes as well
 
     def _answer(self, asked: Asked) -> list[Any]:
-        if asked.fields["ask"] == "status":
-            return [msgpack.packb(self._status())]
+        if tell := self._tells.get(asked.fields["ask"]):
+            return [msgpack.packb(tell())]
         rows, size = 0, 0
         failed: Exception | None = None
         try:

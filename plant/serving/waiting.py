@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plant.query.limits import Budget
+from plant.query.questions import KINDS
 
 WAITING = 100
 """Questions of one client that may wait; more are refused."""
@@ -39,7 +40,7 @@ class Asked:
     @property
     def of_rows(self) -> bool:
         """Whether it is about rows, not about how the process is."""
-        return self.fields.get("ask") != "status"
+        return self.fields.get("ask") in KINDS
 
     @property
     def slow(self) -> bool:

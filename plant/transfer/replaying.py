@@ -17,6 +17,7 @@ from plant.rows.columns import Columns, compacted, taken
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
 from plant.rows.tables_candles import BUILT
+from plant.rows.tables_trading import TRADING_TABLES
 from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings
 from plant.stream.publisher import Publisher
@@ -33,11 +34,13 @@ OF_THE_PLANT = (
     "imports",
     "queries",
     "alerts",
+    "plots",
 )
 """Tables the plant fills itself, and would again: replayed only if they are named, as bars are that it made."""
 
-NEVER = ("days", "amendments", "imports")
-"""Tables whose rows are orders: in another plant they would end its days, or amend its rows."""
+NEVER = ("days", "amendments", "imports", *(t.name for t in TRADING_TABLES if t.name not in OF_THE_PLANT))
+"""Tables whose rows are orders, or what became of them: in another plant they would end its days, amend its rows, start
+strategies, or be taken for positions that it has."""
 
 PUBLISH_ROWS = 2_000
 
@@ -51,7 +54,7 @@ def replayable_tables(schema: Schema, asked: Sequence[str] = ()) -> list[str]:
         schema[name]
         if name in NEVER:
             raise Refused(f"rows of {name} are not replayed: they would take effect in the plant they come to")
-    return list(asked) or [name for name in schema if name not in OF_THE_PLANT]
+    return list(asked) or [name for name in schema if name not in OF_THE_PLANT and name not in NEVER]
 
 
 def refuse_same(one: Settings, other: Settings) -> None:

@@ -48,7 +48,7 @@ _CONDITIONS: dict[str, dict[str, list[Any]]] = {
     "trades": {"price": [1.0, 2.0], "size": [0.0, 2.5], "trade_id": ["", "a"]},
     "quotes": {"bid": [0.0, 2.5], "ask": [1.0, 7.0], "source": ["", "nan"]},
     "bars": {"close": [1.5, 2.0], "volume": [0.0, 1.0], "interval": ["1s"]},
-    "orders": {
+    "my_orders": {
         "order_id": [0, HUGE],
         "qty": [1, HUGE - 1, HUGE],
         "venue": ["", "a"],
@@ -56,7 +56,7 @@ _CONDITIONS: dict[str, dict[str, list[Any]]] = {
         "seen": [START, START + DAY + MINUTE],
     },
 }
-_NUMBERS = {"quotes": ["bid", "ask"], "bars": ["close", "volume"], "orders": ["price", "qty"], "trades": ["size"]}
+_NUMBERS = {"quotes": ["bid", "ask"], "bars": ["close", "volume"], "my_orders": ["price", "qty"], "trades": ["size"]}
 _REACH = [(-MINUTE, 0), (-HOUR, HOUR), (-2 * DAY, -DAY), (0, 0), (SECOND, MINUTE), (-DAY, DAY)]
 _SESSIONS: list[dict[str, str]] = [
     {}, {}, {"zone": "America/New_York"}, {"at": "09:30", "zone": "America/New_York"}, {"at": "22:15"}
@@ -131,7 +131,7 @@ class Asking:
         floats = [name for name in _NUMBERS[right] if SCHEMA[right].column(name).kind == "float"]  # sums of others are
         value, weight = self.pick(floats), self.pick(floats)  # too large for what is left of a difference
         aggregates += [("x_mean", "mean", value), ("x_wavg", "wavg", value, weight), ("x_text", "last", "sym")]
-        if right == "orders":
+        if right == "my_orders":
             of_times = self.chance.sample(["min", "max", "count", "first", "last"], 2)
             aggregates += [(f"x_seen_{function}", function, "seen") for function in of_times]
         reach = self.pick(_REACH)

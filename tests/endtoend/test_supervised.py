@@ -32,7 +32,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
 def test_every_process_is_up_and_comes_back_after_sigkill(
     supervised: Supervised, eventually: Callable[..., Any]
 ) -> None:
-    names = ("tickerplant", "rdb", "processor", "hdb", "feeds", "feed-simulated", "dashboard")
+    names = ("tickerplant", "rdb", "processor", "hdb", "feeds", "feed-simulated", "dashboard", "trading")
     assert supervised.states() == dict.fromkeys(names, "up")
     settings = load(supervised.config)
     page = urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboard.port}/", timeout=10).read()
@@ -41,7 +41,7 @@ def test_every_process_is_up_and_comes_back_after_sigkill(
     db = Connection("rdb", settings.address(settings.rdb.port), timeout_s=2)
     processor = Connection("processor", settings.address(settings.processor.port), timeout_s=2)
     place = supervision_of(settings, str(supervised.config))
-    for victim in ("tickerplant", "rdb", "processor", "hdb", "feed-simulated"):
+    for victim in ("tickerplant", "rdb", "processor", "hdb", "trading", "feed-simulated"):
         before = {p["name"]: p["pid"] for p in place.processes()}
         bars = _count(db, "bars")
         os.kill(before[victim], signal.SIGKILL)

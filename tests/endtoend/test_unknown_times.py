@@ -19,9 +19,9 @@ from plant.rows.schema import UNKNOWN_TIME
 
 START = 1_795_100_000_000_000_000
 HOUR = 3_600 * 10**9
-FILLS = """
+SETTLEMENTS = """
 [[tables]]
-name = "fills"
+name = "settlements"
 key = ["sym", "time", "settles"]
 columns = [["time", "time"], ["sym", "symbol"], ["settles", "time"], ["price", "float"], ["heard", "time"]]
 """
@@ -33,7 +33,7 @@ ROWS = [
 ]
 """What is there in the end; each is published more than once, with another price before."""
 
-ALL = "select settles, count(*) n, count(heard) known, min(heard) first from fills group by all order by settles"
+ALL = "select settles, count(*) n, count(heard) known, min(heard) first from settlements group by all order by settles"
 
 
 def in_forms() -> list[Any]:
@@ -72,64 +72,64 @@ def plain(table: pa.Table) -> list[dict[str, Any]]:
 
 def check(db: Connection) -> None:
     """Fail unless a connection answers what was published."""
-    found = db.select("fills", frames="arrow")
+    found = db.select("settlements", frames="arrow")
     assert str(found.schema.field("settles").type) == str(found.schema.field("heard").type) == "timestamp[ns, tz=UTC]"
     assert plain(found) == ROWS
-    assert plain(db.last("fills", frames="arrow")) == [ROWS[1], ROWS[3]]
-    assert db.select("fills", frames="pandas")["settles"].isna().tolist() == [False, True, False, True]
-    assert db.select("fills", frames="polars")["settles"].null_count() == 2
-    assert db.select("fills", frames="pandas-arrow")["settles"].isna().sum() == 2
-    as_numpy = db.select("fills", frames="numpy")["settles"]
+    assert plain(db.last("settlements", frames="arrow")) == [ROWS[1], ROWS[3]]
+    assert db.select("settlements", frames="pandas")["settles"].isna().tolist() == [False, True, False, True]
+    assert db.select("settlements", frames="polars")["settles"].null_count() == 2
+    assert db.select("settlements", frames="pandas-arrow")["settles"].isna().sum() == 2
+    as_numpy = db.select("settlements", frames="numpy")["settles"]
     assert (as_numpy.dtype, np.isnat(as_numpy).tolist()) == (np.dtype("M8[ns]"), [False, True, False, True])
     for operator, count in ((">", 2), ("<=", 0), ("!=", 2), ("==", 0), ("<", 0)):
-        assert db.count("fills", where=("settles", operator, START)) == count, operator
+        assert db.count("settlements", where=("settles", operator, START)) == count, operator
     assert plain(db.sql(ALL, frames="arrow")) == [
         {"settles": START + HOUR, "n": 2, "known": 1, "first": START + 3},
         {"settles": None, "n": 2, "known": 1, "first": START + 2},
     ]
-    hours = db.sql("select epoch_ns(settles + interval '1 hour') x from fills order by time", frames="arrow")
+    hours = db.sql("select epoch_ns(settles + interval '1 hour') x from settlements order by time", frames="arrow")
     assert hours["x"].to_pylist() == [START + 2 * HOUR, None, START + 2 * HOUR, None]
-    at = db.asof("trades", "fills", frames="arrow")
+    at = db.asof("trades", "settlements", frames="arrow")
     assert [row["heard"] for row in plain(at)] == [START + 2, None]
     ranges = {"first": ("min", "heard"), "n": ("count", "heard")}
-    window = db.window("trades", "fills", "-1h", "0s", ranges, frames="arrow")
+    window = db.window("trades", "settlements", "-1h", "0s", ranges, frames="arrow")
     assert [(row["first"], row["n"]) for row in plain(window)] == [(START + 2, 1), (START + 3, 1)]
 
 
 def test_a_time_that_is_not_known_is_that_everywhere(
     start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], tmp_path: Path
 ) -> None:
-    running = start_plant("tickerplant", "rdb", "hdb", hdb="part_s = 0.2\n", toml=FILLS)
+    running = start_plant("tickerplant", "rdb", "hdb", hdb="part_s = 0.2\n", toml=SETTLEMENTS)
     feed = running.publisher("feed")
     for form in in_forms():
-        feed.publish("fills", form)
+        feed.publish("settlements", form)
         feed.flush()
     sizes = {"price": [1.0, 1.0], "size": [1.0, 1.0]}
     feed.publish("trades", {"time": [START + 10] * 2, "sym": ["A", "B"], **sizes})
-    with pytest.raises(BadRows, match=r"fills\.time: .*missing time"):
-        feed.publish("fills", {**ROWS[0], "time": None}, strict=True)
-    with pytest.raises(BadRows, match=r"fills\.heard: .*it looks like ms"):
-        feed.publish("fills", [{**row, "heard": START // 10**6} for row in ROWS])
-    feed.publish("fills", {**ROWS[0], "settles": np.datetime64("2101-01-01", "ns")})
+    with pytest.raises(BadRows, match=r"settlements\.time: .*missing time"):
+        feed.publish("settlements", {**ROWS[0], "time": None}, strict=True)
+    with pytest.raises(BadRows, match=r"settlements\.heard: .*it looks like ms"):
+        feed.publish("settlements", [{**row, "heard": START // 10**6} for row in ROWS])
+    feed.publish("settlements", {**ROWS[0], "settles": np.datetime64("2101-01-01", "ns")})
     feed.flush()
 
     rdb, hdb = running.ask("rdb"), running.ask("hdb")
     eventually(lambda: rdb.count("rejects") == 1)
     assert "settles must lie between 1970 and 2100" in rdb.select("rejects", frames="arrow")["reason"][0].as_py()
     check(rdb)
-    assert "fills" in plant_command(running, "verify")
+    assert "settlements" in plant_command(running, "verify")
     plant_command(running, "end-of-day", "--again")
-    eventually(lambda: hdb.count("fills") == 4 and rdb.count("fills") == 0)
+    eventually(lambda: hdb.count("settlements") == 4 and rdb.count("settlements") == 0)
     check(hdb)
     check(running.whole())
-    feed.publish("fills", ROWS[3])
+    feed.publish("settlements", ROWS[3])
     feed.flush()
-    eventually(lambda: rdb.count("fills") == 1)
+    eventually(lambda: rdb.count("settlements") == 1)
     check(running.whole())
     plant_command(running, "verify")
 
-    path = tmp_path / "fills.csv"
-    plant_command(running, "export", "fills", "--to", str(path))
-    told = plant_command(running, "import", str(path), "--table", "fills")
+    path = tmp_path / "settlements.csv"
+    plant_command(running, "export", "settlements", "--to", str(path))
+    told = plant_command(running, "import", str(path), "--table", "settlements")
     assert "4 the same (not written)" in told
     assert "0 revised" in told

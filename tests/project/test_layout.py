@@ -24,6 +24,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "files": ("rows",),
     "query": ("rows",),
     "indicators": ("rows",),
+    "state": ("rows",),
     "journal": ("rows", "wire"),
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),

@@ -38,6 +38,19 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "trade_corrections": (),
         "bar_closes": (),
         "alerts": (),
+        "instruments": ("sym", "time", "since"),
+        "strategies": (),
+        "commands": (),
+        "runs": (),
+        "strategy_events": (),
+        "plots": ("sym", "time", "run", "interval", "name", "market_time"),
+        "orders": (),
+        "fills": ("sym", "time", "fill_id"),
+        "positions": (),
+        "equity": (),
+        "round_trips": ("sym", "time", "run", "number"),
+        "metrics": ("sym", "time", "run", "name"),
+        "risk_events": (),
     }
     assert schema_of()["quotes"].names == ("time", "sym", "bid", "ask", "bid_size", "ask_size", "source")
     assert all(c.meaning for t in TABLES for c in t.columns)

@@ -16,7 +16,14 @@ import sys
 import traceback
 from pathlib import Path
 
-MODULES = ("tickerplant.__main__", "rdb.__main__", "processor.__main__", "numbered_feed")
+MODULES = (
+    "tickerplant.__main__",
+    "rdb.__main__",
+    "processor.__main__",
+    "hdb.__main__",
+    "trading.__main__",
+    "numbered_feed",
+)
 
 
 class Forked:

@@ -37,9 +37,9 @@ _ORDERS = (
     Column("note", "text"),
 )
 _LATER = (Column("qty", "int"), Column("venue", "symbol"), Column("seen", "time"), Column("remark", "text"))
-BEFORE = schema_of([Table("orders", _ORDERS)])
-SCHEMA = schema_of([Table("orders", (*_ORDERS, *_LATER))])
-"""The plant's tables, and orders, whose last columns it may get later: older rows have nulls beside ints there."""
+BEFORE = schema_of([Table("my_orders", _ORDERS)])
+SCHEMA = schema_of([Table("my_orders", (*_ORDERS, *_LATER))])
+"""The plant's tables, and my_orders, whose last columns it may get later: older rows have nulls beside ints there."""
 
 SYMS = ("AAPL", "Bé", "C")
 HUGE = 2**53 + 1
@@ -66,7 +66,7 @@ _SQL = SqlEngine()
 class Market:
     """What happened, step by step: ("publish", table, rows), or the name of what the history did.
 
-    declared   at which step orders got its later columns; 0: it had them from the start
+    declared   at which step my_orders got its later columns; 0: it had them from the start
     memory     rows of a chunk in memory, and the steps of sorting after each batch
     released   what the rdb had let go of at the end: "nothing", what is "closed", or all that history holds, "through"
     """
@@ -150,7 +150,12 @@ def _common(chance: random.Random) -> Row:
     return {"time": time_of(chance), "sym": chance.choice(SYMS)}
 
 
-ROWS: dict[str, Callable[[random.Random], Row]] = {"trades": _trade, "quotes": _quote, "bars": _bar, "orders": _order}
+ROWS: dict[str, Callable[[random.Random], Row]] = {
+    "trades": _trade,
+    "quotes": _quote,
+    "bars": _bar,
+    "my_orders": _order,
+}
 """What makes a row of each table."""
 
 
@@ -202,7 +207,7 @@ class Kept:
             self._ended = len(self.history.batches)
 
     def _declare(self) -> None:
-        """Give orders its later columns, once what there is lies in history."""
+        """Give my_orders its later columns, once what there is lies in history."""
         self._work("end")
         self._work("close")
         self.history.declare(SCHEMA)

@@ -45,14 +45,15 @@ class RunningPlant:
     ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        ports = free_ports(7)
+        ports = free_ports(8)
         self.config = folder / "plant.toml"
         tickerplant = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in keys.items())
         self.config.write_text(
             f"[tickerplant]\ningest_port = {ports[0]}\npublish_port = {ports[1]}\n"
             f"journal_port = {ports[2]}\n{tickerplant}"
             f"[rdb]\nport = {ports[3]}\n{rdb}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n{processor}\n"
-            f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n[plant]\nheartbeat_s = 0.2\n{toml}"
+            f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n"
+            f"[trading]\nport = {ports[7]}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
         self.processes: dict[str, Any] = {}

@@ -91,8 +91,14 @@ def test_a_value_that_an_older_row_has_not_becomes_the_default() -> None:
 def test_tables_that_would_take_effect_are_never_replayed_and_the_plants_own_only_by_name() -> None:
     assert replayable_tables(SCHEMA) == ["bars", "trades", "quotes", "trade_corrections"]
     assert replayable_tables(SCHEMA, ["signals"]) == ["signals"]
-    with pytest.raises(Refused, match="rows of amendments are not replayed"):
-        replayable_tables(SCHEMA, ["amendments"])
+    assert replayable_tables(SCHEMA, ["plots"]) == ["plots"]
+    trading = (
+        "instruments strategies commands runs strategy_events orders fills positions equity round_trips metrics "
+        "risk_events"
+    )
+    for name in ("days", "amendments", "imports", *trading.split()):
+        with pytest.raises(Refused, match=f"rows of {name} are not replayed"):
+            replayable_tables(SCHEMA, [name])
     with pytest.raises(UnknownTable):
         replayable_tables(SCHEMA, ["trade"])
 

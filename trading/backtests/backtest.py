@@ -75,6 +75,10 @@ def backtest(
     warm_up: int | None = None,
     seed: int = 0,
     run: str = "backtest",
+    called: str = "",
+    account: str = "backtest",
+    at: int | None = None,
+    after: Callable[[MarketEvent, Sequence[Action]], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Run a strategy over bars and return what came of it.
@@ -94,12 +98,16 @@ def backtest(
     commission   {maker_bps, taker_bps, per_unit, minimum}, or a number: taker and maker bps
     calendar     code of the exchange, as "XNYS"; "": there are no sessions, a day is one of UTC
     limits       bounds of risk (trading.risk.Limits)
+    run, called, account   what its rows call the run, the strategy (its class, by default) and the account
+    at           the `time` of its rows, ns, to which each adds its count; None: when the last bar ends
+    after        is called with every event and what followed from it, and may take its time
     progress     is called with the part that is done, 0 to 1
 
     Warns where most prices lie between ticks. Raises BadRows for bars that are unsorted, doubled or not numbers,
     SettingsError for a parameter or setting that cannot be used, and what a callback of the strategy raises.
     """
     rules = fill_rules(fills)
+    bounds = limits if isinstance(limits, Limits) else limits_of(limits or {})
     sessions_by = _Sessions(calendar)
     wanted = sym if sym is None or isinstance(sym, str) else tuple(sym)
     until = None if end is None else nanoseconds(end)
@@ -127,20 +135,21 @@ def backtest(
             raise SettingsError(f"fills_on={table!r} needs {table}=, a DataFrame, path or connection")
     setup = RunSetup(
         run=run,
-        strategy=strategy.__name__,
+        strategy=called or strategy.__name__,
         strategy_class=strategy,
         symbols=symbols,
         parameters=dict(parameters or {}),
         instruments=made,
         interval=name,
-        account="backtest",
+        account=account,
         mode="backtest",
         capital=capital,
         fills=replace(rules, fees=True) if commission is not None else rules,
         fills_on=fills_on,
-        limits=limits if isinstance(limits, Limits) else limits_of(limits or {}),
+        limits=bounds,
+        account_limits=bounds,
         seed=seed,
-        time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0),
+        time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0) if at is None else at,
         start_at=begins,
         sample_every=_points(series, begins, calendar, sessions_by),
         sessions={name: sessions_by.get(name) for name in symbols} if calendar else {},
@@ -149,13 +158,13 @@ def backtest(
         parts = _with_warm_up(parts, begins, warm_up, setup)
     engine = Engine(setup, known=KnownBars({rows.sym: rows.window for rows in parts if rows.table == "bars"}))
     total = sum(len(rows.time) for rows in parts)
-    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)))
+    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)), after)
     if engine.failed is not None:
         raise engine.failed
     if progress is not None:
         progress(1.0)
     rows["metrics"] = _metric_rows(engine, rows, bool(calendar))
-    return Result(strategy.__name__, name, rows, {part.sym: part.window for part in parts if part.table == "bars"})
+    return Result(setup.strategy, name, rows, {part.sym: part.window for part in parts if part.table == "bars"})
 
 
 class _Progress:
@@ -170,7 +179,11 @@ class _Progress:
         self._done += rows
 
 
-def _run(engine: Engine, events: Iterable[MarketEvent]) -> dict[str, list[dict[str, Any]]]:
+def _run(
+    engine: Engine,
+    events: Iterable[MarketEvent],
+    after: Callable[[MarketEvent, Sequence[Action]], None] | None = None,
+) -> dict[str, list[dict[str, Any]]]:
     """Hand the engine all events, and return the rows by table."""
     rows: dict[str, list[dict[str, Any]]] = {}
 
@@ -185,6 +198,8 @@ def _run(engine: Engine, events: Iterable[MarketEvent]) -> dict[str, list[dict[s
             keep(actions)
             if engine.failed is not None:
                 break
+        if after is not None:
+            after(event, actions)
     keep(engine.finish())
     return rows
 

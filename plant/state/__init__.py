@@ -1,0 +1,1 @@
+"""Pure folds: what rows that carry whole objects mean together; without sockets, files and clocks."""

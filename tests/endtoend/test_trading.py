@@ -1,0 +1,274 @@
+"""The trader in a plant of real processes: strategies on paper, what becomes of them, and what it says of itself."""
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chance import SEED, times
+from forked import Forker
+from running import all_stopped
+from state_rows import journaled
+from trading_plant import TradingPlant, closed_bars
+from typer.testing import CliRunner
+
+from plant.errors import BadRows, QueryError, Refused
+from plant.state.orders import Orders
+from trading.backtests.backtest import backtest
+from trading.command import app
+from trading.connection import TradingConnection
+from trading.instruments import Instrument
+from trading.live.catalogue import Catalogue
+from trading.live.reading import OUTPUTS
+
+Eventually = Callable[..., Any]
+
+SYMS = ("A", "B")
+
+
+@pytest.fixture
+def plant(tmp_path: Path, forker: Forker) -> Iterator[TradingPlant]:
+    with all_stopped() as plants:
+        made = TradingPlant(tmp_path / "plant", forker)
+        plants.append(made)
+        made.start("tickerplant", "rdb", "hdb", "trading")
+        yield made
+
+
+def everything_is_as_made_once(plant: TradingPlant) -> None:
+    """Check that the rows of the only run are those of the run made again, none missing, none twice; and identities."""
+    (run,) = {row["run"] for row in plant.rows("runs")}
+    found = plant.again(run)
+    rows = {table: plant.rows(table) for table in OUTPUTS}
+    assert (found.difference, found.missing, found.compared) == ("", 0, sum(map(len, rows.values())))
+    position: dict[str, float] = {}
+    for fill in rows["fills"]:
+        position[fill["sym"]] = position.get(fill["sym"], 0.0) + fill["qty"] * (1 if fill["side"] == "buy" else -1)
+        assert fill["position_after"] == position[fill["sym"]]
+    orders = Orders()
+    for row in rows["orders"]:
+        orders.take(journaled("orders", [row]))
+    for name, order in orders.items():
+        fills = [fill["qty"] for fill in rows["fills"] if fill["order_id"] == name]
+        assert order["filled"] == sum(fills), name
+    assert len({fill["fill_id"] for fill in rows["fills"]}) == len(rows["fills"])
+    assert not orders.open
+
+
+def test_a_paper_strategy_trades_on_closed_bars_and_stops_when_it_is_to(
+    plant: TradingPlant, eventually: Eventually
+) -> None:
+    trader = TradingConnection("trading", plant.settings.address(plant.settings.trading.port))
+    eventually(lambda: plant.rows("instruments"))
+    known = {each["name"]: each for each in trader.classes()}
+    assert known["Cross"]["parameters"]["properties"]["length"]["default"] == 3
+    assert known["Cross"]["doc"] == "Long above the mean of the last bars, short below it."
+    seq = plant.cross()
+    eventually(lambda: plant.rows("runs"), 30.0, lambda: plant.log("trading"))
+    (run,) = plant.rows("runs")
+    assert (run["state"], run["first_seq"], run["mode"], run["sym"]) == ("running", seq, "paper", "cross")
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(7), 60):
+        feed.publish("bar_closes", row)
+    feed.flush()
+    eventually(lambda: len(plant.rows("plots")) == 58, 30.0, lambda: plant.log("trading"))
+    plant.change("cross", wanted="paused")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "paused", 30.0, lambda: plant.log("trading"))
+    plant.change("cross", wanted="stopped")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 30.0, lambda: plant.log("trading"))
+    fills, orders, trips = (plant.rows(table) for table in ("fills", "orders", "round_trips"))
+    assert len(fills) > 10
+    assert {row["run"] for row in (*fills, *orders, *trips)} == {run["run"]}
+    assert sum(row["qty"] * (1 if row["side"] == "buy" else -1) for row in fills) == fills[-1]["position_after"]
+    assert trader.count("fills") == len(fills)
+    assert trader.last("runs", frames="arrow").to_pylist()[0]["state"] == "completed"
+    assert not [row for row in plant.rows("rejects") if row["source"] == "trading"]
+    everything_is_as_made_once(plant)
+    trader.close()
+    result = backtest(
+        Catalogue(plant.folder / "strategies").named("Cross", {}).made_of,
+        bars=plant.whole(frames="arrow"),
+        sym="A",
+        interval="1m",
+        as_seen=True,
+        run=run["run"],
+        called="cross",
+        account="paper",
+        fills={"preset": "careful", "volume_share": 1.0},
+        instruments={"A": Instrument("A", tick=0.01, lot=1.0, taker_bps=1.0)},
+        limits={"stale_s": 0, "max_orders_per_minute": 100_000},
+    )
+    for table, rows in (("fills", fills), ("round_trips", trips)):
+        names = [name for name in plant.settings.table_schema[table].names if name != "time"]
+        again = [[row[name] for name in names] for row in result.rows[table] if not row.get("open")]
+        assert again == [[row[name] for name in names] for row in rows], table
+
+
+@times("kills", soak=200, timeout_s=3600)
+def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_doubled(
+    plant: TradingPlant, eventually: Eventually, kills: int
+) -> None:
+    print(f"TICKPLANT_SEED={SEED}")
+    chance = random.Random(SEED)
+    plant.cross(syms=SYMS)
+    feed = plant.publisher("bars")
+    each = 16
+    bars = iter(closed_bars(random.Random(SEED), each * (kills + 1), SYMS))
+    published = 0
+    for number in range(kills + 1):
+        for row in itertools.islice(bars, each * len(SYMS)):
+            feed.publish("bar_closes", row)
+            published += 1
+            if chance.random() < 0.2:
+                time.sleep(chance.random() * 0.02)
+        if number == kills:
+            break
+        for victim in chance.choice((("trading",), ("trading",), ("tickerplant",), ("trading", "tickerplant"))):
+            time.sleep(chance.random() * 0.1)
+            plant.restart(victim)
+    feed.flush(60.0)
+
+    def plots() -> int:
+        return int(plant.db.count("plots"))
+
+    wanted = published - 2 * len(SYMS)
+    eventually(lambda: plots() >= wanted, 60.0, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
+    plant.change("cross", wanted="stopped")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 30.0, lambda: plant.log("trading"))
+    everything_is_as_made_once(plant)
+    assert len(plant.rows("plots")) == wanted
+    print(f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills")
+
+
+def test_strategies_are_kept_by_the_command(plant: TradingPlant, eventually: Eventually) -> None:
+    def told(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, "--config", str(plant.config)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return " ".join(result.stdout.split())
+
+    options = ("--class", "Cross", "--sym", "A", "--interval", "1m")
+    told("strategy", "create", "mine", *options, "--set", "length=4", "--start")
+    with pytest.raises(Refused, match="there is a strategy 'mine' already"):
+        told("strategy", "create", "mine", *options)
+    with pytest.raises(BadRows, match=r"parameters \$\.length: expected 1 or more, found 0"):
+        told("strategy", "update", "mine", "--set", "length=0")
+    with pytest.raises(BadRows, match=r"no class 'Cros' \(did you mean 'Cross'\?\)"):
+        told("strategy", "update", "mine", "--class", "Cros")
+    with pytest.raises(QueryError, match=r"no strategy 'main' \(did you mean 'mine'\?\)"):
+        told("strategy", "stop", "main")
+    eventually(lambda: plant.rows("runs"), 30.0, lambda: plant.log("trading"))
+    (listed,) = json.loads(told("strategy", "list", "--json"))
+    assert (listed["strategy"], listed["version"], listed["wanted"], listed["state"]) == (
+        "mine",
+        1,
+        "running",
+        "running",
+    )
+    assert "Cross length=3, size=10.0 Long above" in told("strategy", "classes")
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(7), 30):
+        feed.publish("bar_closes", row)
+    eventually(lambda: plant.rows("fills"), 30.0, lambda: plant.log("trading"))
+    assert "halted at seq" in told("kill")
+    eventually(
+        lambda: [r["action"] for r in plant.rows("risk_events")] == ["halted"], 30.0, lambda: plant.log("trading")
+    )
+    assert json.loads(told("orders", "--json")) == []
+    assert "version 2, wanted stopped" in told("strategy", "stop", "mine")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 30.0, lambda: plant.log("trading"))
+    assert "rows made again, all the same" in told("strategy", "again", listed["run"])
+    assert "version 3" in told("strategy", "delete", "mine")
+    assert json.loads(told("strategy", "list", "--json")) == []
+
+
+def test_a_backtest_is_a_process_of_its_own_whose_rows_are_published(
+    plant: TradingPlant, eventually: Eventually
+) -> None:
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(7), 400):
+        told = {name: row[name] for name in ("sym", "interval", "open", "high", "low", "close", "volume")}
+        feed.publish("bars", {**told, "time": row["market_time"]})
+    feed.flush()
+    eventually(lambda: plant.rows("instruments") and plant.db.count("bars") == 400)
+    options = ("--class", "Cross", "--sym", "A", "--interval", "1m", "--config", str(plant.config))
+    told = CliRunner().invoke(app, ["backtest", *options, "--json"], catch_exceptions=False)
+    found = json.loads(told.stdout)
+    assert found["bars"] == 400
+    (run,) = {row["run"] for row in plant.rows("runs")}
+    assert run == found["run"]
+    newest = plant.rows("runs")[-1]
+    assert (newest["state"], newest["mode"], newest["progress"], newest["sym"]) == (
+        "completed",
+        "backtest",
+        1.0,
+        "Cross",
+    )
+    fills, trips = plant.rows("fills"), plant.rows("round_trips")
+    assert found["metrics"]["trades"] == sum(not row["open"] for row in trips)
+    assert len(fills) > 100
+    given = plant.rows("commands")[-1]["received"]
+    assert all(given < row["time"] < given + 10**6 for row in (*fills, *trips))
+    with pytest.raises(Refused, match=r"is failed: Cross has no parameter 'lenght' \(did you mean 'length'\?\)"):
+        CliRunner().invoke(app, ["backtest", *options, "--set", "lenght=3"], catch_exceptions=False)
+    checked = CliRunner().invoke(app, ["backtest", *options, "--check"], catch_exceptions=False)
+    assert (checked.exit_code, "no look-ahead" in checked.stdout) == (0, True)
+
+
+def test_a_replay_goes_at_its_pace_and_hears_what_is_said(plant: TradingPlant, eventually: Eventually) -> None:
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(7), 60):
+        told = {name: row[name] for name in ("sym", "interval", "open", "high", "low", "close", "volume")}
+        feed.publish("bars", {**told, "time": row["market_time"]})
+    feed.flush()
+    eventually(lambda: plant.rows("instruments") and plant.db.count("bars") == 60)
+
+    def command(name: str, word: str, **arguments: Any) -> None:
+        row = {"time": time.time_ns(), "sym": "re", "id": name, "command": word, "arguments": json.dumps(arguments)}
+        feed.publish("commands", {**row, "who": "test"})
+        feed.flush()
+
+    def newest() -> Any:
+        return next((row for row in reversed(plant.rows("runs")) if row["run"] == "re"), {"state": "", "bars": 0})
+
+    told = {"class_name": "Cross", "sym": "A", "interval": "1m", "warm_up": 20, "bars_per_s": 0.01}
+    command("re", "replay", **told)
+    eventually(lambda: len(plant.rows("plots")) == 18, 60.0, lambda: plant.log("trading"))
+    command("c1", "pause_run", run="re")
+    eventually(lambda: newest()["state"] == "paused", 30.0, newest)
+    command("c2", "step", run="re")
+    eventually(lambda: len(plant.rows("plots")) == 19, 30.0, lambda: plant.log("trading"))
+    eventually(
+        lambda: (newest()["mode"], newest()["state"], newest()["bars"]) == ("replay", "paused", 21), 30.0, newest
+    )
+    command("c3", "cancel_run", run="re")
+    eventually(lambda: newest()["state"] == "cancelled", 30.0, newest)
+    command("quick", "replay", **{**told, "bars_per_s": 1000})
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 60.0, lambda: plant.log("trading"))
+    assert len([row for row in plant.rows("plots") if row["run"] == "quick"]) == 58
+
+
+def test_a_strategy_that_fails_ends_its_run_alone(plant: TradingPlant, eventually: Eventually) -> None:
+    (plant.folder / "strategies" / "broken.py").write_text(
+        "from trading.strategy import Strategy\nclass Broken(Strategy):\n    def on_bar(self, bar):\n        1 / 0\n"
+    )
+    plant.cross("good")
+    plant.cross("bad", class_name="Broken", parameters={})
+    plant.cross("absent", class_name="Nobody", parameters={})
+    feed = plant.publisher("bars")
+    for row in closed_bars(random.Random(3), 10):
+        feed.publish("bar_closes", row)
+    feed.flush()
+
+    def newest() -> dict[str, tuple[str, str]]:
+        return {row["sym"]: (row["state"], row["detail"]) for row in plant.rows("runs")}
+
+    eventually(lambda: len(newest()) == 3 and len(plant.rows("plots")) == 8, 30.0, lambda: plant.log("trading"))
+    eventually(lambda: newest()["bad"][0] == "failed", 30.0, lambda: plant.log("trading"))
+    assert newest()["good"][0] == "running"
+    assert newest()["bad"] == ("failed", "ZeroDivisionError: division by zero")
+    assert newest()["absent"][0] == "failed"
+    assert "there is no class 'Nobody'" in newest()["absent"][1]

@@ -1,0 +1,200 @@
+"""A run as a machine: rows in, rows out, and the same again for the same rows."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from state_rows import through_the_plant
+from trading_plant import CROSS, closed_bars
+
+from plant.rows.tables import schema_of
+from plant.state.newest import Row
+from trading.instruments import Instrument
+from trading.live.catalogue import Catalogue
+from trading.live.machine import Made, RunMachine
+from trading.live.reading import MADE
+from trading.live.repeated import Repeated
+from trading.risk import Limits
+from trading.run import RunSetup, fill_rules
+
+START = 1_795_100_400_000_000_000
+SECOND = 10**9
+ANY_AGE = Limits(stale_s=0, max_orders_per_minute=None)
+
+
+def strategy(seq: int, version: int = 1, wanted: str = "running", **columns: Any) -> Row:
+    names = ("class_name", "definition", "code_sha", "parameters", "symbols", "interval", "account", "note")
+    told = dict.fromkeys(names, "")
+    own = {"sym": "s", "version": version, "wanted": wanted, "action": "update", "mode": "paper", "who": "me"}
+    return told | own | {"seq": seq, "seq_row": 0, "time": START, "received": START, **columns}
+
+
+@pytest.fixture
+def made_of(tmp_path: Path) -> Any:
+    (tmp_path / "cross.py").write_text(CROSS)
+    return Catalogue(tmp_path).named("Cross", {}).made_of
+
+
+def machine(made_of: Any, **changes: Any) -> RunMachine:
+    told: dict[str, Any] = {
+        "run": "r",
+        "strategy": "s",
+        "strategy_class": made_of,
+        "symbols": ("A",),
+        "instruments": {"A": Instrument("A")},
+        "interval": "1m",
+        "mode": "paper",
+        "fills": fill_rules({"volume_share": 1.0}),
+        "limits": ANY_AGE,
+        "account_limits": ANY_AGE,
+        "start_seq": 10,
+    }
+    return RunMachine(RunSetup(**{**told, **changes}), strategy(10), "sha")
+
+
+def bars(count: int, first_seq: int, seed: int = 5) -> list[Row]:
+    rows = list(closed_bars(random.Random(seed), count, start=START))
+    return [{**row, "seq": first_seq + i, "seq_row": 0, "received": row["time"] + 7} for i, row in enumerate(rows)]
+
+
+def command(seq: int, name: str, sym: str = "*", late_s: float = 0.0, **arguments: Any) -> Row:
+    at = START + 3600 * SECOND
+    told = {"time": at, "sym": sym, "id": f"c{seq}", "command": name, "arguments": json.dumps(arguments), "who": "me"}
+    return {**told, "seq": seq, "seq_row": 0, "received": at + int(late_s * SECOND)}
+
+
+def run_of(run: RunMachine, inputs: list[tuple[str, Row]]) -> list[Made]:
+    found = run.begin()
+    for table, row in inputs:
+        found += run.take(table, row)
+    return found
+
+
+def of(made: list[Made], table: str) -> list[Row]:
+    return [each.row for each in made if each.table == table]
+
+
+def test_the_same_rows_make_the_same_rows(made_of: Any) -> None:
+    inputs = [("bar_closes", row) for row in bars(120, 11)]
+    inputs.insert(60, ("commands", command(500, "flatten")))
+    one = run_of(machine(made_of), inputs)
+    assert len(of(one, "fills")) > 10
+    repeated = Repeated(
+        schema_of(), {t: [through_the_plant(m.table, m.row) | {"seq": 1} for m in one if m.table == t] for t in MADE}
+    )
+    assert repeated.compare(run_of(machine(made_of), inputs)) == []
+    repeated.finish()
+
+
+def test_rows_have_the_time_at_which_the_plant_took_their_cause(made_of: Any) -> None:
+    inputs = bars(30, 11)
+    made = run_of(machine(made_of), [("bar_closes", row) for row in inputs])
+    received = {row["received"] for row in inputs}
+    assert all(each.row["time"] in received for each in made if each.table != "runs")
+    assert all(row["cause_seq"] >= 11 for row in of(made, "orders"))
+
+
+def test_bars_of_before_its_start_warm_it_up_and_nothing_comes_of_them(made_of: Any) -> None:
+    cold, warm = machine(made_of), machine(made_of)
+    rows = bars(6, 5)
+    warm.warm(rows[:6])
+    later = [("bar_closes", row) for row in bars(1, 11, seed=6)]
+    assert len(of(run_of(warm, later), "plots")) == 1
+    assert of(run_of(cold, later), "plots") == []
+
+
+def test_bars_of_other_symbols_and_intervals_are_not_its_own(made_of: Any) -> None:
+    run = machine(made_of)
+    row = bars(1, 11)[0]
+    assert run.take("bar_closes", {**row, "sym": "B"}) == []
+    assert run.take("bar_closes", {**row, "interval": "5m"}) == []
+
+
+def test_a_paused_run_gives_no_orders_and_goes_on_reading(made_of: Any) -> None:
+    run = machine(made_of)
+    rows = bars(40, 11)
+    before = run_of(run, [("bar_closes", row) for row in rows[:10]])
+    (paused,) = run.take("strategies", strategy(100, 2, "paused"))
+    made = [each for row in rows[10:30] for each in run.take("bar_closes", row)]
+    made += run.take("strategies", strategy(101, 3))
+    after = [each for row in rows[30:] for each in run.take("bar_closes", row)]
+    assert (paused.table, paused.row["state"]) == ("runs", "paused")
+    assert of(before, "orders")
+    assert not [row for row in of(made, "orders") if row["state"] == "created"]
+    assert of(made, "runs")[-1]["state"] == "running"
+    assert [row for row in of(after, "orders") if row["state"] == "created"]
+
+
+def test_only_the_next_version_counts(made_of: Any) -> None:
+    run = machine(made_of)
+    run.begin()
+    assert run.take("strategies", strategy(100, 3, "stopped")) == []
+    assert run.take("strategies", {**strategy(101, 2, "stopped"), "sym": "other"}) == []
+    made = run.take("strategies", strategy(102, 2, "stopped"))
+    assert of(made, "runs")[-1]["state"] == run.ended == "completed"
+
+
+def test_a_run_that_is_stopped_cancels_its_orders_and_tells_no_open_trip(made_of: Any) -> None:
+    run = machine(made_of, fills=fill_rules("careful"))
+    rows = [{**row, "volume": 0.0} for row in bars(12, 11)]  # nothing is filled
+    made = run_of(run, [("bar_closes", row) for row in rows])
+    assert any(row["state"] == "accepted" for row in of(made, "orders"))
+    made += run.take("strategies", strategy(100, 2, "stopped"))
+    newest = {row["order_id"]: row["state"] for row in of(made, "orders")}
+    assert set(newest.values()) <= {"cancelled", "replaced"}
+    assert not of(made, "round_trips")
+    assert of(made, "runs")[-1]["detail"] == "stopped by me"
+    assert run.take("bar_closes", bars(1, 200)[0]) == []
+
+
+def test_another_definition_ends_it(made_of: Any) -> None:
+    run = machine(made_of)
+    run.begin()
+    made = run.take("strategies", strategy(100, 2, parameters='{"length": 4}'))
+    assert of(made, "runs")[-1]["detail"] == "version 2 takes its place"
+
+
+@pytest.mark.parametrize(
+    ("row", "obeyed"),
+    [
+        (command(100, "kill"), True),
+        (command(100, "kill", "paper"), True),
+        (command(100, "kill", "s"), True),
+        (command(100, "kill", "other"), False),
+        (command(100, "kill", late_s=61.0), False),
+        (command(100, "kill") | {"arguments": "{"}, False),
+        (command(100, "order", "paper"), False),
+    ],
+)
+def test_a_command_is_obeyed_if_it_is_for_this_run_and_came_in_time(made_of: Any, row: Row, obeyed: bool) -> None:
+    run = machine(made_of)
+    rows = bars(40, 11)
+    run_of(run, [("bar_closes", each) for each in rows[:20]])
+    made = run.take("commands", row)
+    assert [each["action"] for each in of(made, "risk_events")] == (["halted"] if obeyed else [])
+    later = [each for bar in rows[20:] for each in run.take("bar_closes", bar)]
+    assert ("refused" in {each["state"] for each in of(later, "orders")}) == obeyed
+    if obeyed:
+        run.take("commands", command(101, "resume"))
+        again = [each for bar in bars(20, 300, 9) for each in run.take("bar_closes", bar)]
+        assert "accepted" in {each["state"] for each in of(again, "orders")}
+
+
+def test_limits_that_are_told_hold_and_wrong_ones_are_told(made_of: Any) -> None:
+    run = machine(made_of)
+    rows = bars(40, 11)
+    run_of(run, [("bar_closes", each) for each in rows[:5]])
+    made = run.take("commands", command(100, "limits", "paper", account="paper", max_ordr_qty=1))
+    assert "limits refused: limits: unknown limit 'max_ordr_qty'" in of(made, "strategy_events")[0]["detail"]
+    run.take("commands", command(101, "limits", "paper", account="paper", max_order_qty=1))
+    later = [each for bar in rows[5:] for each in run.take("bar_closes", bar)]
+    assert {each["rule"] for each in of(later, "risk_events")} == {"max_order_qty"}
+
+
+def test_a_run_that_is_cancelled_says_so(made_of: Any) -> None:
+    run = machine(made_of)
+    run_of(run, [("bar_closes", each) for each in bars(5, 11)])
+    assert run.take("commands", command(100, "cancel_run", "x", run="other")) == []
+    assert of(run.take("commands", command(101, "cancel_run", "x", run="r")), "runs")[-1]["state"] == "cancelled"

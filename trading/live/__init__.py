@@ -1,0 +1,1 @@
+"""Runs that follow the plant: what is wanted, what is known, the runs themselves, and the process around them."""

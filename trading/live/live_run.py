@@ -1,0 +1,72 @@
+"""A run under way: its rows come in, what it makes is compared or published."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from plant.errors import PlantError
+from trading.live.inputs import Input, Inputs
+from trading.live.machine import Made, RunMachine
+from trading.live.repeated import Repeated
+
+TURN_S = 0.2
+"""Longest a run is worked at before the process looks at others, and at signals."""
+
+
+class Broken(PlantError):
+    """A run that cannot take a row it was handed."""
+
+
+class LiveRun:
+    """A run, what it is handed, and what the plant has of it already. `publish` takes what is new."""
+
+    def __init__(
+        self, machine: RunMachine, inputs: Inputs, repeated: Repeated, publish: Callable[[Made], None]
+    ) -> None:
+        self.machine, self.inputs = machine, inputs
+        self._repeated, self._publish = repeated, publish
+        self._checked = False
+        self._coming: Iterator[Input] | None = None
+
+    @property
+    def recovering(self) -> bool:
+        """Whether it is still made again."""
+        return not self._checked
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has more to take at once, without anything coming."""
+        return self.recovering or self._coming is not None
+
+    def begin(self, assumed: tuple[str, ...]) -> None:
+        """Make the rows that a run begins with."""
+        self._take(self.machine.begin(assumed))
+
+    def step(self) -> int:
+        """Take what has come, for TURN_S at most; return how many rows. Raises repeated.Diverged, Broken."""
+        count, until = 0, time.monotonic() + TURN_S
+        if self._coming is None:
+            self._coming = self.inputs.poll()
+        for each in self._coming:
+            count += 1
+            try:
+                made = self.machine.take(each.table, each.row)
+            except Exception as error:  # whatever it is: the other runs go on
+                raise Broken(f"{each.table} at seq {each.row['seq']:,}: {type(error).__name__}: {error}") from error
+            if made:
+                self._take(made)
+            if self.machine.ended or time.monotonic() > until:
+                break
+        else:
+            self._coming = None
+        if not self._checked and (self.machine.ended or (self._coming is None and self.inputs.caught_up)):
+            self._repeated.finish()
+            self._checked = True
+        return count
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.inputs.close()
+
+    def _take(self, made: list[Made]) -> None:
+        for each in self._repeated.compare(made):
+            self._publish(each)

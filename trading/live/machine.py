@@ -1,0 +1,262 @@
+"""One run that follows the plant: rows of the journal in, in order, rows to be published out; no sockets, no clock.
+
+What it makes depends on nothing but the rows it is handed, so a run is repeated by handing them to it again.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plant.calendars.sessions import Sessions
+from plant.errors import PlantError
+from plant.rows.schema import UNKNOWN_TIME
+from plant.state.newest import Row
+from plant.state.runs import CANCELLED, COMPLETED, FAILED, PAUSED, RUNNING
+from plant.state.strategies import STOPPED
+from trading.desk.ledger import TableRow
+from trading.engine import Engine
+from trading.events import Bar, Command, Event, Quote, Signal, Trade
+from trading.live.director import WHAT_IT_IS
+from trading.live.setups import fills_told, risk_told
+from trading.run import RunSetup
+
+OBEYED_NS = 60 * 10**9
+"""A command is obeyed only if the plant took it so soon after it was given."""
+
+BARS_A_ROW = 100
+"""After so many bars a row of `runs` tells how far the run is."""
+
+_OF_ALL = ("kill", "resume")
+
+
+class Made(NamedTuple):
+    """A row that a run makes."""
+
+    table: str
+    row: Row
+
+
+class RunMachine:
+    """A run of a strategy.
+
+    setup    of the engine; events up to `setup.start_seq` warm it up
+    began    the row of `strategies` that began it
+    code_sha SHA-256 of the source of its class
+    ended    the state it is over with, "" while it is not; `detail` says why
+
+    `begin` comes first, then `take` with every row of its inputs, plain values with `seq`, `seq_row` and `received`.
+    """
+
+    def __init__(self, setup: RunSetup, began: Row, code_sha: str) -> None:
+        self.setup, self.ended = setup, ""
+        self._began, self._code_sha = began, code_sha
+        self._engine = Engine(setup)
+        self._state, self.detail = RUNNING, ""
+        self._cause: Event | None = None
+        self._told_bars, self._version = 0, began["version"]
+        self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}
+        self._makes: dict[str, Callable[[Row], Event]] = {
+            "bar_closes": self._bar,
+            "trades": _trade,
+            "quotes": _quote,
+            "signals": _signal,
+        }
+
+    @property
+    def warm_up(self) -> int:
+        """Bars of each symbol that its indicators need before they have values."""
+        return self._engine.warm_up
+
+    @property
+    def bars(self) -> int:
+        """Bars it was handed since it began."""
+        return self._engine.bars
+
+    def warm(self, rows: list[Row]) -> None:
+        """Take bars of before it began; nothing comes of them."""
+        for row in rows:
+            self._engine.take(self._bar(row))
+
+    def begin(self, assumed: tuple[str, ...] = ()) -> list[Made]:
+        """Return the rows that a run begins with; `assumed` are sentences on what it takes for granted."""
+        row = self._began
+        made = [self._run_row(row["received"], row["seq"], 0, row["note"])]
+        for sentence in assumed:
+            made.append(Made("strategy_events", self._event(row["received"], "log", sentence)))
+        if row["wanted"] == PAUSED:
+            self._engine.paused, self._state = True, PAUSED
+            made.append(self._run_row(row["received"], row["seq"], 0, row["note"]))
+        return made
+
+    def take(self, table: str, row: Row) -> list[Made]:
+        """Take the next row of the journal, and return the rows that it makes."""
+        if self.ended:
+            return []
+        if table == "strategies":
+            return list(self._wanted(row))
+        event = self._command(row) if table == "commands" else self._of_market(table, row)
+        if event is None:
+            return []
+        self._cause = event
+        made = list(self._acted(event))
+        if isinstance(event, Command) and event.command == "cancel_run":
+            made += self._end(event.known_at, event.seq, event.market_time, CANCELLED, "cancelled by hand")
+        elif self._engine.failed is not None:
+            why = f"{type(self._engine.failed).__name__}: {self._engine.failed}"
+            made += self._end(event.known_at, event.seq, event.market_time, FAILED, why)
+        elif self._engine.bars >= self._told_bars + BARS_A_ROW:
+            self._told_bars = self._engine.bars
+            made.append(self._run_row(event.known_at, event.seq, event.market_time, ""))
+        return made
+
+    def _acted(self, event: Event) -> Iterator[Made]:
+        try:
+            yield from _rows(self._engine.take(event))
+        except PlantError as error:
+            if not isinstance(event, Command):
+                raise
+            yield Made("strategy_events", self._event(event.known_at, "log", f"{event.command} refused: {error}"))
+
+    def _of_market(self, table: str, row: Row) -> Event | None:
+        if row["sym"] not in self._sessions or ("interval" in row and row["interval"] != self.setup.interval):
+            return None
+        return self._makes[table](row)
+
+    def _bar(self, row: Row) -> Bar:
+        time, interval = row["market_time"], row["interval"]
+        return Bar(
+            row["sym"],
+            time,
+            row["received"],
+            row["seq"],
+            row["seq_row"],
+            interval,
+            int(self._sessions[row["sym"]].ends(np.array([time], dtype=np.int64), interval)[0]),
+            row["open"],
+            row["high"],
+            row["low"],
+            row["close"],
+            row["volume"],
+            decided_at=row["time"],
+        )
+
+    def _command(self, row: Row) -> Command | None:
+        """Return a command that is for this run and came in time, None for another."""
+        try:
+            arguments = json.loads(row["arguments"] or "{}")
+        except ValueError:
+            return None
+        if not isinstance(arguments, dict) or row["received"] - row["time"] > OBEYED_NS:
+            return None
+        setup, command = self.setup, row["command"]
+        mine = (setup.run, setup.strategy, setup.account)
+        if command == "cancel":
+            about = True  # of another run's order it does nothing
+        elif command == "flatten":
+            about = row["sym"] in ("*", *mine, *setup.symbols) and arguments.get("account", setup.account) in mine
+        elif command == "cancel_run":
+            about = arguments.get("run", row["sym"]) in (setup.run, setup.strategy)
+        elif command == "limits":
+            about = {row["sym"], arguments.pop("account", None), arguments.pop("strategy", None)} & {*mine} != set()
+        else:
+            about = command in _OF_ALL and row["sym"] in ("*", *mine)
+        if not about:
+            return None
+        sym = row["sym"] if row["sym"] in setup.symbols else setup.symbols[0]
+        return Command(sym, row["time"], row["received"], row["seq"], row["seq_row"], command, arguments)
+
+    def _wanted(self, row: Row) -> Iterator[Made]:
+        """Take a row of the strategy, if it counts: it may pause the run, let it go on, or end it."""
+        if row["sym"] != self.setup.strategy or row["version"] != self._version + 1:
+            return
+        self._version = row["version"]
+        place = (row["received"], row["seq"], self._market_time)
+        if row["action"] == "delete" or row["wanted"] == STOPPED:
+            yield from self._end(*place, COMPLETED, f"{row['wanted']} by {row['who']}")
+        elif any(row[name] != self._began[name] for name in WHAT_IT_IS):
+            yield from self._end(*place, COMPLETED, f"version {row['version']} takes its place")
+        elif (wanted := PAUSED if row["wanted"] == PAUSED else RUNNING) != self._state:
+            self._engine.paused, self._state = wanted == PAUSED, wanted
+            yield self._run_row(*place, row["note"])
+
+    def _end(self, known_at: int, seq: int, market_time: int, state: str, detail: str) -> list[Made]:
+        made = []
+        if (last := self._engine.now) is not None:
+            event = Command(last.sym, market_time, known_at, seq, 0, "stop", {})
+            made += _rows(self._engine.stop(event, detail or state))
+            made += (each for each in _rows(self._engine.finish()) if not _still_open(each))
+        self.ended = self._state = state
+        self.detail = detail
+        return [*made, self._run_row(known_at, seq, market_time, detail)]
+
+    @property
+    def _market_time(self) -> int:
+        return self._cause.market_time if self._cause is not None else 0
+
+    def _run_row(self, time: int, seq: int, market_time: int, detail: str) -> Made:
+        setup, began = self.setup, self._began
+        return Made(
+            "runs",
+            {
+                "time": time,
+                "sym": setup.strategy,
+                "run": setup.run,
+                "mode": setup.mode,
+                "state": self._state,
+                "class_name": setup.strategy_class.__name__,
+                "code_sha": self._code_sha,
+                "parameters": json.dumps(dict(setup.parameters)),
+                "symbols": json.dumps(list(setup.symbols)),
+                "interval": setup.interval,
+                "start_at": began["received"],
+                "end_at": UNKNOWN_TIME if not self.ended else time,
+                "warm_up": self.warm_up,
+                "fills": fills_told(setup),
+                "risk": risk_told(setup),
+                "seed": setup.seed,
+                "data_sha": "",
+                "first_seq": began["seq"],
+                "last_seq": seq,
+                "bars": self._engine.bars,
+                "progress": float("nan"),
+                "market_time": market_time or UNKNOWN_TIME,
+                "detail": detail,
+            },
+        )
+
+    def _event(self, time: int, kind: str, detail: str) -> Row:
+        setup, market_time = self.setup, self._market_time or UNKNOWN_TIME
+        return {
+            "time": time,
+            "sym": setup.strategy,
+            "run": setup.run,
+            "market_time": market_time,
+            "kind": kind,
+            "detail": detail,
+        }
+
+
+def _rows(actions: Any) -> list[Made]:
+    return [Made(action.table, action.row) for action in actions if isinstance(action, TableRow)]
+
+
+def _still_open(made: Made) -> bool:
+    """Return whether it is a round trip that is not over: live and on paper a trip is a row once it is closed."""
+    return made.table == "round_trips" and bool(made.row["open"])
+
+
+def _trade(row: Row) -> Trade:
+    size = row["size"] if row["size"] == row["size"] else 0.0
+    return Trade(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], row["price"], size)
+
+
+def _quote(row: Row) -> Quote:
+    numbers = (row[name] if row[name] == row[name] else 0.0 for name in ("bid", "ask", "bid_size", "ask_size"))
+    return Quote(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], *numbers)
+
+
+def _signal(row: Row) -> Signal:
+    place = (row["sym"], row["time"], row["received"], row["seq"], row["seq_row"])
+    return Signal(*place, row["interval"], row["signal"], row["side"], row["price"], row["detail"])

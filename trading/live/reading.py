@@ -1,0 +1,62 @@
+"""Rows of a run, read where the plant has them: what warms it up, what it was handed, what it made."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.schema import META_COLUMNS, Schema
+from plant.state.newest import Row, rows_of_columns
+from trading.live.inputs import CONTROL, Input
+
+OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips")
+"""Tables whose rows have the run that made them."""
+
+MADE = (*OUTPUTS, "risk_events")
+"""And those in which a row only has the strategy."""
+
+Where = Sequence[tuple[str, str, Any]]
+
+
+def rows_of(
+    db: Any, schema: Schema, name: str, where: Where, sym: Sequence[str] | None = None, last: int | None = None
+) -> list[Row]:
+    """Return rows that a connection has, in the order of the journal. Raises what its questions raise."""
+    table = schema[name]
+    names = (*table.names, *META_COLUMNS)
+    found = db.select(name, sym, columns=names, where=list(where) or None, last=last, frames="arrow")
+    if not len(found):
+        return []
+    return in_order(rows_of_columns(columns_from_arrow(found, table, names), table.times))
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Return rows in the order of the journal."""
+    return sorted(rows, key=lambda row: (row["seq"], row["seq_row"]))
+
+
+def bars_before(db: Any, schema: Schema, symbols: Sequence[str], interval: str, seq: int, count: int) -> list[Row]:
+    """Return the last `count` closed bars of each symbol that were told up to a seq, in the order of the journal."""
+    where = [("interval", "==", interval), ("seq", "<=", seq)]
+    found: list[Row] = []
+    for sym in symbols if count else ():
+        found += rows_of(db, schema, "bar_closes", where, [sym], count)
+    return in_order(found)
+
+
+def inputs_behind(
+    db: Any, schema: Schema, tables: Sequence[str], symbols: Sequence[str], interval: str, behind: int, through: int
+) -> list[Input]:
+    """Return what a run is handed, of the rows with `behind` < seq <= `through`, in the order of the journal."""
+    found: list[Input] = []
+    for name in tables:
+        where: list[tuple[str, str, Any]] = [("seq", ">", behind), ("seq", "<=", through)]
+        if name not in CONTROL and "interval" in schema[name].names:
+            where.append(("interval", "==", interval))
+        sym = None if name in CONTROL else list(symbols)
+        found += (Input(name, row) for row in rows_of(db, schema, name, where, sym))
+    return sorted(found, key=lambda each: (each.row["seq"], each.row["seq_row"]))
+
+
+def made_where(name: str, run: str, strategy: str, first_seq: int) -> Where:
+    """Return which rows of a table of MADE are those of a run that began behind a seq."""
+    return [("run", "==", run) if name in OUTPUTS else ("strategy", "==", strategy), ("seq", ">", first_seq)]

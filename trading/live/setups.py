@@ -1,0 +1,168 @@
+"""What a run is told before it begins, made of the strategy's row, plant.toml and what is known of its symbols.
+
+A run that goes on after a restart is told what its first row of `runs` has, whatever plant.toml says by then.
+"""
+
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from plant.errors import SettingsError
+from plant.runtime.settings import Settings
+from plant.runtime.trading import AccountSection
+from plant.state.instruments import Instruments
+from plant.state.newest import Row
+from trading.instruments import Instrument
+from trading.live.catalogue import PYTHON, Catalogue
+from trading.live.director import Wanted
+from trading.risk import Limits, limits_of
+from trading.run import RunSetup, fill_rules
+from trading.strategy import Strategy
+
+TIMES_WARM_UP = 10
+"""So many times the bars that its indicators need, a run is warmed up with."""
+
+
+class Prepared(NamedTuple):
+    """What a run begins with: its setup, SHA-256 of its class's source, what was taken for granted."""
+
+    setup: RunSetup
+    code_sha: str
+    assumed: tuple[str, ...]
+
+
+def prepared(
+    wanted: Wanted,
+    before: Row | None,
+    settings: Settings,
+    catalogue: Catalogue,
+    instruments: Instruments,
+    has: Callable[[str, str], bool],
+) -> Prepared:
+    """Return what a run is told.
+
+    before        its newest row of `runs`; None: it begins now
+    instruments   what was known of them when it began
+    has           whether the plant has rows of a table (quotes, trades) of a symbol
+
+    Raises SettingsError for what cannot be run.
+    """
+    row = wanted.row
+    definition = json.loads(row["definition"] or "{}")
+    found = catalogue.named(row["class_name"], definition)
+    parameters = json.loads(row["parameters"] or "{}")
+    own_limits = parameters.pop("limits", {})
+    if definition and PYTHON not in definition:
+        parameters["definition"] = row["definition"]
+    symbols = tuple(json.loads(row["symbols"] or "[]"))
+    if not symbols or not row["interval"]:
+        raise SettingsError(
+            f"strategy {row['sym']!r}: expected symbols and an interval, found {symbols} and {row['interval']!r}"
+        )
+    account = account_of(settings, row["account"])
+    if row["mode"] == "live":
+        raise SettingsError(f"strategy {row['sym']!r}: {why_not_live(settings, account)}")
+    known, assumed = {}, []
+    for sym in symbols:
+        told = instruments.at(sym, row["received"])
+        if told is None:
+            assumed.append(f"no instrument {sym}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD")
+        known[sym] = instrument_of(sym, told)
+    calendars = settings.calendars
+    codes = {sym: calendars.code(sym) or known[sym].calendar for sym in symbols}
+    if before is not None:
+        told_fills, told_risk = json.loads(before["fills"]), json.loads(before["risk"])
+    else:
+        fills_on = account.fills_on or _fills_on(symbols, has)
+        told_fills = {**asdict(fill_rules(account.fills)), "fills_on": fills_on}
+        told_risk = {
+            "capital": account.capital,
+            "currency": account.currency,
+            "limits": asdict(limits_of(own_limits)),
+            "account_limits": asdict(Limits(**account.limits.model_dump())),
+        }
+    fills_on = told_fills.pop("fills_on")
+    setup = RunSetup(
+        run=wanted.run,
+        strategy=row["sym"],
+        strategy_class=found.made_of,
+        symbols=symbols,
+        parameters=parameters,
+        instruments=known,
+        interval=row["interval"],
+        account=account.name,
+        mode="paper",
+        capital=told_risk["capital"],
+        currency=told_risk["currency"],
+        fills=fill_rules(told_fills),
+        fills_on=fills_on,
+        limits=limits_of(told_risk["limits"]),
+        account_limits=limits_of(told_risk["account_limits"]),
+        seed=zlib.crc32(wanted.run.encode()),
+        start_seq=wanted.first_seq,
+        sessions={sym: calendars.sessions(code) for sym, code in codes.items() if code},
+    )
+    return Prepared(setup, found.code_sha, tuple(assumed))
+
+
+def fills_told(setup: RunSetup) -> str:
+    """Return how a run is filled, as its row of `runs` has it, JSON."""
+    return json.dumps({**asdict(setup.fills), "fills_on": setup.fills_on})
+
+
+def risk_told(setup: RunSetup) -> str:
+    """Return the limits and the money of a run, as its row of `runs` has them, JSON."""
+    limits = {"limits": asdict(setup.limits), "account_limits": asdict(setup.account_limits)}
+    return json.dumps({"capital": setup.capital, "currency": setup.currency, **limits})
+
+
+def hears(setup: RunSetup, callback: str) -> bool:
+    """Return whether a run's strategy has a callback of its own."""
+    return getattr(setup.strategy_class, callback) is not getattr(Strategy, callback)
+
+
+def account_of(settings: Settings, name: str) -> AccountSection:
+    """Return one of [[accounts]], the first for "". Raises SettingsError."""
+    for account in settings.accounts:
+        if name in ("", account.name):
+            return account
+    names = ", ".join(each.name for each in settings.accounts)
+    raise SettingsError(f"no account {name!r} in plant.toml; accounts are {names}")
+
+
+def instrument_of(sym: str, row: Row | None) -> Instrument:
+    """Return what is known of a symbol as the engine has it; `row` of `instruments`, None: nothing is known."""
+    if row is None:
+        return Instrument(sym)
+    names = (
+        "tick",
+        "lot",
+        "multiplier",
+        "currency",
+        "asset_class",
+        "maker_bps",
+        "taker_bps",
+        "fee_per_unit",
+        "calendar",
+    )
+    told: dict[str, Any] = {name: row[name] for name in names if row[name] == row[name]}
+    least = row["min_notional"]
+    return Instrument(sym, **told, min_notional=least if least == least else 0.0, shortable=bool(row["shortable"]))
+
+
+def why_not_live(settings: Settings, account: AccountSection) -> str:
+    """Return why a strategy cannot give real orders, as a sentence."""
+    if not settings.trading.live:
+        return 'mode = "live" needs [trading] live = true in plant.toml'
+    if account.mode != "live":
+        return f'mode = "live" needs an account whose mode is live; {account.name!r} is {account.mode}'
+    return "this plant has no broker for real orders yet"
+
+
+def _fills_on(symbols: tuple[str, ...], has: Callable[[str, str], bool]) -> str:
+    for table in ("quotes", "trades"):
+        if all(has(table, sym) for sym in symbols):
+            return table
+    return "bars"

@@ -1,0 +1,166 @@
+"""Rows of `strategies` and `commands`, written as a person's word: checked, acknowledged, and whether they count."""
+
+import getpass
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any
+
+from plant.client.connect import connect, connect_to, publisher
+from plant.errors import BadRows, QueryError, Refused, Unavailable, nearest_names
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.tables import schema_of
+from plant.runtime.settings import Settings, load
+from plant.state.newest import Newest, Row
+from plant.state.runs import ENDED, Runs
+from plant.state.schemas import faults_of
+from plant.state.strategies import Strategies
+from trading.connection import TradingConnection
+
+ASK_S = 20.0
+"""Longest history and today may take to answer."""
+
+LOOK_S = 0.3
+"""Pause between looks at a run."""
+
+OF_THE_CLASS = frozenset(("class_name", "definition", "parameters", "account", "mode"))
+"""What is checked against the class and the accounts, where it changes."""
+
+
+def read(config: str | None, **folds: Newest | Strategies) -> None:
+    """Have folds take the rows of their tables, of history and today."""
+    schema = schema_of()
+    with connect(config=config, frames="arrow", timeout_s=ASK_S) as db:
+        for name, fold in folds.items():
+            names = (*schema[name].names, "seq", "seq_row")
+            found = db.select(name, columns=names)
+            if len(found):
+                fold.take(columns_from_arrow(found, schema[name], names))
+
+
+def classes_of(config: str | None) -> list[dict[str, Any]]:
+    """Return the classes of strategies that the trader tells. Raises Unavailable."""
+    with closing(connect_to("trading", config=config, kind=TradingConnection)) as trader:
+        assert isinstance(trader, TradingConnection)
+        return trader.classes()
+
+
+def told_nearest(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean X?)", "" if nothing is like it."""
+    near = nearest_names(name, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def check_account(settings: Settings, account: str) -> None:
+    """Raise QueryError for what is none of [[accounts]]; "*" is all of them."""
+    names = [each.name for each in settings.accounts]
+    if account not in ("*", *names):
+        raise QueryError(f"no account {account!r}{told_nearest(account, names)}; accounts are {', '.join(names)}")
+
+
+def give_command(config: str | None, sym: str, command: str, arguments: dict[str, Any]) -> tuple[str, int]:
+    """Publish a row of `commands`; return its id and its seq."""
+    name = fresh_id()
+    row = {"time": time.time_ns(), "sym": sym, "id": name, "command": command}
+    with publisher(f"command-{name}", config=config) as feed:
+        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": who()}, strict=True)
+        return name, feed.flush()
+
+
+def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -> Row:
+    """Wait until a run is over and return its newest row. Raises Unavailable if the trader does not begin it."""
+    fold, begun_by = Runs(), time.monotonic() + ASK_S
+    while True:
+        read(config, runs=fold)
+        row = fold.get(run)
+        if row is None and time.monotonic() > begun_by:
+            raise Unavailable(f"the trader has not begun run {run} within {ASK_S:g} s; is it up? `plant status` tells")
+        if row is not None:
+            progress(row["progress"] if row["progress"] == row["progress"] else 0.0)
+            if row["state"] in ENDED:
+                return row
+        time.sleep(LOOK_S)
+
+
+def looked_ahead(config: str | None, arguments: dict[str, Any]) -> Any:
+    """Return whether a strategy looks ahead over bars of the plant (trading.backtests.lookahead.Checked)."""
+    from trading.backtests.lookahead import check_look_ahead
+    from trading.workers.worker import instruments_of, job_of
+
+    settings = load(config)
+    if name := arguments.pop("strategy", ""):
+        fold = Strategies(whole=False)
+        read(config, strategies=fold)
+        if name not in fold:
+            raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}")
+        row = fold[name]
+        told = {n: json.loads(row[n]) for n in ("definition", "parameters", "symbols") if row[n]}
+        arguments = {**told, "class_name": row["class_name"], "interval": row["interval"], **arguments}
+    made_of, parameters, symbols, interval = job_of(arguments, settings)
+    parameters.pop("limits", None)
+    terms: dict[str, Any] = {n: arguments[n] for n in ("start", "end", "fills", "capital") if n in arguments}
+    terms |= {"parameters": parameters, "sym": symbols, "interval": interval}
+    with connect(config=config, frames="arrow", timeout_s=600.0) as db:
+        return check_look_ahead(made_of, db, instruments=instruments_of(db, settings, symbols), **terms)
+
+
+def fresh_id() -> str:
+    """Return an id that no other command has, fit for a run."""
+    return secrets.token_hex(6)
+
+
+def who() -> str:
+    """Return who gives a command, as rows have it."""
+    return f"user:{getpass.getuser()}"
+
+
+def change(config: str | None, name: str, action: str, note: str, **columns: Any) -> tuple[Row, int]:
+    """Publish the next version of a strategy; return the row and its seq.
+
+    Raises Refused if another writer was faster, BadRows for what it cannot be, QueryError for a strategy there is not.
+    """
+    settings, fold = load(config), Strategies(whole=False)
+    read(config, strategies=fold)
+    if action == "create" and name in fold:
+        raise Refused(f"there is a strategy {name!r} already; `plant strategy update` changes it")
+    if action != "create" and name not in fold:
+        raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}; `plant strategy list` shows them")
+    if action == "create":
+        columns = {"parameters": {}, "mode": "paper", "definition": "", "account": "", **columns}
+    row = fold.changed(name, action, who(), time.time_ns(), note=note, **columns)
+    if action != "delete" and (
+        action == "create" or columns.keys() & OF_THE_CLASS or columns.get("wanted") == "running"
+    ):
+        row["code_sha"] = _code_sha(settings, config, row)
+    with publisher(f"strategy-{fresh_id()}", config=config) as feed:
+        feed.publish("strategies", row, strict=True)
+        seq = feed.flush()
+    deadline = time.monotonic() + ASK_S
+    version = row["version"]
+    while (found := fold.writer(name, version)) is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"version {version} of {name} is in the journal at seq {seq:,}, but not answered yet")
+        read(config, strategies=fold)
+    if found[0] != seq:
+        raise Refused(f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again")
+    return row, seq
+
+
+def _code_sha(settings: Settings, config: str | None, row: Row) -> str:
+    """Return the code_sha of a strategy's class. Raises BadRows for class, parameters or account that cannot be."""
+    if row["account"]:
+        check_account(settings, row["account"])
+    if row["mode"] not in ("paper", "live"):
+        raise BadRows(f"mode is paper or live, found {row['mode']!r}")
+    known = {each["name"]: each for each in classes_of(config)}
+    found = known.get(row["class_name"])
+    if found is None:
+        hint = told_nearest(row["class_name"], known)
+        raise BadRows(f"there is no class {row['class_name']!r}{hint}; classes are {', '.join(known) or 'none'}")
+    if found["error"]:
+        raise BadRows(f"the class {found['name']} cannot be used: {found['error']}")
+    if faults := faults_of(json.loads(row["parameters"] or "{}"), found["parameters"]):
+        raise BadRows("; ".join(f"parameters {place}: {sentence}" for place, sentence in faults))
+    return str(found["code_sha"])
