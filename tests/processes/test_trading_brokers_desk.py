@@ -7,7 +7,7 @@ import chance
 from broker_model import World
 from chance import cases
 
-from trading.brokers.broker import Denied, Down, Known, Surveyed, Unclear, Up
+from trading.brokers.broker import Denied, Down, Execution, Known, Surveyed, Unclear, Up
 from trading.brokers.desk import HOLD_S, Desk, Survey
 from trading.brokers.reconciliation import Finding, What
 from trading.brokers.ticket import Submit, Withdraw
@@ -170,8 +170,6 @@ def test_a_done_order_is_found_again_in_the_books_for_a_fill_that_was_long_under
     books = Books()
     books.orders["tp-r-1-0"] = ordered(state=State.CANCELLED, filled=2, paid=200)
     desk = ready(books)
-    from trading.brokers.broker import Execution
-
     late = Execution("x", "tp-r-1-0", "b1", "A", Side.BUY, 1, 101, 3, 7)
     told = Known(order_id="tp-r-1-0", broker_id="b1", sym="A", state=State.ACCEPTED, filled=3, executions=(late,))
     (report,) = desk.hear(told, 5.0)
@@ -181,8 +179,6 @@ def test_a_done_order_is_found_again_in_the_books_for_a_fill_that_was_long_under
 
 
 def test_fees_in_kind_are_no_halt_but_only_as_far_as_executions_told_of_them() -> None:
-    from trading.brokers.broker import Execution
-
     books = Books()
     books.lots = {"A": 1000}
     books.orders["tp-r-1-0"] = ordered(state=State.FILLED, qty=1000, filled=1000, paid=1)
@@ -201,7 +197,7 @@ def test_fees_in_kind_are_no_halt_but_only_as_far_as_executions_told_of_them() -
     assert found.what is What.POSITION
 
 
-@cases(few=60, soak=3000)
+@cases(few=25, soak=3000)
 def test_books_and_broker_agree_after_any_faults(numbers: range) -> None:
     """No order twice at the broker, none lost, none sent while the socket is down, every fill once at its price."""
     seeds = [chance.SEED + number for number in numbers]
@@ -224,7 +220,9 @@ def test_books_and_broker_agree_after_any_faults(numbers: range) -> None:
                 assert order.filled == 0, (at, order)
             else:
                 assert held.state in FINAL, at
-                assert (order.state, order.filled) == (held.state, held.filled), (at, order, held)
+                ended = {held.state, State.CANCELLED} if held.state is State.REJECTED else {held.state}
+                assert order.state in ended, (at, order, held)
+                assert order.filled == held.filled, (at, order, held)
                 assert order.paid == sum(qty * price for qty, price, _ in held.executions), (at, order, held)
         lots: Counter[str] = Counter()
         for held in world.held.values():

@@ -56,9 +56,8 @@ def positions_compared(
     """
     found = []
     for sym in sorted({*ours, *theirs}):
-        here: int = ours.get(sym, 0)
-        there: int | Fraction = theirs.get(sym, 0)
-        missing = here - there
+        here, there = ours.get(sym, 0), theirs.get(sym, 0)
+        missing = Fraction(here) - Fraction(there)
         if abs(missing) < 1:
             continue
         if 0 < missing < in_kind.get(sym, Fraction(0)) + 1:
