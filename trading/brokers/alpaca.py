@@ -28,7 +28,7 @@ from trading.brokers.broker import (
 from trading.brokers.credentials import Credentials
 from trading.brokers.decimals import in_money
 from trading.brokers.pace import Pace
-from trading.brokers.rest import Answer, Rest
+from trading.brokers.rest import ANSWER_TIMEOUT_S, Answer, Rest
 from trading.orders import Order
 
 PAPER = "https://paper-api.alpaca.markets/v2"
@@ -46,8 +46,9 @@ _T = TypeVar("_T")
 class Alpaca:
     """One account with Alpaca; a `Broker`.
 
-    url     of the REST API with its version; the order socket's is made of it
-    clock   seconds, monotonic; `wall` Unix seconds
+    url, stream_url   of the REST API with its version, and of the order socket, by default on the same host
+    timeout_s         how long an answer is waited for
+    clock, wall       monotonic seconds, and Unix seconds
     """
 
     name = "alpaca"
@@ -57,13 +58,15 @@ class Alpaca:
         credentials: Credentials,
         instruments: Instruments,
         url: str = PAPER,
+        stream_url: str = "",
+        timeout_s: float = ANSWER_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._credentials, self._instruments, self._clock, self._wall = credentials, instruments, clock, wall
-        self._rest = Rest(url, credentials, _headers)
+        self._rest = Rest(url, credentials, _headers, timeout_s)
         self._pace = Pace(200, 60.0, kept=20)
-        self._socket = WebSocket("alpaca", socket_url(url), credentials.both, HEARTBEAT_S, clock)
+        self._socket = WebSocket("alpaca", stream_url or socket_url(url), credentials.both, HEARTBEAT_S, clock)
         self._listening = False
 
     def place(self, order: Order) -> Known:

@@ -36,7 +36,7 @@ from trading.brokers.broker import (
 )
 from trading.brokers.clock_offset import ClockOffset
 from trading.brokers.credentials import Credentials, hide
-from trading.brokers.rest import retry_after
+from trading.brokers.rest import ANSWER_TIMEOUT_S, retry_after
 from trading.instruments import MONEY, Instrument, exact
 from trading.orders import Order
 
@@ -44,7 +44,6 @@ LIVE, TESTNET = "https://api.binance.com/api/v3", "https://testnet.binance.visio
 LIVE_STREAM, TESTNET_STREAM = "wss://ws-api.binance.com:443/ws-api/v3", "wss://ws-api.testnet.binance.vision/ws-api/v3"
 
 RECV_WINDOW_MS = 5_000
-TIMEOUT_MS = 10_000
 TRADES_A_PAGE = 1_000
 HEARTBEAT_S = 20.0
 
@@ -71,6 +70,7 @@ class Binance:
         currency: str = "USDT",
         url: str = TESTNET,
         stream_url: str = TESTNET_STREAM,
+        timeout_s: float = ANSWER_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -80,7 +80,7 @@ class Binance:
         self._assets: dict[str, Asset] = {}
         self._redacting = hide(credentials, ("ccxt.base.exchange", "urllib3.connectionpool"))
         self._answered: tuple[int, str, dict[str, str]] | None = None
-        self._exchange = self._opened(url)
+        self._exchange = self._opened(url, timeout_s)
         self._paused_until = 0.0
         self._time_asked_ms = 0
         self._socket = WebSocket("binance", stream_url, credentials.both, HEARTBEAT_S, clock)
@@ -146,7 +146,7 @@ class Binance:
         for one in self._redacting:
             one.stop()
 
-    def _opened(self, url: str) -> Any:
+    def _opened(self, url: str, timeout_s: float) -> Any:
         try:
             import ccxt
         except ImportError:
@@ -158,7 +158,7 @@ class Binance:
                 "apiKey": self._credentials.key.reveal(),
                 "secret": self._credentials.secret.reveal(),
                 "enableRateLimit": True,
-                "timeout": TIMEOUT_MS,
+                "timeout": timeout_s * 1000,
                 "options": {
                     "recvWindow": RECV_WINDOW_MS,
                     "maxRetriesOnFailure": 0,

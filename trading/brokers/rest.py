@@ -36,11 +36,14 @@ class Answer(NamedTuple):
 class Rest:
     """Requests to one address with one account's keys.
 
-    headers   (key, secret) -> the headers that a request is signed with
+    headers     the headers that a request is signed with
+    timeout_s   how long an answer is waited for; after that it is not known what became of the request
     """
 
-    def __init__(self, url: str, credentials: Credentials, headers: Callable[[Credentials], dict[str, str]]) -> None:
-        self._url, self._credentials = url.rstrip("/"), credentials
+    def __init__(
+        self, url: str, credentials: Credentials, headers: Callable[[Credentials], dict[str, str]], timeout_s: float
+    ) -> None:
+        self._url, self._credentials, self._timeout_s = url.rstrip("/"), credentials, timeout_s
         self._session = requests.Session()
         # Given as `auth`, so that requests takes none from ~/.netrc; and in no attribute of the session.
         self._auth = _Signed(credentials, headers)
@@ -63,7 +66,7 @@ class Rest:
                 params=query,
                 json=body,
                 auth=self._auth,
-                timeout=(CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S),
+                timeout=(CONNECT_TIMEOUT_S, self._timeout_s),
                 allow_redirects=False,
             )
             answer = Answer(response.status_code, dict(response.headers), _json(response.content))
