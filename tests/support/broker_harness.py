@@ -13,8 +13,8 @@ from trading.brokers.alpaca import Alpaca
 from trading.brokers.binance import Binance
 from trading.brokers.broker import News, Up
 from trading.brokers.credentials import Credentials
+from trading.brokers.desk.reconciliation import Finding, What
 from trading.brokers.live_account import LiveAccount
-from trading.brokers.reconciliation import Finding, What
 from trading.events import OrderReport, Side
 from trading.instruments import Instrument
 from trading.orders import Kind, Order, State, order_id

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any
 
 from trading.brokers.broker import Absent, Down, Execution, Known, Reference, Surveyed, Unclear, Up
-from trading.brokers.desk import Desk, Survey
-from trading.brokers.reconciliation import Finding
-from trading.brokers.ticket import Fetch, Find, Submit, Withdraw
+from trading.brokers.desk.desk import Desk, Survey
+from trading.brokers.desk.reconciliation import Finding
+from trading.brokers.desk.ticket import Fetch, Find, Submit, Withdraw
 from trading.events import OrderReport, Side
 from trading.orders import Kind, Order, Orders, State, order_id
 

@@ -1,7 +1,7 @@
 """What an adapter of a broker owes, and what brokers say, in whole lots and ticks.
 
 An adapter does the I/O and nothing else: it sends one request and tells what came of it. When to ask again, what to
-send, whether a fill is new: that is decided by `trading.brokers.desk`, which has neither sockets nor a clock.
+send, whether a fill is new: that is decided by `trading.brokers.desk.desk`, which has neither sockets nor a clock.
 
     BrokerError
     ├── Denied         the broker said no, and nothing was done

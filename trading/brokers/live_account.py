@@ -13,9 +13,9 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from trading.brokers.broker import Broker, BrokerError, Down, News, Surveyed, Unclear
-from trading.brokers.desk import Books, Desk, Output, Request, Survey
-from trading.brokers.reconciliation import Finding
-from trading.brokers.ticket import Fetch, Find, Submit, Withdraw
+from trading.brokers.desk.desk import Books, Desk, Output, Request, Survey
+from trading.brokers.desk.reconciliation import Finding
+from trading.brokers.desk.ticket import Fetch, Find, Submit, Withdraw
 from trading.events import OrderReport
 from trading.orders import Order
 

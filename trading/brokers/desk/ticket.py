@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from trading.brokers.broker import BrokerError, Denied, Duplicate, Execution, Known, Limited, Reference
-from trading.brokers.fill_book import FillBook
-from trading.brokers.inquiry import ABSENT_AFTER_S, Inquiry
-from trading.brokers.reconciliation import Finding, What
+from trading.brokers.desk.fill_book import FillBook
+from trading.brokers.desk.inquiry import ABSENT_AFTER_S, Inquiry
+from trading.brokers.desk.reconciliation import Finding, What
 from trading.events import Fill, OrderReport
 from trading.orders import FINAL, Order, State
 

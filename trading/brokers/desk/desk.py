@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from trading.brokers import ticket as one_order
 from trading.brokers.broker import (
     OURS,
     Absent,
@@ -23,8 +22,9 @@ from trading.brokers.broker import (
     Surveyed,
     Up,
 )
-from trading.brokers.reconciliation import Finding, What, cash_compared, positions_compared
-from trading.brokers.ticket import Fetch, Find, Phase, Submit, Ticket, Withdraw
+from trading.brokers.desk import ticket as one_order
+from trading.brokers.desk.reconciliation import Finding, What, cash_compared, positions_compared
+from trading.brokers.desk.ticket import Fetch, Find, Phase, Submit, Ticket, Withdraw
 from trading.orders import FINAL, Order
 
 HOLD_S = 15.0

@@ -8,9 +8,9 @@ from broker_model import World
 from chance import cases
 
 from trading.brokers.broker import Denied, Down, Execution, Known, Surveyed, Unclear, Up
-from trading.brokers.desk import HOLD_S, Desk, Survey
-from trading.brokers.reconciliation import Finding, What
-from trading.brokers.ticket import Submit, Withdraw
+from trading.brokers.desk.desk import HOLD_S, Desk, Survey
+from trading.brokers.desk.reconciliation import Finding, What
+from trading.brokers.desk.ticket import Submit, Withdraw
 from trading.events import OrderReport, Side
 from trading.orders import FINAL, Kind, Order, State
 
