@@ -111,13 +111,22 @@ def test_lists_are_read_to_their_last_page_and_strangers_left_out(face: FakeAlpa
     executions = alpaca.executions(0)
     assert len(executions) == 120
     assert sum(request[1].endswith("/FILL") for request in face.requests) == 2
+    first = alpaca.find(Reference("tp-r1-1-0", "AAPL")).broker_id
     one = sorted(
-        (e for e in executions if e.broker_id == alpaca.find(Reference("tp-r1-1-0", "AAPL")).broker_id),
+        (e for e in executions if e.broker_id == first),
         key=lambda e: e.cumulative,
     )
     assert [e.cumulative for e in one] == list(range(1, 41))
     assert alpaca.executions_of(Reference("tp-r1-1-0", "AAPL")) == sorted(one, key=lambda e: executions.index(e))
     assert alpaca.executions(time.time_ns() + 10**9) == []
+
+
+def test_the_venues_own_instruments(alpaca: Alpaca) -> None:
+    found = alpaca.instruments(["AAPL", "TINY"])
+    assert [(one.sym, one.tick, one.lot, one.shortable, one.source) for one in found] == [
+        ("AAPL", 0.01, 1.0, True, "alpaca"),
+        ("TINY", 0.01, 1.0, False, "alpaca"),
+    ]
 
 
 def test_positions_and_cash_are_lots_and_1e_minus_8(face: FakeAlpaca, alpaca: Alpaca) -> None:
@@ -232,4 +241,5 @@ def test_alpacas_own_stream_is_content_with_the_fake(face: FakeAlpaca) -> None:
         assert told == [("new", False, None, 0.0), ("fill", True, 5.0, 5.0)]
     finally:
         stream.stop()
+        face.send(b'{"stream":"listening","data":{"streams":[]}}')  # it looks whether to stop at a message only
         thread.join(10)

@@ -288,18 +288,23 @@ def _play(trader: Trader, random_: random.Random) -> None:
         while time.monotonic() < end:
             trader.poll()
             time.sleep(0.003)
-    with broker.lock:
-        broker.faults = 0.0
-        for name, order in broker.orders.items():
-            if order.status in OPEN:
-                broker.execute(name, order.qty - order.filled, 100)
-    trader.until(lambda: all(order.done for order in trader.journal.all.values()), 40)
-    trader.until(lambda: all(_same(trader, name) for name in broker.orders), 40)
+    broker.faults = 0.0
+    trader.until(lambda: _all_done(trader) and all(_same(trader, name) for name in list(broker.orders)), 60)
     agree(trader)
     assert {State(order.state) for order in trader.journal.all.values()} <= FINAL
     counts = {"orders": len(trader.journal.all), "arrived": len(broker.orders), "drops": drops, "restarts": restarts}
     print(counts, dict(broker.happened))
     assert counts["arrived"] > 0
+
+
+def _all_done(trader: Trader) -> bool:
+    """Return whether every order has ended; what the broker has open, also what arrives only now, is executed."""
+    broker = trader.face.broker
+    with broker.lock:
+        for name, order in broker.orders.items():
+            if order.status in OPEN:
+                broker.execute(name, order.qty - order.filled, 100)
+    return all(order.done for order in trader.journal.all.values())
 
 
 def _same(trader: Trader, name: str) -> bool:

@@ -46,17 +46,12 @@ class Held:
             out.append(Execution(name, "", self.broker_id, sym, side, qty, price, done, time))
         return out
 
-    def known(
-        self, executions: tuple[Execution, ...] = (), upto: int | None = None, state: State | None = None
-    ) -> Known:
+    def known(self, executions: tuple[Execution, ...] = (), upto: int | None = None) -> Known:
         told = self.executions if upto is None else self.executions[:upto]
         paid = sum(qty * price for qty, price, _ in told)
-        state = state or (
-            self.state if self.state in (State.FILLED, State.CANCELLED, State.REJECTED) else State.ACCEPTED
-        )
         filled = sum(qty for qty, _, _ in told)
         names = {"order_id": self.order.order_id, "broker_id": self.broker_id, "sym": self.order.sym}
-        return Known(**names, state=state, filled=filled, paid=paid, executions=executions)
+        return Known(**names, state=self.state, filled=filled, paid=paid, executions=executions)
 
 
 class Journal:
@@ -114,10 +109,10 @@ class World:
     def calm(self, seconds: float = 200.0) -> None:
         end = self.now + seconds
         while self.now < end:
-            self._step(0.0)
+            self._step(0.0, 1.0)
 
-    def _step(self, faults: float) -> None:
-        self.now += TICK_S
+    def _step(self, faults: float, seconds: float = TICK_S) -> None:
+        self.now += seconds
         chance = self.random.random
         if faults:
             if chance() < 0.15:
@@ -131,6 +126,9 @@ class World:
         for held in self.held.values():
             if held.state is State.ACCEPTED and chance() < 0.1:
                 self._execute(held)
+            elif held.state is State.ACCEPTED and chance() < (0.01 if self.socket_up else 0.1):
+                held.state = State.EXPIRED
+                self._tell(held.known())
         if self._connect_at is not None and self.now >= self._connect_at:
             self._connect_at, self.socket_up = None, True
             self._take(self.desk.hear(Up(), self.now))

@@ -47,6 +47,8 @@ class FakeAlpaca(Servers):
                 return self._cancel(self._found(self._by_id(broker_id)))
             case "GET", ["account"]:
                 return 200, self._account()
+            case "GET", ["assets", sym]:
+                return 200, {"class": "us_equity", "symbol": sym, "tradable": True, "shortable": sym == "AAPL"}
             case "GET", ["positions"]:
                 return 200, [self._position(sym, qty) for sym, qty in self.broker.positions().items()]
             case "GET", ["account", "activities", "FILL"]:

@@ -8,7 +8,7 @@ hold JSON. 200 requests a minute are allowed; 20 of them are kept for orders and
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from trading.brokers.credentials import Credentials
 from trading.brokers.decimals import in_money
 from trading.brokers.pace import Pace
 from trading.brokers.rest import ANSWER_TIMEOUT_S, Answer, Rest
+from trading.instruments import Instrument
 from trading.orders import Order
 
 PAPER = "https://paper-api.alpaca.markets/v2"
@@ -118,6 +119,11 @@ class Alpaca:
     def cash(self) -> int | None:
         body = self._ask("GET", "/account").body
         return _read(lambda: in_money(body["cash"]), "account")
+
+    def instruments(self, symbols: Iterable[str]) -> list[Instrument]:
+        """Return the venue's own word on symbols, for rows of `instruments`. Raises Absent for one it does not have."""
+        answers = [self._ask("GET", f"/assets/{sym}").body for sym in symbols]
+        return _read(lambda: [messages.instrument_of(one) for one in answers], "asset")
 
     def events(self, timeout_s: float) -> list[News]:
         socket = self._socket

@@ -147,6 +147,24 @@ def position_of(position: Mapping[str, Any], instruments: Instruments) -> tuple[
     return sym, lots
 
 
+def instrument_of(asset: Mapping[str, Any]) -> Instrument:
+    """Return an asset of GET /assets/{symbol} as an instrument. Raises KeyError, and ValueError for what is no stock.
+
+    Alpaca tells no tick of a stock: it takes cents from 1 USD on, and refuses a finer price itself. Whole shares only.
+    """
+    if asset["class"] != "us_equity":
+        raise ValueError(f"expected a stock, found {asset['class']!r}")
+    return Instrument(
+        str(asset["symbol"]),
+        tick=0.01,
+        lot=1.0,
+        currency="USD",
+        asset_class="equity",
+        shortable=bool(asset["shortable"]),
+        source="alpaca",
+    )
+
+
 def time_of(text: object) -> int:
     """Return a time of RFC 3339 with up to 9 digits of a second as ns since 1970; 0 if there is none.
 

@@ -257,8 +257,12 @@ def _fee(
 ) -> tuple[int, Fraction]:
     """Return a fee as money in 1e-8 of the quote asset, and in lots if it was taken of the base asset.
 
-    One in a third asset (BNB) is 0 here: what it was worth is not told.
+    One in a third asset (BNB) is 0 here: what it was worth is not told. Where the assets of the symbol are not known,
+    its name tells them.
     """
+    if asset is None and currency:
+        sym, name = instrument.sym, str(currency)
+        asset = Asset(name if sym.startswith(name) else "", name if sym.endswith(name) else "")
     if asset is not None and currency == asset.base:
         taken = number_of(amount)
         return round(taken * number_of(price) * MONEY), taken / exact(instrument.lot)

@@ -111,8 +111,13 @@ class Desk:
 
     def cancel(self, order_id: str, now: float) -> list[Output]:
         """Have an order cancelled; also while the order socket is down, since that can only make the risk less."""
-        ticket = self._tickets.get(order_id)
-        return list(ticket.withdraw(now)) if ticket is not None else []
+        ticket, out = self._tickets.get(order_id), list[Output]()
+        if ticket is None:
+            order = self._books.order(order_id)
+            if order is None:
+                return []
+            ticket, out = self._opened(order, now)
+        return [*out, *ticket.withdraw(now)]
 
     def hear(self, news: News, now: float) -> list[Output]:
         """Take what the order socket told."""
