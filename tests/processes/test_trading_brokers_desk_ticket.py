@@ -84,6 +84,17 @@ def test_a_message_that_was_long_under_way_does_not_open_a_done_order() -> None:
     assert one.phase is Phase.DONE
 
 
+def test_an_answer_that_was_asked_for_before_the_end_does_not_open_a_done_order() -> None:
+    one = ticket()
+    one.submit(0.0)
+    one.failed(Unclear("no answer"), 0.0)
+    assert one.tick(1.0) == [Find(one.reference)]
+    one.hear(known(), 1.1)
+    one.hear(known(State.CANCELLED), 1.2)
+    assert one.found(known(), 1.3) == []
+    assert one.phase is Phase.DONE
+
+
 def test_the_end_is_told_after_the_fills_before_it_or_when_they_were_fetched() -> None:
     one = ticket()
     one.submit(0.0)

@@ -74,6 +74,7 @@ class Ticket:
         self._inquiry: Inquiry | None = None
         self._final: Known | None = None
         self._was_absent = self._wants_cancel = self._withdrawing = False
+        self._asked_at = now
         self._fetch_at: float | None = None
         self._fetching, self._fetches = False, 0
 
@@ -151,7 +152,8 @@ class Ticket:
             self._inquiry.answered()
             if not self._wants_cancel:
                 self._inquiry = None
-        return self.hear(known, now, fresh=True)
+        # What was asked before the order ended may have been answered before it, too.
+        return self.hear(known, now, fresh=self._asked_at > self.since)
 
     def absent(self, now: float) -> list[Output]:
         """Take the answer to Find that there is no such order."""
@@ -225,6 +227,7 @@ class Ticket:
     def _ask(self, now: float) -> list[Output]:
         assert self._inquiry is not None
         self._inquiry.ask(now)
+        self._asked_at = now
         return [Find(self.reference)]
 
     def _withdraw(self) -> list[Output]:
