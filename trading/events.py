@@ -6,9 +6,10 @@ every time here. `seq` and `seq_row` are its place in the journal, (0, 0) where 
 quotes and signals are floats as their rows have them; what concerns orders is counted in whole lots and ticks.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Side(StrEnum):
@@ -27,8 +28,9 @@ class Bar(NamedTuple):
     """A closed bar. An indicator takes it as it is: it has what plant.indicators.bars.Bar has.
 
     end       when it ended: its start + interval, or the end of its session if that is earlier
-    session   tells bars of one session from those of the next; None: sessions are the days of UTC
     volume    units, 0 in a bar without a trade
+    session   tells bars of one session from those of the next; None: sessions are the days of UTC
+    decided_at   when it was decided that it is closed, the `time` of its row of `bar_closes`; 0: with its end
     """
 
     sym: str
@@ -44,6 +46,7 @@ class Bar(NamedTuple):
     close: float
     volume: float
     session: int | None = None
+    decided_at: int = 0
 
     @property
     def time(self) -> int:
@@ -163,8 +166,20 @@ class OrderReport(NamedTuple):
     qty: int | None = None
 
 
+class Command(NamedTuple):
+    """A person's word to a run, a row of the table `commands`: order, cancel, flatten, kill, resume, limits."""
+
+    sym: str
+    market_time: int
+    known_at: int
+    seq: int
+    seq_row: int
+    command: str
+    arguments: Mapping[str, Any]
+
+
 MarketEvent = Bar | Trade | Quote | Signal | Session
 """What the market tells, and a strategy hears of."""
 
-Event = MarketEvent | OrderReport
+Event = MarketEvent | OrderReport | Command
 """All that an engine takes."""

@@ -144,6 +144,18 @@ class Instrument:
             return ticks * numerator / denominator
         return float(ticks * self._tick)
 
+    def average(self, paid: int | Fraction, lots: int) -> float:
+        """Return the price of lots that were traded for `paid` lots * ticks, on average: the float nearest to it."""
+        numerator, denominator = self._per_tick
+        if isinstance(paid, int):
+            return paid * numerator / (lots * denominator)
+        return float(paid * self._tick / lots)
+
+    def cost_price(self, cost: int, lots: int) -> float:
+        """Return the price at which lots are worth a cost, 1e-8 of the currency: the float nearest to it."""
+        tick, unit = self._per_tick, self._unit_parts
+        return cost * unit[1] * tick[0] / (lots * unit[0] * tick[1])
+
     def lots(self, qty: float) -> int:
         """Return a quantity in lots, rounded down; one within 1e-6 of a lot is that lot."""
         if not -_MOST < qty < _MOST:

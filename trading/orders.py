@@ -11,7 +11,6 @@ An order is never changed; `transition` returns the one that follows, and `Order
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -62,9 +61,8 @@ class Kind(StrEnum):
     TRAILING = "trailing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """An order as it is after its n-th transition: the columns of the table `orders`, in lots and ticks.
+class Order(NamedTuple):
+    """An order as it is after its n-th transition: the columns of the table `orders`, in lots and ticks; never changed.
 
     qty           lots; 0 of one that is sized when it is filled, until then
     paid          the sum of lots * ticks of its fills: average = paid / filled
@@ -75,7 +73,7 @@ class Order:
     reverses      its fill takes the opposite position with it (`enter`)
     reduces       it never fills more than the position (`close`, stop_loss, take_profit)
     percent       sized at its fill, as so many percent of the equity; 0: not
-    stop_loss, take_profit   levels in ticks of the orders that its fill sets free
+    stop_loss, take_profit, trailing_stop   levels in ticks, of the last the distance, of orders that its fill sets free
     id            the strategy's own name for it
     """
 
@@ -109,6 +107,7 @@ class Order:
     percent: Fraction = Fraction(0)
     stop_loss: int | None = None
     take_profit: int | None = None
+    trailing_stop: int | None = None
     id: str = ""
 
     @property
@@ -214,7 +213,7 @@ def transition(order: Order, report: OrderReport) -> Step:
     changes |= {"state": state, "n": order.n + 1, "market_time": report.market_time, "made_at": report.known_at}
     if reason:
         changes["reason"] = reason
-    return Step(replace(order, **changes), fill)  # type: ignore[arg-type]  # names and kinds are the fields'
+    return Step(order._replace(**changes), fill)  # type: ignore[arg-type]  # names and kinds are the fields'
 
 
 def _fits(state: State, told: str, filled: int) -> bool:

@@ -104,6 +104,15 @@ class Sessions:
         at = min(int(np.searchsorted(self._of.ends, time, side="right")), len(self._of.ends) - 1)
         return int(self._of.ends[at - 1]) if at else 0, int(self._of.ends[at])
 
+    def boundaries(self) -> np.ndarray:
+        """Return the opens and closes of the regular sessions, int64[2k], in order: open, close, open, close, ...
+
+        Without a calendar there are none.
+        """
+        if self._of is None:
+            return np.empty(0, dtype=np.int64)
+        return np.stack((self._of.opens, self._of.closes), axis=1).ravel()
+
     def last_close(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the label and the close of the session that each time comes after, within its post-market or later.
 

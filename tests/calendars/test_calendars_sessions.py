@@ -74,6 +74,15 @@ def test_outside_of_regular_sessions_there_is_no_day_and_a_day_labelled_in_utc_e
     assert shown(XNYS.ends(ns("2026-11-25T00:00"), "1d")) == ["2026-11-25T21:00"]
 
 
+def test_boundaries_are_the_opens_and_closes_of_regular_sessions_in_order() -> None:
+    new_york = exchange("XNYS")
+    found = Sessions(new_york).boundaries()
+    assert found[0::2].tolist() == new_york.opens.tolist()
+    assert found[1::2].tolist() == new_york.closes.tolist()
+    assert (np.diff(found) > 0).all()
+    assert not len(Sessions().boundaries())
+
+
 def test_the_last_close_is_that_of_the_session_before_until_the_next_pre_market() -> None:
     times = ns("2026-11-25T20:59", "2026-11-25T21:00:07", "2026-11-26T12:00", "2026-11-27T08:59", "2026-11-27T09:00")
     labels, closes = XNYS.last_close(times)

@@ -1,0 +1,91 @@
+"""Risk: every bound refuses with its name, orders that reduce pass, losses halt until somebody resumes."""
+
+import pytest
+from made_up_bars import written
+
+from plant.errors import SettingsError
+from trading import Strategy, backtest
+from trading.risk import Limits, limits_of
+
+FLAT = (100.0, 101.0, 99.0, 100.0)
+
+
+def run(steps: dict[int, object], *bars: tuple, **limits: object):
+    class Steps(Strategy):
+        at = 0
+
+        def on_bar(self, bar):
+            self.at += 1
+            if self.at in steps:
+                steps[self.at](self)
+
+    frame = written(*(bars or [FLAT] * 6))
+    return backtest(Steps, frame, sym="X", interval="1m", tick=1, fills="tradingview", limits=limits, capital=10_000)
+
+
+def rules(result) -> list[str]:
+    return result.risk_events["rule"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("limits", "ask"),
+    [
+        ({"max_order_qty": 4}, lambda s: s.buy(5)),
+        ({"max_order_value": 499}, lambda s: s.buy(5)),
+        ({"max_position_value": 499}, lambda s: s.buy(5)),
+        ({"max_gross_value": 499}, lambda s: s.sell(5)),
+        ({"max_open_orders": 1}, lambda s: (s.buy(1, limit=95), s.buy(1, limit=95))),
+        ({"max_orders_per_minute": 2}, lambda s: (s.buy(1), s.buy(1), s.buy(1))),
+        ({"price_band": 0.1}, lambda s: s.buy(1, limit=89)),
+    ],
+)
+def test_each_bound_refuses_by_its_name(limits: dict, ask) -> None:
+    result = run({1: ask}, **limits)
+    assert rules(result) == list(limits)
+    refused = result.orders[result.orders["state"] == "refused"]
+    assert len(refused) == 1
+    assert next(iter(limits)) in refused["reason"].iloc[0]
+
+
+def test_the_defaults_are_ten_orders_a_minute_and_a_band_of_ten_percent() -> None:
+    result = run({1: lambda s: [s.buy(1) for _ in range(11)] + [s.buy(1, stop=111)]})
+    assert rules(result) == ["max_orders_per_minute", "price_band"]
+
+
+def test_shorts_and_symbols_that_are_not_allowed_are_refused() -> None:
+    assert "long_only" in rules(run({1: lambda s: s.sell(1)}, long_only=True))[0]
+    assert "symbols" in rules(run({1: lambda s: s.buy(1)}, symbols=["Y"]))[0]
+
+
+def test_an_order_that_reduces_the_position_passes() -> None:
+    result = run(
+        {1: lambda s: s.buy(4), 3: lambda s: s.sell(3), 5: lambda s: s.close()}, max_order_qty=4, max_order_value=400
+    )
+    assert result.fills["position_after"].tolist() == [4, 1, 0]
+    limits = {"max_orders_per_minute": 1}
+    assert run({1: lambda s: s.buy(2), 2: lambda s: s.close()}, **limits).fills["position_after"].tolist() == [2, 0]
+
+
+def test_a_loss_halts_cancels_and_refuses_and_keeps_the_position() -> None:
+    falls = [FLAT, FLAT, (100, 100, 80, 80), (80, 81, 79, 80), (80, 81, 79, 80)]
+    steps = {1: lambda s: (s.buy(10), s.buy(1, limit=92, tif="gtc")), 3: lambda s: s.buy(1), 4: lambda s: s.buy(1)}
+    result = run(steps, *falls, max_daily_loss=150)
+    assert rules(result)[0] == "max_daily_loss"
+    assert result.risk_events["action"].tolist() == ["halted", "refused", "refused"]
+    assert result.positions["qty"].iloc[-1] == 11, "the limit at 92 was filled on the way down"
+
+
+def test_a_drawdown_halts_and_may_flatten() -> None:
+    falls = [FLAT, FLAT, (100, 100, 80, 80), (80, 81, 79, 80), (80, 81, 79, 80)]
+    result = run({1: lambda s: s.buy(50)}, *falls, max_drawdown=0.05, flatten_on_halt=True)
+    assert rules(result) == ["max_drawdown"]
+    assert result.fills[["side", "qty", "price"]].values.tolist() == [["buy", 50, 100], ["sell", 50, 80]]
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), True, "1"])
+def test_bounds_that_are_no_numbers_are_refused(bad: object) -> None:
+    with pytest.raises(SettingsError, match="max_order_qty"):
+        limits_of({"max_order_qty": bad})
+    assert Limits(stale_s=0).stale_s == 0
+    with pytest.raises(SettingsError, match="stale_s"):
+        Limits(stale_s=-1)

@@ -1,0 +1,295 @@
+"""What becomes of requests and fills: orders pass risk and go out, fills set others free, a halt cancels all.
+
+The simulated exchange and a broker differ here and nowhere else: the one is handed the order, for the other an action
+is put out.
+"""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from trading.account import Account
+from trading.desk.ledger import Booked, Cancel, Ledger, Place
+from trading.desk.listing import Listing
+from trading.desk.requests import Asked, OrderDesk, Request
+from trading.events import Command, Event, Fill, OrderReport
+from trading.exchange import Ended, Execution
+from trading.orders import Order, State, base36
+from trading.risk import Breach, Market, Risk, limits_of
+from trading.run import RunSetup, in_session
+
+
+class Dealing:
+    """The way of one run's orders, out and back."""
+
+    def __init__(self, setup: RunSetup, account: Account, ledger: Ledger, listings: Mapping[str, Listing]) -> None:
+        self._setup, self._account, self._ledger, self._listings = setup, account, ledger, listings
+        self.desk = OrderDesk(setup)
+        self._of_strategy, self._of_account = Risk(setup.limits), Risk(setup.account_limits)
+        self._risks = {"strategy": self._of_strategy, "account": self._of_account}
+        self._executions: dict[str, int] = {}
+        self._waiting: list[tuple[Order, str, tuple[str, ...]]] = []
+        self.watches = any(risk.watches for risk in self._risks.values())
+        """Whether a change of the equity can halt."""
+
+    @property
+    def halted(self) -> str:
+        """Why trading is halted, "": it is not."""
+        return self._of_strategy.halted or self._of_account.halted
+
+    def deal(self, event: Event, requests: Iterable[Request]) -> None:
+        """Take up what was asked for, in order."""
+        for request in requests:
+            if isinstance(request, Asked):
+                self._place(request.order, request.wrong, event)
+            else:
+                self.cancel(event, request.id, "cancelled by the strategy")
+
+    def cancel(self, event: Event, id: str | None, reason: str) -> None:
+        """Cancel the open orders of an id, None: all."""
+        self._waiting = [waiting for waiting in self._waiting if id is not None and waiting[0].id != id]
+        for order in list(self._ledger.orders):
+            if id is None or order.id == id:
+                self._withdraw(order, State.CANCELLED, reason, event)
+
+    def sized(self, order: Order, price: int) -> int:
+        """Return the lots of an order that is sized when it is filled at a price, ticks; what is filled counts out."""
+        position = self._listings[order.sym].position
+        opposite = max(-order.side.sign * position.lots, 0)
+        if order.reduces:
+            return min(order.qty, opposite)
+        lots = self._share(order, price) if order.percent else order.qty
+        return lots + opposite if order.reverses and lots else lots
+
+    def _share(self, order: Order, price: int) -> int:
+        """Return the lots that the order's part of the equity buys at a price, rounded down."""
+        position, account = self._listings[order.sym].position, self._account
+        equity = account.equity - position.value + position.instrument.value(position.lots, price)
+        if price <= 0 or equity <= 0:
+            return 0
+        return int(equity * order.percent / 100 / (price * position.instrument.unit))
+
+    def happened(self, happening: Execution | Ended, event: Event) -> None:
+        """Book what the simulated exchange did."""
+        ledger = self._ledger
+        if isinstance(happening, Ended):
+            ledger.become(happening.order_id, State(happening.state), event, happening.reason)
+            return
+        order = ledger.orders.get(happening.order_id)
+        assert order is not None
+        instrument = self._setup.instruments[order.sym]
+        count = self._executions[order.order_id] = self._executions.get(order.order_id, 0) + 1
+        fees = self._setup.fills.fees
+        fee = instrument.commission(happening.qty, happening.price, happening.liquidity) if fees else 0
+        fill = Fill(
+            event.sym,
+            event.market_time,
+            event.known_at,
+            event.seq,
+            event.seq_row,
+            f"{order.order_id}-{base36(count)}",
+            order.order_id,
+            order.side,
+            happening.qty,
+            happening.price,
+            fee,
+            happening.liquidity,
+        )
+        report = OrderReport(
+            event.sym,
+            event.market_time,
+            event.known_at,
+            event.seq,
+            event.seq_row,
+            order.order_id,
+            "",
+            fill=fill,
+            filled=order.filled + happening.qty,
+            qty=happening.total,
+        )
+        self.booked(ledger.report(report, event), event)
+
+    def booked(self, booked: Booked, event: Event) -> None:
+        """Let follow what a fill entails: others of its group are cancelled, its children are free."""
+        order, fill, booking = booked.order, booked.fill, booked.booking
+        if fill is None or booking is None:
+            return
+        for other in [o for o in self._ledger.orders if order.oco and o.oco == order.oco]:
+            if other.order_id == order.order_id:
+                continue
+            if order.parent and not order.done:  # the two exits of one entry: what one took the other need not
+                self._listings[other.sym].book.reduce(other.order_id, fill.qty)
+            else:
+                self._withdraw(other, State.CANCELLED, f"{order.order_id} of its group was filled", event)
+        if booked.turned:
+            for other in [o for o in self._ledger.orders if o.parent and o.sym == order.sym and o.reduces]:
+                if other.order_id != order.order_id:
+                    self._withdraw(other, State.CANCELLED, "the position it was to close is closed", event)
+        if booking.opened:
+            for child in self.desk.children(order, booking.opened, event):
+                self._ledger.add(child, event)
+                self._send(child, event)
+
+    def released(self, event: Event) -> None:
+        """Place what waited for orders that it replaces, once the broker is done with them."""
+        waiting, self._waiting = self._waiting, []
+        for order, wrong, older in waiting:
+            if all((one := self._ledger.orders.get(name)) is None or one.done for name in older):
+                self._place(order, wrong, event)
+            else:
+                self._waiting.append((order, wrong, older))
+
+    def command(self, command: Command) -> None:
+        """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError."""
+        told = dict(command.arguments)
+        match command.command:
+            case "order":
+                sym, side = told.pop("sym", command.sym), told.pop("side")
+                asked = self.desk.order(command, sym, side, told.pop("qty"), **_terms(told))
+                self._place(asked.order, asked.wrong, command)
+            case "cancel":
+                if (order := self._ledger.orders.get(str(told.get("order_id", "")))) is not None and not order.done:
+                    self._withdraw(order, State.CANCELLED, "cancelled by hand", command)
+            case "cancel_run":
+                self.cancel(command, None, "cancelled by hand")
+            case "flatten":
+                self.cancel(command, None, "flattened by hand")
+                self._flatten(command)
+            case "kill":
+                self._of_account.halted = "killed by hand"
+                self._halted(Breach("kill", float("nan"), float("nan")), command)
+            case "resume":
+                for name, risk in self._risks.items():
+                    if risk.halted:
+                        risk.resume(self._equity(name))
+                        self._risk_event("resume", "resumed", command)
+            case "limits":
+                self._of_account.limits = limits_of(told)
+        self.watches = any(risk.watches for risk in self._risks.values())
+
+    def session(self) -> None:
+        """A session begins: daily losses are measured from here."""
+        for name, risk in self._risks.items():
+            risk.session(self._equity(name))
+
+    def look(self, event: Event) -> None:
+        """Look at loss and drawdown; a breach halts."""
+        for name, risk in self._risks.items():
+            breach = risk.look(self._equity(name)) if risk.watches else None
+            if breach is not None:
+                self._halted(breach, event)
+
+    def _equity(self, name: str) -> int:
+        """Return the account's equity, or what it would be with this strategy alone."""
+        account = self._account
+        if name == "account":
+            return account.equity
+        own = self._ledger.positions.values()
+        return account.start + sum(p.realised + p.unrealised - p.commission for p in own)
+
+    def _place(self, order: Order, wrong: str, event: Event) -> None:
+        """Look whether an order may leave, and send it."""
+        ledger, listing = self._ledger, self._listings[order.sym]
+        position = listing.position
+        older = [o for o in ledger.orders if order.id and o.id == order.id and o.sym == order.sym]
+        if order.reverses and position.lots * order.side.sign > 0:
+            for one in older:
+                self._withdraw(one, State.CANCELLED, "the position has its direction", event)
+            return
+        for one in older:
+            self._withdraw(one, State.REPLACED, f"replaced by {order.order_id}", event)
+        if older and not self._setup.simulated:  # both at the broker could both be filled
+            self._waiting.append((order, wrong, tuple(one.order_id for one in older)))
+            return
+        last = listing.last_ticks
+        if order.percent and self._setup.fills.sized_at == "order":
+            order = order._replace(qty=self._share(order, last), percent=Fraction(0))
+            wrong = wrong or ("" if order.qty else "its share of the equity is less than one lot")
+        ledger.add(order, event)
+        qty = self._estimated(order, last)
+        if not wrong:
+            session = in_session(listing.sessions, event.market_time)
+            market = Market(listing.instrument, last, listing.last_at, event.known_at, session)
+            for name, risk in self._risks.items():
+                lots = position.lots if name == "strategy" else self._account.lots(order.sym)
+                breach = risk.refusal(order, qty, market, lots, self._account, len(ledger.orders) - 1)
+                if breach is not None:
+                    wrong = breach.sentence
+                    self._risk_event(breach.rule, "refused", event, order.order_id, breach)
+                    break
+        if wrong:
+            ledger.become(order.order_id, State.REFUSED, event, wrong)
+            return
+        self._send(order, event, qty)
+
+    def _estimated(self, order: Order, last: int) -> int:
+        """Return the lots that an order will have, as far as that is known before its fill."""
+        if order.reverses or order.reduces or order.percent:
+            return self.sized(order, order.limit_price or order.stop_price or last)
+        return order.qty
+
+    def _send(self, order: Order, event: Event, qty: int | None = None) -> None:
+        ledger = self._ledger
+        if self._setup.simulated:
+            ledger.become(order.order_id, State.SUBMITTING, event)
+            order = ledger.become(order.order_id, State.ACCEPTED, event)
+            listing = self._listings[order.sym]
+            listing.book.place(order, listing.last_ticks)
+        else:  # a broker knows nothing of sizing at the fill
+            sent = ledger.become(order.order_id, State.SUBMITTING, event, qty=qty)
+            ledger.out.append(Place(sent))
+
+    def _withdraw(self, order: Order, state: State, reason: str, event: Event) -> None:
+        """Take an order out of the simulated exchange, or ask the broker to cancel it."""
+        ledger = self._ledger
+        if self._setup.simulated:
+            if self._listings[order.sym].book.cancel(order.order_id):
+                if state is State.CANCELLED:
+                    ledger.become(order.order_id, State.CANCELLING, event, reason)
+                ledger.become(order.order_id, state, event, reason)
+        elif order.state is not State.CANCELLING:
+            ledger.out.append(Cancel(ledger.become(order.order_id, State.CANCELLING, event, reason)))
+
+    def _halted(self, breach: Breach, event: Event) -> None:
+        """Cancel what is open, and close the positions if the limits say so."""
+        self._risk_event(breach.rule, "halted", event, "", breach)
+        self.cancel(event, None, breach.sentence)
+        if self._setup.limits.flatten_on_halt or self._of_account.limits.flatten_on_halt:
+            self._flatten(event)
+
+    def _flatten(self, event: Event) -> None:
+        for sym, listing in self._listings.items():
+            lots = listing.position.lots
+            if lots:
+                side, units = ("sell" if lots > 0 else "buy"), listing.instrument.qty(abs(lots))
+                asked = self.desk.order(event, sym, side, units, tag="flatten", reduces=True)
+                self._ledger.add(asked.order, event)
+                self._send(asked.order, event)
+
+    def _risk_event(
+        self, rule: str, action: str, event: Event, order_id: str = "", breach: Breach | None = None
+    ) -> None:
+        setup, nan = self._setup, float("nan")
+        self._ledger.row(
+            "risk_events",
+            event,
+            sym=event.sym,
+            account=setup.account,
+            strategy=setup.strategy,
+            rule=rule,
+            bound=breach.bound if breach else nan,
+            value=breach.value if breach else nan,
+            action=action,
+            order_id=order_id,
+            detail=breach.sentence if breach else "",
+        )
+
+
+_ARGUMENTS = {"limit_price": "limit", "stop_price": "stop", "time_in_force": "tif"}
+_TERMS = ("limit", "stop", "trail", "tif", "stop_loss", "take_profit", "trailing_stop", "tag", "client_order_id")
+
+
+def _terms(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the terms of an order by hand: the columns' names, as the service has them, or the keywords."""
+    named = {_ARGUMENTS.get(key, key): value for key, value in arguments.items() if value is not None}
+    return {key: value for key, value in named.items() if key in _TERMS}
