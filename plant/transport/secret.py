@@ -15,14 +15,18 @@ class SecretLike(Protocol):
 
 
 class Secret:
-    """Hold one secret string; only `reveal()` gives it out, and `redact()` takes it out of any text."""
+    """Hold one secret string; only `reveal()` gives it out, and `redact()` takes it out of any text.
+
+    Strings `beside` it are redacted as well, and given out by nothing: the secret that belongs to a key.
+    """
 
     __slots__ = ("_forms",)
 
-    def __init__(self, value: str | SecretLike) -> None:
-        plain = value if isinstance(value, str) else value.get_secret_value()
+    def __init__(self, value: str | SecretLike, *beside: str | SecretLike) -> None:
+        plain = [one if isinstance(one, str) else one.get_secret_value() for one in (value, *beside)]
         # A server may echo the key as it stood in the address, with its special characters escaped.
-        self._forms = (plain, *{quote(plain), quote(plain, safe=""), quote_plus(plain)} - {plain})
+        others = {form for one in plain for form in (one, quote(one), quote(one, safe=""), quote_plus(one))}
+        self._forms = (plain[0], *others - {plain[0]})
 
     def reveal(self) -> str:
         """Return the secret, to be handed straight to the connection that needs it."""

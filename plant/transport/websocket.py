@@ -103,6 +103,18 @@ class WebSocket:
         self._say(logging.INFO, f"connected to {self._url}")
         return True
 
+    def send(self, message: str) -> bool:
+        """Send a message; False when there is no connection, or it was lost by that."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.settimeout(SEND_TIMEOUT_S)
+            self._socket.send(message)
+        except (websocket.WebSocketException, OSError, ValueError) as error:
+            self.drop(_describe(error))
+            return False
+        return True
+
     def receive(self, timeout_s: float) -> list[bytes]:
         """Return the data frames that are there, after waiting at most `timeout_s` for the first; keep alive."""
         frames: list[bytes] = []

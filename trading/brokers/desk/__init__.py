@@ -1,0 +1,1 @@
+"""What is decided of the orders of an account with a broker, without sockets and clocks."""
