@@ -16,7 +16,8 @@ import pandas as pd
 
 from dashboard.bars import price_digits
 from dashboard.indicators.choice import ABBREVIATIONS, SIGNALS, VOLUME, Choice
-from dashboard.indicators.traces import flips, indicator_traces, numbers
+from dashboard.indicators.traces import flips, indicator_traces
+from dashboard.indicators.traces import numbers as _numbers
 from dashboard.panes import DARK, DOWN, PRICE, UP, Palette, Pane, layout, volume_pane
 
 SIDES = ("buy", "sell")
@@ -125,7 +126,7 @@ def signal_markers(
                 "uid": name,
                 "name": name.capitalize(),
                 "x": places,
-                "y": numbers(
+                "y": _numbers(
                     [lows[i] - away if low else highs[i] + away for i, low in zip(places, under, strict=True)]
                 ),
                 "customdata": [reasons[name][i] for i in places],
@@ -157,7 +158,7 @@ def _candles(bars: pd.DataFrame) -> dict[str, Any]:
         "uid": "candles",
         "name": "Price",
         "x": list(range(len(bars))),
-        **{name: numbers(bars[name]) for name in ("open", "high", "low", "close")},
+        **{name: _numbers(bars[name]) for name in ("open", "high", "low", "close")},
         "increasing": {"line": {"color": UP, "width": 1}, "fillcolor": UP},
         "decreasing": {"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
         "yaxis": "y",
@@ -175,7 +176,7 @@ def _volume(bars: pd.DataFrame, axis: str, palette: Palette) -> dict[str, Any]:
         "uid": "volume",
         "name": "Volume",
         "x": list(range(len(bars))),
-        "y": numbers(volumes),
+        "y": _numbers(volumes),
         "marker": {"color": [UP if up else DOWN for up in rising], "opacity": 0.55, "line": {"width": 0}},
         "yaxis": axis,
         "hoverinfo": "none",

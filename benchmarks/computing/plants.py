@@ -1,5 +1,6 @@
 """What a running plant does under load, and how long a processor that is started again is away: real processes."""
 
+import shutil
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ EVERY_S = 0.02
 """Pause between two messages of trades."""
 
 RESTARTED, BARS = 10_000, 390
+RESTARTING = {"timer_s": 0.0, "processor": "intervals = []\ncheckpoint_s = 5.0"}
 LEAST = 5
 """Bars that a series has before its first row of `indicators` is given out."""
 
@@ -32,7 +34,8 @@ What these numbers hide:
   trade was acknowledged the rdb has the bars of all its trades (their `trades` column adds up), so half a second
   of `update_s` is in it. CPU is the processor's own over the whole run, all threads.
 - Restart: killed, then one more bar of each symbol is sent, then it is started; until the first row of `indicators` of
-  that bar is in the rdb. The tickerplant, the rdb and the journal (in the file cache) are there."""
+  that bar is in the rdb. The tickerplant, the rdb and the journal (in the file cache) are there. The checkpoint is of
+  some seconds before the kill, as each is of at most `checkpoint_s`; without one the whole day is computed anew."""
 
 
 def live(effort: Effort) -> bool:
@@ -66,10 +69,10 @@ def live(effort: Effort) -> bool:
 def restart(effort: Effort) -> bool:
     """Print how long a processor needs from its start to its first row."""
     symbols, bars = effort.size(RESTARTED, 50), 20 if effort.quick else BARS
-    found = []
+    found: dict[str, list[float]] = {"from a checkpoint": [], "without one": []}
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        running_plant(Path(folder) / "plant", "tickerplant", "rdb", "processor", timer_s=0.0) as plant,
+        running_plant(Path(folder) / "plant", "tickerplant", "rdb", "processor", **RESTARTING) as plant,
         plant.publisher("bench") as feed,
     ):
         db, market = plant.ask("rdb", timeout_s=60.0), Market(symbols)
@@ -78,22 +81,29 @@ def restart(effort: Effort) -> bool:
             if i >= LEAST:
                 _until(lambda: _count(db, i) == symbols, 300.0)  # noqa: B023
         memory = psutil.Process(plant.processes["processor"].pid).memory_info().rss
-        for i in range(bars, bars + len(effort.times())):
+        kept = plant.settings.plant.data / "processor"
+        for name, i in zip([*found] * len(effort.times()), range(bars + 1, 10**9, 2), strict=False):
+            since = time.time()
+            feed.publish("bars", market.minute(i - 1))
+            _until(lambda: any(file.stat().st_mtime > since for file in kept.glob("*.npz")), 60.0)  # noqa: B023
             plant.kill("processor")
+            if name == "without one":
+                shutil.rmtree(kept)
             feed.publish("bars", market.minute(i))
             feed.flush(60.0)
             began = time.monotonic()
             plant.start("processor")
             _until(lambda: _count(db, i) > 0, 600.0)  # noqa: B023
-            found.append(time.monotonic() - began)
+            found[name].append(time.monotonic() - began)
             _until(lambda: _count(db, i) == symbols, 600.0)  # noqa: B023
     grid = Grid(
         f"Restart of the processor: {symbols:,} symbols of {bars} bars; seconds until its first row",
-        ("n", "median", "most", "goal", "MB of the process before"),
+        ("", "n", "median", "most", "goal"),
     )
-    grid.add(len(found), number(float(np.median(found))), number(max(found)), "5 s", memory / 1e6)
+    for name, times in found.items():
+        grid.add(name, len(times), number(float(np.median(times))), number(max(times)), "5 s")
     print(grid)
-    print(f"\n{HIDDEN}", flush=True)
+    print(f"The process before: {number(memory / 1e6)} MB, with the rows that it serves\n\n{HIDDEN}", flush=True)
     return True
 
 

@@ -26,7 +26,7 @@ _BAR = np.dtype(
     [("slot", "<i8"), ("time", "<i8"), ("end", "<i8"), ("row", "<f8", len(_VALUES)), ("seq", "<i8"), ("came", "<i8")]
 )
 _STATE = ("_open", "_newest", "_closed", "_told", "_due")
-_NONE = -1
+_NONE, _UNSEEN = -1, -2
 _NEVER = np.iinfo(np.int64).max
 _MANY = 100_000
 _FEW_ROUNDS = 4
@@ -55,6 +55,7 @@ class Closer:
         self._sources: list[str] = []  # of the first bars of each, which may tell the calendar
         self._lengths: list[tuple[Sessions, str] | None] = []  # None: of no length that we know
         self._intervals: dict[str, str] = {}
+        self._before: tuple[list[str], list[str], np.ndarray] = [], [], np.zeros((0, 0), np.int64)
         self._open = np.zeros(0, dtype=_BAR)  # of each series, time _NONE: nothing
         self._several: dict[int, list[np.ndarray]] = {}  # of those that have more than one, in order of time
         self._newest, self._closed, self._told, self._due = (np.zeros(0, dtype=np.int64) for _ in range(4))
@@ -241,17 +242,20 @@ class Closer:
     def _series(self, rows: Columns) -> np.ndarray:
         """Return the number of each row's series, -1 where the interval is none: int64[n]."""
         syms, intervals = rows["sym"], rows["interval"]
-        codes = syms.codes.astype(np.int64) * len(intervals.names) + intervals.codes
-        used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-        found = np.empty(len(used), dtype=np.int64)
-        for i, (code, row) in enumerate(zip(used.tolist(), first.tolist(), strict=True)):
-            key = (syms.names[code // len(intervals.names)], intervals.names[code % len(intervals.names)])
+        if self._before[:2] != (syms.names, intervals.names):  # as those of the batch before mostly are
+            none = np.full((len(syms.names), len(intervals.names)), _UNSEEN)
+            self._before = syms.names.copy(), intervals.names.copy(), none
+        found = self._before[2][syms.codes, intervals.codes]
+        new = np.flatnonzero(found == _UNSEEN)
+        for row in new[np.unique(syms.codes[new] * len(intervals.names) + intervals.codes[new], return_index=True)[1]]:
+            key = syms.names[syms.codes[row]], intervals.names[intervals.codes[row]]
             slot = self._slots.get(key)
             if slot is None:
                 source = rows["source"][np.array([row])].tolist()[0] if "source" in rows else ""
                 slot = self._add(key, source)
-            found[i] = slot if self._lengths[slot] is not None else _NONE
-        return found[inverse]
+            length = self._lengths[slot]
+            self._before[2][syms.codes[row], intervals.codes[row]] = _NONE if length is None else slot
+        return self._before[2][syms.codes, intervals.codes] if len(new) else found
 
     def _add(self, key: tuple[str, str], source: str) -> int:
         slot = self._slots[key] = len(self._names)

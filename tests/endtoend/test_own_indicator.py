@@ -86,5 +86,7 @@ def test_one_that_raises_is_null_on_that_bar_and_told_once(tmp_path: Path, event
         assert found["odd"].tolist() == pytest.approx(np.where(closes == 103, np.nan, closes).tolist(), nan_ok=True)
         assert found["close"].tolist() == closes.tolist()
         told = db.select("rejects")
-        assert told["reason"].tolist() == ["odd, null: raises:Odd: RuntimeError: not 103.0"]
+        assert told["reason"].tolist() == [
+            "[[indicators]] 'odd': raises:Odd: RuntimeError: not 103.0; its column is null there"
+        ]
         assert told["source"].tolist() == ["processor"]

@@ -179,7 +179,7 @@ def _stopped(processes: list[Any]) -> list[int]:
     leaked = []
     for process in processes:
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=20)  # one that asks another that is gone waits 10 s for it
         except subprocess.TimeoutExpired:
             leaked.append(process.pid)
             process.kill()
