@@ -64,6 +64,7 @@ def closes(symbols: int, bars: int) -> np.ndarray:
 
 @csp.graph
 def by_symbol(prices: np.ndarray):  # type: ignore[no-untyped-def]
+    """Compute the columns of each symbol by nodes of its own."""
     edges = []
     for column in prices.T:
         close = csp.curve(float, [(START + i * STEP, float(price)) for i, price in enumerate(column)])
@@ -73,6 +74,7 @@ def by_symbol(prices: np.ndarray):  # type: ignore[no-untyped-def]
 
 @csp.graph
 def by_arrays(prices: np.ndarray):  # type: ignore[no-untyped-def]
+    """Compute the columns of all symbols by nodes over arrays."""
     close = csp.curve(NumpyNDArray[float], [(START + i * STEP, row) for i, row in enumerate(prices)])
     stamp(columns(close))
 

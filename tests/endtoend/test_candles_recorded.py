@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from recorded_trades import SYMBOLS, check_like_the_vendor_s, plainly, recorded, trades_of
 from running import RunningPlant, all_stopped
@@ -25,6 +26,14 @@ def plant(tmp_path: Path) -> Iterator[RunningPlant]:
 
 
 @recorded
+def by_interval(bars: pd.DataFrame) -> dict[str, dict[int, Any]]:
+    """Return interval -> start, ns -> the values of each bar."""
+    return {
+        interval: dict(zip(of["time"].astype("int64").tolist(), of[list(COLUMNS)].itertuples(index=False), strict=True))
+        for interval, of in bars.groupby("interval", observed=True)
+    }
+
+
 @pytest.mark.parametrize(
     "syms",
     [
@@ -48,15 +57,22 @@ def test_recorded_trades_give_the_vendor_s_minutes_and_larger_bars_of_those(
         lambda: all(db.count("bar_closes", sym, where=closed) == minutes[sym] for sym in syms), 300.0, lambda: db
     )
     eventually(lambda: db.count("bar_closes", where={"interval": "1d"}) == len(syms), 60.0, lambda: db)
+
+    def settled() -> bool:
+        """Whether larger bars have all of their minutes: they go on behind them."""
+        for sym in syms:
+            found = by_interval(db.select("bars", sym))
+            for interval in INTERVALS[1:]:
+                bars, wanted = found.get(interval, {}), plainly(found["1m"], interval)
+                if not all(key in bars and bars[key][6] == bar[6] for key, bar in wanted.items()):
+                    return False
+        return True
+
+    eventually(settled, 60.0, lambda: db.select("bars"))
     for sym in syms:
         bars = db.select("bars", sym)
         assert set(bars["source"]) == {"built:vendor"}
-        found = {
-            interval: dict(
-                zip(of["time"].astype("int64").tolist(), of[list(COLUMNS)].itertuples(index=False), strict=True)
-            )
-            for interval, of in bars.groupby("interval", observed=True)
-        }
+        found = by_interval(bars)
         check_like_the_vendor_s(sym, day, found["1m"])
         for interval in INTERVALS[1:]:
             wanted = plainly(found["1m"], interval)

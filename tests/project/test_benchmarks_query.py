@@ -24,7 +24,7 @@ SECTIONS = {
 }
 """What the section's table names."""
 
-LONG = ("client", "ingest", "start")
+LONG = ("client", "ingest", "start", "small", "size")
 """Sections that run in a soak: with all of them make test would not end in time."""
 
 
