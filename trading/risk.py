@@ -62,6 +62,10 @@ class Limits:
                     raise SettingsError(f"limits: {entry.name} must be a number, {bound}, found {value!r}")
 
 
+UNBOUNDED = Limits(max_orders_per_minute=None, price_band=None, stale_s=0)
+"""Those of the account of a backtest: its one strategy has the bounds, and a breach is one event."""
+
+
 def limits_of(told: Mapping[str, Any]) -> Limits:
     """Return the limits that a mapping says, as in plant.toml. Raises SettingsError for unknown names, bad values."""
     names = [entry.name for entry in fields(Limits)]

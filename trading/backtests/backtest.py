@@ -25,7 +25,7 @@ from trading.desk.ledger import Action, TableRow
 from trading.engine import Engine, available
 from trading.events import MarketEvent
 from trading.instruments import Instrument, money_of
-from trading.risk import Limits, limits_of
+from trading.risk import UNBOUNDED, Limits, limits_of
 from trading.run import FillRules, RunSetup, fill_rules
 from trading.strategy import Strategy, Window
 
@@ -128,9 +128,8 @@ def backtest(
     parts = list(series)
     for table, source in (("trades", trades), ("quotes", quotes)):
         if source is not None:
-            parts += rows_of(
-                table, source, symbols if len(symbols) > 1 else symbols[0], name, sessions_by, until, as_seen
-            )
+            which = symbols if len(symbols) > 1 else symbols[0]
+            parts += rows_of(table, source, which, name, sessions_by, until, as_seen)
         elif fills_on == table:
             raise SettingsError(f"fills_on={table!r} needs {table}=, a DataFrame, path or connection")
     setup = RunSetup(
@@ -147,7 +146,7 @@ def backtest(
         fills=replace(rules, fees=True) if commission is not None else rules,
         fills_on=fills_on,
         limits=bounds,
-        account_limits=bounds,
+        account_limits=UNBOUNDED,
         seed=seed,
         time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0) if at is None else at,
         start_at=begins,
