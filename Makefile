@@ -15,13 +15,12 @@ run: install
 stop: install
 	$(BIN)/plant down
 
-# One worker more than there are CPUs, since many tests wait. worksteal gives each a run of neighbours, so that a fixture of a
-# session is made once a worker and one of a module mostly once, and lets who is done early take what others have left. By files
-# (loadfile) the long ones of whole plants, which have few tests, would come last and one after the other.
+# Two workers more than there are CPUs, since many tests wait. By files, so that a module's plant is made once; tests/conftest.py puts
+# the files with whole plants early and among the others, and the order is kept.
 # The lint goes beside the tests, many of which wait.
 test: install browser
 	@log=$$(mktemp); $(MAKE) --no-print-directory lint > $$log 2>&1 & lint=$$!; \
-	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 1)) --dist worksteal; tests=$$?; \
+	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$lint; linted=$$?; cat $$log; rm -f $$log; [ $$tests = 0 ] && [ $$linted = 0 ]
 
 soak: install

@@ -14,6 +14,20 @@ from recordings import RECORDINGS
 from running import RunningPlant, all_stopped
 
 
+WAITS = ("tests/endtoend/", "tests/processes/test_dashboard_", "tests/project/test_benchmarks_", "tests/project/test_docs_")
+"""Where files of tests begin that start many processes: they take long and mostly wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that wait among those that compute, early, so that all workers are busy to the end (loadfile)."""
+    files = list(dict.fromkeys(item.nodeid.partition("::")[0] for item in items))
+    places: dict[str, float] = {}
+    for waits, until in ((True, 0.7), (False, 1.0)):
+        some = [file for file in files if file.startswith(WAITS) == waits]
+        places |= {file: until * i / len(some) for i, file in enumerate(some)}
+    items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])  # those of a file stay as they are
+
+
 def wait_for(condition: Callable[[], Any], deadline_s: float = 15.0, what: Callable[[], Any] | str = "") -> Any:
     """Return the first true value of `condition`; fail, showing `what`, after `deadline_s`."""
     end = time.monotonic() + deadline_s
