@@ -7,7 +7,6 @@ checkpoint, from which it goes on when it starts again.
 
 import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from plant.client.connection import Connection
@@ -17,7 +16,6 @@ from plant.intake.rejects import rejected
 from plant.memory.tables import MemoryTables, Tidying
 from plant.rows.batch import Batch
 from plant.rows.columns import DEFAULTS, Columns, constant
-from plant.rows.ordering import joined
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
@@ -31,11 +29,11 @@ from processor.candles.closer import Closer
 from processor.checkpoints.hold import Hold
 from processor.checkpoints.keeper import Keeper
 from processor.checkpoints.origin import settings_hash, why_not_in
-from processor.checkpoints.parts import behind
 from processor.checkpoints.served import Served
 from processor.checkpoints.store import Checkpoint, Store, Unusable
 from processor.counting import Counting
 from processor.engine import Engine
+from processor.machines import Machines
 from processor.outcome import Outcome
 from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
@@ -45,9 +43,6 @@ from processor.warmup import newest_time, warm_up
 FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
 SERVED = ("bar_closes", "indicators", "signals")
 BUILT_FROM = ("trades", "trade_corrections", "bars")
-PARTS = ("counting", "closer", "builder", "engine")
-"""What a checkpoint has the state of, in the order in which it is restored."""
-
 HISTORY_S = 10.0
 """Longest an answer of rdb or history may take to begin."""
 
@@ -91,10 +86,10 @@ class Processor(Process):
         options: dict[str, Any] = {"frames": "arrow", "timeout_s": HISTORY_S, "warn_unknown": False}
         plant = self.opened(PlantConnection(rdb, hdb, self.schema, **options))
         self._patience = Patience()
-        self._held = ReachedRows(plant, self.schema, lambda: self.builder.minutes.seq, self._patience)
+        self._held = ReachedRows(plant, self.schema, lambda: self.machines.builder.minutes.seq, self._patience)
         self._begin()
         folder = settings.file.parent
-        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self.counting, folder)
+        self._recorded = RecordedSeries(plant, self.schema, self._declarations, self.machines.counting, folder)
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
         if reports is None:
@@ -132,7 +127,7 @@ class Processor(Process):
 
     def shutdown(self) -> None:
         """Make a last checkpoint, after a clean end, and close."""
-        if self._at_rest and self._settled and self.follower.connected:
+        if self._at_rest and self.machines.settled and self.follower.connected:
             assert self.follower.subscriber is not None
             with contextlib.suppress(PlantError):
                 self._keeper.finish(self.publisher, self.follower.subscriber.stream, self.follower.step, END_S)
@@ -152,60 +147,40 @@ class Processor(Process):
         self._warming = ""
         assert self.follower.subscriber is not None
         stream = self.follower.subscriber.stream
-        if self._settled and (self._keeper.holds(self.publisher, stream) or self._renews(stream)):
+        if self.machines.settled and (self._keeper.holds(self.publisher, stream) or self._renews(stream)):
             return
-        for table, rows in self._due():
+        for table, rows in self.machines.due(time.time_ns()).items():
             self.publisher.publish(table, rows)
-        if (not self._settled or self.engine.waiting) and self.timer.due():
+        if (not self.machines.settled or self.machines.engine.waiting) and self.timer.due():
             self._compute()
 
     def take(self, batch: Batch) -> None:
         """Take a batch; our own rows only to serve them, and as what was published before we started."""
-        new = behind(batch, self._taken.get(batch.table, 0))
-        if new is None:
-            return
-        batch, self._taken[batch.table] = new, batch.seq
-        self._served.take(batch)
-        if batch.table in TAKEN:
-            self.builder.take(batch)
-        if batch.table in ("bars", "bar_closes"):
-            self.closer.take(batch)
-        if batch.table == "bars":
-            self.engine.take_bars(self.counting.counted(batch.columns))
-        elif batch.table == "bar_closes":
-            self.engine.take_closes(self.counting.counted(batch.columns, "market_time"))
-        elif batch.table == "indicators" and not self._settled:
-            self.engine.had(batch.columns)
-        elif batch.table == "signals" and not self._settled:
-            self._signals.append(batch.columns)
-
-    def _due(self) -> Iterator[tuple[str, Columns]]:
-        """Yield what is to be published at once: candles, and which bars are closed."""
-        now = time.time_ns()
-        candles, closes = self.builder.due(now), self.closer.due(now)
-        found = {"bars": candles.bars, "amendments": candles.amendments, "gaps": candles.gaps, "bar_closes": closes}
-        yield from ((table, rows) for table, rows in found.items() if rows is not None)
+        new = self.machines.take(batch)
+        if new is not None:
+            self._served.take(new)
 
     def _doing(self) -> str:
         """Say in a line of how much there is computed, and what the candles are made of."""
-        anew = f", {len(self.engine.bars.stale):,} to be computed anew" if self.engine.bars.stale else ""
-        return "; ".join(filter(None, (f"{len(self.engine.series):,} series{anew}", self.builder.state)))
+        anew = (
+            f", {len(self.machines.engine.bars.stale):,} to be computed anew" if self.machines.engine.bars.stale else ""
+        )
+        return "; ".join(
+            filter(None, (f"{len(self.machines.engine.series):,} series{anew}", self.machines.builder.state))
+        )
 
     def _begin(self, known_from: int = 0) -> None:
         """Begin with nothing, and be handed all rows from a time on (ns)."""
         settings = self.settings
         own, bars, calendars = settings.processor, settings.bars, settings.calendars
-        self.counting = Counting(calendars, own.session)
-        sessions_of, folder = self.counting.sessions_of, settings.file.parent
-        self.engine = Engine(self._declarations, self._rules, own.min_bars, folder, sessions_of)
-        self.closer = Closer(sessions_of, own.grace_s)
+        counting = Counting(calendars, own.session)
+        sessions_of, folder = counting.sessions_of, settings.file.parent
+        engine = Engine(self._declarations, self._rules, own.min_bars, folder, sessions_of)
         name = settings.source_name(self.name)
-        self.builder = CandleBuilder(
+        builder = CandleBuilder(
             own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, None, name
         )
-        self._settled = False
-        self._taken: dict[str, int] = {}
-        self._signals = [self._none("signals")]
+        self.machines = Machines(counting, Closer(sessions_of, own.grace_s), builder, engine, self._none)
 
     def _follow(self) -> Subscriber | None:
         """Follow from the checkpoint on; else behind the last closed day, once history has given what is needed."""
@@ -221,7 +196,7 @@ class Processor(Process):
             self._waiting = f"waiting for the history: {error}"
             return None
         self.follower.release(after)
-        until = {name: self._taken.get(name, 0) for name in SERVED}
+        until = {name: self.machines.taken.get(name, 0) for name in SERVED}
         if max(until.values()) > after:
             self._served.begin(follow(self.settings, f"{self.name}-earlier", (*SERVED, "gaps"), after), until)
         return follow(self.settings, self.name, FOLLOWED, after if mark is None else mark)
@@ -236,15 +211,13 @@ class Processor(Process):
             if why := why_not_in(self._journal, checkpoint.mark):
                 raise Unusable(why)
             self._begin()
-            for name in PARTS:
-                getattr(self, name).restore(checkpoint.state[name])
+            self.machines.restore(checkpoint.state, checkpoint.taken)
         except (Unusable, ValueError, KeyError, TypeError, OSError) as error:
             self._tried = True
             self._warming = f"warming up from history and journal: {error}"
             log.info("warming up from history and journal", reason=str(error))
             return None
-        self._taken = checkpoint.taken
-        log.info("going on from the checkpoint", seq=checkpoint.mark.complete, series=len(self.engine.series))
+        log.info("going on from the checkpoint", seq=checkpoint.mark.complete, series=len(self.machines.engine.series))
         return checkpoint.mark
 
     def _warm_up(self, after: int) -> None:
@@ -253,16 +226,24 @@ class Processor(Process):
         if after:  # else the journal has everything
             history = self._history.as_of(after)
             self._begin(newest_time(history, BUILT_FROM) + 1)
-            warm_up(self.engine, self.closer, self.counting, history, self.schema, self._recorded.wanted)
+            warm_up(
+                self.machines.engine,
+                self.machines.closer,
+                self.machines.counting,
+                history,
+                self.schema,
+                self._recorded.wanted,
+            )
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return what is known now, None before anything came."""
         assert self.follower.subscriber is not None
         mark = self.follower.subscriber.stream.mark
-        if not self._settled or not mark.seq:
+        if not self.machines.settled or not mark.seq:
             return None
-        state = {name: getattr(self, name).saved() for name in PARTS}
-        return Checkpoint(self._hash, mark._replace(complete=min(mark.complete, mark.seq)), dict(self._taken), state)
+        machines = self.machines
+        mark = mark._replace(complete=min(mark.complete, mark.seq))
+        return Checkpoint(self._hash, mark, dict(machines.taken), machines.state())
 
     def _missing(self) -> str:
         return self.follower.missing() or self._served.missing()
@@ -285,18 +266,12 @@ class Processor(Process):
 
     def _compute(self) -> None:
         started = time.perf_counter()
-        if self._settled:
-            found = self.engine.tick()
-        else:
-            signals = {name: joined([part[name] for part in self._signals]) for name in self._signals[0]}
-            found = self.engine.settle(self._none("indicators"), signals)
-            self._settled, self._signals = True, []
-        self._publish(found, started)
+        self._publish(self.machines.compute(), started)
         self._tell_errors()
 
     def _renews(self, stream: Stream) -> bool:
         """Compute anew what was corrected, once the plant has all that was given out; return whether it is awaited."""
-        if not self.engine.bars.stale or time.monotonic() < self._anew_at:
+        if not self.machines.engine.bars.stale or time.monotonic() < self._anew_at:
             return False
         over = self._hold.over(self.publisher, stream)
         if over is False:
@@ -309,20 +284,20 @@ class Processor(Process):
     def _compute_anew(self, seq: int) -> None:
         """Compute anew the series that were corrected, as far as what is needed for it can be read."""
         started = time.perf_counter()
-        self.engine.advance()
-        stale = self.engine.stale()[:ANEW_AT_ONCE]
+        self.machines.engine.advance()
+        stale = self.machines.engine.stale()[:ANEW_AT_ONCE]
         try:
             with self._patience.asking():
                 self._recorded.check_reached(seq)
-                known = [self._recorded.known(self.engine.series, one) for one in stale]
+                known = [self._recorded.known(self.machines.engine.series, one) for one in stale]
         except (Unavailable, HistoryError, QueryLimit) as error:
             log.warning("corrections wait", series=len(stale), reason=str(error))
             return
-        self._publish(self.engine.renew(stale, known, self._recorded.wanted), started)
+        self._publish(self.machines.engine.renew(stale, known, self._recorded.wanted), started)
 
     def _tell_errors(self) -> None:
         """Publish a row of `rejects` for each indicator of the user's own that raised something, once."""
-        errors = {name: why for name, why in self.engine.indicators.errors().items() if name not in self._told}
+        errors = {name: why for name, why in self.machines.engine.indicators.errors().items() if name not in self._told}
         if errors:
             reasons = [f"[[indicators]] {name!r}: {why}; its column is null there" for name, why in errors.items()]
             syms, rows = [""] * len(errors), ["{}"] * len(errors)

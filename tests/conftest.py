@@ -13,8 +13,12 @@ from finazon_server import FinazonServer
 from recordings import RECORDINGS
 from running import RunningPlant, all_stopped
 
-
-WAITS = ("tests/endtoend/", "tests/processes/test_dashboard_", "tests/project/test_benchmarks_", "tests/project/test_docs_")
+WAITS = (
+    "tests/endtoend/",
+    "tests/processes/test_dashboard_",
+    "tests/project/test_benchmarks_",
+    "tests/project/test_docs_",
+)
 """Where files of tests begin that start many processes: they take long and mostly wait."""
 
 

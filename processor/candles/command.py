@@ -9,7 +9,7 @@ from plant.command.terminal import Config, bounds_of, err, out, overview
 from plant.runtime.settings import load
 from plant.transport import sockets
 from processor.candles.recorded import RecordedRows
-from processor.verify_bars import compare
+from processor.candles.verification import compare
 
 app = typer.Typer(add_completion=False)
 

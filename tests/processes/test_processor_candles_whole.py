@@ -10,9 +10,9 @@ from recorded_trades import SYMBOLS, check_like_the_vendor_s, plainly, recorded,
 from plant.calendars.assignment import Calendars
 from plant.calendars.sessions import Sessions
 from processor.candles.closer import Closer
+from processor.candles.verification import compare
 from processor.candles.whole import filled, larger_of, minutes_of
 from processor.trades.slots import Slots
-from processor.verify_bars import compare
 
 CALENDARS = Calendars({"XNYS": SYMBOLS}, {})
 

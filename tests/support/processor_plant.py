@@ -15,20 +15,18 @@ from plant.conditions.rules import Rule
 from plant.indicators.declarations import Declaration
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
-from plant.rows.ordering import joined
 from plant.stream.stream import Mark
-from processor.candles.builder import TAKEN, CandleBuilder
+from processor.candles.builder import CandleBuilder
 from processor.candles.closer import Closer
-from processor.checkpoints.parts import behind
 from processor.checkpoints.store import Checkpoint, Store
 from processor.counting import Counting
 from processor.engine import Engine
+from processor.machines import Machines
 from processor.open_bars import PRICES
 from processor.outcome import WITHDRAWN, Rows, events_of
 from processor.renewal import Known, Stale
 
 WANTED = 400
-PARTS = ("counting", "closer", "builder", "engine")
 KEYS = {
     "bars": ("sym", "interval", "time"),
     "bar_closes": ("sym", "interval", "market_time"),
@@ -60,27 +58,23 @@ class ProcessorPlant(CandlePlant):
         self._begin()
 
     def _begin(self) -> None:
-        self.counting = Counting(self.calendars, "extended")
-        self.closer = Closer(self.counting.sessions_of, self.grace_s)
+        counting = Counting(self.calendars, "extended")
+        closer = Closer(counting.sessions_of, self.grace_s)
         self.builder = CandleBuilder(self.intervals, self.calendars, Answers(self), **self.terms)
         self.engine = Engine(self.declarations, self.rules)
-        self.settled = False
-        self.taken: dict[str, int] = {}
-        self.signals: list[Columns] = [columns_of("signals", [])]
+        self.machines = Machines(counting, closer, self.builder, self.engine, self._none)
 
     def checkpoint(self) -> None:
         """Write one, as of now."""
-        state = {name: getattr(self, name).saved() for name in PARTS}
-        self.store.write(Checkpoint("", Mark(len(self.journal)), dict(self.taken), state))
+        machines = self.machines
+        self.store.write(Checkpoint("", Mark(len(self.journal)), dict(machines.taken), machines.state()))
 
     def kill(self, with_checkpoint: bool = True) -> None:
         """Begin anew: from the last checkpoint, if there is one and it is not to be passed over, and the journal."""
         self._begin()
         if with_checkpoint and self.store.path.exists():
             found = self.store.read("")
-            for name in PARTS:
-                getattr(self, name).restore(found.state[name])
-            self.taken = found.taken
+            self.machines.restore(found.state, found.taken)
         for batch in self.journal:
             self.take(batch)
 
@@ -104,22 +98,7 @@ class ProcessorPlant(CandlePlant):
 
     def take(self, batch: Batch) -> None:
         """Take a batch as the process does."""
-        new = behind(batch, self.taken.get(batch.table, 0))
-        if new is None:
-            return
-        self.taken[batch.table] = batch.seq
-        if batch.table in TAKEN:
-            self.builder.take(batch)
-        if batch.table in ("bars", "bar_closes"):
-            self.closer.take(batch)
-        if batch.table == "bars":
-            self.engine.take_bars(self.counting.counted(batch.columns))
-        elif batch.table == "bar_closes":
-            self.engine.take_closes(self.counting.counted(batch.columns, "market_time"))
-        elif batch.table == "indicators" and not self.settled:
-            self.engine.had(batch.columns)
-        elif batch.table == "signals" and not self.settled:
-            self.signals.append(batch.columns)
+        self.machines.take(batch)
 
     def work(self, now: int, dies_after: int | None = None) -> bool:
         """Have published what is due until nothing is; return False if it died after so many batches were."""
@@ -137,20 +116,16 @@ class ProcessorPlant(CandlePlant):
 
     def due(self, now: int) -> list[tuple[str, Columns]]:
         """Return what is to be published at `now`, all of the timer's work included."""
-        candles = self.builder.due(now)
-        rows: list[tuple[str, Any]] = [(name, getattr(candles, name)) for name in ("bars", "amendments", "gaps")]
-        rows.append(("bar_closes", self.closer.due(now)))
+        rows: list[tuple[str, Any]] = list(self.machines.due(now).items())
         self.engine.advance()
         if stale := self.engine.stale():
             found = self.engine.renew(stale, [self.known(one) for one in stale], lambda _: WANTED)
             rows += found._asdict().items()
-        if self.settled:
-            found = self.engine.tick()
-        else:
-            signals = {name: joined([part[name] for part in self.signals]) for name in self.signals[0]}
-            found, self.settled = self.engine.settle(none_of_indicators(self.columns), signals), True
-        rows += found._asdict().items()
+        rows += self.machines.compute()._asdict().items()
         return [(name, columns) for name, columns in rows if columns is not None]
+
+    def _none(self, table: str) -> Columns:
+        return none_of_indicators(self.columns) if table == "indicators" else columns_of(table, [])
 
     def known(self, stale: Stale) -> Known:
         """Return what the plant has of a stale series."""
