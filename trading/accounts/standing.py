@@ -12,7 +12,6 @@ from typing import Any
 from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.newest import Row
-from plant.state.positions import UNALLOCATED
 from plant.state.runs import ENDED
 from trading.accounts.commands import Told, order_account
 from trading.live.catalogue import Catalogue
@@ -21,9 +20,6 @@ from trading.live.setups import Prepared, account_of, setup_of, told_of_account
 from trading.risk import Limits
 
 STRATEGY, CLASS = "manual", "Manual"
-
-RESERVED = (STRATEGY, UNALLOCATED)
-"""Names that no strategy may have: positions are told apart by them."""
 
 
 def run_of(account: str) -> str:

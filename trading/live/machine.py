@@ -18,6 +18,7 @@ from plant.state.strategies import STOPPED
 from trading.accounts.commands import Told, arguments_for, told_of
 from trading.accounts.neighbours import NEIGHBOURS
 from trading.accounts.opening import Opening
+from trading.backtests.metrics import metric_rows
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
 from trading.events import Bar, Command, Event, Quote, Signal, Trade, neighbour_of
@@ -62,6 +63,7 @@ class RunMachine:
         self._state, self.detail = RUNNING, ""
         self._cause: Event | None = None
         self._told_bars, self._version = 0, began["version"]
+        self._trips: list[Row] = []  # those that are over
         self._after: set[str] = set()  # runs of its strategy that are not over
         self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}
         self._makes: dict[str, Callable[[Row], Event]] = {
@@ -115,8 +117,11 @@ class RunMachine:
         event = self._command(row) if table == "commands" else self._of_market(table, row)
         if event is None:
             return []
-        self._cause = event
+        self._cause, closes = event, len(self._engine.closes)
         made = list(self._acted(event))
+        self._trips += (each.row for each in made if each.table == "round_trips")
+        if len(self._engine.closes) > closes:
+            made += self._measured(event)
         if isinstance(event, Command) and event.command == "cancel_run":
             made += self._end(event.known_at, event.seq, event.market_time, CANCELLED, "cancelled by hand")
         elif self._engine.failed is not None:
@@ -126,6 +131,15 @@ class RunMachine:
             self._told_bars = self._engine.bars
             made.append(self._run_row(event.known_at, event.seq, event.market_time, ""))
         return made
+
+    def _measured(self, event: Event) -> list[Made]:
+        """Return what the run was worth by the close of a session, as a backtest tells it at its end."""
+        engine, equity = self._engine, [money for _, money in self._engine.closes]
+        held = [position for position in engine.ledger.positions.values() if position.trip is not None]
+        trips = [*self._trips, *({"open": 1, "bars": p.bars - p.trip.began} for p in held if p.trip is not None)]
+        by_calendar = bool(engine.listings.account.code)
+        rows = metric_rows(self.setup, engine.account, trips, equity, engine.bars, by_calendar, event.known_at)
+        return [Made("metrics", row) for row in rows]
 
     def _neighbour(self, table: str, row: Row) -> list[Made]:
         """Take a row of another run; once those of its strategy are over, take over what they left, and go on."""

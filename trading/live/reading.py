@@ -9,7 +9,7 @@ from plant.state.newest import Row, rows_of_columns
 from trading.accounts.neighbours import NEIGHBOURS, Neighbours, run_of_event
 from trading.live.inputs import CONTROL, Input
 
-OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips")
+OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips", "metrics")
 """Tables whose rows have the run that made them."""
 
 MADE = (*OUTPUTS, "risk_events")

@@ -14,12 +14,16 @@ from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.instruments import Instruments
 from plant.state.newest import Row
+from plant.state.positions import UNALLOCATED
 from trading.instruments import Instrument
 from trading.live.catalogue import PYTHON, Catalogue
 from trading.live.director import Wanted
 from trading.risk import Limits, limits_of
 from trading.run import RunSetup, fill_rules
 from trading.strategy import Strategy
+
+RESERVED = ("manual", UNALLOCATED)
+"""Names that no strategy may have: positions are told apart by them."""
 
 TIMES_WARM_UP = 10
 """So many times the bars that its indicators need, a run is warmed up with."""
@@ -53,6 +57,8 @@ def prepared(
     Raises SettingsError for what cannot be run.
     """
     row = wanted.row
+    if row["sym"] in RESERVED:
+        raise SettingsError(f"no strategy may be called {row['sym']!r}: orders by hand are; give it another name")
     definition = json.loads(row["definition"] or "{}")
     found = catalogue.named(row["class_name"], definition)
     parameters = json.loads(row["parameters"] or "{}")
