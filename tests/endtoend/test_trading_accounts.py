@@ -116,6 +116,7 @@ def test_runs_of_an_account_follow_one_another_and_halts_outlast_them(
     left = [row for row in plant.rows("positions") if row["run"] == first][-1]
     (adopted,) = [row for row in plant.rows("risk_events") if row["action"] == "adopted"]
     assert (adopted["value"], adopted["strategy"]) == (left["qty"], "cross")
+    bars.publish(10)
     eventually(lambda: [row for row in plant.rows("fills") if row["run"] == second], 30.0, trader)
     fill = next(row for row in plant.rows("fills") if row["run"] == second)
     assert fill["position_after"] == left["qty"] + fill["qty"] * (1 if fill["side"] == "buy" else -1)
@@ -165,6 +166,7 @@ def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     plant.start("tickerplant", "trading")
     assert plant.position()["confirmed"] == through
     last = bars.publish(10)
+    assert all(batch.seq > through for batch in plant.journal("bar_closes"))
     eventually(
         lambda: (
             {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {order["run"], *runs(plant)}
