@@ -5,13 +5,13 @@ halts: open orders are cancelled and new ones refused until somebody resumes.
 """
 
 import math
-from collections import deque
+from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from plant.errors import SettingsError, nearest_names
-from trading.account import Account
+from trading.accounts.shared import SharedAccount
 from trading.instruments import Instrument, amount_of, money_of
 from trading.orders import Order
 
@@ -96,12 +96,20 @@ class Breach(NamedTuple):
 
 
 class Market(NamedTuple):
-    """What an order is looked at with: the last price in ticks and when it was known, the time now, its session."""
+    """What an order is looked at with.
+
+    last, last_at   the last price in ticks, and when it was known
+    now             when the event is known that the order follows from
+    paced_at        the time in which orders are counted by the minute: of a simulated run that of the market, so that
+                    a day which is played back quickly has as many as it had; at a broker `now`
+    in_session      whether the market is open
+    """
 
     instrument: Instrument
     last: int
     last_at: int
     now: int
+    paced_at: int
     in_session: bool
 
 
@@ -112,9 +120,9 @@ class Risk:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.limits = self._own = limits
         self.halted = ""
-        self._times: deque[int] = deque()
+        self._times: list[int] = []
         self._session_equity: int | None = None
         self._peak = 0
 
@@ -124,7 +132,7 @@ class Risk:
         return self.limits.max_daily_loss is not None or self.limits.max_drawdown is not None
 
     def refusal(
-        self, order: Order, qty: int, market: Market, position: int, account: Account, open_orders: int
+        self, order: Order, qty: int, market: Market, position: int, account: SharedAccount, open_orders: int
     ) -> Breach | None:
         """Return the bound that an order of `qty` lots breaks, None if it may leave, which counts it.
 
@@ -145,7 +153,7 @@ class Risk:
         after = position + order.side.sign * qty
         if order.reduces or (position * order.side.sign < 0 and qty <= abs(position)):
             return None
-        minute = self._within_a_minute(market.now)
+        minute = self._within_a_minute(market.paced_at)
 
         def at_last(lots: int) -> int:
             return abs(instrument.value(lots, market.last))
@@ -175,12 +183,28 @@ class Risk:
             return Breach(f"{order.sym} cannot be sold short", math.nan, math.nan)
         if instrument.min_notional and amount_of(abs(instrument.value(qty, level))) < instrument.min_notional:
             return Breach("min_notional: the order's value is too small", math.nan, math.nan)
-        self._times.append(market.now)
+        self.counted(market.paced_at)
         return None
+
+    def counted(self, paced_at: int) -> None:
+        """Count an order that left, of this run or of another of the account."""
+        insort(self._times, paced_at)
+        self._within_a_minute(self._times[-1])
+
+    def tell(self, numbers: Mapping[str, Any], live: bool) -> None:
+        """Let numbers hold over those that the run began with, until others are told. Raises SettingsError."""
+        told = limits_of({**asdict(self._own), **numbers})
+        if live and not told.stale_s:
+            raise SettingsError("limits: stale_s = 0 lets orders go on prices of any age; live needs seconds")
+        self.limits = told
 
     def session(self, equity: int) -> None:
         """Begin a session: a daily loss is measured from here."""
         self._session_equity = equity
+
+    def passed(self, equity: int) -> None:
+        """Note an equity of before the run began: a drawdown is measured from the highest."""
+        self._peak = max(self._peak, equity)
 
     def look(self, equity: int) -> Breach | None:
         """Look at the equity, or a strategy's part of it; return what halts, once."""
@@ -206,6 +230,5 @@ class Risk:
 
     def _within_a_minute(self, now: int) -> int:
         times = self._times
-        while times and times[0] <= now - _MINUTE_NS:
-            times.popleft()
+        del times[: bisect_right(times, now - _MINUTE_NS)]
         return len(times)

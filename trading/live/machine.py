@@ -13,22 +13,27 @@ from plant.calendars.sessions import Sessions
 from plant.errors import PlantError
 from plant.rows.schema import UNKNOWN_TIME
 from plant.state.newest import Row
-from plant.state.runs import CANCELLED, COMPLETED, FAILED, PAUSED, RUNNING
+from plant.state.runs import CANCELLED, COMPLETED, ENDED, FAILED, PAUSED, RUNNING
 from plant.state.strategies import STOPPED
+from trading.accounts.commands import Told, arguments_for, told_of
+from trading.accounts.neighbours import NEIGHBOURS
+from trading.accounts.opening import Opening
+from trading.backtests.metrics import metric_rows
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
-from trading.events import Bar, Command, Event, Quote, Signal, Trade
+from trading.events import Bar, Command, Event, Quote, Signal, Trade, neighbour_of
 from trading.live.director import WHAT_IT_IS
 from trading.live.setups import fills_told, risk_told
 from trading.run import RunSetup
 
-OBEYED_NS = 60 * 10**9
-"""A command is obeyed only if the plant took it so soon after it was given."""
-
 BARS_A_ROW = 100
 """After so many bars a row of `runs` tells how far the run is."""
 
-_OF_ALL = ("kill", "resume")
+
+DIVERGED = "diverged"
+"""With this begins the detail of a run that failed because it was made again, and was another."""
+
+NOTHING_BEFORE = Opening()
 
 
 class Made(NamedTuple):
@@ -45,17 +50,21 @@ class RunMachine:
     began    the row of `strategies` that began it
     code_sha SHA-256 of the source of its class
     ended    the state it is over with, "" while it is not; `detail` says why
+    follows  the symbols whose rows it takes, and of each the interval of its bars
 
     `begin` comes first, then `take` with every row of its inputs, plain values with `seq`, `seq_row` and `received`.
     """
 
     def __init__(self, setup: RunSetup, began: Row, code_sha: str) -> None:
         self.setup, self.ended = setup, ""
+        self.follows = dict.fromkeys(setup.symbols, setup.interval)
         self._began, self._code_sha = began, code_sha
         self._engine = Engine(setup)
         self._state, self.detail = RUNNING, ""
         self._cause: Event | None = None
         self._told_bars, self._version = 0, began["version"]
+        self._trips: list[Row] = []  # those that are over
+        self._after: set[str] = set()  # runs of its strategy that are not over
         self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}
         self._makes: dict[str, Callable[[Row], Event]] = {
             "bar_closes": self._bar,
@@ -79,16 +88,23 @@ class RunMachine:
         for row in rows:
             self._engine.take(self._bar(row))
 
-    def begin(self, assumed: tuple[str, ...] = ()) -> list[Made]:
-        """Return the rows that a run begins with; `assumed` are sentences on what it takes for granted."""
+    def begin(self, assumed: tuple[str, ...] = (), opening: Opening = NOTHING_BEFORE) -> list[Made]:
+        """Return the rows that a run begins with.
+
+        assumed   sentences on what it takes for granted
+        opening   what its account had by then
+        """
         row = self._began
+        self._engine.member.remember(opening)
+        self._after = set(opening.after)
         made = [self._run_row(row["received"], row["seq"], 0, row["note"])]
         for sentence in assumed:
             made.append(Made("strategy_events", self._event(row["received"], "log", sentence)))
         if row["wanted"] == PAUSED:
-            self._engine.paused, self._state = True, PAUSED
+            self._state = PAUSED
             made.append(self._run_row(row["received"], row["seq"], 0, row["note"]))
-        return made
+        self._engine.paused = self._state == PAUSED or bool(self._after)
+        return made if self._after else made + self._adopted(row["received"], row["seq"])
 
     def take(self, table: str, row: Row) -> list[Made]:
         """Take the next row of the journal, and return the rows that it makes."""
@@ -96,11 +112,16 @@ class RunMachine:
             return []
         if table == "strategies":
             return list(self._wanted(row))
+        if table in NEIGHBOURS:
+            return self._neighbour(table, row)
         event = self._command(row) if table == "commands" else self._of_market(table, row)
         if event is None:
             return []
-        self._cause = event
+        self._cause, closes = event, len(self._engine.closes)
         made = list(self._acted(event))
+        self._trips += (each.row for each in made if each.table == "round_trips")
+        if len(self._engine.closes) > closes:
+            made += self._measured(event)
         if isinstance(event, Command) and event.command == "cancel_run":
             made += self._end(event.known_at, event.seq, event.market_time, CANCELLED, "cancelled by hand")
         elif self._engine.failed is not None:
@@ -111,16 +132,45 @@ class RunMachine:
             made.append(self._run_row(event.known_at, event.seq, event.market_time, ""))
         return made
 
+    def _measured(self, event: Event) -> list[Made]:
+        """Return what the run was worth by the close of a session, as a backtest tells it at its end."""
+        engine, equity = self._engine, [money for _, money in self._engine.closes]
+        held = [position for position in engine.ledger.positions.values() if position.trip is not None]
+        trips = [*self._trips, *({"open": 1, "bars": p.bars - p.trip.began} for p in held if p.trip is not None)]
+        by_calendar = bool(engine.listings.account.code)
+        rows = metric_rows(self.setup, engine.account, trips, equity, engine.bars, by_calendar, event.known_at)
+        return [Made("metrics", row) for row in rows]
+
+    def _neighbour(self, table: str, row: Row) -> list[Made]:
+        """Take a row of another run; once those of its strategy are over, take over what they left, and go on."""
+        if table == "runs" and row["state"] not in ENDED:
+            return []
+        made = _rows(self._engine.member.hear(neighbour_of(table, row, self._market_time)))
+        if table == "runs" and row["run"] in self._after:
+            self._after.discard(row["run"])
+            if not self._after:
+                self._engine.paused = self._state == PAUSED
+                why = row["detail"] if row["detail"].startswith(DIVERGED) else ""
+                made += self._adopted(row["received"], row["seq"], why)
+        return made
+
+    def _adopted(self, known_at: int, seq: int, why: str = "") -> list[Made]:
+        symbols = list(self.setup.instruments) if self.setup.standing else self.setup.symbols
+        event = Command(self.setup.account, known_at, known_at, seq, 0, "adopt", {})
+        return _rows(self._engine.member.adopt(event, symbols, why))
+
     def _acted(self, event: Event) -> Iterator[Made]:
         try:
             yield from _rows(self._engine.take(event))
         except PlantError as error:
             if not isinstance(event, Command):
                 raise
-            yield Made("strategy_events", self._event(event.known_at, "log", f"{event.command} refused: {error}"))
+            why = f"{event.command} refused: {error} (command {event.id})"
+            yield Made("strategy_events", self._event(event.known_at, "log", why))
 
     def _of_market(self, table: str, row: Row) -> Event | None:
-        if row["sym"] not in self._sessions or ("interval" in row and row["interval"] != self.setup.interval):
+        interval = self.follows.get(row["sym"])
+        if interval is None or ("interval" in row and row["interval"] != interval):
             return None
         return self._makes[table](row)
 
@@ -144,28 +194,17 @@ class RunMachine:
 
     def _command(self, row: Row) -> Command | None:
         """Return a command that is for this run and came in time, None for another."""
-        try:
-            arguments = json.loads(row["arguments"] or "{}")
-        except ValueError:
+        setup, told = self.setup, told_of(row)
+        if told is None:
             return None
-        if not isinstance(arguments, dict) or row["received"] - row["time"] > OBEYED_NS:
+        arguments = arguments_for(told, setup.run, setup.strategy, setup.account, self.follows)
+        if arguments is None:
             return None
-        setup, command = self.setup, row["command"]
-        mine = (setup.run, setup.strategy, setup.account)
-        if command == "cancel":
-            about = True  # of another run's order it does nothing
-        elif command == "flatten":
-            about = row["sym"] in ("*", *mine, *setup.symbols) and arguments.get("account", setup.account) in mine
-        elif command == "cancel_run":
-            about = arguments.get("run", row["sym"]) in (setup.run, setup.strategy)
-        elif command == "limits":
-            about = {row["sym"], arguments.pop("account", None), arguments.pop("strategy", None)} & {*mine} != set()
-        else:
-            about = command in _OF_ALL and row["sym"] in ("*", *mine)
-        if not about:
-            return None
-        sym = row["sym"] if row["sym"] in setup.symbols else setup.symbols[0]
-        return Command(sym, row["time"], row["received"], row["seq"], row["seq_row"], command, arguments)
+        sym = told.sym if told.sym in self.follows else next(iter(self.follows), setup.account)
+        return self._told(told, sym, arguments)
+
+    def _told(self, told: Told, sym: str, arguments: dict[str, Any]) -> Command:
+        return Command(sym, told.time, told.received, told.seq, told.seq_row, told.command, arguments, told.id)
 
     def _wanted(self, row: Row) -> Iterator[Made]:
         """Take a row of the strategy, if it counts: it may pause the run, let it go on, or end it."""
@@ -178,7 +217,7 @@ class RunMachine:
         elif any(row[name] != self._began[name] for name in WHAT_IT_IS):
             yield from self._end(*place, COMPLETED, f"version {row['version']} takes its place")
         elif (wanted := PAUSED if row["wanted"] == PAUSED else RUNNING) != self._state:
-            self._engine.paused, self._state = wanted == PAUSED, wanted
+            self._engine.paused, self._state = wanted == PAUSED or bool(self._after), wanted
             yield self._run_row(*place, row["note"])
 
     def _end(self, known_at: int, seq: int, market_time: int, state: str, detail: str) -> list[Made]:
@@ -208,7 +247,7 @@ class RunMachine:
                 "class_name": setup.strategy_class.__name__,
                 "code_sha": self._code_sha,
                 "parameters": json.dumps(dict(setup.parameters)),
-                "symbols": json.dumps(list(setup.symbols)),
+                "symbols": json.dumps(list(setup.instruments if setup.standing else setup.symbols)),
                 "interval": setup.interval,
                 "start_at": began["received"],
                 "end_at": UNKNOWN_TIME if not self.ended else time,
