@@ -55,11 +55,15 @@ class Limits:
             if entry.type in ("bool", bool):
                 if not isinstance(value, bool):
                     raise SettingsError(f"limits: {entry.name} must be true or false, found {value!r}")
-            elif entry.name != "symbols" and value is not None:
+            elif entry.name != "symbols" and (value is not None or entry.name == "stale_s"):
                 number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
                 if not number or value < 0 or (value == 0 and entry.name != "stale_s"):
                     bound = "0 or more" if entry.name == "stale_s" else "more than 0"
                     raise SettingsError(f"limits: {entry.name} must be a number, {bound}, found {value!r}")
+
+
+UNBOUNDED = Limits(max_orders_per_minute=None, price_band=None, stale_s=0)
+"""Those of the account of a backtest: its one strategy has the bounds, and a breach is one event."""
 
 
 def limits_of(told: Mapping[str, Any]) -> Limits:
