@@ -20,13 +20,13 @@ from plant.state.runs import Runs
 from plant.state.strategies import PAUSED, RUNNING, STOPPED, Strategies
 from trading.accounts.command import app as accounts
 from trading.live.again import again
+from trading.live.catalogue import PYTHON
 from trading.live.writing import (
     ASK_S,
     change,
     classes_of,
     ended_run,
     give_command,
-    looked_ahead,
     read,
 )
 
@@ -179,7 +179,10 @@ def backtest(
     fills_on: Annotated[str, typer.Option("--fills-on", help="bars, trades or quotes.")] = "bars",
     as_seen: Annotated[bool, typer.Option("--as-seen", help="Bars as they were told when they closed.")] = False,
     capital: Annotated[float, typer.Option("--capital", help="What it begins with.")] = 1e6,
-    check: Annotated[bool, typer.Option("--check", help="Instead, look whether it looks ahead.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Instead, look whether it looks ahead, or hangs on its warm-up; exit code 1."),
+    ] = False,
     as_json: Json = False,
     config: Config = None,
 ) -> None:
@@ -189,7 +192,11 @@ def backtest(
     told |= {"start": start, "end": end, "fills": _value(fills), "fills_on": fills_on, "as_seen": as_seen}
     told = {key: value for key, value in told.items() if value is not None} | {"capital": capital}
     if check:
-        found = looked_ahead(config, told)
+        from trading.workers.checking import checked
+
+        strategies = Strategies(whole=False)
+        read(config, strategies=strategies)
+        found = checked(config, told, strategies)
         out.print(str(found), markup=False, highlight=False)
         raise typer.Exit(0 if found.passed else 1)
     run, _ = give_command(config, name or class_name or "Conditions", "backtest", told)
@@ -233,7 +240,9 @@ def _told(
             document = json.loads(definition.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadRows(f"--definition {definition}: {error}") from None
-        found = {"class_name": "Conditions", "definition": document}
+        if not isinstance(document, dict):
+            raise BadRows(f"--definition {definition}: expected an object, found {type(document).__name__}")
+        found = {"class_name": "" if PYTHON in document else "Conditions", "definition": document}
         if document.get("sym"):
             found["symbols"] = document["sym"]
         if document.get("interval"):

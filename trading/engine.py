@@ -273,7 +273,8 @@ class Engine:
         start_at = self.setup.start_at
         if (start_at is not None and market_time < start_at) or event.seq <= self.setup.start_seq:
             return
-        self._begun, self._until_sample = True, self.setup.sample_every
+        every = self.setup.sample_every
+        self._begun, self._until_sample = True, every + 1 if every and isinstance(event, Bar) else every
         self._floor.begun()
         for clock in self._clocks.values():
             if not clock.next:

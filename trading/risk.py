@@ -55,7 +55,7 @@ class Limits:
             if entry.type in ("bool", bool):
                 if not isinstance(value, bool):
                     raise SettingsError(f"limits: {entry.name} must be true or false, found {value!r}")
-            elif entry.name != "symbols" and value is not None:
+            elif entry.name != "symbols" and (value is not None or entry.name == "stale_s"):
                 number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
                 if not number or value < 0 or (value == 0 and entry.name != "stale_s"):
                     bound = "0 or more" if entry.name == "stale_s" else "more than 0"

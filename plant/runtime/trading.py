@@ -23,6 +23,8 @@ class TradingSettings(AnsweringSettings):
     strategies: str = Field("strategies", description="folder of strategies of your own; relative to plant.toml")
     live: bool = Field(False, description="whether real orders may be given; a strategy must say so as well")
     reconcile_s: float = Field(60.0, gt=0, description="seconds between comparisons with a broker")
+    backtest_memory_mb: int = Field(4096, ge=64, description="memory of a backtest or replay at most, MiB")
+    backtest_cpu_s: float = Field(3600.0, gt=0, le=1e9, description="its CPU time at most, s")
 
 
 class LimitsSection(BaseModel):

@@ -9,6 +9,7 @@ from made_up_bars import walk, written
 from plant.errors import BadRows, SettingsError
 from trading import Instrument, Strategy, backtest, param
 from trading.backtests.metrics import NAMES
+from trading.backtests.refusals import OrdersRefused
 from trading.backtests.result import COLUMNS
 from trading.strategies.moving_average_cross import MovingAverageCross
 
@@ -224,11 +225,56 @@ def test_day_orders_end_with_the_session_and_a_half_day_ends_early() -> None:
     assert pd.Timestamp("2024-11-27 21:00", tz="UTC") in closes
 
 
-def test_an_order_that_risk_refuses_is_a_row_with_its_rule() -> None:
-    result = cross(walk(200), limits={"max_order_qty": 0.5})
+def test_an_order_that_risk_refuses_is_a_row_with_its_rule_and_told_once() -> None:
+    with pytest.warns(OrdersRefused, match=r"orders were refused: \d+ by max_order_qty \(0\.5\)") as told:
+        result = cross(walk(200), limits={"max_order_qty": 0.5})
+    assert len(told) == 1
+    assert "limits={'max_order_qty': None} lifts that" in result.refused
     assert set(result.orders["state"]) == {"created", "refused"}
     assert result.risk_events["rule"].unique().tolist() == ["max_order_qty"]
     assert result.risk_events["bound"].iloc[0] == 0.5
+
+
+class Hasty(Strategy):
+    """Thirty orders with every bar, half of them far from the price."""
+
+    def on_bar(self, bar):
+        for i in range(30):
+            self.buy(1, limit=bar.close * (0.5 if i % 2 else 1.0))
+
+
+def test_limits_that_hold_by_default_are_told_and_lifted_as_the_warning_says() -> None:
+    terms = {"sym": "X", "interval": "1m"}
+    with pytest.warns(OrdersRefused) as told:
+        refused = backtest(Hasty, walk(30), **terms)
+    sentence = str(told[0].message)
+    assert "600 of 900 orders were refused" in sentence
+    assert "by price_band (0.1)" in sentence
+    assert "by max_orders_per_minute (10)" in sentence
+    assert len(refused.orders[refused.orders["state"] == "refused"]) == len(refused.risk_events)
+    lifted = {"max_orders_per_minute": None, "price_band": None}
+    assert sentence.endswith("; limits={'price_band': None, 'max_orders_per_minute': None} lifts that")
+    assert backtest(Hasty, walk(30), **terms, limits=lifted).refused == ""
+    assert backtest(Hasty, walk(30), **terms, parameters={"limits": lifted}).refused == ""
+    with pytest.raises(SettingsError, match="limits are told twice"):
+        backtest(Hasty, walk(30), **terms, limits=lifted, parameters={"limits": lifted})
+
+
+def test_daily_bars_and_quick_strategies_are_refused_nothing() -> None:
+    class Turns(Strategy):
+        def on_bar(self, bar):
+            self.enter("short" if self.position() > 0 else "long", 1)
+
+    for freq, interval in (("D", "1d"), ("min", "1m"), ("s", "1s")):
+        result = backtest(Turns, walk(30, freq=freq), sym="X", interval=interval, limits={"max_orders_per_minute": 60})
+        assert result.refused == ""
+        assert len(result.fills) == 29
+
+
+def test_the_start_is_one_row_of_equity() -> None:
+    equity = cross(walk(50)).equity
+    assert equity["market_time"].tolist() == walk(50)["time"].tolist()
+    assert equity["equity"].iloc[0] == 1e6
 
 
 def test_progress_is_told() -> None:

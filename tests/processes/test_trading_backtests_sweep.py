@@ -5,6 +5,7 @@ from made_up_bars import walk
 
 from plant.errors import SettingsError
 from trading import backtest, sweep
+from trading.backtests.refusals import OrdersRefused
 from trading.strategies.moving_average_cross import MovingAverageCross
 
 TERMS = {"sym": "X", "interval": "1m", "fills": "tradingview"}
@@ -36,3 +37,19 @@ def test_points_that_are_not_allowed_are_refused_before_anything_runs() -> None:
     ):
         with pytest.raises(SettingsError, match=sentence):
             sweep(MovingAverageCross, grid, walk(20), progress=False, **TERMS)
+
+
+def test_refusals_at_many_points_are_told_once() -> None:
+    grid = {"fast": [3, 5], "slow": [10, 20]}
+    for workers in (1, 2):
+        with pytest.warns(OrdersRefused, match=r"at 4 of 4 points; the first: \d+ of \d+ orders were refused") as told:
+            sweep(
+                MovingAverageCross,
+                grid,
+                walk(60),
+                parameters={"limits": {"max_order_qty": 0.5}},
+                workers=workers,
+                progress=False,
+                **TERMS,
+            )
+        assert len(told) == 1

@@ -19,6 +19,8 @@ from trading.instruments import Instrument
 from trading.orders import State
 from trading.run import PRESETS, RunSetup
 
+pytestmark = pytest.mark.filterwarnings("ignore::trading.backtests.refusals.OrdersRefused")
+
 FLAT = (100, 101, 99, 100)
 
 

@@ -7,6 +7,8 @@ from plant.errors import SettingsError
 from trading import Strategy, backtest
 from trading.risk import Limits, limits_of
 
+pytestmark = pytest.mark.filterwarnings("ignore::trading.backtests.refusals.OrdersRefused")
+
 FLAT = (100.0, 101.0, 99.0, 100.0)
 
 

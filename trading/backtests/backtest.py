@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from plant.calendars.exchange import exchange
-from plant.calendars.sessions import Sessions
-from plant.errors import SettingsError, nearest_names
+from plant.errors import SettingsError
 from plant.indicators.scalar import Scalar
 from plant.rows.intervals import interval_of
 from plant.rows.times import nanoseconds
+from trading.backtests.costs import instruments_for, warn_of_a_coarse_tick
+from trading.backtests.extent import TIMES_WARM_UP, SessionsOfAll, points_of_equity, usual_interval, with_warm_up
 from trading.backtests.market import Rows, merged, rows_of
 from trading.backtests.metrics import metric_rows
 from trading.backtests.prepared import prepared
+from trading.backtests.refusals import OrdersRefused, refusals_of
 from trading.backtests.result import Result
 from trading.desk.ledger import Action, TableRow
 from trading.engine import Engine
@@ -28,12 +27,6 @@ from trading.instruments import Instrument
 from trading.risk import UNBOUNDED, Limits, limits_of
 from trading.run import FillRules, RunSetup, fill_rules
 from trading.strategy import Strategy, Window
-
-MOST_POINTS = 5_000
-"""Rows of equity that a backtest has at most, unless it has more sessions."""
-
-TIMES_WARM_UP = 10
-"""So many times what its slowest indicator needs, a run is warmed up with."""
 
 
 class KnownBars:
@@ -97,24 +90,26 @@ def backtest(
     tick, lot    least step of the price and of the quantity; `instruments` instead, by symbol, where they differ
     commission   {maker_bps, taker_bps, per_unit, minimum}, or a number: taker and maker bps
     calendar     code of the exchange, as "XNYS"; "": there are no sessions, a day is one of UTC
-    limits       bounds of risk (trading.risk.Limits)
+    parameters   those that are not the default; `limits` among them is as limits=
+    limits       bounds of risk (trading.risk.Limits): some hold unless it is said otherwise; see docs/trading.md
     run, called, account   what its rows call the run, the strategy (its class, by default) and the account
     at           the `time` of its rows, ns, to which each adds its count; None: when the last bar ends
     after        is called with every event and what followed from it, and may take its time
     progress     is called with the part that is done, 0 to 1
 
-    Warns where most prices lie between ticks. Raises BadRows for bars that are unsorted, doubled or not numbers,
-    SettingsError for a parameter or setting that cannot be used, and what a callback of the strategy raises.
+    Warns where most prices lie between ticks, and of orders that were refused (OrdersRefused). Raises BadRows for bars
+    that are unsorted, doubled or not numbers, SettingsError for a parameter or setting that cannot be used, and what a
+    callback of the strategy raises.
     """
     rules = fill_rules(fills)
-    bounds = limits if isinstance(limits, Limits) else limits_of(limits or {})
-    sessions_by = _Sessions(calendar)
+    told, bounds = _bounds(parameters, limits)
+    sessions_by = SessionsOfAll(calendar)
     wanted = sym if sym is None or isinstance(sym, str) else tuple(sym)
     until = None if end is None else nanoseconds(end)
     begins = None if start is None else nanoseconds(start)
     name = interval_of(interval) if interval is not None else ""
     if not name:
-        name = _usual_interval(rows_of("bars", bars, wanted, "1s", {}, None, as_seen))
+        name = usual_interval(rows_of("bars", bars, wanted, "1s", {}, None, as_seen))
     series = rows_of("bars", bars, wanted, name, sessions_by, until, as_seen)
     symbols = tuple(rows.sym for rows in series)
     if not rules_fit(rules, series, fills_on):
@@ -122,9 +117,9 @@ def backtest(
             "bars: no bar has volume, so fills='careful' would fill nothing; use fills='tradingview', or "
             "fills={'volume_share': None}"
         )
-    made = _instruments(symbols, instruments, tick, lot, commission, calendar)
+    made = instruments_for(symbols, instruments, tick, lot, commission, calendar)
     for each in series:
-        _warn_of_a_coarse_tick(each, made[each.sym])
+        warn_of_a_coarse_tick(each, made[each.sym])
     parts = list(series)
     for table, source in (("trades", trades), ("quotes", quotes)):
         if source is not None:
@@ -137,7 +132,7 @@ def backtest(
         strategy=called or strategy.__name__,
         strategy_class=strategy,
         symbols=symbols,
-        parameters=dict(parameters or {}),
+        parameters=told,
         instruments=made,
         interval=name,
         account=account,
@@ -150,11 +145,13 @@ def backtest(
         seed=seed,
         time=max((int(rows.available[-1]) for rows in series if len(rows.time)), default=0) if at is None else at,
         start_at=begins,
-        sample_every=_points(series, begins, calendar, sessions_by),
+        sample_every=points_of_equity(series, begins, calendar, sessions_by),
         sessions={name: sessions_by.get(name) for name in symbols} if calendar else {},
     )
     if begins is not None:
-        parts = _with_warm_up(parts, begins, warm_up, setup)
+        needed = TIMES_WARM_UP * Engine(setup).warm_up if warm_up is None else warm_up
+        if needed or warm_up is not None:
+            parts = with_warm_up(parts, begins, needed)
     engine = Engine(setup, known=KnownBars({rows.sym: rows.window for rows in parts if rows.table == "bars"}))
     total = sum(len(rows.time) for rows in parts)
     rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)), after)
@@ -163,7 +160,23 @@ def backtest(
     if progress is not None:
         progress(1.0)
     rows["metrics"] = _metric_rows(engine, rows, bool(calendar))
-    return Result(setup.strategy, name, rows, {part.sym: part.window for part in parts if part.table == "bars"})
+    refused = refusals_of(rows, setup)
+    if refused:
+        warnings.warn(refused, OrdersRefused, stacklevel=2)
+    windows = {part.sym: part.window for part in parts if part.table == "bars"}
+    return Result(setup.strategy, name, rows, windows, refused)
+
+
+def _bounds(
+    parameters: Mapping[str, Any] | None, limits: Limits | Mapping[str, Any] | None
+) -> tuple[dict[str, Any], Limits]:
+    """Return the strategy's own parameters, and the limits, which may be among them. Raises SettingsError."""
+    told = dict(parameters or {})
+    own = told.pop("limits", None)
+    if own is not None and limits is not None:
+        raise SettingsError("limits are told twice: by limits= and by parameters={'limits': ...}; say them once")
+    bounds = limits if limits is not None else own or {}
+    return told, bounds if isinstance(bounds, Limits) else limits_of(bounds)
 
 
 class _Progress:
@@ -215,121 +228,8 @@ def _metric_rows(
     return metric_rows(setup, engine.account, trips, equity, engine.bars, calendar, setup.time)
 
 
-class _Sessions(dict[str, Sessions]):
-    """The sessions of every symbol: those of one calendar."""
-
-    def __init__(self, calendar: str) -> None:
-        super().__init__()
-        self._of = Sessions(exchange(calendar, "calendar") if calendar else None)
-
-    def get(self, sym: str, default: Any = None) -> Any:
-        return self._of
-
-
 def rules_fit(rules: FillRules, series: Sequence[Rows], fills_on: str) -> bool:
     """Return whether there is volume for rules that ask for a share of it."""
     if rules.volume_share is None or fills_on != "bars":
         return True
     return any((rows.numbers["volume"] > 0).any() for rows in series)
-
-
-def _warn_of_a_coarse_tick(rows: Rows, instrument: Instrument) -> None:
-    """Warn where most prices lie between ticks of more than 0.1 % of the price: the tick is hardly the market's."""
-    closes, tick = rows.numbers["close"][:10_000], float(instrument.tick)
-    if not len(closes) or tick < 1e-3 * float(np.median(np.abs(closes))):
-        return
-    apart = np.abs(closes / tick - np.round(closes / tick))
-    if float(np.mean(apart > 0.01)) > 0.5:
-        warnings.warn(
-            f"{rows.sym}: most prices, as {closes[-1]:g}, are not whole ticks of {tick:g}, but fills are; name it, "
-            "as tick=1e-5",
-            stacklevel=3,
-        )
-
-
-def _instruments(
-    symbols: Sequence[str],
-    given: Mapping[str, Instrument] | None,
-    tick: float,
-    lot: float,
-    commission: float | Mapping[str, float] | None,
-    calendar: str,
-) -> dict[str, Instrument]:
-    fees = _fees(commission)
-    found: dict[str, Instrument] = {}
-    for sym in symbols:
-        of = (given or {}).get(sym)
-        if of is None:
-            of = Instrument(sym, tick=tick, lot=lot, calendar=calendar, source="backtest")
-        found[sym] = replace(of, **fees) if fees else of
-    return found
-
-
-_FEES = {"maker_bps": "maker_bps", "taker_bps": "taker_bps", "per_unit": "fee_per_unit", "minimum": "min_fee"}
-
-
-def _fees(commission: float | Mapping[str, float] | None) -> dict[str, Any]:
-    if commission is None:
-        return {}
-    if not isinstance(commission, Mapping):
-        return {"maker_bps": commission, "taker_bps": commission, "fee_per_unit": 0.0, "min_fee": 0.0}
-    for key in commission:
-        if key not in _FEES:
-            near = nearest_names(key, _FEES, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise SettingsError(f"commission: unknown key {key!r}{hint}; keys are: {', '.join(_FEES)}")
-    return {field: commission.get(key, 0.0) for key, field in _FEES.items()}
-
-
-def _usual_interval(series: Sequence[Rows]) -> str:
-    """Return the most frequent distance of two bars as an interval. Raises SettingsError if there are fewer."""
-    steps = np.concatenate([np.diff(rows.time) for rows in series])
-    if not len(steps):
-        raise SettingsError('interval: one bar has no distance to another; say it, interval="1h"')
-    distances, counts = np.unique(steps, return_counts=True)
-    seconds = int(distances[counts.argmax()]) / 1e9
-    days = seconds / 86_400
-    if days.is_integer():
-        return "1w" if days == 7 else interval_of(f"{int(days)}d")
-    return interval_of(f"{int(seconds)}s" if seconds.is_integer() else f"{round(seconds * 1000)}ms")
-
-
-def _points(series: Sequence[Rows], begins: int | None, calendar: str, sessions: Mapping[str, Sessions]) -> int:
-    """Return every how many bars equity is a row, so that with session closes it stays under MOST_POINTS rows."""
-    bars = sum(len(rows.time) if begins is None else int((rows.time >= begins).sum()) for rows in series)
-    held = [rows for rows in series if len(rows.time)]
-    if not held:
-        return 0
-    first = max(min(int(rows.time[0]) for rows in held), begins or 0)
-    last = max(int(rows.available[-1]) for rows in held)
-    if calendar:
-        boundaries = sessions.get("").boundaries()  # type: ignore[union-attr]  # it has one for every symbol
-        closes = int(((boundaries[1::2] >= first) & (boundaries[1::2] <= last)).sum())
-    else:
-        closes = (last - first) // (86_400 * 10**9) + 1
-    room = MOST_POINTS - closes - 3
-    return -(-bars // room) if room > 0 else 0
-
-
-def _with_warm_up(parts: list[Rows], begins: int, warm_up: int | None, setup: RunSetup) -> list[Rows]:
-    """Leave out what lies further before the start than the run is warmed up with."""
-    if warm_up is None:
-        needs = Engine(setup).warm_up
-        if not needs:
-            return parts
-        warm_up = TIMES_WARM_UP * needs
-    earliest = begins
-    cut: dict[str, Rows] = {}
-    for rows in parts:
-        if rows.table == "bars":
-            at = int(np.searchsorted(rows.time, begins))
-            cut[rows.sym] = rows.since(max(at - warm_up, 0), len(rows.time))
-            if len(cut[rows.sym].time):
-                earliest = min(earliest, int(cut[rows.sym].time[0]))
-    found = []
-    for rows in parts:
-        if rows.table == "bars":
-            found.append(cut[rows.sym])
-        else:
-            found.append(rows.since(int(np.searchsorted(rows.time, earliest)), len(rows.time)))
-    return found

@@ -18,8 +18,13 @@ from trading.strategy import Window
 _BLOCK = 4096
 """Rows that are made into events together."""
 
-_PRICES = {"bars": ("open", "high", "low", "close"), "trades": ("price",), "quotes": ("bid", "ask")}
-_SIZES = {"bars": ("volume",), "trades": ("size",), "quotes": ("bid_size", "ask_size")}
+PRICES: dict[str, tuple[str, ...]] = {
+    "bars": ("open", "high", "low", "close"),
+    "trades": ("price",),
+    "quotes": ("bid", "ask"),
+}
+"""Columns of each table that are prices."""
+_SIZES: dict[str, tuple[str, ...]] = {"bars": ("volume",), "trades": ("size",), "quotes": ("bid_size", "ask_size")}
 _MAY_LACK = {"bars": (), "trades": ("size",), "quotes": ("bid", "ask", "bid_size", "ask_size")}
 """What may be NaN: a trade whose size nobody told, a side of a quote without an offer."""
 
@@ -167,7 +172,7 @@ def _selected(table: str, connection: Any, wanted: tuple[str, ...], interval: st
     if not wanted:
         raise SettingsError(f"{table} of a connection: name the symbols, sym='AAPL'")
     seen = table == "bars" and as_seen
-    columns = ["sym", "time", *_PRICES[table], *_SIZES[table], "seq", "seq_row", "received"]
+    columns = ["sym", "time", *PRICES[table], *_SIZES[table], "seq", "seq_row", "received"]
     columns += ["market_time"] if seen else []
     where = {"interval": interval} if table == "bars" else None
     if table == "bars" and not interval:
@@ -196,7 +201,7 @@ def _read(path: Path) -> Any:
 
 def _checked(table: str, sym: str, frame: Any, interval: str, sessions: Sessions | None, as_seen: bool) -> Rows:
     where = f"{table} of {sym}"
-    names = (*_PRICES[table], *_SIZES[table])
+    names = (*PRICES[table], *_SIZES[table])
     missing = [name for name in ("time", *names) if name not in frame]
     if missing:
         raise BadRows(

@@ -78,12 +78,14 @@ class Result:
     round_trips, orders, fills, equity, metrics   DataFrames; of orders every state is a row, `n` counts them
     positions, plots, strategy_events, risk_events   likewise; an order that risk refused is in the last
     bars      by symbol, the bars it was run over, warm-up included
+    refused   how many orders were refused, why, and what lifts that; "": none was
     """
 
     strategy: str
     interval: str
     rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(repr=False)
     bars: Mapping[str, Window] = field(repr=False)
+    refused: str = ""
     _frames: "dict[str, pd.DataFrame]" = field(default_factory=dict, repr=False)
 
     def frame(self, table: str) -> "pd.DataFrame":

@@ -6,23 +6,33 @@ sweep(Cross, {"fast": [10, 20, 50], "slow": [100, 200]}, bars=frame, sym="EURUSD
 import itertools
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plant.errors import SettingsError
 from trading.backtests.backtest import backtest
 from trading.backtests.market import loaded
 from trading.backtests.metrics import NAMES
+from trading.backtests.refusals import OrdersRefused
 from trading.parameters import values_of
 from trading.strategy import Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
+class Point(NamedTuple):
+    """What a worker tells of a point: its metrics, and what was refused (Result.refused)."""
+
+    metrics: dict[str, float]
+    refused: str
+
+
 Grid = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 
-_work: Callable[[int], dict[str, float]] | None = None
+_work: Callable[[int], Point] | None = None
 """What a worker does with the number of a point; set before workers are forked, so that classes of a notebook do."""
 
 
@@ -57,14 +67,16 @@ def sweep(
     workers     processes; None: as many as this one may use CPUs; 1: none but this one
     progress    whether a bar is drawn, or a function that is told (points done, points)
 
-    Raises SettingsError for a point that the strategy does not allow, before anything runs, and what a run raises.
+    Warns once of points at which orders were refused. Raises SettingsError for a point that the strategy does not
+    allow, before anything runs, and what a run raises.
     """
     import pandas as pd
 
     points = points_of(grid)
     fixed = dict(parameters or {})
     for point in points:
-        values_of(strategy.parameters, {**fixed, **point}, strategy.__name__)
+        own = {name: value for name, value in {**fixed, **point}.items() if name != "limits"}
+        values_of(strategy.parameters, own, strategy.__name__)
     if not points:
         raise SettingsError("grid: it has no points")
     seen, interval = terms.get("as_seen", False), terms.get("interval") or ""
@@ -75,24 +87,29 @@ def sweep(
         if source is not None
     }
 
-    def work(number: int) -> dict[str, float]:
-        result = backtest(strategy, parameters={**fixed, **points[number]}, **read, **terms)
-        return {row["name"]: row["value"] for row in result.rows["metrics"]}
+    def work(number: int) -> Point:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OrdersRefused)  # told once, below
+            result = backtest(strategy, parameters={**fixed, **points[number]}, **read, **terms)
+        return Point({row["name"]: row["value"] for row in result.rows["metrics"]}, result.refused)
 
     found = _all(work, len(points), workers, progress)
+    if refused := [point.refused for point in found if point.refused]:
+        told = f"at {len(refused):,} of {len(points):,} points; the first: {refused[0]}"
+        warnings.warn(told, OrdersRefused, stacklevel=2)
     return pd.DataFrame(
-        [{**point, **{name: metrics[name] for name in NAMES}} for point, metrics in zip(points, found, strict=True)]
+        [{**point, **{name: of.metrics[name] for name in NAMES}} for point, of in zip(points, found, strict=True)]
     )
 
 
 def _all(
-    work: Callable[[int], dict[str, float]],
+    work: Callable[[int], Point],
     count: int,
     workers: int | None,
     progress: bool | Callable[[int, int], None],
-) -> list[dict[str, float]]:
+) -> list[Point]:
     processes = min(workers or len(os.sched_getaffinity(0)), count)
-    done: list[dict[str, float]] = []
+    done: list[Point] = []
     with _Shown(count, progress) as shown:
         if processes == 1:
             for number in range(count):
@@ -103,15 +120,15 @@ def _all(
         _work = work
         try:
             with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-                for metrics in pool.map(_in_a_worker, range(count)):
-                    done.append(metrics)
+                for point in pool.map(_in_a_worker, range(count)):
+                    done.append(point)
                     shown(len(done))
         finally:
             _work = None
     return done
 
 
-def _in_a_worker(number: int) -> dict[str, float]:
+def _in_a_worker(number: int) -> Point:
     assert _work is not None
     return _work(number)
 

@@ -18,6 +18,7 @@ from plant.state.runs import ENDED, Runs
 from plant.state.schemas import faults_of
 from plant.state.strategies import Strategies
 from trading.connection import TradingConnection
+from trading.live.catalogue import PYTHON, Catalogue
 from trading.live.known import Fold
 from trading.live.setups import RESERVED
 
@@ -86,28 +87,6 @@ def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -
         time.sleep(LOOK_S)
 
 
-def looked_ahead(config: str | None, arguments: dict[str, Any]) -> Any:
-    """Return whether a strategy looks ahead over bars of the plant (trading.backtests.lookahead.Checked)."""
-    from trading.backtests.lookahead import check_look_ahead
-    from trading.workers.worker import instruments_of, job_of
-
-    settings = load(config)
-    if name := arguments.pop("strategy", ""):
-        fold = Strategies(whole=False)
-        read(config, strategies=fold)
-        if name not in fold:
-            raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}")
-        row = fold[name]
-        told = {n: json.loads(row[n]) for n in ("definition", "parameters", "symbols") if row[n]}
-        arguments = {**told, "class_name": row["class_name"], "interval": row["interval"], **arguments}
-    made_of, parameters, symbols, interval = job_of(arguments, settings)
-    parameters.pop("limits", None)
-    terms: dict[str, Any] = {n: arguments[n] for n in ("start", "end", "fills", "capital") if n in arguments}
-    terms |= {"parameters": parameters, "sym": symbols, "interval": interval}
-    with connect(config=config, frames="arrow", timeout_s=600.0) as db:
-        return check_look_ahead(made_of, db, instruments=instruments_of(db, settings, symbols), **terms)
-
-
 def fresh_id() -> str:
     """Return an id that no other command has, fit for a run."""
     return secrets.token_hex(6)
@@ -158,11 +137,15 @@ def _code_sha(settings: Settings, config: str | None, row: Row) -> str:
         check_account(settings, row["account"])
     if row["mode"] not in ("paper", "live"):
         raise BadRows(f"mode is paper or live, found {row['mode']!r}")
-    known = {each["name"]: each for each in classes_of(config)}
-    found = known.get(row["class_name"])
-    if found is None:
-        hint = told_nearest(row["class_name"], known)
-        raise BadRows(f"there is no class {row['class_name']!r}{hint}; classes are {', '.join(known) or 'none'}")
+    definition = json.loads(row["definition"] or "{}")
+    if PYTHON in definition:  # it is its own class
+        found = Catalogue(settings.strategies_folder).named(row["class_name"], definition).data()
+    else:
+        known = {each["name"]: each for each in classes_of(config)}
+        if row["class_name"] not in known:
+            hint = told_nearest(row["class_name"], known)
+            raise BadRows(f"there is no class {row['class_name']!r}{hint}; classes are {', '.join(known) or 'none'}")
+        found = known[row["class_name"]]
     if found["error"]:
         raise BadRows(f"the class {found['name']} cannot be used: {found['error']}")
     if faults := faults_of(json.loads(row["parameters"] or "{}"), found["parameters"]):

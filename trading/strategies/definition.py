@@ -110,6 +110,9 @@ def definition_of(document: Any) -> Definition:
     faults: Faults = []
     if not isinstance(document, Mapping):
         raise ConditionError.at([("$", f"expected an object, found {document!r}")])
+    if "python" in document:
+        where = "`plant strategy create --definition` and a command `backtest` take it; else hand on the class itself"
+        raise ConditionError.at([("$.python", f"a class's source is the other form of a strategy: {where}")])
     _known_keys(document, _KEYS, "$", faults)
     indicators, names = _indicators(document.get("indicators", []), faults)
     signals = _signals(document.get("signals", []), (*_PRICES, *names), faults)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from trading.events import Bar
 from trading.parameters import param
-from trading.strategy import Strategy
+from trading.strategy import Strategy, Window
 
 _SIGNALS = {
     "long_entry": ("long_entry", "long_condition"),
@@ -35,14 +35,10 @@ class Frame(Strategy):
     function: ClassVar[Callable[[Any], Any] | None] = None
 
     def on_bar(self, bar: Bar) -> None:
-        import pandas as pd
-
         function = type(self).function
         if function is None:
             raise TypeError("Frame has no function; make a class of it: frame_strategy(run_strategy)")
-        past = self.bars(self.longest, bar.sym)
-        frame = pd.DataFrame(past._asdict())
-        frame["time"] = pd.DatetimeIndex(past.time.view("M8[ns]")).tz_localize("UTC")
+        frame = shown_frame(self.bars(self.longest, bar.sym))
         returned = function(frame)
         if len(returned) != len(frame):
             raise ValueError(f"run_strategy returned {len(returned)} rows for {len(frame)} bars; return one for each")
@@ -59,6 +55,15 @@ class Frame(Strategy):
             self.enter("long", self.size, id="long_entry", sym=bar.sym)
         elif told["short_entry"] and held >= 0:
             self.enter("short", self.size, id="short_entry", sym=bar.sym)
+
+
+def shown_frame(past: Window) -> Any:
+    """Return bars as the DataFrame that the function is shown: time (UTC), open, high, low, close, volume."""
+    import pandas as pd
+
+    frame = pd.DataFrame(past._asdict())
+    frame["time"] = pd.DatetimeIndex(past.time.view("M8[ns]")).tz_localize("UTC")
+    return frame
 
 
 def frame_strategy(run_strategy: Callable[[Any], Any], name: str = "") -> type[Frame]:

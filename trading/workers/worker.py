@@ -19,7 +19,7 @@ from typing import Any
 
 from plant.client.connect import connect
 from plant.client.connection import Connection
-from plant.errors import PlantError, SettingsError
+from plant.errors import SettingsError
 from plant.rows.tables_trading import TRADING_TABLES
 from plant.runtime.settings import Settings, load
 from plant.state.instruments import Instruments
@@ -30,6 +30,7 @@ from trading.events import Bar
 from trading.live.catalogue import PYTHON, Catalogue
 from trading.live.setups import instrument_of
 from trading.run import fill_rules
+from trading.workers.bounds import bind, sentence_of
 from trading.workers.pace import Pace, held
 
 PUBLISH_ROWS = 2_000
@@ -66,12 +67,11 @@ def main() -> None:
         job = json.loads(lines.readline())
     settings = load(job["config"])
     sockets.use_keys(settings.plant.keys)
+    bind(settings.trading)
     try:
         told = run(job, settings)
-    except PlantError as error:
-        told = {"state": "failed", "detail": str(error)}
     except Exception as error:  # the strategy is somebody else's
-        told = {"state": "failed", "detail": f"{type(error).__name__}: {error}"}
+        told = {"state": "failed", "detail": sentence_of(error, settings.trading)}
     tell(**told)
 
 
@@ -91,8 +91,7 @@ def run(job: dict[str, Any], settings: Settings) -> dict[str, Any]:
             told_at[0] = time.monotonic()
             tell(progress=round(part, 4))
 
-    terms: dict[str, Any] = {name: arguments[name] for name in _TERMS if arguments.get(name) is not None}
-    terms["fills"] = fill_rules(terms.get("fills", "careful"))
+    terms = terms_of(arguments)
     fills_on = terms.get("fills_on", "bars")
     made_of, parameters, symbols, interval = job_of(arguments, settings)
     limits = parameters.pop("limits", {})
@@ -128,7 +127,7 @@ def run(job: dict[str, Any], settings: Settings) -> dict[str, Any]:
         digest.update(sym.encode())
         for column in window:
             digest.update(column.tobytes())
-    told: dict[str, Any] = {"state": "completed", "detail": "", "bars": bars, "progress": 1.0}
+    told: dict[str, Any] = {"state": "completed", "detail": result.refused, "bars": bars, "progress": 1.0}
     told |= {"data_sha": digest.hexdigest(), "class_name": made_of.__name__, "interval": interval}
     told |= {"symbols": json.dumps(list(symbols)), "parameters": json.dumps(parameters)}
     return told | {"fills": json.dumps({**asdict(terms["fills"]), "fills_on": fills_on}), "risk": json.dumps(limits)}
@@ -179,6 +178,12 @@ class Replay:
         self._said += os.read(sys.stdin.fileno(), 65_536)
         *words, self._said = self._said.split(b"\n")
         return [word.decode() for word in words]
+
+
+def terms_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those arguments of a command `backtest` that `backtest` takes as they are. Raises SettingsError."""
+    terms = {name: arguments[name] for name in _TERMS if arguments.get(name) is not None}
+    return terms | {"fills": fill_rules(terms.get("fills", "careful"))}
 
 
 def job_of(arguments: dict[str, Any], settings: Settings) -> tuple[Any, dict[str, Any], tuple[str, ...], str]:
