@@ -12,24 +12,24 @@ from rich.markup import escape
 
 from plant.client.connect import connect
 from plant.command.terminal import Config, out, overview, steps
-from plant.errors import BadRows, Refused
-from plant.runtime.settings import load
-from plant.state.newest import Row
-from plant.state.orders import Orders
-from plant.state.performance import Metrics
-from plant.state.runs import Runs
-from plant.state.strategies import PAUSED, RUNNING, STOPPED, Strategies
-from trading.live.again import again
-from trading.live.writing import (
+from plant.control.writing import (
     ASK_S,
     change,
     check_account,
     classes_of,
     ended_run,
     give_command,
-    looked_ahead,
     read,
 )
+from plant.errors import BadRows, Refused
+from plant.runtime.settings import load
+from plant.state.newest import Row
+from plant.state.orders import Orders
+from plant.state.performance import Metrics
+from plant.state.runs import BY_EVENTS, Runs
+from plant.state.strategies import PAUSED, RUNNING, STOPPED, Strategies
+from trading.live.again import again
+from trading.workers.checking import looked_ahead
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 strategy = typer.Typer(
@@ -325,7 +325,7 @@ def _value(text: str) -> Any:
 
 def _shown(row: Row, runs: Runs) -> dict[str, Any]:
     """Return what `plant strategy list` shows of a strategy."""
-    own = runs.of_strategy(row["sym"])
+    own = [run for run in runs.of_strategy(row["sym"]) if run["mode"] in BY_EVENTS]  # a backtest says nothing of it
     newest = own[-1] if own else {"run": "", "state": "", "detail": ""}
     shown = {"strategy": row["sym"], "version": row["version"], "class": row["class_name"]}
     shown |= {"symbols": ", ".join(json.loads(row["symbols"] or "[]")), "interval": row["interval"]}

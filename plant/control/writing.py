@@ -5,10 +5,11 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from typing import Any
 
-from plant.client.connect import connect, connect_to, publisher
+import msgpack
+
+from plant.client.connect import connect, publisher
 from plant.errors import BadRows, QueryError, Refused, Unavailable, nearest_names
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.tables import schema_of
@@ -17,10 +18,14 @@ from plant.state.newest import Newest, Row
 from plant.state.runs import ENDED, Runs
 from plant.state.schemas import faults_of
 from plant.state.strategies import Strategies
-from trading.connection import TradingConnection
+from plant.transport import sockets
+from plant.transport.request import Requester
 
 ASK_S = 20.0
 """Longest history and today may take to answer."""
+
+CLASSES_S = 10.0
+"""Longest the trader may take to tell its classes."""
 
 LOOK_S = 0.3
 """Pause between looks at a run."""
@@ -41,10 +46,18 @@ def read(config: str | None, **folds: Newest | Strategies) -> None:
 
 
 def classes_of(config: str | None) -> list[dict[str, Any]]:
-    """Return the classes of strategies that the trader tells. Raises Unavailable."""
-    with closing(connect_to("trading", config=config, kind=TradingConnection)) as trader:
-        assert isinstance(trader, TradingConnection)
-        return trader.classes()
+    """Return the classes of strategies that the trader tells. Raises Unavailable.
+
+    Of each: name, doc, parameters (JSON schema), file, code_sha, error, "" if it can be used.
+    """
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    trader = Requester(settings.address(settings.trading.port), "trading", CLASSES_S)
+    try:
+        found: list[dict[str, Any]] = msgpack.unpackb(trader.ask(ask="classes")[0])
+        return found
+    finally:
+        trader.close()
 
 
 def told_nearest(name: str, known: Iterable[str]) -> str:
@@ -60,12 +73,14 @@ def check_account(settings: Settings, account: str) -> None:
         raise QueryError(f"no account {account!r}{told_nearest(account, names)}; accounts are {', '.join(names)}")
 
 
-def give_command(config: str | None, sym: str, command: str, arguments: dict[str, Any]) -> tuple[str, int]:
-    """Publish a row of `commands`; return its id and its seq."""
+def give_command(
+    config: str | None, sym: str, command: str, arguments: dict[str, Any], by: str = ""
+) -> tuple[str, int]:
+    """Publish a row of `commands`; return its id and its seq. `by`: who gives it, if not the user of this process."""
     name = fresh_id()
     row = {"time": time.time_ns(), "sym": sym, "id": name, "command": command}
     with publisher(f"command-{name}", config=config) as feed:
-        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": who()}, strict=True)
+        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": by or who()}, strict=True)
         return name, feed.flush()
 
 
@@ -84,28 +99,6 @@ def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -
         time.sleep(LOOK_S)
 
 
-def looked_ahead(config: str | None, arguments: dict[str, Any]) -> Any:
-    """Return whether a strategy looks ahead over bars of the plant (trading.backtests.lookahead.Checked)."""
-    from trading.backtests.lookahead import check_look_ahead
-    from trading.workers.worker import instruments_of, job_of
-
-    settings = load(config)
-    if name := arguments.pop("strategy", ""):
-        fold = Strategies(whole=False)
-        read(config, strategies=fold)
-        if name not in fold:
-            raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}")
-        row = fold[name]
-        told = {n: json.loads(row[n]) for n in ("definition", "parameters", "symbols") if row[n]}
-        arguments = {**told, "class_name": row["class_name"], "interval": row["interval"], **arguments}
-    made_of, parameters, symbols, interval = job_of(arguments, settings)
-    parameters.pop("limits", None)
-    terms: dict[str, Any] = {n: arguments[n] for n in ("start", "end", "fills", "capital") if n in arguments}
-    terms |= {"parameters": parameters, "sym": symbols, "interval": interval}
-    with connect(config=config, frames="arrow", timeout_s=600.0) as db:
-        return check_look_ahead(made_of, db, instruments=instruments_of(db, settings, symbols), **terms)
-
-
 def fresh_id() -> str:
     """Return an id that no other command has, fit for a run."""
     return secrets.token_hex(6)
@@ -116,10 +109,14 @@ def who() -> str:
     return f"user:{getpass.getuser()}"
 
 
-def change(config: str | None, name: str, action: str, note: str, **columns: Any) -> tuple[Row, int]:
+def change(
+    config: str | None, name: str, action: str, note: str, *, seen: int | None = None, by: str = "", **columns: Any
+) -> tuple[Row, int]:
     """Publish the next version of a strategy; return the row and its seq.
 
-    Raises Refused if another writer was faster, BadRows for what it cannot be, QueryError for a strategy there is not.
+    `seen` is the version that the writer looked at, where it decides on what it saw; `by` who writes it, if it is not
+    the user of this process. Raises Refused if another writer was faster, BadRows for what it cannot be, QueryError for
+    a strategy there is not.
     """
     settings, fold = load(config), Strategies(whole=False)
     read(config, strategies=fold)
@@ -129,7 +126,13 @@ def change(config: str | None, name: str, action: str, note: str, **columns: Any
         raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}; `plant strategy list` shows them")
     if action == "create":
         columns = {"parameters": {}, "mode": "paper", "definition": "", "account": "", **columns}
-    row = fold.changed(name, action, who(), time.time_ns(), note=note, **columns)
+    before = fold.newest(name)
+    if seen is not None and before is not None and before["version"] != seen:
+        raise Refused(
+            f"{name} is at version {before['version']} by now, written by {before['who']}; you saw version {seen}. "
+            "Nothing was written: look at it as it is now, and try again"
+        )
+    row = fold.changed(name, action, by or who(), time.time_ns(), note=note, **columns)
     if action != "delete" and (
         action == "create" or columns.keys() & OF_THE_CLASS or columns.get("wanted") == "running"
     ):
