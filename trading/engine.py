@@ -12,18 +12,14 @@ from trading.account import Account
 from trading.desk.dealing import Dealing
 from trading.desk.ledger import Action, Ledger
 from trading.desk.listing import Listing
+from trading.desk.listings import Listings
 from trading.desk.trading_floor import Floor, Known
-from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade
-from trading.exchange import Book, Ended, Execution
+from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade, available
+from trading.exchange import Ended, Execution
 from trading.run import Clock, RunSetup, in_session
 from trading.strategy import Strategy
 
 _SECOND_NS = 10**9
-
-
-def available(event: Event) -> int:
-    """Return when an event could be known: a bar with its end."""
-    return event.end if isinstance(event, Bar) else event.market_time
 
 
 class Engine:
@@ -37,6 +33,7 @@ class Engine:
     failed    the exception that ended the run; None: it has not failed
     paused    whether the strategy's orders are off for now; it hears everything all the same
     closes    (time, equity) at every session close
+    listings  the symbols
     """
 
     def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
@@ -47,23 +44,13 @@ class Engine:
         self.failed: Exception | None = None
         self.paused = False
         self.closes: list[tuple[int, int]] = []
-        clocks: dict[str, Clock] = {}
-        self._listings: dict[str, Listing] = {}
-        for sym, position in self.ledger.positions.items():
-            sessions = setup.sessions.get(sym)
-            clock = clocks.setdefault(sessions.code if sessions else "", Clock(sessions))
-            if known is not None and setup.fills_on == "bars":
-                position.highs, position.lows = known.window(sym).high, known.window(sym).low
-            book = Book(setup.instruments[sym], setup.fills, self._sized)
-            self._listings[sym] = Listing(
-                setup.instruments[sym], position, book, clock, sessions, None if known is None else known.window(sym)
-            )
-        self._clocks = clocks
-        self._account_clock = self._listings[setup.symbols[0]].clock
+        self.listings = self._listings = Listings(setup, self.ledger, self._sized)
+        for sym in setup.symbols:
+            self._listings.add(sym, setup.fills_on, None if known is None else known.window(sym))
+        self._clocks, self._account_clock = self._listings.clocks, self._listings.account
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
         self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
-        self._tells_trips = (setup.fills_on == "bars" or not setup.simulated) and known is None
-        self._on_bars, self._live = setup.fills_on == "bars" and setup.simulated, not setup.simulated
+        self._follows, self._live = known is None, not setup.simulated
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
         self._until_sample = 0
         self._begun, self._warmed = False, 0
@@ -90,7 +77,7 @@ class Engine:
     @property
     def bars(self) -> int:
         """Bars that closed since the run began, over all symbols."""
-        return sum(listing.position.bars for listing in self._listings.values()) - self._warmed if self._begun else 0
+        return self._all_bars() - self._warmed if self._begun else 0
 
     @property
     def now(self) -> Event | None:
@@ -143,9 +130,15 @@ class Engine:
             self._pass(listing.clock, bar, bar.end - 1)
         position, book = listing.position, listing.book
         trip = position.trip
-        if book.orders and self._on_bars:
+        on_bars = listing.fills_on == "bars"
+        if on_bars and book.orders:
             self._match(listing, bar, book.bar(bar, self._regular(listing, bar.end - 1)))
-        elif trip is not None and self._tells_trips and (not self._live or trip.entry_at <= bar.market_time):
+        elif (
+            trip is not None
+            and self._follows
+            and (on_bars or self._live)
+            and (not self._live or trip.entry_at <= bar.market_time)
+        ):
             high, low = bar.high, bar.low
             if high > trip.high:
                 trip.high = high
@@ -183,7 +176,7 @@ class Engine:
     def _trade(self, trade: Trade) -> None:
         listing = self._listings[trade.sym]
         self._tick(listing, trade, True)
-        if self.setup.fills_on == "trades" and self.setup.simulated and listing.book.orders:
+        if listing.fills_on == "trades" and listing.book.orders:
             self._match(listing, trade, listing.book.trade(trade, self._regular(listing, trade.market_time)))
         self._after_tick(listing, trade, "on_trade", listing.instrument.ticks(trade.price))
 
@@ -191,7 +184,7 @@ class Engine:
         """A long position is worth the bid, a short one the ask; the last price is the middle."""
         listing = self._listings[quote.sym]
         self._tick(listing, quote, quote.bid > 0 and quote.ask > 0)
-        if self.setup.fills_on == "quotes" and self.setup.simulated and listing.book.orders:
+        if listing.fills_on == "quotes" and listing.book.orders:
             book, regular = listing.book, self._regular(listing, quote.market_time)
             self._match(listing, quote, book.quote(quote, regular))
         side = quote.ask if listing.position.lots < 0 else quote.bid
@@ -208,7 +201,7 @@ class Engine:
 
     def _after_tick(self, listing: Listing, event: Trade | Quote, callback: str, mark: int | None) -> None:
         """Mark at a price, where such events are what fills the run, and tell the strategy."""
-        if mark is not None and self.setup.fills_on != "bars":
+        if mark is not None and listing.fills_on != "bars":
             if (trip := listing.position.trip) is not None:
                 trip.seen(listing.position, mark, mark)
             self.account.mark(event.sym, mark)
@@ -283,9 +276,10 @@ class Engine:
         self._begun, self._until_sample = True, self.setup.sample_every
         self._floor.begun()
         for clock in self._clocks.values():
-            clock.begin(market_time)
+            if not clock.next:
+                clock.begin(market_time)
         self._strategy_event(event, "started", "")
-        bars = self._warmed = sum(listing.position.bars for listing in self._listings.values())
+        bars = self._warmed = self._all_bars()
         if bars:
             self._strategy_event(event, "warm", f"{bars} bars before the start")
         self._dealing.session()
@@ -307,6 +301,9 @@ class Engine:
                     self._dealing.session()
             if "on_session" in self._hears:
                 self._tell(event, "on_session", kind)
+
+    def _all_bars(self) -> int:
+        return sum(position.bars for position in self.ledger.positions.values())
 
     def _regular(self, listing: Listing, time: int) -> bool:
         return not self.setup.fills.sessions or in_session(listing.sessions, time)

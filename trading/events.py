@@ -176,6 +176,7 @@ class Command(NamedTuple):
     seq_row: int
     command: str
     arguments: Mapping[str, Any]
+    id: str = ""
 
 
 MarketEvent = Bar | Trade | Quote | Signal | Session
@@ -183,3 +184,8 @@ MarketEvent = Bar | Trade | Quote | Signal | Session
 
 Event = MarketEvent | OrderReport | Command
 """All that an engine takes."""
+
+
+def available(event: Event) -> int:
+    """Return when an event could be known in the market: a bar with its end."""
+    return event.end if isinstance(event, Bar) else event.market_time

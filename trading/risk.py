@@ -7,7 +7,7 @@ halts: open orders are cancelled and new ones refused until somebody resumes.
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from plant.errors import SettingsError, nearest_names
@@ -92,12 +92,20 @@ class Breach(NamedTuple):
 
 
 class Market(NamedTuple):
-    """What an order is looked at with: the last price in ticks and when it was known, the time now, its session."""
+    """What an order is looked at with.
+
+    last, last_at   the last price in ticks, and when it was known
+    now             when the event is known that the order follows from
+    paced_at        the time in which orders are counted by the minute: of a simulated run that of the market, so that
+                    a day which is played back quickly has as many as it had; at a broker `now`
+    in_session      whether the market is open
+    """
 
     instrument: Instrument
     last: int
     last_at: int
     now: int
+    paced_at: int
     in_session: bool
 
 
@@ -108,7 +116,7 @@ class Risk:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.limits = self._own = limits
         self.halted = ""
         self._times: deque[int] = deque()
         self._session_equity: int | None = None
@@ -141,7 +149,7 @@ class Risk:
         after = position + order.side.sign * qty
         if order.reduces or (position * order.side.sign < 0 and qty <= abs(position)):
             return None
-        minute = self._within_a_minute(market.now)
+        minute = self._within_a_minute(market.paced_at)
 
         def at_last(lots: int) -> int:
             return abs(instrument.value(lots, market.last))
@@ -171,8 +179,15 @@ class Risk:
             return Breach(f"{order.sym} cannot be sold short", math.nan, math.nan)
         if instrument.min_notional and amount_of(abs(instrument.value(qty, level))) < instrument.min_notional:
             return Breach("min_notional: the order's value is too small", math.nan, math.nan)
-        self._times.append(market.now)
+        self._times.append(market.paced_at)
         return None
+
+    def tell(self, numbers: Mapping[str, Any], live: bool) -> None:
+        """Let numbers hold over those that the run began with, until others are told. Raises SettingsError."""
+        told = limits_of({**asdict(self._own), **numbers})
+        if live and not told.stale_s:
+            raise SettingsError("limits: stale_s = 0 lets orders go on prices of any age; live needs seconds")
+        self.limits = told
 
     def session(self, equity: int) -> None:
         """Begin a session: a daily loss is measured from here."""

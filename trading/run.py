@@ -118,6 +118,8 @@ class RunSetup:
     start_seq      and those up to this seq: what a run that follows the plant is warmed up with
     sample_every   bars from one row of equity and positions to the next; 0: at session closes only
     sessions       by symbol, of its exchange's calendar; a symbol without has the days of UTC
+    standing       it has no symbols of its own: they are listed as orders come, and instruments and sessions grow with
+                   them. `fills_on` may then be "": quotes where the symbol has them, else trades, else bars
     """
 
     run: str
@@ -141,18 +143,19 @@ class RunSetup:
     start_seq: int = -1
     sample_every: int = 1
     sessions: Mapping[str, Sessions] = field(default_factory=dict)
+    standing: bool = False
 
     def __post_init__(self) -> None:
         check_run(self.run)
         if self.mode not in MODES:
             raise SettingsError(f"run {self.run}: mode must be one of {', '.join(MODES)}, found {self.mode!r}")
-        if self.fills_on not in FILLS_ON:
+        if self.fills_on not in (*FILLS_ON, *("",) * self.standing):
             raise SettingsError(f"fills_on must be one of {', '.join(FILLS_ON)}, found {self.fills_on!r}")
         if not _number(self.capital) or not 0 < self.capital < 1e10:
             raise SettingsError(f"capital must be a number, more than 0 and less than 1e10, found {self.capital!r}")
         if self.mode == "live" and not (self.limits.stale_s and self.account_limits.stale_s):
             raise SettingsError(f"run {self.run}: stale_s = 0 lets orders go on prices of any age; live needs seconds")
-        if not self.symbols:
+        if not self.symbols and not self.standing:
             raise SettingsError(f"run {self.run}: expected one symbol or more")
         for sym in self.symbols:
             if sym not in self.instruments:

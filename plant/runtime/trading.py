@@ -35,7 +35,9 @@ class LimitsSection(BaseModel):
     max_position_value: Positive | None = Field(None, description="value of what is held of one symbol")
     max_gross_value: Positive | None = Field(None, description="of all that is held, long and short, both positive")
     max_open_orders: Annotated[int, Field(gt=0)] | None = None
-    max_orders_per_minute: Annotated[int, Field(gt=0)] = 10
+    max_orders_per_minute: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="of all its strategies together; each has its own limit, 10 if it says none"
+    )
     max_daily_loss: Positive | None = Field(None, description="from the session's first equity; halts")
     max_drawdown: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="from the greatest equity, 0.1 is 10 %; halts"

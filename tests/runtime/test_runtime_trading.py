@@ -33,7 +33,7 @@ def test_without_accounts_there_is_one_on_paper(tmp_path: Path) -> None:
 def test_an_account_says_what_its_orders_must_keep(tmp_path: Path) -> None:
     text = '[[accounts]]\nname = "a-1"\nbroker = "alpaca"\nmode = "live"\nlimits = { max_drawdown = 0.2 }\n'
     (account,) = loaded(tmp_path, text).accounts
-    assert (account.limits.max_drawdown, account.limits.max_orders_per_minute) == (0.2, 10)
+    assert (account.limits.max_drawdown, account.limits.max_orders_per_minute) == (0.2, None)
     assert (account.limits.price_band, account.limits.stale_s, account.limits.max_order_qty) == (0.1, 60.0, None)
 
 

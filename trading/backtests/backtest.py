@@ -22,8 +22,8 @@ from trading.backtests.metrics import Measured, metrics_of
 from trading.backtests.prepared import prepared
 from trading.backtests.result import Result
 from trading.desk.ledger import Action, TableRow
-from trading.engine import Engine, available
-from trading.events import MarketEvent
+from trading.engine import Engine
+from trading.events import MarketEvent, available
 from trading.instruments import Instrument, money_of
 from trading.risk import Limits, limits_of
 from trading.run import FillRules, RunSetup, fill_rules

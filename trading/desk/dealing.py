@@ -9,13 +9,15 @@ from fractions import Fraction
 from typing import Any
 
 from trading.account import Account
+from trading.accounts.commands import terms_of
 from trading.desk.ledger import Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
 from trading.desk.requests import Asked, OrderDesk, Request
-from trading.events import Command, Event, Fill, OrderReport
+from trading.events import Command, Event, Fill, OrderReport, available
 from trading.exchange import Ended, Execution
+from trading.instruments import money_of
 from trading.orders import Order, State, base36
-from trading.risk import Breach, Market, Risk, limits_of
+from trading.risk import Breach, Market, Risk
 from trading.run import RunSetup, in_session
 
 
@@ -45,11 +47,15 @@ class Dealing:
             else:
                 self.cancel(event, request.id, "cancelled by the strategy")
 
-    def cancel(self, event: Event, id: str | None, reason: str) -> None:
-        """Cancel the open orders of an id, None: all."""
-        self._waiting = [waiting for waiting in self._waiting if id is not None and waiting[0].id != id]
+    def cancel(self, event: Event, id: str | None, reason: str, sym: str | None = None) -> None:
+        """Cancel the open orders of an id (None: of all) and of a symbol (None: of all)."""
+
+        def meant(order: Order) -> bool:
+            return (id is None or order.id == id) and sym in (None, order.sym)
+
+        self._waiting = [waiting for waiting in self._waiting if not meant(waiting[0])]
         for order in list(self._ledger.orders):
-            if id is None or order.id == id:
+            if meant(order):
                 self._withdraw(order, State.CANCELLED, reason, event)
 
     def sized(self, order: Order, price: int) -> int:
@@ -144,27 +150,26 @@ class Dealing:
         told = dict(command.arguments)
         match command.command:
             case "order":
-                sym, side = told.pop("sym", command.sym), told.pop("side")
-                asked = self.desk.order(command, sym, side, told.pop("qty"), **_terms(told))
-                self._place(asked.order, asked.wrong, command)
+                self._by_hand(command, told)
             case "cancel":
                 if (order := self._ledger.orders.get(str(told.get("order_id", "")))) is not None and not order.done:
                     self._withdraw(order, State.CANCELLED, "cancelled by hand", command)
             case "cancel_run":
                 self.cancel(command, None, "cancelled by hand")
             case "flatten":
-                self.cancel(command, None, "flattened by hand")
-                self._flatten(command)
+                only = told.get("sym")
+                self.cancel(command, None, "flattened by hand", only)
+                self._flatten(command, only)
             case "kill":
-                self._of_account.halted = "killed by hand"
+                self._risks[told.get("of", "account")].halted = "killed by hand"
                 self._halted(Breach("kill", float("nan"), float("nan")), command)
             case "resume":
                 for name, risk in self._risks.items():
-                    if risk.halted:
+                    if risk.halted and told.get("of", "account") in ("account", name):
                         risk.resume(self._equity(name))
                         self._risk_event("resume", "resumed", command)
             case "limits":
-                self._of_account.limits = limits_of(told)
+                self._risks[told.pop("of", "account")].tell(told, live=self._setup.mode == "live")
         self.watches = any(risk.watches for risk in self._risks.values())
 
     def session(self) -> None:
@@ -209,7 +214,9 @@ class Dealing:
         qty = self._estimated(order, last)
         if not wrong:
             session = in_session(listing.sessions, event.market_time)
-            market = Market(listing.instrument, last, listing.last_at, event.known_at, session)
+            now = event.known_at
+            paced_at = available(event) if self._setup.simulated else now
+            market = Market(listing.instrument, last, listing.last_at, now, paced_at, session)
             for name, risk in self._risks.items():
                 lots = position.lots if name == "strategy" else self._account.lots(order.sym)
                 breach = risk.refusal(order, qty, market, lots, self._account, len(ledger.orders) - 1)
@@ -257,10 +264,27 @@ class Dealing:
         if self._setup.limits.flatten_on_halt or self._of_account.limits.flatten_on_halt:
             self._flatten(event)
 
-    def _flatten(self, event: Event) -> None:
+    def _by_hand(self, command: Command, told: dict[str, Any]) -> None:
+        """Take an order by hand. Raises SettingsError for one that cannot be said in a row of `orders`."""
+        terms = terms_of(told)
+        side, listing = terms.pop("side"), self._listings.get(command.sym)
+        qty, why = terms.pop("qty", None), ""
+        if listing is None:
+            why = f"the plant has no bar, trade or quote of {command.sym}, so its price is not known"
+        elif qty is None:
+            qty = _units(listing, terms["notional"])
+        terms.pop("notional", None)
+        asked = self.desk.order(command, command.sym, side, 0 if qty is None else qty, **terms)
+        if listing is not None:
+            self._place(asked.order, asked.wrong, command)
+            return
+        self._ledger.add(asked.order, command)
+        self._ledger.become(asked.order.order_id, State.REFUSED, command, why)
+
+    def _flatten(self, event: Event, only: str | None = None) -> None:
         for sym, listing in self._listings.items():
             lots = listing.position.lots
-            if lots:
+            if lots and only in (None, sym):
                 side, units = ("sell" if lots > 0 else "buy"), listing.instrument.qty(abs(lots))
                 asked = self.desk.order(event, sym, side, units, tag="flatten", reduces=True)
                 self._ledger.add(asked.order, event)
@@ -285,11 +309,7 @@ class Dealing:
         )
 
 
-_ARGUMENTS = {"limit_price": "limit", "stop_price": "stop", "time_in_force": "tif"}
-_TERMS = ("limit", "stop", "trail", "tif", "stop_loss", "take_profit", "trailing_stop", "tag", "client_order_id")
-
-
-def _terms(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the terms of an order by hand: the columns' names, as the service has them, or the keywords."""
-    named = {_ARGUMENTS.get(key, key): value for key, value in arguments.items() if value is not None}
-    return {key: value for key, value in named.items() if key in _TERMS}
+def _units(listing: Listing, notional: float) -> float:
+    """Return the units, rounded down to the lot, that some money buys at the last price; 0 where there is none."""
+    worth = listing.last_ticks * listing.instrument.unit
+    return listing.instrument.qty(int(money_of(notional) / worth)) if worth > 0 and notional > 0 else 0.0

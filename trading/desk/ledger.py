@@ -51,14 +51,15 @@ class Ledger:
     out     the actions of the event at hand
     sampled the event at which equity was a row last
     told    what the strategy has not heard yet: its callback's name and argument
+    positions   by symbol, those that are or were held and those that may be
     """
 
     def __init__(self, setup: RunSetup, account: Account) -> None:
         self.setup, self.account = setup, account
         self.orders = Orders()
-        self.positions = {
-            sym: account.position(setup.strategy, setup.instruments[sym]) for sym in dict.fromkeys(setup.symbols)
-        }
+        self.positions: dict[str, Position] = {}
+        for sym in setup.symbols:
+            self.position(sym)
         self.out: list[Action] = []
         self.sampled: Event | None = None
         self.told: list[tuple[str, Any]] = []
@@ -68,6 +69,13 @@ class Ledger:
         }
         self.trips = self.fills = self._stamped = 0
         self._made = setup.mode in ("backtest", "replay")
+
+    def position(self, sym: str) -> Position:
+        """Return the position in a symbol, made when first asked for."""
+        found = self.positions.get(sym)
+        if found is None:
+            found = self.positions[sym] = self.account.position(self.setup.strategy, self.setup.instruments[sym])
+        return found
 
     def stamp(self, event: Event) -> int:
         """Return the `time` of the next row: made by counting in a backtest, else when the plant learned the cause."""

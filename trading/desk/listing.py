@@ -25,10 +25,11 @@ class Listing:
     updates         what is handed every closed bar: the indicators' `update`
     bar             the last closed bar; `position.bars` is how many there were
     known           all bars of a backtest, of which only those that closed are shown; None: they are kept as they come
+    fills_on        what its orders are filled on: bars, trades or quotes
     """
 
     __slots__ = (
-        *("_arrays", "_filled", "bar", "book", "clock", "fresh", "instrument", "known", "priced", "tick"),
+        *("_arrays", "_filled", "bar", "book", "clock", "fills_on", "fresh", "instrument", "known", "priced", "tick"),
         *("position", "sessions", "updates"),
     )
 
@@ -40,9 +41,10 @@ class Listing:
         clock: Clock,
         sessions: Sessions | None,
         known: Window | None = None,
+        fills_on: str = "bars",
     ) -> None:
         self.instrument, self.position, self.book = instrument, position, book
-        self.clock, self.sessions, self.known = clock, sessions, known
+        self.clock, self.sessions, self.known, self.fills_on = clock, sessions, known, fills_on
         self.tick = (tick := exact(instrument.tick)).numerator, tick.denominator
         self.priced: Bar | Trade | Quote | None = None
         self.updates: list[Callable[[Any], Any]] = []

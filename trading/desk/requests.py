@@ -52,6 +52,8 @@ class OrderDesk:
     def instrument(self, sym: str | None) -> Instrument:
         """Return what an order is about: the run's only symbol if none is named. Raises SettingsError."""
         symbols = self._setup.symbols
+        if self._setup.standing and sym is not None and sym in self._setup.instruments:
+            return self._setup.instruments[sym]
         if sym is None:
             if len(symbols) > 1:
                 raise SettingsError(f"the run has {len(symbols)} symbols: name one, sym={symbols[0]!r}")

@@ -13,20 +13,23 @@ from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
 from plant.state.newest import Row, rows_of_columns
-from plant.state.runs import BY_EVENTS, ENDED, FAILED
+from plant.state.runs import BY_EVENTS, FAILED
 from plant.stream.subscriber import Subscriber
+from trading.accounts.beginning import beginning
 from trading.live.catalogue import Catalogue
-from trading.live.director import Wanted, has_ended
-from trading.live.inputs import Inputs, tables_of
+from trading.live.director import Wanted
+from trading.live.inputs import Inputs
 from trading.live.known import Known
 from trading.live.live_run import Broken, LiveRun
-from trading.live.machine import Made, RunMachine
-from trading.live.reading import MADE, bars_before, in_order, inputs_behind, made_where, rows_of
+from trading.live.machine import Made
+from trading.live.reading import MADE, in_order, inputs_behind, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
-from trading.live.setups import TIMES_WARM_UP, hears, prepared
 
 AGAIN_S = 1.0
 """Pause before a run that could not be opened is tried again."""
+
+REACH_S = 0.3
+"""So long the rdb is waited for, which reads what the trader reads, a little earlier or later."""
 
 
 class Place(NamedTuple):
@@ -36,6 +39,7 @@ class Place(NamedTuple):
     plant              one to history and today
     tables             those of trading, since then
     first_seq          where the journal begins
+    reached            up to this seq today's rows are in `plant`
     """
 
     history: Any
@@ -43,6 +47,7 @@ class Place(NamedTuple):
     plant: Any
     tables: MemoryTables
     first_seq: int
+    reached: int
 
 
 class Desk:
@@ -66,7 +71,7 @@ class Desk:
         self._known, self._catalogue = known, catalogue
         self._place, self._subscribe, self._publish = place, subscribe, publish
         self.runs: dict[str, LiveRun] = {}
-        self._over: set[str] = set()
+        self._over: set[tuple[str, int]] = set()
         self._not_before: dict[str, float] = {}
         self.trouble = ""
 
@@ -77,13 +82,13 @@ class Desk:
 
     def look(self) -> None:
         """Open what is to run and does not; called when what is known has changed, and now and then."""
-        runs = self._known.runs
-        begun = self._known.director.begun(runs)
-        current = {each.run for each in self._known.director.wanted(runs).values()}
+        known, current = self._known, self._known.current()
         self.trouble = ""
-        for name, wanted in begun.items():
-            active = name in runs and runs[name]["mode"] in BY_EVENTS and runs[name]["state"] not in ENDED
-            if name in self.runs or name in self._over or has_ended(name, runs) or not (active or name in current):
+        for name, wanted in known.begun().items():
+            active = name in known.runs and known.runs[name]["mode"] in BY_EVENTS and not known.has_ended(wanted)
+            if name in self.runs or (name, wanted.first_seq) in self._over or known.has_ended(wanted):
+                continue
+            if not (active or name in current):
                 continue
             if time.monotonic() < self._not_before.get(name, 0.0):
                 continue
@@ -105,15 +110,15 @@ class Desk:
             try:
                 count += run.step()
             except (Diverged, Broken) as error:
-                self._close(name)
+                self._close(run)
                 kind = "diverged" if isinstance(error, Diverged) else FAILED
-                self._fail(self._known.director.begun(self._known.runs)[name], f"{kind}: {error}", kind)
+                self._fail(run.wanted, f"{kind}: {error}", kind)
                 continue
             if recovering and not run.recovering:
                 log.info("run", run=name, state="ok", bars=run.machine.bars)
             if run.machine.ended:
                 log.info("run", run=name, state=run.machine.ended, bars=run.machine.bars, reason=run.machine.detail)
-                self._close(name)
+                self._close(run)
         return count
 
     def close(self) -> None:
@@ -123,31 +128,27 @@ class Desk:
         self.runs.clear()
 
     def _open(self, wanted: Wanted) -> None:
-        place, before = self._place(), self._known.runs.get(wanted.run)
-        instruments = self._known.instruments_at(wanted.first_seq)
-        setup, code_sha, assumed = prepared(
-            wanted, before, self._settings, self._catalogue, instruments, lambda t, s: place.plant.count(t, s) > 0
-        )
-        if before is not None and before["code_sha"] != code_sha:
-            raise Diverged(
-                f"diverged: the source of {setup.strategy_class.__name__} is another than the one it began with "
-                f"({before['code_sha'][:12]}, now {code_sha[:12]}); start the strategy again to run it as it is now"
-            )
-        machine = RunMachine(setup, wanted.row, code_sha)
-        bars = bars_before(
-            place.plant, self._schema, setup.symbols, setup.interval, setup.start_seq, machine.warm_up * TIMES_WARM_UP
-        )
-        machine.warm(bars)
-        tables = tables_of(setup.fills_on, lambda name: hears(setup, name))
-        behind, earlier = wanted.first_seq, []
+        begins = beginning(wanted, self._known, self._settings, self._schema, self._catalogue, self._reached)
+        place, behind, earlier = self._place(), wanted.first_seq, []
         if place.first_seq > behind + 1:  # the journal does not go so far back
-            what = (setup.symbols, setup.interval, behind, place.through)
-            earlier, behind = inputs_behind(place.history, self._schema, tables, *what), place.through
-        inputs = Inputs(self._schema, setup.symbols, setup.interval, earlier, self._subscribe(tables, behind))
-        run = LiveRun(machine, inputs, Repeated(self._schema, self._there(place, wanted)), self._made)
+            what = (begins.tables, begins.earlier, behind, place.through)
+            earlier, behind = inputs_behind(place.history, self._schema, *what), place.through
+        machine = begins.machine
+        inputs = Inputs(self._schema, machine.follows, earlier, self._subscribe(begins.tables, behind))
+        run = LiveRun(wanted, machine, inputs, Repeated(self._schema, self._there(place, wanted)), self._made)
         self.runs[wanted.run] = run
-        log.info("run", run=wanted.run, strategy=setup.strategy, symbols=",".join(setup.symbols), state="opened")
-        run.begin(assumed)
+        symbols = ",".join(machine.setup.symbols)
+        log.info("run", run=wanted.run, strategy=machine.setup.strategy, symbols=symbols, state="opened")
+        run.begin(begins.assumed)
+
+    def _reached(self, seq: int) -> Any:
+        """Return a connection to history and today once that has the rows up to a seq. Raises Unavailable."""
+        deadline = time.monotonic() + REACH_S
+        while (place := self._place()).reached < seq:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the rdb has read up to seq {place.reached:,} of {seq:,}")
+            time.sleep(0.005)
+        return place.plant
 
     def _there(self, place: Place, wanted: Wanted) -> dict[str, list[Row]]:
         """Return what the plant has of a run by now, table by table, in the order of the journal."""
@@ -166,14 +167,14 @@ class Desk:
     def _made(self, made: Made) -> None:
         self._publish(made.table, made.row)
 
-    def _close(self, name: str) -> None:
-        self._over.add(name)
-        self.runs.pop(name).close()
+    def _close(self, run: LiveRun) -> None:
+        self._over.add((run.wanted.run, run.wanted.first_seq))
+        self.runs.pop(run.wanted.run).close()
 
     def _fail(self, wanted: Wanted, why: str, kind: str) -> None:
         """Say that a run is over for good, and why."""
-        row, before = wanted.row, self._known.runs.get(wanted.run)
-        self._over.add(wanted.run)
+        row, before = wanted.row, self._known.row_of(wanted)
+        self._over.add((wanted.run, wanted.first_seq))
         log.error("run", run=wanted.run, strategy=row["sym"], state=FAILED, reason=why)
         now = row["received"]
         event = {"time": now, "sym": row["sym"], "run": wanted.run, "market_time": UNKNOWN_TIME}

@@ -1,6 +1,6 @@
 """The rows a run is handed: of history what the journal no longer has, then the journal, then what comes, in order."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +31,9 @@ def tables_of(fills_on: str, hears: Callable[[str], bool]) -> tuple[str, ...]:
 
 
 class Inputs:
-    """Hands on what a run needs of the plant: rows of its symbols and interval, and all of CONTROL.
+    """Hands on what a run needs of the plant: rows of the symbols and intervals that it follows, and all of CONTROL.
 
+    follows      symbol -> interval, as it is when a row comes
     earlier      what it is handed first: rows that the journal has no more
     subscriber   to its tables, from behind those
     """
@@ -40,12 +41,11 @@ class Inputs:
     def __init__(
         self,
         schema: Schema,
-        symbols: Sequence[str],
-        interval: str,
+        follows: Mapping[str, str],
         earlier: list[Input],
         subscriber: Subscriber,
     ) -> None:
-        self._schema, self._symbols, self._interval = schema, tuple(symbols), interval
+        self._schema, self._follows = schema, follows
         self._earlier, self.subscriber = earlier, subscriber
 
     @property
@@ -77,5 +77,10 @@ class Inputs:
 
     def _wanted(self, columns: Columns) -> np.ndarray:
         sym: Symbols = columns["sym"]
-        found = np.array([name in self._symbols for name in sym.names], dtype=bool)[sym.codes]
-        return found & (columns["interval"] == self._interval) if "interval" in columns else found
+        if "interval" not in columns:
+            return np.array([name in self._follows for name in sym.names], dtype=bool)[sym.codes]
+        found = np.zeros(len(sym), dtype=bool)
+        for interval in {self._follows[name] for name in sym.names if name in self._follows}:
+            of = np.array([self._follows.get(name) == interval for name in sym.names], dtype=bool)
+            found |= of[sym.codes] & (columns["interval"] == interval)
+        return found

@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
-from plant.errors import PlantError
+from plant.errors import PlantError, Unavailable
+from trading.live.director import Wanted
 from trading.live.inputs import Input, Inputs
 from trading.live.machine import Made, RunMachine
 from trading.live.repeated import Repeated
 
 TURN_S = 0.2
 """Longest a run is worked at before the process looks at others, and at signals."""
+
+
+AGAIN_S = 0.02
+"""Pause before a row is taken again for which something had to be asked that was not there."""
 
 
 class Broken(PlantError):
@@ -20,11 +26,17 @@ class LiveRun:
     """A run, what it is handed, and what the plant has of it already. `publish` takes what is new."""
 
     def __init__(
-        self, machine: RunMachine, inputs: Inputs, repeated: Repeated, publish: Callable[[Made], None]
+        self,
+        wanted: Wanted,
+        machine: RunMachine,
+        inputs: Inputs,
+        repeated: Repeated,
+        publish: Callable[[Made], None],
     ) -> None:
-        self.machine, self.inputs = machine, inputs
+        self.wanted, self.machine, self.inputs = wanted, machine, inputs
         self._repeated, self._publish = repeated, publish
-        self._checked = False
+        self._checked, self._not_before = False, 0.0
+        self._held: Input | None = None  # a row that cannot be taken yet
         self._coming: Iterator[Input] | None = None
 
     @property
@@ -44,12 +56,19 @@ class LiveRun:
     def step(self) -> int:
         """Take what has come, for TURN_S at most; return how many rows. Raises repeated.Diverged, Broken."""
         count, until = 0, time.monotonic() + TURN_S
+        if until < self._not_before + TURN_S:
+            return 0
+        if self._held is not None:
+            self._coming, self._held = chain((self._held,), self._coming or ()), None
         if self._coming is None:
             self._coming = self.inputs.poll()
         for each in self._coming:
             count += 1
             try:
                 made = self.machine.take(each.table, each.row)
+            except Unavailable:
+                self._held, self._not_before = each, time.monotonic() + AGAIN_S
+                return count - 1
             except Exception as error:  # whatever it is: the other runs go on
                 raise Broken(f"{each.table} at seq {each.row['seq']:,}: {type(error).__name__}: {error}") from error
             if made:

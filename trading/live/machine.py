@@ -15,6 +15,7 @@ from plant.rows.schema import UNKNOWN_TIME
 from plant.state.newest import Row
 from plant.state.runs import CANCELLED, COMPLETED, FAILED, PAUSED, RUNNING
 from plant.state.strategies import STOPPED
+from trading.accounts.commands import Told, arguments_for, told_of
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
 from trading.events import Bar, Command, Event, Quote, Signal, Trade
@@ -22,13 +23,8 @@ from trading.live.director import WHAT_IT_IS
 from trading.live.setups import fills_told, risk_told
 from trading.run import RunSetup
 
-OBEYED_NS = 60 * 10**9
-"""A command is obeyed only if the plant took it so soon after it was given."""
-
 BARS_A_ROW = 100
 """After so many bars a row of `runs` tells how far the run is."""
-
-_OF_ALL = ("kill", "resume")
 
 
 class Made(NamedTuple):
@@ -45,12 +41,14 @@ class RunMachine:
     began    the row of `strategies` that began it
     code_sha SHA-256 of the source of its class
     ended    the state it is over with, "" while it is not; `detail` says why
+    follows  the symbols whose rows it takes, and of each the interval of its bars
 
     `begin` comes first, then `take` with every row of its inputs, plain values with `seq`, `seq_row` and `received`.
     """
 
     def __init__(self, setup: RunSetup, began: Row, code_sha: str) -> None:
         self.setup, self.ended = setup, ""
+        self.follows = dict.fromkeys(setup.symbols, setup.interval)
         self._began, self._code_sha = began, code_sha
         self._engine = Engine(setup)
         self._state, self.detail = RUNNING, ""
@@ -117,10 +115,12 @@ class RunMachine:
         except PlantError as error:
             if not isinstance(event, Command):
                 raise
-            yield Made("strategy_events", self._event(event.known_at, "log", f"{event.command} refused: {error}"))
+            why = f"{event.command} refused: {error} (command {event.id})"
+            yield Made("strategy_events", self._event(event.known_at, "log", why))
 
     def _of_market(self, table: str, row: Row) -> Event | None:
-        if row["sym"] not in self._sessions or ("interval" in row and row["interval"] != self.setup.interval):
+        interval = self.follows.get(row["sym"])
+        if interval is None or ("interval" in row and row["interval"] != interval):
             return None
         return self._makes[table](row)
 
@@ -144,28 +144,17 @@ class RunMachine:
 
     def _command(self, row: Row) -> Command | None:
         """Return a command that is for this run and came in time, None for another."""
-        try:
-            arguments = json.loads(row["arguments"] or "{}")
-        except ValueError:
+        setup, told = self.setup, told_of(row)
+        if told is None:
             return None
-        if not isinstance(arguments, dict) or row["received"] - row["time"] > OBEYED_NS:
+        arguments = arguments_for(told, setup.run, setup.strategy, setup.account, self.follows)
+        if arguments is None:
             return None
-        setup, command = self.setup, row["command"]
-        mine = (setup.run, setup.strategy, setup.account)
-        if command == "cancel":
-            about = True  # of another run's order it does nothing
-        elif command == "flatten":
-            about = row["sym"] in ("*", *mine, *setup.symbols) and arguments.get("account", setup.account) in mine
-        elif command == "cancel_run":
-            about = arguments.get("run", row["sym"]) in (setup.run, setup.strategy)
-        elif command == "limits":
-            about = {row["sym"], arguments.pop("account", None), arguments.pop("strategy", None)} & {*mine} != set()
-        else:
-            about = command in _OF_ALL and row["sym"] in ("*", *mine)
-        if not about:
-            return None
-        sym = row["sym"] if row["sym"] in setup.symbols else setup.symbols[0]
-        return Command(sym, row["time"], row["received"], row["seq"], row["seq_row"], command, arguments)
+        sym = told.sym if told.sym in self.follows else next(iter(self.follows), setup.account)
+        return self._told(told, sym, arguments)
+
+    def _told(self, told: Told, sym: str, arguments: dict[str, Any]) -> Command:
+        return Command(sym, told.time, told.received, told.seq, told.seq_row, told.command, arguments, told.id)
 
     def _wanted(self, row: Row) -> Iterator[Made]:
         """Take a row of the strategy, if it counts: it may pause the run, let it go on, or end it."""
@@ -208,7 +197,7 @@ class RunMachine:
                 "class_name": setup.strategy_class.__name__,
                 "code_sha": self._code_sha,
                 "parameters": json.dumps(dict(setup.parameters)),
-                "symbols": json.dumps(list(setup.symbols)),
+                "symbols": json.dumps(list(setup.instruments if setup.standing else setup.symbols)),
                 "interval": setup.interval,
                 "start_at": began["received"],
                 "end_at": UNKNOWN_TIME if not self.ended else time,

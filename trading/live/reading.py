@@ -1,6 +1,6 @@
 """Rows of a run, read where the plant has them: what warms it up, what it was handed, what it made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plant.rows.arrow import columns_from_arrow
@@ -44,16 +44,24 @@ def bars_before(db: Any, schema: Schema, symbols: Sequence[str], interval: str, 
 
 
 def inputs_behind(
-    db: Any, schema: Schema, tables: Sequence[str], symbols: Sequence[str], interval: str, behind: int, through: int
+    db: Any, schema: Schema, tables: Sequence[str], follows: Mapping[str, str], behind: int, through: int
 ) -> list[Input]:
-    """Return what a run is handed, of the rows with `behind` < seq <= `through`, in the order of the journal."""
+    """Return what a run is handed, of the rows with `behind` < seq <= `through`, in the order of the journal.
+
+    `follows`: symbol -> interval of its bars, "" for any.
+    """
     found: list[Input] = []
     for name in tables:
         where: list[tuple[str, str, Any]] = [("seq", ">", behind), ("seq", "<=", through)]
-        if name not in CONTROL and "interval" in schema[name].names:
-            where.append(("interval", "==", interval))
-        sym = None if name in CONTROL else list(symbols)
-        found += (Input(name, row) for row in rows_of(db, schema, name, where, sym))
+        if name in CONTROL:
+            found += (Input(name, row) for row in rows_of(db, schema, name, where))
+            continue
+        by_interval: dict[str, list[str]] = {}
+        for sym, interval in follows.items():
+            by_interval.setdefault(interval if "interval" in schema[name].names else "", []).append(sym)
+        for interval, symbols in by_interval.items():
+            of = [("interval", "==", interval)] if interval else []
+            found += (Input(name, row) for row in rows_of(db, schema, name, [*where, *of], symbols))
     return sorted(found, key=lambda each: (each.row["seq"], each.row["seq_row"]))
 
 

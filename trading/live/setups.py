@@ -24,6 +24,9 @@ from trading.strategy import Strategy
 TIMES_WARM_UP = 10
 """So many times the bars that its indicators need, a run is warmed up with."""
 
+NO_INSTRUMENT = "no instrument {}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD"
+"""What is said of a symbol that no row of `instruments` knows."""
+
 
 class Prepared(NamedTuple):
     """What a run begins with: its setup, SHA-256 of its class's source, what was taken for granted."""
@@ -61,30 +64,21 @@ def prepared(
         raise SettingsError(
             f"strategy {row['sym']!r}: expected symbols and an interval, found {symbols} and {row['interval']!r}"
         )
-    account = account_of(settings, row["account"])
+    told_before: dict[str, Any] = json.loads(before["risk"]) if before is not None else {}
+    account = account_of(settings, str(told_before.get("account", row["account"])))
     if row["mode"] == "live":
         raise SettingsError(f"strategy {row['sym']!r}: {why_not_live(settings, account)}")
     known, assumed = {}, []
     for sym in symbols:
         told = instruments.at(sym, row["received"])
         if told is None:
-            assumed.append(f"no instrument {sym}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD")
+            assumed.append(NO_INSTRUMENT.format(sym))
         known[sym] = instrument_of(sym, told)
     calendars = settings.calendars
     codes = {sym: calendars.code(sym) or known[sym].calendar for sym in symbols}
-    if before is not None:
-        told_fills, told_risk = json.loads(before["fills"]), json.loads(before["risk"])
-    else:
-        fills_on = account.fills_on or _fills_on(symbols, has)
-        told_fills = {**asdict(fill_rules(account.fills)), "fills_on": fills_on}
-        told_risk = {
-            "capital": account.capital,
-            "currency": account.currency,
-            "limits": asdict(limits_of(own_limits)),
-            "account_limits": asdict(Limits(**account.limits.model_dump())),
-        }
-    fills_on = told_fills.pop("fills_on")
-    setup = RunSetup(
+    fills_on = "" if before is not None else account.fills_on or _fills_on(symbols, has)
+    setup = setup_of(
+        *told_of_account(account, before, own_limits, fills_on),
         run=wanted.run,
         strategy=row["sym"],
         strategy_class=found.made_of,
@@ -94,17 +88,42 @@ def prepared(
         interval=row["interval"],
         account=account.name,
         mode="paper",
-        capital=told_risk["capital"],
-        currency=told_risk["currency"],
-        fills=fill_rules(told_fills),
-        fills_on=fills_on,
-        limits=limits_of(told_risk["limits"]),
-        account_limits=limits_of(told_risk["account_limits"]),
         seed=zlib.crc32(wanted.run.encode()),
         start_seq=wanted.first_seq,
         sessions={sym: calendars.sessions(code) for sym, code in codes.items() if code},
     )
     return Prepared(setup, found.code_sha, tuple(assumed))
+
+
+def told_of_account(
+    account: AccountSection, before: Row | None, own_limits: dict[str, Any], fills_on: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return how a run is filled and its limits and money, as its row of `runs` has them.
+
+    before      that row, which stays as it was; None: what plant.toml says by now, `own_limits` of the strategy and
+                `fills_on` counts
+    """
+    if before is not None:
+        return json.loads(before["fills"]), json.loads(before["risk"])
+    return {**asdict(fill_rules(account.fills)), "fills_on": fills_on}, {
+        "capital": account.capital,
+        "currency": account.currency,
+        "limits": asdict(limits_of(own_limits)),
+        "account_limits": asdict(Limits(**account.limits.model_dump())),
+    }
+
+
+def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSetup:
+    """Return a setup of what `told_of_account` returns and the rest, by the names of RunSetup."""
+    return RunSetup(
+        capital=risk["capital"],
+        currency=risk["currency"],
+        fills=fill_rules({name: value for name, value in fills.items() if name != "fills_on"}),
+        fills_on=fills["fills_on"],
+        limits=limits_of(risk["limits"]),
+        account_limits=limits_of(risk["account_limits"]),
+        **told,
+    )
 
 
 def fills_told(setup: RunSetup) -> str:
@@ -115,7 +134,7 @@ def fills_told(setup: RunSetup) -> str:
 def risk_told(setup: RunSetup) -> str:
     """Return the limits and the money of a run, as its row of `runs` has them, JSON."""
     limits = {"limits": asdict(setup.limits), "account_limits": asdict(setup.account_limits)}
-    return json.dumps({"capital": setup.capital, "currency": setup.currency, **limits})
+    return json.dumps({"account": setup.account, "capital": setup.capital, "currency": setup.currency, **limits})
 
 
 def hears(setup: RunSetup, callback: str) -> bool:

@@ -147,7 +147,7 @@ class Trader(Process):
         self._poller.wait([*subscriber.sockets, *self.desk.sockets])
 
     def _nothing_known(self) -> Known:
-        return Known(whole=not self.settings.hdb.keep_days)
+        return Known(not self.settings.hdb.keep_days, self.settings.accounts)
 
     def _follow(self) -> Subscriber | None:
         """Follow behind the last closed day, once history has told what was before."""
@@ -181,7 +181,9 @@ class Trader(Process):
         beat, _ = self._journal.ask(HISTORY_S, **messages.ask_journal(0, max_bytes=0))
         through = self.follower.released
         plant = self._plant if through else self._today  # before the first day is closed, history has nothing
-        return Place(self._history.as_of(through), through, plant, self.tables, messages.beat_of(beat).first_seq)
+        reached = int(self._today.status(HISTORY_S)["seq"])
+        first_seq = messages.beat_of(beat).first_seq
+        return Place(self._history.as_of(through), through, plant, self.tables, first_seq, reached)
 
     def _subscribe(self, tables: Sequence[str], behind: int) -> Subscriber:
         return follow(self.settings, f"{self.name} run", tables, behind, merge=False)

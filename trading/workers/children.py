@@ -14,7 +14,7 @@ from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
 from plant.state.newest import Row
 from plant.state.runs import BY_EVENTS, CANCELLED, ENDED, FAILED, RUNNING, Runs
-from trading.live.machine import OBEYED_NS
+from trading.accounts.commands import OBEYED_NS
 from trading.workers.pace import PAUSE, RESUME, STEP
 
 MOST = 2

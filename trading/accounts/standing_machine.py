@@ -1,0 +1,67 @@
+"""The run of orders by hand: symbols are listed when they are ordered, and followed while something is left of them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from plant.calendars.sessions import Sessions
+from plant.state.newest import Row
+from trading.accounts.commands import Told, order_account, told_of
+from trading.accounts.lookup import Listed
+from trading.events import Bar, Command, Quote, Trade
+from trading.live.machine import Made, RunMachine
+from trading.run import RunSetup
+
+Lookup = Callable[[Told], Listed]
+
+
+class StandingMachine(RunMachine):
+    """A RunMachine that takes the command `order`, whose id counts once, and no rows of `strategies`.
+
+    lookup   tells of a symbol as of a command; may raise Unavailable, the row is then to be handed in again
+    first    the account that an order is for which names none
+    ids      of orders that were given before it began
+    """
+
+    def __init__(
+        self, setup: RunSetup, began: Row, code_sha: str, lookup: Lookup, first: str, ids: Iterable[str] = ()
+    ) -> None:
+        super().__init__(setup, began, code_sha)
+        self._lookup, self._first, self._ids = lookup, first, set(ids)
+        self._assumed: list[str] = []
+
+    def take(self, table: str, row: Row) -> list[Made]:
+        """Take the next row of the journal, and return the rows that it makes. Raises Unavailable, see the class."""
+        if table == "strategies":
+            return []
+        made = super().take(table, row)
+        for sym in [sym for sym in self.follows if self._engine.listings.let_go(sym)]:
+            del self.follows[sym]
+        assumed, self._assumed = self._assumed, []
+        return [*(Made("strategy_events", self._event(row["received"], "log", each)) for each in assumed), *made]
+
+    def _command(self, row: Row) -> Command | None:
+        told = told_of(row)
+        if told is None or told.command != "order":
+            return super()._command(row)
+        if order_account(told, self._first) != self.setup.account or told.id in self._ids:
+            return None
+        if told.sym not in self.follows:
+            self._list(told)
+        self._ids.add(told.id)
+        return self._told(told, told.sym, told.arguments)
+
+    def _list(self, told: Told) -> None:
+        found, sym, setup = self._lookup(told), told.sym, self.setup
+        instruments: Any = setup.instruments  # a dict, as RunSetup says of a standing run
+        sessions: Any = setup.sessions
+        if sym not in instruments:
+            self._assumed += found.assumed
+            instruments[sym] = found.instrument
+            if found.sessions is not None:
+                sessions[sym] = found.sessions
+            self._sessions[sym] = found.sessions or Sessions()
+        if found.priced is not None:
+            event = self._makes[found.table](found.priced)
+            assert isinstance(event, Bar | Trade | Quote)
+            self._engine.listings.add_priced(event, found.fills_on)
+            self.follows[sym] = found.interval
