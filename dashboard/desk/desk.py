@@ -21,19 +21,19 @@ from plant.state.newest import Row
 
 READ_S = 20.0  # longest the first look at the books may take; it reads all there is of trading
 CLASSES_SHARE_S = 3.0  # the trader reads files of strategies when it is asked for its classes
+CLASSES_S = 2.0  # a page waits no longer than this for the trader
 
 
 @dataclass
 class Desk:
     """What pages of trading work with. Any thread.
 
-    classes   asks the trader for its classes; `change` and `give` are those of plant.control.writing
+    `change` and `give` are those of plant.control.writing.
     """
 
     settings: Settings
     books: Books
-    classes_of: Callable[[str | None], list[dict[str, Any]]] = classes_of
-    _known: tuple[float, list[dict[str, Any]]] | None = None
+    _known: tuple[float, list[dict[str, Any]] | PlantError] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -49,8 +49,15 @@ class Desk:
         """Return the classes of strategies there are. Raises Unavailable without a trader."""
         with self._lock:
             if self._known is None or time.monotonic() - self._known[0] > CLASSES_SHARE_S:
-                self._known = time.monotonic(), self.classes_of(self._config)
-            return self._known[1]
+                try:
+                    found: list[dict[str, Any]] | PlantError = classes_of(self._config, CLASSES_S)
+                except PlantError as error:
+                    found = error
+                self._known = time.monotonic(), found
+            found = self._known[1]
+        if isinstance(found, PlantError):
+            raise found
+        return found
 
     def change(self, name: str, action: str, note: str = "", *, seen: int | None = None, **columns: Any) -> Row:
         """Write the next version of a strategy, and return its row. Raises what plant.control.writing.change does."""

@@ -33,6 +33,7 @@ WAIT_S = 5.0  # longest an order is waited for
 LOOK_S = 0.1
 PRICES = (("quotes", ("bid", "ask")), ("trades", ("price",)), ("bars", ("close",)))
 UNITS, RISK = "units", "risk"
+STANDING = "manual"  # the strategy of orders by hand
 _NUMBER = "ticket_number"  # in the session's state: of the ticket that is on screen
 
 
@@ -49,7 +50,7 @@ def ticket(connections: Connections, desk: Desk, seen: Seen, account: AccountSec
         what, when = _known(connections, seen, (sym or "").strip())
         st.caption(_told(what, when))
         drawn = _filled_in(seen, account, what, live)
-        _sending(desk, drawn, halted)
+        _sending(connections, desk, drawn, halted)
 
 
 def _filled_in(seen: Seen, account: AccountSection, what: Traded, live: bool) -> Ticket:
@@ -139,7 +140,7 @@ def equity_of(seen: Seen, account: AccountSection) -> tuple[float, str]:
     return account.capital, "its capital: nothing was traded yet"
 
 
-def _sending(desk: Desk, order: Ticket, halted: bool) -> None:
+def _sending(connections: Connections, desk: Desk, order: Ticket, halted: bool) -> None:
     """Draw what is wrong with an order, or the button that sends it."""
     faults = order.faults
     if not math.isnan(order.qty):
@@ -161,11 +162,11 @@ def _sending(desk: Desk, order: Ticket, halted: bool) -> None:
         key=f"send-{'real' if order.live else 'paper'}",
         disabled=bool(faults) or typed != order.account,
         on_click=_send,
-        args=(desk, order, st.session_state.setdefault(_NUMBER, 0)),
+        args=(connections, desk, order, st.session_state.setdefault(_NUMBER, 0)),
     )
 
 
-def _send(desk: Desk, order: Ticket, number: int) -> None:
+def _send(connections: Connections, desk: Desk, order: Ticket, number: int) -> None:
     """Give the command, and leave to say what the trader made of it; a second click on one button gives none."""
     if number != st.session_state.get(_NUMBER):
         return
@@ -176,13 +177,16 @@ def _send(desk: Desk, order: Ticket, number: int) -> None:
     st.session_state["ticket-qty"] = None  # each order is filled in anew, and with real money typed anew
     if order.live:
         st.session_state["ticket-account"] = ""
-    _, seq = given
+    name, seq = given
     deadline = time.monotonic() + WAIT_S
     while True:
         found = [row for row in desk.books.look(fresh=True).orders.values() if row["cause_seq"] == seq]
         entries = [row for row in found if not row["parent"]]
         if entries and entries[0]["state"] != "created":
             break
+        if why := _refusal(connections, name):
+            frame.say("error", f"{order.button} {why}")
+            return
         if time.monotonic() > deadline:
             frame.say(
                 "error",
@@ -195,6 +199,15 @@ def _send(desk: Desk, order: Ticket, number: int) -> None:
     refused = row["state"] in ("refused", "rejected")
     why = f": {row['reason']}" if row["reason"] else ""
     frame.say("error" if refused else "success", f"{order.button} is {row['state'].replace('_', ' ')}{why}")
+
+
+def _refusal(connections: Connections, command: str) -> str:
+    """Return why a command became no order, as the standing run said it; "" if it said nothing of it."""
+    columns = ["time", "sym", "detail"]
+    answer = connections.rdb.select("strategy_events", needs=columns, columns=columns, sym=STANDING, last=20)
+    said = [] if answer.frame is None else answer.frame["detail"].astype(str).tolist()
+    mine = f" (command {command})"
+    return next((text.removesuffix(mine).removeprefix("order ") for text in said if text.endswith(mine)), "")
 
 
 def _symbols(connections: Connections) -> list[str]:

@@ -53,7 +53,8 @@ def orders(connections: Connections) -> None:
     seen = desk.books.look()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="switch"):
         account = _account(desk)
-        halt = halt_of(seen.halts, account.name)
+        own = [name for name, row in seen.strategies.items() if row["account"] in (account.name, "")]
+        halt = halt_of(seen.halts, account.name, own)
         _switch(desk, account, halt)
     _halted(connections, account, halt)
     left, right = st.columns([1, 2.2], gap="medium")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,20 +166,29 @@ OBEYED_NS = 60 * 10**9
 """A command is obeyed only if the plant took it so soon after it was given."""
 
 
-def halt_of(rows: tuple[Row, ...], account: str) -> Halt:
-    """Return whether an account is halted: `rows` are commands `kill`, `resume` and rows of `risk_events`, in order."""
+def halt_of(rows: tuple[Row, ...], account: str, strategies: Collection[str] = ()) -> Halt:
+    """Return whether an account is halted: `rows` are commands `kill`, `resume` and rows of `risk_events`, in order.
+
+    strategies   the names of the account's own, which a command may be for alone
+    """
     since: int | None = None
-    by, strategies = "", dict[str, str]()
+    by, halted = "", dict[str, str]()
     for row in rows:
         command = row.get("command")
-        if command is not None:
-            if row["sym"] not in ("*", account) or row["received"] - row["time"] > OBEYED_NS:
-                continue
-            strategies = {}
+        if command is None:
+            if row["account"] == account and row["rule"] != "kill":
+                if row["action"] == "halted":
+                    halted[row["strategy"]] = row["detail"]
+                else:
+                    halted.pop(row["strategy"], None)
+        elif row["received"] - row["time"] > OBEYED_NS:
+            continue
+        elif row["sym"] in ("*", account):
+            halted = {}
             since, by = (row["time"], row["who"]) if command == "kill" else (None, "")
-        elif row["account"] == account and row["rule"] != "kill":
-            if row["action"] == "halted":
-                strategies[row["strategy"]] = row["detail"]
+        elif row["sym"] in strategies:
+            if command == "kill":
+                halted[row["sym"]] = f"killed by {row['who']}"
             else:
-                strategies.pop(row["strategy"], None)
-    return Halt(since, by, strategies)
+                halted.pop(row["sym"], None)
+    return Halt(since, by, halted)

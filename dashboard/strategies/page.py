@@ -188,6 +188,8 @@ def _new(connections: Connections, desk: Desk, seen: Seen, away: str) -> None:
             "Name", key="new-name", placeholder="cross", width=360, help="How it is called from now on."
         )
         if away:
+            st.caption("The form is made of what the trader tells of its classes.")
+            st.button("Cancel", key="new-cancel", on_click=_set, args=(NEW, False))
             return
         filled = form.what_it_is(desk.classes(), _symbols(connections), _intervals(connections), "new")
         account, mode = form.where_it_trades(desk, "new")

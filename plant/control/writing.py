@@ -45,14 +45,14 @@ def read(config: str | None, **folds: Newest | Strategies) -> None:
                 fold.take(columns_from_arrow(found, schema[name], names))
 
 
-def classes_of(config: str | None) -> list[dict[str, Any]]:
+def classes_of(config: str | None, timeout_s: float = CLASSES_S) -> list[dict[str, Any]]:
     """Return the classes of strategies that the trader tells. Raises Unavailable.
 
     Of each: name, doc, parameters (JSON schema), file, code_sha, error, "" if it can be used.
     """
     settings = load(config)
     sockets.use_keys(settings.plant.keys)
-    trader = Requester(settings.address(settings.trading.port), "trading", CLASSES_S)
+    trader = Requester(settings.address(settings.trading.port), "trading", timeout_s)
     try:
         found: list[dict[str, Any]] = msgpack.unpackb(trader.ask(ask="classes")[0])
         return found

@@ -54,7 +54,7 @@ def standing(
         row = runs.get(name)
         if row is not None and row["state"] not in ENDED:
             found[name] = _wanted(account, row["first_seq"], row["start_at"])
-        elif row is None and account.broker != "paper":
+        elif row is None and account.broker != "paper" and now[1]:  # of a plant without a row there is no time yet
             found[name] = _wanted(account, *now)
         else:
             waiting[account.name] = account, row["seq"] if row is not None else -1
