@@ -40,17 +40,20 @@ class Position:
     cost         what the open lots were bought for; of a short less than 0
     mark         the last price, ticks; value: lots at it
     realised, commission, traded   sums over all fills; traded is the value bought and sold
+    moved        whether it is held or was, so that rows tell of it; flat_told: one has told that nothing is held
     """
 
     __slots__ = (
         "bars",
         "commission",
         "cost",
+        "flat_told",
         "highs",
         "instrument",
         "lots",
         "lows",
         "mark",
+        "moved",
         "realised",
         "scale",
         "strategy",
@@ -63,6 +66,7 @@ class Position:
         self.instrument, self.strategy = instrument, strategy
         self.bars = self.lots = self.cost = self.mark = self.value = self.realised = self.commission = self.traded = 0
         self.trip: RoundTrip | None = None
+        self.moved = self.flat_told = False
         self.highs: np.ndarray | None = None
         self.lows: np.ndarray | None = None
         self.scale = int(instrument.unit) if instrument.unit.denominator == 1 else 0
@@ -95,7 +99,7 @@ class Position:
             self.cost += paid - flow
         else:
             self.cost += paid
-        self.lots = before + signed
+        self.lots, self.moved = before + signed, True
         self.realised += realised
         self.commission += fill.commission
         self.traded += abs(paid)
@@ -108,12 +112,13 @@ class Account:
     """The cash of one account and the positions in it, by strategy and symbol.
 
     peak     the highest equity on any mark, the start included; `worst` the deepest equity / peak - 1, 0 or less
+    began    the equity that the run began with: `start`, and what its positions had made before
     """
 
     def __init__(self, name: str, start: int, currency: str = "USD") -> None:
         self.name, self.start, self.currency = name, start, currency
         self.cash, self.deposits, self.value, self.realised, self.commission = start, 0, 0, 0, 0
-        self.peak, self.worst = start, 0.0
+        self.peak, self.worst, self.began = start, 0.0, start
         self._deeper = start
         self.positions: dict[tuple[str, str], Position] = {}
         self._of_sym: dict[str, list[Position]] = {}
@@ -166,6 +171,22 @@ class Account:
         self.commission += fill.commission
         self._look()
         return booking
+
+    def adopt(self, position: Position, lots: int, mark: int, cost: int, realised: int, commission: int) -> None:
+        """Take over a position that nothing was traded in, as another run of its strategy left it.
+
+        What it had made before is in the books from then on; peak and worst, and `began`, are measured from there.
+        """
+        position.lots, position.mark, position.cost = lots, mark, cost
+        position.realised, position.commission, position.moved = realised, commission, True
+        position.value = position.instrument.value(lots, mark)
+        self.cash += realised - commission - cost
+        self.value += position.value
+        self.realised += realised
+        self.commission += commission
+        self.began = self.peak = self.equity
+        self.worst = 0.0
+        self._look()
 
     def mark(self, sym: str, ticks: int) -> None:
         """Take the price of a symbol, and look at the drawdown."""

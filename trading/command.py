@@ -1,4 +1,4 @@
-"""The commands `plant strategy ...`, `plant backtest`, `plant orders` and `plant kill`.
+"""The commands `plant strategy ...` and `plant backtest`; those of orders are in trading/accounts/command.py.
 
 They publish rows of `strategies` and `commands`, and read; nobody calls the trader but to ask which classes there are.
 """
@@ -15,7 +15,6 @@ from plant.command.terminal import Config, out, overview, steps
 from plant.control.writing import (
     ASK_S,
     change,
-    check_account,
     classes_of,
     ended_run,
     give_command,
@@ -24,10 +23,10 @@ from plant.control.writing import (
 from plant.errors import BadRows, Refused
 from plant.runtime.settings import load
 from plant.state.newest import Row
-from plant.state.orders import Orders
 from plant.state.performance import Metrics
 from plant.state.runs import BY_EVENTS, Runs
 from plant.state.strategies import PAUSED, RUNNING, STOPPED, Strategies
+from trading.accounts.command import app as accounts
 from trading.live.again import again
 from trading.workers.checking import looked_ahead
 
@@ -36,6 +35,8 @@ strategy = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Strategies: what is there, and what is to run."
 )
 app.add_typer(strategy, name="strategy")
+app.registered_commands += accounts.registered_commands
+app.registered_groups += accounts.registered_groups
 
 Name = Annotated[str, typer.Argument(help="The strategy's name.")]
 Class = Annotated[str, typer.Option("--class", help="Its class, one of `plant strategy classes`.")]
@@ -209,68 +210,6 @@ def backtest(
         table.add_row(metric, "" if value != value else f"{value:,.6g}")
     out.print(f"run {run}: {row['bars']:,} bars", highlight=False)
     out.print(table, highlight=False)
-
-
-@app.command()
-def orders(
-    every: Annotated[bool, typer.Option("--all", help="Also those that are done.")] = False,
-    run: Annotated[str, typer.Option("--run", help="Only those of a run.")] = "",
-    as_json: Json = False,
-    config: Config = None,
-) -> None:
-    """Show the orders that are open."""
-    fold = Orders()
-    read(config, orders=fold)
-    rows = [
-        row
-        for row in (sorted(fold.values(), key=lambda r: r["seq"]) if every else fold.open)
-        if not run or row["run"] == run
-    ]
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    names = (
-        "order_id",
-        "strategy",
-        "account",
-        "sym",
-        "side",
-        "kind",
-        "qty",
-        "limit_price",
-        "stop_price",
-        "filled",
-        "state",
-        "reason",
-    )
-    table = overview(*names, numbers=("qty", "limit_price", "stop_price", "filled"))
-    for row in rows:
-        table.add_row(*("" if row[name] != row[name] else escape(f"{row[name]}") for name in names))
-    out.print(table, highlight=False)
-
-
-@app.command()
-def kill(
-    account: Annotated[str, typer.Option("--account", help="Only this one of [[accounts]].")] = "*",
-    note: Note = "",
-    config: Config = None,
-) -> None:
-    """Halt: cancel all open orders and refuse new ones, until `plant resume` of the account; positions are kept."""
-    check_account(load(config), account)
-    _, seq = give_command(config, account, "kill", {"note": note})
-    out.print(f"halted at seq {seq:,}: open orders are cancelled and new ones refused", highlight=False)
-
-
-@app.command("resume")
-def resume_trading(
-    account: Annotated[str, typer.Option("--account", help="Only this one of [[accounts]].")] = "*",
-    note: Note = "",
-    config: Config = None,
-) -> None:
-    """End a halt, of `plant kill` or of a limit that was broken."""
-    check_account(load(config), account)
-    _, seq = give_command(config, account, "resume", {"note": note})
-    out.print(f"resumed at seq {seq:,}", highlight=False)
 
 
 def _tell(config: str | None, name: str, action: str, note: str, **columns: Any) -> None:

@@ -9,12 +9,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trading.account import Account
+from trading.accounts.opening import Opening
 from trading.desk.dealing import Dealing
 from trading.desk.ledger import Action, Ledger
 from trading.desk.listing import Listing
 from trading.desk.listings import Listings
 from trading.desk.trading_floor import Floor, Known
-from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade, available
+from trading.events import (
+    Bar,
+    Command,
+    Event,
+    Neighbour,
+    OrderReport,
+    Quote,
+    Session,
+    Signal,
+    Trade,
+    available,
+    neighbour_of,
+)
 from trading.exchange import Ended, Execution
 from trading.run import Clock, RunSetup, in_session
 from trading.strategy import Strategy
@@ -49,6 +62,7 @@ class Engine:
             self._listings.add(sym, setup.fills_on, None if known is None else known.window(sym))
         self._clocks, self._account_clock = self._listings.clocks, self._listings.account
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
+        self._guard = self._dealing.guard
         self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
         self._follows, self._live = known is None, not setup.simulated
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
@@ -110,13 +124,35 @@ class Engine:
             if self.ledger.sampled is not event:
                 self.ledger.sample(event, event.market_time)
             self._strategy_event(event, "stopped", "" if self.failed is None else "after an error")
-        actions = self._out.copy()
-        self._out.clear()
-        return actions
+        return self._taken()
 
     def stop(self, event: Event, reason: str) -> Sequence[Action]:
         """Cancel what is open; the run takes no decisions any more."""
         self._dealing.cancel(event, None, reason)
+        return self._taken()
+
+    def remember(self, opening: Opening) -> None:
+        """Take what the account had, and was told, before the run began. Raises SettingsError."""
+        for table, row in opening.rows:
+            self._dealing.neighbour(neighbour_of(table, row, 0))
+        self._guard.remember(opening)
+
+    def hear(self, neighbour: Neighbour) -> Sequence[Action]:
+        """Take what another run of the account told; return the actions that follow. The strategy hears nothing."""
+        self._dealing.neighbour(neighbour)
+        if self._begun:
+            self._dealing.look(neighbour)
+        return self._taken()
+
+    def adopt(self, event: Event, symbols: Iterable[str], why: str = "") -> Sequence[Action]:
+        """Take over what runs of the strategy left of some symbols; `why` the strategy is halted, "": it is not."""
+        for sym in symbols:
+            self._dealing.adopt(sym, event)
+        if why:
+            self._guard.halt(why)
+        return self._taken()
+
+    def _taken(self) -> Sequence[Action]:
         actions = self._out.copy()
         self._out.clear()
         return actions
@@ -153,7 +189,7 @@ class Engine:
             ticks = round(bar.close * denominator / numerator)
             value = lots * ticks * position.scale if position.scale else listing.instrument.value(lots, ticks)
             self.account.marked(position, ticks, value)
-        if self.ledger.told or self._dealing.watches:
+        if self.ledger.told or self._guard.watches:
             self._heard(bar)
         for update in listing.updates:
             update(bar)
@@ -282,7 +318,7 @@ class Engine:
         bars = self._warmed = self._all_bars()
         if bars:
             self._strategy_event(event, "warm", f"{bars} bars before the start")
-        self._dealing.session()
+        self._guard.session(self._account_clock.since)
         self.ledger.sample(event, market_time, positions=False)
 
     def _pass(self, clock: Clock, event: Event, until: int) -> None:
@@ -298,7 +334,7 @@ class Engine:
                     self.closes.append((time, self.account.equity))
                     self.ledger.sample(event, time if clock.code else time - 1)  # the end of a day is still that day
                 else:
-                    self._dealing.session()
+                    self._guard.session()
             if "on_session" in self._hears:
                 self._tell(event, "on_session", kind)
 

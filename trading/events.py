@@ -179,13 +179,30 @@ class Command(NamedTuple):
     id: str = ""
 
 
+class Neighbour(NamedTuple):
+    """What another run of the account told: a row of `positions`, `orders`, `risk_events` or `runs`."""
+
+    sym: str
+    market_time: int
+    known_at: int
+    seq: int
+    seq_row: int
+    table: str
+    row: Mapping[str, Any]
+
+
 MarketEvent = Bar | Trade | Quote | Signal | Session
 """What the market tells, and a strategy hears of."""
 
-Event = MarketEvent | OrderReport | Command
+Event = MarketEvent | OrderReport | Command | Neighbour
 """All that an engine takes."""
 
 
 def available(event: Event) -> int:
     """Return when an event could be known in the market: a bar with its end."""
     return event.end if isinstance(event, Bar) else event.market_time
+
+
+def neighbour_of(table: str, row: Mapping[str, Any], market_time: int) -> Neighbour:
+    """Return a row of another run as an event; `market_time` is that of the run it is handed to."""
+    return Neighbour(row["sym"], market_time, row["received"], row["seq"], row["seq_row"], table, row)

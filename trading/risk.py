@@ -5,13 +5,13 @@ halts: open orders are cancelled and new ones refused until somebody resumes.
 """
 
 import math
-from collections import deque
+from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from plant.errors import SettingsError, nearest_names
-from trading.account import Account
+from trading.accounts.shared import SharedAccount
 from trading.instruments import Instrument, amount_of, money_of
 from trading.orders import Order
 
@@ -118,7 +118,7 @@ class Risk:
     def __init__(self, limits: Limits) -> None:
         self.limits = self._own = limits
         self.halted = ""
-        self._times: deque[int] = deque()
+        self._times: list[int] = []
         self._session_equity: int | None = None
         self._peak = 0
 
@@ -128,7 +128,7 @@ class Risk:
         return self.limits.max_daily_loss is not None or self.limits.max_drawdown is not None
 
     def refusal(
-        self, order: Order, qty: int, market: Market, position: int, account: Account, open_orders: int
+        self, order: Order, qty: int, market: Market, position: int, account: SharedAccount, open_orders: int
     ) -> Breach | None:
         """Return the bound that an order of `qty` lots breaks, None if it may leave, which counts it.
 
@@ -179,8 +179,13 @@ class Risk:
             return Breach(f"{order.sym} cannot be sold short", math.nan, math.nan)
         if instrument.min_notional and amount_of(abs(instrument.value(qty, level))) < instrument.min_notional:
             return Breach("min_notional: the order's value is too small", math.nan, math.nan)
-        self._times.append(market.paced_at)
+        self.counted(market.paced_at)
         return None
+
+    def counted(self, paced_at: int) -> None:
+        """Count an order that left, of this run or of another of the account."""
+        insort(self._times, paced_at)
+        self._within_a_minute(self._times[-1])
 
     def tell(self, numbers: Mapping[str, Any], live: bool) -> None:
         """Let numbers hold over those that the run began with, until others are told. Raises SettingsError."""
@@ -192,6 +197,10 @@ class Risk:
     def session(self, equity: int) -> None:
         """Begin a session: a daily loss is measured from here."""
         self._session_equity = equity
+
+    def passed(self, equity: int) -> None:
+        """Note an equity of before the run began: a drawdown is measured from the highest."""
+        self._peak = max(self._peak, equity)
 
     def look(self, equity: int) -> Breach | None:
         """Look at the equity, or a strategy's part of it; return what halts, once."""
@@ -217,6 +226,5 @@ class Risk:
 
     def _within_a_minute(self, now: int) -> int:
         times = self._times
-        while times and times[0] <= now - _MINUTE_NS:
-            times.popleft()
+        del times[: bisect_right(times, now - _MINUTE_NS)]
         return len(times)

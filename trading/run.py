@@ -176,22 +176,24 @@ class Clock:
     """The sessions of one calendar, as events pass through them: opens and closes, each once, in order.
 
     Without a calendar a session is a day of UTC. `next` is the time of the next boundary, ns; it is due before the
-    first event that is known later than that.
+    first event that is known later than that. `since` is the boundary before the time it began at.
     """
 
-    __slots__ = ("_at", "_closing", "_times", "code", "next")
+    __slots__ = ("_at", "_closing", "_times", "code", "next", "since")
 
     def __init__(self, sessions: Sessions | None) -> None:
         self.code = "" if sessions is None else sessions.code
         self._times: np.ndarray | None = None if sessions is None or sessions.continuous else sessions.boundaries()
-        self._at, self._closing, self.next = 0, False, 0
+        self._at, self._closing, self.next, self.since = 0, False, 0, 0
 
     def begin(self, time: int) -> None:
         """Start in the stretch that `time` lies in: what was before is not told."""
         if self._times is None:
-            self.next, self._closing = time // DAY_NS * DAY_NS + DAY_NS, True
+            self.since = time // DAY_NS * DAY_NS
+            self.next, self._closing = self.since + DAY_NS, True
             return
         self._at = int(np.searchsorted(self._times, time, side="right"))
+        self.since = int(self._times[self._at - 1]) if self._at else 0
         self._set()
 
     def _set(self) -> None:

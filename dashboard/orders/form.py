@@ -28,12 +28,12 @@ from dashboard.orders.ticket import (
 from dashboard.views import plain
 from plant.runtime.trading import AccountSection
 from plant.state.sizes import size_of
+from plant.state.strategies import MANUAL
 
 WAIT_S = 5.0  # longest an order is waited for
 LOOK_S = 0.1
 PRICES = (("quotes", ("bid", "ask")), ("trades", ("price",)), ("bars", ("close",)))
 UNITS, RISK = "units", "risk"
-STANDING = "manual"  # the strategy of orders by hand
 _NUMBER = "ticket_number"  # in the session's state: of the ticket that is on screen
 
 
@@ -204,7 +204,7 @@ def _send(connections: Connections, desk: Desk, order: Ticket, number: int) -> N
 def _refusal(connections: Connections, command: str) -> str:
     """Return why a command became no order, as the standing run said it; "" if it said nothing of it."""
     columns = ["time", "sym", "detail"]
-    answer = connections.rdb.select("strategy_events", needs=columns, columns=columns, sym=STANDING, last=20)
+    answer = connections.rdb.select("strategy_events", needs=columns, columns=columns, sym=MANUAL, last=20)
     said = [] if answer.frame is None else answer.frame["detail"].astype(str).tolist()
     mine = f" (command {command})"
     return next((text.removesuffix(mine).removeprefix("order ") for text in said if text.endswith(mine)), "")

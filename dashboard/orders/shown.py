@@ -125,7 +125,7 @@ def days_figure(rows: Sequence[Earned], palette: Palette) -> dict[str, Any]:
             "font": {"color": palette.muted, "size": 11},
             "bargap": 0.4,
             "xaxis": {**axis, "type": "category", "nticks": 8, "range": [-0.5, max(len(rows), FEW_DAYS) - 0.5]},
-            "yaxis": {**axis, "side": "right", "tickformat": ",.0f"},
+            "yaxis": {**axis, "side": "right", "separatethousands": True, "exponentformat": "none"},
         },
     }
 

@@ -57,7 +57,7 @@ def equity_figure(
         "showlegend": len(names) > 1,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
         "xaxis": {"gridcolor": palette.grid, "zeroline": False, "anchor": "y2"},
-        "yaxis": {**axis, "domain": [0.36, 1.0], "tickformat": ",.0f"},
+        "yaxis": {**axis, "domain": [0.36, 1.0], "separatethousands": True, "exponentformat": "none"},
         "yaxis2": {**axis, "domain": [0.0, 0.3], "ticksuffix": " %"},
     }
     return {"data": data, "layout": layout}

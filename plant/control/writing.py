@@ -14,10 +14,10 @@ from plant.errors import BadRows, QueryError, Refused, Unavailable, nearest_name
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
-from plant.state.newest import Newest, Row
+from plant.state.newest import Fold, Row
 from plant.state.runs import ENDED, Runs
 from plant.state.schemas import faults_of
-from plant.state.strategies import Strategies
+from plant.state.strategies import RESERVED, Strategies
 from plant.transport import sockets
 from plant.transport.request import Requester
 
@@ -34,12 +34,12 @@ OF_THE_CLASS = frozenset(("class_name", "definition", "parameters", "account", "
 """What is checked against the class and the accounts, where it changes."""
 
 
-def read(config: str | None, **folds: Newest | Strategies) -> None:
-    """Have folds take the rows of their tables, of history and today."""
+def read(config: str | None, received: bool = False, **folds: Fold) -> None:
+    """Have folds take the rows of their tables, of history and today; with `received`, if they need it."""
     schema = schema_of()
     with connect(config=config, frames="arrow", timeout_s=ASK_S) as db:
         for name, fold in folds.items():
-            names = (*schema[name].names, "seq", "seq_row")
+            names = (*schema[name].names, "seq", "seq_row", *("received",) * received)
             found = db.select(name, columns=names)
             if len(found):
                 fold.take(columns_from_arrow(found, schema[name], names))
@@ -118,6 +118,8 @@ def change(
     the user of this process. Raises Refused if another writer was faster, BadRows for what it cannot be, QueryError for
     a strategy there is not.
     """
+    if name in RESERVED:
+        raise BadRows(f"no strategy may be called {name!r}: orders by hand are; give it another name")
     settings, fold = load(config), Strategies(whole=False)
     read(config, strategies=fold)
     if action == "create" and name in fold:

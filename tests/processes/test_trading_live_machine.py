@@ -5,12 +5,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from state_rows import through_the_plant
 from trading_plant import CROSS, closed_bars
 
 from plant.rows.tables import schema_of
 from plant.state.newest import Row
+from trading.accounts.opening import Opening
+from trading.backtests.metrics import NAMES
 from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.machine import Made, RunMachine
@@ -198,3 +201,136 @@ def test_a_run_that_is_cancelled_says_so(made_of: Any) -> None:
     run_of(run, [("bar_closes", each) for each in bars(5, 11)])
     assert run.take("commands", command(100, "cancel_run", "x", run="other")) == []
     assert of(run.take("commands", command(101, "cancel_run", "x", run="r")), "runs")[-1]["state"] == "cancelled"
+
+
+def test_metrics_are_rows_at_each_session_close_as_of_a_backtest(made_of: Any) -> None:
+    run = machine(made_of)
+    rows = bars(200, 11)
+    spread = [{**row, "market_time": row["market_time"] + i // 50 * 86_400 * SECOND} for i, row in enumerate(rows)]
+    made = run_of(run, [("bar_closes", row) for row in spread])
+    told = of(made, "metrics")
+    assert len({row["time"] for row in told}) == 3
+    assert [row["name"] for row in told[-len(NAMES) :]] == list(NAMES)
+    newest = {row["name"]: row for row in told}
+    before = [row for row in of(made, "round_trips") if row["time"] <= told[-1]["time"]]
+    assert newest["trades"]["value"] == len(before) > 10
+    closes = [row for row in of(made, "equity") if row["time"] <= told[-1]["time"]]
+    assert newest["total_return"]["value"] == pytest.approx(closes[-2]["equity"] / 1e6 - 1, abs=1e-4)
+    assert newest["cagr"]["detail"] == "2 daily returns, N=365"
+
+
+def position(seq: int, run: str = "old", strategy: str = "s", qty: float = 10.0, **columns: Any) -> Row:
+    told = {"sym": "A", "account": "paper", "strategy": strategy, "run": run, "market_time": START, "qty": qty}
+    money = {"average": 99.0, "cost": qty * 99, "price": 100.0, "value": qty * 100, "unrealised": qty}
+    own = {"realised": 5.0, "commission": 1.0, "time": START, "received": START, "seq": seq, "seq_row": 0}
+    return {**told, **money, **own, **columns}
+
+
+def ended(seq: int, run: str = "old", detail: str = "") -> Row:
+    told = {"sym": "s", "run": run, "state": "completed", "detail": detail, "time": START, "received": START}
+    return {**told, "seq": seq, "seq_row": 0, "mode": "paper"}
+
+
+def test_a_run_takes_over_what_the_one_before_left_and_closes_it(made_of: Any) -> None:
+    run = machine(made_of)
+    made = run.begin(opening=Opening(rows=(("positions", position(5)),)))
+    assert [(row["action"], row["value"]) for row in of(made, "risk_events")] == [("adopted", 10.0)]
+    assert "holds 10 A" in of(made, "strategy_events")[0]["detail"]
+    rows = bars(3, 11)
+    first = [each for row in rows[:1] for each in run.take("bar_closes", row)]
+    equity = of(first, "equity")[-1]
+    close = rows[0]["close"]
+    assert (equity["realised"], equity["commission"]) == (5.0, 1.0)
+    assert equity["equity"] == pytest.approx(1e6 + 4.0 + 10 * (close - 99.0), abs=1e-8)
+    assert [(row["qty"], row["average"]) for row in of(first, "positions")] == [(10.0, 99.0)]
+    made = run.take("commands", command(12, "flatten"))
+    assert next((row["side"], row["qty"]) for row in of(made, "orders")) == ("sell", 10.0)
+    made = run.take("bar_closes", rows[1])
+    (trip,) = of(made, "round_trips")
+    assert (trip["side"], trip["entry_price"], trip["entry_tag"], trip["qty"]) == ("long", 99.0, "adopted", 10.0)
+    assert trip["profit"] == pytest.approx(10 * (trip["exit_price"] - 99.0) - trip["commission"], abs=1e-8)
+    assert of(made, "fills")[0]["position_after"] == 0
+
+
+def test_it_gives_no_orders_before_the_run_before_is_over(made_of: Any) -> None:
+    run = machine(made_of)
+    run.begin(opening=Opening(after=frozenset({"old"})))
+    rows = bars(30, 11)
+    made = [each for row in rows[:10] for each in run.take("bar_closes", row)]
+    assert run.take("positions", position(50, qty=-4.0)) == []
+    made += run.take("runs", ended(51, "other"))
+    assert not of(made, "orders")
+    assert not of(made, "risk_events")
+    made = run.take("runs", ended(52))
+    assert [row["value"] for row in of(made, "risk_events")] == [-4.0]
+    later = [each for row in rows[10:] for each in run.take("bar_closes", row)]
+    assert of(later, "fills")
+
+
+def test_after_one_that_diverged_nothing_is_traded_until_a_resume(made_of: Any) -> None:
+    run = machine(made_of)
+    run.begin(opening=Opening(after=frozenset({"old"})))
+    run.take("runs", ended(11, detail="diverged: the source is another"))
+    rows = bars(60, 12)
+    made = [each for row in rows[:30] for each in run.take("bar_closes", row)]
+    assert {row["state"] for row in of(made, "orders")} == {"created", "refused"}
+    run.take("commands", command(100, "resume", "s"))
+    assert of([each for row in rows[30:] for each in run.take("bar_closes", row)], "fills")
+
+
+def test_what_others_of_the_account_hold_and_order_counts(made_of: Any) -> None:
+    bound = Limits(stale_s=0, max_orders_per_minute=None, max_gross_value=10_000.0, max_open_orders=3)
+    run = machine(made_of, account_limits=bound)
+    run.begin(opening=Opening(rows=(("positions", position(5, strategy="other", qty=95.0)),)))
+    rows = bars(40, 11)
+    made = [each for row in rows[:20] for each in run.take("bar_closes", row)]
+    assert of(made, "equity")[0]["exposure"] == pytest.approx(9_500 / (1e6 + 5 - 1 + 95))
+    assert {row["rule"] for row in of(made, "risk_events")} == {"max_gross_value"}
+    run.take("positions", position(50, strategy="other", qty=1.0))
+    for name in "abc":
+        row = {**position(51, strategy="other"), "order_id": name, "state": "accepted", "parent": ""}
+        assert run.take("orders", row) == []
+    made = [each for row in rows[20:30] for each in run.take("bar_closes", row)]
+    assert {row["rule"] for row in of(made, "risk_events")} == {"max_open_orders"}
+    run.take("runs", ended(60, "old"))
+    assert of([each for row in rows[30:] for each in run.take("bar_closes", row)], "fills")
+
+
+def test_a_halt_that_another_run_found_halts_unless_somebody_resumed_since(made_of: Any) -> None:
+    run = machine(made_of)
+    rows = bars(60, 11)
+    run_of(run, [("bar_closes", each) for each in rows[:20]])
+    halted = {"sym": "A", "account": "paper", "strategy": "", "rule": "max_drawdown", "action": "halted"}
+    halted |= {"detail": "risk: max_drawdown (run other)", "order_id": "", "seq": 99, "seq_row": 0}
+    halted |= {"time": rows[20]["received"], "received": rows[20]["received"] + 1}
+    run.take("risk_events", halted)
+    made = [each for row in rows[20:40] for each in run.take("bar_closes", row)]
+    assert {row["state"] for row in of(made, "orders")} == {"created", "refused"}
+    run.take("commands", command(100, "resume"))
+    run.take("risk_events", halted)
+    assert of([each for row in rows[40:] for each in run.take("bar_closes", row)], "fills")
+
+
+def test_a_run_that_begins_while_its_account_is_halted_is_halted(made_of: Any) -> None:
+    run = machine(made_of)
+    told = {"account": {"max_order_qty": 1}}
+    run.begin(opening=Opening(halts={"account": "killed by hand"}, limits=told))
+    rows = bars(40, 11)
+    made = [each for row in rows[:20] for each in run.take("bar_closes", row)]
+    assert not of(made, "fills")
+    assert {"halted (killed by hand)"} == {row["rule"] for row in of(made, "risk_events")}
+    run.take("commands", command(100, "resume"))
+    made = [each for row in rows[20:] for each in run.take("bar_closes", row)]
+    assert {row["rule"] for row in of(made, "risk_events")} == {"max_order_qty"}
+
+
+def test_losses_are_measured_from_what_the_account_had_before(made_of: Any) -> None:
+    bound = Limits(stale_s=0, max_orders_per_minute=None, max_daily_loss=1_000.0)
+    times, equity = np.array([START - 1]), np.array([1_002_000 * 10**8])
+    for past, halts in ((equity, True), (equity - 1_500 * 10**8, False)):
+        run = machine(made_of, account_limits=bound)
+        run.begin(opening=Opening(times=times, equity=past, peak=int(past[0])))
+        made = [each for row in bars(20, 11) for each in run.take("bar_closes", row)]
+        events = [(row["strategy"], row["rule"]) for row in of(made, "risk_events") if row["action"] == "halted"]
+        assert events == [("", "max_daily_loss")] * halts
+        assert of(made, "equity")[0]["drawdown"] == pytest.approx(1e6 / (past[0] / 1e8) - 1)

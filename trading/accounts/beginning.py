@@ -1,6 +1,6 @@
 """A run as it begins: its machine, warmed up, and which rows of the plant it is handed from then on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from plant.rows.schema import Schema
@@ -8,19 +8,25 @@ from plant.runtime.settings import Settings
 from plant.state.newest import Row
 from trading.accounts.commands import Told, order_account
 from trading.accounts.lookup import Listed, listed
+from trading.accounts.neighbours import Neighbours
+from trading.accounts.opening import Opening
+from trading.accounts.past import opening
 from trading.accounts.standing import is_standing, standing_prepared
 from trading.accounts.standing_machine import StandingMachine
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.inputs import tables_of
 from trading.live.known import Known
-from trading.live.machine import RunMachine
+from trading.live.machine import Made, RunMachine
 from trading.live.reading import bars_before
 from trading.live.repeated import Diverged
 from trading.live.setups import TIMES_WARM_UP, Prepared, hears, prepared
+from trading.run import RunSetup
 
 Reach = Callable[[int], Any]
 """Returns a connection to history and today that has all rows up to a seq. Raises Unavailable while there is none."""
+
+_Parts = tuple[RunMachine, tuple[str, ...], tuple[str, ...], Mapping[str, str]]
 
 
 class Beginning(NamedTuple):
@@ -30,55 +36,86 @@ class Beginning(NamedTuple):
     assumed    sentences on what it takes for granted
     tables     whose rows it is handed
     earlier    symbol -> interval ("": any) of rows it may be handed, to read them of the history
+    neighbours which rows of other runs it is handed
+    opening    what its account had by then
     """
 
     machine: RunMachine
     assumed: tuple[str, ...]
     tables: tuple[str, ...]
     earlier: Mapping[str, str]
+    neighbours: Neighbours
+    opening: Opening
+
+    def begin(self) -> list[Made]:
+        """Have the machine make the rows that the run begins with, and return them."""
+        return self.machine.begin(self.assumed, self.opening)
 
 
-def beginning(
-    wanted: Wanted, known: Known, settings: Settings, schema: Schema, catalogue: Catalogue, reach: Reach
-) -> Beginning:
-    """Return a run as it began, or begins now. Raises SettingsError for what cannot be run, Diverged, Unavailable."""
-    before, db = known.row_of(wanted), reach(wanted.first_seq)
-    if is_standing(wanted):
-        return _standing(wanted, before, known, settings, schema, catalogue, reach)
-    instruments = known.instruments_at(wanted.first_seq)
-    found = prepared(wanted, before, settings, catalogue, instruments, lambda table, sym: db.count(table, sym) > 0)
-    setup = found.setup
-    _check_source(found, before)
-    machine = RunMachine(setup, wanted.row, found.code_sha)
-    count = machine.warm_up * TIMES_WARM_UP
-    machine.warm(bars_before(db, schema, setup.symbols, setup.interval, setup.start_seq, count))
-    tables = tables_of(setup.fills_on, lambda name: hears(setup, name))
-    return Beginning(machine, found.assumed, tables, machine.follows)
+class Beginner:
+    """Makes machines of runs, as they began or begin now.
 
+    reach   returns a connection to history and today that has all rows up to a seq; raises Unavailable if there is none
+    """
 
-def _standing(
-    wanted: Wanted,
-    before: Row | None,
-    known: Known,
-    settings: Settings,
-    schema: Schema,
-    catalogue: Catalogue,
-    reach: Reach,
-) -> Beginning:
-    found = standing_prepared(wanted, before, settings, catalogue)
-    _check_source(found, before)
-    setup, first = found.setup, settings.accounts[0].name
+    def __init__(self, known: Known, settings: Settings, schema: Schema, catalogue: Catalogue, reach: Reach) -> None:
+        self._known, self._settings, self._schema = known, settings, schema
+        self._catalogue, self._reach = catalogue, reach
 
-    def lookup(told: Told) -> Listed:
-        db, instruments = reach(told.seq), known.instruments_at(told.seq)
-        return listed(db, schema, settings, instruments, setup.fills_on, told.sym, told.seq, told.received)
+    def beginning(self, wanted: Wanted, under_way: Iterable[RunSetup] = ()) -> Beginning:
+        """Return a run before its first row. Raises SettingsError for what cannot be run, Diverged, Unavailable.
 
-    orders = [each for each in known.commands if each.command == "order"]
-    ids = (each.id for each in orders if each.seq <= wanted.first_seq)
-    machine = StandingMachine(setup, wanted.row, found.code_sha, lookup, first, ids)
-    tables = tables_of(setup.fills_on, lambda name: not setup.fills_on and name in ("on_trade", "on_quote"))
-    earlier = {each.sym: "" for each in orders if order_account(each, first) == setup.account}
-    return Beginning(machine, found.assumed, tables, earlier)
+        under_way   runs that have begun, of which there may be no row yet
+        """
+        known, first_seq = self._known, wanted.first_seq
+        before, db = known.row_of(wanted), self._reach(first_seq)
+        if is_standing(wanted):
+            machine, assumed, tables, earlier = self._standing(wanted, before)
+        else:
+            machine, assumed, tables, earlier = self._strategy(wanted, before, db)
+        setup = machine.setup
+        run, strategy, account = setup.run, setup.strategy, setup.account
+        untold = (
+            o.run for o in under_way if (o.strategy, o.account) == (strategy, account) and o.run not in known.runs
+        )
+        there = opening(db, self._schema, known.runs, known.commands, run, strategy, account, first_seq, untold)
+        modes = {name: row["mode"] for name, row in known.runs.items()}
+        return Beginning(machine, assumed, tables, earlier, Neighbours(run, account, modes), there)
+
+    def _strategy(self, wanted: Wanted, before: Row | None, db: Any) -> _Parts:
+        instruments = self._known.instruments_at(wanted.first_seq)
+        found = prepared(
+            wanted,
+            before,
+            self._settings,
+            self._catalogue,
+            instruments,
+            lambda table, sym: db.count(table, sym) > 0,
+        )
+        setup = found.setup
+        _check_source(found, before)
+        machine = RunMachine(setup, wanted.row, found.code_sha)
+        count = machine.warm_up * TIMES_WARM_UP
+        machine.warm(bars_before(db, self._schema, setup.symbols, setup.interval, setup.start_seq, count))
+        tables = tables_of(setup.fills_on, lambda name: hears(setup, name))
+        return machine, found.assumed, tables, machine.follows
+
+    def _standing(self, wanted: Wanted, before: Row | None) -> _Parts:
+        found = standing_prepared(wanted, before, self._settings, self._catalogue)
+        _check_source(found, before)
+        setup, first = found.setup, self._settings.accounts[0].name
+
+        def lookup(told: Told) -> Listed:
+            db, instruments = self._reach(told.seq), self._known.instruments_at(told.seq)
+            what = (setup.fills_on, told.sym, told.seq, told.received)
+            return listed(db, self._schema, self._settings, instruments, *what)
+
+        orders = [each for each in self._known.commands if each.command == "order"]
+        ids = (each.id for each in orders if each.seq <= wanted.first_seq)
+        machine = StandingMachine(setup, wanted.row, found.code_sha, lookup, first, ids)
+        tables = tables_of(setup.fills_on, lambda name: not setup.fills_on and name in ("on_trade", "on_quote"))
+        earlier = {each.sym: "" for each in orders if order_account(each, first) == setup.account}
+        return machine, found.assumed, tables, earlier
 
 
 def _check_source(found: Prepared, before: Row | None) -> None:

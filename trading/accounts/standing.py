@@ -12,18 +12,15 @@ from typing import Any
 from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.newest import Row
-from plant.state.positions import UNALLOCATED
 from plant.state.runs import ENDED
+from plant.state.strategies import MANUAL
 from trading.accounts.commands import Told, order_account
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.setups import Prepared, account_of, setup_of, told_of_account
 from trading.risk import Limits
 
-STRATEGY, CLASS = "manual", "Manual"
-
-RESERVED = (STRATEGY, UNALLOCATED)
-"""Names that no strategy may have: positions are told apart by them."""
+STRATEGY, CLASS = MANUAL, "Manual"
 
 
 def run_of(account: str) -> str:

@@ -7,8 +7,9 @@ from plant.calendars.sessions import Sessions
 from plant.state.newest import Row
 from trading.accounts.commands import Told, order_account, told_of
 from trading.accounts.lookup import Listed
+from trading.accounts.opening import Opening
 from trading.events import Bar, Command, Quote, Trade
-from trading.live.machine import Made, RunMachine
+from trading.live.machine import NOTHING_BEFORE, Made, RunMachine
 from trading.run import RunSetup
 
 Lookup = Callable[[Told], Listed]
@@ -28,6 +29,16 @@ class StandingMachine(RunMachine):
         super().__init__(setup, began, code_sha)
         self._lookup, self._first, self._ids = lookup, first, set(ids)
         self._assumed: list[str] = []
+        self._grown = False  # whether it has a symbol that no row tells of yet
+
+    def begin(self, assumed: tuple[str, ...] = (), opening: Opening = NOTHING_BEFORE) -> list[Made]:
+        """Return the rows that it begins with; what an earlier run of its name held is listed first."""
+        began, setup = self._began, self.setup
+        for table, row in opening.rows:
+            if table == "positions" and row["strategy"] == setup.strategy:
+                place = (began["received"], began["received"], began["seq"], 0)
+                self._list(Told("", "order", row["sym"], {}, *place))
+        return super().begin(assumed, opening)
 
     def take(self, table: str, row: Row) -> list[Made]:
         """Take the next row of the journal, and return the rows that it makes. Raises Unavailable, see the class."""
@@ -37,6 +48,9 @@ class StandingMachine(RunMachine):
         for sym in [sym for sym in self.follows if self._engine.listings.let_go(sym)]:
             del self.follows[sym]
         assumed, self._assumed = self._assumed, []
+        if self._grown:  # the row of `runs` has all symbols there were, before there is a position in them
+            made.insert(0, self._run_row(row["received"], row["seq"], 0, ""))
+            self._grown = False
         return [*(Made("strategy_events", self._event(row["received"], "log", each)) for each in assumed), *made]
 
     def _command(self, row: Row) -> Command | None:
@@ -56,6 +70,7 @@ class StandingMachine(RunMachine):
         sessions: Any = setup.sessions
         if sym not in instruments:
             self._assumed += found.assumed
+            self._grown = True
             instruments[sym] = found.instrument
             if found.sessions is not None:
                 sessions[sym] = found.sessions

@@ -18,13 +18,13 @@ from plant.indicators.scalar import Scalar
 from plant.rows.intervals import interval_of
 from plant.rows.times import nanoseconds
 from trading.backtests.market import Rows, merged, rows_of
-from trading.backtests.metrics import Measured, metrics_of
+from trading.backtests.metrics import metric_rows
 from trading.backtests.prepared import prepared
 from trading.backtests.result import Result
 from trading.desk.ledger import Action, TableRow
 from trading.engine import Engine
 from trading.events import MarketEvent, available
-from trading.instruments import Instrument, money_of
+from trading.instruments import Instrument
 from trading.risk import Limits, limits_of
 from trading.run import FillRules, RunSetup, fill_rules
 from trading.strategy import Strategy, Window
@@ -212,23 +212,8 @@ def _metric_rows(
     last = engine.now
     if last is not None and (not engine.closes or available(last) > engine.closes[-1][0]):
         equity.append(engine.account.equity)  # the session that was not over
-    closed = [money_of(trip["profit"]) for trip in trips if not trip["open"]]
-    positions = engine.account.positions.values()
-    found = metrics_of(
-        Measured(
-            engine.setup.start_money,
-            equity,
-            calendar,
-            engine.account.worst,
-            closed,
-            len(trips) - len(closed),
-            engine.bars,
-            sum(trip["bars"] for trip in trips),
-            sum(position.traded for position in positions),
-        )
-    )
     setup = engine.setup
-    return [{**metric._asdict(), "time": setup.time, "sym": setup.strategy, "run": setup.run} for metric in found]
+    return metric_rows(setup, engine.account, trips, equity, engine.bars, calendar, setup.time)
 
 
 class _Sessions(dict[str, Sessions]):

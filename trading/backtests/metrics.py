@@ -23,13 +23,15 @@ returns, without variance, without losses. Trips are counted after commission, o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.instruments import amount_of
+from trading.account import Account
+from trading.instruments import amount_of, money_of
+from trading.run import RunSetup
 
 NAMES = (
     *("total_return", "cagr", "volatility", "sharpe", "sortino", "calmar", "max_drawdown", "win_rate"),
@@ -146,6 +148,41 @@ def _of_trips(profits: Sequence[int]) -> dict[str, float]:
 
 def _mean(money: Sequence[int]) -> float:
     return amount_of(sum(money)) / len(money) if money else math.nan
+
+
+def metric_rows(
+    setup: RunSetup,
+    account: Account,
+    trips: Sequence[Mapping[str, Any]],
+    equity: Sequence[int],
+    bars: int,
+    calendar: bool,
+    time: int,
+) -> list[dict[str, Any]]:
+    """Return rows of `metrics` of a run.
+
+    account   its books
+    trips     its round trips, of those that are open `open` and `bars`
+    equity    of its books at session closes, 1e-8 of the currency
+    bars      that closed since it began
+    time      of the rows
+    """
+    closed = [money_of(trip["profit"]) for trip in trips if not trip["open"]]
+    traded = sum(position.traded for position in account.positions.values())
+    found = metrics_of(
+        Measured(
+            account.began,
+            equity,
+            calendar,
+            account.worst,
+            closed,
+            len(trips) - len(closed),
+            bars,
+            sum(trip["bars"] for trip in trips),
+            traded,
+        )
+    )
+    return [{**metric._asdict(), "time": time, "sym": setup.strategy, "run": setup.run} for metric in found]
 
 
 def rows_of_metrics(metrics: Sequence[Metric]) -> list[dict[str, Any]]:

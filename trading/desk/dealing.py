@@ -4,20 +4,24 @@ The simulated exchange and a broker differ here and nowhere else: the one is han
 is put out.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from plant.errors import PlantError
 from trading.account import Account
 from trading.accounts.commands import terms_of
-from trading.desk.ledger import Booked, Cancel, Ledger, Place
+from trading.accounts.shared import held_of
+from trading.desk.guard import Guard
+from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
 from trading.desk.requests import Asked, OrderDesk, Request
-from trading.events import Command, Event, Fill, OrderReport, available
+from trading.events import Command, Event, Fill, Neighbour, OrderReport, available
 from trading.exchange import Ended, Execution
 from trading.instruments import money_of
 from trading.orders import Order, State, base36
-from trading.risk import Breach, Market, Risk
+from trading.risk import Breach, Market
 from trading.run import RunSetup, in_session
 
 
@@ -26,18 +30,11 @@ class Dealing:
 
     def __init__(self, setup: RunSetup, account: Account, ledger: Ledger, listings: Mapping[str, Listing]) -> None:
         self._setup, self._account, self._ledger, self._listings = setup, account, ledger, listings
+        self._shared = ledger.shared
         self.desk = OrderDesk(setup)
-        self._of_strategy, self._of_account = Risk(setup.limits), Risk(setup.account_limits)
-        self._risks = {"strategy": self._of_strategy, "account": self._of_account}
+        self.guard = Guard(setup, account, ledger)
         self._executions: dict[str, int] = {}
         self._waiting: list[tuple[Order, str, tuple[str, ...]]] = []
-        self.watches = any(risk.watches for risk in self._risks.values())
-        """Whether a change of the equity can halt."""
-
-    @property
-    def halted(self) -> str:
-        """Why trading is halted, "": it is not."""
-        return self._of_strategy.halted or self._of_account.halted
 
     def deal(self, event: Event, requests: Iterable[Request]) -> None:
         """Take up what was asked for, in order."""
@@ -69,8 +66,8 @@ class Dealing:
 
     def _share(self, order: Order, price: int) -> int:
         """Return the lots that the order's part of the equity buys at a price, rounded down."""
-        position, account = self._listings[order.sym].position, self._account
-        equity = account.equity - position.value + position.instrument.value(position.lots, price)
+        position = self._listings[order.sym].position
+        equity = self._shared.equity - position.value + position.instrument.value(position.lots, price)
         if price <= 0 or equity <= 0:
             return 0
         return int(equity * order.percent / 100 / (price * position.instrument.unit))
@@ -148,6 +145,7 @@ class Dealing:
     def command(self, command: Command) -> None:
         """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError."""
         told = dict(command.arguments)
+        of = told.pop("of", "account")
         match command.command:
             case "order":
                 self._by_hand(command, told)
@@ -161,36 +159,49 @@ class Dealing:
                 self.cancel(command, None, "flattened by hand", only)
                 self._flatten(command, only)
             case "kill":
-                self._risks[told.get("of", "account")].halted = "killed by hand"
-                self._halted(Breach("kill", float("nan"), float("nan")), command)
+                self._halted(self.guard.kill(of), command, of)
             case "resume":
-                for name, risk in self._risks.items():
-                    if risk.halted and told.get("of", "account") in ("account", name):
-                        risk.resume(self._equity(name))
-                        self._risk_event("resume", "resumed", command)
+                self.guard.resume(of, command)
             case "limits":
-                self._risks[told.pop("of", "account")].tell(told, live=self._setup.mode == "live")
-        self.watches = any(risk.watches for risk in self._risks.values())
+                self.guard.tell(of, told)
 
-    def session(self) -> None:
-        """A session begins: daily losses are measured from here."""
-        for name, risk in self._risks.items():
-            risk.session(self._equity(name))
+    def neighbour(self, event: Neighbour) -> None:
+        """Take what another run of the account told."""
+        row, shared = event.row, self._shared
+        if event.table == "positions":
+            shared.told(row["strategy"], row["sym"], held_of(row))
+        elif event.table == "orders":
+            shared.order(row)
+            if row["state"] == State.SUBMITTING and not row["parent"]:
+                self.guard.counted(row["market_time"] if self._setup.simulated else row["time"])
+        elif event.table == "runs":
+            shared.ended(row["run"])
+        elif self.guard.halted_by(row):  # of risk_events
+            self._put_down(event, f"risk: {row['detail']}")
+
+    def adopt(self, sym: str, event: Event) -> None:
+        """Take over what runs of the strategy left of a symbol, and say so."""
+        setup, shared, ledger = self._setup, self._shared, self._ledger
+        held = shared.released(setup.strategy, sym)
+        if held is None:
+            return
+        text = f"holds {held.qty:g} {sym}, which runs of {setup.strategy} before this one left"
+        try:
+            ledger.adopt(sym, held, event)
+        except PlantError as error:
+            shared.told(setup.strategy, sym, held)
+            text = str(error)
+        else:
+            if held.qty:
+                self.guard.tells(ADOPTED, ADOPTED, event, breach=Breach(text, math.nan, held.qty), sym=sym)
+        if held.qty:
+            told = {"run": setup.run, "market_time": event.market_time, "kind": "log", "detail": text}
+            ledger.row("strategy_events", event, sym=setup.strategy, **told)
 
     def look(self, event: Event) -> None:
         """Look at loss and drawdown; a breach halts."""
-        for name, risk in self._risks.items():
-            breach = risk.look(self._equity(name)) if risk.watches else None
-            if breach is not None:
-                self._halted(breach, event)
-
-    def _equity(self, name: str) -> int:
-        """Return the account's equity, or what it would be with this strategy alone."""
-        account = self._account
-        if name == "account":
-            return account.equity
-        own = self._ledger.positions.values()
-        return account.start + sum(p.realised + p.unrealised - p.commission for p in own)
+        for of, breach in self.guard.look():
+            self._halted(breach, event, of)
 
     def _place(self, order: Order, wrong: str, event: Event) -> None:
         """Look whether an order may leave, and send it."""
@@ -217,13 +228,10 @@ class Dealing:
             now = event.known_at
             paced_at = available(event) if self._setup.simulated else now
             market = Market(listing.instrument, last, listing.last_at, now, paced_at, session)
-            for name, risk in self._risks.items():
-                lots = position.lots if name == "strategy" else self._account.lots(order.sym)
-                breach = risk.refusal(order, qty, market, lots, self._account, len(ledger.orders) - 1)
-                if breach is not None:
-                    wrong = breach.sentence
-                    self._risk_event(breach.rule, "refused", event, order.order_id, breach)
-                    break
+            if (found := self.guard.refusal(order, qty, market, position.lots)) is not None:
+                of, breach = found
+                wrong = breach.sentence
+                self.guard.tells(breach.rule, "refused", event, order.order_id, breach, of=of)
         if wrong:
             ledger.become(order.order_id, State.REFUSED, event, wrong)
             return
@@ -257,11 +265,15 @@ class Dealing:
         elif order.state is not State.CANCELLING:
             ledger.out.append(Cancel(ledger.become(order.order_id, State.CANCELLING, event, reason)))
 
-    def _halted(self, breach: Breach, event: Event) -> None:
+    def _halted(self, breach: Breach, event: Event, of: str) -> None:
+        """Say that the account or the strategy is halted, and why."""
+        self.guard.tells(breach.rule, "halted", event, "", breach, of=of)
+        self._put_down(event, breach.sentence)
+
+    def _put_down(self, event: Event, why: str) -> None:
         """Cancel what is open, and close the positions if the limits say so."""
-        self._risk_event(breach.rule, "halted", event, "", breach)
-        self.cancel(event, None, breach.sentence)
-        if self._setup.limits.flatten_on_halt or self._of_account.limits.flatten_on_halt:
+        self.cancel(event, None, why)
+        if self.guard.flattens:
             self._flatten(event)
 
     def _by_hand(self, command: Command, told: dict[str, Any]) -> None:
@@ -289,24 +301,6 @@ class Dealing:
                 asked = self.desk.order(event, sym, side, units, tag="flatten", reduces=True)
                 self._ledger.add(asked.order, event)
                 self._send(asked.order, event)
-
-    def _risk_event(
-        self, rule: str, action: str, event: Event, order_id: str = "", breach: Breach | None = None
-    ) -> None:
-        setup, nan = self._setup, float("nan")
-        self._ledger.row(
-            "risk_events",
-            event,
-            sym=event.sym,
-            account=setup.account,
-            strategy=setup.strategy,
-            rule=rule,
-            bound=breach.bound if breach else nan,
-            value=breach.value if breach else nan,
-            action=action,
-            order_id=order_id,
-            detail=breach.sentence if breach else "",
-        )
 
 
 def _units(listing: Listing, notional: float) -> float:

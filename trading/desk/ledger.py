@@ -4,9 +4,12 @@ A report goes in; the order that follows, the fill that is booked and the trip t
 """
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
+from plant.errors import PlantError
 from trading.account import Account, Booking, Position, RoundTrip
+from trading.accounts.shared import Held, SharedAccount, lots_of
 from trading.desk.rows import Row, equity_row, fill_row, fill_view, order_row, order_view, position_row, round_trip_row
 from trading.events import Event, Fill, OrderReport
 from trading.instruments import Instrument
@@ -36,6 +39,10 @@ class Cancel(NamedTuple):
 Action = TableRow | Place | Cancel
 
 
+ADOPTED = "adopted"
+"""Tag of the entry of a trip that another run entered, and the action of the row of `risk_events` that tells so."""
+
+
 class Booked(NamedTuple):
     """What came of a report: the order as it is now, the fill and what it did; None where there is none."""
 
@@ -52,10 +59,11 @@ class Ledger:
     sampled the event at which equity was a row last
     told    what the strategy has not heard yet: its callback's name and argument
     positions   by symbol, those that are or were held and those that may be
+    account     the run's own books; `shared` the account that they are part of
     """
 
     def __init__(self, setup: RunSetup, account: Account) -> None:
-        self.setup, self.account = setup, account
+        self.setup, self.account, self.shared = setup, account, SharedAccount(account)
         self.orders = Orders()
         self.positions: dict[str, Position] = {}
         for sym in setup.symbols:
@@ -124,11 +132,29 @@ class Ledger:
         """Put out rows of equity and of the positions that are or were held."""
         account, run = self.account, self.setup.run
         self.sampled = event
-        self.out.append(TableRow("equity", equity_row(self.stamp(event), account, run, market_time)))
+        self.shared.look()
+        self.out.append(TableRow("equity", equity_row(self.stamp(event), self.shared, run, market_time)))
         for position in self.positions.values() if positions else ():
-            if position.traded:
+            if position.moved and not (self.setup.standing and position.flat_told):
+                position.flat_told = not position.lots
                 row = position_row(self.stamp(event), position, account.name, run, market_time)
                 self.out.append(TableRow("positions", row))
+
+    def adopt(self, sym: str, held: Held, event: Event) -> None:
+        """Take over what the strategy held, with a trip as though it had been entered at its average price."""
+        position, instrument = self.position(sym), self.setup.instruments[sym]
+        lots, mark = lots_of(instrument, held.qty), instrument.ticks(held.price)
+        if instrument.qty(lots) != held.qty:
+            raise PlantError(f"{held.qty:g} {sym} are no whole lots of {float(instrument.lot):g}: close them by hand")
+        self.account.adopt(position, lots, mark, held.cost, held.realised, held.commission)
+        if not lots:
+            return
+        self.trips += 1
+        began = position.bars
+        trip = RoundTrip(self.trips, sym, lots > 0, held.market_time, ADOPTED, began=began, told=began)
+        paid = Fraction(abs(held.cost)) / instrument.unit
+        trip.entry = int(paid) if paid.denominator == 1 else paid
+        trip.qty, trip.value, position.trip = abs(lots), abs(held.cost), trip
 
     def open_trip(self, sym: str, event: Event, market_time: int) -> None:
         """Put out the trip of a symbol that is still open, as though it were closed at the last price."""

@@ -6,7 +6,8 @@ Every function returns a dict in the order of the table's columns; `time` is whe
 from typing import Any
 
 from plant.rows.schema import UNKNOWN_TIME
-from trading.account import Account, Position, RoundTrip
+from trading.account import Position, RoundTrip
+from trading.accounts.shared import SharedAccount
 from trading.events import Fill
 from trading.instruments import Instrument, amount_of
 from trading.orders import Order
@@ -92,7 +93,7 @@ def position_row(time: int, position: Position, account: str, run: str, market_t
     }
 
 
-def equity_row(time: int, account: Account, run: str, market_time: int) -> Row:
+def equity_row(time: int, account: SharedAccount, run: str, market_time: int) -> Row:
     """Return a row of `equity`; exposure is the positions' absolute value in parts of the equity."""
     equity = account.equity
     return {

@@ -115,11 +115,11 @@ class Floor:
 
     def cash(self) -> float:
         """Return the account's cash."""
-        return amount_of(self._ledger.account.cash)
+        return amount_of(self._ledger.shared.cash)
 
     def equity(self) -> float:
         """Return the account's equity."""
-        return amount_of(self._ledger.account.equity)
+        return amount_of(self._ledger.shared.equity)
 
     def tick(self, sym: str | None) -> float:
         """Return the least step of a symbol's price."""

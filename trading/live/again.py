@@ -6,10 +6,10 @@ from typing import Any
 from plant.errors import QueryError
 from plant.runtime.settings import Settings
 from plant.state.runs import BY_EVENTS
-from trading.accounts.beginning import beginning
+from trading.accounts.beginning import Beginner
 from trading.live.catalogue import Catalogue
 from trading.live.known import Known
-from trading.live.reading import MADE, inputs_behind, made_where, rows_of
+from trading.live.reading import MADE, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
 
 
@@ -31,17 +31,20 @@ def again(run: str, db: Any, settings: Settings) -> Again:
     if run not in begun or before is None or before["mode"] not in BY_EVENTS:
         raise QueryError(f"no run {run!r} of a strategy that followed the plant; `plant strategy list` shows them")
     wanted = begun[run]
+    beginner = Beginner(known, settings, schema, Catalogue(settings.strategies_folder), lambda seq: db)
     try:
-        begins = beginning(wanted, known, settings, schema, Catalogue(settings.strategies_folder), lambda seq: db)
+        begins = beginner.beginning(wanted)
     except Diverged as error:
         return Again(run, 0, 0, str(error))
-    machine, setup = begins.machine, begins.machine.setup
-    there = {t: rows_of(db, schema, t, made_where(t, run, setup.strategy, wanted.first_seq)) for t in MADE}
+    first_seq, machine = wanted.first_seq, begins.machine
+    account = machine.setup.account
+    there = {t: made_by(t, run, rows_of(db, schema, t, made_where(t, run, account, first_seq))) for t in MADE}
     repeated, new = Repeated(schema, there), 0
     through = max((rows[-1]["seq"] for rows in there.values() if rows), default=0)
     try:
-        new += len(repeated.compare(machine.begin(begins.assumed)))
-        for table, row in inputs_behind(db, schema, begins.tables, begins.earlier, wanted.first_seq, through):
+        new += len(repeated.compare(begins.begin()))
+        what = (begins.tables, begins.earlier, begins.neighbours)
+        for table, row in inputs_behind(db, schema, *what, first_seq, through):
             new += len(repeated.compare(machine.take(table, row)))
         repeated.finish()
     except Diverged as error:

@@ -15,14 +15,14 @@ from plant.runtime.settings import Settings
 from plant.state.newest import Row, rows_of_columns
 from plant.state.runs import BY_EVENTS, FAILED
 from plant.stream.subscriber import Subscriber
-from trading.accounts.beginning import beginning
+from trading.accounts.beginning import Beginner
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.inputs import Inputs
 from trading.live.known import Known
 from trading.live.live_run import Broken, LiveRun
 from trading.live.machine import Made
-from trading.live.reading import MADE, in_order, inputs_behind, made_where, rows_of
+from trading.live.reading import MADE, in_order, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
 
 AGAIN_S = 1.0
@@ -68,7 +68,8 @@ class Desk:
         publish: Callable[[str, Row], None],
     ) -> None:
         self._settings, self._schema = settings, settings.table_schema
-        self._known, self._catalogue = known, catalogue
+        self._known = known
+        self._beginner = Beginner(known, settings, settings.table_schema, catalogue, self._reached)
         self._place, self._subscribe, self._publish = place, subscribe, publish
         self.runs: dict[str, LiveRun] = {}
         self._over: set[tuple[str, int]] = set()
@@ -128,18 +129,29 @@ class Desk:
         self.runs.clear()
 
     def _open(self, wanted: Wanted) -> None:
-        begins = beginning(wanted, self._known, self._settings, self._schema, self._catalogue, self._reached)
+        begins = self._beginner.beginning(wanted, [run.machine.setup for run in self.runs.values()])
         place, behind, earlier = self._place(), wanted.first_seq, []
         if place.first_seq > behind + 1:  # the journal does not go so far back
-            what = (begins.tables, begins.earlier, behind, place.through)
+            what = (begins.tables, begins.earlier, begins.neighbours, behind, place.through)
             earlier, behind = inputs_behind(place.history, self._schema, *what), place.through
         machine = begins.machine
-        inputs = Inputs(self._schema, machine.follows, earlier, self._subscribe(begins.tables, behind))
-        run = LiveRun(wanted, machine, inputs, Repeated(self._schema, self._there(place, wanted)), self._made)
+        following = self._subscribe(begins.tables, behind)
+        inputs = Inputs(self._schema, machine.follows, begins.neighbours, earlier, following)
+        run = LiveRun(
+            wanted,
+            machine,
+            inputs,
+            Repeated(self._schema, self._there(place, wanted, machine.setup.account)),
+            self._made,
+        )
+        try:
+            run.begin(begins)
+        except BaseException:
+            run.close()
+            raise
         self.runs[wanted.run] = run
         symbols = ",".join(machine.setup.symbols)
         log.info("run", run=wanted.run, strategy=machine.setup.strategy, symbols=symbols, state="opened")
-        run.begin(begins.assumed)
 
     def _reached(self, seq: int) -> Any:
         """Return a connection to history and today once that has the rows up to a seq. Raises Unavailable."""
@@ -150,18 +162,18 @@ class Desk:
             time.sleep(0.005)
         return place.plant
 
-    def _there(self, place: Place, wanted: Wanted) -> dict[str, list[Row]]:
+    def _there(self, place: Place, wanted: Wanted, account: str) -> dict[str, list[Row]]:
         """Return what the plant has of a run by now, table by table, in the order of the journal."""
         found: dict[str, list[Row]] = {}
         for name in MADE:
             table = self._schema[name]
             names = (*table.names, *META_COLUMNS)
-            where = made_where(name, wanted.run, wanted.row["sym"], wanted.first_seq)
+            where = made_where(name, wanted.run, account, wanted.first_seq)
             today = place.tables[name].snapshot().select(Terms(where=tuple(where)), names)
             found[name] = rows_of_columns(today, table.times)
             if place.through > wanted.first_seq:
                 found[name] += rows_of(place.history, self._schema, name, where)
-            found[name] = in_order(found[name])
+            found[name] = made_by(name, wanted.run, in_order(found[name]))
         return found
 
     def _made(self, made: Made) -> None:

@@ -10,6 +10,7 @@ from plant.rows.columns import Columns, Symbols, taken
 from plant.rows.schema import Schema
 from plant.state.newest import Row, columns_of_batch, rows_of_columns
 from plant.stream.subscriber import Subscriber
+from trading.accounts.neighbours import NEIGHBOURS, Neighbours
 
 CONTROL = ("strategies", "commands")
 """Tables that every run is handed."""
@@ -27,13 +28,14 @@ def tables_of(fills_on: str, hears: Callable[[str], bool]) -> tuple[str, ...]:
     wanted = ["bar_closes"]
     wanted += ["trades"] * (fills_on == "trades" or hears("on_trade"))
     wanted += ["quotes"] * (fills_on == "quotes" or hears("on_quote"))
-    return (*CONTROL, *wanted, *(["signals"] * hears("on_signal")))
+    return (*CONTROL, *NEIGHBOURS, *wanted, *(["signals"] * hears("on_signal")))
 
 
 class Inputs:
     """Hands on what a run needs of the plant: rows of the symbols and intervals that it follows, and all of CONTROL.
 
     follows      symbol -> interval, as it is when a row comes
+    neighbours   which rows of other runs it is handed
     earlier      what it is handed first: rows that the journal has no more
     subscriber   to its tables, from behind those
     """
@@ -42,10 +44,11 @@ class Inputs:
         self,
         schema: Schema,
         follows: Mapping[str, str],
+        neighbours: Neighbours,
         earlier: list[Input],
         subscriber: Subscriber,
     ) -> None:
-        self._schema, self._follows = schema, follows
+        self._schema, self._follows, self._neighbours = schema, follows, neighbours
         self._earlier, self.subscriber = earlier, subscriber
 
     @property
@@ -67,13 +70,15 @@ class Inputs:
     def _rows(self, batch: Batch) -> Iterator[Input]:
         columns = columns_of_batch(batch)
         if batch.table not in CONTROL:
-            wanted = self._wanted(columns)
+            of_others = batch.table in NEIGHBOURS
+            wanted = self._neighbours.wanted(batch.table, columns) if of_others else self._wanted(columns)
             if not wanted.any():
                 return
             if not wanted.all():
                 columns = taken(columns, wanted)
         for row in rows_of_columns(columns, self._schema[batch.table].times):
-            yield Input(batch.table, row)
+            if batch.table != "risk_events" or self._neighbours.made_by_others(row):
+                yield Input(batch.table, row)
 
     def _wanted(self, columns: Columns) -> np.ndarray:
         sym: Symbols = columns["sym"]

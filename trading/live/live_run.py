@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from plant.errors import PlantError, Unavailable
+from trading.accounts.beginning import Beginning
 from trading.live.director import Wanted
 from trading.live.inputs import Input, Inputs
 from trading.live.machine import Made, RunMachine
@@ -49,9 +50,9 @@ class LiveRun:
         """Whether it has more to take at once, without anything coming."""
         return self.recovering or self._coming is not None
 
-    def begin(self, assumed: tuple[str, ...]) -> None:
-        """Make the rows that a run begins with."""
-        self._take(self.machine.begin(assumed))
+    def begin(self, begins: Beginning) -> None:
+        """Make the rows that a run begins with. Raises repeated.Diverged, Unavailable."""
+        self._take(begins.begin())
 
     def step(self) -> int:
         """Take what has come, for TURN_S at most; return how many rows. Raises repeated.Diverged, Broken."""

@@ -13,18 +13,27 @@ from plant.calendars.sessions import Sessions
 from plant.errors import PlantError
 from plant.rows.schema import UNKNOWN_TIME
 from plant.state.newest import Row
-from plant.state.runs import CANCELLED, COMPLETED, FAILED, PAUSED, RUNNING
+from plant.state.runs import CANCELLED, COMPLETED, ENDED, FAILED, PAUSED, RUNNING
 from plant.state.strategies import STOPPED
 from trading.accounts.commands import Told, arguments_for, told_of
+from trading.accounts.neighbours import NEIGHBOURS
+from trading.accounts.opening import Opening
+from trading.backtests.metrics import metric_rows
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
-from trading.events import Bar, Command, Event, Quote, Signal, Trade
+from trading.events import Bar, Command, Event, Quote, Signal, Trade, neighbour_of
 from trading.live.director import WHAT_IT_IS
 from trading.live.setups import fills_told, risk_told
 from trading.run import RunSetup
 
 BARS_A_ROW = 100
 """After so many bars a row of `runs` tells how far the run is."""
+
+
+DIVERGED = "diverged"
+"""With this begins the detail of a run that failed because it was made again, and was another."""
+
+NOTHING_BEFORE = Opening()
 
 
 class Made(NamedTuple):
@@ -54,6 +63,8 @@ class RunMachine:
         self._state, self.detail = RUNNING, ""
         self._cause: Event | None = None
         self._told_bars, self._version = 0, began["version"]
+        self._trips: list[Row] = []  # those that are over
+        self._after: set[str] = set()  # runs of its strategy that are not over
         self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}
         self._makes: dict[str, Callable[[Row], Event]] = {
             "bar_closes": self._bar,
@@ -77,16 +88,23 @@ class RunMachine:
         for row in rows:
             self._engine.take(self._bar(row))
 
-    def begin(self, assumed: tuple[str, ...] = ()) -> list[Made]:
-        """Return the rows that a run begins with; `assumed` are sentences on what it takes for granted."""
+    def begin(self, assumed: tuple[str, ...] = (), opening: Opening = NOTHING_BEFORE) -> list[Made]:
+        """Return the rows that a run begins with.
+
+        assumed   sentences on what it takes for granted
+        opening   what its account had by then
+        """
         row = self._began
+        self._engine.remember(opening)
+        self._after = set(opening.after)
         made = [self._run_row(row["received"], row["seq"], 0, row["note"])]
         for sentence in assumed:
             made.append(Made("strategy_events", self._event(row["received"], "log", sentence)))
         if row["wanted"] == PAUSED:
-            self._engine.paused, self._state = True, PAUSED
+            self._state = PAUSED
             made.append(self._run_row(row["received"], row["seq"], 0, row["note"]))
-        return made
+        self._engine.paused = self._state == PAUSED or bool(self._after)
+        return made if self._after else made + self._adopted(row["received"], row["seq"])
 
     def take(self, table: str, row: Row) -> list[Made]:
         """Take the next row of the journal, and return the rows that it makes."""
@@ -94,11 +112,16 @@ class RunMachine:
             return []
         if table == "strategies":
             return list(self._wanted(row))
+        if table in NEIGHBOURS:
+            return self._neighbour(table, row)
         event = self._command(row) if table == "commands" else self._of_market(table, row)
         if event is None:
             return []
-        self._cause = event
+        self._cause, closes = event, len(self._engine.closes)
         made = list(self._acted(event))
+        self._trips += (each.row for each in made if each.table == "round_trips")
+        if len(self._engine.closes) > closes:
+            made += self._measured(event)
         if isinstance(event, Command) and event.command == "cancel_run":
             made += self._end(event.known_at, event.seq, event.market_time, CANCELLED, "cancelled by hand")
         elif self._engine.failed is not None:
@@ -108,6 +131,33 @@ class RunMachine:
             self._told_bars = self._engine.bars
             made.append(self._run_row(event.known_at, event.seq, event.market_time, ""))
         return made
+
+    def _measured(self, event: Event) -> list[Made]:
+        """Return what the run was worth by the close of a session, as a backtest tells it at its end."""
+        engine, equity = self._engine, [money for _, money in self._engine.closes]
+        held = [position for position in engine.ledger.positions.values() if position.trip is not None]
+        trips = [*self._trips, *({"open": 1, "bars": p.bars - p.trip.began} for p in held if p.trip is not None)]
+        by_calendar = bool(engine.listings.account.code)
+        rows = metric_rows(self.setup, engine.account, trips, equity, engine.bars, by_calendar, event.known_at)
+        return [Made("metrics", row) for row in rows]
+
+    def _neighbour(self, table: str, row: Row) -> list[Made]:
+        """Take a row of another run; once those of its strategy are over, take over what they left, and go on."""
+        if table == "runs" and row["state"] not in ENDED:
+            return []
+        made = _rows(self._engine.hear(neighbour_of(table, row, self._market_time)))
+        if table == "runs" and row["run"] in self._after:
+            self._after.discard(row["run"])
+            if not self._after:
+                self._engine.paused = self._state == PAUSED
+                why = row["detail"] if row["detail"].startswith(DIVERGED) else ""
+                made += self._adopted(row["received"], row["seq"], why)
+        return made
+
+    def _adopted(self, known_at: int, seq: int, why: str = "") -> list[Made]:
+        symbols = list(self.setup.instruments) if self.setup.standing else self.setup.symbols
+        event = Command(self.setup.account, known_at, known_at, seq, 0, "adopt", {})
+        return _rows(self._engine.adopt(event, symbols, why))
 
     def _acted(self, event: Event) -> Iterator[Made]:
         try:
@@ -167,7 +217,7 @@ class RunMachine:
         elif any(row[name] != self._began[name] for name in WHAT_IT_IS):
             yield from self._end(*place, COMPLETED, f"version {row['version']} takes its place")
         elif (wanted := PAUSED if row["wanted"] == PAUSED else RUNNING) != self._state:
-            self._engine.paused, self._state = wanted == PAUSED, wanted
+            self._engine.paused, self._state = wanted == PAUSED or bool(self._after), wanted
             yield self._run_row(*place, row["note"])
 
     def _end(self, known_at: int, seq: int, market_time: int, state: str, detail: str) -> list[Made]:

@@ -6,13 +6,14 @@ from typing import Any
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema
 from plant.state.newest import Row, rows_of_columns
+from trading.accounts.neighbours import NEIGHBOURS, Neighbours, run_of_event
 from trading.live.inputs import CONTROL, Input
 
-OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips")
+OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips", "metrics")
 """Tables whose rows have the run that made them."""
 
 MADE = (*OUTPUTS, "risk_events")
-"""And those in which a row only has the strategy."""
+"""And those in which a row has no column for its run."""
 
 Where = Sequence[tuple[str, str, Any]]
 
@@ -44,17 +45,27 @@ def bars_before(db: Any, schema: Schema, symbols: Sequence[str], interval: str, 
 
 
 def inputs_behind(
-    db: Any, schema: Schema, tables: Sequence[str], follows: Mapping[str, str], behind: int, through: int
+    db: Any,
+    schema: Schema,
+    tables: Sequence[str],
+    follows: Mapping[str, str],
+    neighbours: Neighbours,
+    behind: int,
+    through: int,
 ) -> list[Input]:
     """Return what a run is handed, of the rows with `behind` < seq <= `through`, in the order of the journal.
 
-    `follows`: symbol -> interval of its bars, "" for any.
+    `follows`: symbol -> interval of its bars, "" for any. `neighbours`: which rows of other runs; it knows all runs.
     """
     found: list[Input] = []
     for name in tables:
         where: list[tuple[str, str, Any]] = [("seq", ">", behind), ("seq", "<=", through)]
         if name in CONTROL:
             found += (Input(name, row) for row in rows_of(db, schema, name, where))
+            continue
+        if name in NEIGHBOURS:
+            made = rows_of(db, schema, name, [*where, *neighbours.where(name)])
+            found += (Input(name, row) for row in made if neighbours.takes(name, row))
             continue
         by_interval: dict[str, list[str]] = {}
         for sym, interval in follows.items():
@@ -65,6 +76,11 @@ def inputs_behind(
     return sorted(found, key=lambda each: (each.row["seq"], each.row["seq_row"]))
 
 
-def made_where(name: str, run: str, strategy: str, first_seq: int) -> Where:
-    """Return which rows of a table of MADE are those of a run that began behind a seq."""
-    return [("run", "==", run) if name in OUTPUTS else ("strategy", "==", strategy), ("seq", ">", first_seq)]
+def made_where(name: str, run: str, account: str, first_seq: int) -> Where:
+    """Return which rows of a table of MADE may be those of a run that began behind a seq; `made_by` looks closer."""
+    return [("run", "==", run) if name in OUTPUTS else ("account", "==", account), ("seq", ">", first_seq)]
+
+
+def made_by(name: str, run: str, rows: Iterable[Row]) -> list[Row]:
+    """Return which of the rows of `made_where` are those of the run."""
+    return [row for row in rows if name in OUTPUTS or run_of_event(row) == run]

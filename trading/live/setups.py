@@ -14,6 +14,7 @@ from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.instruments import Instruments
 from plant.state.newest import Row
+from plant.state.strategies import RESERVED
 from trading.instruments import Instrument
 from trading.live.catalogue import PYTHON, Catalogue
 from trading.live.director import Wanted
@@ -53,6 +54,8 @@ def prepared(
     Raises SettingsError for what cannot be run.
     """
     row = wanted.row
+    if row["sym"] in RESERVED:
+        raise SettingsError(f"no strategy may be called {row['sym']!r}: orders by hand are; give it another name")
     definition = json.loads(row["definition"] or "{}")
     found = catalogue.named(row["class_name"], definition)
     parameters = json.loads(row["parameters"] or "{}")

@@ -1,0 +1,122 @@
+"""What an account had, and what its runs were told, before one of them begins: read as of its first seq."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.rows.arrow import columns_from_arrow
+from plant.rows.schema import Schema
+from plant.state.newest import Row
+from plant.state.orders import FINAL
+from plant.state.positions import UNALLOCATED
+from plant.state.runs import ENDED
+from trading.accounts.commands import Told
+from trading.accounts.neighbours import account_of_run, follow_the_plant, is_of_account, run_of_event, symbols_of_run
+from trading.accounts.opening import Opening, remembered
+from trading.live.machine import DIVERGED
+from trading.live.reading import rows_of
+
+_NONE: NDArray[np.int64] = np.zeros(0, np.int64)
+
+
+def opening(
+    db: Any,
+    schema: Schema,
+    runs: Mapping[str, Row],
+    commands: Iterable[Told],
+    run: str,
+    strategy: str,
+    account: str,
+    seq: int,
+    under_way: Iterable[str] = (),
+) -> Opening:
+    """Return what a run began with, or begins with now.
+
+    db         a connection to history and today that has all rows up to `seq`
+    runs       the newest rows of runs, by id
+    commands   that count
+    seq        the run's first_seq
+    under_way  runs of which there is no row yet
+
+    Raises what the connection's questions raise.
+    """
+    others = {
+        name: row
+        for name, row in runs.items()
+        if follow_the_plant(row) and account_of_run(row) == account and (name != run or row["first_seq"] < seq)
+    }
+    after = {n for n, row in others.items() if row["sym"] == strategy and n != run and not _over(row, seq)}
+    past = [("account", "==", account), ("seq", "<=", seq)]
+    rows = [("positions", row) for row in _positions(db, schema, others, account, seq)]
+    for name, row in others.items():
+        if name != run and not _over(row, seq):
+            newest = {each["order_id"]: each for each in rows_of(db, schema, "orders", [("run", "==", name), *past])}
+            rows += (("orders", each) for each in newest.values() if each["state"] not in FINAL)
+    told = [each for each in commands if each.seq <= seq]
+    halted = _halts(db, schema, others, strategy, past)
+    halts, limits, resumed = remembered(told, halted, run, strategy, account)
+    diverged = [row for row in others.values() if row["sym"] == strategy and _over(row, seq)]
+    if diverged and (last := max(diverged, key=lambda row: row["seq"]))["detail"].startswith(DIVERGED):
+        by_then = [t for t in told if t.command == "resume" and t.seq > last["seq"] and t.reaches(account, strategy)]
+        if not by_then:
+            halts.setdefault("strategy", last["detail"])
+    times, equity, learned = _equity(db, schema, others, account, seq)
+    since = learned > resumed
+    ordered = sorted(rows, key=lambda each: (each[1]["seq"], each[1]["seq_row"]))
+    peak = int(equity.max()) if len(equity) else None
+    return Opening(tuple(ordered), frozenset(after | set(under_way)), halts, limits, times[since], equity[since], peak)
+
+
+def _over(row: Row, seq: int) -> bool:
+    """Return whether a run was over at a seq."""
+    return row["state"] in ENDED and row["seq"] <= seq
+
+
+def _positions(db: Any, schema: Schema, others: Mapping[str, Row], account: str, seq: int) -> list[Row]:
+    """Return the newest row of each strategy and symbol, asked run by run from the newest on."""
+    found: dict[tuple[str, str], Row] = {}
+    for name, row in sorted(others.items(), key=lambda each: -each[1]["first_seq"]):
+        for strategy in (row["sym"], UNALLOCATED):
+            for sym in symbols_of_run(row):
+                if (strategy, sym) in found:
+                    continue
+                where = [("account", "==", account), ("strategy", "==", strategy), ("run", "==", name)]
+                newest = rows_of(db, schema, "positions", [*where, ("seq", "<=", seq)], [sym], 1)
+                if newest:
+                    found[strategy, sym] = newest[-1]
+    return list(found.values())
+
+
+def _halts(
+    db: Any, schema: Schema, others: Mapping[str, Row], strategy: str, past: list[tuple[str, str, Any]]
+) -> list[tuple[str, Row]]:
+    """Return the halts of the account, and of the strategy, that limits made."""
+    found = []
+    for row in rows_of(db, schema, "risk_events", [*past, ("action", "==", "halted")]):
+        if row["rule"] == "kill" or run_of_event(row) not in others:
+            continue
+        if is_of_account(row):
+            found.append(("account", row))
+        elif row["strategy"] == strategy:
+            found.append(("strategy", row))
+    return found
+
+
+def _equity(
+    db: Any, schema: Schema, others: Mapping[str, Row], account: str, seq: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return market times, equities in 1e-8, and when they were learned, of the account's rows in their order."""
+    if not others:
+        return _NONE, _NONE, _NONE
+    names = ("time", "run", "market_time", "equity", "seq", "seq_row")
+    answer = db.select("equity", [account], columns=names, where=[("seq", "<=", seq)], frames="arrow")
+    if not len(answer):
+        return _NONE, _NONE, _NONE
+    columns = columns_from_arrow(answer, schema["equity"], names)
+    runs = columns["run"]
+    ours = np.array([name in others for name in runs.names], dtype=bool)[runs.codes]
+    order = np.lexsort((columns["seq_row"][ours], columns["seq"][ours]))
+    equity = np.rint(columns["equity"][ours] * 1e8).astype(np.int64)
+    return columns["market_time"][ours][order], equity[order], columns["time"][ours][order]
