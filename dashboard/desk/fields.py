@@ -90,10 +90,11 @@ def _widget(field: Field, key: str) -> Any:
         case "text":
             return st.text_input(field.name, field.value or "", **told)
     cast: Any = int if field.kind == "whole number" else float
-    bounds: dict[str, Any] = {
+    options: dict[str, Any] = {
         name: None if value is None else cast(value)
         for name, value in (("min_value", field.low), ("max_value", field.high), ("step", field.step))
     }
-    step_format = {} if cast is int else {"format": "%g"}  # as many decimals as the number has
-    bounds["step"] = bounds["step"] or (1 if cast is int else 0.1)
-    return st.number_input(field.name, value=cast(field.value), **bounds, **step_format, **told)
+    options["step"] = options["step"] or (1 if cast is int else 0.1)
+    if cast is float:
+        options["format"] = "%g"  # as many decimals as the number has
+    return st.number_input(field.name, value=cast(field.value), **options, **told)

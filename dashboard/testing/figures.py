@@ -42,9 +42,16 @@ def equity_figure(
             }
         )
     axis = {"gridcolor": palette.grid, "zeroline": False, "tickfont": {"color": palette.muted}, "side": "right"}
-    place = {"xref": "paper", "yref": "paper", "x": 0.004, "xanchor": "left", "yanchor": "top", "showarrow": False}
+    corner: dict[str, Any] = {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.004,
+        "xanchor": "left",
+        "yanchor": "top",
+        "showarrow": False,
+    }
     words = [
-        {**place, "text": text, "y": y, "font": {"size": 11}} for text, y in (("Equity", 0.99), ("Drawdown", 0.06))
+        {**corner, "text": text, "y": y, "font": {"size": 11}} for text, y in (("Equity", 0.99), ("Drawdown", 0.06))
     ]
     layout = {
         "height": HEIGHT,
