@@ -3,6 +3,7 @@
 What a person may change is drawn once, and again only when there is something else to choose from; the rest every few
 seconds, without a widget in it: those cost the browser most. How the processes are is asked every second
 (`refresh/beat.py`) and drawn at once when it is another way. `main(connections)` draws it all, for any `Connections`.
+Strategies, Testing and Orders are pages of their own beside it (`desk/navigation.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import streamlit as st
 
 from dashboard import snapshot, tabs, views
 from dashboard.connections import Connections, live_connections
+from dashboard.desk import navigation
 from dashboard.indicators import shown
 from dashboard.indicators.picker import picker
 from dashboard.refresh import beat
@@ -123,4 +125,4 @@ if __name__ == "__main__":
         st.stop()
     if _shut(found):
         st.stop()
-    main(found)
+    navigation.run(found, main)

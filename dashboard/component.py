@@ -42,6 +42,7 @@ def live_chart(
     address: dict[str, str | None],
     notes: Sequence[tuple[str, str]] = (),
     stale: bool = False,
+    name: str = _CHART,
 ) -> None:
     """Show a figure from `dashboard.charts.figure` of these `bars`, patched in place: zoom, pan and legend are kept.
 
@@ -49,7 +50,8 @@ def live_chart(
     address, and takes the view from there at first: so a reload, a link, or a dashboard that was started again, shows
     the same.
 
-    `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it.
+    `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it. `name` tells it
+    from the charts of other pages.
     """
     chart = {
         "key": figure["layout"]["uirevision"],
@@ -64,8 +66,8 @@ def live_chart(
         "layout": figure["layout"],
     }
     shown = {"notes": [{"level": level, "text": text} for level, text in notes], "stale": stale}
-    message = _held(_CHART).message(chart)
-    _mount("chart")(key=_CHART, data={**message, **shown}, on_told_change=partial(_take_told, _CHART))
+    message = _held(name).message(chart)
+    _mount("chart")(key=name, data={**message, **shown}, on_told_change=partial(_take_told, name))
 
 
 def _told(trace: dict[str, Any], bars: int) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _drawn_anew() -> None:
 
 
 def _held(key: str) -> Held:
-    made: Held = st.session_state.setdefault(f"held_{key}", HeldChart() if key == _CHART else Held())
+    made: Held = st.session_state.setdefault(f"held_{key}", Held() if key == _SIGNALS else HeldChart())
     return made
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from dashboard.desk.desk import Desk, live_desk
 from dashboard.indicators.calculated import Calculator
 from dashboard.pulse import ANSWER_S, ASKED, Pulse
 from dashboard.watchlist import DayOpens
@@ -203,6 +204,7 @@ class Connections:
     declarations: tuple[Declaration, ...] = DEFAULTS  # indicators that it computes
     calculator: Calculator = field(default_factory=Calculator)  # computes others; shared as the answers are
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
+    desk: Desk | None = None  # of the pages of trading; None: there is no plant to write to
 
 
 def live_connections() -> Connections:
@@ -223,6 +225,7 @@ def live_connections() -> Connections:
         guarded=settings.dashboard.guarded,
         intervals=settings.processor.intervals if settings.bars.build == "auto" else (),
         declarations=settings.declarations,
+        desk=live_desk(settings),
     )
 
 

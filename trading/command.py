@@ -12,23 +12,24 @@ from rich.markup import escape
 
 from plant.client.connect import connect
 from plant.command.terminal import Config, out, overview, steps
-from plant.errors import BadRows, Refused
-from plant.runtime.settings import load
-from plant.state.newest import Row
-from plant.state.performance import Metrics
-from plant.state.runs import Runs
-from plant.state.strategies import PAUSED, RUNNING, STOPPED, Strategies
-from trading.accounts.command import app as accounts
-from trading.live.again import again
-from trading.live.catalogue import PYTHON
-from trading.live.writing import (
+from plant.control.writing import (
     ASK_S,
+    Described,
     change,
     classes_of,
     ended_run,
     give_command,
     read,
 )
+from plant.errors import BadRows, Refused
+from plant.runtime.settings import load
+from plant.state.newest import Row
+from plant.state.performance import Metrics
+from plant.state.runs import BY_EVENTS, Runs
+from plant.state.strategies import PAUSED, PYTHON, RUNNING, STOPPED, Strategies
+from trading.accounts.command import app as accounts
+from trading.live.again import again
+from trading.live.catalogue import Catalogue
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 strategy = typer.Typer(
@@ -220,8 +221,14 @@ def backtest(
 
 
 def _tell(config: str | None, name: str, action: str, note: str, **columns: Any) -> None:
-    row, seq = change(config, name, action, note, **columns)
+    row, seq = change(config, name, action, note, described=_described(config), **columns)
     out.print(f"{name}: version {row['version']}, wanted {row['wanted']}, seq {seq:,}", highlight=False)
+
+
+def _described(config: str | None) -> Described:
+    """Return what tells of a class that is given as its source."""
+    folder = load(config).strategies_folder
+    return lambda class_name, definition: Catalogue(folder).named(class_name, definition).data()
 
 
 def _told(
@@ -273,7 +280,7 @@ def _value(text: str) -> Any:
 
 def _shown(row: Row, runs: Runs) -> dict[str, Any]:
     """Return what `plant strategy list` shows of a strategy."""
-    own = runs.of_strategy(row["sym"])
+    own = [run for run in runs.of_strategy(row["sym"]) if run["mode"] in BY_EVENTS]  # a backtest says nothing of it
     newest = own[-1] if own else {"run": "", "state": "", "detail": ""}
     shown = {"strategy": row["sym"], "version": row["version"], "class": row["class_name"]}
     shown |= {"symbols": ", ".join(json.loads(row["symbols"] or "[]")), "interval": row["interval"]}

@@ -5,7 +5,7 @@ any order, in any portions, and more than once: what is there already changes no
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,14 @@ def columns_of_batch(batch: Batch) -> Columns:
 def rows_of_columns(columns: Columns, times: frozenset[str]) -> list[Row]:
     """Return rows as dicts of plain values; `times` are the names of columns that may be a time that is not known."""
     return Batch("", columns, 0, 0, 0, times=times).rows()
+
+
+class Fold(Protocol):
+    """What takes rows of one table."""
+
+    def take(self, columns: Columns) -> list[Row]:
+        """Take rows, with `seq` and `seq_row`; return those that count by now."""
+        ...
 
 
 class Newest(Mapping[Any, Row]):

@@ -5,9 +5,19 @@ from typing import Any
 
 from plant.rows.tables import schema_of
 from plant.state.newest import Row
+from plant.state.positions import UNALLOCATED
 from plant.state.versioned import Versioned
 
 STOPPED, RUNNING, PAUSED = "stopped", "running", "paused"
+
+MANUAL = "manual"
+"""The strategy of orders by hand."""
+
+PYTHON = "python"
+"""The key under which a definition has the source of its own class."""
+
+RESERVED = (MANUAL, UNALLOCATED)
+"""Names that no strategy may have: positions are told apart by them."""
 
 _TABLE = schema_of()["strategies"]
 

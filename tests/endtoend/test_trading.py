@@ -189,9 +189,8 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
     adopted = sum(row["action"] == "adopted" for row in plant.rows("risk_events"))
     assert adopted  # some of its versions took over; others were replaced before they had begun
     assert len({row["order_id"] for row in plant.rows("orders") if row["strategy"] == "manual"}) == len(obeyed)
-    print(
-        f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills, {len(obeyed)} orders by hand, {adopted} taken over"
-    )
+    fills = len(plant.rows("fills"))
+    print(f"{kills} kills, {published} bars, {fills} fills, {len(obeyed)} orders by hand, {adopted} taken over")
 
 
 def test_strategies_are_kept_by_the_command(plant: TradingPlant, eventually: Eventually) -> None:

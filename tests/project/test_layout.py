@@ -36,6 +36,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 
 LOWER = tuple(BELOW)
 BELOW |= dict.fromkeys(("serving", "client", "transfer", "audit"), LOWER)
+BELOW["control"] = (*LOWER, "client")
 BELOW["command"] = tuple(BELOW)
 
 MOST_FILES, MOST_LINES = 14, 350

@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 
 from plant.command.terminal import Config, out, overview
+from plant.control.writing import check_account, give_command, read
 from plant.errors import BadRows, Refused
 from plant.runtime.settings import load
 from plant.state.newest import Row
 from plant.state.orders import Orders
 from trading.accounts.ordering import given_cancel, given_limits, given_order, told_limits
-from trading.live.writing import check_account, give_command, read
 
 app = typer.Typer(add_completion=False)
 orders = typer.Typer(add_completion=False, invoke_without_command=True)

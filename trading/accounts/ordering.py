@@ -6,6 +6,7 @@ from typing import Any
 
 from plant.client.connect import connect
 from plant.client.connection import Connection
+from plant.control.writing import ASK_S, check_account, give_command, read, told_nearest
 from plant.errors import QueryError, Refused, Unavailable
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
@@ -14,7 +15,6 @@ from plant.state.orders import FINAL
 from trading.accounts.commands import Commands, terms_of
 from trading.accounts.standing import run_of
 from trading.live.reading import rows_of
-from trading.live.writing import ASK_S, check_account, give_command, read, told_nearest
 from trading.risk import limits_of
 
 LOOK_S = 0.05

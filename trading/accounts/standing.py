@@ -13,13 +13,14 @@ from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.newest import Row
 from plant.state.runs import ENDED
+from plant.state.strategies import MANUAL
 from trading.accounts.commands import Told, order_account
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.setups import Prepared, account_of, setup_of, told_of_account
 from trading.risk import Limits
 
-STRATEGY, CLASS = "manual", "Manual"
+STRATEGY, CLASS = MANUAL, "Manual"
 
 
 def run_of(account: str) -> str:
@@ -50,7 +51,7 @@ def standing(
         row = runs.get(name)
         if row is not None and row["state"] not in ENDED:
             found[name] = _wanted(account, row["first_seq"], row["start_at"])
-        elif row is None and account.broker != "paper":
+        elif row is None and account.broker != "paper" and now[1]:  # of a plant without a row there is no time yet
             found[name] = _wanted(account, *now)
         else:
             waiting[account.name] = account, row["seq"] if row is not None else -1

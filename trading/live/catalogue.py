@@ -15,9 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from plant.errors import PlantError, SettingsError, nearest_names
-
-PYTHON = "python"
-"""The key of a definition that is the source of a class."""
+from plant.state.strategies import PYTHON
 
 
 @dataclass(frozen=True)

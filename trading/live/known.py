@@ -1,27 +1,19 @@
 """What the plant knows of trading: its rows folded, those of closed days and those that come."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, taken
 from plant.rows.schema import META_COLUMNS, Schema
 from plant.runtime.trading import AccountSection
 from plant.state.instruments import Instruments
-from plant.state.newest import Row, columns_of_batch
+from plant.state.newest import Fold, Row, columns_of_batch
 from plant.state.runs import Runs
 from plant.state.strategies import Strategies
 from trading.accounts.commands import Commands
 from trading.accounts.standing import standing
 from trading.live.director import Director, Wanted, has_ended
-
-
-class Fold(Protocol):
-    """What takes rows of one table."""
-
-    def take(self, columns: Columns) -> list[dict[str, Any]]:
-        """Take rows, with `seq` and `seq_row`; return those that count by now."""
-        ...
 
 
 class Known:

@@ -14,16 +14,13 @@ from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.instruments import Instruments
 from plant.state.newest import Row
-from plant.state.positions import UNALLOCATED
+from plant.state.strategies import PYTHON, RESERVED
 from trading.instruments import Instrument
-from trading.live.catalogue import PYTHON, Catalogue
+from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.risk import Limits, limits_of
 from trading.run import RunSetup, fill_rules
 from trading.strategy import Strategy
-
-RESERVED = ("manual", UNALLOCATED)
-"""Names that no strategy may have: positions are told apart by them."""
 
 TIMES_WARM_UP = 10
 """So many times the bars that its indicators need, a run is warmed up with."""

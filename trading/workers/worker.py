@@ -23,11 +23,12 @@ from plant.errors import SettingsError
 from plant.rows.tables_trading import TRADING_TABLES
 from plant.runtime.settings import Settings, load
 from plant.state.instruments import Instruments
+from plant.state.strategies import PYTHON
 from plant.stream.publisher import Publisher
 from plant.transport import sockets
 from trading.desk.ledger import TableRow
 from trading.events import Bar
-from trading.live.catalogue import PYTHON, Catalogue
+from trading.live.catalogue import Catalogue
 from trading.live.setups import instrument_of
 from trading.run import fill_rules
 from trading.workers.bounds import bind, sentence_of

@@ -5,31 +5,39 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from typing import Any
 
-from plant.client.connect import connect, connect_to, publisher
+import msgpack
+
+from plant.client.connect import connect, publisher
 from plant.errors import BadRows, QueryError, Refused, Unavailable, nearest_names
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
-from plant.state.newest import Row
+from plant.state.newest import Fold, Row
 from plant.state.runs import ENDED, Runs
 from plant.state.schemas import faults_of
-from plant.state.strategies import Strategies
-from trading.connection import TradingConnection
-from trading.live.catalogue import PYTHON, Catalogue
-from trading.live.known import Fold
-from trading.live.setups import RESERVED
+from plant.state.strategies import PYTHON, RESERVED, Strategies
+from plant.transport import sockets
+from plant.transport.request import Requester
 
 ASK_S = 20.0
 """Longest history and today may take to answer."""
+
+CLASSES_S = 10.0
+"""Longest the trader may take to tell its classes."""
 
 LOOK_S = 0.3
 """Pause between looks at a run."""
 
 OF_THE_CLASS = frozenset(("class_name", "definition", "parameters", "account", "mode"))
 """What is checked against the class and the accounts, where it changes."""
+
+OF_THE_SOURCE = ("class_name", "definition", "parameters")
+"""What is checked against a class that is given as its source, where it changes."""
+
+Described = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Given a class's name and definition, tells of it as `classes_of` does."""
 
 
 def read(config: str | None, received: bool = False, **folds: Fold) -> None:
@@ -43,11 +51,19 @@ def read(config: str | None, received: bool = False, **folds: Fold) -> None:
                 fold.take(columns_from_arrow(found, schema[name], names))
 
 
-def classes_of(config: str | None) -> list[dict[str, Any]]:
-    """Return the classes of strategies that the trader tells. Raises Unavailable."""
-    with closing(connect_to("trading", config=config, kind=TradingConnection)) as trader:
-        assert isinstance(trader, TradingConnection)
-        return trader.classes()
+def classes_of(config: str | None, timeout_s: float = CLASSES_S) -> list[dict[str, Any]]:
+    """Return the classes of strategies that the trader tells. Raises Unavailable.
+
+    Of each: name, doc, parameters (JSON schema), file, code_sha, error, "" if it can be used.
+    """
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    trader = Requester(settings.address(settings.trading.port), "trading", timeout_s)
+    try:
+        found: list[dict[str, Any]] = msgpack.unpackb(trader.ask(ask="classes")[0])
+        return found
+    finally:
+        trader.close()
 
 
 def told_nearest(name: str, known: Iterable[str]) -> str:
@@ -63,12 +79,14 @@ def check_account(settings: Settings, account: str) -> None:
         raise QueryError(f"no account {account!r}{told_nearest(account, names)}; accounts are {', '.join(names)}")
 
 
-def give_command(config: str | None, sym: str, command: str, arguments: dict[str, Any]) -> tuple[str, int]:
-    """Publish a row of `commands`; return its id and its seq."""
+def give_command(
+    config: str | None, sym: str, command: str, arguments: dict[str, Any], by: str = ""
+) -> tuple[str, int]:
+    """Publish a row of `commands`; return its id and its seq. `by`: who gives it, if not the user of this process."""
     name = fresh_id()
     row = {"time": time.time_ns(), "sym": sym, "id": name, "command": command}
     with publisher(f"command-{name}", config=config) as feed:
-        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": who()}, strict=True)
+        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": by or who()}, strict=True)
         return name, feed.flush()
 
 
@@ -97,10 +115,22 @@ def who() -> str:
     return f"user:{getpass.getuser()}"
 
 
-def change(config: str | None, name: str, action: str, note: str, **columns: Any) -> tuple[Row, int]:
+def change(
+    config: str | None,
+    name: str,
+    action: str,
+    note: str,
+    *,
+    seen: int | None = None,
+    by: str = "",
+    described: Described | None = None,
+    **columns: Any,
+) -> tuple[Row, int]:
     """Publish the next version of a strategy; return the row and its seq.
 
-    Raises Refused if another writer was faster, BadRows for what it cannot be, QueryError for a strategy there is not.
+    `seen` is the version that the writer looked at, where it decides on what it saw; `by` who writes it, if it is not
+    the user of this process; `described` tells of a class that is given as its source. Raises Refused if another
+    writer was faster, BadRows for what it cannot be, QueryError for a strategy there is not.
     """
     if name in RESERVED:
         raise BadRows(f"no strategy may be called {name!r}: orders by hand are; give it another name")
@@ -112,11 +142,17 @@ def change(config: str | None, name: str, action: str, note: str, **columns: Any
         raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}; `plant strategy list` shows them")
     if action == "create":
         columns = {"parameters": {}, "mode": "paper", "definition": "", "account": "", **columns}
-    row = fold.changed(name, action, who(), time.time_ns(), note=note, **columns)
+    before = fold.newest(name)
+    if seen is not None and before is not None and before["version"] != seen:
+        raise Refused(
+            f"{name} is at version {before['version']} by now, written by {before['who']}; you saw version {seen}. "
+            "Nothing was written: look at it as it is now, and try again"
+        )
+    row = fold.changed(name, action, by or who(), time.time_ns(), note=note, **columns)
     if action != "delete" and (
         action == "create" or columns.keys() & OF_THE_CLASS or columns.get("wanted") == "running"
     ):
-        row["code_sha"] = _code_sha(settings, config, row)
+        row["code_sha"] = _code_sha(settings, config, row, before, described)
     with publisher(f"strategy-{fresh_id()}", config=config) as feed:
         feed.publish("strategies", row, strict=True)
         seq = feed.flush()
@@ -131,7 +167,7 @@ def change(config: str | None, name: str, action: str, note: str, **columns: Any
     return row, seq
 
 
-def _code_sha(settings: Settings, config: str | None, row: Row) -> str:
+def _code_sha(settings: Settings, config: str | None, row: Row, before: Row | None, described: Described | None) -> str:
     """Return the code_sha of a strategy's class. Raises BadRows for class, parameters or account that cannot be."""
     if row["account"]:
         check_account(settings, row["account"])
@@ -139,7 +175,11 @@ def _code_sha(settings: Settings, config: str | None, row: Row) -> str:
         raise BadRows(f"mode is paper or live, found {row['mode']!r}")
     definition = json.loads(row["definition"] or "{}")
     if PYTHON in definition:  # it is its own class
-        found = Catalogue(settings.strategies_folder).named(row["class_name"], definition).data()
+        if before is not None and all(row[name] == before[name] for name in OF_THE_SOURCE):
+            return str(before["code_sha"])
+        if described is None:
+            raise BadRows("a strategy of Python source is changed by `plant strategy update NAME --definition FILE`")
+        found = described(row["class_name"], definition)
     else:
         known = {each["name"]: each for each in classes_of(config)}
         if row["class_name"] not in known:

@@ -1,0 +1,104 @@
+"""The desk of the pages of trading: the plant's books, and what a person may write of strategies and commands."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from dashboard.desk.books import Books
+from plant.client.connection import Connection
+from plant.client.plant_connection import PlantConnection
+from plant.control.writing import change, classes_of, give_command
+from plant.errors import PlantError
+from plant.runtime.settings import Settings
+from plant.runtime.trading import AccountSection
+from plant.state.newest import Row
+
+READ_S = 20.0  # longest the first look at the books may take; it reads all there is of trading
+CLASSES_SHARE_S = 3.0  # the trader reads files of strategies when it is asked for its classes
+CLASSES_S = 2.0  # a page waits no longer than this for the trader
+
+
+@dataclass
+class Desk:
+    """What pages of trading work with. Any thread.
+
+    `change` and `give` are those of plant.control.writing.
+    """
+
+    settings: Settings
+    books: Books
+    _known: tuple[float, list[dict[str, Any]] | PlantError] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def accounts(self) -> tuple[AccountSection, ...]:
+        """The accounts of plant.toml."""
+        return self.settings.accounts
+
+    def account(self, name: str) -> AccountSection | None:
+        """Return an account by name, the first for "", None for what is none of plant.toml."""
+        return next((each for each in self.accounts if name in ("", each.name)), None)
+
+    def classes(self) -> list[dict[str, Any]]:
+        """Return the classes of strategies there are. Raises Unavailable without a trader."""
+        with self._lock:
+            if self._known is None or time.monotonic() - self._known[0] > CLASSES_SHARE_S:
+                try:
+                    found: list[dict[str, Any]] | PlantError = classes_of(self._config, CLASSES_S)
+                except PlantError as error:
+                    found = error
+                self._known = time.monotonic(), found
+            found = self._known[1]
+        if isinstance(found, PlantError):
+            raise found
+        return found
+
+    def change(self, name: str, action: str, note: str = "", *, seen: int | None = None, **columns: Any) -> Row:
+        """Write the next version of a strategy, and return its row. Raises what plant.control.writing.change does."""
+        row, _ = change(self._config, name, action, note, seen=seen, by=visitor(), **columns)
+        self.books.look(fresh=True)
+        return row
+
+    def give(self, sym: str, command: str, **arguments: Any) -> tuple[str, int]:
+        """Write a command; return its id and its seq. Raises PlantError."""
+        told = {name: value for name, value in arguments.items() if value is not None}
+        return give_command(self._config, sym, command, told, by=visitor())
+
+    @property
+    def _config(self) -> str:
+        return str(self.settings.file)
+
+
+def live_desk(settings: Settings) -> Desk:
+    """Return the desk of the plant that the settings name."""
+    rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+    options: dict[str, Any] = {"frames": "arrow", "timeout_s": READ_S, "warn_unknown": False}
+    names = tuple(each.name for each in settings.accounts)
+    books = Books(
+        settings.table_schema,
+        names,
+        lambda: PlantConnection(rdb, hdb, settings.table_schema, **options),
+        lambda: Connection("rdb", rdb, **options),
+    )
+    return Desk(settings, books)
+
+
+def visitor() -> str:
+    """Return who looks at the page, as rows have it: "user:ada@example.com"; "" for whoever started the dashboard."""
+    if not st.user.get("is_logged_in"):
+        return ""
+    return f"user:{st.user.get('email') or st.user.get('sub') or 'unknown'}"
+
+
+def tried(what: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what a call gives and "", or None and what went wrong, as a sentence."""
+    try:
+        return what(), ""
+    except PlantError as error:
+        return None, str(error)

@@ -1,0 +1,1 @@
+"""The page Strategies: what there is, what is to run, and what became of it."""

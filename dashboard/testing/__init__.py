@@ -1,0 +1,1 @@
+"""The page Testing: backtests given, followed, and compared."""
