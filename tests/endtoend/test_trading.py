@@ -190,7 +190,7 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
     assert adopted  # some of its versions took over; others were replaced before they had begun
     assert len({row["order_id"] for row in plant.rows("orders") if row["strategy"] == "manual"}) == len(obeyed)
     print(
-        f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills, {len(obeyed)} orders by hand, {adopted} taken over"
+        f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills, {len(obeyed)} by hand, {adopted} taken over"
     )
 
 

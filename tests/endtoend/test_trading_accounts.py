@@ -138,6 +138,35 @@ def test_runs_of_an_account_follow_one_another_and_halts_outlast_them(
     all_made_again(plant)
 
 
+def test_after_a_run_diverged_the_next_takes_over_and_waits_for_a_resume(
+    plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
+) -> None:
+    bars, trader = Bars(plant), lambda: plant.log("trading")
+    plant.cross()
+    bars.publish(20)
+    eventually(lambda: plant.rows("fills"), 30.0, trader)
+    last = bars.publish(1)
+    eventually(lambda: plant.rows("equity")[-1]["seq"] > last, 30.0, trader)
+    plant.kill("trading")
+    file = plant.folder / "strategies" / "cross.py"
+    file.write_text(file.read_text() + "\n")
+    plant.start("trading")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "failed", 30.0, trader)
+    states = {row["order_id"]: row["state"] for row in plant.rows("orders")}
+    assert not {"accepted", "submitting", "created"} & set(states.values())
+    held = plant.rows("positions")[-1]["qty"]
+    told("strategy", "start", "cross")
+    bars.publish(10)
+    eventually(lambda: [r for r in plant.rows("orders") if r["reason"].startswith("risk: halted (div")], 30.0, trader)
+    assert [row["value"] for row in plant.rows("risk_events") if row["action"] == "adopted"] == [held] * bool(held)
+    told("resume")
+    fills = len(plant.rows("fills"))
+    bars.publish(10)
+    eventually(lambda: len(plant.rows("fills")) > fills, 30.0, trader)
+    found = plant.again(plant.rows("runs")[-1]["run"])
+    assert (found.difference, found.missing) == ("", 0)
+
+
 def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
 ) -> None:
