@@ -22,7 +22,10 @@ from trading.risk import Limits, limits_of
 from trading.run import RunSetup, fill_rules
 from trading.strategy import Strategy
 
-RESERVED = ("manual", UNALLOCATED)
+STANDING = "manual"
+"""The name of the strategy of orders by hand."""
+
+RESERVED = (STANDING, UNALLOCATED)
 """Names that no strategy may have: positions are told apart by them."""
 
 TIMES_WARM_UP = 10
