@@ -16,6 +16,7 @@ from trading_plant import TradingPlant, closed_bars
 from typer.testing import CliRunner
 
 from plant.errors import QueryError, Refused, SettingsError
+from plant.journal.files import name_of, segment_paths
 from trading.command import app
 from trading.live.reading import rows_of
 
@@ -25,7 +26,7 @@ Eventually = Callable[..., Any]
 @pytest.fixture
 def plant(tmp_path: Path, forker: Forker) -> Iterator[TradingPlant]:
     with all_stopped() as plants:
-        made = TradingPlant(tmp_path / "plant", forker, hdb="part_s = 0.2\n")
+        made = TradingPlant(tmp_path / "plant", forker, hdb="part_s = 0.2\n", segment_hours=1e-4)
         plants.append(made)
         made.start("tickerplant", "rdb", "hdb", "trading")
         yield made
@@ -138,6 +139,35 @@ def test_runs_of_an_account_follow_one_another_and_halts_outlast_them(
     all_made_again(plant)
 
 
+def test_after_a_run_diverged_the_next_takes_over_and_waits_for_a_resume(
+    plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
+) -> None:
+    bars, trader = Bars(plant), lambda: plant.log("trading")
+    plant.cross()
+    bars.publish(20)
+    eventually(lambda: plant.rows("fills"), 30.0, trader)
+    last = bars.publish(1)
+    eventually(lambda: plant.rows("equity")[-1]["seq"] > last, 30.0, trader)
+    plant.kill("trading")
+    file = plant.folder / "strategies" / "cross.py"
+    file.write_text(file.read_text() + "\n")
+    plant.start("trading")
+    eventually(lambda: plant.rows("runs")[-1]["state"] == "failed", 30.0, trader)
+    states = {row["order_id"]: row["state"] for row in plant.rows("orders")}
+    assert not {"accepted", "submitting", "created"} & set(states.values())
+    held = plant.rows("positions")[-1]["qty"]
+    told("strategy", "start", "cross")
+    bars.publish(10)
+    eventually(lambda: [r for r in plant.rows("orders") if r["reason"].startswith("risk: halted (div")], 30.0, trader)
+    assert [row["value"] for row in plant.rows("risk_events") if row["action"] == "adopted"] == [held] * bool(held)
+    told("resume")
+    fills = len(plant.rows("fills"))
+    bars.publish(10)
+    eventually(lambda: len(plant.rows("fills")) > fills, 30.0, trader)
+    found = plant.again(plant.rows("runs")[-1]["run"])
+    assert (found.difference, found.missing) == ("", 0)
+
+
 def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
 ) -> None:
@@ -160,13 +190,16 @@ def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     through = plant.position()["confirmed"]
     for name in ("trading", "tickerplant"):
         plant.kill(name)
-    segments = sorted((plant.settings.plant.data / "journal").glob("*.journal"))
-    for file in segments[:-1]:
-        file.unlink()
+    folder = plant.settings.plant.data / "journal"
+    for file, following in itertools.pairwise(segment_paths(folder)):
+        if int(name_of(following)) <= through + 1:
+            for each in folder.glob(f"{name_of(file)}.*"):
+                each.unlink()
     plant.start("tickerplant", "trading")
     assert plant.position()["confirmed"] == through
     last = bars.publish(10)
-    assert all(batch.seq > through for batch in plant.journal("bar_closes"))
+    bars_left = [batch.seq for batch in plant.journal("bar_closes")]
+    assert min(bars_left) > min(row["first_seq"] for row in whole_rows(plant, "runs")), "the journal has all"
     eventually(
         lambda: (
             {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {order["run"], *runs(plant)}
