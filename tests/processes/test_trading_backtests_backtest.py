@@ -105,6 +105,35 @@ def test_over_a_plant_the_rows_that_were_seen_give_what_a_frame_gives() -> None:
     assert (seen.orders["made_at"] > stored.orders["made_at"]).all(), "when the plant had the row"
 
 
+def test_what_came_late_is_in_the_order_of_the_journal_where_that_is_wanted() -> None:
+    """A trade that the plant had after later ones fills an order that was there by then."""
+
+    class Buys(Strategy):
+        def on_bar(self, bar):
+            if not self.position() and not self.orders:
+                self.buy(1, tif="gtc")
+
+    closes = walk(3).assign(seq=[2, 4, 6], seq_row=0)
+    closes["market_time"], closes["time"] = closes["time"], closes["time"] + pd.Timedelta(60, "s")
+    at = pd.to_datetime(["2024-03-01 00:00:10", "2024-03-01 00:00:20", "2024-03-01 00:00:05"])
+    trades = pd.DataFrame({"time": at, "price": [90.0, 91.0, 92.0], "size": 900.0, "seq": [1, 3, 5], "seq_row": 0})
+    for given in (trades, trades.sort_values("time")):
+        result = backtest(
+            Buys,
+            closes,
+            sym="X",
+            interval="1m",
+            fills="tradingview",
+            fills_on="trades",
+            trades=given,
+            as_seen=True,
+            end="2024-03-02",
+        )
+        assert result.fills["price"].tolist() == [91.0]
+    with pytest.raises(BadRows, match="sort by time"):
+        backtest(Buys, walk(3), sym="X", interval="1m", fills_on="trades", trades=trades)
+
+
 def test_several_symbols_are_merged_by_when_their_bars_could_be_known() -> None:
     seen: list[tuple[str, int]] = []
 

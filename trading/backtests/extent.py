@@ -76,5 +76,5 @@ def with_warm_up(parts: list[Rows], begins: int, warm_up: int) -> list[Rows]:
         if rows.table == "bars":
             found.append(cut[rows.sym])
         else:
-            found.append(rows.since(int(np.searchsorted(rows.time, earliest)), len(rows.time)))
+            found.append(rows.only(rows.time >= earliest))
     return found

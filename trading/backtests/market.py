@@ -62,6 +62,11 @@ class Rows(NamedTuple):
         cut = {name: getattr(self, name)[start:stop] for name in Rows._fields[3:9]}
         return self._replace(**cut, numbers={name: column[start:stop] for name, column in self.numbers.items()})
 
+    def only(self, kept: NDArray[np.bool_]) -> "Rows":
+        """Return the rows that are kept, bool[n]."""
+        cut = {name: getattr(self, name)[kept] for name in Rows._fields[3:9]}
+        return self._replace(**cut, numbers={name: column[kept] for name, column in self.numbers.items()})
+
     def events(self, progress: Callable[[int], None] | None = None) -> Iterator[MarketEvent]:
         """Yield the rows as events, in order; `progress` is told how many rows come next."""
         makes = {name: partial(tuple.__new__, kind) for name, kind in _EVENTS.items()}  # _make, without its check
@@ -126,7 +131,7 @@ def rows_of(
     for name, frame in _frames(table, source, sym, interval, as_seen):
         rows = _checked(table, name, frame, interval, sessions.get(name), as_seen)
         if end is not None:
-            rows = rows.since(0, int(np.searchsorted(rows.time, end)))
+            rows = rows.only(rows.time < end)
         found.append(rows)
     return found
 
@@ -210,11 +215,15 @@ def _checked(table: str, sym: str, frame: Any, interval: str, sessions: Sessions
         )
     if not len(frame):
         raise BadRows(f"{where}: there are no rows")
+    by_seq = as_seen and "seq" in frame
+    if by_seq:  # what the journal has in its order, a late trade or bar among it, is not in that of time
+        frame = frame.sort_values([name for name in ("seq", "seq_row") if name in frame], kind="stable")
     seen = as_seen and table == "bars" and "market_time" in frame
     told = times_of(frame["time"], where)
     time = times_of(frame["market_time"], where) if seen else told
     numbers = {name: _numbers(frame[name], time, where, name in _MAY_LACK[table]) for name in names}
-    _check_order(table, time, where)
+    if table == "bars" or not by_seq:
+        _check_order(table, time, where)
     if table == "bars":
         _check_bars(numbers, time, where)
     count = len(time)
