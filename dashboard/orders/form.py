@@ -107,6 +107,9 @@ def _quantity(seen: Seen, account: AccountSection, order: Ticket) -> float:
         )
     equity, source = equity_of(seen, account)
     what, entry, stop = order.what, order.entry, order.stop_loss
+    if math.isnan(equity):
+        st.caption(f":orange[A size by risk needs the equity of the account: {source}.]")
+        return math.nan
     if math.isnan(entry) or math.isnan(stop):
         need = "a price to begin with" if math.isnan(entry) else "a stop loss"
         st.caption(f":orange[A size by risk needs {need}.]")
@@ -133,10 +136,12 @@ def _quantity(seen: Seen, account: AccountSection, order: Ticket) -> float:
 
 
 def equity_of(seen: Seen, account: AccountSection) -> tuple[float, str]:
-    """Return the equity of an account, and where that is from."""
+    """Return the equity of an account, NaN if it is not known, and where that is from."""
     row = seen.equity.get(account.name)
     if row is not None:
         return float(row["equity"]), "its equity"
+    if account.broker != "paper":  # its capital is the broker's to tell
+        return math.nan, f"{account.broker} has not told it yet"
     return account.capital, "its capital: nothing was traded yet"
 
 

@@ -171,7 +171,6 @@ def _events(connections: Connections, name: str, run: str) -> None:
     st.dataframe(
         shown,
         hide_index=True,
-        height=min(38 + 35 * len(shown), 300),
         key=f"events-{run}",
         column_config={
             "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),

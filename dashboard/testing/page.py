@@ -180,7 +180,6 @@ def _all(runs: list[Row], time_zone: str) -> None:
     st.dataframe(
         runs_table(runs, time_zone),
         hide_index=True,
-        height=min(38 + 35 * len(runs), 320),
         key="runs",
         column_config={
             "given": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),

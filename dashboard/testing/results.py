@@ -110,7 +110,6 @@ def _trades(connections: Connections, row: Row, palette: Palette) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=min(38 + 35 * len(table), 360),
         key=key,
         on_select="rerun",
         selection_mode="single-row",
