@@ -297,10 +297,6 @@ def test_real_money_is_told_in_words_and_asks_for_the_accounts_name(
     at.number_input(key="ticket-qty").set_value(10.0).run()
     button = at.button(key="send-real")
     assert (button.label, button.disabled) == ("Buy 10 AAPL on REAL MONEY account swing\\-1", True)
-    at.get_by_key("ticket-by").set_value("risk").run()
-    assert "A size by risk needs the equity of the account: alpaca has not told it yet." in told(at)
-    at.get_by_key("ticket-by").set_value("units").run()
-    at.number_input(key="ticket-qty").set_value(10.0).run()
     at.text_input(key="ticket-account").set_value("swing").run()
     assert at.button(key="send-real").disabled
     at.text_input(key="ticket-account").set_value("swing-1").run()
