@@ -155,7 +155,7 @@ def resume(name: Name, note: Note = "", config: Config = None) -> None:
 @strategy.command("again")
 def again_(run: Annotated[str, typer.Argument(help="A run's id.")], config: Config = None) -> None:
     """Make a run again of the rows it was handed, and compare every row it made; exit code 1 if one differs."""
-    with connect(config=config, frames="arrow", timeout_s=ASK_S) as db:
+    with connect(config=config, frames="arrow", timeout_s=ASK_S, warn_unknown=False) as db:
         found = again(run, db, load(config))
     if found.difference:
         raise Refused(f"run {run}, behind {found.compared:,} rows that are the same: {found.difference}")

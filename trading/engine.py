@@ -9,25 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trading.account import Account
-from trading.accounts.opening import Opening
 from trading.desk.dealing import Dealing
 from trading.desk.ledger import Action, Ledger
 from trading.desk.listing import Listing
 from trading.desk.listings import Listings
+from trading.desk.member import Member
 from trading.desk.trading_floor import Floor, Known
-from trading.events import (
-    Bar,
-    Command,
-    Event,
-    Neighbour,
-    OrderReport,
-    Quote,
-    Session,
-    Signal,
-    Trade,
-    available,
-    neighbour_of,
-)
+from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade, available
 from trading.exchange import Ended, Execution
 from trading.run import Clock, RunSetup, in_session
 from trading.strategy import Strategy
@@ -47,6 +35,7 @@ class Engine:
     paused    whether the strategy's orders are off for now; it hears everything all the same
     closes    (time, equity) at every session close
     listings  the symbols
+    member    the run as one of its account's
     """
 
     def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
@@ -63,6 +52,7 @@ class Engine:
         self._clocks, self._account_clock = self._listings.clocks, self._listings.account
         self._dealing = Dealing(setup, self.account, self.ledger, self._listings)
         self._guard = self._dealing.guard
+        self.member = Member(self._dealing, lambda: self._begun, self._taken)
         self._floor = Floor(setup, self.ledger, self._listings, self._dealing, known)
         self._follows, self._live = known is None, not setup.simulated
         self._stale_ns = int(setup.limits.stale_s * _SECOND_NS)
@@ -131,27 +121,6 @@ class Engine:
         self._dealing.cancel(event, None, reason)
         return self._taken()
 
-    def remember(self, opening: Opening) -> None:
-        """Take what the account had, and was told, before the run began. Raises SettingsError."""
-        for table, row in opening.rows:
-            self._dealing.neighbour(neighbour_of(table, row, 0))
-        self._guard.remember(opening)
-
-    def hear(self, neighbour: Neighbour) -> Sequence[Action]:
-        """Take what another run of the account told; return the actions that follow. The strategy hears nothing."""
-        self._dealing.neighbour(neighbour)
-        if self._begun:
-            self._dealing.look(neighbour)
-        return self._taken()
-
-    def adopt(self, event: Event, symbols: Iterable[str], why: str = "") -> Sequence[Action]:
-        """Take over what runs of the strategy left of some symbols; `why` the strategy is halted, "": it is not."""
-        for sym in symbols:
-            self._dealing.adopt(sym, event)
-        if why:
-            self._guard.halt(why)
-        return self._taken()
-
     def _taken(self) -> Sequence[Action]:
         actions = self._out.copy()
         self._out.clear()
@@ -169,12 +138,7 @@ class Engine:
         on_bars = listing.fills_on == "bars"
         if on_bars and book.orders:
             self._match(listing, bar, book.bar(bar, self._regular(listing, bar.end - 1)))
-        elif (
-            trip is not None
-            and self._follows
-            and (on_bars or self._live)
-            and (not self._live or trip.entry_at <= bar.market_time)
-        ):
+        elif trip is not None and self._follows and (trip.entry_at <= bar.market_time if self._live else on_bars):
             high, low = bar.high, bar.low
             if high > trip.high:
                 trip.high = high

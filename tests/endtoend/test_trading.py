@@ -18,16 +18,24 @@ from typer.testing import CliRunner
 
 from plant.errors import BadRows, QueryError, Refused
 from plant.state.orders import Orders
+from trading.accounts.commands import OBEYED_NS
+from trading.accounts.neighbours import run_of_event
 from trading.backtests.backtest import backtest
 from trading.command import app
 from trading.connection import TradingConnection
-from trading.instruments import Instrument
+from trading.instruments import Instrument, money_of
 from trading.live.catalogue import Catalogue
 from trading.live.reading import OUTPUTS
 
 Eventually = Callable[..., Any]
 
 SYMS = ("A", "B")
+
+
+def by_hand(feed: Any, name: str, sym: str, **arguments: Any) -> None:
+    """Publish a command `order`."""
+    row = {"time": time.time_ns(), "sym": sym, "id": name, "command": "order", "who": "test"}
+    feed.publish("commands", {**row, "arguments": json.dumps(arguments)})
 
 
 @pytest.fixture
@@ -40,15 +48,17 @@ def plant(tmp_path: Path, forker: Forker) -> Iterator[TradingPlant]:
 
 
 def everything_is_as_made_once(plant: TradingPlant) -> None:
-    """Check that the rows of the only run are those of the run made again, none missing, none twice; and identities."""
-    (run,) = {row["run"] for row in plant.rows("runs")}
-    found = plant.again(run)
+    """Check that the rows of every run are those of the run made again, none missing, none twice; and identities."""
     rows = {table: plant.rows(table) for table in OUTPUTS}
-    assert (found.difference, found.missing, found.compared) == ("", 0, sum(map(len, rows.values())))
-    position: dict[str, float] = {}
+    for run in sorted({row["run"] for row in rows["runs"]}):
+        found, made = plant.again(run), [row for table in OUTPUTS for row in rows[table] if row["run"] == run]
+        risks = sum(run_of_event(row) == run for row in plant.rows("risk_events"))
+        assert (found.difference, found.missing, found.compared) == ("", 0, len(made) + risks), run
+    position: dict[tuple[str, str], float] = {}
     for fill in rows["fills"]:
-        position[fill["sym"]] = position.get(fill["sym"], 0.0) + fill["qty"] * (1 if fill["side"] == "buy" else -1)
-        assert fill["position_after"] == position[fill["sym"]]
+        key = fill["strategy"], fill["sym"]
+        position[key] = position.get(key, 0.0) + fill["qty"] * (1 if fill["side"] == "buy" else -1)
+        assert fill["position_after"] == position[key]
     orders = Orders()
     for row in rows["orders"]:
         orders.take(journaled("orders", [row]))
@@ -57,6 +67,23 @@ def everything_is_as_made_once(plant: TradingPlant) -> None:
         assert order["filled"] == sum(fills), name
     assert len({fill["fill_id"] for fill in rows["fills"]}) == len(rows["fills"])
     assert not orders.open
+
+
+def account_is_the_sum(plant: TradingPlant, account: str = "paper", capital: float = 1e6) -> None:
+    """Check that the newest row of equity tells the plain sum over all fills there were, and the newest marks."""
+    lots: dict[str, float] = {}
+    cash = money_of(capital)
+    for fill in (row for row in plant.rows("fills") if row["account"] == account):
+        signed = fill["qty"] * (1 if fill["side"] == "buy" else -1)
+        lots[fill["sym"]] = lots.get(fill["sym"], 0.0) + signed
+        cash -= money_of(signed * fill["price"]) + money_of(fill["commission"])
+    newest = {(row["strategy"], row["sym"]): row for row in plant.rows("positions") if row["account"] == account}
+    value = sum(money_of(row["value"]) for row in newest.values())
+    told = [row for row in plant.rows("equity") if row["sym"] == account][-1]
+    assert (money_of(told["cash"]), money_of(told["value"])) == (cash, value)
+    assert money_of(told["equity"]) == cash + value
+    held = {sym: sum(row["qty"] for (_, name), row in newest.items() if name == sym) for sym in lots}
+    assert held == lots
 
 
 def test_a_paper_strategy_trades_on_closed_bars_and_stops_when_it_is_to(
@@ -100,7 +127,7 @@ def test_a_paper_strategy_trades_on_closed_bars_and_stops_when_it_is_to(
         account="paper",
         fills={"preset": "careful", "volume_share": 1.0},
         instruments={"A": Instrument("A", tick=0.01, lot=1.0, taker_bps=1.0)},
-        limits={"stale_s": 0, "max_orders_per_minute": 100_000},
+        limits={"stale_s": 0},
     )
     for table, rows in (("fills", fills), ("round_trips", trips)):
         names = [name for name in plant.settings.table_schema[table].names if name != "time"]
@@ -115,11 +142,13 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
     print(f"TICKPLANT_SEED={SEED}")
     chance = random.Random(SEED)
     plant.cross(syms=SYMS)
+    plant.cross("other", parameters={"length": 3, "limits": {"stale_s": 0}})
     feed = plant.publisher("bars")
     each = 16
-    bars = iter(closed_bars(random.Random(SEED), each * (kills + 1), SYMS))
+    bars = iter(closed_bars(random.Random(SEED), each * (kills + 2), SYMS))
     published = 0
     for number in range(kills + 1):
+        by_hand(feed, f"c{number}", "A", side="buy", qty=chance.randint(1, 9))
         for row in itertools.islice(bars, each * len(SYMS)):
             feed.publish("bar_closes", row)
             published += 1
@@ -127,21 +156,41 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
                 time.sleep(chance.random() * 0.02)
         if number == kills:
             break
+        by_hand(feed, f"c{number}", "A", side="buy", qty=1)  # the id is used
+        plant.change("other", parameters={"length": 4 + number % 5, "limits": {"stale_s": 0}})  # another run takes over
         for victim in chance.choice((("trading",), ("trading",), ("tickerplant",), ("trading", "tickerplant"))):
             time.sleep(chance.random() * 0.1)
             plant.restart(victim)
     feed.flush(60.0)
 
     def plots() -> int:
-        return int(plant.db.count("plots"))
+        return int(plant.db.count("plots", where=[("run", "==", run)]))
 
+    run = next(row["run"] for row in plant.rows("runs") if row["sym"] == "cross")
     wanted = published - 2 * len(SYMS)
     eventually(lambda: plots() >= wanted, 60.0, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
-    plant.change("cross", wanted="stopped")
-    eventually(lambda: plant.rows("runs")[-1]["state"] == "completed", 30.0, lambda: plant.log("trading"))
+    for name in ("cross", "other"):
+        plant.change(name, wanted="stopped")
+
+    def going() -> list[str]:
+        newest = {row["run"]: row for row in plant.rows("runs")}
+        return [name for name, row in newest.items() if row["state"] != "completed" and row["sym"] != "manual"]
+
+    eventually(lambda: not going(), 60.0, lambda: f"{going()}: {plant.log('trading')}")
+    obeyed = {row["id"] for row in plant.rows("commands") if row["received"] - row["time"] <= OBEYED_NS}
+    if obeyed:
+        feed.publish("bar_closes", next(bars))  # of A, which is held by hand
+        last = feed.flush(60.0)
+        eventually(lambda: plant.rows("equity")[-1]["seq"] > last, 30.0, lambda: plant.log("trading"))
+        account_is_the_sum(plant)
     everything_is_as_made_once(plant)
-    assert len(plant.rows("plots")) == wanted
-    print(f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills")
+    assert plots() == wanted
+    adopted = sum(row["action"] == "adopted" for row in plant.rows("risk_events"))
+    assert adopted  # some of its versions took over; others were replaced before they had begun
+    assert len({row["order_id"] for row in plant.rows("orders") if row["strategy"] == "manual"}) == len(obeyed)
+    print(
+        f"{kills} kills, {published} bars, {len(plant.rows('fills'))} fills, {len(obeyed)} by hand, {adopted} adopted"
+    )
 
 
 def test_strategies_are_kept_by_the_command(plant: TradingPlant, eventually: Eventually) -> None:

@@ -334,3 +334,14 @@ def test_losses_are_measured_from_what_the_account_had_before(made_of: Any) -> N
         events = [(row["strategy"], row["rule"]) for row in of(made, "risk_events") if row["action"] == "halted"]
         assert events == [("", "max_daily_loss")] * halts
         assert of(made, "equity")[0]["drawdown"] == pytest.approx(1e6 / (past[0] / 1e8) - 1)
+
+
+def test_orders_a_minute_are_counted_in_the_markets_time_however_quickly_it_is_played(made_of: Any) -> None:
+    bound = Limits(stale_s=0)
+    rows = [{**row, "received": START} for row in bars(120, 11)]
+    made = run_of(machine(made_of, limits=bound), [("bar_closes", row) for row in rows])
+    assert len(of(made, "fills")) > 20
+    assert not of(made, "risk_events")
+    at_once = [{**row, "market_time": START} for row in rows]
+    made = run_of(machine(made_of, limits=bound), [("bar_closes", row) for row in at_once])
+    assert {row["rule"] for row in of(made, "risk_events")} == {"max_orders_per_minute"}

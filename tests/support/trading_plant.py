@@ -49,7 +49,7 @@ TOML = """
 [[accounts]]
 name = "paper"
 fills = { preset = "careful", volume_share = 1.0 }
-limits = { stale_s = 0, max_orders_per_minute = 100000 }
+limits = { stale_s = 0 }
 
 [[instruments]]
 sym = "*"
@@ -104,8 +104,7 @@ class TradingPlant(RunningPlant):
     def cross(self, name: str = "cross", syms: Sequence[str] = ("A",), **columns: Any) -> int:
         """Have a strategy of class Cross run on bars of 1m; return the seq of the row."""
         told = {"class_name": "Cross", "symbols": list(syms), "interval": "1m", "wanted": "running", "mode": "paper"}
-        limits = {"limits": {"stale_s": 0, "max_orders_per_minute": 100000}}
-        return self.change(name, "create", **{**told, "parameters": limits, **columns})
+        return self.change(name, "create", **{**told, "parameters": {"limits": {"stale_s": 0}}, **columns})
 
     def again(self, run: str) -> Again:
         """Make a run again, in this process, of what the plant has."""

@@ -76,7 +76,11 @@ class Beginner:
         setup = machine.setup
         run, strategy, account = setup.run, setup.strategy, setup.account
         untold = (
-            o.run for o in under_way if (o.strategy, o.account) == (strategy, account) and o.run not in known.runs
+            other.run
+            for other in under_way
+            if (other.strategy, other.account) == (strategy, account)
+            and other.start_seq < first_seq
+            and other.run not in known.runs
         )
         there = opening(db, self._schema, known.runs, known.commands, run, strategy, account, first_seq, untold)
         modes = {name: row["mode"] for name, row in known.runs.items()}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -68,18 +69,20 @@ class Commands:
     """The commands of KEPT that count, in the order of the journal; rows may come in any portions, and twice."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, int], Told] = {}
+        self._places: set[tuple[int, int]] = set()
+        self._found: list[Told] = []
 
     def __iter__(self) -> Iterator[Told]:
-        return iter(sorted(self._found.values(), key=lambda told: told.place))
+        return iter(self._found)
 
     def take(self, columns: Columns) -> list[Row]:
         """Take rows of `commands`; return those that are new, and count."""
         new = []
         for row in rows_of_columns(columns, _TIMES):
             told = told_of(row) if row["command"] in KEPT else None
-            if told is not None and told.place not in self._found:
-                self._found[told.place] = told
+            if told is not None and told.place not in self._places:
+                self._places.add(told.place)
+                insort(self._found, told, key=lambda each: each.place)
                 new.append(row)
         return new
 

@@ -40,7 +40,7 @@ def given_order(config: str | None, sym: str, account: str, terms: dict[str, Any
     schema, deadline, row = schema_of(), time.monotonic() + ASK_S, None
     with closing(_connected(config)) as db:
         while time.monotonic() < deadline:
-            rows = rows_of(db, schema, "orders", [of_run, ("cause_seq", "==", seq)], [sym])
+            rows = rows_of(db, schema, "orders", [of_run, ("cause_seq", "==", seq)])
             row = next((each for each in reversed(rows) if each["order_id"] == rows[0]["order_id"]), None)
             if row is not None and row["state"] not in _ON_ITS_WAY:
                 return row

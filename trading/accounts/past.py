@@ -42,27 +42,28 @@ def opening(
 
     Raises what the connection's questions raise.
     """
-    others = {
+    whole = {
         name: row
         for name, row in runs.items()
-        if follow_the_plant(row) and account_of_run(row) == account and (name != run or row["first_seq"] < seq)
-    }
-    after = {n for n, row in others.items() if row["sym"] == strategy and n != run and not _over(row, seq)}
+        if follow_the_plant(row) and account_of_run(row) == account and (row["first_seq"] < seq or name == run)
+    }  # of a standing run there may be rows of before, when it failed and began anew under its name
+    others = {name: row for name, row in whole.items() if name != run}
+    after = {n for n, row in others.items() if row["sym"] == strategy and not _over(row, seq)}
     past = [("account", "==", account), ("seq", "<=", seq)]
-    rows = [("positions", row) for row in _positions(db, schema, others, account, seq)]
+    rows = [("positions", row) for row in _positions(db, schema, whole, account, seq)]
     for name, row in others.items():
-        if name != run and not _over(row, seq):
+        if not _over(row, seq):
             newest = {each["order_id"]: each for each in rows_of(db, schema, "orders", [("run", "==", name), *past])}
             rows += (("orders", each) for each in newest.values() if each["state"] not in FINAL)
     told = [each for each in commands if each.seq <= seq]
-    halted = _halts(db, schema, others, strategy, past)
+    halted = _halts(db, schema, whole, strategy, past)
     halts, limits, resumed = remembered(told, halted, run, strategy, account)
     diverged = [row for row in others.values() if row["sym"] == strategy and _over(row, seq)]
     if diverged and (last := max(diverged, key=lambda row: row["seq"]))["detail"].startswith(DIVERGED):
         by_then = [t for t in told if t.command == "resume" and t.seq > last["seq"] and t.reaches(account, strategy)]
         if not by_then:
             halts.setdefault("strategy", last["detail"])
-    times, equity, learned = _equity(db, schema, others, account, seq)
+    times, equity, learned = _equity(db, schema, whole, account, seq)
     since = learned > resumed
     ordered = sorted(rows, key=lambda each: (each[1]["seq"], each[1]["seq_row"]))
     peak = int(equity.max()) if len(equity) else None

@@ -13,9 +13,11 @@ from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
 from plant.state.newest import Row, rows_of_columns
+from plant.state.orders import FINAL
 from plant.state.runs import BY_EVENTS, FAILED
 from plant.stream.subscriber import Subscriber
 from trading.accounts.beginning import Beginner
+from trading.accounts.neighbours import account_of_run
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.inputs import Inputs
@@ -191,8 +193,26 @@ class Desk:
         now = row["received"]
         event = {"time": now, "sym": row["sym"], "run": wanted.run, "market_time": UNKNOWN_TIME}
         self._publish("strategy_events", {**event, "kind": kind, "detail": why})
+        if before is not None:
+            self._put_down(wanted, before, f"its run failed: {kind}")
         names = ("class_name", "code_sha", "parameters", "symbols", "interval")
         told = before or {"mode": row["mode"], **{n: row[n] for n in names}, "first_seq": row["seq"], "start_at": now}
         kept = {n: UNKNOWN_TIME if told[n] is None else told[n] for n in self._schema["runs"].names if n in told}
         told_now = {"time": now, "sym": row["sym"], "run": wanted.run, "state": FAILED, "detail": why}
         self._publish("runs", {**kept, **told_now})
+
+    def _put_down(self, wanted: Wanted, before: Row, why: str) -> None:
+        """Say that the open orders of a run that is over are cancelled: its simulated exchange ended with it."""
+        account = account_of_run(before)
+        if any(each.name == account and each.broker != "paper" for each in self._settings.accounts):
+            return  # a broker has them, and says what becomes of them
+        try:
+            rows = self._there(self._place(), wanted, account)["orders"]
+        except PlantError as error:
+            log.error("run", run=wanted.run, state=FAILED, reason=f"its open orders could not be read: {error}")
+            return
+        for row in {row["order_id"]: row for row in rows}.values():
+            if row["state"] not in FINAL:
+                kept = {name: UNKNOWN_TIME if row[name] is None else row[name] for name in self._schema["orders"].names}
+                told = {"time": wanted.row["received"], "n": row["n"] + 1, "state": "cancelled", "reason": why}
+                self._publish("orders", {**kept, **told})

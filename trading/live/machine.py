@@ -95,7 +95,7 @@ class RunMachine:
         opening   what its account had by then
         """
         row = self._began
-        self._engine.remember(opening)
+        self._engine.member.remember(opening)
         self._after = set(opening.after)
         made = [self._run_row(row["received"], row["seq"], 0, row["note"])]
         for sentence in assumed:
@@ -145,7 +145,7 @@ class RunMachine:
         """Take a row of another run; once those of its strategy are over, take over what they left, and go on."""
         if table == "runs" and row["state"] not in ENDED:
             return []
-        made = _rows(self._engine.hear(neighbour_of(table, row, self._market_time)))
+        made = _rows(self._engine.member.hear(neighbour_of(table, row, self._market_time)))
         if table == "runs" and row["run"] in self._after:
             self._after.discard(row["run"])
             if not self._after:
@@ -157,7 +157,7 @@ class RunMachine:
     def _adopted(self, known_at: int, seq: int, why: str = "") -> list[Made]:
         symbols = list(self.setup.instruments) if self.setup.standing else self.setup.symbols
         event = Command(self.setup.account, known_at, known_at, seq, 0, "adopt", {})
-        return _rows(self._engine.adopt(event, symbols, why))
+        return _rows(self._engine.member.adopt(event, symbols, why))
 
     def _acted(self, event: Event) -> Iterator[Made]:
         try:
