@@ -80,7 +80,7 @@ def _numbers(table: pd.DataFrame) -> None:
         return
     with st.container(horizontal=True, gap="small", key="numbers"):
         for metric, value in zip(table["metric"], table["value"], strict=True):
-            st.metric(metric, value, width=128, border=False)
+            st.metric(metric, value, width=110, border=False)
 
 
 def _trades(connections: Connections, row: Row, palette: Palette) -> None:

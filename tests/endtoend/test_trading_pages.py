@@ -18,7 +18,6 @@ from trading_plant import TOML, TradingPlant, closed_bars
 
 from dashboard.connections import Connections, live_connections
 from plant.control.writing import give_command
-from plant.rows.schema import META_COLUMNS
 
 Eventually = Callable[..., Any]
 
@@ -327,4 +326,21 @@ def test_runs_are_compared_and_one_that_failed_says_why(
     assert [name.split(" · ")[0] for name in metrics.columns[1:]] == ["length=3", "length=5"]
     trades = {row["run"]: row["value"] for row in plant.rows("metrics") if row["name"] == "trades"}
     assert metrics.set_index("metric").loc["trades"].tolist() == [f"{trades[run]:,.0f}" for run in runs[:2]]
-    assert META_COLUMNS[0] not in metrics.columns
+
+
+def test_a_run_under_way_shows_how_far_it_is_and_is_cancelled(
+    plant: PagesPlant, connections: Connections, eventually: Eventually
+) -> None:
+    what = {"class_name": "Cross", "symbols": ["AAPL"], "interval": "1m", "bars_per_s": 0.01}
+    run, _ = give_command(str(plant.config), "Cross", "replay", what)
+
+    def state() -> str:
+        return next((row["state"] for row in reversed(plant.rows("runs")) if row["run"] == run), "")
+
+    eventually(lambda: state() == "running", 30.0, lambda: plant.log("trading"))
+    at = drawn("testing", connections)
+    assert [bar.proto.text for bar in at.get("progress")] == [f"Cross · replay {run} · 0%"]
+    at.button(key=f"cancel-{run}").click().run()
+    assert f"{run} is to be cancelled" in told(at)
+    eventually(lambda: state() == "cancelled", 30.0, lambda: plant.log("trading"))
+    assert f"cancel-{run}" not in {button.key for button in at.run().button}
