@@ -30,6 +30,7 @@ from plant.state.runs import BY_EVENTS, Runs
 from plant.state.strategies import Strategies
 
 SHARE_S = 0.5  # a look this young serves other sessions too
+ANSWER_S = 2.0  # the rdb says within this how it is; else nothing is asked, for as long again
 OF_BACKTESTS = "backtest"  # the account of a backtest that names none
 HALTS = ("kill", "resume")
 
@@ -154,29 +155,31 @@ class Books:
         self._folds = Folds(schema, accounts)
         self._through = -1
         """All rows up to this seq are known."""
-        self._seen = Seen()
+        self._seen, self._not_before = Seen(), 0.0
 
     def look(self, fresh: bool = False) -> Seen:
         """Return what the plant has; not more than SHARE_S old, unless it does not answer. `fresh`: asked for now."""
         with self._lock:
             now = self._clock()
             seen = self._seen
-            if not fresh and seen.at is not None and not seen.error and 0 <= now - seen.at < SHARE_S:
+            if not fresh and 0 < self._not_before - now <= ANSWER_S:  # a clock may be set back
                 return seen
             try:
                 self._seen = self._read()
+                self._not_before = now + SHARE_S
             except PlantError as error:
                 self._seen = replace(seen, error=error)
+                self._not_before = self._clock() + ANSWER_S
             return self._seen
 
     def _read(self) -> Seen:
         today = self._connection("today")
-        before = today.status()
+        before = today.status(ANSWER_S)
         if before["seq"] < self._through and before["caught_up"]:  # another journal than was known
             self._folds, self._through = Folds(self._schema, self._accounts), -1
         has_all = 0 <= before["released"] <= self._through
         changed = self._ask(today if has_all else self._connection("whole"))
-        if has_all and today.status()["released"] > self._through:  # a day was closed just now
+        if has_all and today.status(ANSWER_S)["released"] > self._through:  # a day was closed just now
             changed |= self._ask(self._connection("whole"))
         self._through = max(self._through, before["seq"])
         at = self._clock()

@@ -61,9 +61,10 @@ class Desk:
 
     def change(self, name: str, action: str, note: str = "", *, seen: int | None = None, **columns: Any) -> Row:
         """Write the next version of a strategy, and return its row. Raises what plant.control.writing.change does."""
-        row, _ = change(self._config, name, action, note, seen=seen, by=visitor(), **columns)
-        self.books.look(fresh=True)
-        return row
+        try:
+            return change(self._config, name, action, note, seen=seen, by=visitor(), **columns)[0]
+        finally:  # also where another was faster: the page shows what that one wrote
+            self.books.look(fresh=True)
 
     def give(self, sym: str, command: str, **arguments: Any) -> tuple[str, int]:
         """Write a command; return its id and its seq. Raises PlantError."""

@@ -10,7 +10,7 @@ import streamlit as st
 
 Kind = Literal["whole number", "number", "switch", "choice", "text"]
 
-WIDTH = 170  # pixels of a field: two stand beside one another on a phone
+WIDTH = 156  # pixels of a field: two stand beside one another on a phone
 _KINDS: dict[str, Kind] = {"integer": "whole number", "number": "number", "boolean": "switch", "string": "text"}
 
 

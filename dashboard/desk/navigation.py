@@ -22,11 +22,10 @@ def run(connections: Connections, market: Draw) -> None:
         (testing, "Testing", "science", "testing", "Backtests: given, followed, compared."),
         (orders, "Orders", "receipt_long", "orders", "Ticket, open orders, positions, P&L, kill switch."),
     )
-    made = [
+    made = [  # without icons: Streamlit would fetch them as the page's own from another host
         st.Page(
             _drawn(draw, connections),
             title=title,
-            icon=f":material/{icon}:",
             url_path=path or None,
             default=not path,
             help=told,
@@ -36,7 +35,7 @@ def run(connections: Connections, market: Draw) -> None:
     st.set_page_config(layout="wide", initial_sidebar_state="collapsed")  # before the links: else they jump
     page = st.navigation(made, position="hidden")
     with st.container(horizontal=True, gap="small", key="pages"):  # Streamlit's own hide behind a button on a phone
-        for each, (_, title, icon, _, _) in zip(made, pages, strict=True):
+        for each, (_, title, icon, *_) in zip(made, pages, strict=True):
             st.page_link(each, label=f"**{title}**" if each.title == page.title else title, icon=f":material/{icon}:")
     page.run()
 

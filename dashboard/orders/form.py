@@ -107,6 +107,9 @@ def _quantity(seen: Seen, account: AccountSection, order: Ticket) -> float:
         )
     equity, source = equity_of(seen, account)
     what, entry, stop = order.what, order.entry, order.stop_loss
+    if math.isnan(equity):
+        st.caption(f":orange[A size by risk needs the equity of the account: {source}.]")
+        return math.nan
     if math.isnan(entry) or math.isnan(stop):
         need = "a price to begin with" if math.isnan(entry) else "a stop loss"
         st.caption(f":orange[A size by risk needs {need}.]")
@@ -133,10 +136,12 @@ def _quantity(seen: Seen, account: AccountSection, order: Ticket) -> float:
 
 
 def equity_of(seen: Seen, account: AccountSection) -> tuple[float, str]:
-    """Return the equity of an account, and where that is from."""
+    """Return the equity of an account, NaN if it is not known, and where that is from."""
     row = seen.equity.get(account.name)
     if row is not None:
         return float(row["equity"]), "its equity"
+    if account.broker != "paper":  # its capital is the broker's to tell
+        return math.nan, f"{account.broker} has not told it yet"
     return account.capital, "its capital: nothing was traded yet"
 
 
@@ -162,13 +167,24 @@ def _sending(connections: Connections, desk: Desk, order: Ticket, halted: bool) 
         key=f"send-{'real' if order.live else 'paper'}",
         disabled=bool(faults) or typed != order.account,
         on_click=_send,
-        args=(connections, desk, order, st.session_state.setdefault(_NUMBER, 0)),
+        args=(connections, desk, order, st.session_state.setdefault(_NUMBER, 0), _fields()),
     )
 
 
-def _send(connections: Connections, desk: Desk, order: Ticket, number: int) -> None:
-    """Give the command, and leave to say what the trader made of it; a second click on one button gives none."""
+def _fields() -> dict[str, Any]:
+    """Return what stands in the fields of the ticket."""
+    return {str(key): value for key, value in st.session_state.items() if str(key).startswith("ticket-")}
+
+
+def _send(connections: Connections, desk: Desk, order: Ticket, number: int, fields: dict[str, Any]) -> None:
+    """Give the command, and leave to say what the trader made of it; a second click on one button gives none.
+
+    `fields` is what stood in them when the button was drawn: what it said is what is sent, or nothing.
+    """
     if number != st.session_state.get(_NUMBER):
+        return
+    if any(st.session_state.get(key) != value for key, value in fields.items()):
+        frame.say("info", "The ticket changed just as you clicked. Nothing was sent: look at it as it is now")
         return
     st.session_state[_NUMBER] = number + 1
     given = frame.attempt(lambda: desk.give(order.what.sym, "order", **order.arguments), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -171,7 +172,7 @@ def _money(seen: Seen, account: AccountSection, held: Sequence[Row]) -> None:
         shown |= {"realised": row["realised"], "commission": row["commission"]}
     with st.container(horizontal=True, gap="small", key="money"):
         for name, value in shown.items():
-            st.metric(f"{name}, {account.currency}", f"{value:,.2f}", width=150)
+            st.metric(f"{name}, {account.currency}", "-" if math.isnan(value) else f"{value:,.2f}", width=150)
         if row is not None and row["drawdown"] == row["drawdown"]:
             st.metric("drawdown", f"{100 * row['drawdown']:.2f} %", width=110)
 
@@ -252,4 +253,4 @@ def _table(table: pd.DataFrame, key: str, nothing: str) -> None:
     config |= {name: number(format="%g") for name in ("qty", "filled", "position_after") if name in table.columns}
     if "time" in table.columns:
         config["time"] = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")
-    st.dataframe(table, hide_index=True, height=min(38 + 35 * len(table), 320), key=key, column_config=config)
+    st.dataframe(table, hide_index=True, key=key, column_config=config)

@@ -171,7 +171,6 @@ def _events(connections: Connections, name: str, run: str) -> None:
     st.dataframe(
         shown,
         hide_index=True,
-        height=min(38 + 35 * len(shown), 300),
         key=f"events-{run}",
         column_config={
             "time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
@@ -199,14 +198,13 @@ def _new(connections: Connections, desk: Desk, seen: Seen, away: str) -> None:
         columns = {**filled.columns, "account": account, "mode": mode}
         with st.container(horizontal=True):
             for label, wanted in (("Create and start", RUNNING), ("Create", STOPPED)):
-                st.button(
+                if st.button(
                     label,
                     type="primary" if wanted == RUNNING else "secondary",
                     key=f"create-{wanted}",
                     disabled=bool(filled.wrong),
-                    on_click=_create,
-                    args=(desk, seen, name, note, {**columns, "wanted": wanted}),
-                )
+                ):  # no callback: that would be handed what stood in the fields when the button was drawn
+                    _create(desk, seen, name, note, {**columns, "wanted": wanted})
             st.button("Cancel", key="new-cancel", on_click=_set, args=(NEW, False))
 
 
@@ -217,6 +215,7 @@ def _create(desk: Desk, seen: Seen, name: str, note: str, columns: dict[str, Any
     )
     if row is not None:
         st.session_state[NEW] = False
+    st.rerun()
 
 
 def _change(connections: Connections, desk: Desk, seen: Seen, name: str, away: str) -> None:
@@ -232,21 +231,13 @@ def _change(connections: Connections, desk: Desk, seen: Seen, name: str, away: s
         st.caption(f":orange[{plain(filled.wrong)}]")
     if row["wanted"] != STOPPED:
         st.caption("It runs: with the change its run ends, and another one begins.")
-    st.button(
-        f"Save as version {row['version'] + 1}",
-        type="primary",
-        key=f"save-{name}",
-        disabled=bool(filled.wrong),
-        on_click=_save,
-        args=(desk, name, row["version"], note, {**filled.columns, "account": account, "mode": mode}),
-    )
-
-
-def _save(desk: Desk, name: str, version: int, note: str, columns: dict[str, Any]) -> None:
-    frame.attempt(
-        lambda: desk.change(name, "update", note, seen=version, **columns),
-        lambda row: f"{name}: version {row['version']} is written",
-    )
+    label, columns = f"Save as version {row['version'] + 1}", {**filled.columns, "account": account, "mode": mode}
+    if st.button(label, type="primary", key=f"save-{name}", disabled=bool(filled.wrong)):
+        frame.attempt(
+            lambda: desk.change(name, "update", note, seen=row["version"], **columns),
+            lambda row: f"{name}: version {row['version']} is written",
+        )
+        st.rerun()
 
 
 def _delete(desk: Desk, seen: Seen, name: str) -> None:

@@ -87,15 +87,9 @@ def _new(connections: Connections, desk: Desk, seen: Seen) -> None:
     wrong = filled.wrong or wrong
     if wrong:
         st.caption(f":orange[{plain(wrong)}]")
-    st.button(
-        f"Run {plain(title_of(filled.columns))}" if not wrong else "Run",
-        type="primary",
-        icon=":material/play_arrow:",
-        key="run-backtest",
-        disabled=bool(wrong),
-        on_click=_give,
-        args=(desk, begin, filled.columns.get("class_name", ""), arguments),
-    )
+    label = f"Run {plain(title_of(filled.columns))}" if not wrong else "Run"
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="run-backtest", disabled=bool(wrong)):
+        _give(desk, begin, filled.columns.get("class_name", ""), arguments)
 
 
 def _give(desk: Desk, strategy: str, class_name: str, arguments: dict[str, Any]) -> None:
@@ -105,6 +99,7 @@ def _give(desk: Desk, strategy: str, class_name: str, arguments: dict[str, Any])
     )
     if given is not None:
         st.session_state.setdefault(_GIVEN, []).append(given[0])
+    st.rerun()
 
 
 def _active(seen: Seen) -> list[str]:
@@ -185,7 +180,6 @@ def _all(runs: list[Row], time_zone: str) -> None:
     st.dataframe(
         runs_table(runs, time_zone),
         hide_index=True,
-        height=min(38 + 35 * len(runs), 320),
         key="runs",
         column_config={
             "given": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),

@@ -80,7 +80,7 @@ def _numbers(table: pd.DataFrame) -> None:
         return
     with st.container(horizontal=True, gap="small", key="numbers"):
         for metric, value in zip(table["metric"], table["value"], strict=True):
-            st.metric(metric, value, width=128, border=False)
+            st.metric(metric, value, width=110, border=False)
 
 
 def _trades(connections: Connections, row: Row, palette: Palette) -> None:
@@ -110,7 +110,6 @@ def _trades(connections: Connections, row: Row, palette: Palette) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=min(38 + 35 * len(table), 360),
         key=key,
         on_select="rerun",
         selection_mode="single-row",

@@ -92,7 +92,7 @@ class Plant:
         plant = self
 
         class Connection:
-            def status(self) -> dict[str, Any]:
+            def status(self, timeout_s: float) -> dict[str, Any]:
                 if not plant.up:
                     raise Unavailable("nobody listens")
                 return {"seq": plant.newest, "released": plant.released, "caught_up": True}
@@ -114,7 +114,7 @@ class Plant:
         return Connection()
 
     def books(self) -> Books:
-        now = iter(range(10**6))
+        now = iter(range(0, 10**7, 10))
         return Books(
             SCHEMA, ("a",), lambda: self.connection("whole"), lambda: self.connection("today"), lambda: next(now)
         )
