@@ -177,9 +177,8 @@ class Processor(Process):
         sessions_of, folder = counting.sessions_of, settings.file.parent
         engine = Engine(self._declarations, self._rules, own.min_bars, folder, sessions_of)
         name = settings.source_name(self.name)
-        builder = CandleBuilder(
-            own.intervals, calendars, self._held, bars.sources, bars.build, bars.update_s, known_from, None, name
-        )
+        terms = bars.sources, bars.build, bars.update_s, known_from, None, name, own.grace_s
+        builder = CandleBuilder(own.intervals, calendars, self._held, *terms)
         self.machines = Machines(counting, Closer(sessions_of, own.grace_s), builder, engine, self._none)
 
     def _follow(self) -> Subscriber | None:

@@ -87,10 +87,7 @@ class Engine:
         rows = Rows.joined([self._ripe(self._joined(self._computed)), forming[may]])
         rows = rows[self._unlike_shown(rows)]
         self._show(rows)
-        return Outcome(
-            indicator_columns(self.series, rows, self.indicators.columns),
-            signal_columns(self.series, self._ripe_events()),
-        )
+        return self._outcome(rows, self._ripe_events())
 
     def settle(self, given: Columns, signals: Columns) -> Outcome:
         """Return what the plant should have and has not, once the journal is replayed.
@@ -103,16 +100,13 @@ class Engine:
         had = Rows.joined([shown, *self._given, Rows.of(self.series, given, self.indicators.columns)])
         self._given.clear()
         self._grow()
-        rows = self._ripe(self._joined(self._computed))
         self._show(had)
-        rows = rows[differ(rows, had)]
+        computed = self._joined(self._computed)
+        rows = self._ripe(computed[differ(computed, had)])  # what waits was compared as well
         self._show(rows)
-        computed = {(slot, time, name): event for slot, time, name, event in self._ripe_events()}
         known = events_of(self.series, signals)
-        changed = [(*key, event) for key, event in computed.items() if known.get(key) != event]
-        return Outcome(
-            indicator_columns(self.series, rows, self.indicators.columns), signal_columns(self.series, changed)
-        )
+        self._events = [one for one in self._events if known.get(one[:3]) != one[3]]
+        return self._outcome(rows, self._ripe_events())
 
     def advance(self) -> None:
         """Compute the bars that closed."""
@@ -181,9 +175,9 @@ class Engine:
         rows = rows[ripe]
         self._show(rows)
         self.bars.show_again(np.array([s.slot for s in stale], np.int64))
-        return Outcome(
-            indicator_columns(self.series, rows, self.indicators.columns), signal_columns(self.series, changed)
-        )
+        events, waiting = self._parted(changed)
+        self._events += waiting
+        return self._outcome(rows, events)
 
     def begin(self, sym: str, interval: str, times: Ints, values: Floats) -> None:
         """Begin a series with bars that are closed, for which nothing is given out."""
@@ -323,10 +317,14 @@ class Engine:
 
     def _ripe_events(self) -> list[EventRow]:
         """Return events of such series; the others wait."""
-        ripe = self._may_be_given(np.array([event[0] for event in self._events], np.int64)).tolist()
-        found = [event for event, good in zip(self._events, ripe, strict=True) if good]
-        self._events = [event for event, good in zip(self._events, ripe, strict=True) if not good]
+        found, self._events = self._parted(self._events)
         return found
+
+    def _parted(self, events: list[EventRow]) -> tuple[list[EventRow], list[EventRow]]:
+        """Return events of series that may be given out, and the others."""
+        may = self._may_be_given(np.array([event[0] for event in events], np.int64)).tolist()
+        rows = list(zip(events, may, strict=True))
+        return [event for event, so in rows if so], [event for event, so in rows if not so]
 
     def _may_be_given(self, slots: Ints) -> Any:
         """Return which series have bars enough, and are not to be computed anew, bool[n]."""

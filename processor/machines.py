@@ -59,8 +59,12 @@ class Machines:
         return new
 
     def due(self, now: int) -> dict[str, Columns]:
-        """Return what is to be published at once, by table: candles, and which bars are closed; `now` in ns."""
-        candles, closes = self.builder.due(now), self.closer.due(now)
+        """Return what is to be published at once, by table: candles, and which bars are closed; `now` in ns.
+
+        A bar that is given out now is closed when it is back: with all trades that came before.
+        """
+        candles = self.builder.due(now)
+        closes = self.closer.due(now, candles.bars)
         found = {"bars": candles.bars, "amendments": candles.amendments, "gaps": candles.gaps, "bar_closes": closes}
         return {table: rows for table, rows in found.items() if rows is not None}
 

@@ -20,6 +20,8 @@ PRICES = ("open", "high", "low", "close", "volume")
 NEVER = -(2**63)
 """The time of a bar that is not there."""
 
+_LATER = 2**63 - 1
+
 _STATE = ("closed", "stale", "_times", "_values", "_changed")
 
 
@@ -121,13 +123,14 @@ class OpenBars:
     def forming(self) -> tuple[Ints, Ints, Floats]:
         """Return slots, times and values of the bars that form and that changed since this was last asked.
 
-        That is the first bar of a series that is not closed.
+        That is the first bar of a series that is not closed; while it is none of the two newest, nothing of the series
+        is returned: what forms behind it cannot be computed before it closed.
         """
         slots = np.flatnonzero(self._changed)
         before = self._times[1][slots] > self.closed[slots]
         row = before.astype(np.int64)
         times = self._times[row, slots]
-        open_ = times > self.closed[slots]
+        open_ = (times > self.closed[slots]) & (times < self._first_waiting()[slots])
         self._changed[:] = False
         return slots[open_], times[open_], self._values[row[open_], slots[open_]]
 
@@ -159,10 +162,10 @@ class OpenBars:
         moved = ~in_batch & (times[newest] > self._times[0][which])
         kept = ends.copy()
         kept[second[in_batch]] = True
-        self._put_aside(slots[~kept], times[~kept], values[~kept])
         for row, leaving in ((1, moved | in_batch), (0, in_batch & (self._times[0][which] < times[second]))):
             gone = which[leaving]
             self._put_aside(gone, self._times[row][gone], self._values[row][gone])
+        self._put_aside(slots[~kept], times[~kept], values[~kept])  # last: one of them may revise what was known
         self._times[1][which[moved]], self._values[1][which[moved]] = (
             self._times[0][which[moved]],
             self._values[0][which[moved]],
@@ -173,6 +176,15 @@ class OpenBars:
         )
         self._times[0][which], self._values[0][which] = times[newest], values[newest]
         self._changed[which] = True
+
+    def _first_waiting(self) -> Ints:
+        """Return of each slot the first bar besides the two newest that is not closed, _LATER if there is none."""
+        found = np.full(len(self), _LATER)
+        late = np.array([*self._late], np.int64).reshape(-1, 2)
+        for slots, times in [(late[:, 0], late[:, 1]), *(part[:2] for part in self._aside)]:
+            open_ = times > self.closed[slots]
+            np.minimum.at(found, slots[open_], times[open_])
+        return found
 
     def _put_aside(self, slots: Ints, times: Ints, values: Floats) -> None:
         open_ = times > self.closed[slots]

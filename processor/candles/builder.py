@@ -18,7 +18,7 @@ from plant.rows.columns import Columns, Symbols, Texts, taken
 from plant.rows.tables import IMPORTED
 from processor.candles.larger import LargerBuilder
 from processor.candles.minutes import MinuteBuilder
-from processor.candles.rows import Recorded, arrivals, built
+from processor.candles.rows import Pace, Recorded, arrivals, built
 from processor.checkpoints.saved import Saved, restore_to, saved_of
 from processor.trades.corrections import corrected
 from processor.trades.counting import Print
@@ -54,6 +54,7 @@ class CandleBuilder:
     known_from  ns; it is handed all trades of this time and later, and asks for what is older
     bars_from   ns; and all bars, corrections and amendments of this time and later; None: as known_from
     subscriber  what the rows of gaps are of
+    grace_s     after which the clock closes a bar: before it does, what came since goes out
     """
 
     def __init__(
@@ -67,17 +68,19 @@ class CandleBuilder:
         known_from: int = 0,
         bars_from: int | None = None,
         subscriber: str = "processor",
+        grace_s: float = 2.0,
     ) -> None:
         self.intervals = tuple(intervals) if build != "never" else ()
         self.slots = Slots(calendars)
         self._recorded, self._subscriber = recorded, subscriber
-        self.minutes = MinuteBuilder(self.slots, recorded, tuple(ranked), update_s, known_from)
+        pace = Pace(int(update_s * 1e9), int(grace_s * 1e9))
+        self.minutes = MinuteBuilder(self.slots, recorded, tuple(ranked), pace, known_from)
         self.larger = LargerBuilder(
             self.intervals,
             self.slots,
             recorded,
             self._prints_of,
-            update_s,
+            pace,
             known_from if bars_from is None else bars_from,
             known_from,
         )

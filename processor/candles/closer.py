@@ -29,6 +29,7 @@ _STATE = ("_open", "_newest", "_closed", "_told", "_due")
 _NONE, _UNSEEN = -1, -2
 _NEVER = np.iinfo(np.int64).max
 _MANY = 100_000
+_BACK_NS = 2 * 10**9
 _FEW_ROUNDS = 4
 
 
@@ -68,12 +69,18 @@ class Closer:
         elif batch.table == "bar_closes":
             self._take_own(batch)
 
-    def due(self, now: int) -> Columns | None:
+    def due(self, now: int, given: Columns | None = None) -> Columns | None:
         """Return the rows of `bar_closes` decided by `now` (ns, the plant's clock) and not told yet; None for none.
 
+        `given` are rows of `bars` that go out now: the clock closes them, and larger bars that they are part of, once
+        they came back, after 2 s in any case.
         They are told from now on; what the plant does not have after all is decided anew after a restart.
         """
         over = np.flatnonzero(self._due <= now)
+        if given is not None and len(over):
+            held = self._among(over, given)
+            self._due[over[held]] = now + _BACK_NS  # as it comes back, it is due again
+            over = over[~held]
         alone = over[self._open["time"][over] != _NONE]
         self._close_alone(alone, np.full(len(alone), now), 1)
         for slot in over.tolist():
@@ -185,6 +192,26 @@ class Closer:
         if not lost:
             self._newest[slot] = max(int(self._newest[slot]), time)
         self._close_several(slot, int(bar["came"]), None)
+
+    def _among(self, slots: np.ndarray, given: Columns) -> np.ndarray:
+        """Return which series have an open bar that one of the given rows is of, or of whose minutes, bool[k]."""
+        bars = {slot: self._several[slot] for slot in slots.tolist() if slot in self._several} if self._several else {}
+        last = max([int(self._open["end"][slots].max()), *(int(bar["end"]) for each in bars.values() for bar in each)])
+        found = np.zeros(len(slots), dtype=bool)
+        early = given["time"] < last  # nearly all that goes out is newer than what is closed
+        if early.any():
+            times: dict[tuple[str, str], list[int]] = {}
+            rows = (given[name][early].tolist() for name in ("sym", "interval", "time"))
+            for sym, interval, time in zip(*rows, strict=True):
+                times.setdefault((sym, interval), []).append(time)
+            some = [self._slots.get((sym, interval), -1) for sym, _ in times for interval in self._intervals]
+            for i in np.flatnonzero(np.isin(slots, some)).tolist():
+                slot = int(slots[i])
+                name = self._names[slot]
+                mine = (*times.get(name, ()), *times.get((name[0], "1m"), ()))
+                open_ = bars.get(slot, self._open[slot : slot + 1]) if mine else ()
+                found[i] = any(bar["time"] <= time < bar["end"] for bar in open_ for time in mine)
+        return found
 
     def _close_alone(self, slots: np.ndarray, when: np.ndarray, by_clock: int) -> None:
         """Close the only open bars of some series."""

@@ -16,7 +16,7 @@ from plant.rows.columns import Columns, Symbols, taken
 from processor.candles.grids import Grids
 from processor.candles.larger_table import KEPT, Feeds, Given, no_bars, no_minutes
 from processor.candles.recorded import Key, Remade, by_day, remade
-from processor.candles.rows import Recorded, bars_of, built, differ, rounds, values_of, whole_minutes
+from processor.candles.rows import Pace, Recorded, bars_of, built, differ, rounds, values_of, whole_minutes
 from processor.candles.sums import added, emptied_of, sums_of, together, values_from, with_prints
 from processor.checkpoints.saved import Saved, restore_to, saved_of, waiting_of, waiting_saved
 from processor.trades.counting import Print
@@ -38,7 +38,7 @@ class LargerBuilder:
         slots: Slots,
         recorded: Recorded,
         prints_of: Callable[[int, int], list[Print]],
-        update_s: float = 1.0,
+        pace: Pace,
         known_from: int = 0,
         prints_from: int = 0,
     ) -> None:
@@ -46,7 +46,7 @@ class LargerBuilder:
         self.slots = slots
         self._recorded = recorded
         self._prints_of = prints_of
-        self._update_ns = int(update_s * 1e9)
+        self._pace = pace
         self._known_from, self._prints_from = known_from, prints_from
         self._bars = no_bars(0, len(self.intervals))
         self._minutes = no_minutes(0)
@@ -174,9 +174,7 @@ class LargerBuilder:
         bars = self._bars[:, j]
         changed = np.flatnonzero(bars["changed"] & ~bars["stale"])
         ends = self._grids.ends(changed, bars["start"][changed], self.intervals[j])
-        given_at = bars["given_at"][changed]
-        over = (ends <= now) & (given_at < ends)
-        at = changed[over | (given_at < 0) | (given_at + self._update_ns <= now)]
+        at = changed[self._pace.ready(ends, bars["given_at"][changed], now)]
         bars["changed"][at] = False
         values = self._computed(at, j)
         had = bars["had"][at]

@@ -14,7 +14,7 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Columns, taken
 from plant.rows.tables_candles import BUILT
 from processor.candles.minute_table import RING, MinuteTable
-from processor.candles.rows import Minutes, Recorded, arrivals, built, differ, rounds, values_of
+from processor.candles.rows import Minutes, Pace, Recorded, arrivals, built, differ, rounds, values_of
 from processor.candles.sums import emptied_of
 from processor.checkpoints.saved import Saved, restore_to, saved_of, waiting_of, waiting_saved
 from processor.trades.conditions import ALL
@@ -39,13 +39,13 @@ class MinuteBuilder:
         self,
         slots: Slots,
         recorded: Recorded,
-        ranked: tuple[str, ...] = (),
-        update_s: float = 1.0,
+        ranked: tuple[str, ...],
+        pace: Pace,
         known_from: int = 0,
     ) -> None:
         self.slots = slots
         self._recorded = recorded
-        self._update_ns = int(update_s * 1e9)
+        self._pace = pace
         self._known_from = known_from
         self._table = MinuteTable()
         self.counting = Counting(slots)
@@ -124,17 +124,16 @@ class MinuteBuilder:
     def due(self, now: int, allowed: Any = None) -> Minutes:
         """Return the bars that are to be given out at `now` (ns), and note that they are.
 
-        A bar whose minute is over, or that a later one of its symbol follows, goes out at once, one that forms at most
-        every update_s. `allowed(slots, starts)` says which may be built at all, bool[k]; all if it is None.
+        A bar that a later one of its symbol follows goes out at once, the others as Pace has it.
+        `allowed(slots, starts)` says which may be built at all, bool[k]; all if it is None.
         """
         old = self._made_anew()
         rows = self._table.rows
         changed = self._waiting_removed(np.flatnonzero(rows["changed"]))
         some = rows[changed]
         slots, minutes, given_at = changed // RING, some["minute"], some["given_at"]
-        over = (minutes + MINUTE_NS <= now) & (given_at < minutes + MINUTE_NS)
         followed = (self._table.newest[slots] > minutes) & ~some["final"]
-        ready = over | followed | (given_at < 0) | (given_at + self._update_ns <= now)
+        ready = followed | self._pace.ready(minutes + MINUTE_NS, given_at, now)
         at, some = changed[ready], some[ready]
         found, there = values(some["fold"])
         had = some["had"]

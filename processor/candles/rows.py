@@ -99,6 +99,23 @@ def rounds(slots: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
         rows = rows[left]
 
 
+@dataclass(frozen=True)
+class Pace:
+    """When a bar that changed goes out again: every `update_ns` at most, but at once when its end is past, and again
+    when `grace_ns` is, too, before it is closed by the clock: so that it closes with all trades that came until then.
+    """
+
+    update_ns: int
+    grace_ns: int
+
+    def ready(self, ends: np.ndarray, given_at: np.ndarray, now: int) -> np.ndarray:
+        """Return which of k bars go out, bool[k]: their ends and when they last did (-1: never), int64[k], ns."""
+        found: np.ndarray = (given_at < 0) | (given_at + self.update_ns <= now)
+        for until in (ends, ends + self.grace_ns):
+            found |= (until <= now) & (given_at < until)
+        return found
+
+
 @dataclass
 class Minutes:
     """Rows of 1m bars to be given out: slots, starts (int64[k]), values (float64[k, 7]) and feeds.

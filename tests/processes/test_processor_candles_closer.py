@@ -70,6 +70,31 @@ def test_a_bar_that_lost_its_last_trade_is_not_closed() -> None:
     assert told(one.due(10**12)) == []
 
 
+def test_the_clock_waits_for_rows_that_are_on_their_way_and_for_those_of_larger_bars_but_not_for_ever() -> None:
+    first, now = [bar(4), bar(0, interval="5m"), bar(4, sym="B")], 302 * SECOND
+    minute, larger = bar(4, 2.0), bar(0, 2.0, interval="5m")
+    of_others = [bar(5), bar(0, interval="15m"), bar(4, sym="C")]
+    one, other = closer(), closer()
+    for each in (one, other):
+        each.take(bars(first, 1, 250 * SECOND))
+        assert [row[1] for row in told(each.due(now, columns_of_rows("bars", [*of_others, minute])))] == ["B"]
+        assert told(each.due(now)) == []
+    one.take(bars([minute], 2, now))
+    found = told(one.due(now, columns_of_rows("bars", [larger])))
+    assert found == [(now, "A", 4 * MINUTE, "1m", 2.0, 2, 1)]
+    one.take(bars([larger], 3, now))
+    assert told(one.due(now)) == [(now, "A", 0, "5m", 2.0, 3, 1)]
+    assert [(row[3], row[4]) for row in told(other.due(now + 2 * SECOND))] == [("1m", 1.0), ("5m", 1.0)]
+
+
+def test_the_clock_waits_likewise_where_a_series_has_several_open_bars() -> None:
+    one = closer()
+    one.take(bars([bar(3), bar(4), bar(9)], 1, 100 * SECOND))  # stamped ahead
+    assert told(one.due(300 * SECOND, columns_of_rows("bars", [bar(4, 2.0)]))) == []
+    one.take(bars([bar(4, 2.0)], 2, 300 * SECOND))
+    assert [(row[2] // MINUTE, row[4]) for row in told(one.due(300 * SECOND))] == [(3, 1.0), (4, 2.0)]
+
+
 def test_days_end_with_the_regular_session_and_what_has_no_known_length_is_left_out() -> None:
     sessions = Calendars({"XNYS": ("A",)}, {}).sessions("XNYS")
     one = Closer(lambda sym, source: sessions)

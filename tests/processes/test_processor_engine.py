@@ -234,6 +234,20 @@ def test_nothing_is_given_out_of_a_series_with_too_few_bars_and_all_of_it_then()
         )
 
 
+def test_signals_of_a_series_with_too_few_bars_wait_where_it_is_computed_anew_too() -> None:
+    plant = Plant()
+    plant.engine = Engine(DEFAULTS, rules_of([{"name": "down", "side": "sell", "when": "close falling 1"}], PRICES))
+    plant.engine.settle(plant.none("indicators"), plant.none("signals"))
+    plant.send(dict(enumerate([10.0, 9.0, 8.0, 9.0])))
+    assert plant.tick() == ([], [])
+    plant.send({1: 9.5})
+    assert plant.tick() == ([], [])
+    assert not standing(plant)
+    plant.send({4: 8.0})
+    plant.tick()
+    assert [(row["time"] - START) // MINUTE for row in rows_of(plant.all("signals"))] == [1, 2]
+
+
 @pytest.mark.parametrize("close", [1e200, -1e200])
 def test_a_close_too_large_to_compute_with_is_passed_over_on_either_side_of_nothing(close: float) -> None:
     plant, without = Plant(), Plant()
@@ -277,6 +291,23 @@ def test_a_restart_gives_out_what_is_missing_and_nothing_twice(data: Any) -> Non
     whole.send(closes)
     whole.tick()
     check_alike(plant, whole)
+
+
+def test_a_restart_while_a_series_is_to_be_computed_anew_gives_nothing_twice_of_what_came_before() -> None:
+    plant, wrong = Plant(), 80
+    plant.send(dict(enumerate(walk(120))))
+    plant.tick()
+    before = {name: len(rows_of(plant.all(name))) for name in plant.found}
+    assert any(row["time"] < START + wrong * MINUTE for row in rows_of(plant.all("signals")))
+    plant.send({wrong: 1.01 * plant.bars[wrong]})
+    plant.engine = Engine(DEFAULTS, RULES)
+    plant.engine.take_bars(bars(plant.bars))
+    plant.engine.take_closes(bars(plant.closed, time="market_time"))
+    plant.out(plant.engine.settle(plant.all("indicators"), plant.all("signals")))
+    plant.tick()
+    for name, count in before.items():
+        assert all(row["time"] >= START + wrong * MINUTE for row in rows_of(plant.all(name))[count:])
+    assert len(rows_of(plant.all("indicators"))) > before["indicators"]
 
 
 def test_a_series_that_begins_with_its_newest_bars_goes_on_as_if_it_were_whole() -> None:

@@ -115,12 +115,14 @@ class ProcessorPlant(CandlePlant):
         raise AssertionError(f"never done: {[plain(columns)[-5:] for _, columns in found]}")
 
     def due(self, now: int) -> list[tuple[str, Columns]]:
-        """Return what is to be published at `now`, all of the timer's work included."""
-        rows: list[tuple[str, Any]] = list(self.machines.due(now).items())
-        self.engine.advance()
-        if stale := self.engine.stale():
+        """Return what is to be published at `now`, all of the timer's work included, in the order of the process."""
+        rows: list[tuple[str, Any]] = []
+        if self.machines.settled and self.engine.bars.stale:
+            self.engine.advance()
+            stale = self.engine.stale()
             found = self.engine.renew(stale, [self.known(one) for one in stale], lambda _: WANTED)
             rows += found._asdict().items()
+        rows += self.machines.due(now).items()
         rows += self.machines.compute()._asdict().items()
         return [(name, columns) for name, columns in rows if columns is not None]
 
