@@ -28,9 +28,9 @@ _log = logging.getLogger(__name__)
 class WebSocket:
     """Open with `open`, poll with `receive`; a loss shows as `connected` False, `trouble` and `retry_in_s`.
 
-    When to open it again `state` says (plant/transport/connection_state.py): after 1, 2, 4 ... 60 s until `healthy()` is
-    called, and 60 s after a refused key, unless `pauses` say otherwise. Nothing raises for what the network or the venue
-    does. `received_ns` has the time at which each frame of the last `receive` was read, UTC ns.
+    When to open it again is told by `state` (plant/transport/connection_state.py): after 1, 2, 4 ... 60 s until
+    `healthy()` is called, and 60 s after a refused key, unless `pauses` say otherwise. Nothing raises for what the
+    network or the venue does. `received_ns` has when each frame of the last `receive` was read, UTC ns.
 
     venue         its name, for the log
     url           what is shown of the address; with `key_parameter` the key is appended to it as that parameter
