@@ -128,8 +128,11 @@ class Dialogue:
         """Return the messages that end `removed`; `whole` is all that is wanted then."""
         raise NotImplementedError
 
-    def parse(self, frame: bytes) -> Iterable[Event]:
-        """Return what a frame means, in its order. Never raises for what a frame holds: that is `Malformed`."""
+    def parse(self, frame: bytes, received_ns: int) -> Iterable[Event]:
+        """Return what a frame means, in its order. Never raises for what a frame holds: that is `Malformed`.
+
+        received_ns: when it came, UTC ns; the time of rows to which the venue gives none, as quotes of Binance's spot.
+        """
         raise NotImplementedError
 
 
