@@ -115,6 +115,10 @@ class WebSocket:
         self._say(logging.INFO, f"connected to {self._url}")
         return True
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to wait for several; -1 when there is no connection."""
+        return self._socket.fileno() if self._socket is not None else -1
+
     def send(self, message: str) -> bool:
         """Send a message; False when there is no connection, or it was lost by that."""
         if self._socket is None:
