@@ -12,7 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 from feedhandler.binance.messages import Answer, parse_frame, subscription_message
 from feedhandler.binance.settings import CHANNELS, BinanceFeedSettings
 from feedhandler.venue.dialogue import Dialogue
-from feedhandler.venue.events import Complaint, Event, Subscribed, Topic, Unsubscribed
+from feedhandler.venue.events import Complaint, Event, Subscribed, Topic, TradeRow, Unsubscribed
+from feedhandler.venue.settings import VenueSettings
 
 STREAMS_PER_MESSAGE = 300
 
@@ -26,10 +27,11 @@ class BinanceDialogue(Dialogue):
     lives_s = 23.5 * 3_600
     numbered = True
 
-    def __init__(self, settings: BinanceFeedSettings, keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
         self._request = 0
         self._asked: dict[str, tuple[str, tuple[Topic, ...]]] = {}  # by the number of the request
+        self._aggregated: dict[str, bool] = {}  # by symbol
 
     def address(self, topics: Sequence[Topic]) -> str:
         """Return `url`, with /stream if it has no path."""
@@ -44,12 +46,18 @@ class BinanceDialogue(Dialogue):
 
     def parse(self, frame: bytes, received_ns: int) -> list[Event]:
         event = parse_frame(frame, received_ns)
+        if isinstance(event, TradeRow):
+            return [event] if self._counts(event.sym, b'"aggTrade"' in frame) else []
         if not isinstance(event, Answer):
             return [event]
         method, topics = self._asked.pop(event.request, ("", ()))
         if event.error:
             return [Complaint(f"{method or 'a request'}: {event.error}")]
         return [Unsubscribed(topics) if method == "UNSUBSCRIBE" else Subscribed(topics)]
+
+    def _counts(self, sym: str, aggregated: bool) -> bool:
+        """Return whether a trade counts: of a symbol either its trades do or the same aggregated, what came first."""
+        return self._aggregated.setdefault(sym, aggregated) == aggregated
 
     def _messages(self, method: str, topics: Sequence[Topic]) -> list[str]:
         messages = []

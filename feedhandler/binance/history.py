@@ -63,7 +63,7 @@ class BinanceHistory(History):
 
     def instruments(self, symbols: Sequence[str]) -> Request | None:
         # A symbol that is not known refuses the whole list; so all are asked for, which weighs no more.
-        return Request(f"{self._base}/exchangeInfo", weight=20.0)
+        return Request(f"{self._base}/exchangeInfo", {"showPermissionSets": "false"}, weight=20.0)
 
     def instrument_rows(self, symbols: Sequence[str], body: bytes) -> list[dict[str, Any]]:
         return parse_instruments(body, symbols)

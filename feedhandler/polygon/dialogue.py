@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from feedhandler.polygon.messages import Done, Greeted, authentication, parse_frame, subscription_messages
 from feedhandler.polygon.settings import PolygonFeedSettings
 from feedhandler.venue.dialogue import Dialogue
-from feedhandler.venue.events import Event, Reply, Subscribed, Topic, Unsubscribed
+from feedhandler.venue.events import Alive, Event, Reply, Subscribed, Topic, Unsubscribed
 from feedhandler.venue.settings import VenueSettings
 
 
@@ -35,7 +35,7 @@ class PolygonDialogue(Dialogue):
 
     def _meant(self, event: Event | Greeted | Done) -> Event:
         if isinstance(event, Greeted):
-            return Reply(authentication(self.keys[0]))
+            return Reply(authentication(self.keys[0])) if self.keys else Alive()  # without a key: a recorded greeting
         if not isinstance(event, Done):
             return event
         pairs = (name.partition(".")[::2] for name in event.topics)
