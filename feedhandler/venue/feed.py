@@ -227,9 +227,9 @@ class VenueFeed:
         symbols = {topic.sym for topic in line.subscriptions.wanted}
         if was_connected and not line.link.connected:
             self._seams.interrupted(symbols, now)
-        if line.again:
-            line.again = False
+        if line.again and line.link.connected:
             self._seams.resumed(symbols, now_ns, now)
+        line.again = False
         return on
 
     def _data_expected(self, now_ns: int) -> bool:

@@ -19,7 +19,7 @@ IDS_KEPT = 2_048
 
 
 class Note(NamedTuple):
-    """That a hole was opened, healed or lost, a row of `gaps`; `first` and `last` are the venue's numbers, or UTC ns."""
+    """That a hole was opened, healed or lost, a row of `gaps`; `first`, `last`: the venue's numbers, or UTC ns."""
 
     table: str
     state: str
@@ -149,7 +149,7 @@ class Timed(Seam):
 
     def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam]) -> None:
         super().__init__(sym, notes, open)
-        self.held: list[TradeRow] = []
+        self.held: dict[object, TradeRow] = {}  # by what tells them apart
         self._ids: set[object] = set()
         self._recent: deque[object] = deque()
 
@@ -158,14 +158,13 @@ class Timed(Seam):
         return len(self.held)
 
     def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
-        if not self._is_new(row):
-            return
-        if self.hole is not None:
-            self.held.append(row)
-            return
-        if row.time > self.time:
-            self.time = row.time
-        on.append(row)
+        identity = _identity(row)
+        if not self._is_new(identity):
+            self.repeats += 1
+        elif self.hole is not None:
+            self.held[identity] = row
+        else:
+            self._append(row, on)
 
     def interrupted(self, now: float) -> None:
         """Let what comes from now on wait: there is no connection."""
@@ -181,27 +180,35 @@ class Timed(Seam):
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
         self.since = now
-        if self._is_new(row):
-            self.time = max(self.time, row.time)
-            on.append(row)
+        identity = _identity(row)
+        if (waiting := self.held.pop(identity, None)) is not None:
+            self._append(waiting, on)  # it came by the socket too: its place is here
+        elif self._is_new(identity):
+            self._append(row, on)
 
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
         if self.hole is not None:
             self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
-            # What was fetched and came by the socket too was dropped there: it is among the ids already.
-            self.time = max([self.time, *(row.time for row in self.held)])
-            on += self.held
-            self.held = []
+            for row in self.held.values():
+                self._append(row, on)
+            self.held.clear()
 
-    def _is_new(self, row: TradeRow) -> bool:
-        if not row.trade_id:
-            return True
-        identity = (row.trade_id, row.exchange, row.price, row.size)
+    def _append(self, row: TradeRow, on: list[Row]) -> None:
+        if row.time > self.time:
+            self.time = row.time
+        on.append(row)
+
+    def _is_new(self, identity: object) -> bool:
+        """Return whether a trade is not among the last ones."""
         if identity in self._ids:
-            self.repeats += 1
             return False
         self._ids.add(identity)
         self._recent.append(identity)
         while len(self._recent) > IDS_KEPT and self.hole is None:
             self._ids.discard(self._recent.popleft())
         return True
+
+
+def _identity(row: TradeRow) -> object:
+    """Return what tells a trade apart; one without an id is like no other."""
+    return (row.trade_id, row.exchange, row.price, row.size) if row.trade_id else object()
