@@ -35,7 +35,7 @@ def note_of(hole: Hole, state: str, detail: str) -> Note:
 
 
 class Seam:
-    """What both have; `time` is that of the newest trade that went on, UTC ns, 0 before the first."""
+    """What both have; `time` is that of the newest trade that went on, UTC ns, before the first that of subscribing."""
 
     __slots__ = ("asked", "hole", "notes", "open", "repeats", "since", "sym", "time")
 
@@ -59,10 +59,16 @@ class Seam:
         raise NotImplementedError
 
     def interrupted(self, now: float) -> None:
-        """Note that nothing comes any more: where trades are numbered, the next tells what is missing."""
+        """Note that there is no connection: what comes from now on waits for what is missed meanwhile."""
+        if self.hole is not None:  # what was being fetched goes on as it comes, but does not end it
+            self.hole, self.asked = self.hole._replace(start=self.time, end=0), False
+        elif self.time:
+            self._begin(Hole("trades", self.sym, "", self.time), now, "there is no connection")
 
     def resumed(self, end: int, now: float) -> None:
-        """Note that they come again; what was missed ends by `end`, UTC ns."""
+        """Note that there is a connection again; what was missed ends by `end`, UTC ns."""
+        if self.hole is not None and not self.hole.end:
+            self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
 
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
         """End the hole; `lost`: why what is missing is not to be had. The rows behind it go on."""
@@ -95,7 +101,9 @@ class Numbered(Seam):
 
     def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
         number = row.venue_seq
-        if number == self.last + 1 or not self.last:
+        if not self.last and self.hole is not None:
+            self.held[number] = row  # nothing came yet that the next could follow on
+        elif number == self.last + 1 or not self.last:
             self.last, self.time = number, row.time
             on.append(row)
             if self.held:
@@ -114,10 +122,20 @@ class Numbered(Seam):
             self.repeats += 1
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
+        self.since = now
         self.take(row, now, on)
 
+    def interrupted(self, now: float) -> None:
+        if not self.last:  # else the next number tells what is missing
+            super().interrupted(now)
+
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
-        if self.hole is not None:
+        if self.hole is not None and not self.hole.first:
+            self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
+            if self.held:
+                self.last = min(self.held) - 1
+                self._follow(now, on)
+        elif self.hole is not None:
             last = min(self.held) - 1
             self._end(self.hole._replace(first=self.last + 1, last=last), "lost", lost)
             self.last = last
@@ -165,18 +183,6 @@ class Timed(Seam):
             self.held[identity] = row
         else:
             self._append(row, on)
-
-    def interrupted(self, now: float) -> None:
-        """Let what comes from now on wait: there is no connection."""
-        if self.hole is not None:  # what was being fetched goes on as it comes, but does not end it
-            self.hole, self.asked = self.hole._replace(start=self.time, end=0), False
-        elif self.time:
-            self._begin(Hole("trades", self.sym, "", self.time), now, "there is no connection")
-
-    def resumed(self, end: int, now: float) -> None:
-        """Say up to when something may be missing (UTC ns): there is a connection again."""
-        if self.hole is not None and not self.hole.end:
-            self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
         self.since = now
