@@ -106,6 +106,7 @@ class VenueFeed:
         if self._past is not None:
             self._past.want(self._venues(settings.symbols))
         self._share(self.topics(settings))
+        self._seams.begun(self._venues(settings.symbols), time.time_ns())
 
     def poll(self, now_ns: int, timeout_s: float) -> list[Batch]:
         on: list[Row] = []
@@ -222,14 +223,16 @@ class VenueFeed:
         rows = line.poll(timeout_s, self._data_expected(now_ns))
         now = self._clock()
         on = self._seams.take(rows, now) if rows else []
-        if was_connected == line.link.connected and not line.again:
+        if was_connected == line.link.connected and not line.news:
             return on
         symbols = {topic.sym for topic in line.subscriptions.wanted}
         if was_connected and not line.link.connected:
             self._seams.interrupted(symbols, now)
-        if line.again:
-            line.again = False
-            self._seams.resumed(symbols, now_ns, now)
+        if line.news and line.link.connected:
+            self._seams.begun(symbols, now_ns)
+            if line.news == "again":
+                self._seams.resumed(symbols, now_ns, now)
+        line.news = ""
         return on
 
     def _data_expected(self, now_ns: int) -> bool:

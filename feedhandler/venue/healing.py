@@ -1,6 +1,7 @@
 """Holes, fetched from a venue's past one after another, page by page: pure; requests go out and answers come in.
 
-A request that fails for the network's or the venue's own trouble is sent `MOST_TRIES` times, with growing pauses. Too many requests make a pause, as long as the venue says. A refused key ends it: nothing more is asked for.
+A request that fails for the network's or the venue's own trouble is sent `MOST_TRIES` times, with growing pauses. Too
+many requests make a pause, as long as the venue says. A refused key ends it: nothing more is asked for.
 """
 
 from collections import deque

@@ -7,7 +7,7 @@ and messages go out. A venue whose own client connects gives another `Link` than
 import logging
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from feedhandler.venue.columns import TABLE_OF
 from feedhandler.venue.dialogue import Dialogue, Request, Unreadable
@@ -71,7 +71,7 @@ class Counts:
 
 
 class Line:
-    """Poll it: rows come out. `again`, for its caller to take back: it is subscribed anew, and was before.
+    """Poll it: rows come out. `news`, for its caller to take: it is subscribed, for the first time or again.
 
     make       makes the Dialogue of a new connection
     ask        sends a request of the Dialogue's and returns its answer, waiting for it
@@ -92,7 +92,7 @@ class Line:
     ) -> None:
         self.subscriptions = Subscriptions(topics)
         self.link = link
-        self.again = False
+        self.news: Literal["", "first", "again"] = ""
         self._name, self._make, self._secret, self._clock = name, make, secret, clock
         self._ask, self._capture, self._counts = ask, capture, counts
         self._dialogue: Dialogue | None = None
@@ -215,7 +215,7 @@ class Line:
         if link.state.name == "connecting" and wanted.subscribed(missing):
             link.state.subscribed(now)
             self._counts.complaint = ""
-            self.again, self._was_subscribed = self._was_subscribed, True
+            self.news, self._was_subscribed = "again" if self._was_subscribed else "first", True
         if now - self._opened_at >= self._dialogue.lives_s and not math.isinf(self._dialogue.lives_s):
             link.drop(f"the venue would end it: it is {(now - self._opened_at) / 3600:.1f} hours old", ended=True)
 

@@ -19,7 +19,7 @@ IDS_KEPT = 2_048
 
 
 class Note(NamedTuple):
-    """That a hole was opened, healed or lost, a row of `gaps`; `first` and `last` are the venue's numbers, or UTC ns."""
+    """That a hole was opened, healed or lost, a row of `gaps`; `first`, `last`: the venue's numbers, or UTC ns."""
 
     table: str
     state: str
@@ -35,7 +35,7 @@ def note_of(hole: Hole, state: str, detail: str) -> Note:
 
 
 class Seam:
-    """What both have; `time` is that of the newest trade that went on, UTC ns, 0 before the first."""
+    """What both have; `time` is that of the newest trade that went on, UTC ns, before the first that of subscribing."""
 
     __slots__ = ("asked", "hole", "notes", "open", "repeats", "since", "sym", "time")
 
@@ -59,10 +59,16 @@ class Seam:
         raise NotImplementedError
 
     def interrupted(self, now: float) -> None:
-        """Note that nothing comes any more: where trades are numbered, the next tells what is missing."""
+        """Note that there is no connection: what comes from now on waits for what is missed meanwhile."""
+        if self.hole is not None:  # what was being fetched goes on as it comes, but does not end it
+            self.hole, self.asked = self.hole._replace(start=self.time, end=0), False
+        elif self.time:
+            self._begin(Hole("trades", self.sym, "", self.time), now, "there is no connection")
 
     def resumed(self, end: int, now: float) -> None:
-        """Note that they come again; what was missed ends by `end`, UTC ns."""
+        """Note that there is a connection again; what was missed ends by `end`, UTC ns."""
+        if self.hole is not None and not self.hole.end:
+            self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
 
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
         """End the hole; `lost`: why what is missing is not to be had. The rows behind it go on."""
@@ -95,7 +101,9 @@ class Numbered(Seam):
 
     def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
         number = row.venue_seq
-        if number == self.last + 1 or not self.last:
+        if not self.last and self.hole is not None:
+            self.held[number] = row  # nothing came yet that the next could follow on
+        elif number == self.last + 1 or not self.last:
             self.last, self.time = number, row.time
             on.append(row)
             if self.held:
@@ -114,10 +122,20 @@ class Numbered(Seam):
             self.repeats += 1
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
+        self.since = now
         self.take(row, now, on)
 
+    def interrupted(self, now: float) -> None:
+        if not self.last:  # else the next number tells what is missing
+            super().interrupted(now)
+
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
-        if self.hole is not None:
+        if self.hole is not None and not self.hole.first:
+            self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
+            if self.held:
+                self.last = min(self.held) - 1
+                self._follow(now, on)
+        elif self.hole is not None:
             last = min(self.held) - 1
             self._end(self.hole._replace(first=self.last + 1, last=last), "lost", lost)
             self.last = last
@@ -149,7 +167,7 @@ class Timed(Seam):
 
     def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam]) -> None:
         super().__init__(sym, notes, open)
-        self.held: list[TradeRow] = []
+        self.held: dict[object, TradeRow] = {}  # by what tells them apart
         self._ids: set[object] = set()
         self._recent: deque[object] = deque()
 
@@ -158,50 +176,45 @@ class Timed(Seam):
         return len(self.held)
 
     def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
-        if not self._is_new(row):
-            return
-        if self.hole is not None:
-            self.held.append(row)
-            return
-        if row.time > self.time:
-            self.time = row.time
-        on.append(row)
-
-    def interrupted(self, now: float) -> None:
-        """Let what comes from now on wait: there is no connection."""
-        if self.hole is not None:  # what was being fetched goes on as it comes, but does not end it
-            self.hole, self.asked = self.hole._replace(start=self.time, end=0), False
-        elif self.time:
-            self._begin(Hole("trades", self.sym, "", self.time), now, "there is no connection")
-
-    def resumed(self, end: int, now: float) -> None:
-        """Say up to when something may be missing (UTC ns): there is a connection again."""
-        if self.hole is not None and not self.hole.end:
-            self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
+        identity = _identity(row)
+        if not self._is_new(identity):
+            self.repeats += 1
+        elif self.hole is not None:
+            self.held[identity] = row
+        else:
+            self._append(row, on)
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
         self.since = now
-        if self._is_new(row):
-            self.time = max(self.time, row.time)
-            on.append(row)
+        identity = _identity(row)
+        if (waiting := self.held.pop(identity, None)) is not None:
+            self._append(waiting, on)  # it came by the socket too: its place is here
+        elif self._is_new(identity):
+            self._append(row, on)
 
     def close(self, now: float, on: list[Row], lost: str = "") -> None:
         if self.hole is not None:
             self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
-            # What was fetched and came by the socket too was dropped there: it is among the ids already.
-            self.time = max([self.time, *(row.time for row in self.held)])
-            on += self.held
-            self.held = []
+            for row in self.held.values():
+                self._append(row, on)
+            self.held.clear()
 
-    def _is_new(self, row: TradeRow) -> bool:
-        if not row.trade_id:
-            return True
-        identity = (row.trade_id, row.exchange, row.price, row.size)
+    def _append(self, row: TradeRow, on: list[Row]) -> None:
+        if row.time > self.time:
+            self.time = row.time
+        on.append(row)
+
+    def _is_new(self, identity: object) -> bool:
+        """Return whether a trade is not among the last ones."""
         if identity in self._ids:
-            self.repeats += 1
             return False
         self._ids.add(identity)
         self._recent.append(identity)
         while len(self._recent) > IDS_KEPT and self.hole is None:
             self._ids.discard(self._recent.popleft())
         return True
+
+
+def _identity(row: TradeRow) -> object:
+    """Return what tells a trade apart; one without an id is like no other."""
+    return (row.trade_id, row.exchange, row.price, row.size) if row.trade_id else object()

@@ -38,7 +38,7 @@ class Seams:
         self.late = 0
         self.notes: list[Note] = []
         self._make: type[Seam] = Numbered if numbered else Timed
-        self._numbered, self._fetches = numbered, fetches
+        self._fetches = fetches
         self._patience_s = PATIENCE_S if fetches else 4 * REORDER_S
         self._trades: dict[str, Seam] = {}
         self._open: dict[str, Seam] = {}  # those with a hole
@@ -70,12 +70,16 @@ class Seams:
                 on.append(row)
         return on
 
-    def interrupted(self, symbols: Iterable[str], now: float) -> None:
-        """Note that nothing comes of these symbols any more ("*": of all).
+    def begun(self, symbols: Iterable[str], now_ns: int) -> None:
+        """Note that these symbols are subscribed, at `now_ns`: what is missed later is missing from then on."""
+        for sym in symbols:
+            if sym not in self._trades and sym != "*":
+                self._trades[sym] = self._make(sym, self.notes, self._open)
+                self._trades[sym].time = now_ns
 
-        Trades that are numbered need none of it: the next number tells.
-        """
-        if self._fetches and not self._numbered:
+    def interrupted(self, symbols: Iterable[str], now: float) -> None:
+        """Note that nothing comes of these symbols any more ("*": of all)."""
+        if self._fetches:
             for sym in self._of(symbols, self._trades):
                 self._trades[sym].interrupted(now)
 
@@ -131,7 +135,7 @@ class Seams:
         if hole.table != "trades" or seam is None:
             if lost:
                 self.notes.append(note_of(hole, "lost", lost))
-        elif isinstance(seam, Numbered):
+        elif isinstance(seam, Numbered) and hole.first:
             if seam.last < hole.last:
                 seam.close(now, on, lost or "the venue's past has not all of it")
         elif seam.hole is not None and seam.hole.end == hole.end:

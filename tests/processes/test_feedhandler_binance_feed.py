@@ -9,7 +9,7 @@ from typing import Any
 import chance
 import pytest
 from binance_server import MS, SYMBOLS, BinanceServer
-from venue_plant import polled
+from polled_feed import polled
 
 from feedhandler.binance.feed import BinanceFeed
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from binance_server import MS, BinanceServer
-from venue_plant import fetched
+from polled_feed import fetched
 
 from feedhandler.binance.history import BinanceHistory
 from feedhandler.binance.settings import BinanceFeedSettings

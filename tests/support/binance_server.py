@@ -1,4 +1,4 @@
-"""Binance on this machine: streams, klines and trades of the past, as its docs describe them, over a `VenueServer`.
+"""Binance on this machine: streams, klines and trades of the past, as its docs describe them, over a `StreamServer`.
 
 A stream that does not exist is acknowledged and stays silent. More than five messages within a second cost the
 connection, pings and pongs included.
@@ -9,13 +9,13 @@ from collections import deque
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from venue_server import Answered, Client, VenueServer
+from stream_server import Answered, Client, StreamServer
 
 MS = 10**6
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT")
 
 
-class BinanceServer(VenueServer):
+class BinanceServer(StreamServer):
     """`trade` and `kline` make a row: it lies in the past at once, and goes out to those who subscribed it.
 
     page      rows of an answer at most, whatever is asked for
