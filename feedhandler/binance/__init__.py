@@ -1,1 +1,1 @@
-"""Binance spot and its sister venues: the feed, its settings, its messages, its history."""
+"""Binance spot and its sister venues: what is said on a connection, frames and answers as rows, the past."""

@@ -1,0 +1,75 @@
+"""What is said on a connection to Alpaca: login, subscriptions, frames; and which trade a correction is about.
+
+https://docs.alpaca.markets/docs/streaming-market-data. Keys go out as soon as there is a connection, within ten
+seconds. An acknowledgement has all that is subscribed then. An account has one connection; one that was cut lives on at
+the venue for some 90 s, and a new one is refused for so long (406).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from feedhandler.alpaca.messages import Corrected, Current, authentication, parse_frame, subscription_message
+from feedhandler.venue.dialogue import Dialogue
+from feedhandler.venue.events import CorrectionRow, Event, Subscribed, Topic, TradeRow
+from feedhandler.venue.settings import VenueSettings
+
+REMEMBERED = 100_000
+"""Trades whose time is known when they are corrected, of all symbols: some minutes of a busy day."""
+
+_Named = tuple[str, str, str]  # symbol, exchange, id
+
+
+class AlpacaDialogue(Dialogue):
+    """One connection to Alpaca; `keys` are the id of the key and its secret."""
+
+    ready_at_once = False
+
+    def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
+        super().__init__(settings, keys)
+        self._trades: dict[_Named, tuple[int, str]] = {}  # its time, and the id it had first
+
+    def opening(self) -> list[str]:
+        return [authentication(self.keys)]
+
+    def subscribe(self, added: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
+        return [subscription_message("subscribe", _by_channel(added))]
+
+    def unsubscribe(self, removed: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
+        return [subscription_message("unsubscribe", _by_channel(removed))]
+
+    def parse(self, frame: bytes, received_ns: int) -> list[Event]:
+        found: list[Event] = []
+        for event in parse_frame(frame):
+            if isinstance(event, Current):
+                found.append(Subscribed(tuple(Topic(channel, sym) for channel, sym in event.topics)))
+            elif isinstance(event, Corrected):
+                found.append(self._placed(event))
+            else:
+                if isinstance(event, TradeRow):
+                    self._remember((event.sym, event.exchange, event.trade_id), event.time, event.trade_id)
+                found.append(event)
+        return found
+
+    def _placed(self, corrected: Corrected) -> CorrectionRow:
+        """Return a correction with the time and the id under which its trade is known.
+
+        The venue gives the time of the correction. Of a trade that this connection did not see that has to do.
+        """
+        row = corrected.row
+        time, trade_id = self._trades.get((row.sym, corrected.exchange, row.trade_id), (row.time, row.trade_id))
+        if corrected.new_id:
+            self._remember((row.sym, corrected.exchange, corrected.new_id), time, trade_id)
+        return row._replace(time=time, trade_id=trade_id)
+
+    def _remember(self, named: _Named, time: int, trade_id: str) -> None:
+        trades = self._trades
+        trades.setdefault(named, (time, trade_id))
+        if len(trades) > REMEMBERED:
+            del trades[next(iter(trades))]
+
+
+def _by_channel(topics: Sequence[Topic]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for topic in topics:
+        found[topic.channel].append(topic.sym)
+    return found
