@@ -9,14 +9,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from feedhandler.alpaca.messages import Corrected, Current, authentication, parse_frame, subscription_message
+from feedhandler.remembered import Remembered
 from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import CorrectionRow, Event, Subscribed, Topic, TradeRow
 from feedhandler.venue.settings import VenueSettings
-
-REMEMBERED = 100_000
-"""Trades whose time is known when they are corrected, of all symbols: some minutes of a busy day."""
-
-_Named = tuple[str, str, str]  # symbol, exchange, id
 
 
 class AlpacaDialogue(Dialogue):
@@ -26,7 +22,7 @@ class AlpacaDialogue(Dialogue):
 
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
-        self._trades: dict[_Named, tuple[int, str]] = {}  # its time, and the id it had first
+        self._trades = Remembered[tuple[int, str]]()  # by symbol, exchange and id: its time, and the id it had first
 
     def opening(self) -> list[str]:
         return [authentication(self.keys)]
@@ -46,7 +42,7 @@ class AlpacaDialogue(Dialogue):
                 found.append(self._placed(event))
             else:
                 if isinstance(event, TradeRow):
-                    self._remember((event.sym, event.exchange, event.trade_id), event.time, event.trade_id)
+                    self._trades.add((event.sym, event.exchange, event.trade_id), (event.time, event.trade_id))
                 found.append(event)
         return found
 
@@ -55,17 +51,11 @@ class AlpacaDialogue(Dialogue):
 
         The venue gives the time of the correction. Of a trade that this connection did not see that has to do.
         """
-        row = corrected.row
-        time, trade_id = self._trades.get((row.sym, corrected.exchange, row.trade_id), (row.time, row.trade_id))
+        row, exchange = corrected.row, corrected.exchange
+        known = self._trades.get((row.sym, exchange, row.trade_id)) or (row.time, row.trade_id)
         if corrected.new_id:
-            self._remember((row.sym, corrected.exchange, corrected.new_id), time, trade_id)
-        return row._replace(time=time, trade_id=trade_id)
-
-    def _remember(self, named: _Named, time: int, trade_id: str) -> None:
-        trades = self._trades
-        trades.setdefault(named, (time, trade_id))
-        if len(trades) > REMEMBERED:
-            del trades[next(iter(trades))]
+            self._trades.add((row.sym, exchange, corrected.new_id), known)
+        return row._replace(time=known[0], trade_id=known[1])
 
 
 def _by_channel(topics: Sequence[Topic]) -> dict[str, list[str]]:

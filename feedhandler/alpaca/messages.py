@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from feedhandler.sip_conditions import conditions_of
 from feedhandler.venue.dialogue import Unreadable
 from feedhandler.venue.events import (
     Alive,
@@ -32,9 +33,6 @@ from feedhandler.venue.reading import decoded, number, number_or_nan, quoted, sh
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars")
 """What can be subscribed and has a table here; corrections and cancels come with trades."""
-
-NUMBER_OF_DIGIT = {"1": "27", "4": "10", "5": "28", "6": "8", "7": "53", "9": "38"}
-"""The number of each digit that a SIP uses as a letter, as `conditions` of `trades` has it (docs/candles.md)."""
 
 _FORGETS_S = 90.0  # the venue keeps a connection that was cut for so long
 
@@ -253,4 +251,4 @@ def _conditions(found: Any, what: str) -> str:
         return ""
     if not isinstance(found, list) or not all(isinstance(code, str) for code in found):
         raise Unreadable(f"{what}: expected a list of letters, found {shown(found)}")
-    return " ".join(NUMBER_OF_DIGIT.get(code, code) for code in found if code.strip())
+    return conditions_of(found)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhandler.alpaca.messages import (
-    NUMBER_OF_DIGIT,
     Corrected,
     Current,
     authentication,
@@ -31,7 +30,6 @@ from feedhandler.venue.events import (
     TradeRow,
     Wait,
 )
-from processor.trades import conditions
 
 AT = 1_614_009_104_208_000_000  # 2021-02-22T15:51:44.208Z
 TRADE = {"T": "t", "S": "AAPL", "i": 96921, "x": "D", "p": 126.55, "s": 1, "t": "2021-02-22T15:51:44.208Z"}
@@ -70,7 +68,6 @@ def test_what_is_no_time_is_refused(text: Any) -> None:
 def test_digits_of_the_sips_become_numbers_that_mean_the_same() -> None:
     assert read(TRADE | {"c": ["@", "4", "W"]}).conditions == "@ 10 W"
     assert read(TRADE | {"c": [" ", "I"]}).conditions == "I"
-    assert {digit: str(number) for digit, number in conditions.NUMBER_OF_DIGIT.items()} == NUMBER_OF_DIGIT
 
 
 def test_a_bar_an_updated_one_and_that_of_the_day() -> None:
