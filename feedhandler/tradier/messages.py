@@ -156,9 +156,10 @@ def parse_bars(body: bytes, sym: str, interval: str) -> list[BarRow]:
         raise Unreadable(f"expected a list of bars, found {shown(rows)}")
     bars = []
     for row in found:
-        prices = [number(row, key, "timesales") for key in ("open", "high", "low", "close", "volume")]
+        names = ("open", "high", "low", "close", "volume")
+        open_, high, low, close, volume = (number(row, key, "timesales") for key in names)
         time, vwap = moment(row, "timestamp", "timesales", NS), number_or_nan(row, "vwap", "timesales")
-        bars.append(BarRow(time, sym, interval, *prices, vwap))
+        bars.append(BarRow(time, sym, interval, open_, high, low, close, volume, vwap))
     return bars
 
 
