@@ -19,7 +19,7 @@ ROWS = 20
 class CountingSettings(FeedSettings):
     """Where the file is."""
 
-    handed: PlantPath = "handed"
+    handed: PlantPath
 
 
 class CountingFeed:
