@@ -16,6 +16,7 @@ import gzip
 import io
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -160,7 +161,7 @@ def frames_of(path: Path) -> Iterator[Frame]:
                     yield Frame(received_ns, base64.b64decode(content) if match[3] else content)
                 elif _OPENED.match(line):
                     yield Frame(received_ns, None)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path}: cut off behind its last whole part ({error})") from None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from feedhandler.capture import frames_of
 from feedhandler.feed import NS_PER_SECOND, Batch
@@ -38,14 +38,7 @@ class ReplayedFeedSettings(FeedSettings):
     speed: float = Field(0.0, ge=0, description="1 real time, 60 sixty times faster, 0 as fast as it goes")
     symbols: tuple[str, ...] = Field((), description="only these; empty: all")
     options: dict[str, Any] = Field({}, description="keys of the venue's own, e.g. {channels = [...], interval = '5m'}")
-    folder: str = Field("", exclude=True, repr=False, description="of plant.toml; not to be given")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_folder(cls, keys: Any, info: Any) -> Any:
-        if isinstance(keys, dict) and "folder" not in keys and info.context:
-            return {**keys, "folder": str(info.context.get("folder", ""))}
-        return keys
+    folder: PlantPath = Field("", validate_default=True, description="of a venue's module of your own")
 
 
 class _Batch(NamedTuple):
@@ -65,6 +58,8 @@ class ReplayedFeed:
     def __init__(self, settings: ReplayedFeedSettings) -> None:
         self._settings = settings
         self._files = [Path(file) for path in settings.paths for file in files_of(path)]
+        if missing := [file for file in self._files if not file.is_file()]:
+            raise ValueError(f"there is no file {missing[0]}")
         self._dialogue, self._options = _parser_of(settings)
         self._seams = Seams(self._dialogue.numbered, fetches=False)
         self._wanted = {self._options.names.get(sym, sym) for sym in settings.symbols}
