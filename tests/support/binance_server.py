@@ -104,7 +104,8 @@ class BinanceServer(StreamServer):
             return 200, [_aggregated(trade) for trade in found[:limit]]
         if name == "klines":
             rows = self.klines.get((sym, query["interval"]), {})
-            asked = [rows[at] for at in sorted(rows) if int(query["startTime"]) <= at <= int(query["endTime"])]
+            low, high = int(query.get("startTime", "0")), int(query.get("endTime", str(2**63)))
+            asked = [rows[at] for at in sorted(rows) if low <= at <= high]
             return 200, asked[:limit]
         return 404, "<html>not found</html>"
 
