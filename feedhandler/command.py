@@ -128,15 +128,16 @@ def _filled(venue: Venue, part: Part, settings: Settings, db: Any, config: str |
     with steps(part.title) as step:
         rows, missing = venue.fetch(part.hole, step("fetching"))
         file = as_file(part, rows, settings.table_schema[part.hole.table], venue.settings)
+        count = len(file.wanted)
         written = _written(venue, file, settings, db, step, config, whole=not missing)
-    print(f"{part.title}: {len(file):,} rows, {written:,} written{f'; missing: {missing}' if missing else ''}")
+    print(f"{part.title}: {count:,} rows, {written:,} written{f'; missing: {missing}' if missing else ''}")
     return not missing
 
 
 def _written(venue: Venue, file: Any, settings: Settings, db: Any, step: Step, config: str | None, whole: bool) -> int:
     with publisher(file.name, config=config, unit="ns") as feed:
         until_seen(db, feed.flush())
-        if not feed.accepted:
+        if not feed.accepted or not whole:
             compare_with(db, file, venue.settings.name, step("comparing"))
         if not whole:
             feed.publish(file.table.name, {name: values[file.wanted] for name, values in file.columns.items()})
