@@ -87,6 +87,10 @@ class Healing:
                 return None, without
         return None, without
 
+    def wait_s(self, now: float) -> float:
+        """Return how long `request` has nothing to send at least, 0 if that is not known."""
+        return max(self._queue[0].not_before - now, self._bucket.wait_s(now)) if self._queue else 0.0
+
     def take(self, answer: Answer, now: float) -> Fetched | None:
         """Take the answer to the last request; return what came of its hole, None if it is tried again."""
         asked, self._asked = self._asked, None

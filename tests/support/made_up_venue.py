@@ -89,6 +89,8 @@ class MadeUpHistory(History):
     lag_s = 0.0
 
     def request(self, hole: Hole, cursor: Any = None) -> Request | None:
+        if hole.table != "trades":
+            return None
         if hole.first:
             return self._request("/trades", {"sym": hole.sym, "from": str(cursor or hole.first)})
         begin = cursor or hole.start // MS
