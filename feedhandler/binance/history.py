@@ -63,7 +63,9 @@ class BinanceHistory(History):
 
     def instruments(self, symbols: Sequence[str]) -> Request | None:
         # A symbol that is not known refuses the whole list; so all are asked for, which weighs no more.
-        return Request(f"{self._base}/exchangeInfo", {"showPermissionSets": "false"}, weight=20.0)
+        # Of spot the lists of permissions would be most of the answer.
+        query = {"showPermissionSets": "false"} if self._base else {}
+        return Request(f"{self._base}/exchangeInfo", query, weight=20.0)
 
     def instrument_rows(self, symbols: Sequence[str], body: bytes) -> list[dict[str, Any]]:
         return parse_instruments(body, symbols)

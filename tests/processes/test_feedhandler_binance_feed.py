@@ -35,7 +35,7 @@ def test_trades_quotes_and_bars_become_rows(server: BinanceServer) -> None:
         plant.until_status("connected")
         assert server.names() == {f"{sym.lower()}@{kind}" for sym in SYMBOLS[:2] for kind in STREAMS}
         server.trade("BTCUSDT", "63000.10", "0.001", 1_672_515_782_136)
-        server.kline("BTCUSDT", 1_672_515_780_000, "63000.1", True, 1_672_515_840_000)
+        server.kline("BTCUSDT", 1_672_515_780_000, "63000.1", True, 2)
         ticker = {"u": 7, "s": "BTCUSDT", "b": "63000.00000000", "B": "1.5", "a": "63000.20000000", "A": "2"}
         server.publish("btcusdt@bookTicker", ticker)
         before = time.time_ns()
@@ -123,10 +123,10 @@ def test_bars_that_were_missed_are_fetched(server: BinanceServer) -> None:
 def test_older_revisions_of_a_bar_are_dropped(server: BinanceServer) -> None:
     with polled(BinanceFeed, **keys(server, channels=("bars",))) as plant:
         plant.until_status("connected")
-        for at_ms, close in ((20, "102"), (10, "101"), (30, "103")):
-            server.kline("BTCUSDT", 1_672_515_780_000, close, False, at_ms)
-        plant.until_rows("bars", 2)
-        assert [row["close"] for row in plant.rows["bars"]] == [102.0, 103.0]
+        for trades, close, closed in ((20, "102", False), (10, "101", False), (30, "103", False), (30, "103.5", True)):
+            server.kline("BTCUSDT", 1_672_515_780_000, close, closed, trades)
+        plant.until_rows("bars", 3)
+        assert [row["close"] for row in plant.rows["bars"]] == [102.0, 103.0, 103.5]
 
 
 def test_a_list_of_symbols_that_changes_costs_no_connection(server: BinanceServer) -> None:

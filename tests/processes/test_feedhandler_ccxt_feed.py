@@ -96,7 +96,7 @@ def test_trades_and_bars_become_rows_and_nothing_is_missing_after_a_cut(
     at_ms = 1_672_515_780_000
     for k in range(5):
         server.trade("BTCUSDT", time_ms=at_ms + k)
-    server.kline("BTCUSDT", at_ms, "101", False, at_ms + 5)
+    server.kline("BTCUSDT", at_ms, "101", False, 5)
     plant.until(lambda: len(plant.rows["trades"]) == 5 and plant.rows["bars"], "the first rows")
     server.drop()
     for k in range(5, 9):  # nobody hears these; REST has them under other numbers

@@ -1,4 +1,4 @@
-"""The kinds that pyproject.toml declares: each can be imported, has what a feed has, explains its keys, has its page."""
+"""The kinds that pyproject.toml declares: each can be imported, has what a feed has, explains its keys, has a page."""
 
 import importlib
 import tomllib
