@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from feedhandler.instruments import instrument_row
 from feedhandler.venue.dialogue import Unreadable
 from feedhandler.venue.events import NAN, Alive, BarRow, Ended, Event, Malformed, QuoteRow, TradeRow
 from feedhandler.venue.reading import decoded, number, quoted, shown, side, text_of, whole
@@ -228,15 +229,14 @@ def parse_instruments(body: bytes, symbols: Sequence[str]) -> list[dict[str, Any
 def _instrument(listed: Mapping[str, Any]) -> dict[str, Any]:
     filters = {str(one.get("filterType")): one for one in map(_object, listed.get("filters") or [])}
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
-    return {
-        "sym": text_of(listed, "symbol", "symbols"),
-        "currency": text_of(listed, "quoteAsset", "symbols"),
-        "asset_class": "crypto",
-        "tick": number(filters.get("PRICE_FILTER", {}), "tickSize", "PRICE_FILTER"),
-        "lot": number(filters.get("LOT_SIZE", {}), "stepSize", "LOT_SIZE"),
-        "multiplier": 1.0,
-        "min_notional": number(notional, "minNotional", "NOTIONAL") if notional else NAN,
-    }
+    return instrument_row(
+        text_of(listed, "symbol", "symbols"),
+        text_of(listed, "quoteAsset", "symbols"),
+        "crypto",
+        number(filters.get("PRICE_FILTER", {}), "tickSize", "PRICE_FILTER"),
+        number(filters.get("LOT_SIZE", {}), "stepSize", "LOT_SIZE"),
+        min_notional=number(notional, "minNotional", "NOTIONAL") if "minNotional" in notional else NAN,
+    )
 
 
 def _object(found: Any) -> Mapping[str, Any]:

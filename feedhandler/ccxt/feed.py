@@ -10,7 +10,7 @@ from feedhandler.ccxt.settings import CcxtFeedSettings
 from feedhandler.ccxt.streams import Streams
 from feedhandler.feed import Batch
 from feedhandler.venue.columns import batches
-from feedhandler.venue.events import Malformed, Row, Topic
+from feedhandler.venue.events import Malformed, OtherRow, Row, Topic
 from feedhandler.venue.seams import Seams
 
 _SHOWN = 5
@@ -77,6 +77,8 @@ class CcxtFeed:
                 if isinstance(row, Malformed):
                     self._malformed += 1
                     self._first_malformed = self._first_malformed or row.reason
+                elif isinstance(row, OtherRow):
+                    rows.append(OtherRow(row.table, {"time": now_ns, **row.columns}))
                 else:
                     rows.append(row)
         on = self._seams.take(rows, time.monotonic()) if rows else []

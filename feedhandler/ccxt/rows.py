@@ -8,11 +8,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from feedhandler.instruments import instrument_row
 from feedhandler.venue.dialogue import Unreadable
-from feedhandler.venue.events import BarRow, Malformed, QuoteRow, Row, TradeRow
+from feedhandler.venue.events import BarRow, Malformed, OtherRow, QuoteRow, Row, TradeRow
 from feedhandler.venue.reading import moment, number, number_or_nan, shown, side
 
 MS = 10**6
+_PLACES, _STEPS = 2, 4  # CCXT's DECIMAL_PLACES and TICK_SIZE
 
 
 def bars_of(rows: Iterable[Sequence[Any]], sym: str, interval: str) -> list[Row | Malformed]:
@@ -56,6 +58,27 @@ def quote_of(ticker: Mapping[str, Any], sym: str, received_ns: int) -> list[Row 
     found = _read(quote, ticker)
     nothing = isinstance(found, QuoteRow) and math.isnan(found.bid) and math.isnan(found.ask)
     return [] if nothing else [found]
+
+
+def instrument_of(market: Mapping[str, Any], precision_mode: int) -> OtherRow | None:
+    """Return a market as a row of `instruments`; None if its steps are not told in a way that is understood.
+
+    precision_mode: of the exchange; 2: steps are told as decimal places, 4: as they are.
+    """
+    precision, limits = market.get("precision") or {}, market.get("limits") or {}
+    steps = [_step(precision.get(name), precision_mode) for name in ("price", "amount")]
+    if not all(step > 0 for step in steps):
+        return None
+    least = (limits.get("cost") or {}).get("min")
+    size, least = float(market.get("contractSize") or 1.0), float(least) if least else math.nan
+    row = instrument_row(market["symbol"], str(market.get("quote") or ""), "crypto", *steps, size, least)
+    return OtherRow("instruments", row)
+
+
+def _step(found: Any, precision_mode: int) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or precision_mode not in (_PLACES, _STEPS):
+        return 0.0
+    return float(f"1e-{int(found)}") if precision_mode == _PLACES else float(found)
 
 
 def _read(read: Any, row: Any) -> Row | Malformed:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from feedhandler.ccxt.rows import MS, bars_of, quote_of, trades_of
+from feedhandler.ccxt.rows import MS, bars_of, instrument_of, quote_of, trades_of
 from feedhandler.venue.events import BarRow, Malformed, Row, Topic, TradeRow
 from plant.transport.connection_state import ConnectionState, Pauses
 
@@ -63,6 +63,7 @@ class Streams:
         self._wanted: set[Topic] = set()
         self._tasks: dict[Topic, asyncio.Task[None]] = {}
         self._exchange: Any = None
+        self._listed: set[str] = set()
         self._last: dict[Topic, tuple[int, str]] = {}  # time of the newest row, ms, and the id of a trade
 
     def start(self, topics: Iterable[Topic]) -> None:
@@ -125,7 +126,7 @@ class Streams:
                 if (broken or len(rows) >= KEPT) and topic in self._last:
                     rows = await self._missed(topic, _oldest(rows)) + rows
                 state.good(time.monotonic())
-                broken = await self._put(topic, rows)
+                broken = await self._put(topic, self._instrument(topic.sym) + rows)
             except self._staying as error:
                 if not isinstance(error, self._passing):
                     self._say(Told(topic, [], _text(error), over=True))
@@ -133,6 +134,15 @@ class Streams:
                 broken = await self._pause(topic, state, error)
             except Exception as error:  # also of the library's own mistakes: they cost a pause, and are told
                 broken = await self._pause(topic, state, error)
+
+    def _instrument(self, sym: str) -> list[Row | Malformed]:
+        """Return the symbol's row of `instruments`, the first time."""
+        if sym in self._listed:
+            return []
+        self._listed.add(sym)
+        market = (self._exchange.markets or {}).get(sym)
+        row = instrument_of(market, self._exchange.precisionMode) if market else None
+        return [row] if row is not None else []
 
     async def _pause(self, topic: Topic, state: ConnectionState, error: Exception) -> bool:
         pause_s = state.lost(_text(error), time.monotonic())

@@ -85,6 +85,7 @@ def test_each_venue_has_every_trade_in_the_journal_once_and_no_key_anywhere(
             if kind != "tradier":  # which has no past of prints
                 servers[kind].trade(sym)
         eventually(listening, 30, shown)
+        eventually(lambda: plant.journal("instruments"), 20, shown)
         deadline = time.monotonic() + 20
         while any(len(found(kind)) < len(servers[kind].trades[KINDS[kind][2]]) for kind in KINDS):
             assert time.monotonic() < deadline, shown()
@@ -98,5 +99,6 @@ def test_each_venue_has_every_trade_in_the_journal_once_and_no_key_anywhere(
                 float(trade.get("p") or trade.get("price") or trade.get("last")) for trade in trades
             ], kind
             log = plant.log(f"feedhandler {kind}")
+            assert "does not fit" not in log
             assert not [key for key in (ALPACA_KEY, ALPACA_SECRET, MASSIVE_KEY, TRADIER_KEY) if key in log]
             assert list((plant.settings.plant.data / "frames" / kind).glob("*.frames.zst"))

@@ -77,7 +77,7 @@ class Polled:
 
     def __init__(self, feed: CcxtFeed) -> None:
         self.feed = feed
-        self.rows: dict[str, list[dict[str, Any]]] = {"trades": [], "bars": [], "quotes": []}
+        self.rows: dict[str, list[dict[str, Any]]] = {"trades": [], "bars": [], "quotes": [], "instruments": []}
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + 30
@@ -113,6 +113,8 @@ def test_trades_and_bars_become_rows_and_nothing_is_missing_after_a_cut(
     assert [row["time"] // MS - at_ms for row in plant.rows["trades"]] == [*range(count)]
     prices = [float(trade["p"]) for trade in server.trades["BTCUSDT"]]
     assert [row["price"] for row in plant.rows["trades"]] == prices[:count]
+    (instrument,) = plant.rows["instruments"]
+    assert (instrument["sym"], instrument["tick"], instrument["lot"]) == ("BTC/USDT", 0.01, 1e-5)
     first = plant.rows["bars"][0]
     assert (first["time"], first["sym"], first["interval"], first["close"]) == (at_ms * MS, "BTC/USDT", "1m", 101.0)
     assert first["source"] == "mine"

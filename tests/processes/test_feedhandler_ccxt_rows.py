@@ -2,7 +2,7 @@
 
 import math
 
-from feedhandler.ccxt.rows import bars_of, quote_of, trades_of
+from feedhandler.ccxt.rows import bars_of, instrument_of, quote_of, trades_of
 from feedhandler.venue.events import Malformed, QuoteRow, TradeRow
 
 MS = 10**6
@@ -29,6 +29,22 @@ def test_what_lacks_a_number_or_a_time_is_told() -> None:
     for row in ([1, 2], [1672515780000, 1, 1, 1, 1, None], None):
         (bar,) = bars_of([row], "X", "1m")  # type: ignore[list-item]
         assert isinstance(bar, Malformed)
+
+
+def test_a_market_is_an_instrument_if_its_steps_are_understood() -> None:
+    market = {"symbol": "BTC/USDT", "quote": "USDT", "precision": {"price": 0.01, "amount": 1e-5}, "contractSize": None}
+    market["limits"] = {"cost": {"min": 5.0}}
+    row = instrument_of(market, 4)
+    assert row is not None
+    assert (row.table, row.columns["sym"], row.columns["currency"]) == ("instruments", "BTC/USDT", "USDT")
+    numbers = [row.columns[name] for name in ("tick", "lot", "multiplier", "min_notional")]
+    assert numbers == [0.01, 1e-5, 1.0, 5.0]
+    places = instrument_of(market | {"precision": {"price": 2, "amount": 5}}, 2)
+    assert places is not None
+    assert (places.columns["tick"], places.columns["lot"]) == (0.01, 1e-5)
+    for wrong in ({"price": None, "amount": 1}, {}, None):
+        assert instrument_of(market | {"precision": wrong}, 4) is None
+    assert instrument_of(market, 3) is None
 
 
 def test_a_ticker_without_a_time_has_that_of_its_receipt() -> None:
