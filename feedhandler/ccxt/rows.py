@@ -66,12 +66,12 @@ def instrument_of(market: Mapping[str, Any], precision_mode: int) -> OtherRow | 
     precision_mode: of the exchange; 2: steps are told as decimal places, 4: as they are.
     """
     precision, limits = market.get("precision") or {}, market.get("limits") or {}
-    steps = [_step(precision.get(name), precision_mode) for name in ("price", "amount")]
-    if not all(step > 0 for step in steps):
+    tick, lot = (_step(precision.get(name), precision_mode) for name in ("price", "amount"))
+    if not (tick > 0 and lot > 0):
         return None
     least = (limits.get("cost") or {}).get("min")
     size, least = float(market.get("contractSize") or 1.0), float(least) if least else math.nan
-    row = instrument_row(market["symbol"], str(market.get("quote") or ""), "crypto", *steps, size, least)
+    row = instrument_row(market["symbol"], str(market.get("quote") or ""), "crypto", tick, lot, size, least)
     return OtherRow("instruments", row)
 
 
