@@ -9,6 +9,8 @@ from feedhandler.alpaca.messages import CHANNELS
 from feedhandler.settings import Symbols
 from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress
 
+_IN_SNAKE_CASE = {"updated_bars": "updatedBars", "daily_bars": "dailyBars"}
+
 
 class AlpacaFeedSettings(VenueSettings):
     """[[feeds]] kind = "alpaca": trades, quotes and bars of US stocks; keys in ALPACA_API_KEY and ALPACA_API_SECRET."""
@@ -35,6 +37,7 @@ class AlpacaFeedSettings(VenueSettings):
     @field_validator("channels")
     @classmethod
     def _known(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        channels = tuple(_IN_SNAKE_CASE.get(channel, channel) for channel in channels)
         if unknown := [channel for channel in channels if channel not in CHANNELS]:
             raise ValueError(f"expected some of {', '.join(CHANNELS)}, found {unknown[0]!r}")
         return tuple(dict.fromkeys(channels))

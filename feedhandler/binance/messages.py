@@ -142,9 +142,8 @@ def _kline(message: Mapping[str, Any], stream: str) -> Event:
     if not isinstance(k, dict):
         raise Unreadable(f"kline.k: expected an object, found {shown(k)}")
     bar = _bar(k, text_of(message, "s", "kline"), k.get("i"))
-    # The number of its trades only grows while a kline forms, and the last frame of it says that it is closed.
-    closed = k.get("x") is True
-    return bar._replace(order=1 + 2 * int(bar.trades) + closed, closed=closed)
+    closed = k.get("x") is True  # said once, by the last frame, which none of the same moment may replace
+    return bar._replace(order=_time(message, "E", "kline") + closed, closed=closed)
 
 
 def _bar(k: Mapping[str, Any], sym: str, interval: object) -> BarRow:

@@ -1,12 +1,12 @@
 """What plant.toml may say of a Binance feed. Market data needs no key."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from feedhandler.binance.messages import INTERVALS
 from feedhandler.settings import Symbols
-from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress
+from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress, with_bars
 
 CHANNELS = {"trades": "trade", "aggTrades": "aggTrade", "quotes": "bookTicker", "bars": "kline"}
 """Our channels, and what Binance calls their streams; its own names are taken as well."""
@@ -29,6 +29,12 @@ class BinanceFeedSettings(VenueSettings):
         "https://api.binance.com", description="where the past is fetched, or https://data-api.binance.vision"
     )
     unique_trade_ids: bool = Field(True, description="Binance numbers the trades of a symbol 1, 2, 3")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_klines(cls, keys: Any) -> Any:
+        """Take the venue's own names of bars, which say their length."""
+        return with_bars(keys, {f"kline_{interval}": interval for interval in INTERVALS})
 
     @field_validator("symbols")
     @classmethod

@@ -1,12 +1,12 @@
 """What plant.toml may say of a Databento feed. The key is no setting: the environment has it, as DATABENTO_API_KEY."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from feedhandler.databento.records import BARS
 from feedhandler.settings import Symbols
-from feedhandler.venue.settings import VenueSettings
+from feedhandler.venue.settings import VenueSettings, with_bars
 
 CHANNELS = ("trades", "quotes", "bars", "statuses")
 
@@ -30,9 +30,16 @@ class DatabentoFeedSettings(VenueSettings):
         """What the venue calls our channels."""
         return {"trades": "trades", "quotes": "mbp-1", "bars": f"ohlcv-{self.interval}", "statuses": "status"}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_bars(cls, keys: Any) -> Any:
+        """Take the venue's own names of bars, which say their length."""
+        return with_bars(keys, {f"ohlcv-{interval}": interval for interval in BARS.values()})
+
     @field_validator("channels")
     @classmethod
     def _known(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        channels = tuple({"mbp-1": "quotes", "status": "statuses"}.get(channel, channel) for channel in channels)
         if unknown := [channel for channel in channels if channel not in CHANNELS]:
             raise ValueError(f"expected some of {', '.join(CHANNELS)}, found {unknown[0]!r}")
         return tuple(dict.fromkeys(channels))

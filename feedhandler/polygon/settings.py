@@ -1,12 +1,12 @@
 """What plant.toml may say of a Polygon feed. The key is no setting: it is in the environment, as MASSIVE_API_KEY."""
 
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from feedhandler.settings import Symbols
-from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress
+from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress, with_bars
 
 CODES: dict[str, dict[str, str]] = {
     "crypto": {"trades": "XT", "quotes": "XQ", "1s": "XAS", "1m": "XA"},
@@ -17,6 +17,7 @@ CODES: dict[str, dict[str, str]] = {
 """What the venue calls our channels, bars by their interval, in each cluster; "": in all others."""
 
 _OURS = {"T": "trades", "XT": "trades", "Q": "quotes", "XQ": "quotes", "C": "quotes"}
+_BARS = {"A": "1s", "XAS": "1s", "CAS": "1s", "AM": "1m", "XA": "1m", "CA": "1m"}
 
 
 class PolygonFeedSettings(VenueSettings):
@@ -44,6 +45,12 @@ class PolygonFeedSettings(VenueSettings):
         """What the venue calls each of `channels`."""
         known = CODES.get(self.cluster, CODES[""])
         return {channel: known[self.interval if channel == "bars" else channel] for channel in self.channels}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_of_bars(cls, keys: Any) -> Any:
+        """Take the venue's own names of bars, which say their length."""
+        return with_bars(keys, _BARS)
 
     @field_validator("channels")
     @classmethod

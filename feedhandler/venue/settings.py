@@ -9,7 +9,7 @@ class KrakenSettings(VenueSettings):
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
@@ -72,6 +72,25 @@ class VenueSettings(FeedSettings):
         if len(set(names.values())) != len(names):
             raise ValueError("expected a venue's symbol for each of ours, found one for two")
         return names
+
+
+def with_bars(keys: Any, lengths: Mapping[str, str]) -> Any:
+    """Return the keys of a feed with "bars" for channels by which a venue names bars of a length, and that `interval`.
+
+    >>> with_bars({"channels": ["kline_5m", "trade"]}, {"kline_5m": "5m"})
+    {'channels': ['bars', 'trade'], 'interval': '5m'}
+    """
+    channels = keys.get("channels") if isinstance(keys, dict) else None
+    if not isinstance(channels, list | tuple):
+        return keys
+    found = list(dict.fromkeys(lengths[name] for name in channels if isinstance(name, str) and name in lengths))
+    if not found:
+        return keys
+    if len(found) > 1 or keys.get("interval", found[0]) != found[0]:
+        told = ", ".join(dict.fromkeys([*found, str(keys.get("interval", found[0]))]))
+        raise ValueError(f"expected bars of one length, found {told}; another feed may have the others")
+    named = ["bars" if isinstance(name, str) and name in lengths else name for name in channels]
+    return {**keys, "channels": named, "interval": found[0]}
 
 
 def keys_of(variables: tuple[str, ...], page: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:

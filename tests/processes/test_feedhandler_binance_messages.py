@@ -64,7 +64,7 @@ def test_what_the_insurance_fund_took_over_is_no_trade_of_the_market() -> None:
 def test_a_kline_is_a_revision_until_it_is_closed() -> None:
     forming, closed = read(KLINE), read(KLINE | {"E": 1672515840000, "k": K | {"x": True}})
     numbers = (0.001, 0.0025, 0.0015, 0.002, 1000.0, 0.00175, 100.0)
-    assert forming == BarRow(1672515780000 * MS, "BNBBTC", "1m", *numbers, 201, False)
+    assert forming == BarRow(1672515780000 * MS, "BNBBTC", "1m", *numbers, 1672515782136 * MS, False)
     assert (closed.time, closed.closed) == (forming.time, True)
     assert closed.order > forming.order
 

@@ -139,6 +139,11 @@ def test_what_is_wanted_no_more_is_left_out() -> None:
     assert len(made.parse(trade(1), 0)) == 1
 
 
+def test_the_venues_own_names_of_schemas_are_taken() -> None:
+    settings = DatabentoFeedSettings(dataset="X", channels=("trades", "mbp-1", "ohlcv-1s", "status"))
+    assert (settings.channels, settings.interval) == (("trades", "quotes", "bars", "statuses"), "1s")
+
+
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [

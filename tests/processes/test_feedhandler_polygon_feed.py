@@ -172,6 +172,14 @@ def test_pages_of_the_past_are_followed() -> None:
     assert [row.time - 10**18 for row in rows] == [*range(2, 15)]
 
 
+def test_the_venues_own_names_of_channels_are_taken() -> None:
+    settings = PolygonFeedSettings(channels=("T", "A"))
+    assert settings.codes == {"trades": "T", "bars": "A"}
+    assert PolygonFeedSettings(channels=("AM",)).interval == "1m"
+    crypto = PolygonFeedSettings(url="wss://socket.massive.com/crypto", channels=("XT", "XQ", "XA"))
+    assert crypto.codes == {"trades": "XT", "quotes": "XQ", "bars": "XA"}
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [

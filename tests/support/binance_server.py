@@ -45,15 +45,15 @@ class BinanceServer(StreamServer):
             self.publish(f"{sym.lower()}@trade", message)
             return message
 
-    def kline(self, sym: str, start_ms: int, close: str, closed: bool, number: int, interval: str = "1m") -> None:
-        """Make a revision of a kline of a minute, that after so many trades."""
+    def kline(self, sym: str, start_ms: int, close: str, closed: bool, at_ms: int, interval: str = "1m") -> None:
+        """Make a revision of a kline of a minute."""
         end_ms = start_ms + 59_999
         k = {"t": start_ms, "T": end_ms, "s": sym, "i": interval, "f": 1, "L": 2, "o": "100", "c": close, "h": "200"}
-        k |= {"l": "50", "v": "10", "n": number, "x": closed, "q": "1000", "V": "5", "Q": "500", "B": "0"}
-        row = [start_ms, "100", "200", "50", close, "10", end_ms, "1000", number, "5", "500", "0"]
+        k |= {"l": "50", "v": "10", "n": 2, "x": closed, "q": "1000", "V": "5", "Q": "500", "B": "0"}
+        row = [start_ms, "100", "200", "50", close, "10", end_ms, "1000", 2, "5", "500", "0"]
         with self.lock:
             self.klines.setdefault((sym, interval), {})[start_ms] = row
-            self.publish(f"{sym.lower()}@kline_{interval}", {"e": "kline", "E": end_ms, "s": sym, "k": k})
+            self.publish(f"{sym.lower()}@kline_{interval}", {"e": "kline", "E": at_ms, "s": sym, "k": k})
 
     def wrapped(self, client: Client, name: str, message: Any) -> Any:
         return {"stream": name, "data": message} if client.path.startswith("/stream") else message
