@@ -80,7 +80,7 @@ def quote_of(sym: str) -> _Read[QuoteRow]:
     def read(row: Mapping[str, Any]) -> QuoteRow:
         bid, ask = side(row, "bid_price", "quotes"), side(row, "ask_price", "quotes")
         bid_size, ask_size = number_or_nan(row, "bid_size", "quotes"), number_or_nan(row, "ask_size", "quotes")
-        return QuoteRow(_time(row, "quotes"), sym, bid, ask, bid_size, ask_size, _seq(row, "quotes"))
+        return QuoteRow(_time(row, "quotes"), sym, bid, ask, bid_size, ask_size)
 
     return read
 

@@ -31,6 +31,7 @@ from feedhandler.venue.events import (
 from feedhandler.venue.reading import decoded, moment, number, number_or_nan, shown, side, text_of, whole
 
 MS = 10**6
+_NUMBERS = 2**20
 CONNECTIONS_PAUSE_S = 60.0
 
 TOPICS_PER_MESSAGE = 1_000
@@ -118,8 +119,10 @@ def _trade(message: Mapping[str, Any], ev: str) -> Event:
 
 
 def _quote(message: Mapping[str, Any], ev: str) -> Event:
-    order = whole(message, "q", ev) if "q" in message else 0
-    return QuoteRow(moment(message, "t", ev, MS), text_of(message, "sym", ev), *_both_sides(message, ev), order)
+    time = moment(message, "t", ev, MS)
+    # Numbers begin anew with each session, so that they order only the quotes of a millisecond.
+    order = time // MS * _NUMBERS + whole(message, "q", ev) % _NUMBERS if "q" in message else 0
+    return QuoteRow(time, text_of(message, "sym", ev), *_both_sides(message, ev), order)
 
 
 def _both_sides(message: Mapping[str, Any], ev: str) -> tuple[float, float, float, float]:

@@ -81,7 +81,10 @@ def test_codes_of_options_and_sides_of_coins_are_no_conditions() -> None:
 def test_quotes_of_each_market_and_a_side_that_nobody_offers() -> None:
     quote = {"ev": "Q", "sym": "MSFT", "bx": 4, "bp": 114.125, "bs": 100, "ax": 7, "ap": 114.128, "as": 160, "c": 0}
     quote |= {"i": [604], "t": 1536036818784, "q": 50385480, "z": 3}
-    assert read(quote) == QuoteRow(1536036818784 * MS, "MSFT", 114.125, 114.128, 100.0, 160.0, 50385480)
+    expected = (1536036818784 * MS, "MSFT", 114.125, 114.128, 100.0, 160.0)
+    first, *later = (read(quote | changed) for changed in ({}, {"q": 50385481}, {"t": 1536036818785, "q": 1}))
+    assert first[:6] == expected
+    assert first.order < later[0].order < later[1].order  # also of the next session, which begins anew with 1
     assert math.isnan(read(quote | {"ap": 0, "as": 0}).ask)
     currency = read({"ev": "C", "p": "USD/CNH", "x": "44", "a": 6.83366, "b": 6.83363, "t": 1536036818784})
     assert currency[:4] == (1536036818784 * MS, "USD/CNH", 6.83363, 6.83366)
