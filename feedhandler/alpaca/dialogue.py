@@ -14,6 +14,8 @@ from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import CorrectionRow, Event, Subscribed, Topic, TradeRow
 from feedhandler.venue.settings import VenueSettings
 
+TOPICS_PER_MESSAGE = 500
+
 
 class AlpacaDialogue(Dialogue):
     """One connection to Alpaca; `keys` are the id of the key and its secret."""
@@ -28,10 +30,10 @@ class AlpacaDialogue(Dialogue):
         return [authentication(self.keys)]
 
     def subscribe(self, added: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
-        return [subscription_message("subscribe", _by_channel(added))]
+        return _messages("subscribe", added)
 
     def unsubscribe(self, removed: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
-        return [subscription_message("unsubscribe", _by_channel(removed))]
+        return _messages("unsubscribe", removed)
 
     def parse(self, frame: bytes, received_ns: int) -> list[Event]:
         found: list[Event] = []
@@ -58,8 +60,11 @@ class AlpacaDialogue(Dialogue):
         return row._replace(time=known[0], trade_id=known[1])
 
 
-def _by_channel(topics: Sequence[Topic]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for topic in topics:
-        found[topic.channel].append(topic.sym)
-    return found
+def _messages(action: str, topics: Sequence[Topic]) -> list[str]:
+    messages = []
+    for at in range(0, len(topics), TOPICS_PER_MESSAGE):
+        by_channel: dict[str, list[str]] = defaultdict(list)
+        for topic in topics[at : at + TOPICS_PER_MESSAGE]:
+            by_channel[topic.channel].append(topic.sym)
+        messages.append(subscription_message(action, by_channel))
+    return messages

@@ -94,6 +94,14 @@ def test_a_list_of_symbols_that_changes_costs_no_connection(server: AlpacaServer
     assert server.connects == 1
 
 
+def test_long_lists_are_several_messages(server: AlpacaServer) -> None:
+    symbols = tuple(f"S{k}" for k in range(1_200))
+    with polled(AlpacaFeed, **keys(server, symbols=symbols)) as plant:
+        plant.until_status("connected")
+        assert server.names() == {f"trades.{sym}" for sym in symbols}
+    assert len([said for said in server.said if said["action"] == "subscribe"]) == 3
+
+
 def test_all_symbols_at_once(server: AlpacaServer) -> None:
     with polled(AlpacaFeed, **keys(server, symbols=("*",))) as plant:
         plant.until_status("connected")
