@@ -116,7 +116,7 @@ class VenueFeed:
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
-            on += self._fetched(now) + self._seams.impatient(now)
+            on += self._fetched(now, now_ns) + self._seams.impatient(now)
             if self._capture is not None:
                 self._capture.look(now)
         found = batches(on, self.settings.name, self._ours) if on else []
@@ -244,7 +244,7 @@ class VenueFeed:
             self._expected_at = now + 1.0
         return self._expected
 
-    def _fetched(self, now: float) -> list[Row]:
+    def _fetched(self, now: float, now_ns: int) -> list[Row]:
         if self._past is None:
             return []
         if self._fetches:
@@ -255,7 +255,7 @@ class VenueFeed:
             if fetched.done:
                 on += self._seams.ended(fetched.hole, now, fetched.lost)
         told, self._past.instruments = self._past.instruments, []
-        return on + [OtherRow("instruments", row) for row in told]
+        return on + [OtherRow("instruments", {"time": now_ns, "since": None, **row}) for row in told]
 
     def _dropped(self) -> Iterable[tuple[int, str]]:
         return (self._seams.repeats, "repeated trades dropped"), (self._seams.late, "revisions came too late")
