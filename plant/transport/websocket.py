@@ -1,19 +1,22 @@
 """One WebSocket connection to a venue, kept alive, and opened again after a growing pause: frames out, no meaning.
 
-A protocol ping (RFC 6455, 5.5.2) goes out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is
-logged or shown passes `Secret.redact`, because the library's own error texts and traces may hold the address, and with
-it a key.
+websocket-client connects and sends; what comes is told apart by frame_reader.py. A protocol ping (RFC 6455, 5.5.2) goes
+out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is logged or shown passes `Secret.redact`,
+because the library's own error texts and traces may hold the address, and with it a key.
 """
 
 import logging
 import math
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 import websocket
 
+from plant.errors import WireError
 from plant.transport.connection_state import USUAL, ConnectionState, Pauses
+from plant.transport.frame_reader import BINARY, CLOSE, PING, TEXT, FrameReader
 from plant.transport.secret import Secret
 
 CONNECT_TIMEOUT_S = 5.0
@@ -21,7 +24,8 @@ SEND_TIMEOUT_S = 5.0
 PONG_TIMEOUT_S = 10.0
 MAX_FRAMES = 5_000
 
-_DRAIN_TIMEOUT_S = 0.001  # how long to look for one more frame once there was one
+_LEAST_WAIT_S = 0.001
+_RECEIVE_BYTES = 2**18
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class WebSocket:
         self._heartbeat_s = heartbeat_s
         self._clock = clock
         self._socket: websocket.WebSocket | None = None
+        self._reader = FrameReader()
         self._beat_at = 0.0
         self._answer_by: float | None = None
         # websocket-client prints the address, and with it the key, when somebody calls its enableTrace().
@@ -109,6 +114,7 @@ class WebSocket:
         except (websocket.WebSocketException, OSError, ValueError) as error:
             self.drop(_describe(error))
             return False
+        self._reader = FrameReader()
         self._beat_at = self._clock() + self._heartbeat_s
         self._answer_by = None
         self.state.opened(self._clock())
@@ -136,27 +142,50 @@ class WebSocket:
         frames: list[bytes] = []
         self.received_ns = []
         heard = False
-        for _ in range(MAX_FRAMES):
-            if self._socket is None:
-                return frames
-            self._socket.settimeout(_DRAIN_TIMEOUT_S if heard else max(timeout_s, _DRAIN_TIMEOUT_S))
+        while self._socket is not None and len(frames) < MAX_FRAMES:
+            raw = self._socket.sock
+            assert raw is not None
+            raw.settimeout(0.0 if heard else max(timeout_s, _LEAST_WAIT_S))
             try:
-                opcode, frame = self._socket.recv_data_frame(control_frame=True)
-            except websocket.WebSocketTimeoutException:
+                data = raw.recv(_RECEIVE_BYTES)
+                messages = self._reader.messages(data)
+            except (BlockingIOError, TimeoutError, InterruptedError, ssl.SSLWantReadError):
                 break
-            except (websocket.WebSocketException, OSError, ValueError) as error:
+            except (OSError, ValueError, WireError) as error:
                 self.drop(_describe(error))
                 return frames
+            if not data:
+                self.drop("the connection was lost")
+                return frames
             heard = True
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                reason = frame.data[2:].decode("utf-8", "replace")
-                text = f"closed by the venue: {int.from_bytes(frame.data[:2], 'big')} {reason}".rstrip()
-                self.drop(text, refused=self._refuses(reason))
-            elif opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                frames.append(frame.data)
-                self.received_ns.append(time.time_ns())
+            self._take(messages, frames)
         self._keep_alive(heard)
         return frames
+
+    def _take(self, messages: list[tuple[int, bytes]], frames: list[bytes]) -> None:
+        """Add data frames to `frames`; answer pings, take the end of the connection."""
+        now_ns = time.time_ns()
+        for opcode, payload in messages:
+            if opcode in (TEXT, BINARY):
+                frames.append(payload)
+                self.received_ns.append(now_ns)
+            elif opcode == PING:
+                self._answer(websocket.ABNF.OPCODE_PONG, payload)
+            elif opcode == CLOSE:
+                reason = payload[2:].decode("utf-8", "replace")
+                text = f"closed by the venue: {int.from_bytes(payload[:2], 'big')} {reason}".rstrip()
+                self._answer(websocket.ABNF.OPCODE_CLOSE, payload[:2])
+                self.drop(text, refused=self._refuses(reason))
+                return
+
+    def _answer(self, opcode: int, payload: bytes) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.settimeout(SEND_TIMEOUT_S)
+            self._socket.send(payload, opcode)
+        except (websocket.WebSocketException, OSError) as error:
+            self.drop(_describe(error))
 
     def healthy(self) -> None:
         """Begin again with the shortest pause: the venue has answered, which is more than a connection."""

@@ -1,5 +1,6 @@
 """What is common to all venues, against a server that is made up: topics, cuts, repeats, swaps, silence, keys."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -235,3 +236,15 @@ def test_a_venue_that_cuts_every_connection_at_once_is_asked_ever_more_rarely(
     venue.cut()
     one.until(lambda: "reconnecting" in one.feed.status(), "the loss")
     assert one.feed._lines[0].link.retry_in_s <= 1
+
+
+def test_a_ping_of_the_venue_is_answered_and_a_message_in_fragments_is_whole(
+    venue: VenueServer, polled: Callable[..., Polled]
+) -> None:
+    one = polled()
+    connected(one)
+    [answered] = venue.ping()
+    one.until(answered.is_set, "the answer")
+    trade = {"s": "A", "n": 1, "t": 1, "p": "1", "q": "1"}
+    venue.send(['{"trade": ', json.dumps(trade), "}"])
+    one.until(lambda: one.ids("A") == ["id1"], "the trade")

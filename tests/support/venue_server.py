@@ -85,12 +85,17 @@ class VenueServer:
                         self._send(connection, json.dumps({"trade": made[-1]}))
 
     def send(self, *messages: Any) -> None:
-        """Send messages to every connection, as they are or as JSON."""
+        """Send messages to every connection, as they are, as JSON, or, of a list of texts, in fragments."""
         with self._lock:
             for connection in list(self._open):
                 for message in messages:
                     with contextlib.suppress(ConnectionClosed, OSError):
-                        connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+                        connection.send(message if isinstance(message, str | bytes | list) else json.dumps(message))
+
+    def ping(self) -> list[threading.Event]:
+        """Ping every connection; each event is set once that is answered."""
+        with self._lock:
+            return [connection.ping(b"are you there") for connection in self._open]
 
     def cut(self, within: bool = False) -> int:
         """Cut every connection, `within` a message that is half sent; return how many there were."""
