@@ -160,7 +160,7 @@ class Seams:
         """Return whether a revision of a bar is in order; one without an order always is."""
         starts = self._bars.setdefault((row.sym, row.interval), {})
         before = starts.get(row.time)
-        if row.order and before is not None and row.order <= before:
+        if row.order and before is not None and row.order < before:
             self.late += 1
             return False
         starts[row.time] = max(row.order, before or 0)
