@@ -8,6 +8,7 @@ A changed list of `symbols` in plant.toml is handed to a feed that takes it (`re
 supervisord starts it again.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -41,7 +42,8 @@ class FeedHandler(Process):
         self.name = f"feed-{label}"
         self._label = label
         self._section = section_of(settings, label)
-        self._feed, self._own = feed_of(self._section, settings)
+        self._feed = feed_of(settings, label)
+        self._own = settings_of(self._section, settings)
         if hasattr(self._feed, "kept_in"):
             self._feed.kept_in(settings.plant.data)
         self._look = Timer(LOOK_S)
@@ -161,13 +163,21 @@ def section_of(settings: Settings, label: str) -> FeedSection:
     raise SettingsError(f"no feed {label!r} in plant.toml; feeds are {', '.join(f.label for f in settings.feeds)}")
 
 
-def feed_of(section: FeedSection, settings: Settings) -> tuple[Feed, FeedSettings]:
-    """Return the feed that a section wants and its settings, or what says why it cannot run."""
+def feed_of(settings: Settings, label: str) -> Feed:
+    """Return the feed of this name in plant.toml, or what says why it cannot run. Raises SettingsError if none is."""
+    section = section_of(settings, label)
     try:
-        return made(section, settings.file), checked(section, settings.file)[1]
+        return made(section, settings.file)
     except SettingsError as error:
-        log.error("misconfigured", feed=section.label, reason=str(error))
-        return Misconfigured(str(error)), FeedSettings(name=section.label)
+        log.error("misconfigured", feed=label, reason=str(error))
+        return Misconfigured(str(error))
+
+
+def settings_of(section: FeedSection, settings: Settings) -> FeedSettings:
+    """Return the settings of a feed, those of any for one that cannot run."""
+    with contextlib.suppress(SettingsError):
+        return checked(section, settings.file)[1]
+    return FeedSettings(name=section.label)
 
 
 def without_symbols(section: FeedSection) -> dict[str, Any]:

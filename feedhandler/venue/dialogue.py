@@ -161,10 +161,7 @@ class History:
         return None
 
     def instrument_rows(self, symbols: Sequence[str], body: bytes) -> list[dict[str, Any]]:
-        """Return the rows of `instruments` of these symbols, without `time` and `source`; `since` if it is known.
-
-        Raises Unreadable.
-        """
+        """Return the rows of `instruments` of these symbols, without `time` and `source`. Raises Unreadable."""
         return []
 
     def clock(self) -> Request | None:

@@ -255,7 +255,7 @@ class VenueFeed:
             if fetched.done:
                 on += self._seams.ended(fetched.hole, now, fetched.lost)
         told, self._past.instruments = self._past.instruments, []
-        return on + [OtherRow("instruments", {"time": now_ns, "since": None, **row}) for row in told]
+        return on + [OtherRow("instruments", {"time": now_ns, **row}) for row in told]
 
     def _dropped(self) -> Iterable[tuple[int, str]]:
         return (self._seams.repeats, "repeated trades dropped"), (self._seams.late, "revisions came too late")

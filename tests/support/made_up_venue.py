@@ -106,7 +106,8 @@ class MadeUpHistory(History):
         return self._request("/instruments", {"symbols": ",".join(symbols)})
 
     def instrument_rows(self, symbols: Sequence[str], body: bytes) -> list[dict[str, Any]]:
-        return [{"sym": one["s"], "tick": one["tick"], "lot": 1.0, "multiplier": 1.0} for one in _read(body)]
+        common = {"since": None, "lot": 1.0, "multiplier": 1.0}
+        return [{"sym": one["s"], "tick": one["tick"], **common} for one in _read(body)]
 
     def clock(self) -> Request | None:
         return self._request("/time", {})
