@@ -1,20 +1,46 @@
-"""The command `plant feeds`: the feeds of plant.toml, checked as their processes do, and what each kind may be told."""
+"""The commands `plant feeds`, the feeds of plant.toml and their kinds, and `plant backfill`, a venue's past."""
 
+import datetime as dt
 import json
-from typing import Any
+import time
+from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
 from rich.markup import escape
 
+from feedhandler.backfilling import (
+    Part,
+    Venue,
+    as_file,
+    compare_with,
+    finished_before,
+    nothing_new,
+    parts_of,
+    tables_of,
+    venue_of,
+)
 from feedhandler.feed import Feed
 from feedhandler.kinds import GROUP, checked, class_of
-from plant.command.terminal import Config, err, out, overview
-from plant.errors import SettingsError
+from plant.client.connect import connect, publisher
+from plant.command.terminal import Config, err, out, overview, steps
+from plant.errors import QueryError, SettingsError
+from plant.progress import Step
+from plant.rows.intervals import interval_name
+from plant.rows.times import nanoseconds
 from plant.runtime.entry_points import names
+from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, load
+from plant.transfer.importing import TABLE, publish_file, until_seen
+from plant.transport import sockets
 
 app = typer.Typer(add_completion=False)
+
+ANSWER_S = 60.0
+"""Longest an answer of the plant may take."""
+
+MOST_SHOWN = 20
+"""Parts of a plan that are named."""
 
 
 @app.command()
@@ -32,6 +58,94 @@ def feeds(config: Config = None) -> None:
         err.print(f"\n{reason}", style="red", markup=False, highlight=False)
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def backfill(
+    feed: Annotated[str, typer.Argument(help="A feed of plant.toml, by its name.")],
+    sym: Annotated[str, typer.Argument(help="The symbol, as the feed's rows have it.")],
+    start: Annotated[str, typer.Argument(help="From when on, e.g. 2026-11-01; UTC unless it names a zone.")],
+    end: Annotated[str, typer.Argument(help="Until when, exclusive.")],
+    table: Annotated[
+        list[str] | None, typer.Option(help="trades, bars, quotes; else those of the feed's channels.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Of bars; else the feed's.")] = "",
+    write: Annotated[bool, typer.Option("--write/--dry-run", help="Fetch and write, or only tell the plan.")] = True,
+    config: Config = None,
+) -> None:
+    """Fill history from a venue's REST. Run again, it goes on where it was. Exit code 1: some of it is not to be had.
+
+    The rows go through the tickerplant, to the days of their own time. What the plant has already is not written again.
+    """
+    settings = load(config)
+    sockets.use_keys(settings.plant.keys)
+    venue = venue_of(_section(settings, feed), settings.file)
+    try:
+        found = _plan(venue, sym, start, end, table, interval)
+        with connect(config=config, timeout_s=ANSWER_S, warn_unknown=False) as db:
+            done = finished_before(db)
+            wanted = [part for part in found if part.title not in done]
+            print(f"{feed}: {len(found):,} parts, {len(found) - len(wanted):,} of them there already")
+            for part in wanted[:MOST_SHOWN]:
+                print(f"  {part.title}")
+            if len(wanted) > MOST_SHOWN:
+                print(f"  and {len(wanted) - MOST_SHOWN:,} more")
+            if not write:
+                print("nothing was fetched; without --dry-run it is")
+                return
+            lost = [part.title for part in wanted if not _filled(venue, part, settings, db, config)]
+    finally:
+        venue.rest.close()
+    if lost:
+        err.print(
+            f"not to be had as a whole: {', '.join(lost)}; the same command tries again", style="red", markup=False
+        )
+        raise typer.Exit(1)
+
+
+def _section(settings: Settings, label: str) -> FeedSection:
+    for section in settings.feeds:
+        if section.label == label:
+            return section
+    raise SettingsError(f"no feed {label!r} in plant.toml; feeds are {', '.join(f.label for f in settings.feeds)}")
+
+
+def _plan(venue: Venue, sym: str, start: str, end: str, table: list[str] | None, interval: str) -> list[Part]:
+    """Return the parts to be fetched. Raises QueryError for times that are none, SettingsError if there is no past."""
+    first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), time.time_ns())
+    if first >= last:
+        raise QueryError(f"expected START before END, and before now, found {start} and {end}")
+    length = interval_name(interval) if interval else venue.settings.interval
+    tables = table or tables_of(venue, venue.settings.names.get(sym, sym), length)
+    if not tables:
+        channels = ", ".join(venue.settings.channels)
+        raise SettingsError(f"the venue has no past of the channels {channels}; --table names another table")
+    return parts_of(venue, tables, sym, length, first, last)
+
+
+def _filled(venue: Venue, part: Part, settings: Settings, db: Any, config: str | None) -> bool:
+    """Fetch a part and publish what is new of it; return whether it is there as a whole."""
+    with steps(part.title) as step:
+        rows, missing = venue.fetch(part.hole, step("fetching"))
+        file = as_file(part, rows, settings.table_schema[part.hole.table], venue.settings)
+        count = len(file.wanted)
+        written = _written(venue, file, settings, db, step, config, whole=not missing)
+    print(f"{part.title}: {count:,} rows, {written:,} written{f'; missing: {missing}' if missing else ''}")
+    return not missing
+
+
+def _written(venue: Venue, file: Any, settings: Settings, db: Any, step: Step, config: str | None, whole: bool) -> int:
+    with publisher(file.name, config=config, unit="ns") as feed:
+        until_seen(db, feed.flush())
+        if not feed.accepted or not whole:
+            compare_with(db, file, venue.settings.name, step("comparing"))
+        if not whole:
+            feed.publish(file.table.name, {name: values[file.wanted] for name, values in file.columns.items()})
+            return len(file.wanted)
+        if not len(file.wanted) and not feed.accepted:
+            feed.publish(TABLE, nothing_new(file))
+            return 0
+        return publish_file(feed, db, settings.table_schema[TABLE], file, step("writing"))
 
 
 def _print_feeds(settings: Settings) -> list[str]:

@@ -65,6 +65,11 @@ class Feed(Protocol):
     def close(self) -> None:
         """Let go of files and sockets; may be called more than once."""
 
+    # What a feed may have besides:
+    #
+    # resubscribe(settings)  take a changed list of symbols while running; without it the process is started again
+    # kept_in(folder)        take the plant's data folder, before the start, to keep something there
+
 
 MEMBERS = ("Settings", "replayable", "start", "poll", "finished", "status", "close")
 """What the class of a feed has."""

@@ -5,6 +5,7 @@ And the monitor, which sends alerts, while there are [[alerts]]: a plant without
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
 and whenever plant.toml changes, or a module beside it that is a feed, so that a feed added to it runs a moment later.
+A change of `symbols` alone is for the feed's own process.
 """
 
 import hashlib
@@ -100,10 +101,13 @@ def _ours(names: list[str]) -> list[str]:
 
 
 def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
-    """Return the feed's program; it names a hash of its settings and module, so that a change restarts the feed."""
+    """Return the feed's program; it names a hash of its settings and module, so that a change restarts the feed.
+
+    But for `symbols`: the process takes that up itself, or ends and is started again.
+    """
     module = module_file(feed.kind, folder)
     source = module.read_bytes() if module else b""
-    version = hashlib.sha256(feed.model_dump_json().encode() + source).hexdigest()[:12]
+    version = hashlib.sha256(feed.model_dump_json(exclude={"symbols"}).encode() + source).hexdigest()[:12]
     return program(
         f"feed-{feed.label}",
         shlex.join([sys.executable, "-m", "feedhandler", feed.label]),

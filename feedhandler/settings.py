@@ -26,6 +26,11 @@ class FeedSettings(BaseModel):
         description="a trade_id is one trade's within (source, sym, day): the plant drops trades that the venue sends "
         "again. A kind whose venue promises it has it true",
     )
+    spool_mb: int = Field(
+        1024,
+        ge=0,
+        description="kept on disk while the plant is down, MiB; 0: nothing. Not of a feed that can be replayed",
+    )
     calendar: str = Field("", description="the exchange whose calendar its symbols have, e.g. XNYS; empty: none")
 
 

@@ -44,6 +44,9 @@ class SimulatedFeedSettings(FeedSettings):
     """[[feeds]] kind = "simulated": a seeded random market."""
 
     symbols: Symbols = Field(("AAPL", "TSLA", "GOOG"), description="symbols of the market")
+    spool_mb: int = Field(
+        0, ge=0, description="kept on disk while the plant is down, MiB; 0: it waits, and misses nothing"
+    )
     seed: int = Field(7, description="another seed is another market")
     history_minutes: int = Field(360, ge=0, description="minute bars sent at start, for each symbol")
     update_s: float = Field(2.0, gt=0, description="seconds between revisions of the forming bar; it moves every 2 s")

@@ -14,6 +14,7 @@ from plant.runtime.sections import MISCONFIGURED
 from plant.runtime.settings import Settings
 from plant.runtime.started import changes, started_with
 from plant.runtime.supervision import Supervision
+from plant.stream.spool import spooled_bytes
 
 HELD_S = 2.0
 """Longest history and today may take to say whether a table has real rows."""
@@ -151,10 +152,12 @@ def _health(
         if name != "dashboard" and health.detail != "ok" and not health.detail.startswith("closing "):
             health.state = "starting" if health.detail == "replaying the journal" else health.detail
         health.detail = "; ".join(filter(None, (health.detail, str(answer.get("doing", "")))))
+    spooled = _spooled(settings, name)
     if beat is None:
         if name.startswith("feed-"):
             young = supervised is not None and (health.uptime_s or 0) < 10
-            health.state, health.detail = ("starting" if young else "silent"), "no heartbeat yet"
+            health.state = "starting" if young else "silent"
+            health.detail = "; ".join(filter(None, ("no heartbeat yet", spooled)))
         return health
     health.rows, health.rate, health.memory = beat["rows"], beat["rate"], beat["memory"]
     health.pid = health.pid or beat["pid"]
@@ -166,8 +169,14 @@ def _health(
     missed = age_s / settings.plant.heartbeat_s
     if health.state == WELL and missed > WARN_BEATS + 1:
         health.state = "silent" if missed > ERROR_BEATS else "late"
-        health.detail = f"last heartbeat {age_s:.0f} s ago; {health.detail}"
+        health.detail = "; ".join(filter(None, (f"last heartbeat {age_s:.0f} s ago", spooled, health.detail)))
     return health
+
+
+def _spooled(settings: Settings, name: str) -> str:
+    """Return what a feed keeps on disk until the tickerplant is back, which its heartbeats cannot tell; "" for none."""
+    size = spooled_bytes(settings.plant.data / "spool" / name.removeprefix("feed-")) if name.startswith("feed-") else 0
+    return f"{size / 2**20:.1f} MiB spooled" if size else ""
 
 
 def _heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:

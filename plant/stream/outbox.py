@@ -42,6 +42,11 @@ class Outbox:
         return len(self.entries)
 
     @property
+    def numbers(self) -> tuple[int | None, int]:
+        """The row ahead of the first entry, as the plant counts (None before the first welcome) and as we do."""
+        return None if self.accepted is None else self._base + self._acked, self._acked
+
+    @property
     def unsent(self) -> int:
         """Records that wait for a connection."""
         return len(self._unsent)

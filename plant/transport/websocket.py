@@ -1,33 +1,40 @@
 """One WebSocket connection to a venue, kept alive, and opened again after a growing pause: frames out, no meaning.
 
-A protocol ping (RFC 6455, 5.5.2) goes out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is
-logged or shown passes `Secret.redact`, because the library's own error texts and traces may hold the address, and with
-it a key.
+websocket-client connects and sends; what comes is told apart by frame_reader.py. A protocol ping (RFC 6455, 5.5.2) goes
+out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is logged or shown passes `Secret.redact`,
+because the library's own error texts and traces may hold the address, and with it a key.
 """
 
 import logging
+import math
+import ssl
+import time
 from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 import websocket
 
+from plant.errors import WireError
+from plant.transport.connection_state import USUAL, ConnectionState, Pauses
+from plant.transport.frame_reader import BINARY, CLOSE, PING, TEXT, FrameReader
 from plant.transport.secret import Secret
 
 CONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 5.0
 PONG_TIMEOUT_S = 10.0
-MAX_PAUSE_S = 60.0
 MAX_FRAMES = 5_000
 
-_DRAIN_TIMEOUT_S = 0.001  # how long to look for one more frame once there was one
+_LEAST_WAIT_S = 0.001
+_RECEIVE_BYTES = 2**18
 _log = logging.getLogger(__name__)
 
 
 class WebSocket:
     """Open with `open`, poll with `receive`; a loss shows as `connected` False, `trouble` and `retry_in_s`.
 
-    The pause before the next attempt is 1, 2, 4 ... 60 s until `healthy()` is called, and 60 s after a refused key.
-    Nothing raises for what the network or the venue does.
+    When to open it again is told by `state` (plant/transport/connection_state.py): after 1, 2, 4 ... 60 s until
+    `healthy()` is called, and 60 s after a refused key, unless `pauses` say otherwise. Nothing raises for what the
+    network or the venue does. `received_ns` has when each frame of the last `receive` was read, UTC ns.
 
     venue         its name, for the log
     url           what is shown of the address; with `key_parameter` the key is appended to it as that parameter
@@ -35,6 +42,7 @@ class WebSocket:
     heartbeat_s   seconds between two signs of life; `heartbeat`: a message that goes out with each ping, "" for none
     refuses       whether the reason of a close frame says that the key was refused
     clock         monotonic seconds
+    pauses        between two attempts
     """
 
     def __init__(
@@ -48,19 +56,20 @@ class WebSocket:
         key_parameter: str = "",
         heartbeat: str = "",
         refuses: Callable[[str], bool] = lambda reason: False,
+        pauses: Pauses = USUAL,
     ) -> None:
         self._venue = venue
         self._key_parameter = key_parameter
         self._heartbeat = heartbeat
         self._refuses = refuses
-        self.trouble = ""
+        self.state = ConnectionState(pauses)
+        self.received_ns: list[int] = []
         self._url = url
         self._key = key
         self._heartbeat_s = heartbeat_s
         self._clock = clock
         self._socket: websocket.WebSocket | None = None
-        self._failures = 0
-        self._retry_at = clock()
+        self._reader = FrameReader()
         self._beat_at = 0.0
         self._answer_by: float | None = None
         # websocket-client prints the address, and with it the key, when somebody calls its enableTrace().
@@ -74,14 +83,22 @@ class WebSocket:
 
     @property
     def retry_in_s(self) -> float:
-        """Seconds until it is time to `open` again, 0 when it is."""
-        return max(0.0, self._retry_at - self._clock())
+        """Seconds until it is time to `open` again, 0 when it is, inf once it is given up."""
+        return self.state.retry_in_s(self._clock())
 
-    def open(self, messages: Sequence[str]) -> bool:
-        """Connect and send `messages`; False when that failed. Takes `CONNECT_TIMEOUT_S` for each step at most."""
-        address = self._url
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection; "" if there is one, or nothing went wrong yet."""
+        return self.state.trouble
+
+    def open(self, messages: Sequence[str], url: str = "") -> bool:
+        """Connect, to `url` if it is given, and send `messages`; False when that failed.
+
+        Takes `CONNECT_TIMEOUT_S` for each step at most.
+        """
+        address = url or self._url
         if self._key_parameter:
-            separator = "&" if urlsplit(self._url).query else "?"
+            separator = "&" if urlsplit(address).query else "?"
             address += f"{separator}{self._key_parameter}={quote(self._key.reveal(), safe='')}"
         try:
             # No redirect: it would carry the key to wherever the answer points.
@@ -97,11 +114,16 @@ class WebSocket:
         except (websocket.WebSocketException, OSError, ValueError) as error:
             self.drop(_describe(error))
             return False
+        self._reader = FrameReader()
         self._beat_at = self._clock() + self._heartbeat_s
         self._answer_by = None
-        self.trouble = ""
+        self.state.opened(self._clock())
         self._say(logging.INFO, f"connected to {self._url}")
         return True
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to wait for several; -1 when there is no connection."""
+        return self._socket.fileno() if self._socket is not None else -1
 
     def send(self, message: str) -> bool:
         """Send a message; False when there is no connection, or it was lost by that."""
@@ -118,44 +140,77 @@ class WebSocket:
     def receive(self, timeout_s: float) -> list[bytes]:
         """Return the data frames that are there, after waiting at most `timeout_s` for the first; keep alive."""
         frames: list[bytes] = []
+        self.received_ns = []
         heard = False
-        for _ in range(MAX_FRAMES):
-            if self._socket is None:
-                return frames
-            self._socket.settimeout(_DRAIN_TIMEOUT_S if heard else max(timeout_s, _DRAIN_TIMEOUT_S))
+        while self._socket is not None and len(frames) < MAX_FRAMES:
+            raw = self._socket.sock
+            assert raw is not None
+            raw.settimeout(0.0 if heard else max(timeout_s, _LEAST_WAIT_S))
             try:
-                opcode, frame = self._socket.recv_data_frame(control_frame=True)
-            except websocket.WebSocketTimeoutException:
+                data = raw.recv(_RECEIVE_BYTES)
+                messages = self._reader.messages(data)
+            except (BlockingIOError, TimeoutError, InterruptedError, ssl.SSLWantReadError):
                 break
-            except (websocket.WebSocketException, OSError, ValueError) as error:
+            except (OSError, ValueError, WireError) as error:
                 self.drop(_describe(error))
                 return frames
+            if not data:
+                self.drop("the connection was lost")
+                return frames
             heard = True
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                reason = frame.data[2:].decode("utf-8", "replace")
-                text = f"closed by the venue: {int.from_bytes(frame.data[:2], 'big')} {reason}".rstrip()
-                self.drop(text, refused=self._refuses(reason))
-            elif opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                frames.append(frame.data)
+            self._take(messages, frames)
         self._keep_alive(heard)
         return frames
 
+    def _take(self, messages: list[tuple[int, bytes]], frames: list[bytes]) -> None:
+        """Add data frames to `frames`; answer pings, take the end of the connection."""
+        now_ns = time.time_ns()
+        for opcode, payload in messages:
+            if opcode in (TEXT, BINARY):
+                frames.append(payload)
+                self.received_ns.append(now_ns)
+            elif opcode == PING:
+                self._answer(websocket.ABNF.OPCODE_PONG, payload)
+            elif opcode == CLOSE:
+                reason = payload[2:].decode("utf-8", "replace")
+                text = f"closed by the venue: {int.from_bytes(payload[:2], 'big')} {reason}".rstrip()
+                self._answer(websocket.ABNF.OPCODE_CLOSE, payload[:2])
+                self.drop(text, refused=self._refuses(reason))
+                return
+
+    def _answer(self, opcode: int, payload: bytes) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.settimeout(SEND_TIMEOUT_S)
+            self._socket.send(payload, opcode)
+        except (websocket.WebSocketException, OSError) as error:
+            self.drop(_describe(error))
+
     def healthy(self) -> None:
         """Begin again with the shortest pause: the venue has answered, which is more than a connection."""
-        self._failures = 0
+        self.state.good(self._clock())
 
-    def drop(self, reason: str, refused: bool = False) -> None:
-        """Give the connection up and set the time of the next attempt; `refused`: the key is, so take the longest."""
+    def drop(self, reason: str, refused: bool = False, wait_s: float = 0.0, ended: bool = False) -> None:
+        """Give the connection up and set the time of the next attempt.
+
+        refused: the key is. wait_s: the venue wants no other for so long. ended: it was not lost, and the next one may
+        follow at once.
+        """
         if self._socket is not None:
             self._socket.shutdown()
             self._socket = None
-        pause_s = MAX_PAUSE_S if refused else min(MAX_PAUSE_S, 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        self._retry_at = self._clock() + pause_s
+        before, now = self.trouble, self._clock()
         reason = self._key.redact(f"the key was refused, check it and its plan ({reason})" if refused else reason)
-        if reason != self.trouble:
-            self._say(logging.WARNING, f"not connected, next try in {pause_s:.0f} s: {reason}")
-        self.trouble = reason
+        if refused:
+            pause_s = self.state.refused(reason, now)
+        elif wait_s:
+            pause_s = self.state.told_to_wait(reason, wait_s, now)
+        else:
+            pause_s = self.state.ended(reason, now) if ended else self.state.lost(reason, now)
+        if reason != before:
+            again = "given up" if math.isinf(pause_s) else f"next try in {pause_s:.0f} s"
+            self._say(logging.WARNING, f"not connected, {again}: {reason}")
 
     def close(self) -> None:
         """Disconnect for good."""

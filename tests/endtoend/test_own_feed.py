@@ -35,7 +35,7 @@ def test_a_feed_of_ones_own_runs_beside_one_that_says_what_is_wrong_with_it(
         assert wrong["state"] == "misconfigured"
         assert wrong["detail"] == (
             f"{plant.config}, feed 'wrong': every_s: Input should be greater than 0, found 0; unknown key symbol; "
-            "the keys of kind 'my_feed:MyFeed' are name, unique_trade_ids, calendar, symbols, every_s"
+            "the keys of kind 'my_feed:MyFeed' are name, unique_trade_ids, spool_mb, calendar, symbols, every_s"
         )
 
         plant.config.write_text(plant.sections + OWN + WRONG.replace("= 0", "= 0.5").replace('symbol = "COIN"\n', ""))

@@ -164,7 +164,9 @@ def test_a_name_that_no_feed_has_is_an_error_of_the_command() -> None:
 def test_a_class_beside_plant_toml_gets_its_settings_and_its_name(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(GOOD)
     feed: Any = made(section('kind = "mine:Mine"\nname = "one"\nprice = 2'), tmp_path / "plant.toml")
-    assert feed.settings.model_dump() == {"name": "one", "unique_trade_ids": False, "calendar": "", "price": 2.0}
+    assert feed.settings.model_dump() == {
+        "name": "one", "unique_trade_ids": False, "spool_mb": 1024, "calendar": "", "price": 2.0,
+    }  # fmt: skip
     assert module_file("mine:Mine", tmp_path) == tmp_path / "mine.py"
     assert module_file("json:Feed", tmp_path) is None
     assert module_file("mine", tmp_path) is None
@@ -203,5 +205,5 @@ def test_the_simulated_feed_needs_neither_pandas_nor_pyarrow() -> None:
 
 
 def test_the_base_of_settings_has_what_every_feed_may_say() -> None:
-    assert list(FeedSettings.model_fields) == ["name", "unique_trade_ids", "calendar"]
+    assert list(FeedSettings.model_fields) == ["name", "unique_trade_ids", "spool_mb", "calendar"]
     assert FeedSettings().unique_trade_ids is False

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,45 @@ def test_a_feed_is_not_polled_while_the_plant_acknowledges_nothing(
         for publisher in (handler._publisher, handler._reports):
             with contextlib.suppress(Unavailable):
                 publisher.close(0)
+
+
+class Resubscribing(Venue):
+    """One that takes a changed list of symbols."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[Any] = []
+
+    def resubscribe(self, settings: Any) -> None:
+        self.taken.append(settings.symbols)
+
+
+@pytest.mark.parametrize(
+    ("feed", "supervised", "ends", "taken"),
+    [(Resubscribing(), True, False, [("A", "B")]), (Venue(), True, True, []), (Venue(), False, False, [])],
+)
+def test_a_changed_list_of_symbols_is_taken_or_ends_the_process_that_supervisord_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, feed: Any, supervised: bool, ends: bool, taken: list[Any]
+) -> None:
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1") if supervised else monkeypatch.delenv("SUPERVISOR_ENABLED", False)
+    file = tmp_path / "plant.toml"
+
+    def write(text: str) -> None:
+        file.write_text(f'[[feeds]]\nkind = "simulated"\n{text}')
+        os.utime(file, (len(text), len(text)))  # another time, however fast this is
+
+    write('symbols = ["A"]\n')
+    handler = FeedHandler(load(file), "simulated")
+    handler._feed = feed
+    write('symbols = ["A", "B"\n')  # half written
+    handler._take_changes()
+    write('seed = 8\nsymbols = ["A", "B"]\n')  # more than that: for the roster
+    handler._take_changes()
+    assert not handler.finished
+    write('symbols = ["A", "B"]\n')
+    handler._take_changes()
+    assert handler.finished is ends
+    assert getattr(feed, "taken", []) == taken
 
 
 def test_a_feed_gives_the_promise_of_its_section_and_its_state_tells_what_came_again(

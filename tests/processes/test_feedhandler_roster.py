@@ -26,6 +26,13 @@ def test_the_monitor_is_a_program_only_while_there_are_alerts(tmp_path: Path) ->
     assert found[MONITOR]["command"].endswith("-m monitor")
 
 
+def test_a_change_of_symbols_alone_restarts_no_feed_and_any_other_does(tmp_path: Path) -> None:
+    feed = '[[feeds]]\nkind = "simulated"\nsymbols = ["A"]\n'
+    first = programs(tmp_path, feed)
+    assert programs(tmp_path, feed.replace('"A"', '"A", "B"')) == first
+    assert programs(tmp_path, feed + "seed = 8\n") != first
+
+
 def test_what_it_tells_and_watches_starts_it_again_and_nothing_else_does(tmp_path: Path) -> None:
     first = programs(tmp_path, ALERT)[MONITOR]
     assert programs(tmp_path, ALERT + "[rdb]\nkeep_gb = 3.0\n")[MONITOR] == first

@@ -1,0 +1,180 @@
+"""History from a venue's REST into the plant (`plant backfill`): planned by day, fetched, compared, published.
+
+The rows go the way of all rows, as those of `plant import` do (plant/transfer/importing.py): through the tickerplant,
+to the days of their own time. A day of a table is a part of its own: a row of `imports` says when it is there as a
+whole, and it is not asked for again. One that was interrupted goes on where it was. What the plant has already is left
+out: a trade of the same source and id, a bar with the same values.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+
+from feedhandler.feed import NS_PER_DAY
+from feedhandler.kinds import checked
+from feedhandler.venue.columns import batches
+from feedhandler.venue.dialogue import History, Hole
+from feedhandler.venue.events import OtherRow, Row
+from feedhandler.venue.feed import VenueFeed
+from feedhandler.venue.healing import Healing
+from feedhandler.venue.rest import Answer, Rest
+from feedhandler.venue.settings import VenueSettings, keys_of, secret_of
+from feedhandler.venue.token_bucket import TokenBucket
+from plant.errors import SettingsError
+from plant.intake.forms import columns_of
+from plant.progress import Progress, quietly
+from plant.rows.arrow import arrow_column
+from plant.rows.columns import taken
+from plant.rows.schema import Table
+from plant.runtime.sections import FeedSection
+from plant.transfer.doubles import contents_of, doubled_within, identities
+from plant.transfer.importing import TABLE, FileRows, compare
+
+_CALLED = {"trades": ("trade", "timesale"), "bars": ("bar", "kline", "ohlc"), "quotes": ("quote", "ticker", "mbp")}
+"""What the channels of a table are called, whatever the venue."""
+
+
+class Part(NamedTuple):
+    """A day, or less, of one table; `title` tells it from all others, in `imports.file`."""
+
+    hole: Hole
+    title: str
+
+
+class Venue(NamedTuple):
+    """What a feed of plant.toml has of the past."""
+
+    settings: VenueSettings
+    history: History
+    rest: Rest
+
+    def fetch(
+        self, hole: Hole, progress: Progress = quietly, sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[list[Row], str]:
+        """Return the rows of a hole, and why some are missing, "" if none are; takes as long as the venue wants."""
+        return fetched(self.history, self.rest.wait, hole, progress, sleep)
+
+
+def venue_of(section: FeedSection, file: Path) -> Venue:
+    """Return the past of a [[feeds]] of the plant.toml `file`. Raises SettingsError if it has none, or no key."""
+    made_of, settings = checked(section, file)
+    if not issubclass(made_of, VenueFeed) or made_of.history is None or not isinstance(settings, VenueSettings):
+        raise SettingsError(f"feed {section.label!r}: kind {section.kind!r} has no past that can be asked for")
+    try:
+        keys = keys_of(made_of.key_variables, made_of.page)
+    except ValueError as error:
+        raise SettingsError(f"feed {section.label!r}: {error}") from None
+    return Venue(settings, made_of.history(settings, keys), Rest(settings.rest_url, secret_of(keys)))
+
+
+def tables_of(venue: Venue, sym: str, interval: str) -> list[str]:
+    """Return the tables that the feed's channels fill, and that the venue has a past of."""
+    channels = [channel.lower() for channel in venue.settings.channels]
+    wanted = [t for t, words in _CALLED.items() if any(word in channel for word in words for channel in channels)]
+    return [table for table in wanted if venue.history.request(Hole(table, sym, _interval(table, interval), 0, 1))]
+
+
+def parts_of(venue: Venue, tables: Sequence[str], sym: str, interval: str, start: int, end: int) -> list[Part]:
+    """Return the parts of [start, end), UTC ns, oldest first; `sym` is ours."""
+    found = []
+    for begin in range(start - start % NS_PER_DAY, end, NS_PER_DAY):
+        first, last = max(begin, start), min(begin + NS_PER_DAY, end)
+        for table in tables:
+            of = _interval(table, interval)
+            hole = Hole(table, venue.settings.names.get(sym, sym), of, first, last)
+            what = " ".join(filter(None, (venue.settings.name, table, of, quote(sym, safe=""))))
+            found.append(Part(hole, f"{what} {_stamp(first)} to {_stamp(last)}"))
+    return found
+
+
+def fetched(
+    history: History,
+    ask: Callable[[Any], Answer],
+    hole: Hole,
+    progress: Progress = quietly,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[list[Row], str]:
+    """Return the rows of a hole, page by page, and why some are missing, "" if none are."""
+    bucket = TokenBucket(*history.limit)
+    healing = Healing(history, bucket)
+    healing.add([hole], clock() - history.lag_s)
+    rows: list[Row] = []
+    while True:
+        request, without = healing.request(clock())
+        if without:
+            return rows, without[0].lost
+        if request is None:
+            sleep(min(max(healing.wait_s(clock()), 0.01), 1.0))
+            continue
+        found = healing.take(ask(request), clock())
+        if found is not None:
+            rows += found.rows
+            progress(len(rows), None)
+            if found.done:
+                return rows, found.lost
+
+
+def as_file(part: Part, rows: Sequence[Row], table: Table, settings: VenueSettings) -> FileRows:
+    """Return the rows of a part as a file of rows, in order of time, those that are there twice marked."""
+    ours = {venues: ours for ours, venues in settings.names.items()}
+    found = [row for row in rows if not isinstance(row, OtherRow)]
+    given = batches(found, settings.name, ours)
+    columns = columns_of(table, given[0][1] if given else {name: [] for name in table.names})
+    columns = taken(columns, np.argsort(columns["time"], kind="stable"))
+    arrow = pa.table({name: arrow_column(column, name in table.times) for name, column in columns.items()})
+    identity = identities(table, arrow)
+    contents = contents_of(table, arrow, identity)
+    replaced, same = doubled_within(table, identity, contents)
+    digest = hashlib.blake2b(part.title.encode() + contents.tobytes(), digest_size=8).hexdigest()
+    nothing = np.zeros(len(identity), dtype=bool)
+    return FileRows(
+        path=Path(part.title), name=f"import-{digest}", table=table, columns=columns,
+        lines=np.arange(1, len(identity) + 1), unit="row", identity=identity, contents=contents,
+        replaced=replaced, same=same, revising=nothing.copy(), earlier=nothing.copy(),
+        rejected=0, reasons=[], where={}, assumed=(),
+    )  # fmt: skip
+
+
+def compare_with(db: Any, file: FileRows, source: str, progress: Progress = quietly) -> None:
+    """Find out which rows the plant has: trades by their source and id, all others as `plant import` does."""
+    if file.table.name != "trades" or not len(file):
+        compare(db, file, progress=progress)
+        return
+    times = file.columns["time"]
+    held = db.select(
+        "trades", file.syms, int(times[0]), int(times[-1]) + 1, columns=["trade_id"], where=[("source", "==", source)],
+        frames="arrow",
+    )  # fmt: skip
+    there = set(held.column("trade_id").to_pylist()) - {""}
+    ids = file.columns["trade_id"].tolist()
+    file.same |= np.fromiter((name in there for name in ids), bool, len(ids)) & ~file.replaced
+    progress(len(ids), len(ids))
+
+
+def finished_before(db: Any) -> set[str]:
+    """Return the titles of the parts that are in the plant as a whole."""
+    notes = db.select(TABLE, columns=["file"], where=[("state", "==", "finished")], frames="arrow")
+    return set(notes.column("file").to_pylist())
+
+
+def nothing_new(file: FileRows) -> dict[str, Any]:
+    """Return the row of `imports` that says that a part was there already."""
+    return {
+        "time": time.time_ns(), "sym": file.name, "table_name": file.table.name, "file": file.path.name,
+        "state": "finished", "rows": 0, "duplicates": len(file), "rejected": 0, "left_out": "",
+    }  # fmt: skip
+
+
+def _interval(table: str, interval: str) -> str:
+    return interval if table == "bars" else ""
+
+
+def _stamp(ns: int) -> str:
+    return time.strftime("%Y-%m-%dT%H%M%S", time.gmtime(ns // 10**9))

@@ -1,0 +1,232 @@
+"""CCXT's client in a thread of its own: one task for each channel of a symbol, and a queue of what they gave.
+
+The client connects and subscribes by itself, but only when it is asked again after a failure; pauses between that are
+ours (`ConnectionState`). What came while nobody asked it hands out when more comes. It keeps 1,000 trades for who does
+not ask, and loses older ones without a word: so what came between two answers that were too far apart, and what came
+while there was no connection, is fetched by REST, and goes out before what follows. What an exchange cannot stream is
+asked for by REST again and again, as often as its limit of requests allows.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from feedhandler.ccxt.rows import MS, bars_of, instrument_of, quote_of, trades_of
+from feedhandler.venue.events import BarRow, Malformed, Row, Topic, TradeRow
+from plant.transport.connection_state import ConnectionState, Pauses
+
+KEPT = 1_000
+"""Trades that the client keeps for who does not ask; an answer of so many may lack some before them."""
+
+MOST_PAGES = 200
+PAUSES = Pauses(jitter=0.5, settled_s=10.0, refused_s=None)
+
+_WATCHES = {"trades": "watchTrades", "quotes": "watchTicker", "bars": "watchOHLCV"}
+_FETCHES = {"trades": "fetchTrades", "quotes": "fetchTicker", "bars": "fetchOHLCV"}
+
+
+class Told(NamedTuple):
+    """What a stream has to say: rows, or why there are none; `over`: and never will be."""
+
+    topic: Topic
+    rows: list[Row | Malformed]
+    trouble: str = ""
+    over: bool = False
+
+
+class Streams:
+    """Begin with `start`, take what came with `take`, end with `close`.
+
+    make          makes CCXT's exchange, within the thread
+    errors        CCXT's errors that pass by themselves, and those that stay, as of an unknown symbol
+    most_waiting  rows that wait to be taken at most
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        errors: tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]],
+        interval: str,
+        most_waiting: int,
+    ) -> None:
+        self._make, (self._passing, self._staying) = make, errors
+        self._interval, self._most = interval, most_waiting
+        self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        self._waiting = 0  # rows in the queue
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="ccxt", daemon=True)
+        self._wanted: set[Topic] = set()
+        self._tasks: dict[Topic, asyncio.Task[None]] = {}
+        self._exchange: Any = None
+        self._listed: set[str] = set()
+        self._last: dict[Topic, tuple[int, str]] = {}  # time of the newest row, ms, and the id of a trade
+
+    def start(self, topics: Iterable[Topic]) -> None:
+        """Begin with these topics."""
+        self._wanted = set(topics)
+        self._thread.start()
+
+    def want(self, topics: Iterable[Topic]) -> None:
+        """Change the topics: those that are new begin, others end."""
+        self._wanted = set(topics)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._follow_wanted)
+
+    def take(self, timeout_s: float) -> list[Told]:
+        """Return what came, after waiting at most so long for the first."""
+        found: list[Told] = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._told.get(timeout=timeout_s) if timeout_s > 0 else self._told.get_nowait())
+            while len(found) < 5_000:
+                found.append(self._told.get_nowait())
+        with self._lock:
+            self._waiting -= sum(len(told.rows) for told in found)
+        return found
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10.0)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._exchange = self._make()
+            self._follow_wanted()
+            self._loop.run_forever()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            ending = asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._loop.run_until_complete(ending)
+            if self._exchange is not None:
+                with contextlib.suppress(Exception):
+                    self._loop.run_until_complete(asyncio.wait_for(self._exchange.close(), 5.0))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _follow_wanted(self) -> None:
+        for topic in [topic for topic in self._tasks if topic not in self._wanted]:
+            self._tasks.pop(topic).cancel()
+        for topic in self._wanted - self._tasks.keys():
+            self._tasks[topic] = self._loop.create_task(self._follow(topic))
+
+    async def _follow(self, topic: Topic) -> None:
+        state = ConnectionState(PAUSES)
+        broken = False  # something may be missing between the newest row and what comes next
+        while True:
+            try:
+                rows = await self._next(topic)
+                if (broken or len(rows) >= KEPT) and topic in self._last:
+                    rows = await self._missed(topic, _oldest(rows)) + rows
+                state.good(time.monotonic())
+                broken = await self._put(topic, self._instrument(topic.sym) + rows)
+            except self._staying as error:
+                if not isinstance(error, self._passing):
+                    self._say(Told(topic, [], _text(error), over=True))
+                    return
+                broken = await self._pause(topic, state, error)
+            except Exception as error:  # also of the library's own mistakes: they cost a pause, and are told
+                broken = await self._pause(topic, state, error)
+
+    def _instrument(self, sym: str) -> list[Row | Malformed]:
+        """Return the symbol's row of `instruments`, the first time."""
+        if sym in self._listed:
+            return []
+        self._listed.add(sym)
+        market = (self._exchange.markets or {}).get(sym)
+        row = instrument_of(market, self._exchange.precisionMode) if market else None
+        return [row] if row is not None else []
+
+    async def _pause(self, topic: Topic, state: ConnectionState, error: Exception) -> bool:
+        pause_s = state.lost(_text(error), time.monotonic())
+        self._say(Told(topic, [], f"next try in {pause_s:.0f} s: {state.trouble}"))
+        await asyncio.sleep(pause_s)
+        state.opened(time.monotonic())
+        return True
+
+    async def _next(self, topic: Topic) -> list[Row | Malformed]:
+        """Return what the exchange sends next, or what it answers now if it streams nothing of the kind."""
+        exchange, streams = self._exchange, bool(self._exchange.has.get(_WATCHES[topic.channel]))
+        if not streams:
+            await asyncio.sleep(max(1.0, exchange.rateLimit / 1000 * len(self._tasks)) if topic in self._last else 0)
+        if topic.channel == "quotes":
+            ask = exchange.watch_ticker if streams else exchange.fetch_ticker
+            return quote_of(await ask(topic.sym), topic.sym, time.time_ns())
+        if topic.channel == "trades":
+            if streams:
+                return trades_of(await exchange.watch_trades(topic.sym), topic.sym)
+            return await self._missed(topic, None) if topic in self._last else await self._page(topic, None)
+        if streams:
+            return bars_of(await exchange.watch_ohlcv(topic.sym, self._interval), topic.sym, self._interval)
+        return await self._page(topic, self._last[topic][0] if topic in self._last else None)
+
+    async def _missed(self, topic: Topic, until_ms: int | None) -> list[Row | Malformed]:
+        """Return what the exchange's REST has from the newest row to `until_ms`; repeats are known by their ids.
+
+        Some exchanges number trades otherwise in REST, or give them aggregated: the newest trade is not among those
+        that are fetched then, and only what lies between the times of both ends is taken, so that nothing is doubled.
+        """
+        if topic.channel == "quotes" or not self._exchange.has.get(_FETCHES[topic.channel]):
+            return []
+        found: list[Row | Malformed] = []
+        begin, last_id = self._last[topic]
+        since = begin
+        for _ in range(MOST_PAGES):
+            page = await self._page(topic, since)
+            found += page
+            newest, _ = _newest(page) or (0, "")
+            if newest <= since or (until_ms is not None and newest >= until_ms):
+                break
+            since = newest
+        if topic.channel == "bars" or any(isinstance(row, TradeRow) and row.trade_id == last_id != "" for row in found):
+            return found
+        end = until_ms if until_ms is not None else 2**63
+        return [row for row in found if isinstance(row, TradeRow) and begin < row.time // MS < end]
+
+    async def _page(self, topic: Topic, since_ms: int | None) -> list[Row | Malformed]:
+        if topic.channel == "trades":
+            return trades_of(await self._exchange.fetch_trades(topic.sym, since_ms), topic.sym)
+        bars = await self._exchange.fetch_ohlcv(topic.sym, self._interval, since_ms)
+        return bars_of(bars, topic.sym, self._interval)
+
+    async def _put(self, topic: Topic, rows: list[Row | Malformed]) -> bool:
+        """Hand over rows; return whether nobody took them for a while, so that the next may lack some before them."""
+        newest = _newest(rows)
+        if newest is not None and newest[0] >= self._last.get(topic, newest)[0]:
+            self._last[topic] = newest
+        self._say(Told(topic, rows))
+        waited = False
+        while self._waiting > self._most:
+            waited = True
+            await asyncio.sleep(0.02)
+        return waited
+
+    def _say(self, told: Told) -> None:
+        with self._lock:
+            self._waiting += len(told.rows)
+        self._told.put(told)
+
+
+def _newest(rows: Iterable[Row | Malformed]) -> tuple[int, str] | None:
+    """Return the time of the newest trade or bar, ms, and its id."""
+    found = [row for row in rows if isinstance(row, TradeRow | BarRow)]
+    if not found:
+        return None
+    newest = max(reversed(found), key=lambda row: row.time)
+    return newest.time // MS, newest.trade_id if isinstance(newest, TradeRow) else ""
+
+
+def _oldest(rows: Iterable[Row | Malformed]) -> int | None:
+    return min((row.time // MS for row in rows if isinstance(row, TradeRow | BarRow)), default=None)
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"

@@ -1,0 +1,1 @@
+"""Polygon, which is called Massive now: what is said on a connection, frames and answers as rows, the past."""

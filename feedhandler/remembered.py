@@ -1,0 +1,32 @@
+"""What a connection remembers of the trades that it saw: when each was, since a correction may not say so."""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+MOST = 100_000
+"""Trades of all symbols: some minutes of a busy day."""
+
+_Value = TypeVar("_Value")
+
+
+class Remembered(Generic[_Value]):
+    """The newest `MOST` values by key; the first value of a key stays.
+
+    >>> seen = Remembered[int]()
+    >>> seen.add("a", 1), seen.add("a", 2), seen.get("a"), seen.get("b")
+    (None, None, 1, None)
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[Hashable, _Value] = {}
+
+    def add(self, key: Hashable, value: _Value) -> None:
+        """Remember a value."""
+        values = self._values
+        values.setdefault(key, value)
+        if len(values) > MOST:
+            del values[next(iter(values))]
+
+    def get(self, key: Hashable) -> _Value | None:
+        """Return the value of a key, None if it is not, or no longer, known."""
+        return self._values.get(key)

@@ -1,0 +1,1 @@
+"""Tradier: what is said on a connection, frames and answers as rows, the past."""

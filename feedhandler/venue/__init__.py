@@ -1,0 +1,1 @@
+"""What every venue needs: connections, subscriptions, order, holes and their healing, history, capture."""

@@ -1,0 +1,142 @@
+"""A publisher that keeps on disk what the plant does not take: `Publisher`, with a `Spool` behind its outbox.
+
+While the plant takes rows, nothing is different. Once it was away for `PATIENCE_S`, or holds up more than the outbox
+takes, what is not acknowledged and all that comes goes to the spool, so that the caller never waits and memory does not
+grow. When the plant is back it gets all of it in order; only once it has everything rows go to it directly again.
+"""
+
+import time
+from typing import Any
+
+from plant.errors import Unavailable
+from plant.rows.schema import Schema
+from plant.stream.outbox import Outbox
+from plant.stream.publisher import Publisher
+from plant.stream.sealing import sealed_records
+from plant.stream.spool import Spool
+from plant.transport import sockets
+from plant.wire import messages
+
+PATIENCE_S = 2.0
+"""A plant that is away for less is waited for."""
+
+UNDER_WAY_BYTES = 8 * 2**20
+"""Of what is handed over, so much is on its way at once."""
+
+SYNC_S = 1.0
+"""What was spooled is fsynced so long after it came, at the latest."""
+
+
+class SpoolingPublisher(Publisher):
+    """See `Publisher`; `spool` is closed with it.
+
+    `publish` raises Unavailable only while the spool is full.
+    """
+
+    def __init__(self, name: str, address: str, schema: Schema, spool: Spool, unique_trade_ids: bool = False) -> None:
+        self.spool = spool
+        self.spooling = bool(spool)
+        self._away_since = self._synced_at = time.monotonic()
+        super().__init__(name, address, schema, unique_trade_ids=unique_trade_ids)
+
+    @property
+    def waiting(self) -> int:
+        return super().waiting + (self.spool.rows if self.spooling else 0)
+
+    def publish(self, table: str, rows: Any, timeout_s: float = 60.0, *, strict: bool = False) -> None:
+        """Hand rows to the plant, or to the spool; see `Publisher.publish`. Raises Unavailable if the spool is full."""
+        with self._lock:
+            if self.spooling and self.spool.full:
+                self._service()
+                why = self.spool.trouble or f"{self.spool.size:,} bytes"
+                raise Unavailable(f"the spool of {self.name!r} is full: {why}")
+            super().publish(table, rows, timeout_s, strict=strict)
+            if self.spooling:
+                self._seal()  # what is in memory alone would be lost with the process
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Flush and disconnect; what the plant does not take in time stays in the spool, for the next publisher."""
+        try:
+            if not self.spooling and self.waiting and self._fatal is None:
+                try:
+                    self.flush(timeout_s)
+                except Unavailable:
+                    with self._lock:
+                        self._withdraw()
+            with self._lock:
+                if self.spooling:
+                    self._seal()
+                    self._outbox = Outbox()
+                    self._gathering = None
+                    self.spooling = False
+        finally:
+            try:
+                super().close(0.0)
+            finally:
+                self.spool.close()
+
+    def _seal(self) -> None:
+        if not self.spooling:
+            super()._seal()
+        elif self._gathering is not None:
+            for record, rows in sealed_records(self._gathering, self._schema["rejects"], self.name, self._source_id):
+                self.spool.append(record, rows)
+
+    def _wait_for_room(self, timeout_s: float) -> None:
+        self._withdraw()
+
+    def _service(self) -> None:
+        super()._service()
+        now = time.monotonic()
+        if self._welcomed:
+            self._away_since = now
+        elif not self.spooling and now - self._away_since > PATIENCE_S and self.waiting:
+            self._withdraw()
+        if not self.spooling:
+            return
+        self._seal()
+        if now - self._synced_at > SYNC_S:
+            self._synced_at = now
+            self.spool.sync()
+        while self._welcomed and self._hello_sent is None and self._outbox.bytes < UNDER_WAY_BYTES:
+            found = self.spool.read()
+            if found is None:
+                break
+            self._outbox.add(*found)
+        self._send()
+        if self._welcomed and not self.spool and not len(self._outbox):
+            self.spooling = False
+
+    def _take(self, verb: bytes, body: bytes) -> None:
+        if not self.spooling:
+            super()._take(verb, body)
+            return
+        if verb == messages.ACK and not self._welcomed:
+            return  # of what was withdrawn: the welcome will tell
+        if verb == messages.WELCOME:
+            seq, self._outbox = self._outbox.seq, Outbox()
+            self._outbox.seq = seq
+            super()._take(verb, body)
+            if self._outbox.accepted is not None:
+                self.spool.welcome(self._outbox.accepted)
+            return
+        super()._take(verb, body)
+        if verb == messages.ACK and self._outbox.accepted is not None:
+            self.spool.acknowledged(self._outbox.accepted)
+
+    def _withdraw(self) -> None:
+        """Move all that is not acknowledged to the spool, and begin anew with the plant."""
+        outbox, self._outbox = self._outbox, Outbox()
+        self._outbox.seq = outbox.seq
+        if self.spooling:  # it came from there
+            self.spool.rewind()
+        else:
+            first, last = outbox.numbers
+            self.spool.begin(first)
+            self.spooling = True
+            for entry in outbox.entries:
+                self.spool.append(entry.record, entry.last_row - last)
+                last = entry.last_row
+            self._seal()
+        self._welcomed, self._hello_sent = False, None
+        sockets.reconnect(self._socket, self.address)

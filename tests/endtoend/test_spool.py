@@ -1,0 +1,61 @@
+"""A plant that is down: its feeds spool, and it has everything once and in order when it is back, whoever is killed."""
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chance import SEED
+from counting_feed import JUMP
+from running import RunningPlant
+
+from plant.stream.spool import spooled_bytes
+
+FEED = '[[feeds]]\nkind = "counting_feed:CountingFeed"\nname = "counting"\nhanded = "handed"\n'
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+@pytest.mark.parametrize(
+    "kills", [2, pytest.param(200, marks=(pytest.mark.soak, pytest.mark.timeout(3_600)))], ids="{} kills".format
+)
+def test_what_was_spooled_is_in_the_plant_once_and_in_order_whoever_is_killed(
+    start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], kills: int
+) -> None:
+    print(f"seed {SEED}")
+    chance = random.Random(SEED)
+    plant = start_plant("tickerplant", toml=FEED, sync="batch")
+    shutil.copy(SUPPORT / "counting_feed.py", plant.folder)
+    plant.start("feedhandler counting")
+    spool, handed = plant.settings.plant.data / "spool" / "counting", plant.folder / "handed"
+    eventually(lambda: handed.is_file() and len(handed.read_text().split()) > 20)
+    spooled: dict[int, int] = {}  # by run of the feed: up to which number all is on disk, or in the plant
+
+    def note() -> None:
+        number = int(handed.read_text().split()[-1])
+        spooled[number // JUMP] = number
+
+    for _ in range(kills):
+        plant.kill("tickerplant")
+        eventually(lambda: spooled_bytes(spool) > 20_000, 20, lambda: plant.log("feedhandler counting")[-2000:])
+        if chance.random() < 0.6:
+            note()
+            plant.restart("feedhandler counting")
+            time.sleep(chance.random() * 0.3)
+        note()
+        plant.start("tickerplant")
+        time.sleep(chance.random() * 0.4)  # perhaps while it is being handed over
+        if chance.random() < 0.5:
+            plant.restart("feedhandler counting")
+    eventually(lambda: not spooled_bytes(spool), 30, lambda: plant.log("feedhandler counting")[-2000:])
+    plant.processes["feedhandler counting"].terminate()
+    assert plant.processes["feedhandler counting"].wait(20) == 0
+    found = [int(name) for batch in plant.journal("trades") for name in batch.columns["trade_id"].tolist()]
+    assert found == sorted(set(found)), "a row is there twice, or out of order"
+    note()
+    for run, number in spooled.items():
+        of_run = [one for one in found if one // JUMP == run]
+        assert of_run == list(range(run * JUMP + 1, of_run[-1] + 1)), f"run {run}: rows are missing in between"
+        assert of_run[-1] >= number, f"run {run}: the last rows that were spooled are missing"

@@ -1,0 +1,88 @@
+"""Databento's own client against a local gateway: login, records, a cut, the replay of what was missed."""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import chance
+import pytest
+from polled_feed import polled
+
+from feedhandler.databento.feed import DatabentoFeed
+from feedhandler.databento.settings import DatabentoFeedSettings
+
+pytest.importorskip("databento")
+from databento_gateway import KEY, DatabentoGateway
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+SECOND = 10**9
+
+
+@pytest.fixture
+def gateway() -> Iterator[DatabentoGateway]:
+    with DatabentoGateway() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABENTO_API_KEY", KEY)
+
+
+def keys(gateway: DatabentoGateway, **more: Any) -> dict[str, Any]:
+    return {"dataset": "XNAS.ITCH", "url": f"127.0.0.1:{gateway.port}", "symbols": ("AAPL",), **more}
+
+
+def test_without_a_key_the_variable_and_the_page_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABENTO_API_KEY")
+    with pytest.raises(ValueError, match=r"no DATABENTO_API_KEY; docs/feeds.md#databento"):
+        DatabentoFeed(DatabentoFeedSettings(dataset="XNAS.ITCH"))
+
+
+def test_a_wrong_key_is_given_up_and_not_shown(gateway: DatabentoGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABENTO_API_KEY", "db-" + "wr0n" * 7 + "g")
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        shown = plant.until_status("given up")
+        assert "wr0n" not in shown
+    assert gateway.connects == 1
+
+
+@chance.times("cuts", 200, 3600)
+def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: DatabentoGateway, cuts: int) -> None:
+    print(f"seed {chance.SEED}")
+    dice = random.Random(chance.SEED)
+    number, now = 0, time.time_ns() - 3_600 * SECOND
+
+    def trade() -> None:
+        nonlocal number, now
+        now += dice.choice((0, 0, 1, SECOND // 10, 2 * SECOND))
+        number += 1
+        gateway.trade(7, number * SECOND // 100, number // 2, now)
+
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        trade()
+        plant.until_rows("trades", 1)
+        for _ in range(cuts):
+            for _ in range(dice.randrange(1, 20)):
+                trade()
+            gateway.drop()
+            for _ in range(dice.randrange(0, 20)):
+                trade()
+            plant.until(lambda: gateway.sessions, "a session again")
+            if dice.random() < 0.7:
+                plant.clock.ahead_s += 11.0
+        trade()
+        plant.until_rows("trades", number)
+        for _ in range(20):
+            plant.poll()
+    assert [row["price"] for row in plant.rows["trades"]] == [k * SECOND // 100 / SECOND for k in range(1, number + 1)]
+    assert {row["sym"] for row in plant.rows["trades"]} == {"AAPL"}
+    assert gateway.subscriptions[0] == {
+        "schema": "trades", "stype_in": "raw_symbol", "symbols": "AAPL", "snapshot": "0", "id": "0", "is_last": "1",
+    }  # fmt: skip

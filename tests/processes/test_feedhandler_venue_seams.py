@@ -1,0 +1,182 @@
+"""Each trade once and in order, against a plain model: whatever comes twice, swapped, late, or only from the past."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedhandler.venue import seams as module
+from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, TradeRow
+from feedhandler.venue.seams import Seams
+
+S = 10**9
+
+
+def trade(number: int, sym: str = "A", numbered: bool = True) -> TradeRow:
+    return TradeRow(number * S, sym, 1.5, 2.0, f"id{number}", venue_seq=number if numbered else 0)
+
+
+def numbers(rows: list[Row]) -> list[int]:
+    return [row.time // S for row in rows if isinstance(row, TradeRow)]
+
+
+class Venue:
+    """Makes trades, sends what chance says, and has all of them in its past."""
+
+    def __init__(self, seed: int, numbered: bool) -> None:
+        self.chance = random.Random(seed)
+        self.numbered = numbered
+        self.made = 0
+        self.seams = Seams(numbered, fetches=True)
+        self.now = 0.0
+        self.got: list[int] = []
+        self.holes: list[Hole] = []
+
+    def trades(self, count: int, connected: bool = True) -> None:
+        rows = [trade(n, numbered=self.numbered) for n in range(self.made + 1, self.made + count + 1)]
+        self.made += count
+        if not connected:
+            return
+        if self.numbered:
+            rows.sort(key=lambda row: row.venue_seq + self.chance.choice((0, 0, 0, 1.5)))  # some swapped
+        rows = [row for row in rows for _ in range(self.chance.choice((1, 1, 2)))]
+        while rows:
+            some, rows = rows[:3], rows[3:]
+            self.note(self.seams.take(some, self.now))
+
+    def cut(self) -> None:
+        self.note(self.seams.take([], self.now))
+        self.seams.interrupted(["A"], self.now)
+        self.trades(self.chance.randrange(4), connected=False)
+        self.seams.resumed(["A"], (self.made + 1) * S, self.now)
+
+    def heal(self, whole: bool) -> None:
+        self.now += 1.0
+        self.holes += self.seams.due(self.now)
+        while self.holes:
+            hole = self.holes.pop(0)
+            first, last = (hole.first, hole.last) if hole.first else (hole.start // S, -(-hole.end // S) - 1)
+            rows = [trade(n, numbered=self.numbered) for n in range(max(first, 1), min(last, self.made) + 1)]
+            half = len(rows) // 2
+            self.note(self.seams.fetched(hole, rows[:half], self.now))
+            if not whole:
+                self.holes.insert(0, hole)
+                return
+            self.note(self.seams.fetched(hole, rows[half:], self.now))
+            self.note(self.seams.ended(hole, self.now))
+
+    def note(self, rows: list[Row]) -> None:
+        self.got += numbers(rows)
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@given(steps=st.lists(st.sampled_from("tttchp"), max_size=40), seed=st.integers(0, 10**6))
+def test_every_trade_goes_on_once_and_in_order(numbered: bool, steps: list[str], seed: int) -> None:
+    venue = Venue(seed, numbered)
+    venue.note(venue.seams.take([trade(1, numbered=numbered)], 0.0))
+    venue.made = 1
+    for step in steps:
+        match step:
+            case "t":
+                venue.trades(venue.chance.randrange(5))
+            case "c":
+                venue.cut()
+            case "h":
+                venue.heal(whole=True)
+            case "p":
+                venue.heal(whole=False)
+        assert venue.got == list(range(1, len(venue.got) + 1))
+    venue.trades(1)
+    for _ in range(2 + len(steps)):  # one hole after the other
+        venue.heal(whole=True)
+    assert venue.got == list(range(1, venue.made + 1))
+    assert venue.seams.waiting == 0
+    states = [note.state for note in venue.seams.notes]
+    assert "lost" not in states
+    assert states.count("opened") == states.count("healed")
+
+
+def test_a_hole_that_nobody_fills_is_lost_after_its_time_and_what_is_behind_it_goes_on() -> None:
+    seams = Seams(numbered=True, fetches=True)
+    assert numbers(seams.take([trade(1), trade(4), trade(6)], 0.0)) == [1]
+    assert seams.due(0.4) == []
+    assert seams.due(0.5) == [Hole("trades", "A", "", S, 4 * S, 2, 3)]
+    assert seams.due(0.6) == []
+    assert seams.impatient(29.9) == []
+    assert numbers(seams.impatient(30.0)) == [4]
+    assert numbers(seams.impatient(60.0)) == [6]
+    assert [(note.state, note.first, note.last) for note in seams.notes] == [
+        ("opened", 2, 3), ("lost", 2, 3), ("opened", 5, 5), ("lost", 5, 5),
+    ]  # fmt: skip
+
+
+def test_what_the_past_has_not_is_lost_at_once() -> None:
+    seams = Seams(numbered=True, fetches=True)
+    seams.take([trade(1), trade(5)], 0.0)
+    [hole] = seams.due(1.0)
+    assert numbers(seams.fetched(hole, [trade(2), trade(4)], 1.0)) == [2]
+    assert numbers(seams.ended(hole, 1.0)) == [4, 5]
+    lost = seams.notes[-1]
+    assert (lost.state, lost.first, lost.last, lost.detail) == ("lost", 3, 3, "A: the venue's past has not all of it")
+
+
+def test_a_venue_that_numbers_anew_is_told_and_not_taken_for_repeats() -> None:
+    seams = Seams(numbered=True, fetches=False)
+    seams.take([trade(100)], 0.0)
+    anew = [trade(100)._replace(time=(101 + n) * S, venue_seq=1 + n) for n in range(3)]
+    assert len(seams.take([trade(99), trade(100), *anew], 1.0)) == 3
+    assert seams.repeats == 2
+    assert seams.notes[0].detail == "A: the venue numbers anew, from 1 after 100"
+
+
+def test_too_many_rows_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 10)
+    seams = Seams(numbered=True, fetches=True)
+    seams.take([trade(1), *(trade(n) for n in range(3, 15))], 0.0)
+    assert numbers(seams.impatient(0.1)) == list(range(3, 15))
+    assert seams.notes[-1].detail == "A: too many rows wait"
+
+
+def test_two_trades_without_an_id_are_two() -> None:
+    seams = Seams(numbered=False, fetches=False)
+    same = TradeRow(S, "A", 1.0, 1.0)
+    assert len(seams.take([same, same], 0.0)) == 2
+
+
+def test_revisions_and_quotes_that_come_too_late_are_dropped() -> None:
+    seams = Seams(numbered=False, fetches=False)
+
+    def bar(time: int, order: int) -> BarRow:
+        return BarRow(time, "A", "1m", 1.0, 1.0, 1.0, 1.0, float(order), order=order)
+
+    def quote(order: int, sym: str = "A") -> QuoteRow:
+        return QuoteRow(order, sym, 1.0, 2.0, 1.0, 1.0, order)
+
+    rows: list[Any] = [
+        bar(0, 5),
+        bar(0, 4),
+        bar(60, 6),
+        bar(0, 7),
+        bar(0, 0),
+        quote(3),
+        quote(2),
+        quote(1, "B"),
+        quote(4),
+    ]
+    on = seams.take([*rows, CorrectionRow(1, "A", "id", "cancel")], 0.0)
+    assert [row for row in rows if row not in on] == [rows[1], rows[6]]
+    assert len(on) == len(rows) - 1
+    assert seams.late == 2
+
+
+def test_bars_that_were_missed_are_asked_for_from_the_newest_on() -> None:
+    seams = Seams(numbered=False, fetches=True)
+    seams.take([BarRow(60 * S, "A", "1m", 1, 1, 1, 1, 1), BarRow(120 * S, "A", "1m", 1, 1, 1, 1, 1)], 0.0)
+    seams.interrupted(["A"], 1.0)
+    seams.resumed(["A"], 500 * S, 2.0)
+    assert seams.due(2.0) == [Hole("bars", "A", "1m", 120 * S, 500 * S)]
+    assert len(seams.fetched(Hole("bars", "A", "1m"), [BarRow(180 * S, "A", "1m", 1, 1, 1, 1, 1)], 3.0)) == 1
+    assert seams.ended(Hole("bars", "A", "1m"), 3.0) == []

@@ -1,0 +1,164 @@
+"""Records on disk for a plant that is down: each row arrives once and in order, whoever is killed, whatever is torn."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from random_rows import columns_from, trades
+
+from plant.errors import SourceTaken
+from plant.rows.tables import schema_of
+from plant.stream import spool as module
+from plant.stream.spool import Spool, spooled_bytes
+from plant.wire.record import decode, encode, records
+
+TRADES = schema_of()["trades"]
+
+
+def record(first: int, rows: int) -> bytearray:
+    return encode(TRADES, columns_from(TRADES, trades(first, rows)), 1, 0)
+
+
+def sizes_of(data: bytes) -> list[float]:
+    found: list[float] = []
+    for header, start in records(data):
+        found += decode(TRADES, header, data[start : start + header.length]).columns["size"].tolist()
+    return found
+
+
+class SpoolMachine(RuleBasedStateMachine):
+    """A feed that spools, is killed, hands over; a plant that takes, acknowledges late, and loses its tail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        module.FILE_BYTES = 2_000
+        self.folder = Path(tempfile.mkdtemp()) / "spool"
+        self.spool = Spool(self.folder, 10**9)
+        self.plant: list[float] = [-1.0, -2.0]  # of the source, by row number
+        self.made: list[float] = []
+        self.welcomed = False
+        self.begun = False
+
+    @rule(rows=st.integers(1, 4))
+    def append(self, rows: int) -> None:
+        if not self.spool and not self.begun:
+            self.spool.begin(len(self.plant) if self.welcomed else None)
+            self.begun = True
+        first = len(self.made) + 1
+        assert self.spool.append(record(first, rows), rows)
+        self.made += [float(n) for n in range(first, first + rows)]
+
+    @rule()
+    def welcome(self) -> None:
+        self.spool.welcome(len(self.plant))
+        self.welcomed = True
+
+    @rule(count=st.integers(1, 5))
+    def hand_over(self, count: int) -> None:
+        for _ in range(count if self.welcomed else 0):
+            found = self.spool.read()
+            if found is not None:
+                data, rows = found
+                sizes = sizes_of(bytes(data))
+                assert len(sizes) == rows
+                self.plant += sizes
+
+    @rule()
+    def acknowledge(self) -> None:
+        if self.welcomed:
+            self.spool.acknowledged(len(self.plant))
+            self.begun = bool(self.spool)
+
+    @rule()
+    def killed(self) -> None:
+        self.spool.close()  # what is in the process's memory is not looked at again
+        self.spool = Spool(self.folder, 10**9)
+        self.welcomed = False
+        self.begun = bool(self.spool)
+
+    @invariant()
+    def each_row_is_there_once_and_in_order(self) -> None:
+        there = self.plant[2:]
+        assert there == self.made[: len(there)]
+
+    def teardown(self) -> None:
+        self.spool.welcome(len(self.plant))
+        while (found := self.spool.read()) is not None:
+            self.plant += sizes_of(bytes(found[0]))
+        assert self.plant[2:] == self.made
+        self.spool.acknowledged(len(self.plant))
+        assert not self.spool
+        assert spooled_bytes(self.folder) == 0
+        self.spool.close()
+
+
+TestSpool = SpoolMachine.TestCase
+TestSpool.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+def filled(folder: Path, first: int | None = 0) -> Spool:
+    spool = Spool(folder, 10**9)
+    spool.begin(first)
+    for number in range(1, 10, 3):
+        assert spool.append(record(number, 3), 3)
+    return spool
+
+
+def rows_read(spool: Spool) -> list[float]:
+    found: list[float] = []
+    while (one := spool.read()) is not None:
+        found += sizes_of(bytes(one[0]))
+    return found
+
+
+def test_a_torn_record_at_the_end_is_cut_off_and_those_before_it_are_there(folder: Path) -> None:
+    filled(folder).close()
+    [file] = folder.glob("*.spool")
+    file.write_bytes(file.read_bytes()[:-5])
+    again = Spool(folder, 10**9)
+    assert again.rows == 6
+    again.welcome(0)
+    assert rows_read(again) == [1, 2, 3, 4, 5, 6]
+    again.close()
+
+
+def test_a_plant_that_lost_its_tail_gets_all_that_is_still_there(folder: Path) -> None:
+    spool = filled(folder, first=100)
+    spool.welcome(103)
+    assert rows_read(spool) == [4, 5, 6, 7, 8, 9]
+    spool.welcome(90)
+    assert rows_read(spool) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    spool.acknowledged(93)
+    assert spool.rows == 6
+    spool.close()
+
+
+def test_rows_that_were_published_past_the_spool_do_not_count_as_its_own(folder: Path) -> None:
+    spool = filled(folder, first=100)
+    spool.welcome(150)
+    assert rows_read(spool) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    spool.close()
+
+
+def test_only_one_process_has_a_spool(folder: Path) -> None:
+    spool = filled(folder)
+    with pytest.raises(SourceTaken, match="has the spool"):
+        Spool(folder, 10**9)
+    spool.close()
+
+
+def test_it_is_full_at_its_bound(folder: Path) -> None:
+    spool = Spool(folder, 500)
+    spool.begin(0)
+    while not spool.full:
+        assert spool.append(record(1, 1), 1)
+    assert 500 <= spool.size < 1_000
+    spool.close()
