@@ -41,7 +41,8 @@ def standing(
 
     runs      the newest rows of runs, by id
     accounts  those of plant.toml, the first of which an order is for that names none
-    now       seq and `received` of the newest row of all: a broker's account begins there, if it has not begun
+    now       seq and `received` of the newest row of all, 0 before the first: a broker's account begins there, if it
+              has not begun
     """
     found: dict[str, Wanted] = {}
     waiting: dict[str, tuple[AccountSection, int]] = {}  # behind which seq an order begins it
@@ -50,7 +51,7 @@ def standing(
         row = runs.get(name)
         if row is not None and row["state"] not in ENDED:
             found[name] = _wanted(account, row["first_seq"], row["start_at"])
-        elif row is None and account.broker != "paper":
+        elif row is None and account.broker != "paper" and now[1]:
             found[name] = _wanted(account, *now)
         else:
             waiting[account.name] = account, row["seq"] if row is not None else -1
