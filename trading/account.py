@@ -157,9 +157,11 @@ class Account:
         return sum(position.lots for position in self._of_sym.get(sym, ()))
 
     def deposit(self, money: int) -> None:
-        """Take cash in, or out if it is less than 0."""
+        """Take cash in, or out if it is less than 0: neither gain nor loss, so the peak goes with it."""
         self.cash += money
         self.deposits += money
+        self.peak += money
+        self._look()
 
     def book(self, position: Position, fill: Fill) -> Booking:
         """Take a fill of one of the positions."""

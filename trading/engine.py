@@ -119,6 +119,7 @@ class Engine:
     def stop(self, event: Event, reason: str) -> Sequence[Action]:
         """Cancel what is open; the run takes no decisions any more."""
         self._dealing.cancel(event, None, reason)
+        self.paused |= len(self.ledger.orders) > 0  # those at a broker, which has yet to say so
         return self._taken()
 
     def _taken(self) -> Sequence[Action]:
@@ -219,6 +220,7 @@ class Engine:
         self._tell(session, "on_session", session.kind)
 
     def _report(self, report: OrderReport) -> None:
+        self._floor.warming = not self._begun or self.paused
         booked = self.ledger.report(report, report)
         self._dealing.booked(booked, report)
         self._dealing.released(report)

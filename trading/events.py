@@ -167,7 +167,11 @@ class OrderReport(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A person's word to a run, a row of the table `commands`: order, cancel, flatten, kill, resume, limits."""
+    """A person's word to a run, a row of the table `commands`: order, cancel, flatten, kill, resume, limits.
+
+    And two that no person says, of what a broker has and the books do not: `halt` (arguments: rule, reason), `deposit`
+    (money, 1e-8 of the currency).
+    """
 
     sym: str
     market_time: int

@@ -5,8 +5,10 @@
        ▼            ▼   ▼
     refused   rejected  unknown ──► accepted, rejected, cancelled, ...: what the broker says when asked
 
-`refused` is ours (risk), `rejected` the broker's word. A fill is taken in every state, also after `cancelled`: it may
-have raced.
+`refused` is ours (risk), `rejected` the broker's word; what it rejected, or did not know, and has after all is
+`accepted` again. Of `cancelling` an order comes back only by a reason, that of a broker which does not cancel it: an
+`accepted` without one was under way before the cancel was. A fill is taken in every state, also after `cancelled`: it
+may have raced.
 An order is never changed; `transition` returns the one that follows, and `Orders` keeps the newest of each.
 """
 
@@ -46,7 +48,8 @@ _FOLLOWS: dict[State, tuple[State, ...]] = {
     State.UNKNOWN: (State.ACCEPTED, State.REJECTED, State.CANCELLING, *_LIVE),
     State.ACCEPTED: (State.CANCELLING, State.REJECTED, *_LIVE),
     State.PARTIALLY_FILLED: (State.CANCELLING, *_LIVE),
-    State.CANCELLING: _LIVE,
+    State.CANCELLING: (State.REJECTED, *_LIVE),
+    State.REJECTED: (State.ACCEPTED,),
 }
 """What may follow each state by a report without a fill; fills lead to partially_filled and filled from every state."""
 
@@ -204,8 +207,11 @@ def transition(order: Order, report: OrderReport) -> Step:
             reason = f"filled {filled} of {qty} lots: the broker executed more than was ordered"
     elif (report.filled or 0) > order.filled:
         reason = f"told that {report.filled} lots are filled, but no price; ask for its executions"
-    if told in _FOLLOWS.get(state, ()):
+    kept = state is State.CANCELLING and told == State.ACCEPTED and bool(reason)
+    if kept or told in _FOLLOWS.get(state, ()):
         state = State(told)
+        if state is State.ACCEPTED and (order.filled or fill is not None):
+            state = State.PARTIALLY_FILLED
     elif not _fits(state, told, order.filled):
         reason = f"reported {told} while {state}" + (f": {reason}" if reason else "")
     if state is order.state and not changes and reason in ("", order.reason):

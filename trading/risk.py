@@ -202,6 +202,12 @@ class Risk:
         """Begin a session: a daily loss is measured from here."""
         self._session_equity = equity
 
+    def deposit(self, money: int) -> None:
+        """Measure loss and drawdown as if the money had been there all the time."""
+        self._peak += money
+        if self._session_equity is not None:
+            self._session_equity += money
+
     def passed(self, equity: int) -> None:
         """Note an equity of before the run began: a drawdown is measured from the highest."""
         self._peak = max(self._peak, equity)

@@ -19,6 +19,8 @@ from trading.risk import Limits
 
 MODES = ("backtest", "replay", "paper", "live")
 FILLS_ON = ("bars", "trades", "quotes")
+PAPER = "paper"
+"""The broker that is none: orders are filled by the simulated exchange."""
 
 
 def _number(value: Any) -> bool:
@@ -111,7 +113,8 @@ class RunSetup:
     run            its id, 1 to 16 of [a-z0-9-]
     strategy       its name; strategy_class the class, parameters those that are not the default
     instruments    by symbol, one for each of `symbols`
-    account, capital   of the simulated account, currency
+    account, capital   of the account, and what it begins with, currency
+    broker         who fills its orders: "paper", the simulated exchange; else one of trading.brokers
     limits         of the strategy; those of the account hold besides
     time           the run's own time, ns: rows of a backtest and a replay are stamped with it plus a count
     start_at       events before it are warm-up: orders are off. None: none are
@@ -131,6 +134,7 @@ class RunSetup:
     interval: str = ""
     account: str = "paper"
     mode: str = "backtest"
+    broker: str = PAPER
     capital: float = 1e6
     currency: str = "USD"
     fills: FillRules = PRESETS["careful"]
@@ -153,6 +157,8 @@ class RunSetup:
             raise SettingsError(f"fills_on must be one of {', '.join(FILLS_ON)}, found {self.fills_on!r}")
         if not _number(self.capital) or not 0 < self.capital < 1e10:
             raise SettingsError(f"capital must be a number, more than 0 and less than 1e10, found {self.capital!r}")
+        if self.mode == "live" and self.broker == PAPER:
+            raise SettingsError(f"run {self.run}: mode live needs a broker, found {PAPER!r}")
         if self.mode == "live" and not (self.limits.stale_s and self.account_limits.stale_s):
             raise SettingsError(f"run {self.run}: stale_s = 0 lets orders go on prices of any age; live needs seconds")
         if not self.symbols and not self.standing:
@@ -164,7 +170,7 @@ class RunSetup:
     @property
     def simulated(self) -> bool:
         """Whether orders are filled by the simulated exchange."""
-        return self.mode != "live"
+        return self.broker == PAPER
 
     @property
     def start_money(self) -> int:

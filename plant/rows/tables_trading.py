@@ -22,6 +22,8 @@ COMMANDS = (
 """What the table `commands` may ask for."""
 
 SIDES = ("buy", "sell")
+BROKER_REPORTS = ("order", "position", "fee", "cash", "orphan", "adopted", "fills")
+"""What a row of `broker_reports` may tell of."""
 
 
 def _finite_or_unknown(name: str) -> Check:
@@ -219,6 +221,33 @@ TRADING_TABLES = (
     """,
         ("sym", "time", "fill_id"),
         (_not_empty("fill_id"), _one_of("side", SIDES), positive("qty")),
+    ),
+    _table(
+        "broker_reports",
+        """
+    account    symbol  of [[accounts]]
+    kind       symbol  order: of an order of ours; else what a reconciliation found: position, fee, cash, ...
+    order_id   symbol  the order; empty: none
+    broker_id  symbol  the broker's own id of it
+    state      symbol  what the order is in; empty: nothing new
+    filled     float   units so far, over all fills; NaN: not said
+    reason     text    why, in the broker's words or ours
+    fill_id    symbol  the execution it tells of; empty: none
+    side       symbol  of the execution
+    qty        float   units of the execution; NaN: none
+    price      float   of the execution, quote currency; NaN: none
+    commission float   of the execution, account currency; NaN: none
+    liquidity  symbol  maker or taker
+    market_time time   when it was so at the broker; not known: when the plant learned it
+    ours       float   what the books have: units, of cash the account's currency; NaN: none
+    theirs     float   what the broker has
+    halts      int     1: the account is halted by it
+    detail     text    a sentence
+    exact      text    the numbers as a run is told them, JSON: whole lots, ticks, 1e-8 of money, or "n/d" between
+    """,
+        (),
+        (_not_empty("account"), _one_of("kind", BROKER_REPORTS)),
+        "instrument, e.g. AAPL; of cash the currency",
     ),
     _table(
         "positions",

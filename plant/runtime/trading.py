@@ -4,8 +4,9 @@
 import datetime as dt
 import math
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from plant.errors import BadRows
 from plant.rows.schema import EARLIEST, LATEST, UNKNOWN_TIME
@@ -67,6 +68,19 @@ class AccountSection(BaseModel):
         "", description="empty: quotes where the symbol has them, else trades, else bars"
     )
     limits: LimitsSection = LimitsSection()
+    url: str = Field("", description="of a server that speaks as the broker does; empty: the broker's own")
+    stream_url: str = Field("", description="of its order socket; empty: the broker's own, or beside url")
+
+    @field_validator("url", "stream_url")
+    @classmethod
+    def _an_address(cls, value: str, info: ValidationInfo) -> str:
+        schemes = ("http", "https") if info.field_name == "url" else ("ws", "wss")
+        address = urlsplit(value)
+        if value and (address.scheme not in schemes or not address.hostname):
+            raise ValueError(f"expected an address that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        if value and address.scheme in ("http", "ws") and address.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError(f"keys would go to {address.hostname} in the clear; expected {schemes[1]}://")
+        return value
 
     @field_validator("fills")
     @classmethod
@@ -74,6 +88,12 @@ class AccountSection(BaseModel):
         if isinstance(value, str) and value not in ("careful", "tradingview"):
             raise ValueError("expected careful, tradingview, or a table of how fills are made")
         return value
+
+    @model_validator(mode="after")
+    def _another_server_has_both(self) -> Self:
+        if self.broker == "binance" and bool(self.url) != bool(self.stream_url):
+            raise ValueError("url and stream_url of binance are of two servers: give both, or none")
+        return self
 
     @model_validator(mode="after")
     def _live_by_a_broker(self) -> Self:

@@ -158,7 +158,7 @@ def test_a_cancel_is_asked_for_again_while_the_broker_has_the_order_open() -> No
         (State.SUBMITTING, Phase.UNKNOWN, ["unknown"]),
         (State.UNKNOWN, Phase.UNKNOWN, []),
         (State.ACCEPTED, Phase.LIVE, []),
-        (State.CANCELLING, Phase.LIVE, []),
+        (State.CANCELLING, Phase.UNKNOWN, ["unknown"]),
         (State.FILLED, Phase.DONE, []),
     ],
 )
@@ -168,7 +168,19 @@ def test_after_a_restart_an_order_goes_on_from_where_the_journal_has_it(
     one, out = Ticket.resumed(ticket(state).order, 0.0)
     assert (one.phase, states(out)) == (phase, told)
     assert not any(isinstance(each, Submit) for each in [*out, *one.submit(1.0), *one.tick(1.0)])
-    assert any(isinstance(each, Withdraw) for each in out) == (state is State.CANCELLING)
+    assert not any(isinstance(each, Withdraw) for each in out), "there is nothing to name to the broker"
+
+
+def test_after_a_restart_an_order_that_the_broker_has_named_is_withdrawn_at_once() -> None:
+    one, out = Ticket.resumed(ticket(State.CANCELLING, broker_id="b").order, 0.0)
+    assert (one.phase, out) == (Phase.LIVE, [Withdraw(one.reference)])
+
+
+def test_after_a_restart_one_that_may_not_have_been_sent_is_withdrawn_as_soon_as_it_is_found() -> None:
+    one, _ = Ticket.resumed(ticket(State.CANCELLING).order, 0.0)
+    assert one.settling
+    assert one.tick(1.0) == [Find(one.reference)]
+    assert any(isinstance(each, Withdraw) for each in one.found(known(), 1.5))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def test_binances_paper_is_its_testnet(tmp_path: Path) -> None:
     assert adapter._socket._url == "wss://ws-api.testnet.binance.vision/ws-api/v3"
 
 
+def test_another_server_that_speaks_as_the_broker_does(tmp_path: Path) -> None:
+    adapter = opened(tmp_path, url="http://127.0.0.1:9/v2")
+    assert (adapter._rest._url, adapter._socket._url) == ("http://127.0.0.1:9/v2", "ws://127.0.0.1:9/stream")
+    adapter = opened(tmp_path, url="http://127.0.0.1:9/v2", stream_url="ws://127.0.0.1:8/s")
+    assert adapter._socket._url == "ws://127.0.0.1:8/s"
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [

@@ -319,6 +319,7 @@ def test_a_live_run_puts_out_orders_for_the_broker_and_books_what_it_reports() -
         symbols=("X",),
         instruments={"X": Instrument("X", tick=1)},
         mode="live",
+        broker="alpaca",
     )
     engine = Engine(setup)
     placed = [a for a in engine.take(bar(0)) if isinstance(a, Place)]
@@ -344,6 +345,7 @@ def test_a_live_order_waits_until_the_one_it_replaces_is_done_at_the_broker() ->
         symbols=("X",),
         instruments={"X": Instrument("X", tick=1)},
         mode="live",
+        broker="alpaca",
     )
     engine = Engine(setup)
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from plant.rows.tables import schema_of
 from plant.state.newest import Row
 from trading.accounts.opening import Opening
 from trading.backtests.metrics import NAMES
+from trading.brokered.report_rows import finding_row, report_row
+from trading.brokers.desk.reconciliation import Finding, What
+from trading.events import Fill, OrderReport, Side
 from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.machine import Made, RunMachine
@@ -201,6 +205,88 @@ def test_a_run_that_is_cancelled_says_so(made_of: Any) -> None:
     run_of(run, [("bar_closes", each) for each in bars(5, 11)])
     assert run.take("commands", command(100, "cancel_run", "x", run="other")) == []
     assert of(run.take("commands", command(101, "cancel_run", "x", run="r")), "runs")[-1]["state"] == "cancelled"
+
+
+def said(seq: int, order: Row, state: str = "", **told: Any) -> Row:
+    """Return what a broker says of an order, as a row of the journal."""
+    fill = told.pop("fill", None)
+    if fill is not None:
+        told["fill"] = Fill("A", START, 0, 0, 0, f"f{seq}", order["order_id"], Side(order["side"]), *fill, 0, "taker")
+    report = OrderReport("A", START, 0, 0, 0, order["order_id"], state, "b1", **told)
+    return journaled_row(seq, report_row(START, "swing-1", report, Instrument("A")))
+
+
+def journaled_row(seq: int, row: Row) -> Row:
+    return through_the_plant("broker_reports", row) | {"seq": seq, "seq_row": 0, "received": START + seq}
+
+
+def brokered(made_of: Any) -> tuple[RunMachine, list[Made], Row]:
+    """Return a run whose orders go to a broker, what it made so far, and its open order."""
+    run = machine(made_of, broker="alpaca", account="swing-1")
+    made = run_of(run, [("bar_closes", row) for row in bars(3, 11)])
+    (order,) = [row for row in of(made, "orders") if row["state"] == "submitting"]
+    return run, made, order
+
+
+def test_a_broker_fills_and_what_it_says_is_taken_as_its_rows_come(made_of: Any) -> None:
+    run, made, order = brokered(made_of)
+    assert not of(made, "fills"), "bars fill nothing where a broker does"
+    run.take("broker_reports", said(100, order, "accepted"))
+    fill = run.take("broker_reports", said(101, order, fill=(4, Fraction(20_001, 2))))
+    assert [(row["qty"], row["price"], row["time"], row["cause_seq"]) for row in of(fill, "fills")] == [
+        (4.0, 100.005, START + 101, 101)
+    ]
+    assert of(fill, "orders")[0]["state"] == "partially_filled"
+    assert run.take("broker_reports", said(102, {**order, "order_id": "tp-x-1-0"}, "accepted")) == []
+    assert run.take("broker_reports", said(103, order, "accepted") | {"account": "other"}) == []
+    assert run.told_seq == 103, "also of what it makes nothing of"
+
+
+def test_a_run_is_over_once_its_broker_says_that_its_orders_are(made_of: Any) -> None:
+    run, _, order = brokered(made_of)
+    run.take("broker_reports", said(100, order, "accepted"))
+    leaving = run.take("strategies", strategy(101, 2, "stopped"))
+    assert (of(leaving, "orders")[-1]["state"], run.ended) == ("cancelling", "")
+    assert of(leaving, "runs")[-1]["detail"] == "stopped by me; its orders at the broker are being cancelled"
+    assert run.take("bar_closes", bars(1, 102)[0]) == []
+    raced = run.take("broker_reports", said(103, order, fill=(4, 10_000)))
+    assert (len(of(raced, "fills")), run.ended) == (1, "")
+    over = run.take("broker_reports", said(104, order, "cancelled"))
+    assert (of(over, "orders")[-1]["state"], run.ended) == ("cancelled", "completed")
+    assert (of(over, "runs")[-1]["state"], of(over, "runs")[-1]["detail"]) == ("completed", "stopped by me")
+
+
+def test_what_a_reconciliation_cannot_explain_halts_every_run_of_the_account(made_of: Any) -> None:
+    run, _, order = brokered(made_of)
+    run.take("broker_reports", said(100, order, "accepted"))
+    found = Finding(What.POSITION, "B", "", 0, 7, "B: the books have 0 lots, the broker has 7", True)
+    made = run.take("broker_reports", journaled_row(101, finding_row(START, "swing-1", "USD", found, Instrument("B"))))
+    assert [(row["rule"], row["action"]) for row in of(made, "risk_events")] == [("reconciliation: position", "halted")]
+    assert [row["state"] for row in of(made, "orders")] == ["cancelling"]
+    harmless = Finding(What.ADOPTED, "A", order["order_id"])
+    row = journaled_row(102, finding_row(START, "swing-1", "USD", harmless, Instrument("A")))
+    assert run.take("broker_reports", row) == []
+    later = [each for bar in bars(20, 110, 9) for each in run.take("bar_closes", bar)]
+    assert {row["state"] for row in of(later, "orders")} <= {"created", "refused"}
+
+
+def test_cash_that_no_fill_tells_of_is_neither_gain_nor_loss(made_of: Any) -> None:
+    bound = Limits(stale_s=0, max_orders_per_minute=None, max_daily_loss=100.0, max_drawdown=0.01)
+    run = machine(made_of, broker="alpaca", account="swing-1", account_limits=bound)
+    run.begin()
+    for row in bars(3, 11):
+        run.take("bar_closes", row)
+    found = Finding(What.CASH, "", "", 10**14, 25_000 * 10**8, "cash differs")
+    row = journaled_row(100, finding_row(START, "swing-1", "USD", found, Instrument("USD")))
+    made = run.take("broker_reports", row)
+    assert [(row["equity"], row["cash"], row["drawdown"]) for row in of(made, "equity")] == [(25_000.0, 25_000.0, 0.0)]
+    later = [each for bar in bars(20, 110, 9) for each in run.take("bar_closes", bar)]
+    assert not of(later, "risk_events")
+    assert of(later, "equity")[-1]["equity"] == 25_000.0
+    begun = machine(made_of, broker="alpaca", account="swing-1", account_limits=bound)
+    begun.begin(opening=Opening(deposits=-975_000 * 10**8))
+    made = [each for bar in bars(20, 110, 9) for each in begun.take("bar_closes", bar)]
+    assert (of(made, "equity")[0]["equity"], of(made, "risk_events")) == (25_000.0, [])
 
 
 def test_metrics_are_rows_at_each_session_close_as_of_a_backtest(made_of: Any) -> None:

@@ -102,6 +102,28 @@ def test_an_event_that_does_not_fit_is_a_row_with_the_state_as_it_was() -> None:
     assert "no price" in found.reason
 
 
+def test_an_order_that_was_rejected_and_is_there_after_all_is_open_again() -> None:
+    book = Orders()
+    book.add(order())
+    for each in (report("submitting"), report("unknown"), report("rejected"), report("accepted")):
+        book.take(each)
+    assert [one.state for one in book] == ["accepted"]
+    found, _ = through(report("submitting"), report("rejected"), report(fill=fill(3, 100)), report("accepted"))
+    assert (found.state, found.filled) == ("partially_filled", 3)
+
+
+def test_a_cancel_may_be_refused_and_what_was_said_before_it_does_not_undo_it() -> None:
+    cancelling = (report("submitting"), report("cancelling"))
+    found, _ = through(*cancelling, report("accepted"))
+    assert (found.state, found.n) == ("cancelling", 3)
+    found, _ = through(*cancelling, report("accepted", reason="the market is closed"))
+    assert (found.state, found.reason) == ("accepted", "the market is closed")
+    found, _ = through(*cancelling, report(fill=fill(3, 100)), report("accepted", reason="no"))
+    assert found.state == "partially_filled"
+    found, _ = through(*cancelling, report("rejected", reason="no such symbol"))
+    assert (found.state, found.done) == ("rejected", True)
+
+
 def test_more_than_was_ordered_is_booked_and_said() -> None:
     found, _ = through(report("submitting"), report("accepted"), report(fill=fill(12, 100)))
     assert (found.state, found.filled) == ("filled", 12)
@@ -146,7 +168,8 @@ def test_whatever_a_broker_says_filled_is_the_sum_of_the_fills_and_final_is_fina
         assert now.paid == sum(f.qty * f.price for f in fills)
         assert now.n == before.n + (step.order is not None)
         if before.state in FINAL and now.state != before.state:
-            assert now.state is State.FILLED, "only a fill that raced moves what is final"
+            adopted = (before.state, each.state) == (State.REJECTED, State.ACCEPTED)
+            assert adopted or now.state is State.FILLED, "only a fill that raced, or what was found after all"
         assert (now.order_id in {o.order_id for o in book}) is not now.done
         before = now
 

@@ -47,6 +47,7 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "orders": (),
         "fills": ("sym", "time", "fill_id"),
         "positions": (),
+        "broker_reports": (),
         "equity": (),
         "round_trips": ("sym", "time", "run", "number"),
         "metrics": ("sym", "time", "run", "name"),

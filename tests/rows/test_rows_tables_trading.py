@@ -27,6 +27,8 @@ COLUMNS = {
     "time_in_force parent oco tag filled average state reason broker_id market_time made_at cause_seq",
     "fills": "fill_id order_id run strategy account market_time side qty price commission liquidity realised "
     "position_after cause_seq",
+    "broker_reports": "account kind order_id broker_id state filled reason fill_id side qty price commission liquidity "
+    "market_time ours theirs halts detail exact",
     "positions": "account strategy run market_time qty average cost price value realised unrealised commission",
     "equity": "run market_time cash value equity realised unrealised commission exposure drawdown",
     "round_trips": "run strategy number side entry_at entry_price entry_tag exit_at exit_price exit_tag qty profit "
@@ -53,14 +55,15 @@ TEXTS = {
     "detail",
     "reason",
     "note",
+    "exact",
 }
-INTS = {"n", "number", "bars", "version", "warm_up", "seed", "shortable", "by_clock", "open"}
+INTS = {"n", "number", "bars", "version", "warm_up", "seed", "shortable", "by_clock", "open", "halts"}
 FLOATS = {
     *COLUMNS["instruments"].split()[3:10],
     *COLUMNS["positions"].split()[4:],
     *COLUMNS["equity"].split()[2:],
     *("progress", "limit_price", "stop_price", "trail", "filled", "position_after", "bound"),
-    *("entry_price", "exit_price", "profit", "profit_pct", "run_up"),
+    *("ours", "theirs", "entry_price", "exit_price", "profit", "profit_pct", "run_up"),
 }
 
 
@@ -103,6 +106,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "runs": {"run": "r", "state": "running"},
     "orders": ORDER,
     "fills": FILL,
+    "broker_reports": {"account": "a", "kind": "order"},
     "round_trips": {"run": "r", "number": 1},
     "metrics": {"run": "r", "name": "sharpe", "value": np.nan},
     "plots": {"run": "r", "interval": "5m", "name": "trail", "market_time": NOON},
@@ -129,6 +133,8 @@ def test_what_is_left_out_is_not_known(table: Table) -> None:
         ("orders", {"filled": -1.0}, "filled must be a finite number, 0 or more"),
         ("orders", {"limit_price": np.inf}, "limit_price must be a finite number, or not known"),
         ("orders", {"made_at": 1}, ""),
+        ("broker_reports", {"kind": "fill"}, "kind must be order, position, fee, cash, orphan, adopted or fills"),
+        ("broker_reports", {"account": ""}, "account must not be empty"),
         ("fills", {"qty": 0.0}, "qty must be a positive finite number"),
         ("fills", {"price": -np.inf}, "price must be a finite number, or not known"),
         ("instruments", {"tick": 0.0}, "tick must be a positive finite number"),

@@ -93,7 +93,7 @@ class FakeAlpaca(Servers):
     def _place(self, body: dict[str, Any]) -> dict[str, Any]:
         name = body.get("client_order_id") or f"auto-{len(self.broker.orders)}"
         if name in self.broker.orders:
-            self.broker.arrivals[name] += 1
+            self.broker.arrived(name)
             raise Refusal(422, {"code": 40010001, "message": "client_order_id must be unique"})
         if len(name) > 48 or ("qty" in body) == ("notional" in body):
             raise Refusal(422, {"code": 42210000, "message": "invalid order"})

@@ -102,13 +102,22 @@ class FakeBroker:
         """Called for all that the order socket is to tell: the order, what happened, and the execution."""
         self._number = 0
 
+    def keep(self, what: str, client_id: str) -> None:
+        """Write down what happened to an order, before anybody is told; nothing, unless a subclass does."""
+
+    def arrived(self, client_id: str) -> None:
+        """Count that an order of an id came."""
+        self.arrivals[client_id] += 1
+        self.keep("arrived", client_id)
+
     def place(self, client_id: str, sym: str, side: str, qty: Fraction, fields: dict[str, Any]) -> FakeOrder:
         with self.lock:
-            self.arrivals[client_id] += 1
+            self.arrived(client_id)
             if self.refuse_with is not None:
                 raise self.refuse_with
             self._number += 1
             order = self.orders[client_id] = FakeOrder(self._number, client_id, sym, side, qty, fields)
+            self.keep("new", client_id)
             self.changed(order, "new", None)
             return order
 
@@ -123,6 +132,7 @@ class FakeBroker:
             if order.status in OPEN:
                 order.status = "filled" if order.filled >= order.qty else "partial"
             self.cash -= done.qty * done.price * (1 if order.side == "buy" else -1)
+            self.keep("fill", client_id)
             if told:
                 self.changed(order, "fill", done)
 
@@ -131,6 +141,7 @@ class FakeBroker:
         with self.lock:
             order = self.orders[client_id]
             order.status, order.changed_ns = status, time.time_ns()
+            self.keep("end", client_id)
             if told:
                 self.changed(order, status, None)
 
@@ -163,10 +174,11 @@ class Servers:
     """The two servers of a face: REST, and the order socket with whoever listens to it. Subclasses speak.
 
     late_s   a message of the socket may come so much later, when `broker.faults` says so
+    ports    of the two servers, 0 for any
     """
 
-    def __init__(self, broker: FakeBroker) -> None:
-        self.broker = broker
+    def __init__(self, broker: FakeBroker, ports: tuple[int, int] = (0, 0)) -> None:
+        self.broker, self._ports = broker, ports
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.listeners: list[ServerConnection] = []
         self.connections = 0
@@ -205,8 +217,8 @@ class Servers:
             def handle_error(self, *_: Any) -> None:
                 pass
 
-        self._http = Quiet(("127.0.0.1", 0), Handler)
-        self._socket: Server = serve(self._listen, "127.0.0.1", 0, ping_interval=None)
+        self._http = Quiet(("127.0.0.1", self._ports[0]), Handler)
+        self._socket: Server = serve(self._listen, "127.0.0.1", self._ports[1], ping_interval=None)
         self._threads = [threading.Thread(target=one.serve_forever) for one in (self._http, self._socket)]
         for thread in self._threads:
             thread.start()

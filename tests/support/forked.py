@@ -22,6 +22,7 @@ MODULES = (
     "processor.__main__",
     "hdb.__main__",
     "trading.__main__",
+    "kept_broker",
     "numbered_feed",
 )
 

@@ -101,7 +101,7 @@ class Beginner:
         machine = RunMachine(setup, wanted.row, found.code_sha)
         count = machine.warm_up * TIMES_WARM_UP
         machine.warm(bars_before(db, self._schema, setup.symbols, setup.interval, setup.start_seq, count))
-        tables = tables_of(setup.fills_on, lambda name: hears(setup, name))
+        tables = tables_of(setup.fills_on, lambda name: hears(setup, name), setup.simulated)
         return machine, found.assumed, tables, machine.follows
 
     def _standing(self, wanted: Wanted, before: Row | None) -> _Parts:
@@ -117,7 +117,8 @@ class Beginner:
         orders = [each for each in self._known.commands if each.command == "order"]
         ids = (each.id for each in orders if each.seq <= wanted.first_seq)
         machine = StandingMachine(setup, wanted.row, found.code_sha, lookup, first, ids)
-        tables = tables_of(setup.fills_on, lambda name: not setup.fills_on and name in ("on_trade", "on_quote"))
+        both = not setup.fills_on
+        tables = tables_of(setup.fills_on, lambda name: both and name in ("on_trade", "on_quote"), setup.simulated)
         earlier = {each.sym: "" for each in orders if order_account(each, first) == setup.account}
         return machine, found.assumed, tables, earlier
 

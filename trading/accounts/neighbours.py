@@ -42,11 +42,16 @@ def run_of_event(row: Row) -> str:
     't3x1-7'
     >>> run_of_event({"order_id": "", "detail": "risk: kill (run t3x1-7)"})
     't3x1-7'
+
+    What a reconciliation found of an order is told by another run than the order's:
+
+    >>> run_of_event({"order_id": "tp-t3x1-7-1qoi-0", "detail": "it turned up (run manual-paper)"})
+    'manual-paper'
     """
-    if row["order_id"]:
-        return str(row["order_id"]).removeprefix("tp-").rsplit("-", 2)[0]
     _, told, run = row["detail"].rpartition("(run ")
-    return str(run[:-1]) if told and run.endswith(")") else ""
+    if told and run.endswith(")"):
+        return str(run[:-1])
+    return str(row["order_id"]).removeprefix("tp-").rsplit("-", 2)[0] if row["order_id"] else ""
 
 
 def is_of_account(row: Row) -> bool:
@@ -57,11 +62,12 @@ def is_of_account(row: Row) -> bool:
 class Neighbours:
     """Tells which rows of NEIGHBOURS are handed to a run; which runs follow the plant it learns from rows of `runs`.
 
+    account that of the run
     modes   run -> its mode, of runs of which a row was read before
     """
 
     def __init__(self, run: str, account: str, modes: Mapping[str, str]) -> None:
-        self._run, self._account = run, account
+        self._run, self.account = run, account
         self._others = {name for name, mode in modes.items() if mode in BY_EVENTS} - {run}
 
     def wanted(self, table: str, columns: Columns) -> NDArray[np.bool_]:
@@ -72,7 +78,7 @@ class Neighbours:
                 runs: Symbols = columns["run"]
                 self._others |= {runs.names[code] for code in np.unique(runs.codes[mine])}
             return mine
-        mine = np.asarray(columns["account"] == self._account)
+        mine = np.asarray(columns["account"] == self.account)
         if table == "risk_events":  # which of them are of others, the run sees by their detail
             return mine & (columns["strategy"] == "") & (columns["action"] == "halted")
         return mine & self._of(columns["run"], self._others)
@@ -82,7 +88,7 @@ class Neighbours:
         if table == "runs":
             return []
         of = [("strategy", "==", ""), ("action", "==", "halted")] if table == "risk_events" else []
-        return [("account", "==", self._account), *of]
+        return [("account", "==", self.account), *of]
 
     def takes(self, table: str, row: Row) -> bool:
         """Return whether a row that meets `where` is handed on, of runs all of which are known."""

@@ -22,7 +22,8 @@ class Opening:
     halts     "account" or "strategy" -> why it is halted
     limits    likewise, numbers that a command told
     times, equity   int64[n]: market times and equities, 1e-8 of the currency, that rows of the account told since the
-                    last resume; `peak` the highest of all
+                    last resume and deposit; `peak` the highest of all since that deposit
+    deposits  cash that came into the account, or left it, and that no fill tells of; 1e-8 of the currency
     """
 
     rows: tuple[tuple[str, Row], ...] = ()
@@ -32,6 +33,7 @@ class Opening:
     times: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     equity: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     peak: int | None = None
+    deposits: int = 0
 
 
 def remembered(

@@ -16,6 +16,8 @@ from plant.state.strategies import MANUAL
 from trading.accounts.commands import Told
 from trading.accounts.neighbours import account_of_run, follow_the_plant, is_of_account, run_of_event, symbols_of_run
 from trading.accounts.opening import Opening, remembered
+from trading.brokered.report_rows import finding_of
+from trading.brokers.desk.reconciliation import What
 from trading.live.machine import DIVERGED
 from trading.live.reading import rows_of
 
@@ -65,10 +67,17 @@ def opening(
         if not by_then:
             halts.setdefault("strategy", last["detail"])
     times, equity, learned = _equity(db, schema, whole, account, seq)
+    cash = rows_of(db, schema, "broker_reports", [*past, ("kind", "==", str(What.CASH))])
+    deposits = sum(int(found.theirs - found.ours) for found in map(finding_of, cash))
+    if cash:  # an equity of before is not one to be measured from
+        later = learned > max(row["received"] for row in cash)
+        times, equity, learned = times[later], equity[later], learned[later]
     since = learned > resumed
     ordered = sorted(rows, key=lambda each: (each[1]["seq"], each[1]["seq_row"]))
     peak = int(equity.max()) if len(equity) else None
-    return Opening(tuple(ordered), frozenset(after | set(under_way)), halts, limits, times[since], equity[since], peak)
+    return Opening(
+        tuple(ordered), frozenset(after | set(under_way)), halts, limits, times[since], equity[since], peak, deposits
+    )
 
 
 def _over(row: Row, seq: int) -> bool:

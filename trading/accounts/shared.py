@@ -148,6 +148,12 @@ class SharedAccount:
         """Note that another run is over: it has no orders any more."""
         self._orders = {name: whose for name, whose in self._orders.items() if whose != run}
 
+    def deposit(self, money: int) -> None:
+        """Take cash into the account, or out if it is less than 0; the peak goes with it."""
+        self.own.deposit(money)
+        if self._peak is not None:
+            self._peak += money
+
     def passed(self, equity: int) -> None:
         """Note that the account had an equity, now or before the run began."""
         self._peak = max(self.peak, equity)

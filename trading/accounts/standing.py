@@ -42,7 +42,8 @@ def standing(
 
     runs      the newest rows of runs, by id
     accounts  those of plant.toml, the first of which an order is for that names none
-    now       seq and `received` of the newest row of all: a broker's account begins there, if it has not begun
+    now       seq and `received` of the newest row of all, 0 before the first: a broker's account begins there, if it
+              has not begun
     """
     found: dict[str, Wanted] = {}
     waiting: dict[str, tuple[AccountSection, int]] = {}  # behind which seq an order begins it

@@ -1,4 +1,7 @@
-"""The run of orders by hand: symbols are listed when they are ordered, and followed while something is left of them."""
+"""The run of orders by hand: symbols are listed when they are ordered, and followed while something is left of them.
+
+At a broker it also says what reconciliations found, which is nobody else's.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,6 +11,8 @@ from plant.state.newest import Row
 from trading.accounts.commands import Told, order_account, told_of
 from trading.accounts.lookup import Listed
 from trading.accounts.opening import Opening
+from trading.brokered.findings import MOVES, Findings
+from trading.brokered.report_rows import ORDER
 from trading.events import Bar, Command, Quote, Trade
 from trading.live.machine import NOTHING_BEFORE, Made, RunMachine
 from trading.run import RunSetup
@@ -29,6 +34,7 @@ class StandingMachine(RunMachine):
         super().__init__(setup, began, code_sha)
         self._lookup, self._first, self._ids = lookup, first, set(ids)
         self._assumed: list[str] = []
+        self._findings = Findings(setup.account, setup.run, setup.strategy)
         self._grown = False  # whether it has a symbol that no row tells of yet
 
     def begin(self, assumed: tuple[str, ...] = (), opening: Opening = NOTHING_BEFORE) -> list[Made]:
@@ -44,7 +50,12 @@ class StandingMachine(RunMachine):
         """Take the next row of the journal, and return the rows that it makes. Raises Unavailable, see the class."""
         if table == "strategies":
             return []
+        of_broker = table == "broker_reports" and row["kind"] != ORDER
+        if of_broker and row["kind"] in MOVES and row["sym"] not in self.setup.instruments:
+            self._list(Told("", "order", row["sym"], {}, row["received"], row["received"], row["seq"], row["seq_row"]))
         made = super().take(table, row)
+        if of_broker:
+            made = [*(Made(*each) for each in self._findings.take(row)), *made]
         for sym in [sym for sym in self.follows if self._engine.listings.let_go(sym)]:
             del self.follows[sym]
         assumed, self._assumed = self._assumed, []

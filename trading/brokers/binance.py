@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 class Binance:
     """One account with Binance spot; a `Broker`.
 
-    symbols   those the account trades: executions and positions are asked for by symbol
+    symbols   those the account trades: executions and positions are asked for by symbol; looked at each time
     currency  the asset that is the account's cash
     url, stream_url   REST with its version, and the WebSocket API; the testnet's unless told otherwise
 
@@ -75,7 +75,7 @@ class Binance:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._credentials, self._instruments, self._clock, self._wall = credentials, instruments, clock, wall
-        self._symbols, self._currency = list(symbols), currency
+        self._symbols, self._currency = symbols, currency
         self._offset = ClockOffset()
         self._assets: dict[str, Asset] = {}
         self._redacting = hide(credentials, ("ccxt.base.exchange", "urllib3.connectionpool"))

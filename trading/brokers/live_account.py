@@ -36,6 +36,7 @@ class LiveAccount:
 
     name    the account's, for the log
     clock   monotonic seconds
+    wake    called by its threads when `poll` has something to tell
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class LiveAccount:
         since: int,
         reconcile_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._name, self._broker, self._clock = name, broker, clock
+        self._name, self._broker, self._clock, self._wake = name, broker, clock, wake
         self._desk = Desk(books, since, reconcile_s)
         self._requests: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
         self._results: queue.SimpleQueue[tuple[Request, object] | News] = queue.SimpleQueue()
@@ -143,6 +145,7 @@ class LiveAccount:
             self._requests.put((_FIRST[Survey], next(self._number), result))
         else:
             self._results.put((request.survey if isinstance(request, _Part) else request, result))
+            self._wake()
 
     def _answer(self, request: Request) -> object:
         broker = self._broker
@@ -180,3 +183,5 @@ class LiveAccount:
                 self._closing.wait(1.0)
             for one in news:
                 self._results.put(one)
+            if news:
+                self._wake()

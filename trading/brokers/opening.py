@@ -23,6 +23,8 @@ def broker_of(
     instruments: Instruments,
     environment: Mapping[str, str],
     folder: Path,
+    url: str = "",
+    stream_url: str = "",
 ) -> Broker:
     """Return the adapter of an account, not yet connected.
 
@@ -31,6 +33,7 @@ def broker_of(
     currency      what cash is counted in; Alpaca: USD
     symbols       those that are traded, which Binance has to be asked for one by one
     environment, folder   where the keys are (`credentials.py`)
+    url, stream_url       of another server that speaks as the broker does; "": the broker's own
 
     Raises SettingsError: an unknown broker or mode, live without its switches, no keys, no ccxt.
     """
@@ -49,6 +52,6 @@ def broker_of(
         )
     credentials = credentials_of(account, broker, environment, folder)
     if broker == "alpaca":
-        return alpaca.Alpaca(credentials, instruments, alpaca.LIVE if live else alpaca.PAPER)
-    url, stream = (binance.LIVE, binance.LIVE_STREAM) if live else (binance.TESTNET, binance.TESTNET_STREAM)
-    return binance.Binance(credentials, instruments, symbols, currency, url, stream)
+        return alpaca.Alpaca(credentials, instruments, url or (alpaca.LIVE if live else alpaca.PAPER), stream_url)
+    own, stream = (binance.LIVE, binance.LIVE_STREAM) if live else (binance.TESTNET, binance.TESTNET_STREAM)
+    return binance.Binance(credentials, instruments, symbols, currency, url or own, stream_url or stream)

@@ -160,6 +160,11 @@ class Dealing:
                 self._flatten(command, only)
             case "kill":
                 self._halted(self.guard.kill(of), command, of)
+            case "halt":  # by a reconciliation, not by a person
+                self._halted(self.guard.disagreed(str(told["rule"]), str(told["reason"])), command, of)
+            case "deposit":  # what the broker has and no fill tells of
+                self.guard.deposit(int(told["money"]))
+                self._ledger.sample(command, command.market_time, positions=False)
             case "resume":
                 self.guard.resume(of, command)
             case "limits":

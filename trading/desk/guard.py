@@ -51,6 +51,16 @@ class Guard:
         self._risks[of].halted = "killed by hand"
         return KILL
 
+    def disagreed(self, rule: str, why: str) -> Breach:
+        """Halt the account, since its broker says other than the books."""
+        self._risks["account"].halted = why
+        return Breach(rule, math.nan, math.nan)
+
+    def deposit(self, money: int) -> None:
+        """Take cash that came into the account or, less than 0, left it: no gain and no loss."""
+        self._shared.deposit(money)
+        self._risks["account"].deposit(money)
+
     def resume(self, of: str, command: Command) -> None:
         """End halts: of the account and the strategy, or of the strategy alone."""
         for name, risk in self._risks.items():
@@ -91,6 +101,8 @@ class Guard:
             self._risks[of].halted = why
         for of, numbers in opening.limits.items():
             self.tell(of, numbers)
+        if opening.deposits:
+            self.deposit(opening.deposits)
         if opening.peak is not None:
             self._shared.passed(opening.peak)
         if len(opening.equity):

@@ -18,8 +18,10 @@ from plant.state.runs import BY_EVENTS, FAILED
 from plant.stream.subscriber import Subscriber
 from trading.accounts.beginning import Beginner
 from trading.accounts.neighbours import account_of_run
+from trading.accounts.standing import run_of
+from trading.brokered.brokered_accounts import BrokeredAccounts
 from trading.live.catalogue import Catalogue
-from trading.live.director import Wanted
+from trading.live.director import Wanted, has_ended
 from trading.live.inputs import Inputs
 from trading.live.known import Known
 from trading.live.live_run import Broken, LiveRun
@@ -58,6 +60,7 @@ class Desk:
     place      where rows are read
     subscribe  returns a Subscriber to some tables from behind a seq
     publish    takes a row that a run made
+    accounts   those with brokers, which orders of runs go to
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Desk:
         place: Callable[[], Place],
         subscribe: Callable[[Sequence[str], int], Subscriber],
         publish: Callable[[str, Row], None],
+        accounts: BrokeredAccounts,
     ) -> None:
+        self._accounts = accounts
         self._settings, self._schema = settings, settings.table_schema
         self._known = known
         self._beginner = Beginner(known, settings, settings.table_schema, catalogue, self._reached)
@@ -76,6 +81,7 @@ class Desk:
         self.runs: dict[str, LiveRun] = {}
         self._over: set[tuple[str, int]] = set()
         self._not_before: dict[str, float] = {}
+        self._looked = False
         self.trouble = ""
 
     @property
@@ -86,7 +92,7 @@ class Desk:
     def look(self) -> None:
         """Open what is to run and does not; called when what is known has changed, and now and then."""
         known, current = self._known, self._known.current()
-        self.trouble = ""
+        self.trouble, self._looked = "", True
         for name, wanted in known.begun().items():
             active = name in known.runs and known.runs[name]["mode"] in BY_EVENTS and not known.has_ended(wanted)
             if name in self.runs or (name, wanted.first_seq) in self._over or known.has_ended(wanted):
@@ -94,6 +100,7 @@ class Desk:
             if not (active or name in current):
                 continue
             if time.monotonic() < self._not_before.get(name, 0.0):
+                self.trouble = f"run {name} waits, and is tried again"
                 continue
             try:
                 self._open(wanted)
@@ -124,6 +131,14 @@ class Desk:
                 self._close(run)
         return count
 
+    def account(self, name: str) -> tuple[bool, int | None]:
+        """Return what an account with a broker is to know of its runs: see BrokeredAccount.step."""
+        runs = [run for run in self.runs.values() if run.machine.setup.account == name]
+        standing = run_of(name)  # who else would say what a reconciliation finds
+        ready = self._looked and not self.trouble and not any(run.recovering for run in runs)
+        ready = ready and (standing in self.runs or has_ended(standing, self._known.runs))
+        return ready, min((run.machine.told_seq for run in runs if not run.machine.setup.simulated), default=None)
+
     def close(self) -> None:
         """Disconnect all runs; they go on when the trader is there again."""
         for run in self.runs.values():
@@ -132,6 +147,7 @@ class Desk:
 
     def _open(self, wanted: Wanted) -> None:
         begins = self._beginner.beginning(wanted, [run.machine.setup for run in self.runs.values()])
+        self._accounts.admit(begins.machine.setup)
         place, behind, earlier = self._place(), wanted.first_seq, []
         if place.first_seq > behind + 1:  # the journal does not go so far back
             what = (begins.tables, begins.earlier, begins.neighbours, behind, place.through)
@@ -150,6 +166,7 @@ class Desk:
             run.begin(begins)
         except BaseException:
             run.close()
+            self._accounts.left(wanted.run)
             raise
         self.runs[wanted.run] = run
         symbols = ",".join(machine.setup.symbols)
@@ -183,6 +200,7 @@ class Desk:
 
     def _close(self, run: LiveRun) -> None:
         self._over.add((run.wanted.run, run.wanted.first_seq))
+        self._accounts.left(run.wanted.run)
         self.runs.pop(run.wanted.run).close()
 
     def _fail(self, wanted: Wanted, why: str, kind: str) -> None:

@@ -15,6 +15,9 @@ from trading.accounts.neighbours import NEIGHBOURS, Neighbours
 CONTROL = ("strategies", "commands")
 """Tables that every run is handed."""
 
+OF_ACCOUNTS = ("broker_reports",)
+"""Tables of which a run with a broker is handed the rows of its account."""
+
 
 class Input(NamedTuple):
     """A row of the journal, as a run is handed it."""
@@ -23,12 +26,16 @@ class Input(NamedTuple):
     row: Row
 
 
-def tables_of(fills_on: str, hears: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return the tables that a run needs: `fills_on` quotes, trades or bars, `hears` says which callbacks it has."""
+def tables_of(fills_on: str, hears: Callable[[str], bool], simulated: bool = True) -> tuple[str, ...]:
+    """Return the tables that a run needs: `fills_on` quotes, trades or bars, `hears` says which callbacks it has.
+
+    simulated   whether the simulated exchange fills its orders, and not a broker
+    """
     wanted = ["bar_closes"]
     wanted += ["trades"] * (fills_on == "trades" or hears("on_trade"))
     wanted += ["quotes"] * (fills_on == "quotes" or hears("on_quote"))
-    return (*CONTROL, *NEIGHBOURS, *wanted, *(["signals"] * hears("on_signal")))
+    wanted += ["signals"] * hears("on_signal")
+    return (*CONTROL, *NEIGHBOURS, *wanted, *(() if simulated else OF_ACCOUNTS))
 
 
 class Inputs:
@@ -70,8 +77,12 @@ class Inputs:
     def _rows(self, batch: Batch) -> Iterator[Input]:
         columns = columns_of_batch(batch)
         if batch.table not in CONTROL:
-            of_others = batch.table in NEIGHBOURS
-            wanted = self._neighbours.wanted(batch.table, columns) if of_others else self._wanted(columns)
+            if batch.table in NEIGHBOURS:
+                wanted = self._neighbours.wanted(batch.table, columns)
+            elif batch.table in OF_ACCOUNTS:
+                wanted = columns["account"] == self._neighbours.account
+            else:
+                wanted = self._wanted(columns)
             if not wanted.any():
                 return
             if not wanted.all():

@@ -19,6 +19,8 @@ from trading.accounts.commands import Told, arguments_for, told_of
 from trading.accounts.neighbours import NEIGHBOURS
 from trading.accounts.opening import Opening
 from trading.backtests.metrics import metric_rows
+from trading.brokered.report_rows import ORDER, finding_of, report_of
+from trading.brokers.desk.reconciliation import What
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
 from trading.events import Bar, Command, Event, Quote, Signal, Trade, neighbour_of
@@ -51,6 +53,10 @@ class RunMachine:
     code_sha SHA-256 of the source of its class
     ended    the state it is over with, "" while it is not; `detail` says why
     follows  the symbols whose rows it takes, and of each the interval of its bars
+    told_seq seq of the last row of `broker_reports` that it was handed
+
+    A run whose orders are at a broker is over once the broker said that they are: until then it takes its word, and
+    decides nothing.
 
     `begin` comes first, then `take` with every row of its inputs, plain values with `seq`, `seq_row` and `received`.
     """
@@ -61,6 +67,8 @@ class RunMachine:
         self._began, self._code_sha = began, code_sha
         self._engine = Engine(setup)
         self._state, self.detail = RUNNING, ""
+        self._leaving: tuple[str, str] | None = None
+        self.told_seq = setup.start_seq
         self._cause: Event | None = None
         self._told_bars, self._version = 0, began["version"]
         self._trips: list[Row] = []  # those that are over
@@ -108,13 +116,13 @@ class RunMachine:
 
     def take(self, table: str, row: Row) -> list[Made]:
         """Take the next row of the journal, and return the rows that it makes."""
-        if self.ended:
+        if self.ended or (self._leaving and table != "broker_reports"):
             return []
         if table == "strategies":
             return list(self._wanted(row))
         if table in NEIGHBOURS:
             return self._neighbour(table, row)
-        event = self._command(row) if table == "commands" else self._of_market(table, row)
+        event = self._event_of(table, row)
         if event is None:
             return []
         self._cause, closes = event, len(self._engine.closes)
@@ -122,7 +130,9 @@ class RunMachine:
         self._trips += (each.row for each in made if each.table == "round_trips")
         if len(self._engine.closes) > closes:
             made += self._measured(event)
-        if isinstance(event, Command) and event.command == "cancel_run":
+        if self._leaving:
+            made += self._end(event.known_at, event.seq, event.market_time, *self._leaving)
+        elif isinstance(event, Command) and event.command == "cancel_run":
             made += self._end(event.known_at, event.seq, event.market_time, CANCELLED, "cancelled by hand")
         elif self._engine.failed is not None:
             why = f"{type(self._engine.failed).__name__}: {self._engine.failed}"
@@ -167,6 +177,29 @@ class RunMachine:
                 raise
             why = f"{event.command} refused: {error} (command {event.id})"
             yield Made("strategy_events", self._event(event.known_at, "log", why))
+
+    def _event_of(self, table: str, row: Row) -> Event | None:
+        """Return a row as an event of this run, None if it is not about it."""
+        if table == "commands":
+            return self._command(row)
+        return self._of_broker(row) if table == "broker_reports" else self._of_market(table, row)
+
+    def _of_broker(self, row: Row) -> Event | None:
+        """Return what the account's broker said: of an order of this run, of cash, or what halts all of them."""
+        self.told_seq = row["seq"]
+        if row["account"] != self.setup.account:
+            return None
+        if row["kind"] == ORDER:
+            return report_of(row) if row["order_id"] in self._engine.ledger.orders else None
+        cash = row["kind"] == What.CASH
+        if not (cash or row["halts"]):
+            return None
+        sym = row["sym"] if row["sym"] in self.follows else next(iter(self.follows), self.setup.account)
+        place = (sym, row["received"], row["received"], row["seq"], row["seq_row"])
+        if cash:
+            found = finding_of(row)
+            return Command(*place, "deposit", {"money": int(found.theirs - found.ours)})
+        return Command(*place, "halt", {"rule": f"reconciliation: {row['kind']}", "reason": row["detail"]})
 
     def _of_market(self, table: str, row: Row) -> Event | None:
         interval = self.follows.get(row["sym"])
@@ -225,6 +258,10 @@ class RunMachine:
         if (last := self._engine.now) is not None:
             event = Command(last.sym, market_time, known_at, seq, 0, "stop", {})
             made += _rows(self._engine.stop(event, detail or state))
+            if len(self._engine.ledger.orders):  # the broker has yet to say what becomes of them
+                first, self._leaving = self._leaving is None, (state, detail)
+                waits = f"{detail or state}; its orders at the broker are being cancelled"
+                return [*made, self._run_row(known_at, seq, market_time, waits)] if first else made
             made += (each for each in _rows(self._engine.finish()) if not _still_open(each))
         self.ended = self._state = state
         self.detail = detail

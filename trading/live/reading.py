@@ -7,7 +7,7 @@ from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema
 from plant.state.newest import Row, rows_of_columns
 from trading.accounts.neighbours import NEIGHBOURS, Neighbours, run_of_event
-from trading.live.inputs import CONTROL, Input
+from trading.live.inputs import CONTROL, OF_ACCOUNTS, Input
 
 OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips", "metrics")
 """Tables whose rows have the run that made them."""
@@ -62,6 +62,10 @@ def inputs_behind(
         where: list[tuple[str, str, Any]] = [("seq", ">", behind), ("seq", "<=", through)]
         if name in CONTROL:
             found += (Input(name, row) for row in rows_of(db, schema, name, where))
+            continue
+        if name in OF_ACCOUNTS:
+            of_it = ("account", "==", neighbours.account)
+            found += (Input(name, row) for row in rows_of(db, schema, name, [*where, of_it]))
             continue
         if name in NEIGHBOURS:
             made = rows_of(db, schema, name, [*where, *neighbours.where(name)])

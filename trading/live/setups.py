@@ -19,7 +19,7 @@ from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.risk import Limits, limits_of
-from trading.run import RunSetup, fill_rules
+from trading.run import PAPER, RunSetup, fill_rules
 from trading.strategy import Strategy
 
 TIMES_WARM_UP = 10
@@ -69,11 +69,15 @@ def prepared(
         )
     told_before: dict[str, Any] = json.loads(before["risk"]) if before is not None else {}
     account = account_of(settings, str(told_before.get("account", row["account"])))
-    if row["mode"] == "live":
-        raise SettingsError(f"strategy {row['sym']!r}: {why_not_live(settings, account)}")
+    if why := why_not(settings, account, row["mode"]):
+        raise SettingsError(f"strategy {row['sym']!r}: {why}")
     known, assumed = {}, []
     for sym in symbols:
         told = instruments.at(sym, row["received"])
+        if told is None and row["mode"] == "live":
+            raise SettingsError(
+                f'strategy {row["sym"]!r}: mode = "live" needs the tick and lot of {sym}; give them in [[instruments]]'
+            )
         if told is None:
             assumed.append(NO_INSTRUMENT.format(sym))
         known[sym] = instrument_of(sym, told)
@@ -90,7 +94,7 @@ def prepared(
         instruments=known,
         interval=row["interval"],
         account=account.name,
-        mode="paper",
+        mode=row["mode"],
         seed=zlib.crc32(wanted.run.encode()),
         start_seq=wanted.first_seq,
         sessions={sym: calendars.sessions(code) for sym, code in codes.items() if code},
@@ -105,10 +109,18 @@ def told_of_account(
 
     before      that row, which stays as it was; None: what plant.toml says by now, `own_limits` of the strategy and
                 `fills_on` counts
+
+    Raises SettingsError if the account has another broker by now.
     """
     if before is not None:
-        return json.loads(before["fills"]), json.loads(before["risk"])
-    return {**asdict(fill_rules(account.fills)), "fills_on": fills_on}, {
+        fills = json.loads(before["fills"])
+        if (broker := fills.get("broker", PAPER)) != account.broker:
+            raise SettingsError(
+                f"run {before['run']} began with broker = {broker!r}, and account {account.name!r} now has "
+                f"{account.broker!r}; start the strategy again"
+            )
+        return fills, json.loads(before["risk"])
+    return {**asdict(fill_rules(account.fills)), "fills_on": fills_on, "broker": account.broker}, {
         "capital": account.capital,
         "currency": account.currency,
         "limits": asdict(limits_of(own_limits)),
@@ -121,7 +133,8 @@ def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSet
     return RunSetup(
         capital=risk["capital"],
         currency=risk["currency"],
-        fills=fill_rules({name: value for name, value in fills.items() if name != "fills_on"}),
+        fills=fill_rules({name: value for name, value in fills.items() if name not in ("fills_on", "broker")}),
+        broker=fills.get("broker", PAPER),
         fills_on=fills["fills_on"],
         limits=limits_of(risk["limits"]),
         account_limits=limits_of(risk["account_limits"]),
@@ -131,7 +144,8 @@ def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSet
 
 def fills_told(setup: RunSetup) -> str:
     """Return how a run is filled, as its row of `runs` has it, JSON."""
-    return json.dumps({**asdict(setup.fills), "fills_on": setup.fills_on})
+    broker = {} if setup.simulated else {"broker": setup.broker}
+    return json.dumps({**asdict(setup.fills), "fills_on": setup.fills_on, **broker})
 
 
 def risk_told(setup: RunSetup) -> str:
@@ -174,13 +188,22 @@ def instrument_of(sym: str, row: Row | None) -> Instrument:
     return Instrument(sym, **told, min_notional=least if least == least else 0.0, shortable=bool(row["shortable"]))
 
 
-def why_not_live(settings: Settings, account: AccountSection) -> str:
-    """Return why a strategy cannot give real orders, as a sentence."""
+def why_not(settings: Settings, account: AccountSection, mode: str) -> str:
+    """Return why a strategy of a mode cannot give orders to an account, as a sentence; "": it can.
+
+    Real money needs three switches: the strategy's mode, [trading] live, and limits of an account whose mode is live.
+    """
+    if mode != "live":
+        if account.mode == "live":
+            return f'account {account.name!r} is of real money; mode = "paper" needs an account whose mode is paper'
+        return ""
     if not settings.trading.live:
         return 'mode = "live" needs [trading] live = true in plant.toml'
     if account.mode != "live":
         return f'mode = "live" needs an account whose mode is live; {account.name!r} is {account.mode}'
-    return "this plant has no broker for real orders yet"
+    if not account.limits.model_fields_set:
+        return f'mode = "live" needs limits = {{ max_order_qty = ..., ... }} of account {account.name!r}'
+    return ""
 
 
 def _fills_on(symbols: tuple[str, ...], has: Callable[[str, str], bool]) -> str:

@@ -24,9 +24,13 @@ from plant.state.newest import Row, columns_of_batch, rows_of_columns
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
+from trading.brokered.brokered_accounts import BrokeredAccounts
+from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.desk import Desk, Place
+from trading.live.director import has_ended
 from trading.live.known import Known
+from trading.live.setups import instrument_of
 from trading.run import fill_rules
 from trading.workers.children import Children
 
@@ -48,10 +52,10 @@ class Poller:
     """Waits for one of some sockets, which are others now and then."""
 
     def __init__(self) -> None:
-        self._sockets: list[zmq.Socket[bytes]] = []
+        self._sockets: list[Any] = []
         self._poller = zmq.Poller()
 
-    def wait(self, sockets: list[zmq.Socket[bytes]]) -> None:
+    def wait(self, sockets: list[Any]) -> None:
         """Wait until one is readable, STEP_S at most."""
         if sockets != self._sockets:
             self._sockets, self._poller = sockets, zmq.Poller()
@@ -93,6 +97,7 @@ class Trader(Process):
         if reports is None:
             raise SettingsError("a trader publishes orders and what became of them; set ingest in [upstream]")
         self.publisher = reports.publisher
+        self.accounts = self._accounts()
         self.desk = self._desk()
         self.follower = self.opened(
             Follower(
@@ -102,7 +107,7 @@ class Trader(Process):
                 self.tables.release,
                 reports,
                 whole=False,
-                trouble=lambda: self._waiting or self.desk.trouble,
+                trouble=lambda: self._waiting or self.desk.trouble or self.accounts.trouble,
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
@@ -127,11 +132,13 @@ class Trader(Process):
             self.desk.look()
         self._vitals.rows += self.desk.step()
         self._obey()
+        self.accounts.step(self.desk.account)
         self.children.step()
 
     def take(self, batch: Batch) -> None:
         """Take a batch."""
         self.tables.append(batch)
+        self.accounts.take(batch, self.schema)
         self._changed |= bool(self.known.take(batch))
         if batch.table == "commands":
             self._commands += rows_of_columns(columns_of_batch(batch), self.schema["commands"].times)
@@ -147,7 +154,7 @@ class Trader(Process):
         subscriber = self.follower.subscriber
         if subscriber is None or any(run.busy for run in self.desk.runs.values()):
             return  # the follower waits by itself; what is read anew does not come by itself
-        self._poller.wait([*subscriber.sockets, *self.desk.sockets])
+        self._poller.wait([*subscriber.sockets, *self.desk.sockets, self.accounts.socket])
 
     def _nothing_known(self) -> Known:
         return Known(not self.settings.hdb.keep_days, self.settings.accounts)
@@ -159,10 +166,13 @@ class Trader(Process):
             return None
         self.known = self._nothing_known()
         self.desk.close()
+        self.accounts.close()
+        self.accounts = self._accounts()
         self.desk = self._desk()
         if after:  # else the journal has everything
             try:
                 self.known.read(self._history.as_of(after), self.schema)
+                self.accounts.read(self._history.as_of(after), self.schema)
             except PlantError as error:
                 self._waiting = f"waiting for the history: {error}"
                 return None
@@ -174,10 +184,21 @@ class Trader(Process):
         """Leave the runs as they are: they go on when the trader is there again."""
         if hasattr(self, "desk"):
             self.desk.close()
+            self.accounts.close()
         super().shutdown()
 
     def _desk(self) -> Desk:
-        return Desk(self.settings, self.known, self.catalogue, self._place, self._subscribe, self._publish)
+        return Desk(
+            self.settings, self.known, self.catalogue, self._place, self._subscribe, self._publish, self.accounts
+        )
+
+    def _accounts(self) -> BrokeredAccounts:
+        known = self.known
+
+        def declared(sym: str) -> Instrument:
+            return instrument_of(sym, known.instruments.at(sym, time.time_ns()))
+
+        return BrokeredAccounts(self.settings, declared, self._publish, lambda run: has_ended(run, known.runs))
 
     def _place(self) -> Place:
         """Return where rows are by now. Raises Unavailable."""
@@ -192,6 +213,7 @@ class Trader(Process):
         return follow(self.settings, f"{self.name} run", tables, behind, merge=False)
 
     def _publish(self, table: str, row: Row) -> None:
+        self.accounts.made(table, row)
         self.publisher.publish(table, row)
 
     def _tell_instruments(self) -> None:

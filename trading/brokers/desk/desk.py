@@ -81,7 +81,7 @@ class Desk:
         self._down_reason = "not connected yet"
         self._epoch = self._failures = self._confirms = 0
         self._survey_at: float | None = None
-        self._surveying = False
+        self._surveying = self._unsettled = False
         self._surveyed: tuple[Survey, Surveyed] | None = None
         self._suspected: dict[tuple[What, str], int | Fraction] = {}
         self._told: dict[tuple[What, str], int | Fraction] = {}
@@ -161,6 +161,8 @@ class Desk:
         out: list[Output] = []
         if self._surveyed is not None:
             out += self._compare(now)
+        elif self._unsettled and self._up and not self._settling:
+            self._unsettled, self._survey_at = False, now
         for ticket in list(self._tickets.values()):
             if ticket.phase is Phase.HELD and self.ready:
                 out += ticket.submit(now)
@@ -255,8 +257,9 @@ class Desk:
         assert self._surveyed is not None
         _, surveyed = self._surveyed
         self._surveyed = None
-        if any(ticket.settling for ticket in self._tickets.values()):
-            return self._look_again(now)
+        if self._settling:
+            self._unsettled = True  # looked at again as soon as they are settled
+            return []
         found = positions_compared(self._books.positions(), surveyed.positions, self._in_kind)
         cash = cash_compared(self._books.cash(), surveyed.cash)
         found += [cash] if cash is not None else []
@@ -274,6 +277,10 @@ class Desk:
                 self._in_kind[key[1]] += difference
         self.ready = self._up
         return [one for one in found if (one.what, one.sym) in new]
+
+    @property
+    def _settling(self) -> bool:
+        return any(ticket.settling for ticket in self._tickets.values())
 
     def _look_again(self, now: float) -> list[Output]:
         wait = CONFIRM_S * 2 ** min(self._confirms, 5)

@@ -82,15 +82,19 @@ class Ticket:
     def resumed(cls, order: Order, now: float) -> tuple["Ticket", list[Output]]:
         """Return the ticket of an order as the journal has it, after a restart, and what is to be done at once.
 
-        One that is `submitting` was sent or not: the plant may have died before or after. So it is unknown.
+        One that is `submitting` was sent or not: the plant may have died before or after. So it is unknown, also if it
+        was to be cancelled before the broker had named it.
         """
         if order.done:
             return cls(order, now, Phase.DONE), []
-        if order.state in (State.CREATED, State.SUBMITTING, State.UNKNOWN):
+        cancelling = order.state is State.CANCELLING
+        unheard = cancelling and not order.broker_id and not order.filled
+        if unheard or order.state in (State.CREATED, State.SUBMITTING, State.UNKNOWN):
             ticket = cls(order, now, Phase.SENT)
+            ticket._wants_cancel = cancelling
             return ticket, ticket._unknown("the plant was restarted while it was being sent", now)
         ticket = cls(order, now, Phase.LIVE)
-        return ticket, ticket.withdraw(now) if order.state is State.CANCELLING else []
+        return ticket, ticket.withdraw(now) if cancelling else []
 
     @property
     def reference(self) -> Reference:

@@ -1,0 +1,72 @@
+"""What a run is told before it begins: who fills its orders, and that real money needs every switch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plant.errors import SettingsError
+from plant.runtime.settings import Settings, load
+from plant.state.instruments import Instruments
+from trading.live.catalogue import Catalogue
+from trading.live.director import Wanted
+from trading.live.setups import fills_told, prepared, risk_told
+
+LIVE = 'broker = "alpaca"\nmode = "live"\nlimits = { max_order_qty = 5 }\n'
+NOON = 1_763_640_000_000_000_000
+
+
+def settings_of(tmp_path: Path, account: str, live: bool = False) -> Settings:
+    file = tmp_path / "plant.toml"
+    file.write_text(f'[trading]\nlive = {str(live).lower()}\n[[accounts]]\nname = "swing-1"\n{account}')
+    return load(file)
+
+
+def told(settings: Settings, mode: str, before: Any = None, **changes: Any) -> Any:
+    names = ("definition", "code_sha", "account", "note", "who")
+    own = {"sym": "s", "class_name": "RsiReversal", "symbols": '["AAPL"]', "interval": "1m", "parameters": "{}"}
+    row = dict.fromkeys(names, "") | own | {"mode": mode, "seq": 7, "seq_row": 0, "received": NOON, **changes}
+    known = Instruments()
+    return prepared(
+        Wanted("r", row), before, settings, Catalogue(settings.strategies_folder), known, lambda table, sym: False
+    )
+
+
+def test_the_broker_of_the_account_fills_and_a_restart_finds_the_same(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, 'broker = "alpaca"\n')
+    found = told(settings, "paper")
+    assert (found.setup.broker, found.setup.simulated, found.setup.mode) == ("alpaca", False, "paper")
+    assert json.loads(fills_told(found.setup))["broker"] == "alpaca"
+    before = {"run": "r", "fills": fills_told(found.setup), "risk": risk_told(found.setup)}
+    assert told(settings, "paper", before).setup == found.setup
+    with pytest.raises(
+        SettingsError, match="run r began with broker = 'alpaca', and account 'swing-1' now has 'paper'"
+    ):
+        told(settings_of(tmp_path, ""), "paper", before)
+
+
+def test_a_paper_account_says_nothing_of_a_broker(tmp_path: Path) -> None:
+    found = told(settings_of(tmp_path, ""), "paper")
+    assert found.setup.simulated
+    assert "broker" not in json.loads(fills_told(found.setup))
+
+
+@pytest.mark.parametrize(
+    ("account", "live", "mode", "error"),
+    [
+        (LIVE, False, "live", r"needs \[trading\] live = true"),
+        (
+            'broker = "alpaca"\nmode = "paper"\n',
+            True,
+            "live",
+            "needs an account whose mode is live; 'swing-1' is paper",
+        ),
+        ('broker = "alpaca"\nmode = "live"\n', True, "live", "needs limits = { max_order_qty = ..., ... }"),
+        (LIVE, True, "paper", "account 'swing-1' is of real money"),
+        (LIVE, True, "live", r"needs the tick and lot of AAPL; give them in \[\[instruments\]\]"),
+    ],
+)
+def test_real_money_needs_every_switch(tmp_path: Path, account: str, live: bool, mode: str, error: str) -> None:
+    with pytest.raises(SettingsError, match=error):
+        told(settings_of(tmp_path, account, live), mode)

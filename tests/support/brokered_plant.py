@@ -1,0 +1,147 @@
+"""A trading plant whose account is held by a fake Alpaca that is a process, and a strategy that keeps it busy."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fake_broker import KEY, SECRET
+from forked import Forked, Forker
+from kept_broker import KeptBroker
+from running import free_ports
+from state_rows import journaled
+from trading_plant import TradingPlant
+
+from plant.state.newest import Row
+from plant.state.orders import FINAL, Orders
+from trading.instruments import exact
+
+BROKER = "kept_broker"
+
+BUSY = '''
+from trading.strategy import Strategy
+
+
+class Busy(Strategy):
+    """Enters, adds by limits, takes half off, turns, and leaves: what it does is fixed by the count of its bars."""
+
+    def start(self):
+        self.count = 0
+
+    def on_bar(self, bar):
+        self.count += 1
+        step = self.count % 8
+        if step == 1:
+            self.enter("long", 6, id="L")
+        elif step == 2:
+            self.buy(3, limit=bar.close - 0.5, id="add")
+        elif step == 3:
+            self.cancel("add")
+            self.sell(4, stop=bar.close - 1, id="guard")
+        elif step == 4:
+            self.buy(2, stop_loss=bar.close - 2, take_profit=bar.close + 2)
+        elif step == 5:
+            self.sell(4, stop=bar.close - 0.5, id="guard")
+        elif step == 6:
+            self.enter("short", 5, id="S")
+        elif step == 7:
+            self.cancel_all()
+            self.close(bar.sym)
+'''
+
+
+class BrokeredPlant(TradingPlant):
+    """`broker` reads the fake's account from its file."""
+
+    def __init__(self, folder: Path, forker: Forker, seed: int = 0, **options: Any) -> None:
+        self._ports, self._seed = free_ports(2), seed
+        http, socket = self._ports
+        toml = f"""
+[[accounts]]
+name = "swing-1"
+broker = "alpaca"
+url = "http://127.0.0.1:{http}/v2"
+stream_url = "ws://127.0.0.1:{socket}/stream"
+limits = {{ stale_s = 0, max_orders_per_minute = 100000 }}
+
+[[instruments]]
+sym = "*"
+tick = 0.01
+lot = 1.0
+"""
+        super().__init__(folder, forker, toml=toml, **options)
+        (folder / "strategies" / "busy.py").write_text(BUSY)
+        self.file = folder / "broker.jsonl"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        keys = {"ALPACA_API_KEY_SWING_1": KEY, "ALPACA_API_SECRET_SWING_1": SECRET, "PLANT_TRADING__RECONCILE_S": "3"}
+        ports = ",".join(map(str, self._ports))
+        fake = {"KEPT_BROKER": str(self.file), "KEPT_BROKER_SEED": str(self._seed), "KEPT_BROKER_PORTS": ports}
+        return {**super().environment, **keys, **fake}
+
+    def spawn(self, name: str) -> Forked:
+        if name != BROKER:
+            return super().spawn(name)
+        log = self.folder / f"{name}.log"
+        log.touch()
+        return self._forker.start(BROKER, [], self.environment, log)
+
+    @property
+    def broker(self) -> KeptBroker:
+        """The fake's account as it is in its file by now."""
+        return KeptBroker(self.file)
+
+    def calm(self) -> None:
+        """Have the fake make no more faults, and fill what is open."""
+        self.file.with_name("calm").touch()
+
+    @property
+    def trader_is_well(self) -> bool:
+        """Whether the trader says that its account gives orders."""
+        return "state=ok" in self.log("trading").rpartition("trading ready")[2]
+
+    def state_of(self, strategy: str) -> str:
+        """Return the state of the newest run of a strategy."""
+        return str([row for row in self.rows("runs") if row["sym"] == strategy][-1]["state"])
+
+    def by_hand(self, units: int, money: int) -> None:
+        """Have a position in A and cash be at the broker that no order made."""
+        written = self.file.with_name("moving")
+        written.write_text(f"{units} {money}")
+        written.rename(self.file.with_name("moved"))
+
+    def newest_orders(self) -> dict[str, Row]:
+        """Return the newest row of each order."""
+        orders = Orders()
+        if rows := self.rows("orders"):
+            orders.take(journaled("orders", rows))
+        return dict(orders)
+
+    def fills_missing(self) -> str:
+        """Return the first order of which the plant has other fills than the broker; "": there is none."""
+        broker, orders = self.broker, self.newest_orders()
+        fills = {row["fill_id"]: row for row in self.rows("fills")}
+        for name, there in broker.orders.items():
+            if name not in orders:
+                return f"the plant has no order {name}"
+            mine = [row for row in fills.values() if row["order_id"] == name]
+            paid = sum((exact(row["qty"]) * exact(row["price"]) for row in mine), Fraction(0))
+            told = (orders[name]["filled"], sum(row["qty"] for row in mine), float(paid))
+            if told != (float(there.filled), float(there.filled), float(there.paid)):
+                return f"{name}: the plant has {told}, the broker {float(there.filled)} for {float(there.paid)}"
+        return ""
+
+    def disagreement(self) -> str:
+        """Return the first thing in which the plant and the broker differ, or is not over; "": they agree."""
+        if missing := self.fills_missing():
+            return missing
+        broker, orders = self.broker, self.newest_orders()
+        for name, order in orders.items():
+            if order["state"] not in FINAL:
+                return f"{name} is {order['state']}"
+            at_broker = broker.orders.get(name)
+            if at_broker is None and (order["state"] not in ("rejected", "refused", "cancelled") or order["filled"]):
+                return f"{name} is {order['state']} and the broker has none"
+            if at_broker is not None and at_broker.status in ("open", "partial"):
+                return f"{name} is {order['state']} and open at the broker"
+        return ""
