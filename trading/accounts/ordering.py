@@ -6,7 +6,7 @@ from typing import Any
 
 from plant.client.connect import connect
 from plant.client.connection import Connection
-from plant.control.writing import ASK_S, check_account, give_command, told_nearest
+from plant.control.writing import ASK_S, check_account, fold_rows, give_command, told_nearest
 from plant.errors import QueryError, Refused, Unavailable
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
