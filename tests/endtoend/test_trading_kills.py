@@ -42,7 +42,7 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
     chance = random.Random(SEED)
     limits = {"stale_s": 0, "max_orders_per_minute": 100_000}
     plant.cross("busy", class_name="Busy", parameters={"limits": limits})
-    eventually(lambda: plant.trader_is_well, 30.0, lambda: plant.log("trading")[-3000:])
+    eventually(lambda: plant.trader_is_well, 60.0, lambda: plant.log("trading")[-3000:])
     feed = plant.publisher("bars")
     bars = iter(closed_bars(random.Random(SEED), 100_000))
     killed: Counter[str] = Counter()
@@ -60,7 +60,7 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
         if number % len(victims) == 0:
             chance.shuffle(victims)
             if number % 10 == 5:  # so that not only starts are killed
-                eventually(lambda: plant.trader_is_well, 60.0, lambda: plant.log("trading")[-3000:])
+                eventually(lambda: plant.trader_is_well, 180.0, lambda: plant.log("trading")[-3000:])
                 trade(1.0)
         for victim in victims[number % len(victims)][: kills - killed.total()]:
             trade(chance.random() * 1.5)
@@ -71,7 +71,7 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
     feed.flush(60.0)
     plant.calm()
     # A fill after a cancel that nobody was told of is found by a survey, if the run that takes it is still there.
-    eventually(lambda: plant.trader_is_well, 120.0, lambda: plant.log("trading")[-3000:])
+    eventually(lambda: plant.trader_is_well, 180.0, lambda: plant.log("trading")[-3000:])
     eventually(lambda: not plant.fills_missing(), 60.0, lambda: (plant.fills_missing(), plant.log("trading")[-3000:]))
     plant.change("busy", wanted="stopped")
     eventually(lambda: plant.state_of("busy") == "completed", 120.0, lambda: plant.log("trading")[-3000:])

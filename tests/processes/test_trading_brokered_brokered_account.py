@@ -151,8 +151,12 @@ def test_the_broker_is_not_asked_on_before_what_it_said_was_taken() -> None:
     desk.back(two, "broker_reports")
     desk.step(told_seq=desk.seq - 1)
     assert desk.held.polls == polls, "one row is not back, then the run has not taken the last"
+    assert desk.account.trouble == ""
+    desk.now += 11 * SECOND
+    desk.step(told_seq=desk.seq - 1)
+    assert desk.account.trouble == "account swing-1: what its broker said was not taken by its runs for 10 s"
     desk.step(told_seq=desk.seq)
-    assert desk.held.polls == polls + 1
+    assert (desk.held.polls, desk.account.trouble) == (polls + 1, "")
 
 
 def test_an_account_that_cannot_be_opened_says_why_and_sends_nothing() -> None:

@@ -25,7 +25,7 @@ TOML = "".join(f'[[accounts]]\nname = "{name}"\nbroker = "{broker}"\n' for name,
 def accounts(tmp_path: Path) -> Iterator[BrokeredAccounts]:
     file = tmp_path / "plant.toml"
     file.write_text(TOML)
-    made = BrokeredAccounts(load(file), Instrument, lambda table, row: None, lambda run: False)
+    made = BrokeredAccounts(load(file), Instrument, lambda table, row: None, lambda run: False, "test".__eq__)
     made.schema = load(file).table_schema  # type: ignore[attr-defined]
     yield made
     made.close()
@@ -47,9 +47,10 @@ def test_an_account_is_given_its_own_rows(accounts: BrokeredAccounts) -> None:
         "commission": 0.0,
     }
     rows = [
-        {**fill, "fill_id": f"f{number}", "account": name, "qty": float(number)}
+        {**fill, "fill_id": f"f{number}", "account": name, "qty": float(number), "run": "r"}
         for number, name in enumerate(("paper", "one", "two", "one"), 1)
     ]
+    rows.append({**rows[1], "fill_id": "f9", "run": "test"})
     accounts.take(Batch("fills", columns_of(schema["fills"], rows), 7, 7, 7), schema)
     accounts.take(Batch("bars", {}, 8, 8, 8), schema)
     accounts.made("fills", rows[0])

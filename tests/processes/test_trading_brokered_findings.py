@@ -39,6 +39,13 @@ def test_positions_that_differ_add_up_exactly_and_are_nobodys() -> None:
             through_the_plant(table, each)
 
 
+def test_a_standing_run_that_begins_anew_goes_on_from_what_nobody_had() -> None:
+    findings = Findings("a", "manual-a", "manual")
+    findings.remember({"sym": "BTCUSDT", "qty": 0.1})
+    _, (_, position) = findings.take(row(What.POSITION, "BTCUSDT", "", 10_000, 0, "differs", True))
+    assert position["qty"] == 0.0
+
+
 def test_orders_that_turned_up_and_orders_that_nobody_knows_are_risks_and_cash_is_none() -> None:
     findings = Findings("a", "manual-a", "manual")
     found = [findings.take(row(what, "BTCUSDT", "tp-r-1-0")) for what in (What.ORPHAN, What.ADOPTED, What.FILLS)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from plant.calendars.sessions import Sessions
 from plant.state.newest import Row
+from plant.state.positions import UNALLOCATED
 from trading.accounts.commands import Told, order_account, told_of
 from trading.accounts.lookup import Listed
 from trading.accounts.opening import Opening
@@ -41,6 +42,8 @@ class StandingMachine(RunMachine):
         """Return the rows that it begins with; what an earlier run of its name held is listed first."""
         began, setup = self._began, self.setup
         for table, row in opening.rows:
+            if table == "positions" and row["strategy"] == UNALLOCATED:
+                self._findings.remember(row)
             if table == "positions" and row["strategy"] == setup.strategy:
                 place = (began["received"], began["received"], began["seq"], 0)
                 self._list(Told("", "order", row["sym"], {}, *place))

@@ -26,6 +26,9 @@ SECOND = 10**9
 KEPT_NS = 24 * 3600 * SECOND
 """Orders that were made so lately are told to the broker's desk at the start, those that are done as well."""
 
+WAITS_NS = 10 * SECOND
+"""So long what a broker said may take to be taken, before the account says that it waits."""
+
 BY_RUNS = ("orders", "fills")
 """Those whose rows an account takes as its runs make them."""
 
@@ -99,6 +102,7 @@ class BrokeredAccount:
         self._said: list[Row] = []
         self._withdrawn: set[str] = set()
         self._under_way = self._due = 0
+        self._waits_since, self._waits = 0, False
 
     @property
     def begun(self) -> bool:
@@ -110,6 +114,8 @@ class BrokeredAccount:
         """Why no order is sent for now, as a sentence; "": orders are sent."""
         if self._held is None:
             return f"account {self.name}: {self._refused or 'waits until its runs are made again'}"
+        if self._held.ready and self._waits:
+            return f"account {self.name}: what its broker said was not taken by its runs for {WAITS_NS // SECOND} s"
         return "" if self._held.ready else f"account {self.name}: {self._held.state}"
 
     def made(self, table: str, row: Row) -> None:
@@ -155,8 +161,11 @@ class BrokeredAccount:
         said, self._said = self._said, []
         for row in said:
             self._bequeathed(row)
+        now = self._wall()
         if not self._under_way and (told_seq is None or told_seq >= self._due):
             self._say(held.poll())
+            self._waits_since = now
+        self._waits = now - self._waits_since > WAITS_NS
 
     def close(self) -> None:
         """Disconnect; orders stay as they are."""

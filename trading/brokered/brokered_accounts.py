@@ -56,6 +56,7 @@ class BrokeredAccounts:
     declared   the instrument of a symbol as the plant knows it now
     publish    takes a table and a row of it
     over       whether a run has ended
+    made_up    whether it is a backtest or a replay, which may bear the name of an account
     """
 
     def __init__(
@@ -64,8 +65,9 @@ class BrokeredAccounts:
         declared: Callable[[str], Instrument],
         publish: Callable[[str, Row], None],
         over: Callable[[str], bool],
+        made_up: Callable[[str], bool],
     ) -> None:
-        self._settings, self._declared = settings, declared
+        self._settings, self._declared, self._made_up = settings, declared, made_up
         self._instruments: dict[str, dict[str, Instrument]] = {}
         self._setups: dict[str, RunSetup] = {}
         self._wake = Wake()
@@ -146,7 +148,8 @@ class BrokeredAccounts:
             mine = accounts == name
             if mine.any():
                 for row in rows_of_columns(taken(columns, mine), schema[table].times):
-                    account.take(table, row)
+                    if table not in BY_RUNS or not self._made_up(row["run"]):
+                        account.take(table, row)
 
     def _account(
         self, section: AccountSection, publish: Callable[[str, Row], None], over: Callable[[str], bool]

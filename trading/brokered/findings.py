@@ -27,6 +27,10 @@ class Findings:
         self._account, self._run, self._strategy = account, run, strategy
         self._units: dict[str, Fraction] = {}
 
+    def remember(self, row: Row) -> None:
+        """Take the newest row of `positions` of `unallocated` and a symbol, of before the run began."""
+        self._units[row["sym"]] = exact(row["qty"])
+
     def take(self, row: Row) -> list[tuple[str, Row]]:
         """Return the rows that follow from one, none from cash, which is no risk."""
         what = What(row["kind"])

@@ -21,6 +21,7 @@ from plant.serving.follower import Follower
 from plant.serving.opening import follow, last_close, reports_of, server_of, usage_of
 from plant.sql.engine import SqlEngine
 from plant.state.newest import Row, columns_of_batch, rows_of_columns
+from plant.state.runs import BY_EVENTS
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
@@ -198,7 +199,10 @@ class Trader(Process):
         def declared(sym: str) -> Instrument:
             return instrument_of(sym, known.instruments.at(sym, time.time_ns()))
 
-        return BrokeredAccounts(self.settings, declared, self._publish, lambda run: has_ended(run, known.runs))
+        def made_up(run: str) -> bool:
+            return run in known.runs and known.runs[run]["mode"] not in BY_EVENTS
+
+        return BrokeredAccounts(self.settings, declared, self._publish, lambda run: has_ended(run, known.runs), made_up)
 
     def _place(self) -> Place:
         """Return where rows are by now. Raises Unavailable."""
