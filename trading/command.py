@@ -18,7 +18,7 @@ from plant.control.writing import (
     classes_of,
     ended_run,
     give_command,
-    read,
+    read_folds,
 )
 from plant.errors import BadRows, Refused
 from plant.runtime.settings import load
@@ -54,7 +54,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 def list_(as_json: Json = False, config: Config = None) -> None:
     """Show the strategies, what they are to be, and what became of their newest run."""
     strategies, runs = Strategies(whole=False), Runs()
-    read(config, strategies=strategies, runs=runs)
+    read_folds(config, strategies=strategies, runs=runs)
     rows = [_shown(strategies[name], runs) for name in sorted(strategies)]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -199,7 +199,7 @@ def backtest(
     if row["state"] != "completed":
         raise Refused(f"run {run} is {row['state']}: {row['detail']}")
     fold = Metrics()
-    read(config, metrics=fold)
+    read_folds(config, metrics=fold)
     metrics = fold.of_run(run)
     if as_json:
         known = {key: None if value != value else value for key, value in metrics.items()}

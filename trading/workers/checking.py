@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from plant.client.connect import connect
-from plant.control.writing import read, told_nearest
+from plant.control.writing import read_folds, told_nearest
 from plant.errors import QueryError
 from plant.runtime.settings import load
 from plant.state.strategies import Strategies
@@ -18,7 +18,7 @@ def looked_ahead(config: str | None, arguments: dict[str, Any]) -> Any:
     settings = load(config)
     if name := arguments.pop("strategy", ""):
         fold = Strategies(whole=False)
-        read(config, strategies=fold)
+        read_folds(config, strategies=fold)
         if name not in fold:
             raise QueryError(f"there is no strategy {name!r}{told_nearest(name, fold)}")
         row = fold[name]
