@@ -233,7 +233,7 @@ def _change(connections: Connections, desk: Desk, seen: Seen, name: str, away: s
     if row["wanted"] != STOPPED:
         st.caption("It runs: with the change its run ends, and another one begins.")
     label, columns = f"Save as version {row['version'] + 1}", {**filled.columns, "account": account, "mode": mode}
-    told = {"on_click": _set, "args": (SAVING, row["version"]), "disabled": bool(filled.wrong)}
+    told: dict[str, Any] = {"on_click": _set, "args": (SAVING, row["version"]), "disabled": bool(filled.wrong)}
     st.button(label, type="primary", key=f"save-{name}", **told)
     if saving is not None:  # the version that was on screen at the click; this run of the page may have a newer one
         frame.attempt(
