@@ -18,8 +18,8 @@ from plant.control.writing import (
     change,
     classes_of,
     ended_run,
-    fold_rows,
     give_command,
+    read_folds,
 )
 from plant.errors import BadRows, Refused
 from plant.runtime.settings import load
@@ -55,7 +55,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 def list_(as_json: Json = False, config: Config = None) -> None:
     """Show the strategies, what they are to be, and what became of their newest run."""
     strategies, runs = Strategies(whole=False), Runs()
-    fold_rows(config, strategies=strategies, runs=runs)
+    read_folds(config, strategies=strategies, runs=runs)
     rows = [_shown(strategies[name], runs) for name in sorted(strategies)]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -196,7 +196,7 @@ def backtest(
         from trading.workers.checking import checked
 
         strategies = Strategies(whole=False)
-        fold_rows(config, strategies=strategies)
+        read_folds(config, strategies=strategies)
         found = checked(config, told, strategies)
         out.print(str(found), markup=False, highlight=False)
         raise typer.Exit(0 if found.passed else 1)
@@ -207,7 +207,7 @@ def backtest(
     if row["state"] != "completed":
         raise Refused(f"run {run} is {row['state']}: {row['detail']}")
     fold = Metrics()
-    fold_rows(config, metrics=fold)
+    read_folds(config, metrics=fold)
     metrics = fold.of_run(run)
     if as_json:
         known = {key: None if value != value else value for key, value in metrics.items()}

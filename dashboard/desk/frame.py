@@ -27,6 +27,8 @@ STATES: dict[str, Color] = {
     "draft": "gray",
 }
 _TOLD = "told_by_desk"  # in the session's state: (level, sentence) that the last click left
+_SINCE = "told_since"  # likewise: since when that is drawn, s of the monotonic clock; absent: it is not yet
+SAID_S = 4.0  # a run that ends just then draws the page again: what was said is not gone with it
 _WHOLE = "whole_page"  # likewise: that a click within a fragment is about the whole page
 
 STYLE = """<style>
@@ -74,13 +76,18 @@ def books_stale(seen: Seen) -> None:
 
 
 def say(level: Literal["success", "error", "info"], sentence: str) -> None:
-    """Leave a sentence for the next run of the page to show."""
+    """Leave a sentence for the next run of the page to show, and for those that follow at once."""
     st.session_state[_TOLD] = (level, sentence)
+    st.session_state.pop(_SINCE, None)
 
 
 def said() -> None:
-    """Draw what the last click left to say."""
-    if told := st.session_state.pop(_TOLD, None):
+    """Draw what the last click left to say: at first, and when the page is drawn again within SAID_S."""
+    since = st.session_state.setdefault(_SINCE, time.monotonic())
+    if told := st.session_state.get(_TOLD):
+        if time.monotonic() - since > SAID_S:
+            st.session_state.pop(_TOLD)
+            return
         level, sentence = told
         {"success": st.success, "error": st.error, "info": st.info}[level](plain(sentence))
 
@@ -92,7 +99,8 @@ def draw_whole() -> None:
 
 def begin_fragment() -> None:
     """Have the whole page drawn instead, if the click that drew this fragment is about more than the fragment."""
-    if _TOLD in st.session_state or _WHOLE in st.session_state:
+    unsaid = _TOLD in st.session_state and _SINCE not in st.session_state
+    if unsaid or _WHOLE in st.session_state:
         st.rerun()
 
 

@@ -22,7 +22,7 @@ from plant.state.strategies import RUNNING, STOPPED
 
 REFRESH_S = 2.0
 EVENTS = 300  # rows that are shown
-OPEN, NEW = "strategy", "new_strategy"  # in the page's address; in the session's state
+OPEN, NEW, SAVING = "strategy", "new_strategy", "saved_version"  # in the page's address; in the session's state
 EVENT_COLUMNS = ("time", "sym", "run", "market_time", "kind", "detail")
 
 
@@ -220,6 +220,7 @@ def _create(desk: Desk, seen: Seen, name: str, note: str, columns: dict[str, Any
 
 def _change(connections: Connections, desk: Desk, seen: Seen, name: str, away: str) -> None:
     """Draw the form that changes a strategy; what it shows is one version, and only on that it writes."""
+    saving = st.session_state.pop(SAVING, None)
     if away:
         st.caption("The form is made of what the trader tells of its classes.")
         return
@@ -232,9 +233,11 @@ def _change(connections: Connections, desk: Desk, seen: Seen, name: str, away: s
     if row["wanted"] != STOPPED:
         st.caption("It runs: with the change its run ends, and another one begins.")
     label, columns = f"Save as version {row['version'] + 1}", {**filled.columns, "account": account, "mode": mode}
-    if st.button(label, type="primary", key=f"save-{name}", disabled=bool(filled.wrong)):
+    told: dict[str, Any] = {"on_click": _set, "args": (SAVING, row["version"]), "disabled": bool(filled.wrong)}
+    st.button(label, type="primary", key=f"save-{name}", **told)
+    if saving is not None:  # the version that was on screen at the click; this run of the page may have a newer one
         frame.attempt(
-            lambda: desk.change(name, "update", note, seen=row["version"], **columns),
+            lambda: desk.change(name, "update", note, seen=saving, **columns),
             lambda row: f"{name}: version {row['version']} is written",
         )
         st.rerun()

@@ -40,7 +40,7 @@ Described = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Given a class's name and definition, tells of it as `classes_of` does."""
 
 
-def fold_rows(config: str | None, received: bool = False, **folds: Fold) -> None:
+def read_folds(config: str | None, received: bool = False, **folds: Fold) -> None:
     """Have folds take the rows of their tables, of history and today; with `received`, if they need it."""
     schema = schema_of()
     with connect(config=config, frames="arrow", timeout_s=ASK_S) as db:
@@ -94,7 +94,7 @@ def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -
     """Wait until a run is over and return its newest row. Raises Unavailable if the trader does not begin it."""
     fold, begun_by = Runs(), time.monotonic() + ASK_S
     while True:
-        fold_rows(config, runs=fold)
+        read_folds(config, runs=fold)
         row = fold.get(run)
         if row is None and time.monotonic() > begun_by:
             raise Unavailable(f"the trader has not begun run {run} within {ASK_S:g} s; is it up? `plant status` tells")
@@ -135,7 +135,7 @@ def change(
     if name in RESERVED:
         raise BadRows(f"no strategy may be called {name!r}: orders by hand are; give it another name")
     settings, fold = load(config), Strategies(whole=False)
-    fold_rows(config, strategies=fold)
+    read_folds(config, strategies=fold)
     if action == "create" and name in fold:
         raise Refused(f"there is a strategy {name!r} already; `plant strategy update` changes it")
     if action != "create" and name not in fold:
@@ -161,7 +161,7 @@ def change(
     while (found := fold.writer(name, version)) is None:
         if time.monotonic() > deadline:
             raise Unavailable(f"version {version} of {name} is in the journal at seq {seq:,}, but not answered yet")
-        fold_rows(config, strategies=fold)
+        read_folds(config, strategies=fold)
     if found[0] != seq:
         raise Refused(f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again")
     return row, seq

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from plant.command.terminal import Config, out, overview
-from plant.control.writing import check_account, fold_rows, give_command
+from plant.control.writing import check_account, give_command, read_folds
 from plant.errors import BadRows, Refused
 from plant.runtime.settings import load
 from plant.state.newest import Row
@@ -80,7 +80,7 @@ def orders_(
     if context.invoked_subcommand is not None:
         return
     fold = Orders()
-    fold_rows(config, orders=fold)
+    read_folds(config, orders=fold)
     rows = sorted(fold.values(), key=lambda r: r["seq"]) if every else fold.open
     _show([row for row in rows if not run or row["run"] == run], as_json)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from plant.client.connect import connect
 from plant.client.connection import Connection
-from plant.control.writing import ASK_S, check_account, fold_rows, give_command, told_nearest
+from plant.control.writing import ASK_S, check_account, give_command, read_folds, told_nearest
 from plant.errors import QueryError, Refused, Unavailable
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
@@ -111,7 +111,7 @@ def given_limits(
 def told_limits(config: str | None, target: str, name: str) -> dict[str, Any]:
     """Return the limits that commands have told of an "account" or a "strategy": those of the newest."""
     fold = Commands()
-    fold_rows(config, received=True, commands=fold)
+    read_folds(config, received=True, commands=fold)
     found = [each.arguments for each in fold if each.command == "limits" and each.arguments.get(target) == name]
     return {key: value for key, value in found[-1].items() if key not in ("account", "strategy")} if found else {}
 
