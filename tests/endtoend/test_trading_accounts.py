@@ -16,6 +16,7 @@ from trading_plant import TradingPlant, closed_bars
 from typer.testing import CliRunner
 
 from plant.errors import QueryError, Refused, SettingsError
+from plant.journal.files import name_of, segment_paths
 from trading.command import app
 from trading.live.reading import rows_of
 
@@ -25,7 +26,7 @@ Eventually = Callable[..., Any]
 @pytest.fixture
 def plant(tmp_path: Path, forker: Forker) -> Iterator[TradingPlant]:
     with all_stopped() as plants:
-        made = TradingPlant(tmp_path / "plant", forker, hdb="part_s = 0.2\n")
+        made = TradingPlant(tmp_path / "plant", forker, hdb="part_s = 0.2\n", segment_hours=1e-4)
         plants.append(made)
         made.start("tickerplant", "rdb", "hdb", "trading")
         yield made
@@ -189,13 +190,16 @@ def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     through = plant.position()["confirmed"]
     for name in ("trading", "tickerplant"):
         plant.kill(name)
-    segments = sorted((plant.settings.plant.data / "journal").glob("*.journal"))
-    for file in segments[:-1]:
-        file.unlink()
+    folder = plant.settings.plant.data / "journal"
+    for file, following in itertools.pairwise(segment_paths(folder)):
+        if int(name_of(following)) <= through + 1:
+            for each in folder.glob(f"{name_of(file)}.*"):
+                each.unlink()
     plant.start("tickerplant", "trading")
     assert plant.position()["confirmed"] == through
     last = bars.publish(10)
-    assert all(batch.seq > through for batch in plant.journal("bar_closes"))
+    bars_left = [batch.seq for batch in plant.journal("bar_closes")]
+    assert min(bars_left) > min(row["first_seq"] for row in whole_rows(plant, "runs")), "the journal has all"
     eventually(
         lambda: (
             {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {order["run"], *runs(plant)}

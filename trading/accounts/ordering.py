@@ -57,7 +57,10 @@ def given_order(config: str | None, sym: str, account: str, terms: dict[str, Any
 
 
 def given_cancel(config: str | None, order_id: str) -> Row:
-    """Ask to cancel an order and return its newest row, once it says so. Raises QueryError, Refused, Unavailable."""
+    """Ask to cancel an order and return its newest row, once it is done, or is being cancelled for 20 s.
+
+    Raises QueryError for an order there is not, Refused for one that is done, Unavailable if the trader says nothing.
+    """
     schema, deadline = schema_of(), time.monotonic() + ASK_S
     with closing(_connected(config)) as db:
 
@@ -72,8 +75,10 @@ def given_cancel(config: str | None, order_id: str) -> Row:
         if row["state"] in FINAL:
             raise Refused(f"order {order_id} is {row['state']} already")
         _, seq = give_command(config, row["sym"], "cancel", {"order_id": order_id})
-        while row["state"] not in (*FINAL, "cancelling"):
+        while row["state"] not in FINAL:
             if time.monotonic() > deadline:
+                if row["state"] == "cancelling":  # the broker has not said yet that it is cancelled
+                    return row
                 raise Unavailable(
                     f"the cancel is in the journal at seq {seq:,}, but order {order_id} is still {row['state']} after "
                     f"{ASK_S:g} s; is the trader up? `plant status` tells"

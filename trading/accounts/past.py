@@ -12,6 +12,7 @@ from plant.state.newest import Row
 from plant.state.orders import FINAL
 from plant.state.positions import UNALLOCATED
 from plant.state.runs import ENDED
+from plant.state.strategies import MANUAL
 from trading.accounts.commands import Told
 from trading.accounts.neighbours import account_of_run, follow_the_plant, is_of_account, run_of_event, symbols_of_run
 from trading.accounts.opening import Opening, remembered
@@ -75,19 +76,21 @@ def _over(row: Row, seq: int) -> bool:
     return row["state"] in ENDED and row["seq"] <= seq
 
 
-def _positions(db: Any, schema: Schema, others: Mapping[str, Row], account: str, seq: int) -> list[Row]:
-    """Return the newest row of each strategy and symbol, asked run by run from the newest on."""
-    found: dict[tuple[str, str], Row] = {}
-    for name, row in sorted(others.items(), key=lambda each: -each[1]["first_seq"]):
-        for strategy in (row["sym"], UNALLOCATED):
-            for sym in symbols_of_run(row):
-                if (strategy, sym) in found:
-                    continue
-                where = [("account", "==", account), ("strategy", "==", strategy), ("run", "==", name)]
-                newest = rows_of(db, schema, "positions", [*where, ("seq", "<=", seq)], [sym], 1)
-                if newest:
-                    found[strategy, sym] = newest[-1]
-    return list(found.values())
+def _positions(db: Any, schema: Schema, runs: Mapping[str, Row], account: str, seq: int) -> list[Row]:
+    """Return the newest row of each strategy and symbol, as `runs` told it."""
+    symbols: dict[str, dict[str, None]] = {}  # of each strategy, in the order in which they came
+    for row in runs.values():
+        for strategy in (row["sym"], *(UNALLOCATED,) * (row["sym"] == MANUAL)):
+            symbols.setdefault(strategy, {}).update(dict.fromkeys(symbols_of_run(row)))
+    found = []
+    for strategy, names in symbols.items():
+        where = [("account", "==", account), ("strategy", "==", strategy), ("seq", "<=", seq)]
+        for sym in names:
+            rows = rows_of(db, schema, "positions", where, [sym], 1)
+            if rows and rows[-1]["run"] not in runs:  # a backtest that was given the account's name
+                rows = [row for row in rows_of(db, schema, "positions", where, [sym]) if row["run"] in runs]
+            found += rows[-1:]
+    return found
 
 
 def _halts(

@@ -20,7 +20,7 @@ from trading.live.director import Wanted
 from trading.live.setups import Prepared, account_of, setup_of, told_of_account
 from trading.risk import Limits
 
-STRATEGY, CLASS = MANUAL, "Manual"
+CLASS = "Manual"
 
 
 def run_of(account: str) -> str:
@@ -29,7 +29,7 @@ def run_of(account: str) -> str:
     >>> run_of("paper")
     'manual-paper'
     """
-    return f"{STRATEGY}-{account}"
+    return f"{MANUAL}-{account}"
 
 
 def standing(
@@ -65,7 +65,7 @@ def standing(
 
 def is_standing(wanted: Wanted) -> bool:
     """Return whether it is a standing run."""
-    return bool(wanted.row["sym"] == STRATEGY)
+    return bool(wanted.row["sym"] == MANUAL)
 
 
 def standing_prepared(wanted: Wanted, before: Row | None, settings: Settings, catalogue: Catalogue) -> Prepared:
@@ -79,7 +79,7 @@ def standing_prepared(wanted: Wanted, before: Row | None, settings: Settings, ca
         fills,
         risk,
         run=wanted.run,
-        strategy=STRATEGY,
+        strategy=MANUAL,
         strategy_class=found.made_of,
         symbols=(),
         instruments={},
@@ -96,7 +96,7 @@ def standing_prepared(wanted: Wanted, before: Row | None, settings: Settings, ca
 def _wanted(account: AccountSection, first_seq: int, began_at: int) -> Wanted:
     """Return a standing run, its row what one of `strategies` would have."""
     texts = dict.fromkeys(("definition", "code_sha", "interval", "note", "who"), "")
-    told: dict[str, Any] = {"sym": STRATEGY, "class_name": CLASS, "parameters": "{}", "symbols": json.dumps([])}
+    told: dict[str, Any] = {"sym": MANUAL, "class_name": CLASS, "parameters": "{}", "symbols": json.dumps([])}
     told |= {"account": account.name, "mode": account.mode, "wanted": "running", "action": "create", "version": 0}
     place = {"seq": first_seq, "seq_row": 0, "received": began_at, "time": began_at}
     return Wanted(run_of(account.name), {**texts, **told, **place})

@@ -15,8 +15,8 @@ TURN_S = 0.2
 """Longest a run is worked at before the process looks at others, and at signals."""
 
 
-AGAIN_S = 0.02
-"""Pause before a row is taken again for which something had to be asked that was not there."""
+AGAIN_S, LATEST_S = 0.02, 2.0
+"""Pause before a row is taken again for which something had to be asked that was not there: it grows, to LATEST_S."""
 
 
 class Broken(PlantError):
@@ -36,7 +36,7 @@ class LiveRun:
     ) -> None:
         self.wanted, self.machine, self.inputs = wanted, machine, inputs
         self._repeated, self._publish = repeated, publish
-        self._checked, self._not_before = False, 0.0
+        self._checked, self._not_before, self._pause = False, 0.0, AGAIN_S
         self._held: Input | None = None  # a row that cannot be taken yet
         self._coming: Iterator[Input] | None = None
 
@@ -48,7 +48,7 @@ class LiveRun:
     @property
     def busy(self) -> bool:
         """Whether it has more to take at once, without anything coming."""
-        return self.recovering or self._coming is not None
+        return (self.recovering or self._coming is not None) and time.monotonic() >= self._not_before
 
     def begin(self, begins: Beginning) -> None:
         """Make the rows that a run begins with. Raises repeated.Diverged, Unavailable."""
@@ -60,7 +60,7 @@ class LiveRun:
         if until < self._not_before + TURN_S:
             return 0
         if self._held is not None:
-            self._coming, self._held = chain((self._held,), self._coming or ()), None
+            self._coming, self._held = chain((self._held,), self._coming or ()), None  # what comes, behind it
         if self._coming is None:
             self._coming = self.inputs.poll()
         for each in self._coming:
@@ -68,10 +68,12 @@ class LiveRun:
             try:
                 made = self.machine.take(each.table, each.row)
             except Unavailable:
-                self._held, self._not_before = each, time.monotonic() + AGAIN_S
+                self._held, self._not_before = each, time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, LATEST_S)
                 return count - 1
             except Exception as error:  # whatever it is: the other runs go on
                 raise Broken(f"{each.table} at seq {each.row['seq']:,}: {type(error).__name__}: {error}") from error
+            self._pause = AGAIN_S
             if made:
                 self._take(made)
             if self.machine.ended or time.monotonic() > until:

@@ -37,6 +37,9 @@ FOLLOWED = (*SERVED, "gaps")
 HISTORY_S = 10.0
 """Longest an answer of the history may take to begin."""
 
+STATUS_S = 1.0
+"""Longest the rdb may take to say how far it is: meanwhile no run is worked at."""
+
 LOOK_S = 1.0
 """Pause between looks for runs that could not be opened."""
 
@@ -181,7 +184,7 @@ class Trader(Process):
         beat, _ = self._journal.ask(HISTORY_S, **messages.ask_journal(0, max_bytes=0))
         through = self.follower.released
         plant = self._plant if through else self._today  # before the first day is closed, history has nothing
-        reached = int(self._today.status(HISTORY_S)["seq"])
+        reached = int(self._today.status(STATUS_S)["seq"])
         first_seq = messages.beat_of(beat).first_seq
         return Place(self._history.as_of(through), through, plant, self.tables, first_seq, reached)
 
