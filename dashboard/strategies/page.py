@@ -211,7 +211,7 @@ def _new(connections: Connections, desk: Desk, seen: Seen, away: str) -> None:
 def _create(desk: Desk, seen: Seen, name: str, note: str, columns: dict[str, Any]) -> None:
     row = frame.attempt(
         lambda: desk.change(form.checked_name(name, seen.strategies), "create", note, **columns),
-        lambda row: f"{row['sym']} is there: version 1, wanted {row['wanted']}",
+        lambda row: f"{row['sym']} is there: version {row['version']}, wanted {row['wanted']}",
     )
     if row is not None:
         st.session_state[NEW] = False
