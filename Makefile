@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak bench bench-servers bench-csp lint format docs install browser clean
+.PHONY: run stop test soak bench bench-servers bench-csp bench-vectorbt lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -26,8 +26,8 @@ test: install browser
 soak: install
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
-bench: install bench-servers bench-csp
-	for name in capture query history page computing; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+bench: install bench-servers bench-csp bench-vectorbt
+	for name in capture query history page computing backtests; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .
@@ -73,5 +73,12 @@ bench-csp: .venv-csp/installed
 	@$(PYTHON) -m venv .venv-csp && .venv-csp/bin/pip install --quiet --disable-pip-version-check csp==0.19.1 && touch $@ \
 		|| echo "csp cannot be installed: its lines will say so"
 
+# vectorbt goes with our pandas, but brings forty packages along, numba and scikit-learn among them.
+bench-vectorbt: .venv-vectorbt/installed
+
+.venv-vectorbt/installed:
+	@$(PYTHON) -m venv .venv-vectorbt && .venv-vectorbt/bin/pip install --quiet --disable-pip-version-check vectorbt==1.2.0 && touch $@ \
+		|| echo "vectorbt cannot be installed: its lines will say so"
+
 clean:
-	rm -rf .venv .venv-csp build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-csp .venv-vectorbt build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

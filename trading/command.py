@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from plant.client.connect import connect
-from plant.command.terminal import Config, out, overview, steps
+from plant.command.terminal import Config, err, out, overview, steps
 from plant.control.writing import (
     ASK_S,
     Described,
@@ -206,6 +206,9 @@ def backtest(
         row = ended_run(config, run, lambda part: shown(round(part * 1000), 1000))
     if row["state"] != "completed":
         raise Refused(f"run {run} is {row['state']}: {row['detail']}")
+    if row["detail"]:  # what was refused
+        told_by = "on the command line: --set 'limits={\"max_orders_per_minute\": null}'"
+        (err if as_json else out).print(f"{row['detail']} ({told_by})", markup=False, highlight=False)
     fold = Metrics()
     read_folds(config, metrics=fold)
     metrics = fold.of_run(run)
