@@ -72,7 +72,7 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
     plant.calm()
     # A fill after a cancel that nobody was told of is found by a survey, if the run that takes it is still there.
     eventually(lambda: plant.trader_is_well, 180.0, lambda: plant.log("trading")[-3000:])
-    eventually(lambda: not plant.fills_missing(), 60.0, lambda: (plant.fills_missing(), plant.log("trading")[-3000:]))
+    eventually(lambda: not plant.fills_missing(), 180.0, lambda: (plant.fills_missing(), plant.log("trading")[-3000:]))
     plant.change("busy", wanted="stopped")
     eventually(lambda: plant.state_of("busy") == "completed", 120.0, lambda: plant.log("trading")[-3000:])
     eventually(lambda: not plant.disagreement(), 30.0, lambda: (plant.disagreement(), plant.log("trading")[-3000:]))

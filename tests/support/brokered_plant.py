@@ -1,5 +1,6 @@
 """A trading plant whose account is held by a fake Alpaca that is a process, and a strategy that keeps it busy."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ lot = 1.0
     @property
     def trader_is_well(self) -> bool:
         """Whether the trader says that its account gives orders."""
-        return "state=ok" in self.log("trading").rpartition("trading ready")[2]
+        states = re.findall(r" trading rows=.* state=(.*)", self.log("trading").rpartition("trading ready")[2])
+        return states[-1:] == ["ok"]
 
     def state_of(self, strategy: str) -> str:
         """Return the state of the newest run of a strategy."""
