@@ -15,8 +15,9 @@ def instrument_row(
     lot: float,
     multiplier: float = 1.0,
     min_notional: float = NAN,
+    shortable: bool = False,
 ) -> dict[str, Any]:
-    """Return the columns but `time` and `source`. Commissions are an account's, and not known here; nobody sells short.
+    """Return the columns but `time` and `source`. Commissions are an account's, and not known here.
 
     >>> row = instrument_row("BTCUSDT", "USDT", "crypto", 0.01, 1e-5)
     >>> row["tick"], row["taker_bps"], row["shortable"]
@@ -35,5 +36,5 @@ def instrument_row(
         "taker_bps": NAN,
         "fee_per_unit": NAN,
         "calendar": "",
-        "shortable": 0,
+        "shortable": int(shortable),
     }

@@ -12,6 +12,7 @@ from feedhandler.alpaca.messages import Corrected, Current, authentication, pars
 from feedhandler.remembered import Remembered
 from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import CorrectionRow, Event, Subscribed, Topic, TradeRow
+from feedhandler.venue.reading import with_path
 from feedhandler.venue.settings import VenueSettings
 
 TOPICS_PER_MESSAGE = 500
@@ -25,6 +26,10 @@ class AlpacaDialogue(Dialogue):
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
         self._trades = Remembered[tuple[int, str]]()  # by symbol, exchange and id: its time, and the id it had first
+
+    def address(self, topics: Sequence[Topic]) -> str:
+        """Return `url`, with the path of the free feed if it has none."""
+        return with_path(self.settings.url, "/v2/iex")
 
     def opening(self) -> list[str]:
         return [authentication(self.keys)]

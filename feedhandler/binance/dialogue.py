@@ -7,12 +7,12 @@ between two connections are those between two numbers, and are fetched (history.
 """
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
 
 from feedhandler.binance.messages import Answer, parse_frame, subscription_message
 from feedhandler.binance.settings import CHANNELS, BinanceFeedSettings
 from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import Complaint, Event, Subscribed, Topic, TradeRow, Unsubscribed
+from feedhandler.venue.reading import with_path
 from feedhandler.venue.settings import VenueSettings
 
 STREAMS_PER_MESSAGE = 300
@@ -35,8 +35,7 @@ class BinanceDialogue(Dialogue):
 
     def address(self, topics: Sequence[Topic]) -> str:
         """Return `url`, with /stream if it has no path."""
-        parts = urlsplit(self.settings.url)
-        return self.settings.url if parts.path.strip("/") else urlunsplit(parts._replace(path="/stream"))
+        return with_path(self.settings.url, "/stream")
 
     def subscribe(self, added: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
         return self._messages("SUBSCRIBE", added)

@@ -222,19 +222,24 @@ def parse_instruments(body: bytes, symbols: Sequence[str]) -> list[dict[str, Any
     if not isinstance(listed, list):
         raise Unreadable(f'expected {{"symbols": [...]}}, found {quoted(body)}')
     wanted = set(symbols)
-    return [_instrument(one) for one in map(_object, listed) if one.get("symbol") in wanted]
+    # What a contract of COIN-M futures is worth is not in proportion to its price, and has no multiplier.
+    found = [one for one in map(_object, listed) if one.get("symbol") in wanted and "contractSize" not in one]
+    return [_instrument(one) for one in found]
 
 
 def _instrument(listed: Mapping[str, Any]) -> dict[str, Any]:
     filters = {str(one.get("filterType")): one for one in map(_object, listed.get("filters") or [])}
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    least = next((number(notional, key, "NOTIONAL") for key in ("minNotional", "notional") if key in notional), NAN)
+    is_future = "contractType" in listed
     return instrument_row(
         text_of(listed, "symbol", "symbols"),
         text_of(listed, "quoteAsset", "symbols"),
-        "crypto",
+        "future" if is_future else "crypto",
         number(filters.get("PRICE_FILTER", {}), "tickSize", "PRICE_FILTER"),
         number(filters.get("LOT_SIZE", {}), "stepSize", "LOT_SIZE"),
-        min_notional=number(notional, "minNotional", "NOTIONAL") if "minNotional" in notional else NAN,
+        min_notional=least,
+        shortable=is_future,
     )
 
 

@@ -11,6 +11,7 @@ from feedhandler.polygon.messages import Done, Greeted, authentication, parse_fr
 from feedhandler.polygon.settings import PolygonFeedSettings
 from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import Alive, Event, Reply, Subscribed, Topic, Unsubscribed
+from feedhandler.venue.reading import with_path
 from feedhandler.venue.settings import VenueSettings
 
 
@@ -23,6 +24,10 @@ class PolygonDialogue(Dialogue):
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
         self._channels = {code: channel for channel, code in self.settings.codes.items()}
+
+    def address(self, topics: Sequence[Topic]) -> str:
+        """Return `url`, with the cluster if it has none."""
+        return with_path(self.settings.url, f"/{self.settings.cluster}")
 
     def subscribe(self, added: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
         return subscription_messages("subscribe", self._names(added))

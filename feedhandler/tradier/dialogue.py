@@ -6,12 +6,13 @@ sent later than that is refused, which ends the connection here, and the next on
 """
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from feedhandler.remembered import Remembered
 from feedhandler.tradier.messages import parse_frame, parse_session, subscription_message
 from feedhandler.venue.dialogue import Dialogue, Request
 from feedhandler.venue.events import CorrectionRow, Event, Topic, TradeRow
+from feedhandler.venue.reading import with_path
 from feedhandler.venue.settings import VenueSettings
 
 
@@ -32,8 +33,7 @@ class TradierDialogue(Dialogue):
 
     def address(self, topics: Sequence[Topic]) -> str:
         """Return `url`, with the path of the market's events if it has none."""
-        parts = urlsplit(self.settings.url)
-        return urlunsplit(parts if parts.path.strip("/") else parts._replace(path="/v1/markets/events"))
+        return with_path(self.settings.url, "/v1/markets/events")
 
     def before(self) -> Request:
         headers = {"Authorization": f"Bearer {self.keys[0]}"}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from feedhandler.venue.dialogue import Unreadable
 
@@ -111,6 +112,16 @@ def written_moment(frame: Mapping[str, Any], key: str, what: str) -> int:
         if 0 < time <= MAX_TIME_NS:
             return time
     raise Unreadable(f"{what}.{key}: expected a time such as 2026-11-20T14:30:00.123Z, found {shown(found)}")
+
+
+def with_path(url: str, path: str) -> str:
+    """Return an address, with this path if it has none.
+
+    >>> with_path("wss://host:9443", "/stream"), with_path("wss://host/ws?x=1", "/stream")
+    ('wss://host:9443/stream', 'wss://host/ws?x=1')
+    """
+    parts = urlsplit(url)
+    return url if parts.path.strip("/") else urlunsplit(parts._replace(path=path))
 
 
 def quoted(text: str | bytes) -> str:

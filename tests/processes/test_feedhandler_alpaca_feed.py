@@ -32,7 +32,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keys(server: AlpacaServer, **more: Any) -> dict[str, Any]:
     more.setdefault("channels", ("trades",))
-    return {"url": f"{server.url}/v2/iex", "rest_url": server.rest_url, "symbols": SYMBOLS, **more}
+    return {"url": server.url, "rest_url": server.rest_url, "symbols": SYMBOLS, **more}
 
 
 def test_without_keys_the_variables_and_the_page_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +44,7 @@ def test_without_keys_the_variables_and_the_page_are_named(monkeypatch: pytest.M
 def test_trades_and_bars_become_rows(server: AlpacaServer) -> None:
     with polled(AlpacaFeed, **keys(server, channels=("trades", "bars", "updatedBars"), name="mine")) as plant:
         plant.until_status("connected")
+        assert server.clients[0].path == "/v2/iex"
         server.trade("AAPL", 126.55, 1_614_009_104_208_000_001)
         server.bar("VOO", 1_614_021_300, 101.0)
         server.bar("VOO", 1_614_021_300, 102.0, updated=True)

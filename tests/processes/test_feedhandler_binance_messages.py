@@ -194,7 +194,7 @@ def test_trades_of_the_past_are_those_of_the_stream() -> None:
 
 def test_the_clock_and_the_instruments_of_the_venue() -> None:
     assert parse_time(b'{"serverTime":1499827319559}') == 1499827319559 * MS
-    listed = {
+    listed: dict[str, Any] = {
         "symbol": "BTCUSDT",
         "quoteAsset": "USDT",
         "filters": [
@@ -206,7 +206,13 @@ def test_the_clock_and_the_instruments_of_the_venue() -> None:
     body = json.dumps({"symbols": [listed, listed | {"symbol": "ETHUSDT"}]}).encode()
     (row,) = parse_instruments(body, ["BTCUSDT", "NONE"])
     assert (row["sym"], row["currency"], row["tick"], row["lot"]) == ("BTCUSDT", "USDT", 0.01, 0.00001)
-    assert (row["min_notional"], row["multiplier"]) == (5.0, 1.0)
+    assert (row["min_notional"], row["multiplier"], row["asset_class"], row["shortable"]) == (5.0, 1.0, "crypto", 0)
+    filters = [*listed["filters"][:2], {"filterType": "MIN_NOTIONAL", "notional": "100"}]
+    future = listed | {"contractType": "PERPETUAL", "filters": filters}
+    (row,) = parse_instruments(json.dumps({"symbols": [future]}).encode(), ["BTCUSDT"])
+    assert (row["min_notional"], row["asset_class"], row["shortable"]) == (100.0, "future", 1)
+    inverse = json.dumps({"symbols": [future | {"contractSize": 100}]}).encode()
+    assert parse_instruments(inverse, ["BTCUSDT"]) == []
 
 
 # Recorded frames.

@@ -33,7 +33,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keys(server: PolygonServer, **more: Any) -> dict[str, Any]:
     more.setdefault("channels", ("trades",))
-    return {"url": f"{server.url}/stocks", "rest_url": server.rest_url, "symbols": SYMBOLS, **more}
+    return {"url": server.url, "rest_url": server.rest_url, "symbols": SYMBOLS, **more}
 
 
 def test_without_a_key_the_variable_and_the_page_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +46,7 @@ def test_trades_and_bars_become_rows(server: PolygonServer) -> None:
     with polled(PolygonFeed, **keys(server, channels=("T", "bars"), name="mine")) as plant:
         plant.until_status("connected")
         assert server.names() == {f"{code}.{sym}" for code in ("T", "AM") for sym in SYMBOLS}
+        assert server.clients[0].path == "/stocks"
         server.trade("AAPL", 114.125, 1_536_036_818_784_123_456)
         server.bar("MSFT", 1_610_144_640_000, 101.0)
         server.bar("MSFT", 1_610_144_640_000, 102.0)
