@@ -250,7 +250,7 @@ class VenueFeed:
         if self._fetches:
             self._past.add(self._seams.due(now), now)
         on: list[Row] = []
-        for fetched in self._past.step(now):
+        for fetched in self._past.step(now, self._seams.wants):
             on += self._seams.fetched(fetched.hole, fetched.rows, now)
             if fetched.done:
                 on += self._seams.ended(fetched.hole, now, fetched.lost)

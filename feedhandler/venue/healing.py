@@ -5,7 +5,7 @@ many requests make a pause, as long as the venue says. A refused key ends it: no
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from feedhandler.venue.dialogue import History, Hole, Request, Unreadable
@@ -67,11 +67,19 @@ class Healing:
         for hole in holes:
             self._queue.append(_Fetching(hole, now + self._history.lag_s, cursor))
 
-    def request(self, now: float) -> tuple[Request | None, list[Fetched]]:
-        """Return the request to send now, None if it is not time or there is none; and holes that have none."""
+    def request(
+        self, now: float, wants: Callable[[Hole], bool] = lambda hole: True
+    ) -> tuple[Request | None, list[Fetched]]:
+        """Return the request to send now, None if it is not time or there is none; and holes that have none.
+
+        wants: whether a hole is still one; else it is passed over.
+        """
         without: list[Fetched] = []
         while self._queue and self._asked is None:
             first = self._queue[0]
+            if first.cursor is None and not wants(first.hole):
+                self._queue.popleft()
+                continue
             if self.refused:
                 without.append(self._give_up("the key was refused"))
                 continue

@@ -43,14 +43,17 @@ class Past:
         """Ask for holes."""
         self.healing.add(holes, now)
 
-    def step(self, now: float) -> list[Fetched]:
-        """Take an answer if there is one, send the next request if it is time to; return what came of holes."""
+    def step(self, now: float, wants: Callable[[Hole], bool]) -> list[Fetched]:
+        """Take an answer if there is one, send the next request if it is time to; return what came of holes.
+
+        wants: whether a hole is still one.
+        """
         found: list[Fetched] = []
         answer = self._rest.answer() if self._rest.busy else None
         if answer is not None:
             found += self._take(answer, now)
         if not self._rest.busy:
-            request, without = self.healing.request(now)
+            request, without = self.healing.request(now, wants)
             found += without
             self._waits_for = "hole"
             if request is None:

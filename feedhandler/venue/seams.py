@@ -106,6 +106,17 @@ class Seams:
                 found.append(hole)
         return found
 
+    def wants(self, hole: Hole) -> bool:
+        """Return whether a hole that was `due` is still one: frames that were swapped may have filled it."""
+        if hole.table != "trades":
+            return True
+        seam = self._open.get(hole.sym)
+        if seam is None or seam.hole is None:
+            return False
+        if isinstance(seam, Numbered) and hole.first:
+            return seam.last < hole.last
+        return seam.hole.end == hole.end
+
     def impatient(self, now: float) -> list[Row]:
         """Give up holes that were waited for long enough; return the rows that go on by that."""
         on: list[Row] = []
