@@ -167,11 +167,12 @@ class Engine:
             del self.bars.stale[one.slot]
         since = np.full(len(self.series), np.iinfo(np.int64).max)
         since[[one.slot for one in stale]] = [one.since for one in stale]
-        self._computed = [rows[rows.times < since[rows.slots]] for rows in self._computed]
+        before = self._joined(self._computed)
+        before = before[(before.times < since[before.slots]) & self._unlike_shown(before)]
         self._events = [event for event in self._events if event[1] < since[event[0]]]
         rows = self._joined(found_rows)
         ripe = self._may_be_given(rows.slots)
-        self._computed.append(rows[~ripe])
+        self._computed = [before, rows[~ripe]]
         rows = rows[ripe]
         self._show(rows)
         self.bars.show_again(np.array([s.slot for s in stale], np.int64))

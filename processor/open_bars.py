@@ -60,9 +60,9 @@ class OpenBars:
         begins = np.append(True, slots[1:] != slots[:-1]) if len(slots) else np.zeros(0, bool)
         highest = _running_most(begins, times)
         on_time = (times == highest) & (times >= self._times[0][slots]) & (times > self.closed[slots])
-        for i in np.flatnonzero(~on_time).tolist():
-            self._take_late(int(slots[i]), int(times[i]), values[i])
         self._take_newest(slots[on_time], times[on_time], values[on_time])
+        for i in np.flatnonzero(~on_time).tolist():  # behind those on time: of a bar of theirs it is a later revision
+            self._take_late(int(slots[i]), int(times[i]), values[i])
 
     def compare(self, slots: Ints, times: Ints, values: Floats) -> None:
         """Take all rows of `bar_closes` that are about to be closed, for the bars that are kept aside."""

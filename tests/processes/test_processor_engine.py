@@ -224,6 +224,17 @@ def test_what_forms_is_shown_as_if_it_closed_now_and_again_only_if_it_differs() 
     assert not signals
 
 
+def test_what_was_shown_while_it_formed_is_not_given_out_again_behind_what_was_computed_anew() -> None:
+    plant = Plant()
+    plant.send(dict(enumerate(walk(10))))
+    plant.tick()
+    plant.send({10: 100.0, 11: 100.0})  # closes the bar that was shown, and one that is corrected before it is computed
+    plant.send({10: 101.0})
+    plant.tick()
+    times = [(row["time"] - START) // MINUTE for row in rows_of(plant.all("indicators"))]
+    assert sorted(times) == [*range(12)]
+
+
 def test_nothing_is_given_out_of_a_series_with_too_few_bars_and_all_of_it_then() -> None:
     plant = Plant()
     for i, close in enumerate(walk(6)):

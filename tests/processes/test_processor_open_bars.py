@@ -40,6 +40,15 @@ def test_a_bar_that_was_revised_before_its_close_was_taken_is_computed_anew(toge
     assert bars.stale == {0: 1}
 
 
+def test_of_several_revisions_of_a_bar_in_a_batch_the_last_counts_though_a_later_bar_came_between() -> None:
+    bars = series()
+    bars.take(*one((1, 10.0)))
+    bars.take(*one((1, 11.0), (2, 20.0), (1, 12.0)))
+    assert forming(bars) == [(1, 12.0)]
+    closed(bars, (1, 11.0))
+    assert bars.stale == {0: 1}
+
+
 @pytest.mark.parametrize("rows", [[(1, 10.0), (2, 20.0), (3, 30.0)], [(2, 20.0), (3, 30.0), (1, 10.0)]])
 def test_nothing_forms_while_a_bar_before_it_waits_for_its_close(rows: list[tuple[int, float]]) -> None:
     bars = series()

@@ -60,7 +60,7 @@ class ProcessorPlant(CandlePlant):
     def _begin(self) -> None:
         counting = Counting(self.calendars, "extended")
         closer = Closer(counting.sessions_of, self.grace_s)
-        self.builder = CandleBuilder(self.intervals, self.calendars, Answers(self), **self.terms)
+        self.builder = CandleBuilder(self.intervals, self.calendars, Answers(self), grace_s=self.grace_s, **self.terms)
         self.engine = Engine(self.declarations, self.rules)
         self.machines = Machines(counting, closer, self.builder, self.engine, self._none)
 
@@ -151,13 +151,13 @@ class ProcessorPlant(CandlePlant):
         """Return the newest revision of each row."""
         return {tuple(row[name] for name in KEYS[table]): row for row in self.all(table)}
 
-    def result(self, closes: Sequence[str] = PRICES) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """Return what the plant has in the end, to be compared: rows as text, by their keys.
 
-        `closes` is what counts of what was known of a bar when it closed. Signals that were withdrawn are none.
+        Of `bar_closes` what was known of a bar when it closed, not when that was. Signals that were withdrawn are none.
         """
         found: dict[str, Any] = {table: self.newest(table) for table in KEYS}
-        found["bar_closes"] = {k: {n: row[n] for n in closes} for k, row in found["bar_closes"].items()}
+        found["bar_closes"] = {k: {n: row[n] for n in PRICES} for k, row in found["bar_closes"].items()}
         found["signals"] = {k: row for k, row in found["signals"].items() if row["state"] != WITHDRAWN}
         return {table: {key: repr(sorted(row.items())) for key, row in rows.items()} for table, rows in found.items()}
 
