@@ -276,7 +276,8 @@ class Engine:
         if (start_at is not None and market_time < start_at) or event.seq <= self.setup.start_seq:
             return
         every = self.setup.sample_every
-        self._begun, self._until_sample = True, every + 1 if every and isinstance(event, Bar) else every
+        same = isinstance(event, Bar) and not any(each.lots for each in self.ledger.positions.values())
+        self._begun, self._until_sample = True, every + 1 if every and same else every  # not two rows that are equal
         self._floor.begun()
         for clock in self._clocks.values():
             if not clock.next:

@@ -17,7 +17,7 @@ from trading.accounts.opening import Opening
 from trading.accounts.past import opening
 
 SCHEMA = schema_of()
-TABLES = ("positions", "orders", "risk_events", "equity")
+TABLES = ("positions", "orders", "risk_events", "equity", "broker_reports")
 
 
 class Journal:

@@ -11,7 +11,7 @@ from plant.state.instruments import Instruments
 from plant.state.newest import Row
 from trading.instruments import Instrument
 from trading.live.reading import rows_of
-from trading.live.setups import NO_INSTRUMENT, instrument_of
+from trading.live.setups import assumptions, instrument_of
 
 _BARS = 500
 """Among so many closed bars the shortest interval is looked for."""
@@ -67,7 +67,7 @@ def listed(
         filled,
         "bar_closes" if table == "bars" else table,
         priced,
-        () if row is not None else (NO_INSTRUMENT.format(sym),),
+        assumptions(sym, row),
     )
 
 

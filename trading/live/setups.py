@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from plant.errors import SettingsError
 from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
-from plant.state.instruments import Instruments
+from plant.state.instruments import COMMISSIONS, Instruments
 from plant.state.newest import Row
 from plant.state.strategies import PYTHON, RESERVED
 from trading.instruments import Instrument
@@ -25,8 +25,14 @@ from trading.strategy import Strategy
 TIMES_WARM_UP = 10
 """So many times the bars that its indicators need, a run is warmed up with."""
 
-NO_INSTRUMENT = "no instrument {}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD"
-"""What is said of a symbol that no row of `instruments` knows."""
+
+def assumptions(sym: str, row: Row | None) -> tuple[str, ...]:
+    """Return what is taken for granted of a symbol, as sentences; `row` of `instruments`, None: nothing is known."""
+    if row is None:
+        return (f"no instrument {sym}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD",)
+    if all(row[name] != row[name] for name in COMMISSIONS):
+        return (f"no commission of {sym} is known: it is taken as 0; give taker_bps in [[instruments]]",)
+    return ()
 
 
 class Prepared(NamedTuple):
@@ -71,15 +77,15 @@ def prepared(
     account = account_of(settings, str(told_before.get("account", row["account"])))
     if why := why_not(settings, account, row["mode"]):
         raise SettingsError(f"strategy {row['sym']!r}: {why}")
-    known, assumed = {}, []
+    known: dict[str, Instrument] = {}
+    assumed: list[str] = []
     for sym in symbols:
         told = instruments.at(sym, row["received"])
         if told is None and row["mode"] == "live":
             raise SettingsError(
                 f'strategy {row["sym"]!r}: mode = "live" needs the tick and lot of {sym}; give them in [[instruments]]'
             )
-        if told is None:
-            assumed.append(NO_INSTRUMENT.format(sym))
+        assumed += assumptions(sym, told)
         known[sym] = instrument_of(sym, told)
     calendars = settings.calendars
     codes = {sym: calendars.code(sym) or known[sym].calendar for sym in symbols}

@@ -225,7 +225,7 @@ class Trader(Process):
         now = time.time_ns()
         for section in self.settings.instruments:
             row = section.row
-            before = self.known.instruments.get((row["sym"], _time(row["since"])))
+            before = self.known.instruments.get((row["sym"], _time(row["since"]), row["source"]))
             if before is None or not _same(before, row):
                 self.publisher.publish("instruments", {"time": now, **row})
                 log.info("instrument", sym=row["sym"], tick=row["tick"], lot=row["lot"])
