@@ -178,7 +178,7 @@ TRADING_TABLES = (
     account    symbol  of [[accounts]]
     side       symbol  buy or sell
     kind       symbol  market, limit, stop, stop_limit or trailing
-    qty        float   units; 0: none yet, it is sized when it is filled; of one that was refused, that it had none
+    qty        float   units; 0: of one that is sized when it is filled, until then, and of one that none was said of
     limit_price float  quote currency; NaN: none
     stop_price float   quote currency; NaN: none
     trail      float   distance of a trailing stop, quote currency; NaN: none
@@ -197,8 +197,11 @@ TRADING_TABLES = (
     """,
         (),
         (
-            *(_not_empty("order_id"), _at_least_one("n"), _one_of("side", SIDES)),
-            *(not_negative("qty"), not_negative("filled")),
+            _not_empty("order_id"),
+            _at_least_one("n"),
+            _one_of("side", SIDES),
+            not_negative("qty"),
+            not_negative("filled"),
         ),
     ),
     _table(
