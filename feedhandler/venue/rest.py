@@ -109,10 +109,10 @@ class Rest:
         return answers.get()
 
     def close(self) -> None:
-        """End the thread, behind a request that is under way."""
+        """End the thread, behind a request that is under way, unless that takes longer than TIMEOUT_S."""
         if self._thread is not None:
             self._asked.put(None)
-            self._thread.join(4 * TIMEOUT_S)
+            self._thread.join(TIMEOUT_S)
             self._thread = None
 
     def _send(self, request: Request, answers: "queue.SimpleQueue[Answer]") -> None:
