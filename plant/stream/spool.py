@@ -88,8 +88,7 @@ class Spool:
 
     def begin(self, first: int | None) -> None:
         """Say, while it is empty, which row of the source is the last ahead of it; None: that is not known."""
-        self._empty()
-        self._set_first(first)
+        self._empty(first)
 
     def append(self, record: bytes | bytearray, rows: int) -> bool:
         """Keep a record behind the others; False, and `trouble` says why, if the disk does not take it."""
@@ -174,7 +173,7 @@ class Spool:
             while self._files[0] is not done.file:
                 self._forget_first_file()
         if self._files and self._acknowledged == self._end:
-            self._empty()
+            self._empty(accepted)  # what is appended next follows on that
 
     def close(self) -> None:
         """Sync, and let go of the folder; what is in it stays."""
@@ -205,7 +204,7 @@ class Spool:
         number, start = self._at
         self._at = (number - 1, start)
 
-    def _empty(self) -> None:
+    def _empty(self, first: int | None) -> None:
         self._close_file()
         self._close_source()
         while self._files:
@@ -214,7 +213,7 @@ class Spool:
         self._reading.clear()
         self._end = self._acknowledged = self._read_up_to = 0
         self._at = (0, 0)
-        self._set_first(None)
+        self._set_first(first)
 
     def _set_first(self, first: int | None) -> None:
         if first is None:

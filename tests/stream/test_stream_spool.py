@@ -70,7 +70,6 @@ class SpoolMachine(RuleBasedStateMachine):
     def acknowledge(self) -> None:
         if self.welcomed:
             self.spool.acknowledged(len(self.plant))
-            self.begun = bool(self.spool)
 
     @rule()
     def killed(self) -> None:
