@@ -15,16 +15,16 @@ run: install
 stop: install
 	$(BIN)/plant down
 
-# Two workers more than there are CPUs, since many tests wait. By files, so that a module's plant is made once; tests/conftest.py puts
+# One worker more than there are CPUs, since many tests wait. By files, so that a module's plant is made once; tests/conftest.py puts
 # the files with whole plants early and among the others, and the order is kept.
 # The lint goes beside the tests, many of which wait.
 test: install browser
 	@log=$$(mktemp); $(MAKE) --no-print-directory lint > $$log 2>&1 & lint=$$!; \
-	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$lint; linted=$$?; cat $$log; rm -f $$log; [ $$tests = 0 ] && [ $$linted = 0 ]
 
 soak: install
-	$(BIN)/python -m pytest -m soak -s --timeout 3600
+	TICKPLANT_SOAK=1 $(BIN)/python -m pytest -m "soak or hypothesis" -s --timeout 3600
 
 bench: install bench-servers bench-csp bench-vectorbt
 	for name in capture query history page computing backtests; do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from chance import examples
 from history_files import HOURS, journaled, write_history
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ from plant.sql.engine import SqlEngine
 
 SQL = SqlEngine()
 
-law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(40), deadline=None, derandomize=True, database=None)
 
 BARS, QUOTES, TRADES = SCHEMA["bars"], SCHEMA["quotes"], SCHEMA["trades"]
 UNIT = 5 * HOURS

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_conditions import NAMES, PlainSeries, truths
@@ -15,7 +16,7 @@ from plant.conditions.evaluator import Evaluator, OneSeries
 from plant.conditions.parsing import condition_of
 from plant.conditions.tree import Truth, columns_in
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 VALUES = [0.0, 1.0, 1.0, 2.0, 2.0, 3.0, -1.0, 1.0 + 1e-14, 1e-14, 1e308, math.nan]
 RARE = [0.1, 0.15, 0.15, 0.15, 0.15, 0.13, 0.05, 0.05, 0.02, 0.02, 0.03]
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from chance import examples
 from hypothesis import assume, given, settings
 from random_conditions import truths
 
@@ -13,7 +14,7 @@ from plant.conditions.parsing import condition_of
 from plant.conditions.tree import Truth, columns_in, text_of
 from plant.errors import ConditionError
 
-law = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(80), deadline=None, derandomize=True, database=None)
 
 
 @law

@@ -4,6 +4,7 @@ import doctest
 from types import ModuleType
 
 import pytest
+from chance import examples
 from hypothesis import assume, given, settings
 from random_conditions import truths
 
@@ -13,7 +14,7 @@ from plant.conditions.parsing import condition_of, value_of
 from plant.conditions.tree import Name, Truth, columns_in, text_of
 from plant.errors import ConditionError, PlantError, from_wire, to_wire
 
-law = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(120), deadline=None, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize("module", [parsing, tree], ids=lambda module: module.__name__)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import former_signals as module
 import numpy as np
 import pytest
+from chance import examples
 from former_indicators import COLUMNS, Indicators
 from former_signals import RULES, settle, signals
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from plant.conditions.evaluator import Evaluator
 from plant.conditions.rules import rules_of
 
-law = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(40), deadline=None, derandomize=True, database=None)
 Bar = dict[str, float]
 Event = tuple[int, str, str, str]
 

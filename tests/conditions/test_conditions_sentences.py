@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,7 +97,7 @@ def test_a_crossing_after_touching_tells_the_bar_on_which_they_were_apart() -> N
     assert told("close crosses above 2", *bars) == "close rose above 2 (3.00000, was 1.00000)"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=5))
 def test_numbers_of_many_bars_have_the_digits_that_each_has_by_itself(bars: list[tuple[float, float]]) -> None:
     rule = Comparison(Name("close"), "!=", Name("open"))

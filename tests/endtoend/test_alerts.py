@@ -128,6 +128,7 @@ def test_a_service_that_hangs_holds_up_no_other_and_no_secret_is_written(
     assert not [f for f in tmp_path.rglob("*") if f.is_file() and b"hush-4711" in f.read_bytes()]
 
 
+@pytest.mark.soak
 def test_a_process_that_is_down_is_told_also_without_a_tickerplant_and_that_it_is_back(
     start_plant: Callable[..., RunningPlant], server: AlertServer, eventually: Eventually
 ) -> None:

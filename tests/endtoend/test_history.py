@@ -114,6 +114,7 @@ def test_questions_are_answered_alike_while_days_close(
             rdb.as_of(closed).count("trades")
 
 
+@pytest.mark.soak
 def test_without_an_hdb_the_rdb_answers_alone_until_it_lets_go(
     start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any]
 ) -> None:

@@ -95,6 +95,7 @@ def test_an_import_is_dry_first_then_writes_each_row_once(
     assert len(db.sql("select 1 from rejects")) == 0
 
 
+@pytest.mark.soak
 def test_trades_without_an_id_that_are_alike_are_all_kept_and_none_twice(
     plant: RunningPlant, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_plant_compresses_closed_segments_while_it_runs_and_is_verified_beside
     assert plant.ask().count("gaps") == 0
 
 
+@pytest.mark.soak
 def test_records_lost_to_a_flipped_bit_are_a_gap_in_state_lost_and_the_plant_goes_on(
     start_plant: Start, eventually: Any
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from supervised import Supervised, plant_up
 
 from plant.client.connection import Connection
@@ -15,6 +16,7 @@ OWN = '[[feeds]]\nkind = "my_feed:MyFeed"\nsymbols = ["COIN", "TOKEN"]\n'
 WRONG = '[[feeds]]\nkind = "my_feed:MyFeed"\nname = "wrong"\nevery_s = 0\nsymbol = "COIN"\n'
 
 
+@pytest.mark.soak
 def test_a_feed_of_ones_own_runs_beside_one_that_says_what_is_wrong_with_it(
     tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:

@@ -139,6 +139,7 @@ def computed_from_all(*bars: dict[str, Any]) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_a_processor_killed_when_the_journal_was_trimmed_changes_nothing_and_goes_on_as_if_it_had_all_bars(
     trimmed: RunningPlant, eventually: Callable[..., Any]
 ) -> None:

@@ -71,6 +71,7 @@ def verified(plant: RunningPlant, *arguments: str) -> tuple[int, dict[str, Any]]
     return done.exit_code, json.loads(done.stdout)
 
 
+@pytest.mark.soak
 def test_a_day_is_computed_anew_and_the_first_difference_named(
     plant: RunningPlant, eventually: Callable[..., Any]
 ) -> None:

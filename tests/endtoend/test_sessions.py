@@ -73,6 +73,7 @@ def assert_equals(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.soak
 def test_five_sessions_played_day_by_day_are_five_partitions_that_equal_the_files(
     start_plant: Callable[..., RunningPlant],
     market_data: Path,

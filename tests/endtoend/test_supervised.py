@@ -70,6 +70,7 @@ def test_a_feed_added_to_plant_toml_starts_and_a_removed_one_stops(
     assert supervised.states()["feed-coins"] == "up"
 
 
+@pytest.mark.soak
 def test_the_monitor_runs_while_there_are_alerts(supervised: Supervised, eventually: Callable[..., Any]) -> None:
     alerts = '[[alerts]]\nevents = ["process_down"]\nto = "json://127.0.0.1:9"\n'
     supervised.config.write_text(supervised.sections + FEEDS + alerts)
@@ -87,6 +88,7 @@ def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> 
     assert (answer.returncode, "stopped" in answer.stdout) == (3, True)
 
 
+@pytest.mark.soak
 def test_a_plant_in_a_folder_with_a_blank_starts_and_tells_which_changes_wait_for_a_restart(tmp_path: Path) -> None:
     folder = tmp_path / "my plant"
     folder.mkdir()

@@ -135,6 +135,7 @@ def test_a_paper_strategy_trades_on_closed_bars_and_stops_when_it_is_to(
         assert again == [[row[name] for name in names] for row in rows], table
 
 
+@pytest.mark.soak
 @times("kills", soak=200, timeout_s=3600)
 def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_doubled(
     plant: TradingPlant, eventually: Eventually, kills: int
@@ -166,7 +167,7 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
     def plots() -> int:
         return int(plant.db.count("plots", where=[("run", "==", run)]))
 
-    run = next(row["run"] for row in plant.rows("runs") if row["sym"] == "cross")
+    run = eventually(lambda: next((r["run"] for r in plant.rows("runs") if r["sym"] == "cross"), ""), 60.0)
     wanted = published - 2 * len(SYMS)
     eventually(lambda: plots() >= wanted, 60.0, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
     for name in ("cross", "other"):
@@ -267,6 +268,7 @@ def test_a_backtest_is_a_process_of_its_own_whose_rows_are_published(
     assert (checked.exit_code, "no look-ahead" in checked.stdout) == (0, True)
 
 
+@pytest.mark.soak
 def test_a_replay_goes_at_its_pace_and_hears_what_is_said(plant: TradingPlant, eventually: Eventually) -> None:
     feed = plant.publisher("bars")
     for row in closed_bars(random.Random(7), 60):

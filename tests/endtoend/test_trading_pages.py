@@ -303,6 +303,7 @@ def test_real_money_is_told_in_words_and_asks_for_the_accounts_name(
     assert at.button(key="send-paper").label == "Buy 10 AAPL on PAPER account paper"
 
 
+@pytest.mark.soak
 def test_runs_are_compared_and_one_that_failed_says_why(
     plant: PagesPlant, connections: Connections, eventually: Eventually
 ) -> None:

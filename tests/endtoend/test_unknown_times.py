@@ -96,6 +96,7 @@ def check(db: Connection) -> None:
     assert [(row["first"], row["n"]) for row in plain(window)] == [(START + 2, 1), (START + 3, 1)]
 
 
+@pytest.mark.soak
 def test_a_time_that_is_not_known_is_that_everywhere(
     start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], tmp_path: Path
 ) -> None:

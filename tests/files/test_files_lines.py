@@ -1,5 +1,6 @@
 """The lines of a text by their places in its bytes are those that cutting it into pieces gives."""
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_lines import PlainLines
@@ -9,7 +10,7 @@ from plant.files.lines import Lines
 TEXTS = st.lists(st.sampled_from(["\n", "\r", "\r\n", "\n\n", "a", "b,c", '"', "Ä", " "]), max_size=14).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TEXTS, st.integers(0, 5), st.integers(0, 3))
 def test_lines_are_those_of_a_text_cut_into_pieces(text: str, first: int, more: int) -> None:
     ours, plain = Lines.of(text.encode()), PlainLines.of(text.encode())

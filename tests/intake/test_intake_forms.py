@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import EVERY_KIND, STRINGS, bits, columns_from, plain_rows
@@ -21,7 +22,7 @@ from plant.rows.schema import UNKNOWN_TIME, Column, Table
 from plant.rows.tables import schema_of
 from plant.rows.times import nanoseconds
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES, BARS, HEARTBEATS = SCHEMA["trades"], SCHEMA["bars"], SCHEMA["heartbeats"]
 NEW_YORK = ZoneInfo("America/New_York")

@@ -80,7 +80,7 @@ def check_forms(chance: random.Random) -> None:
             assert bits(gathered(make(rows))) == expected, name
 
 
-@cases(few=100, soak=3000, at_once=50)
+@cases(few=40, soak=3000, at_once=50)
 def test_every_form_gives_the_same_rows(numbers: range) -> None:
     for chance in chances(numbers):
         check_forms(chance)
@@ -180,7 +180,7 @@ def in_forms(rows: dict[str, list[Any]]) -> dict[str, Any]:
     return forms
 
 
-@cases(few=100, soak=3000, at_once=50)
+@cases(few=40, soak=3000, at_once=50)
 @pytest.mark.filterwarnings("ignore")
 def test_a_straight_way_gives_what_a_look_at_each_value_gives(
     numbers: range, looked_at: Callable[[Any, str | None], Answer]
@@ -191,7 +191,7 @@ def test_a_straight_way_gives_what_a_look_at_each_value_gives(
             assert columns(form, unit) == looked_at(form, unit), (name, unit, rows)
 
 
-@cases(few=100, soak=3000, at_once=50)
+@cases(few=40, soak=3000, at_once=50)
 @pytest.mark.filterwarnings("ignore")
 def test_rows_one_by_one_are_taken_or_refused_as_each_would_be(numbers: range) -> None:
     for chance in chances(numbers, times=5):

@@ -1,6 +1,7 @@
 """Revisions found batch by batch are those of a plain dict, row by row."""
 
 import numpy as np
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ row = st.tuples(st.integers(0, 5), st.sampled_from("ABC"), st.sampled_from([-7, 
 """time, sym, level: few values, so that revisions, ties and late rows are common."""
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.lists(row, min_size=1, max_size=12)), max_size=8))
 def test_every_row_knows_the_row_that_replaced_it(batches: list[tuple[int, bool, list[tuple[int, str, int]]]]) -> None:
     table = MemoryTable(TABLE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_rows import NOON, SECOND, Row, bar, batch_of, table_of, trade
@@ -18,7 +19,7 @@ from plant.query.view import Terms
 from plant.rows.batch import Batch
 from plant.rows.schema import Column, Table
 
-law = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(80), deadline=None, derandomize=True, database=None)
 
 EVERYTHING = Table(
     "everything",

@@ -318,6 +318,7 @@ def test_signals_are_filtered_where_they_are_shown(page: Any, address: str) -> N
     assert all("TSLA" in row for row in rows.all_inner_texts()), "what comes is filtered too"
 
 
+@pytest.mark.soak
 def test_what_changed_makes_the_chart_that_a_new_page_is_sent(
     page: Any, browser: Any, address: str, home: Path
 ) -> None:

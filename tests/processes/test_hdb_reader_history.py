@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from chance import examples
 from history_files import HOURS, journaled, write_file, write_history
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from plant.query.view import Terms
 from plant.rows.columns import Columns, taken
 from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 
 SYMS = ["AAPL", "Tésla", "", "MSFT", "Z"]
 UNIT = 10 * HOURS

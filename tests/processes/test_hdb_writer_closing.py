@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from chance import examples
 from histories import History, full_at, killed_at
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,7 @@ def made_of(table: str, places: list[tuple[int, int]], number: int) -> list[Row]
 # rows of several days that one close replaces, the later day's first
 @example([("bars", [(0, 0), (-2, 3)]), ("end", None), ("bars", [(-2, 3), (0, 0)]), ("end", None), ("close", None)])
 @given(OPERATIONS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 def test_whatever_happens_every_row_is_there_once(
     tmp_path_factory: pytest.TempPathFactory, small: None, operations: list[tuple[str, list[tuple[int, int]] | None]]
 ) -> None:
@@ -312,6 +313,7 @@ def test_parts_beyond_the_journal_s_end_are_kept_beside(tmp_path: Path) -> None:
     assert Catalogue.load(history.folder) == catalogue
 
 
+@pytest.mark.soak
 def test_a_disk_that_is_full_at_any_step_closes_no_day_and_leaves_nothing_behind(tmp_path: Path) -> None:
     start = filled(tmp_path / "start")
     step, more = 0, True

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from chance import examples
 from histories import History
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from plant.memory.table import MemoryTable
 from plant.query import questions
 from plant.query.answers import Answerer
 
-law = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(30), deadline=None, derandomize=True, database=None)
 
 DAY = "2026-11-20"
 SYMS = ("A", "Bé", "C")

@@ -3,6 +3,7 @@ begun."""
 
 from typing import Any
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,7 +117,7 @@ def test_a_condition_whose_alert_failed_is_told_again_and_its_end_is_not() -> No
 moments = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(["AAPL", "TSLA"])), min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(moments, st.sets(st.integers(0, 40), max_size=3), st.sampled_from([0, 30, 60]))
 def test_restarts_at_any_moment_change_nothing(steps: list[tuple[int, str]], restarts: set[int], every_s: int) -> None:
     """The alerts, their order and what they held back are those of a monitor that was never started again."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from candle_plant import MINUTE, CandlePlant
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ TRADES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(TRADES, st.data())
 def test_any_batches_and_restarts_give_the_bars_of_a_plain_computation(rows: list[dict[str, Any]], data: Any) -> None:
     plant = CandlePlant(intervals=("1m", "5m", "1h", "1d"), update_s=0.0)
@@ -91,7 +92,7 @@ def larger(bars: dict[Any, Any], length: int) -> dict[Any, Any]:
     return {k: (*v[:5], v[5] / v[4] if v[4] else math.nan, v[6]) for k, v in found.items()}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(TRADES, st.data())
 def test_the_order_of_trades_that_differ_in_time_makes_no_difference(rows: list[dict[str, Any]], data: Any) -> None:
     once = list({(row["sym"], row["time"]): row for row in rows}.values())
@@ -105,7 +106,7 @@ def test_the_order_of_trades_that_differ_in_time_makes_no_difference(rows: list[
     assert repr([sorted(each.items()) for each in given_bars[0]]) == repr([sorted(e.items()) for e in given_bars[1]])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(TRADES, st.data())
 def test_bars_are_made_of_trades_less_the_cancelled_with_the_corrected(rows: list[dict[str, Any]], data: Any) -> None:
     rows = [{**row, "trade_id": str(i)} for i, row in enumerate(rows)]
@@ -307,7 +308,7 @@ def test_a_larger_bar_over_the_end_of_a_day_has_the_last_minutes_that_only_histo
             same(plant.bars(interval), larger(plant.bars(), length * MINUTE))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(TRADES, TRADES, st.integers(0, 30))
 def test_trades_of_a_time_that_only_history_has_revise_all_their_bars(
     before: list[dict[str, Any]], after: list[dict[str, Any]], later: int

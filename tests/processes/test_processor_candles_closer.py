@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from candle_plant import MINUTE, columns_of_rows, plain
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +130,7 @@ def model(rows: list[tuple[int, int, str, int, int]], now: int) -> list[tuple[An
     return sorted(found)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(ROWS, st.data())
 def test_any_batches_and_restarts_tell_each_bar_once(rows: list[tuple[int, int, str, int]], data: Any) -> None:
     clock, numbered = 0, []

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +57,7 @@ def plain(rows: Columns, minutes: int) -> pd.DataFrame:
     return frame.groupby(frame["time"] // (minutes * MINUTE) * (minutes * MINUTE)).agg(told)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_any_part_of_bars_that_are_made_is_that_part_of_all_of_them(data: Any) -> None:
     minutes = data.draw(st.integers(1, 30))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -122,7 +123,7 @@ def walk(count: int, seed: int = 1) -> list[float]:
     return list((100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, count)))).tolist())
 
 
-@settings(max_examples=30, deadline=None, phases=QUICK)
+@settings(max_examples=examples(30), deadline=None, phases=QUICK)
 @given(st.data())
 def test_what_is_given_out_is_that_of_the_series_as_it_is_whatever_came_late_or_was_corrected(data: Any) -> None:
     closes = dict(enumerate(walk(120, data.draw(st.integers(0, 10**6)))))
@@ -272,7 +273,7 @@ def test_a_close_too_large_to_compute_with_is_passed_over_on_either_side_of_noth
     assert str(plant.newest("indicators", "time")[last,]) == str(without.newest("indicators", "time")[last,])
 
 
-@settings(max_examples=20, deadline=None, phases=QUICK)
+@settings(max_examples=examples(20), deadline=None, phases=QUICK)
 @given(st.data())
 def test_a_restart_gives_out_what_is_missing_and_nothing_twice(data: Any) -> None:
     closes = dict(enumerate(walk(90, data.draw(st.integers(0, 10**6)))))

@@ -6,6 +6,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 from bars_for_indicators import columns_of, walk
+from chance import examples
 from former_indicators import Indicators
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from plant.indicators.scalar import scalar
 from processor.vectors import batch
 from processor.vectors.batch import computed
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(60), deadline=None, derandomize=True, database=None)
 
 
 class Reach:

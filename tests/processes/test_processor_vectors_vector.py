@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 from bars_for_indicators import columns_of, walk
+from chance import examples
 from former_indicators import Indicators
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from processor.vectors import vector as module
 from processor.vectors.parts import Floats
 from processor.vectors.vector import KERNELS, Vector
 
-law = settings(max_examples=20, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(20), deadline=None, derandomize=True, database=None)
 NAMES = [kind.name for kind in OURS]
 SHORT = {
     "macd": {"fast": 3, "slow": 6, "signal": 3},

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
@@ -17,7 +18,7 @@ from tickerplant import bounded_records as module
 from tickerplant.bounded_records import pieces, too_long
 from tickerplant.sequencer import Sequencer
 
-law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(150), deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
 FEED = source_id_of("feed")

@@ -1,12 +1,13 @@
 """The table of ids is a dict that keeps what was there first."""
 
 import numpy as np
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickerplant.repeats.id_table import FULL, IdTable
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 KEYS = st.one_of(st.integers(1, 40), st.integers(1, 2**64 - 1), st.sampled_from([4096, 8192, 2**63, 2**64 - 1]))
 
 

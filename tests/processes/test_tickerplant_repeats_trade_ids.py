@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from
@@ -12,7 +13,7 @@ from plant.rows.columns import Columns
 from plant.rows.tables import schema_of
 from tickerplant.repeats.trade_ids import TradeIds, Verdict
 
-law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 TRADES = schema_of()["trades"]
 DAY = 86_400 * 10**9
 TODAY = 20_000

@@ -8,6 +8,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
@@ -22,7 +23,7 @@ from plant.wire.record import decode, encode, source_id_of
 from tickerplant import sequencer as module
 from tickerplant.sequencer import Own, Sequencer
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
 NOW = 1_700_000_000_000_000_000

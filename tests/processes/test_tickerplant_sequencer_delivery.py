@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 import msgpack
+from chance import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -431,7 +432,7 @@ class Delivery(RuleBasedStateMachine):
 
 TestDelivery = Delivery.TestCase
 TestDelivery.settings = settings(
-    max_examples=300, stateful_step_count=50, deadline=None, derandomize=True, database=None
+    max_examples=examples(300), stateful_step_count=50, deadline=None, derandomize=True, database=None
 )
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from
@@ -13,7 +14,7 @@ from plant.rows.schema import LATEST
 from plant.rows.tables import schema_of
 from tickerplant.validation import bad_rows, rejects
 
-law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 PRICES = st.sampled_from([1.0, 2.0, 3.0, 0.0, -1.0, float("nan"), float("inf")])
 BAR = {

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(ACTIONS, st.integers(-(10**12), 10**12))
 def test_the_identities_hold_after_every_fill_and_mark(actions: list, deposit: int) -> None:
     start = money_of(1e6)

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_rows import through_the_plant
@@ -46,7 +47,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(ACTIONS, st.integers(0, 2**32))
 def test_each_run_sees_the_sum_over_all_fills_once_it_was_told_of_them(actions: list, seed: int) -> None:
     chance, runs = random.Random(seed), {name: Run(name) for name in NAMES}
@@ -82,7 +83,7 @@ def test_each_run_sees_the_sum_over_all_fills_once_it_was_told_of_them(actions: 
         assert shared.gross == sum(r.books.gross for r in runs.values())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(ACTIONS, ACTIONS)
 def test_the_next_run_of_a_strategy_goes_on_where_the_one_before_ended(before: list, after: list) -> None:
     """Its books are then those of one run that made all the fills; the account is what it was."""

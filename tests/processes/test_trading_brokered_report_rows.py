@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_rows import NOON, through_the_plant
@@ -39,7 +40,7 @@ REPORTS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(REPORTS)
 def test_a_report_comes_back_as_it_was(report: OrderReport) -> None:
     row = through_the_plant("broker_reports", report_row(NOON, "swing-1", report, COIN)) | PLACE
@@ -64,7 +65,7 @@ def test_what_has_no_time_was_so_when_the_plant_took_it() -> None:
     assert report_of(through_the_plant("broker_reports", told) | PLACE).market_time == NOON + 7
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(What), NUMBERS, NUMBERS, st.booleans())
 def test_a_finding_comes_back_as_it_was(what: What, ours: Fraction, theirs: Fraction, halts: bool) -> None:
     if what not in (What.POSITION, What.FEE, What.CASH):

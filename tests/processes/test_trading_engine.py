@@ -5,6 +5,7 @@ import random
 
 import pandas as pd
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_bars import walk, written
@@ -442,7 +443,7 @@ class Wild(Strategy):
                 self.cancel_all()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["careful", "tradingview"]))
 def test_the_books_agree_with_themselves_whatever_a_strategy_does(seed: int, fills: str) -> None:
     """Identities 6 and 7: trips' profit = realised - commission; an order's filled and average are its fills'."""

@@ -1,6 +1,7 @@
 """The simulated exchange: each rule by a bar of its own, and all against a plain model that walks every tick."""
 
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_exchange import SlowExchange
@@ -226,7 +227,7 @@ def an_order(draw: st.DrawFn) -> Order:
     return order(draw(st.sampled_from(["buy", "sell"])), draw(st.integers(1, 9)), time_in_force=tif, **terms)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     st.lists(st.tuples(st.lists(an_order(), max_size=4), a_bar()), min_size=1, max_size=6),
     st.builds(

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from plant.errors import SettingsError
 from trading.instruments import Instrument, amount_of, money_of
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, 10**9), st.sampled_from([1e-8, 1e-5, 0.01, 0.05, 0.25, 0.5, 1.0, 5.0]))
 def test_ticks_and_prices_are_each_others_way_back(ticks: int, tick: float) -> None:
     instrument = Instrument("X", tick=tick)
@@ -23,7 +24,7 @@ def test_prices_come_back_as_they_are_written() -> None:
     assert euro.price(109689) == 1.09689 != 109689 * 1e-5
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(1, 10**9), st.sampled_from([1.0, 0.1, 0.001, 1e-5, 1e-8]))
 def test_lots_and_quantities_are_each_others_way_back(lots: int, lot: float) -> None:
     instrument = Instrument("X", lot=lot)

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,7 +155,7 @@ TOLD = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(TOLD, max_size=12))
 def test_whatever_a_broker_says_filled_is_the_sum_of_the_fills_and_final_is_final(told: list[OrderReport]) -> None:
     book, fills, before = Orders(), [], order()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas_answers import OPERATORS
@@ -22,7 +23,7 @@ from plant.rows.intervals import interval_ns
 from plant.rows.schema import META_COLUMNS, Column, Table
 from plant.sql.engine import SqlEngine
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(60), deadline=None, derandomize=True, database=None)
 
 SYMS = ["AAPL", "Tésla", "", "MSFT"]
 TIMES = st.integers(0, 12)
@@ -145,7 +146,7 @@ def test_first_and_last_are_numbers_of_rows_none_included(terms: dict[str, int],
     assert [row["time"] for row in listed(found)] == times
 
 
-@settings(law, max_examples=40)
+@settings(law, max_examples=examples(40))
 @given(batches(BAR), SYM, st.fixed_dictionaries(RANGE))
 def test_only_the_newest_revision_of_a_bar_is_in_any_answer(
     given_batches: list[list[Row]], sym: Any, span: Row

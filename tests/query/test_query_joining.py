@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_rows import SHAPES, Row, bar, quote, tables_of, trade
@@ -17,7 +18,7 @@ from plant.query.limits import Limits
 from plant.rows.columns import Symbols
 from plant.rows.schema import UNKNOWN_TIME, Column, Table
 
-law = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(150), deadline=None, derandomize=True, database=None)
 
 NAN = float("nan")
 TIMES = st.integers(0, 20)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from plant.errors import QueryError
 from plant.query import checks, questions
 from plant.rows.intervals import interval_ns
 
-law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 
 QUESTIONS = [
     questions.Tables(),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_rows import MINUTE, NOON, SECOND, SHAPES, Row, bar, batch_of, table_of, tables_of, trade
@@ -22,7 +23,7 @@ from plant.rows.columns import Symbols
 from plant.rows.intervals import interval_ns
 from plant.rows.schema import Column, Table
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 
 HOUR = 60 * MINUTE
 NEW_YORK = ZoneInfo("America/New_York")

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from plant.rows.arrow import arrow_column
 from plant.rows.columns import NULL, Columns, Symbols, Texts
 from plant.rows.schema import UNKNOWN_TIME
 
-law = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(60), deadline=None, derandomize=True, database=None)
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5)
 NAMES = ["time", "sym", "received", "n", "seq", "price", "size", "source", "note", "detail", "settles", "expires"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from
@@ -249,7 +250,7 @@ def test_no_name_of_a_table_is_used_for_a_column_of_all_tables() -> None:
 PRICE = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0, NAN, INF, -INF])
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(400), deadline=None, derandomize=True, database=None)
 @given(
     st.lists(
         st.tuples(*[PRICE] * 7, st.sampled_from([-1, 0, 5, LATEST]), st.sampled_from(["", "A"])),

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import zmq
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.serving import delivery
 from plant.serving.delivery import Delivery, Message
 
-law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 
 MEGABYTE = bytes(10**6)
 

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_rows import journaled, numbered
@@ -16,7 +17,7 @@ from plant.state.performance import Fills, Metrics, RoundTrips
 from plant.state.positions import Positions
 from plant.state.runs import Runs
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 
 STATES = ("accepted", "partially_filled", "filled", "cancelled")
 

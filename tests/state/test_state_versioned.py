@@ -3,13 +3,14 @@
 from itertools import pairwise
 from typing import Any
 
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_rows import journaled, numbered
 
 from plant.state.strategies import Strategies
 
-law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("AB"), st.integers(1, 5), st.sampled_from(("create", "update", "delete")), st.booleans()),

@@ -3,6 +3,7 @@
 from collections import deque
 
 import pytest
+from chance import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -159,7 +160,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
 TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(
-    max_examples=400, stateful_step_count=30, deadline=None, derandomize=True, database=None
+    max_examples=examples(400), stateful_step_count=30, deadline=None, derandomize=True, database=None
 )
 
 

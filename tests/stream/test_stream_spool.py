@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from chance import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -95,7 +96,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpool = SpoolMachine.TestCase
-TestSpool.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSpool.settings = settings(max_examples=examples(40), stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

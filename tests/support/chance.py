@@ -10,6 +10,7 @@ import pytest
 
 SEED = int(os.environ.get("TICKPLANT_SEED", "20261120"))
 FEW = 5
+SOAK = bool(os.environ.get("TICKPLANT_SOAK"))
 
 
 def times(faults: str, soak: int, timeout_s: int = 600) -> pytest.MarkDecorator:
@@ -34,3 +35,8 @@ def cases(few: int, soak: int, timeout_s: int = 1800, at_once: int = 25) -> pyte
             pytest.param(range(soak), id=f"{soak} cases", marks=long),
         ],
     )
+
+
+def examples(number: int) -> int:
+    """Return how many examples Hypothesis tries of a property: all in a soak, else a third, others each time."""
+    return number if SOAK else max(number // 3, min(number, 10))

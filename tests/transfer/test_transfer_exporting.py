@@ -9,6 +9,7 @@ import numpy as np
 import openpyxl
 import pyarrow as pa
 import pytest
+from chance import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,7 +115,7 @@ def plain(rows: pa.Table) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx", "arrow"])
 @pytest.mark.parametrize("name", list(_VALUES))
-@settings(max_examples=5, deadline=None, derandomize=True, database=None,
+@settings(max_examples=examples(5), deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
 def test_any_rows_exported_and_imported_are_the_same(tmp_path: Path, name: str, form: str, data: st.DataObject) -> None:

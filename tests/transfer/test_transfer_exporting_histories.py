@@ -111,7 +111,7 @@ def test_a_number_that_vendors_write_for_no_price_is_that_number_in_an_export(fo
     assert not fails(market, "quotes", form, 1000)
 
 
-@cases(few=100, soak=1000)
+@cases(few=40, soak=1000)
 def test_any_history_exported_and_imported_is_the_same(numbers: range) -> None:
     print(f"TICKPLANT_SEED={SEED}")
     for number in numbers:

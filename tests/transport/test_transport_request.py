@@ -8,13 +8,14 @@ from typing import Any
 import msgpack
 import pytest
 import zmq
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plant.errors import Cancelled, PlantError, QueryError, QueryLimit, Unavailable, UnknownTable, WireError
 from plant.transport import reply, request, sockets
 
-law = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 
 PEER, ID = b"\0peer", b"\x01\0\0\0\0\0\0\0"
 

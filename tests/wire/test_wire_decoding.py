@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import bits, columns_from, trades
@@ -46,7 +47,7 @@ def raw_of(messages: list[bytes], few: int = 0) -> list[Raw]:
     return [raw(TABLES[run.first.schema_id], run) for message in messages for run in runs(message, few)]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(150), deadline=None, derandomize=True, database=None)
 @given(MESSAGES, st.booleans(), st.sampled_from([0, 8]))
 def test_batches_hold_the_rows_of_each_record_in_their_order(
     kinds: list[list[tuple[str, int]]], by_table: bool, few: int

@@ -7,6 +7,7 @@ import zlib
 import msgpack
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import EVERY_KIND, bits, columns_from, plain_rows, trades
@@ -18,7 +19,7 @@ from plant.wire.envelope import HEADER_BYTES, MAGIC, MORE, Header, header_at, nu
 from plant.wire.payload import decode_payload, encode_payload
 from plant.wire.record import decode, encode, records, source_id_of
 
-law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]
 

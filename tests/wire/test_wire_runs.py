@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import columns_from, trades
@@ -52,7 +53,7 @@ KINDS = st.tuples(st.sampled_from(["trades", "bars"]), st.sampled_from([1, 1, 1,
 DAMAGE = st.none() | st.tuples(st.sampled_from(["flip", "cut", "add"]), st.floats(0, 1, exclude_max=True))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 @given(st.lists(KINDS, max_size=12), st.sampled_from([0, 3, FEW]), DAMAGE)
 def test_runs_hold_what_is_found_one_by_one_and_end_at_the_same_damage(
     kinds: list[tuple[str, int, int]], few: int, damage: tuple[str, float] | None
@@ -75,7 +76,7 @@ def test_runs_hold_what_is_found_one_by_one_and_end_at_the_same_damage(
     assert found_by(one_by_one(runs(whole, few))) == found_by(wire_record.records(whole))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(KINDS, st.sampled_from([1, 1, 1, 2])), max_size=12))
 def test_within_a_run_are_records_of_one_row_or_of_several_whose_numbers_rise_by_one(kinds: list) -> None:
     records, seq, table_seq = [], 0, 0

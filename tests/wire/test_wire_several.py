@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_rows import EVERY_KIND, bits, columns_from, plain_rows, trades
@@ -47,7 +48,7 @@ def whole(table: Table, batches: list[Batch]) -> dict[str, list[Any]]:
     return bits({name: joined([b.columns[name] for b in batches]) for name in table.names})
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 @given(st.lists(plain_rows(), min_size=1, max_size=6))
 def test_columns_are_those_of_each_record(given_rows: list[dict[str, list[Any]]]) -> None:
     message, starts = message_of(EVERY_KIND, [columns_from(EVERY_KIND, rows) for rows in given_rows])
@@ -64,7 +65,7 @@ def test_columns_are_those_of_each_record(given_rows: list[dict[str, list[Any]]]
     assert (batch.seq, batch.table_seq, batch.received) == (3 * len(counts), len(counts), 100 + len(counts))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 @given(st.lists(plain_rows(max_rows=3), min_size=1, max_size=3), st.data())
 def test_what_cannot_be_decoded_is_never_taken_for_something_else(
     given_rows: list[dict[str, list[Any]]], data: st.DataObject

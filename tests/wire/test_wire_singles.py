@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ BAR = st.fixed_dictionaries({
 MANY = st.lists(TRADE | BAR | st.lists(TRADE, min_size=2, max_size=3), max_size=25)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(150), deadline=None, derandomize=True, database=None)
 @given(MANY, st.integers(1, 3))
 def test_merged_records_hold_the_rows_seqs_and_order_of_single_ones(given_rows: list, messages: int) -> None:
     tables = {t.name: (MemoryTable(t), MemoryTable(t)) for t in (TRADES, BARS)}
