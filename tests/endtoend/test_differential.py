@@ -244,7 +244,7 @@ def fails(market: Market, asked: list[questions.Question], sql: Grouped) -> str:
         return ""
 
 
-@cases(few=50, soak=1000, timeout_s=3600)
+@cases(few=25, soak=1000, timeout_s=3600)
 def test_every_question_is_answered_as_pandas_and_polars_do(small: None, numbers: range) -> None:
     print(f"TICKPLANT_SEED={SEED}")
     for number in numbers:

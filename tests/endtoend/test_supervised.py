@@ -117,6 +117,7 @@ def test_a_plant_in_a_folder_with_a_blank_starts_and_tells_which_changes_wait_fo
         assert "not answering" not in answer.stdout  # and `plant down` works, too
 
 
+@pytest.mark.soak
 def test_a_process_that_cannot_start_ends_plant_up_at_once_with_its_cause(tmp_path: Path) -> None:
     plant = Supervised(tmp_path, FEEDS)
     journal = tmp_path / "data" / "journal"

@@ -163,7 +163,7 @@ def test_a_strategy_is_created_tested_and_stopped_and_orders_are_given_cancelled
     page.get_by_role("button", name="Download CSV").wait_for()
     page.locator(".tp-chart[data-revision]").wait_for()
     (run,) = {row["run"] for row in plant.rows("metrics")}
-    assert f"runs={run}" in page.url
+    page.wait_for_url(f"**runs={run}*")
     trips = {row["number"] for row in plant.rows("round_trips", where={"run": run})}
     visitor.see(f"{len(trips)} round trips")
     with page.expect_download() as download:
