@@ -1,7 +1,7 @@
 """How fast does the plant capture, next to plain alternatives on the same machine?
 
     python -m benchmarks.capture [intake] [throughput] [subscribers] [trades] [latency] [replay] [restart] [memory]
-                                 [again] [--quick] [--table bars] [--repeats 5] [--scale 1]
+                                 [again] [venue] [--quick] [--table bars] [--repeats 5] [--scale 1]
 
 From the first publish to the moment at which a subscriber in another process has all rows in numpy columns (and to the
 last acknowledgement), with everything on disk where the system has a disk. Each run has servers, files, publisher and
@@ -23,6 +23,7 @@ from benchmarks.capture.replay import replay
 from benchmarks.capture.restart import restart
 from benchmarks.capture.roles import RoleFailed, Run, System, run
 from benchmarks.capture.tickplant import Tickplant
+from benchmarks.capture.venue import venue
 from benchmarks.capture.work import RECORDED, Work, recorded_rows
 from benchmarks.effort import CommandLine, Effort
 from benchmarks.machine import Grid, Spread, ratio
@@ -156,6 +157,7 @@ SECTIONS: dict[str, Callable[[Effort], bool]] = {
     "restart": restart,
     "memory": memory,
     "again": again,
+    "venue": venue,
 }
 
 

@@ -24,6 +24,7 @@ SECTIONS = {
     "restart": "50 of 100 rows",
     "memory": "tickerplant, subscriber stopped",
     "again": "Trades of a source with unique_trade_ids",
+    "venue": "A venue of 200 symbols",
 }
 """What the section's table names when the plant was measured."""
 
