@@ -48,6 +48,7 @@ def plant(start_plant: Callable[..., RunningPlant]) -> RunningPlant:
     return start_plant("tickerplant", "rdb")
 
 
+@pytest.mark.soak
 def test_an_import_is_dry_first_then_writes_each_row_once(
     plant: RunningPlant, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:

@@ -129,6 +129,7 @@ class Raises:
 """
 
 
+@pytest.mark.soak
 def test_the_processor_computes_what_the_tickerplant_declares_or_nothing(
     plant: RunningPlant, eventually: Callable[..., Any]
 ) -> None:

@@ -235,6 +235,7 @@ def test_strategies_are_kept_by_the_command(plant: TradingPlant, eventually: Eve
     assert json.loads(told("strategy", "list", "--json")) == []
 
 
+@pytest.mark.soak
 def test_a_backtest_is_a_process_of_its_own_whose_rows_are_published(
     plant: TradingPlant, eventually: Eventually
 ) -> None:
