@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from plant.state.commands import OBEYED_NS
 from plant.state.newest import Row
 
 KINDS = ("market", "limit", "stop", "stop-limit", "trailing stop")
@@ -160,10 +161,6 @@ class Halt:
     def halted(self) -> bool:
         """Whether anything is."""
         return self.since is not None or bool(self.strategies)
-
-
-OBEYED_NS = 60 * 10**9
-"""A command is obeyed only if the plant took it so soon after it was given."""
 
 
 def halt_of(rows: tuple[Row, ...], account: str, strategies: Collection[str] = ()) -> Halt:

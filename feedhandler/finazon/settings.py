@@ -1,27 +1,11 @@
 """What plant.toml may say of a Finazon feed. The key is no setting: it is in the environment, as FINAZON_API_KEY."""
 
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from feedhandler.settings import FeedSettings, Symbols
-
-
-def _address(*schemes: str) -> AfterValidator:
-    """Return the check that an address has one of these schemes, and a host."""
-
-    def check(address: str) -> str:
-        try:
-            parts = urlsplit(address)
-            valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number
-            valid = False
-        if not valid:
-            raise ValueError(f"expected {' or '.join(f'{each}://host/...' for each in schemes)}")
-        return address
-
-    return AfterValidator(check)
+from feedhandler.venue.settings import RestAddress, WebSocketAddress
 
 
 class FinazonFeedSettings(FeedSettings):
@@ -30,10 +14,8 @@ class FinazonFeedSettings(FeedSettings):
     symbols: Symbols = Field(("AAPL", "TSLA"), description="tickers to subscribe to")
     dataset: str = Field("us_stocks_essential", description='the venue\'s code, or "sip_non_pro", ...')
     frequency: Literal["1s", "10s", "1m"] = Field("10s", description="how often a bar is pushed")
-    url: Annotated[str, _address("wss", "ws")] = Field("wss://ws.finazon.io/v1", description="the WebSocket")
-    rest_url: Annotated[str, _address("https", "http")] = Field(
-        "https://api.finazon.io/latest", description="where bars of the past are fetched"
-    )
+    url: WebSocketAddress = Field("wss://ws.finazon.io/v1", description="the WebSocket")
+    rest_url: RestAddress = Field("https://api.finazon.io/latest", description="where bars of the past are fetched")
     heartbeat_s: float = Field(
         30.0, gt=0, description="seconds between heartbeats; a ping unanswered for 10 s ends the connection"
     )

@@ -123,6 +123,7 @@ class Rest:
 
     def _serve(self) -> None:
         with requests.Session() as session:
+            session.auth = lambda request: request  # the keys are ours: else ~/.netrc would put its own in their place
             while (asked := self._asked.get()) is not None:
                 request, answers = asked
                 try:

@@ -17,8 +17,8 @@ from trading_plant import TradingPlant, closed_bars
 from typer.testing import CliRunner
 
 from plant.errors import BadRows, QueryError, Refused
+from plant.state.commands import OBEYED_NS
 from plant.state.orders import Orders
-from trading.accounts.commands import OBEYED_NS
 from trading.accounts.neighbours import run_of_event
 from trading.backtests.backtest import backtest
 from trading.command import app

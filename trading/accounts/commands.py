@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 from plant.errors import SettingsError, nearest_names
 from plant.rows.columns import Columns
 from plant.rows.tables import schema_of
+from plant.state.commands import OBEYED_NS
 from plant.state.newest import Row, rows_of_columns
-
-OBEYED_NS = 60 * 10**9
-"""A command is obeyed only if the plant took it so soon after it was given."""
 
 EVERYBODY = "*"
 

@@ -12,9 +12,9 @@ from typing import Any
 from plant.rows.schema import UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
+from plant.state.commands import OBEYED_NS
 from plant.state.newest import Row
 from plant.state.runs import BY_EVENTS, CANCELLED, ENDED, FAILED, RUNNING, Runs
-from trading.accounts.commands import OBEYED_NS
 from trading.workers.pace import PAUSE, RESUME, STEP
 
 MOST = 2
