@@ -14,7 +14,7 @@ from dashboard.desk.books import Seen
 from dashboard.orders.ticket import number
 from dashboard.panes import DOWN, UP, Palette
 from plant.rows.columns import Columns, taken
-from plant.rows.row_keys import newest
+from plant.rows.ordering import newest
 from plant.state.earnings import Earned
 from plant.state.newest import Row
 from plant.state.orders import FINAL

@@ -13,7 +13,7 @@ from plant.history.catalogue import File
 from plant.query.view import Terms
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
-from plant.rows.row_keys import among, newest
+from plant.rows.ordering import among, newest
 
 
 class Loose(NamedTuple):

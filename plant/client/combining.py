@@ -17,8 +17,7 @@ from plant.query import questions
 from plant.query.view import check_where, condition, known_columns
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
-from plant.rows.ordering import ranks, time_order
-from plant.rows.row_keys import among
+from plant.rows.ordering import among, ranks, time_order
 from plant.rows.schema import Schema, Table
 
 LATEST_NS = 2**63 - 1

@@ -16,8 +16,7 @@ from plant.errors import QueryError
 from plant.query import joining, questions, resampling
 from plant.rows.arrow import arrow_column, columns_from_arrow
 from plant.rows.columns import Columns, compacted, taken
-from plant.rows.ordering import grouped, joined, ranks
-from plant.rows.row_keys import among
+from plant.rows.ordering import among, grouped, joined, ranks
 from plant.rows.schema import Column, Schema, Table
 
 _DAY_NS = 86_400 * 10**9

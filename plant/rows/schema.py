@@ -20,7 +20,7 @@ and on the plain numbers of a single row; a comparison with NaN is false, so NaN
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -272,3 +272,53 @@ def table_from(
         column, kind, meaning = line.split(None, 2)
         rows.append(Column(column, kind, meaning))
     return Table(name, tuple(rows), key, standard_checks(rows) + checks, all_good)
+
+
+def finite_or_unknown(name: str) -> Check:
+    """Return the check that a column holds finite numbers or NaN."""
+    return Check(
+        f"{name} must be a finite number, or not known (NaN)", lambda c: (abs(c[name]) < np.inf) | (c[name] != c[name])
+    )
+
+
+def at_least_one(name: str) -> Check:
+    """Return the check that a column holds numbers of 1 or more."""
+    return Check(f"{name} must be 1 or more", lambda c: c[name] >= 1)
+
+
+def one_of(name: str, words: tuple[str, ...]) -> Check:
+    """Return the check that a column holds one of two or more words."""
+
+    def good(c: Mapping[str, Any]) -> Any:
+        found = c[name] == words[0]
+        for word in words[1:]:
+            found = found | (c[name] == word)
+        return found
+
+    return Check(f"{name} must be {', '.join(words[:-1])} or {words[-1]}", good)
+
+
+def not_empty(name: str) -> Check:
+    """Return the check that a column holds texts that are not empty."""
+    return Check(f"{name} must not be empty", lambda c: c[name] != "")
+
+
+def event_table(
+    name: str,
+    spec: str,
+    key: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
+    sym: str = "instrument, e.g. AAPL",
+    time: str = "when the plant learned it; backtest and replay: the run's own time and a count of ns",
+) -> Table:
+    """Return a table whose floats are finite or not known, from lines as `table_from` takes them; raises SchemaError.
+
+    `sym` and `time` say what its first two columns have.
+    """
+    table = table_from(name, spec, key, checks)
+    first = (Column("time", "time", time), Column("sym", "symbol", sym))
+    told = {check.reason.split()[0] for check in checks}
+    numbers = (c.name for c in table.columns if c.kind == "float" and c.name not in told)
+    return replace(
+        table, columns=(*first, *table.columns[2:]), checks=(*table.checks, *map(finite_or_unknown, numbers))
+    )

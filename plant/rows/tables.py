@@ -24,6 +24,7 @@ from plant.rows.schema import (
     unknown_or_not_negative,
 )
 from plant.rows.tables_candles import CANDLE_TABLES
+from plant.rows.tables_service import SERVICE_TABLES
 from plant.rows.tables_trading import TRADING_TABLES
 
 SIMULATED = "simulated"
@@ -244,6 +245,7 @@ TABLES = (
     """,
     ),
     *TRADING_TABLES,
+    *SERVICE_TABLES,
 )
 """The plant's own tables. In heartbeats and queries, sym is the process; in rejects the row's sym or ?; in gaps the
 subscriber; in days who said it. In alerts, sym is the signal's, or what the event is about: a process, a feed, a day;

@@ -4,14 +4,7 @@ What changes has no key: each row of `strategies`, `runs`, `orders` and `positio
 newest one counts (plant.state). `time` is when the plant learned of it, `market_time` when it was so in the market.
 """
 
-from dataclasses import replace
-
-import numpy as np
-
-from plant.rows.schema import Check, Column, Table, not_negative, positive, table_from
-
-_TIME = "when the plant learned it; backtest and replay: the run's own time and a count of ns"
-_INSTRUMENT = "instrument, e.g. AAPL"
+from plant.rows.schema import at_least_one, event_table, not_empty, not_negative, one_of, positive
 
 STRATEGY_ACTIONS = ("create", "update", "delete")
 WANTED = ("stopped", "running", "paused")
@@ -25,45 +18,8 @@ SIDES = ("buy", "sell")
 BROKER_REPORTS = ("order", "position", "fee", "cash", "orphan", "adopted", "fills")
 """What a row of `broker_reports` may tell of."""
 
-
-def _finite_or_unknown(name: str) -> Check:
-    return Check(
-        f"{name} must be a finite number, or not known (NaN)", lambda c: (abs(c[name]) < np.inf) | (c[name] != c[name])
-    )
-
-
-def _at_least_one(name: str) -> Check:
-    return Check(f"{name} must be 1 or more", lambda c: c[name] >= 1)
-
-
-def _one_of(name: str, words: tuple[str, ...]) -> Check:
-    def good(c: object) -> object:
-        found = c[name] == words[0]  # type: ignore[index]
-        for word in words[1:]:
-            found = found | (c[name] == word)  # type: ignore[index]
-        return found
-
-    return Check(f"{name} must be {', '.join(words[:-1])} or {words[-1]}", good)
-
-
-def _not_empty(name: str) -> Check:
-    return Check(f"{name} must not be empty", lambda c: c[name] != "")
-
-
-def _table(
-    name: str, spec: str, key: tuple[str, ...] = (), checks: tuple[Check, ...] = (), sym: str = _INSTRUMENT
-) -> Table:
-    """Return a table whose floats are finite or not known; `sym` says whose name its second column has."""
-    table = table_from(name, spec, key, checks)
-    first = (Column("time", "time", _TIME), Column("sym", "symbol", sym))
-    told = {check.reason.split()[0] for check in checks}
-    numbers = (c.name for c in table.columns if c.kind == "float" and c.name not in told)
-    checks = (*table.checks, *map(_finite_or_unknown, numbers))
-    return replace(table, columns=(*first, *table.columns[2:]), checks=checks)
-
-
 TRADING_TABLES = (
-    _table(
+    event_table(
         "instruments",
         """
     since      time    from when on it is so in the market; not known: always
@@ -84,7 +40,7 @@ TRADING_TABLES = (
         (positive("tick"), positive("lot"), positive("multiplier")),
         "instrument, e.g. AAPL, or of plant.toml a pattern, e.g. BTC/*",
     ),
-    _table(
+    event_table(
         "strategies",
         """
     version    int     1, 2, ...: one more than the row before; a row with another one counts for nothing
@@ -102,10 +58,10 @@ TRADING_TABLES = (
     note       text    why
     """,
         (),
-        (_at_least_one("version"), _one_of("action", STRATEGY_ACTIONS), _one_of("wanted", WANTED)),
+        (at_least_one("version"), one_of("action", STRATEGY_ACTIONS), one_of("wanted", WANTED)),
         "the strategy's name",
     ),
-    _table(
+    event_table(
         "commands",
         """
     id         symbol  of this command; a run that it begins has it as its own
@@ -114,10 +70,10 @@ TRADING_TABLES = (
     who        symbol  who gave it
     """,
         (),
-        (_not_empty("id"), _one_of("command", COMMANDS)),
+        (not_empty("id"), one_of("command", COMMANDS)),
         "whom it is for: a strategy, an account, an instrument, a run; * for all",
     ),
-    _table(
+    event_table(
         "runs",
         """
     run        symbol  its id, at most 16 of a-z, 0-9 and -
@@ -143,10 +99,10 @@ TRADING_TABLES = (
     detail     text    why it is in this state
     """,
         (),
-        (_not_empty("run"), _not_empty("state")),
+        (not_empty("run"), not_empty("state")),
         "the strategy's name",
     ),
-    _table(
+    event_table(
         "strategy_events",
         """
     run        symbol  its run; empty: none
@@ -156,7 +112,7 @@ TRADING_TABLES = (
     """,
         sym="the strategy's name",
     ),
-    _table(
+    event_table(
         "plots",
         """
     run        symbol  the run that shows it
@@ -167,7 +123,7 @@ TRADING_TABLES = (
     """,
         ("sym", "time", "run", "interval", "name", "market_time"),
     ),
-    _table(
+    event_table(
         "orders",
         """
     order_id   symbol  tp-, the run, seq of what caused it and a count; the broker has it too
@@ -197,14 +153,14 @@ TRADING_TABLES = (
     """,
         (),
         (
-            _not_empty("order_id"),
-            _at_least_one("n"),
-            _one_of("side", SIDES),
+            not_empty("order_id"),
+            at_least_one("n"),
+            one_of("side", SIDES),
             not_negative("qty"),
             not_negative("filled"),
         ),
     ),
-    _table(
+    event_table(
         "fills",
         """
     fill_id    symbol  the broker's execution id; simulated: order_id-n. The newest row of one counts
@@ -223,9 +179,9 @@ TRADING_TABLES = (
     cause_seq  int     journal sequence number of the row that filled it
     """,
         ("sym", "time", "fill_id"),
-        (_not_empty("fill_id"), _one_of("side", SIDES), positive("qty")),
+        (not_empty("fill_id"), one_of("side", SIDES), positive("qty")),
     ),
-    _table(
+    event_table(
         "broker_reports",
         """
     account    symbol  of [[accounts]]
@@ -249,10 +205,10 @@ TRADING_TABLES = (
     exact      text    the numbers as a run is told them, JSON: whole lots, ticks, 1e-8 of money, or "n/d" between
     """,
         (),
-        (_not_empty("account"), _one_of("kind", BROKER_REPORTS)),
+        (not_empty("account"), one_of("kind", BROKER_REPORTS)),
         "instrument, e.g. AAPL; of cash the currency",
     ),
-    _table(
+    event_table(
         "positions",
         """
     account    symbol  whose it is
@@ -269,7 +225,7 @@ TRADING_TABLES = (
     commission float   paid so far, account currency
     """,
     ),
-    _table(
+    event_table(
         "equity",
         """
     run        symbol  its run; empty: of the whole account
@@ -285,7 +241,7 @@ TRADING_TABLES = (
     """,
         sym="the account",
     ),
-    _table(
+    event_table(
         "round_trips",
         """
     run        symbol  its run
@@ -308,9 +264,9 @@ TRADING_TABLES = (
     open       int     1: it is not closed yet
     """,
         ("sym", "time", "run", "number"),
-        (_at_least_one("number"),),
+        (at_least_one("number"),),
     ),
-    _table(
+    event_table(
         "metrics",
         """
     run        symbol  its run
@@ -319,10 +275,10 @@ TRADING_TABLES = (
     detail     text    what it is of, e.g. the number of returns and N
     """,
         ("sym", "time", "run", "name"),
-        (_not_empty("name"),),
+        (not_empty("name"),),
         "the strategy's name; of all of an account: the account's",
     ),
-    _table(
+    event_table(
         "risk_events",
         """
     account    symbol  whose it is

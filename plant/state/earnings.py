@@ -9,7 +9,7 @@ import numpy as np
 
 from plant.errors import QueryError
 from plant.rows.columns import Columns, taken
-from plant.rows.row_keys import newest
+from plant.rows.ordering import newest
 from plant.rows.schema import UNKNOWN_TIME
 from plant.state.newest import Row
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, taken
-from plant.rows.row_keys import newest
+from plant.rows.ordering import newest
 
 Row = dict[str, Any]
 """A row as plain values, `seq` and `seq_row` among them; times are int ns, None if not known."""

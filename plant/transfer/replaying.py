@@ -17,6 +17,7 @@ from plant.rows.columns import Columns, compacted, taken
 from plant.rows.evolution import without_nulls
 from plant.rows.schema import Schema
 from plant.rows.tables_candles import BUILT
+from plant.rows.tables_service import SERVICE_TABLES
 from plant.rows.tables_trading import TRADING_TABLES
 from plant.rows.times import SLICE_ROWS, time_slices
 from plant.runtime.settings import Settings
@@ -35,12 +36,18 @@ OF_THE_PLANT = (
     "queries",
     "alerts",
     "plots",
+    "annotations",
 )
 """Tables the plant fills itself, and would again: replayed only if they are named, as bars are that it made."""
 
-NEVER = ("days", "amendments", "imports", *(t.name for t in TRADING_TABLES if t.name not in OF_THE_PLANT))
+NEVER = (
+    "days",
+    "amendments",
+    "imports",
+    *(t.name for t in (*TRADING_TABLES, *SERVICE_TABLES) if t.name not in OF_THE_PLANT),
+)
 """Tables whose rows are orders, or what became of them: in another plant they would end its days, amend its rows, start
-strategies, or be taken for positions that it has."""
+strategies, be taken for positions that it has, or let people in."""
 
 PUBLISH_ROWS = 2_000
 

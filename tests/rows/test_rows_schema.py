@@ -53,6 +53,10 @@ def test_the_tables_of_the_plant_are_those_of_the_design() -> None:
         "round_trips": ("sym", "time", "run", "number"),
         "metrics": ("sym", "time", "run", "name"),
         "risk_events": (),
+        "annotations": (),
+        "api_keys": (),
+        "permissions": (),
+        "audit": (),
     }
     assert schema_of()["quotes"].names == ("time", "sym", "bid", "ask", "bid_size", "ask_size", "source")
     assert all(c.meaning for t in TABLES for c in t.columns)

@@ -51,11 +51,16 @@ def alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
+def living_children() -> list[psutil.Process]:
+    """Return the children of this process that live; one that ended and was not waited for yet does not count."""
+    return [child for child in psutil.Process().children() if alive(child)]
+
+
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
     """Return what a condition gives once it holds; `what` is said if it does not within some seconds."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: {[(p.pid, p.cmdline()[-4:]) for p in family()]}"
+        assert time.monotonic() < deadline, f"{what}: {[str(p) for p in family()]}"
         time.sleep(0.01)
     return found
 
@@ -165,8 +170,8 @@ def test_the_process_that_forks_them_comes_back(engine: SqlEngine) -> None:
 
 
 def test_the_process_that_forks_has_one_thread(engine: SqlEngine) -> None:
-    wait_for(lambda: len(psutil.Process().children()) == 1, "those of earlier engines live on")
-    (forker,) = psutil.Process().children()
+    forkers = wait_for(lambda: len(found := living_children()) == 1 and found, "those of earlier engines live on")
+    (forker,) = forkers
     assert forker.num_threads() == 1
     assert "plant.sql.worker" in forker.cmdline()
 
