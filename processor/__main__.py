@@ -49,6 +49,9 @@ HISTORY_S = 10.0
 ANEW_AT_ONCE = 500
 """Series that are computed anew in one go."""
 
+ROUNDS = 5
+"""Most times that what was due at the end of the journal is awaited before it is compared what the plant has."""
+
 ANEW_AGAIN_S = 1.0
 """Pause before what could not be read is asked for again."""
 
@@ -79,7 +82,7 @@ class Processor(Process):
         self._tried = False
         self._hash, self._store = settings_hash(settings), Store(settings.plant.data / self.name)
         self._keeper = self.opened(Keeper(self._store, own.checkpoint_s, self._checkpoint))
-        self._anew_at, self._hold = 0.0, Hold()
+        self._anew_at, self._hold, self._rounds = 0.0, Hold(), ROUNDS
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         self._history = self.opened(Connection("hdb", hdb, timeout_s=HISTORY_S, warn_unknown=False))
@@ -149,8 +152,14 @@ class Processor(Process):
         stream = self.follower.subscriber.stream
         if self.machines.settled and (self._keeper.holds(self.publisher, stream) or self._renews(stream)):
             return
-        for table, rows in self.machines.due(time.time_ns()).items():
+        if not self.machines.settled and self._hold.over(self.publisher, stream) is False:
+            return
+        due = self.machines.due(time.time_ns())
+        for table, rows in due.items():
             self.publisher.publish(table, rows)
+        if due and not self.machines.settled and self._rounds:
+            self._rounds -= 1  # bars that are over are closed, once that is back; then is compared what the plant has
+            return
         if (not self.machines.settled or self.machines.engine.waiting) and self.timer.due():
             self._compute()
 

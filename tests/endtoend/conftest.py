@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 from chance import SEED
 from faults import FaultyPlant
-from forked import Forker
+from forked import Forker, shared
 from running import all_stopped
 from small_disk import SmallDisk, mounted
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
+@pytest.fixture(scope="session")
+def forker() -> Forker:
     """Return what forks the processes of these tests."""
-    made = Forker()
-    yield made
-    made.close()
+    return shared()
 
 
 @pytest.fixture

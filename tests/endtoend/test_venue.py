@@ -66,8 +66,11 @@ def test_cuts_and_a_plant_that_is_down_cost_no_trade_and_symbols_change_while_it
         eventually(lambda: not spooled_bytes(spool), 30, lambda: plant.log(PROCESS)[-2000:])
         eventually(lambda: sum(map(len, there().values())) >= sum(wanted.values()), 20, there)
         assert there() == {sym: list(range(1, count + 1)) for sym, count in wanted.items()}
-        told = {sym for batch in plant.journal("instruments") for sym in batch.columns["sym"].tolist()}
-        assert told == {"A", "B", "C"}
+
+        def told() -> set[str]:
+            return {sym for batch in plant.journal("instruments") for sym in batch.columns["sym"].tolist()}
+
+        eventually(lambda: told() == {"A", "B", "C"}, 20, told)
         assert not plant.journal("rejects")
         assert plant.processes[PROCESS].pid == pid
         assert plant.processes[PROCESS].poll() is None

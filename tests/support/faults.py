@@ -142,7 +142,10 @@ class FaultyPlant(RunningPlant):
     def until_ready_or_ended(self, name: str) -> None:
         """Wait until a new process is ready, or has given up."""
         process = self.processes[name]
-        self.until(lambda: f"pid={process.pid}" in self.log(name) or process.poll(), f"{name} is neither up nor down")
+        self.until(
+            lambda: f"pid={process.pid}" in self.log(name) or process.poll() is not None,
+            f"{name} is neither up nor down",
+        )
 
     def revive(self, name: str) -> None:
         """Start a process again if it has ended, as supervisord does, and wait until it is ready."""
@@ -158,7 +161,7 @@ class FaultyPlant(RunningPlant):
     def until_rdb_agrees_or_ended(self) -> None:
         """Wait until the rdb has caught up with a tickerplant that restarted, or has given up."""
         db, process, seq = self.ask(timeout_s=0.2), self.processes["rdb"], self.position()["seq"]
-        self.until(lambda: process.poll() or db.status()["seq"] >= seq, "the rdb neither agrees nor ends")
+        self.until(lambda: process.poll() is not None or db.status()["seq"] >= seq, "the rdb neither agrees nor ends")
 
     def stop(self) -> list[int]:
         """Stop everything, feeds first and at once; return the pids of processes that had to be killed."""

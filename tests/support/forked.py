@@ -1,8 +1,9 @@
 """Processes forked from one that has imported the plant already: alive within 20 ms instead of most of a second.
 
-So a process that is killed every 200 ms is hit at its work, not while Python still imports. Run as a program this is
-the process they are forked from: it reads orders, one JSON array [module, arguments, environment, log file] a line, and
-prints the pids.
+So a process that is killed every 200 ms is hit at its work, not while Python still imports, and a test that starts six
+processes does not pay for six imports. Run as a program this is the process they are forked from: it reads orders, one
+JSON array a line, ["start", module, arguments, environment, folder, log file] or ["wait", pid], and prints the pid or
+the exit code.
 """
 
 import contextlib
@@ -13,8 +14,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import traceback
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 MODULES = (
     "tickerplant.__main__",
@@ -22,27 +26,35 @@ MODULES = (
     "processor.__main__",
     "hdb.__main__",
     "trading.__main__",
+    "feedhandler.__main__",
+    "monitor.__main__",
     "kept_broker",
     "numbered_feed",
 )
 
 
 class Forked:
-    """A forked process, with what subprocess.Popen has of methods; its exit code is not known, only that it ended."""
+    """A forked process, with what subprocess.Popen has of methods; it stays a zombie until it is waited for."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, forker: "Forker") -> None:
         self.pid = pid
+        self.returncode: int | None = None
+        self._forker = forker
         self._pidfd = os.pidfd_open(pid)  # tells the end, and never means another process that got the same number
 
     def poll(self) -> int | None:
-        """Return None while the process lives, else 1."""
-        return 1 if select.select([self._pidfd], [], [], 0)[0] else None
+        """Return None while the process lives, else its exit code, or -N if signal N ended it."""
+        if self.returncode is None and select.select([self._pidfd], [], [], 0)[0]:
+            self.returncode = int(self._forker.ask("wait", self.pid))
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; raises subprocess.TimeoutExpired."""
-        if not select.select([self._pidfd], [], [], timeout)[0]:
+        """Wait for its end, and return what `poll` returns; raises subprocess.TimeoutExpired."""
+        if self.returncode is None and not select.select([self._pidfd], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-        return 1
+        code = self.poll()
+        assert code is not None
+        return code
 
     def send_signal(self, number: int) -> None:
         """Send a signal; nothing happens if the process has ended."""
@@ -66,8 +78,9 @@ class Forker:
     """Forks processes from one that has imported MODULES; `close` ends that one, not the forked."""
 
     def __init__(self) -> None:
+        self._turn = threading.Lock()
         self._parent = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-u", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -78,11 +91,17 @@ class Forker:
 
     def start(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> Forked:
         """Run `module.main()` in a process of its own, with these arguments, its output appended to `log`."""
+        told = {"OPENBLAS_NUM_THREADS": "1", **environment}
+        return Forked(int(self.ask("start", module, arguments, told, str(Path.cwd()), str(log))), self)
+
+    def ask(self, *order: Any) -> str:
+        """Return the answer to one order."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        self._parent.stdin.write(json.dumps([module, arguments, environment, str(log)]) + "\n")
-        self._parent.stdin.flush()
-        return Forked(int(self._parent.stdout.readline()))
+        with self._turn:
+            self._parent.stdin.write(json.dumps(order) + "\n")
+            self._parent.stdin.flush()
+            return self._parent.stdout.readline()
 
     def close(self) -> None:
         """End the process that forks."""
@@ -93,30 +112,42 @@ class Forker:
         self._parent.stdout.close()
 
 
+@cache
+def shared() -> Forker:
+    """Return the one of this process of tests, which ends with it."""
+    return Forker()
+
+
 def _serve() -> None:
     for name in MODULES:
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps what ended
     print("ready", flush=True)
     for line in sys.stdin:
+        order, *rest = json.loads(line)
+        if order == "wait":
+            print(os.waitstatus_to_exitcode(os.waitpid(rest[0], 0)[1]), flush=True)
+            continue
         pid = os.fork()
         if pid == 0:
-            os._exit(_become(*json.loads(line)))
+            os._exit(_become(*rest))
         print(pid, flush=True)
 
 
-def _become(module: str, arguments: list[str], environment: dict[str, str], log: str) -> int:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _become(module: str, arguments: list[str], environment: dict[str, str], folder: str, log: str) -> int:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     null = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, null), (1, output), (2, output)):
         os.dup2(source, target)
+    os.chdir(folder)
     sys.argv = [module, *arguments]
+    os.environ.clear()
     os.environ.update(environment)
     try:
         importlib.import_module(module).main()
     except SystemExit as end:
-        return int(end.code or 0)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
         return 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+from forked import MODULES, shared
 
 from plant.client.connect import connect, publisher, subscriber_of
 from plant.client.connection import Connection
@@ -73,7 +74,12 @@ class RunningPlant:
 
     def spawn(self, name: str) -> Any:
         """Return a new process called `name`, not ready yet."""
-        with (self.folder / f"{name.split()[-1]}.log").open("a") as log:
+        module, *arguments = name.split()
+        file = self.folder / f"{name.split()[-1]}.log"
+        file.touch()
+        if f"{module}.__main__" in MODULES:
+            return shared().start(f"{module}.__main__", arguments, self.environment, file)
+        with file.open("a") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", *name.split()], env=self.environment, stdout=log, stderr=log, text=True
             )
