@@ -21,10 +21,14 @@ export function faded(color, opacity) {
   return `rgba(${parseInt(match[1], 16)}, ${parseInt(match[2], 16)}, ${parseInt(match[3], 16)}, ${opacity})`
 }
 
-/** A colour that an annotation may have of its own: #rrggbb only, else the one of its kind. */
+const scratch = document.createElement("canvas").getContext("2d")
+
+/** The colour that an annotation has of its own, a name or #rrggbb, as #rrggbb; else the one of its kind. */
 export function ownColor(object, otherwise) {
-  const color = object.style?.color ?? object.style?.colour
-  return /^#[0-9a-f]{6}$/i.test(color ?? "") ? color : otherwise
+  if (!object.style?.colour) return otherwise
+  scratch.fillStyle = otherwise
+  scratch.fillStyle = String(object.style.colour) // what is none is passed over
+  return scratch.fillStyle
 }
 
 /** Calls `changed` when the system turns dark or light. */

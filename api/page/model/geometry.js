@@ -70,7 +70,7 @@ export function drawn(kind, sym, from, to, tick = 0.01) {
   const [a, b] = [from, to]
   const first = Math.min(a.ms, b.ms)
   const last = Math.max(a.ms, b.ms)
-  const base = { sym, kind, type: "user", source: "user:", text: "", style: {}, state: "active", end_at: null }
+  const base = { sym, kind, type: "user", source: "user:", text: kind === "text" ? "Note" : "", style: {}, state: "active", end_at: null }
   if (kind === "zone") {
     const [bottom, top] = [Math.min(a.price, b.price), Math.max(a.price, b.price)]
     return rounded({ ...base, start_at: first, end_at: last > first ? last : null, top: Math.max(top, bottom + tick), bottom }, tick)

@@ -42,13 +42,13 @@ export class Positions {
     const asked = (this.asked = (this.asked ?? 0) + 1)
     try {
       const [positions, orders, fills] = await Promise.all(
-        ["/positions", "/orders", "/fills"].map((path) => this.app.service.rows(path, { account, last: path === "/fills" ? FILLS : null })),
+        ["/positions", "/orders", "/fills"].map((path) => this.app.service.rows(path, { account, limit: path === "/fills" ? FILLS : null })),
       )
       if (asked !== this.asked) return
       const mine = (row) => !account || row.account === account
       this.positions = positions.rows.filter((row) => mine(row) && row.qty)
       this.orders = orders.rows.filter((row) => mine(row) && OPEN.has(row.state))
-      this.recent = orders.rows.filter((row) => mine(row) && !OPEN.has(row.state)).slice(-20).reverse()
+      this.recent = orders.rows.filter((row) => mine(row) && !OPEN.has(row.state)).slice(0, 20)
       this.fills = fills.rows.filter(mine)
       this.error = ""
     } catch (error) {

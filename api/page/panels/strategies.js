@@ -27,9 +27,9 @@ export class Strategies {
 
   async load() {
     try {
-      const [strategies, status] = await Promise.all([this.app.service.rows("/strategies"), this.app.service.get("/strategies/status", { times: "ms" })])
-      const states = new Map((status.rows ?? status.strategies ?? status ?? []).map((each) => [each.id, each]))
-      this.list = (strategies.strategies ?? strategies.rows).map((each) => ({ ...each, id: each.id ?? each.sym, ...states.get(each.id ?? each.sym) }))
+      const [strategies, status] = await Promise.all([this.app.service.get("/strategies"), this.app.service.get("/strategies/status")])
+      const states = new Map(status.strategies.map((each) => [each.id, each]))
+      this.list = strategies.strategies.map((each) => ({ ...each, ...states.get(each.id) }))
       this.draw()
     } catch (error) {
       this.body.replaceChildren(el("p", { class: "empty wrong" }, sentenceOf(error)))
@@ -41,10 +41,9 @@ export class Strategies {
       this.body.replaceChildren(el("p", { class: "empty" }, "No strategy yet. `plant strategy create` makes one; so does POST /api/v1/strategies."))
       return
     }
-    const symbols = (row) => [row.symbols ?? row.syms ?? []].flat().join(" ")
     const columns = [
-      { name: "Strategy", of: (row) => row.id }, { name: "Class", of: (row) => row.class_name ?? row.name ?? "" },
-      { name: "Symbols", of: symbols }, { name: "Bars", of: (row) => row.interval ?? "" },
+      { name: "Strategy", of: (row) => row.id }, { name: "Class", of: (row) => row.class_name },
+      { name: "Symbols", of: (row) => [row.sym].flat().join(" ") }, { name: "Bars", of: (row) => row.interval ?? "" },
       { name: "Account", of: (row) => row.account || "first" },
       { name: "Money", of: (row) => el("span", { class: "badge", "data-kind": row.mode === "live" ? "live" : "paper" }, row.mode === "live" ? "REAL MONEY" : "PAPER") },
       { name: "State", of: (row) => el("span", { class: "state", "data-state": row.state ?? row.wanted }, row.state ?? row.wanted ?? "–") },
