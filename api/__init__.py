@@ -1,0 +1,1 @@
+"""The service: the plant for other front ends, over HTTP and WebSockets."""
