@@ -63,14 +63,13 @@ class Subscriptions:
     """The subscriptions of one client.
 
     queue_rows  most rows that wait for the client
-    most        most subscriptions at once
 
     What is given to `open` as `wanted` has `conflates` (its rows have keys), `by_time` (of rows with one key the one
     with the greater order counts, not the later), and `cues` (each row is a message of its own).
     """
 
-    def __init__(self, queue_rows: int = 20_000, most: int = 200) -> None:
-        self._queue_rows, self._most = queue_rows, most
+    def __init__(self, queue_rows: int = 20_000) -> None:
+        self._queue_rows = queue_rows
         self._subs: dict[int, _Sub] = {}
         self._waiting = Waiting()
         self._numbers = self._tokens = 0
@@ -87,9 +86,14 @@ class Subscriptions:
         return self._waiting.count
 
     @property
-    def full(self) -> bool:
-        """Whether there are as many subscriptions as a client may have."""
-        return len(self._subs) >= self._most
+    def messages(self) -> int:
+        """How many messages wait for the client, at most."""
+        return len(self._waiting)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the subscription that is opened next."""
+        return self._numbers + 1
 
     def open(self, wanted: Any, cursor: int, after: int | None = None, told: str = "") -> int:
         """Begin a subscription; return its number.
@@ -187,10 +191,10 @@ class Subscriptions:
                 return sub.number
         return None
 
-    def start_over(self, cursor: int, token: int | None = None) -> None:
-        """Give a snapshot in place of what was to come: of one need, or of all, the journal being another now."""
+    def start_over(self, cursor: int, token: int | None = None, number: int | None = None) -> None:
+        """Give a snapshot in place of what was to come: of one need, of one subscription, or of all."""
         for sub in self._subs.values():
-            if token is None or sub.token == token:
+            if token in (None, sub.token) and number in (None, sub.number):
                 self._waiting.forget(sub.rows)
                 sub.state, sub.at, sub.known, sub.held_from = SNAPSHOT, 0, 0, cursor
                 sub.begun = sub.resumed = sub.lagging = sub.reading = False

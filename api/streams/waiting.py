@@ -39,7 +39,7 @@ class Rows:
     held_to: int = 0
 
     def first_seq(self) -> int | None:
-        """Return the number of the first row that is queued, None if none is; 0: unknown, they stand for earlier ones."""
+        """Return the number of the first row that is queued, None: none is; 0: it stands for others, before it."""
         if not self.queued:
             return None
         first = self.queued[0].rows
@@ -50,9 +50,12 @@ class Waiting:
     """The queue of one client; `count` is the number of rows in it, those held among them."""
 
     def __init__(self) -> None:
-        self._queue: deque[Item] = deque()
+        self._queue: deque[Item] = deque()  # with what was dropped since, until its turn comes
         self._marked: Item | None = None
         self.count = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def say(self, message: Message, of: Rows | None = None) -> None:
         """Put in a message, in its turn."""
