@@ -42,14 +42,36 @@ export function badge({ kind, word, detail }) {
 
 /** A table: columns [{name, of(row) -> node or text, number, wide}], rows with a key each. */
 export function table(label, columns, rows, { classOf = () => "", caption = "" } = {}) {
-  const head = el("tr", {}, columns.map((column) => el("th", { scope: "col", class: column.number ? "number" : null }, column.name)))
-  const body = rows.map((row) =>
-    el("tr", { class: classOf(row) || null }, columns.map((column) => {
-      const made = column.of(row)
-      return el("td", { class: [column.number && "number", column.wide && "wide", column.classOf?.(row)].filter(Boolean).join(" ") || null }, made)
-    })),
+  const head = el(
+    "tr",
+    {},
+    columns.map((column) => el("th", { scope: "col", class: column.number ? "number" : null }, column.name)),
   )
-  return el("table", { "aria-label": label }, caption ? el("caption", {}, caption) : null, el("thead", {}, head), el("tbody", {}, body))
+  const body = rows.map((row) =>
+    el(
+      "tr",
+      { class: classOf(row) || null },
+      columns.map((column) => {
+        const made = column.of(row)
+        return el(
+          "td",
+          {
+            class:
+              [column.number && "number", column.wide && "wide", column.classOf?.(row)].filter(Boolean).join(" ") ||
+              null,
+          },
+          made,
+        )
+      }),
+    ),
+  )
+  return el(
+    "table",
+    { "aria-label": label },
+    caption ? el("caption", {}, caption) : null,
+    el("thead", {}, head),
+    el("tbody", {}, body),
+  )
 }
 
 /** A row of tabs: the arrow keys move among them, as readers of the pattern expect. */
@@ -93,7 +115,9 @@ export function wireSplitter(element, axis, moved) {
     element.addEventListener("pointercancel", end, { once: true })
   })
   element.addEventListener("keydown", (event) => {
-    const by = { clientX: { ArrowLeft: -16, ArrowRight: 16 }, clientY: { ArrowUp: -16, ArrowDown: 16 } }[axis][event.key]
+    const by = { clientX: { ArrowLeft: -16, ArrowRight: 16 }, clientY: { ArrowUp: -16, ArrowDown: 16 } }[axis][
+      event.key
+    ]
     if (!by) return
     event.preventDefault()
     moved(by)

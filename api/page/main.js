@@ -1,13 +1,9 @@
 // The page: what its parts share, and who is told when something changes.
 
 import { onThemeChange, palette } from "./chart/palette.js"
-import { badge, byId, el, set, tell, wireSplitter } from "./dom.js"
+import { byId, wireSplitter } from "./dom.js"
 import * as choices from "./model/choices.js"
-import { noticesOf } from "./model/honesty.js"
-import { changeText, priceText } from "./model/numbers.js"
-import { parsed } from "./model/overlay.js"
-import { connectionText } from "./model/stream.js"
-import { clockText, isZone, msOf } from "./model/times.js"
+import { isZone, msOf } from "./model/times.js"
 import { Accounts } from "./panels/accounts.js"
 import { Lower } from "./panels/lower.js"
 import { OrderPanel } from "./panels/order.js"
@@ -20,8 +16,10 @@ import { Signals } from "./panels/signals.js"
 import { Stage } from "./panels/stage.js"
 import { Strategies } from "./panels/strategies.js"
 import { Toasts } from "./panels/toasts.js"
+import { Top } from "./panels/top.js"
 import { Watchlist } from "./panels/watchlist.js"
 import { AnnotationDesk } from "./service/annotations.js"
+import { Catalogue } from "./service/catalogue.js"
 import { Service, sentenceOf } from "./service/client.js"
 import { Socket } from "./service/socket.js"
 
@@ -33,13 +31,10 @@ class App {
     this.choices = choices.load(localStorage)
     this.service = new Service()
     this.service.key = choices.key(sessionStorage)
-    this.socket = new Socket(this.service, { told: () => this.#connection(), marked: () => this.#marked() })
+    this.socket = new Socket(this.service, { told: () => this.#told(), marked: () => this.top.mark() })
+    this.catalogue = new Catalogue(this)
+    this.top = new Top(this)
     this.hidden = new Set(this.choices.hidden)
-    this.indicators = new Map()
-    this.symbols = new Map()
-    this.digits = new Map() // of prices, by symbol
-    this.kinds = {} // feed -> kind, e.g. a recording under a name of its own
-    this.stored = new Set(["1m", "2m", "5m", "15m", "1h", "1d"])
     this.sym = ""
     this.chosen = null
     this.tool = null
@@ -56,20 +51,17 @@ class App {
     this.order = new OrderPanel(this, byId("order"))
     this.settings = new Settings(this, byId("settings"))
     this.shortcuts = new Shortcuts(this, byId("shortcuts"))
-    byId("open-settings").addEventListener("click", () => this.settings.open())
-    byId("connection").addEventListener("click", () => this.settings.open())
-    byId("open-shortcuts").addEventListener("click", () => this.shortcuts.open())
     wireSplitter(byId("bottom-splitter"), "clientY", (pixels) => this.#bottom(this.choices.bottom - pixels))
     this.#bottom(this.choices.bottom)
     onThemeChange(() => this.stage.all().forEach((chart) => chart.paint()))
     this.stage.tab(this.choices.tab)
     setInterval(() => this.#beat(Date.now()), BEAT_MS)
-    setInterval(() => this.loadSymbols(), SYMBOLS_EVERY_MS)
+    setInterval(() => this.catalogue.loadSymbols(), SYMBOLS_EVERY_MS)
     document.addEventListener("visibilitychange", () => document.hidden || this.#beat(Date.now()))
   }
 
   start() {
-    this.#connection()
+    this.top.connection()
     this.socket.start()
     this.signals.follow()
     this.positions.follow()
@@ -79,51 +71,25 @@ class App {
   }
 
   /** Ask for all that is not a stream. */
-  load() {
-    this.loadSymbols()
-    this.#loadIndicators()
+  load(anew = false) {
+    this.catalogue.load(anew)
     this.tradingChanged()
     this.strategies.load()
     this.runs.load()
-    this.#loadKinds()
   }
 
-  async loadSymbols() {
-    try {
-      const answer = await this.service.get("/symbols", { times: "ms" })
-      const list = (answer.symbols ?? answer.rows ?? answer).filter((each) => !each.tables || each.tables.includes("bars"))
-      this.symbols = new Map(list.map((each) => [each.sym, each]))
-      const told = [...this.symbols.keys()].join()
-      if (told === this.symbolsTold) return
-      this.symbolsTold = told
-      this.watchlist.take(list)
-      const wanted = this.symbols.has(this.sym) ? this.sym : this.symbols.has(this.choices.sym) ? this.choices.sym : list[0]?.sym
-      if (wanted) this.chooseSymbol(wanted)
-    } catch (error) {
-      this.toastOnce("symbols", "bad", sentenceOf(error))
-    }
+  // --- what there is ---
+
+  symbolsChanged(list) {
+    this.watchlist.take(list)
+    const names = [this.sym, this.choices.sym, list[0]?.sym]
+    const wanted = names.find((sym) => this.catalogue.symbols.has(sym))
+    if (wanted) this.chooseSymbol(wanted)
   }
 
-  async #loadIndicators() {
-    try {
-      const answer = await this.service.get("/indicators")
-      const list = answer.indicators ?? answer.rows ?? answer
-      this.indicators = new Map(list.map((entry) => [entry.name, entry]))
-      this.stage.indicators.draw()
-      for (const chart of this.stage.all()) chart.overlays.refresh()
-    } catch (error) {
-      this.toastOnce("indicators", "bad", `The catalogue of indicators did not come. ${sentenceOf(error)}`)
-    }
-  }
-
-  /** Which kind each feed is, so that a recording under a name of its own is called what it is. */
-  async #loadKinds() {
-    try {
-      const status = await this.service.get("/status")
-      for (const feed of status.feeds ?? []) this.kinds[feed.name ?? feed.kind] = feed.kind
-    } catch {
-      // the names of the sources say it alone then
-    }
+  indicatorsChanged() {
+    this.stage.indicators.draw()
+    for (const chart of this.stage.all()) chart.overlays.refresh()
   }
 
   // --- what is chosen ---
@@ -143,16 +109,10 @@ class App {
     this.#offer(sym)
   }
 
-  /** Whether bars of an interval are rows of the plant, which a stream has; others are made on request. */
-  isStored(interval) {
-    return this.stored.has(interval)
-  }
-
   async #offer(sym) {
     try {
-      const answer = await this.service.get("/intervals", { sym })
-      const names = Array.isArray(answer) ? answer : [...(answer.stored ?? answer.intervals ?? []), ...(answer.built ?? answer.buildable ?? [])]
-      if (sym === this.sym) this.stage.offer(names.map((each) => each.interval ?? each))
+      const intervals = await this.catalogue.intervalsOf(sym)
+      if (sym === this.sym) this.stage.offer(intervals)
     } catch {
       // the usual ones are offered
     }
@@ -178,13 +138,9 @@ class App {
     this.keep()
   }
 
+  /** The zone in which times are told: the chosen one, else the exchange's. */
   get zone() {
-    return this.choices.zone && isZone(this.choices.zone) ? this.choices.zone : this.zoneOf(this.sym)
-  }
-
-  zoneOf(sym) {
-    const zone = this.symbols.get(sym)?.time_zone
-    return zone && isZone(zone) ? zone : "UTC"
+    return isZone(this.choices.zone) ? this.choices.zone : this.catalogue.zoneOf(this.sym)
   }
 
   useKey(key) {
@@ -192,8 +148,7 @@ class App {
     this.service.key = key
     this.socket.start()
     this.toasts.once.clear()
-    this.symbolsTold = null
-    this.load()
+    this.load(true)
   }
 
   keep() {
@@ -214,16 +169,7 @@ class App {
   #overlays(overlays) {
     this.choices.overlays = overlays
     this.keep()
-    this.stage.indicators.draw()
-    for (const chart of this.stage.all()) chart.overlays.refresh()
-  }
-
-  /** Values of an indicator beside the bars from a time on: {times, outputs: {name: [..]}}. */
-  async indicatorValues(text, sym, interval, startMs) {
-    const { name, parameters } = parsed(text)
-    const bars = { sym, interval, start: new Date(startMs).toISOString() }
-    const answer = await this.service.change("POST", "/indicators/calculate?times=ms", { name, parameters, bars })
-    return { times: (answer.time ?? answer.times).map(msOf), outputs: answer.outputs ?? answer.values }
+    this.indicatorsChanged()
   }
 
   annotationsOf(sym, interval) {
@@ -272,7 +218,14 @@ class App {
   /** Signals and fills of a symbol as marks of a chart. */
   marksOf(sym, interval) {
     const signals = this.signals.of(sym, interval).map((row) => ({ kind: "signal", ms: row.ms, side: row.side }))
-    const fills = this.positions.fills.filter((row) => row.sym === sym).map((row) => ({ kind: "fill", ms: msOf(row.market_time) ?? msOf(row.time), side: row.side, text: `${row.side} ${row.qty}` }))
+    const fills = this.positions.fills
+      .filter((row) => row.sym === sym)
+      .map((row) => ({
+        kind: "fill",
+        ms: msOf(row.market_time) ?? msOf(row.time),
+        side: row.side,
+        text: `${row.side} ${row.qty}`,
+      }))
     return [...signals, ...fills]
   }
 
@@ -288,25 +241,24 @@ class App {
 
   /** The newest price of the symbol on the charts: of the newest bar among charts and watchlist. */
   newest() {
-    const found = this.stage.all().filter((chart) => chart.sym === this.sym && chart.bars.last).map((chart) => ({ bar: chart.bars.last, interval: chart.interval }))
+    const found = this.stage
+      .all()
+      .filter((chart) => chart.sym === this.sym && chart.bars.last)
+      .map((chart) => ({ bar: chart.bars.last, interval: chart.interval }))
     const watched = this.watchlist.newest(this.sym)
     const all = watched ? [...found, watched] : found
     const came = ({ bar }) => bar.received ?? bar.ms
-    return all.reduce((best, each) => (!best || came(each) > came(best) || (came(each) === came(best) && each.bar.ms > best.bar.ms) ? each : best), null)
-  }
-
-  digitsOf(sym) {
-    return this.digits.get(sym) ?? 2
+    return all.reduce(
+      (best, each) =>
+        !best || came(each) > came(best) || (came(each) === came(best) && each.bar.ms > best.bar.ms) ? each : best,
+      null,
+    )
   }
 
   pricesChanged(syms) {
     if (!this.stage || (syms && !syms.includes(this.sym))) return
     const newest = this.newest()
-    const change = this.watchlist.change(this.sym)
-    const way = change ? (change.fraction >= 0 ? "up" : "down") : "flat"
-    const price = priceText(newest?.bar.close, this.digitsOf(this.sym))
-    byId("heading").replaceChildren(el("b", {}, this.sym), el("span", { class: "price" }, price), el("span", { class: way, title: change ? `since ${change.from}` : "" }, changeText(change?.fraction)))
-    document.title = this.sym ? `${this.sym} ${price} · tickplant` : "tickplant"
+    this.top.price(this.sym, newest, this.watchlist.change(this.sym))
     this.order.price(newest?.bar.close ?? NaN)
   }
 
@@ -367,33 +319,12 @@ class App {
     this.keep()
   }
 
-  #connection() {
-    const { level, text } = connectionText(this.socket.stream, Date.now())
-    set(byId("connection"), { "data-level": level, title: text })
-    tell(byId("connection"), text)
-    const live = this.socket.stream.state === "live"
-    document.body.classList.toggle("cut-off", !live && level !== "wait")
-    if (live && this.wasCutOff) this.load() // what is no stream may have changed meanwhile
-    this.wasCutOff = !live
-  }
-
-  #marked() {
-    const { seq, synced, plant } = this.socket.stream
-    tell(byId("position-of-stream"), `plant ${plant} · complete up to ${seq.toLocaleString("en-US")} · on disk up to ${synced.toLocaleString("en-US")}`)
+  #told() {
+    if (this.top.connection()) this.load() // what is no stream may have changed meanwhile
   }
 
   #beat(nowMs) {
-    tell(byId("clock"), `${clockText(nowMs, this.zone, true)} ${this.zone}`)
-    const { stream } = this.socket
-    if (stream.state === "waiting") this.#connection()
-    const newest = this.newest()
-    const connected = stream.state === "live"
-    const notices = noticesOf(newest?.bar ?? null, newest?.interval ?? "1m", nowMs, { kinds: this.kinds, connected })
-    const told = notices.map((notice) => `${notice.word} ${notice.detail}`).join()
-    if (told !== this.noticesTold) {
-      this.noticesTold = told
-      byId("notices").replaceChildren(...notices.map(badge))
-    }
+    this.top.beat(nowMs, this.newest())
     this.stage.beat(nowMs)
     this.watchlist.beat()
     this.order.draw()
@@ -401,4 +332,5 @@ class App {
   }
 }
 
-new App().start()
+export const app = new App()
+app.start()

@@ -1,15 +1,22 @@
 // One chart: candles and volume of a symbol and interval, live, with what is drawn over them.
 
-import { CandlestickSeries, createChart, createSeriesMarkers, createTextWatermark, HistogramSeries, LineStyle } from "../vendor/lightweight-charts.mjs"
+import {
+  CandlestickSeries,
+  createChart,
+  createSeriesMarkers,
+  createTextWatermark,
+  HistogramSeries,
+} from "../vendor/lightweight-charts.mjs"
 import { el, set, tell } from "../dom.js"
 import { daysOf } from "../model/axis.js"
 import { Bars } from "../model/bars.js"
 import { badgeOf, freshnessOf, kindOf } from "../model/honesty.js"
-import { changeText, digitsOf, priceText, volumeText } from "../model/numbers.js"
-import { clockText, dayOf, intervalMs, isDaily, partsOf, stampText, tickText } from "../model/times.js"
+import { digitsOf } from "../model/numbers.js"
+import { dayOf, intervalMs, partsOf } from "../model/times.js"
 import { sentenceOf } from "../service/client.js"
 import { Drawing } from "./drawing.js"
 import { drawDays, drawObjects, Layer } from "./layer.js"
+import { CANDLES, chartOptions, paint, readBar, VOLUME } from "./look.js"
 import { Overlays } from "./overlays.js"
 import { faded, palette } from "./palette.js"
 
@@ -43,27 +50,34 @@ export class Chart {
     this.fresh = el("span", { class: "fresh" })
     this.readout = el("div", { class: "readout" })
     this.note = el("p", { class: "note", role: "status" }, "Loading bars …")
-    this.latest = el("button", { type: "button", class: "latest", hidden: true, onclick: () => this.toLatest() }, "Go to latest")
+    this.latest = el(
+      "button",
+      { type: "button", class: "latest", hidden: true, onclick: () => this.toLatest() },
+      "Go to latest",
+    )
     this.canvas = el("div", { class: "canvas", tabindex: "0", role: "application" })
     this.canvas.append(this.readout, this.note, this.latest)
     this.header = el("header", {})
-    return el("article", { class: "chart", onfocusin: () => this.app.focusChart(this), onpointerdown: () => this.app.focusChart(this) }, this.header, this.canvas)
+    return el(
+      "article",
+      { class: "chart", onfocusin: () => this.app.focusChart(this), onpointerdown: () => this.app.focusChart(this) },
+      this.header,
+      this.canvas,
+    )
   }
 
   #chart() {
-    this.chart = createChart(this.canvas, {
-      autoSize: true,
-      layout: { attributionLogo: false, fontSize: 11, fontFamily: "system-ui, sans-serif", panes: { enableResize: true } },
-      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 8, barSpacing: 6, minBarSpacing: 0.6, tickMarkFormatter: (time, weight) => tickText(time * 1000, weight, this.app.zone) },
-      localization: { timeFormatter: (time) => stampText(time * 1000, this.app.zone, this.interval), locale: "en-US" },
-      rightPriceScale: { scaleMargins: { top: 0.08, bottom: 0.2 } },
-      crosshair: { mode: 0 },
-    })
-    this.candles = this.chart.addSeries(CandlestickSeries, { priceLineStyle: LineStyle.Dotted })
-    this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false })
+    this.chart = createChart(this.canvas, chartOptions(this.app, this))
+    this.candles = this.chart.addSeries(CandlestickSeries, CANDLES)
+    this.volume = this.chart.addSeries(HistogramSeries, VOLUME)
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } })
     this.markers = createSeriesMarkers(this.candles, [])
-    this.watermark = createTextWatermark(this.chart.panes()[0], { visible: false, horzAlign: "center", vertAlign: "center", lines: [] })
+    this.watermark = createTextWatermark(this.chart.panes()[0], {
+      visible: false,
+      horzAlign: "center",
+      vertAlign: "center",
+      lines: [],
+    })
     this.dayLayer = new Layer((context, size) => this.#drawDays(context, size), "bottom")
     this.layer = new Layer((context, size) => this.#drawObjects(context, size), "normal")
     this.candles.attachPrimitive(this.dayLayer)
@@ -83,12 +97,14 @@ export class Chart {
     this.overlays.clear()
     this.drawing.cancel()
     this.draw("all")
-    set(this.canvas, { "aria-label": `Chart of ${sym}, bars of ${interval}. Arrow keys scroll, plus and minus zoom, brackets choose what is drawn.` })
+    set(this.canvas, {
+      "aria-label": `Chart of ${sym}, bars of ${interval}. Arrow keys scroll, plus and minus zoom, brackets choose what is drawn.`,
+    })
     this.note.hidden = false
     tell(this.note, sym ? `Loading bars of ${sym}, ${interval} …` : "Choose a symbol.")
     if (!sym) return
     clearInterval(this.poll)
-    if (this.app.isStored(interval)) {
+    if (this.app.catalogue.stored.has(interval)) {
       const request = { channel: "bars", sym: [sym], interval, last: this.loaded }
       this.app.socket.subscribe(this.key, request, (rows, reset, live) => this.take(rows, reset, live))
     } else {
@@ -123,7 +139,7 @@ export class Chart {
     const { list } = this.bars
     if (changed === "all") {
       this.digits = digitsOf(list.slice(-200).flatMap((bar) => [bar.open, bar.close]))
-      this.app.digits.set(this.sym, Math.max(this.digits, 2))
+      this.app.catalogue.digits.set(this.sym, this.digits)
       this.candles.applyOptions({ priceFormat: { type: "price", precision: this.digits, minMove: 10 ** -this.digits } })
       this.candles.setData(list.map((bar) => this.#candle(bar)))
       this.volume.setData(list.map((bar) => this.#volume(bar)))
@@ -157,13 +173,28 @@ export class Chart {
   #marks() {
     if (!this.bars.list.length) return []
     const first = this.bars.list[0].ms
-    const marks = this.app.marksOf(this.sym, this.interval)
+    const marks = this.app
+      .marksOf(this.sym, this.interval)
       .filter((mark) => mark.ms >= first)
       .map((mark) => {
         const bar = this.bars.list[Math.max(0, this.bars.indexOf(mark.ms + 1) - 1)]
         const buy = mark.side === "buy" || mark.side === "long"
-        const color = mark.kind === "fill" ? (buy ? this.colors.accent : this.colors.violet) : buy ? this.colors.up : this.colors.down
-        return { time: bar.ms / 1000, position: buy ? "belowBar" : "aboveBar", shape: mark.kind === "fill" ? "circle" : buy ? "arrowUp" : "arrowDown", color, text: mark.kind === "fill" ? mark.text : "", size: 1 }
+        const color =
+          mark.kind === "fill"
+            ? buy
+              ? this.colors.accent
+              : this.colors.violet
+            : buy
+              ? this.colors.up
+              : this.colors.down
+        return {
+          time: bar.ms / 1000,
+          position: buy ? "belowBar" : "aboveBar",
+          shape: mark.kind === "fill" ? "circle" : buy ? "arrowUp" : "arrowDown",
+          color,
+          text: mark.kind === "fill" ? mark.text : "",
+          size: 1,
+        }
       })
     marks.sort((a, b) => a.time - b.time)
     return marks.slice(-MOST_MARKERS)
@@ -171,8 +202,11 @@ export class Chart {
 
   /** Say across the chart what is simulated or replayed: a picture of it alone must not pass for the market. */
   #mark() {
-    const badge = badgeOf(kindOf(this.bars.last?.source, this.app.kinds))
-    const lines = badge && badge.kind !== "delayed" ? [{ text: `${badge.word} PRICES`, color: faded(this.colors.violet, 0.2), fontSize: 20, fontStyle: "bold" }] : []
+    const badge = badgeOf(kindOf(this.bars.last?.source, this.app.catalogue.kinds))
+    this.said = badge && badge.kind !== "delayed" ? `${badge.word} PRICES` : ""
+    const lines = this.said
+      ? [{ text: this.said, color: faded(this.colors.violet, 0.2), fontSize: 20, fontStyle: "bold" }]
+      : []
     this.watermark.applyOptions({ visible: lines.length > 0, lines })
   }
 
@@ -183,7 +217,12 @@ export class Chart {
 
   /** What places and times are computed with. */
   get frame() {
-    return { list: this.bars.list, lengthMs: intervalMs(this.interval), series: this.candles, timeScale: this.chart.timeScale() }
+    return {
+      list: this.bars.list,
+      lengthMs: intervalMs(this.interval),
+      series: this.candles,
+      timeScale: this.chart.timeScale(),
+    }
   }
 
   get tick() {
@@ -202,18 +241,12 @@ export class Chart {
   }
 
   #read({ time }) {
-    const bar = time === undefined ? this.bars.last : this.bars.at(time * 1000)
-    if (!bar) return this.readout.replaceChildren()
-    const way = bar.close >= bar.open ? "up" : "down"
     const hovered = time !== undefined
-    const when = hovered ? stampText(bar.ms, this.app.zone, this.interval) : isDaily(this.interval) ? dayOf(bar.ms, this.app.zone) : clockText(bar.ms, this.app.zone)
-    const item = (name, text, cls = way) => el("span", {}, el("i", {}, name), el("span", { class: cls }, text))
-    const price = (value) => priceText(value, this.digits)
-    this.readout.replaceChildren(
-      item("", `${when}${bar.closed === false ? " forming" : ""}`, "soft"), item("O", price(bar.open)), item("H", price(bar.high)), item("L", price(bar.low)),
-      item("C", price(bar.close)), item("", changeText(bar.close / bar.open - 1)), item("V", volumeText(bar.volume), ""),
-      ...(hovered ? this.overlays.read(bar.ms) : []),
-    )
+    const bar = hovered ? this.bars.at(time * 1000) : this.bars.last
+    if (!bar) return this.readout.replaceChildren()
+    const more = hovered ? this.overlays.read(bar.ms) : []
+    const told = { zone: this.app.zone, interval: this.interval, digits: this.digits, hovered, more }
+    this.readout.replaceChildren(...readBar(bar, told))
   }
 
   #viewed(range) {
@@ -279,15 +312,7 @@ export class Chart {
   /** Take over the colours in force. */
   paint() {
     this.colors = palette()
-    const { colors } = this
-    this.chart.applyOptions({
-      layout: { background: { color: colors.panel }, textColor: colors.soft, panes: { separatorColor: colors.line, separatorHoverColor: faded(colors.accent, 0.3) } },
-      grid: { vertLines: { color: colors.grid }, horzLines: { color: colors.grid } },
-      rightPriceScale: { borderColor: colors.line },
-      timeScale: { borderColor: colors.line },
-      crosshair: { vertLine: { color: colors.faint, labelBackgroundColor: colors.line_strong }, horzLine: { color: colors.faint, labelBackgroundColor: colors.line_strong } },
-    })
-    this.candles.applyOptions({ upColor: colors.up, downColor: colors.down, wickUpColor: colors.up, wickDownColor: colors.down, borderVisible: false })
+    paint(this.chart, this.candles, this.colors)
     this.draw("all")
   }
 }

@@ -19,7 +19,8 @@ export class Drawing {
     canvas.addEventListener("pointermove", (event) => this.#move(event), true)
     canvas.addEventListener("pointerup", (event) => this.#up(event), true)
     canvas.addEventListener("pointercancel", () => this.cancel(), true)
-    for (const name of ["mousedown", "touchstart"]) canvas.addEventListener(name, (event) => this.held && event.stopPropagation(), true)
+    for (const name of ["mousedown", "touchstart"])
+      canvas.addEventListener(name, (event) => this.held && event.stopPropagation(), true)
     canvas.addEventListener("keydown", (event) => this.#key(event))
   }
 
@@ -68,7 +69,15 @@ export class Drawing {
       const found = objectAt(this.objects(), point, this.chart.chart.paneSize(0).width, this.chart.frame)
       this.app.choose(found?.object.id ?? null)
       if (!found || !at) return
-      this.held = { object: found.object, part: found.part, from: at, at: point, next: found.object, moved: false, why: found.object.order ? "" : whyFixed(found.object) }
+      this.held = {
+        object: found.object,
+        part: found.part,
+        from: at,
+        at: point,
+        next: found.object,
+        moved: false,
+        why: found.object.order ? "" : whyFixed(found.object),
+      }
       if (this.held.why && event.pointerType === "touch") this.held = null // let the finger scroll
     }
     if (this.held) this.chart.canvas.setPointerCapture(event.pointerId)
@@ -82,15 +91,26 @@ export class Drawing {
     const to = this.#place(point)
     if (!to || !this.held.moved || why) return
     if (part === "new") this.held.next = drawn(object.kind, object.sym, from, to, this.chart.tick)
-    else if (object.order) this.held.next = { ...dragged(object, "price", from, to, this.chart.tick), text: this.app.positions.dragText(object.order, to.price) }
+    else if (object.order)
+      this.held.next = {
+        ...dragged(object, "price", from, to, this.chart.tick),
+        text: this.app.positions.dragText(object.order, to.price),
+      }
     else this.held.next = dragged(object, part, from, to, this.chart.tick)
     this.chart.redraw()
   }
 
   #hover(point) {
-    const found = this.app.tool ? null : objectAt(this.objects(), point, this.chart.chart.paneSize(0).width, this.chart.frame)
+    const found = this.app.tool
+      ? null
+      : objectAt(this.objects(), point, this.chart.chart.paneSize(0).width, this.chart.frame)
     const movable = found && (found.object.order || !whyFixed(found.object))
-    const shape = !found ? "" : !movable ? "pointer" : { start: "ew-resize", end: "ew-resize", top: "ns-resize", bottom: "ns-resize" }[found.part] ?? (found.object.kind === "level" ? "ns-resize" : "move")
+    const shape = !found
+      ? ""
+      : !movable
+        ? "pointer"
+        : ({ start: "ew-resize", end: "ew-resize", top: "ns-resize", bottom: "ns-resize" }[found.part] ??
+          (found.object.kind === "level" ? "ns-resize" : "move"))
     for (const canvas of this.chart.canvas.querySelectorAll("canvas")) canvas.style.cursor = shape
   }
 

@@ -11,11 +11,12 @@ const FAR = 1e5 // pixels; a canvas has no use for more
 /** A primitive around `draw(context, {width, height})`, `order` is "bottom", "normal" or "top". */
 export class Layer {
   constructor(draw, order = "normal", labels = () => []) {
-    const target = (canvas) => canvas.useMediaCoordinateSpace(({ context, mediaSize }) => {
-      context.save()
-      draw(context, mediaSize)
-      context.restore()
-    })
+    const target = (canvas) =>
+      canvas.useMediaCoordinateSpace(({ context, mediaSize }) => {
+        context.save()
+        draw(context, mediaSize)
+        context.restore()
+      })
     this.views = [{ zOrder: () => order, renderer: () => ({ draw: target }) }]
     this.labels = labels
   }
@@ -50,7 +51,8 @@ export function edgesOf(object, { list, lengthMs, series, timeScale }) {
     if (a === null || b === null) return null
     return Math.max(-FAR, Math.min(FAR, a + (place - whole) * (b - a)))
   }
-  const [first, second] = object.kind === "zone" ? [object.top, object.bottom] : [object.price, object.price_end ?? object.price]
+  const [first, second] =
+    object.kind === "zone" ? [object.top, object.bottom] : [object.price, object.price_end ?? object.price]
   const [y, y2] = [series.priceToCoordinate(first), series.priceToCoordinate(second)]
   const start = object.start_at === null || object.start_at === undefined ? -FAR : x(object.start_at)
   const end = object.end_at === null || object.end_at === undefined ? null : x(object.end_at)
@@ -62,7 +64,11 @@ export function edgesOf(object, { list, lengthMs, series, timeScale }) {
 export function colorOf(object, colors) {
   if (object.order) return object.order.color
   const means = `${object.type} ${object.text}`.toLowerCase()
-  const known = /demand|support|bull|\blow\b|_low/.test(means) ? colors.up : /supply|resist|bear|\bhigh\b|_high/.test(means) ? colors.down : null
+  const known = /demand|support|bull|\blow\b|_low/.test(means)
+    ? colors.up
+    : /supply|resist|bear|\bhigh\b|_high/.test(means)
+      ? colors.down
+      : null
   return ownColor(object, known ?? (isAutomatic(object) ? colors.soft : colors.accent))
 }
 
@@ -89,7 +95,10 @@ function drawZone(context, size, object, place, right, { color, chosen, dim }, c
   const left = Math.max(-2, place.x)
   const width = Math.min(right, size.width + 2) - left
   const height = place.y2 - place.y
-  context.fillStyle = faded(color, dim ? 0.05 : Number(object.style?.opacity) > 0 ? Math.min(0.6, Number(object.style.opacity)) : 0.14)
+  context.fillStyle = faded(
+    color,
+    dim ? 0.05 : Number(object.style?.opacity) > 0 ? Math.min(0.6, Number(object.style.opacity)) : 0.14,
+  )
   context.fillRect(left, place.y, width, height)
   context.strokeStyle = faded(color, chosen ? 1 : dim ? 0.25 : 0.6)
   context.lineWidth = chosen ? 2 : 1
@@ -101,7 +110,17 @@ function drawZone(context, size, object, place, right, { color, chosen, dim }, c
     context.textBaseline = "top"
     context.fillText(fitted(context, nameOf(object), width - 8), Math.max(4, left + 4), place.y + 3)
   }
-  if (chosen) handles(context, [[Math.max(6, left), (place.y + place.y2) / 2], [left + width / 2, place.y], [left + width / 2, place.y2]], color, colors)
+  if (chosen)
+    handles(
+      context,
+      [
+        [Math.max(6, left), (place.y + place.y2) / 2],
+        [left + width / 2, place.y],
+        [left + width / 2, place.y2],
+      ],
+      color,
+      colors,
+    )
 }
 
 function drawLevel(context, size, object, place, right, { color, chosen, dim }, labels) {
@@ -115,7 +134,14 @@ function drawLevel(context, size, object, place, right, { color, chosen, dim }, 
   context.lineTo(Math.min(size.width + 2, right), y)
   context.stroke()
   context.setLineDash([])
-  labels.push({ y, right: Math.min(size.width - 4, right - 2), text: nameOf(object), color, solid: Boolean(object.order), strong: chosen })
+  labels.push({
+    y,
+    right: Math.min(size.width - 4, right - 2),
+    text: nameOf(object),
+    color,
+    solid: Boolean(object.order),
+    strong: chosen,
+  })
 }
 
 function drawLine(context, object, place, { color, chosen }, colors) {
@@ -127,7 +153,16 @@ function drawLine(context, object, place, { color, chosen }, colors) {
   context.lineTo(place.x2, place.y2)
   context.stroke()
   context.setLineDash([])
-  if (chosen) handles(context, [[place.x, place.y], [place.x2, place.y2]], color, colors)
+  if (chosen)
+    handles(
+      context,
+      [
+        [place.x, place.y],
+        [place.x2, place.y2],
+      ],
+      color,
+      colors,
+    )
 }
 
 function drawPoint(context, object, { x, y }, { color, chosen }, colors) {
@@ -198,7 +233,8 @@ export function objectAt(objects, point, width, frame) {
   for (const object of objects) {
     const place = edgesOf(object, frame)
     const part = place && partAt(object, place, point, width)
-    if (part) found.push({ object, part, area: object.kind === "zone" && part === "body" ? Math.abs(place.y2 - place.y) : 0 })
+    if (part)
+      found.push({ object, part, area: object.kind === "zone" && part === "body" ? Math.abs(place.y2 - place.y) : 0 })
   }
   found.sort((a, b) => a.area - b.area || Number(Boolean(b.object.order)) - Number(Boolean(a.object.order)))
   return found[0] ?? null
@@ -217,7 +253,8 @@ export function drawDays(context, size, days, count, colors, { timeScale, nameOf
       context.fillRect(left, 0, right - left, size.height)
     }
     context.fillStyle = colors.faint
-    if (right - left > 40) context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), 24)
+    if (right - left > 40)
+      context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), 24)
   }
 }
 

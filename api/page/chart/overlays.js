@@ -45,10 +45,10 @@ export class Overlays {
     const wanted = app.choices.overlays
     for (const text of [...this.shown.keys()]) if (!wanted.includes(text)) this.#remove(text)
     for (const text of wanted) {
-      const entry = app.indicators.get(parsed(text).name)
+      const entry = app.catalogue.indicators.get(parsed(text).name)
       if (!entry) continue
       try {
-        const values = await app.indicatorValues(text, sym, interval, bars.list[0].ms)
+        const values = await app.catalogue.valuesOf(text, sym, interval, bars.list[0].ms)
         if (asked !== this.asked || bars !== chart.bars) return
         this.#show(text, entry, values)
       } catch (error) {
@@ -66,11 +66,20 @@ export class Overlays {
       const color = lineColor(this.app.choices.overlays.indexOf(text))
       shown = { series: [], color, own: entry.pane === "own", digits: entry.pane === "own" ? 2 : chart.digits }
       const pane = shown.own ? chart.chart.panes().length : 0
-      for (const [n, output] of Object.keys(outputs).entries()) shown.series.push({ output, series: this.#series(entry, output, n, color, pane) })
+      for (const [n, output] of Object.keys(outputs).entries())
+        shown.series.push({ output, series: this.#series(entry, output, n, color, pane) })
       if (shown.own) {
         chart.chart.panes()[pane]?.setStretchFactor(0.28)
         for (const price of Array.isArray(entry.scale) ? entry.scale : []) {
-          if (Number.isFinite(price)) shown.series[0].series.createPriceLine({ price, color: chart.colors.faint, lineStyle: LineStyle.Dotted, lineWidth: 1, axisLabelVisible: false, title: "" })
+          if (Number.isFinite(price))
+            shown.series[0].series.createPriceLine({
+              price,
+              color: chart.colors.faint,
+              lineStyle: LineStyle.Dotted,
+              lineWidth: 1,
+              axisLabelVisible: false,
+              title: "",
+            })
         }
       }
       this.shown.set(text, shown)
@@ -78,14 +87,31 @@ export class Overlays {
     const known = new Set(chart.bars.list.map((bar) => bar.ms))
     const kept = times.map((ms, i) => [ms, i]).filter(([ms]) => known.has(ms))
     shown.values = new Map(kept.map(([ms, i]) => [ms, Object.values(outputs).map((list) => list[i])]))
-    for (const { output, series } of shown.series) series.setData(pointsOf(kept.map(([ms]) => ms), kept.map(([, i]) => outputs[output][i])))
+    for (const { output, series } of shown.series)
+      series.setData(
+        pointsOf(
+          kept.map(([ms]) => ms),
+          kept.map(([, i]) => outputs[output][i]),
+        ),
+      )
   }
 
   #series(entry, output, n, color, pane) {
     const { chart } = this
-    const line = { lineWidth: n ? 1 : 1.5, color: n ? faded(lineColor(n + this.app.choices.overlays.length), 0.9) : color, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false }
+    const line = {
+      lineWidth: n ? 1 : 1.5,
+      color: n ? faded(lineColor(n + this.app.choices.overlays.length), 0.9) : color,
+      lastValueVisible: false,
+      priceLineVisible: false,
+      crosshairMarkerVisible: false,
+    }
     if (entry.pane !== "own") line.color = n ? faded(color, 0.6) : color
-    if (output === "histogram") return chart.chart.addSeries(HistogramSeries, { color: faded(color, 0.5), lastValueVisible: false, priceLineVisible: false }, pane)
+    if (output === "histogram")
+      return chart.chart.addSeries(
+        HistogramSeries,
+        { color: faded(color, 0.5), lastValueVisible: false, priceLineVisible: false },
+        pane,
+      )
     return chart.chart.addSeries(LineSeries, line, pane)
   }
 
@@ -97,10 +123,12 @@ export class Overlays {
 
   /** What the crosshair reads at a bar: spans for the read-out. */
   read(ms) {
-    return [...this.shown.entries()].map(([text, { values, color, digits }]) => {
-      const found = values?.get(ms) ?? []
-      const numbers = found.map((value) => priceText(value, digits)).join(" ")
-      return numbers && el("span", { style: { color } }, el("i", {}, labelOf(text)), numbers)
-    }).filter(Boolean)
+    return [...this.shown.entries()]
+      .map(([text, { values, color, digits }]) => {
+        const found = values?.get(ms) ?? []
+        const numbers = found.map((value) => priceText(value, digits)).join(" ")
+        return numbers && el("span", { style: { color } }, el("i", {}, labelOf(text)), numbers)
+      })
+      .filter(Boolean)
   }
 }

@@ -1,6 +1,21 @@
 // The colours of the page for what is drawn on a canvas, which CSS does not reach.
 
-const NAMES = ["panel", "text", "soft", "faint", "line", "line-strong", "grid", "accent", "up", "down", "warn", "violet", "paper", "live"]
+const NAMES = [
+  "panel",
+  "text",
+  "soft",
+  "faint",
+  "line",
+  "line-strong",
+  "grid",
+  "accent",
+  "up",
+  "down",
+  "warn",
+  "violet",
+  "paper",
+  "live",
+]
 const LINES = ["#5b9bff", "#f2ac3c", "#b48cff", "#35b6c8", "#e278b0", "#8bbf4d", "#d98b5f", "#8c9bb5"]
 
 /** The colours in force: {panel, text, ...}. */

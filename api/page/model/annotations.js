@@ -92,10 +92,18 @@ export function groupOf(object) {
   if (!isAutomatic(object)) return "drawn"
   const type = String(object.type)
   const groups = [
-    ["prev_", "previous day and week"], ["premarket", "pre-market"], ["opening_range", "opening range"],
-    ["floor_pivot", "floor pivots"], ["day_level", "day levels"], ["day_zone", "day zones"],
-    ["supply", "supply and demand"], ["demand", "supply and demand"], ["pivot", "pivots"], ["zigzag", "zigzag"],
-    ["bull_flag", "flags"], ["bear_flag", "flags"],
+    ["prev_", "previous day and week"],
+    ["premarket", "pre-market"],
+    ["opening_range", "opening range"],
+    ["floor_pivot", "floor pivots"],
+    ["day_level", "day levels"],
+    ["day_zone", "day zones"],
+    ["supply", "supply and demand"],
+    ["demand", "supply and demand"],
+    ["pivot", "pivots"],
+    ["zigzag", "zigzag"],
+    ["bull_flag", "flags"],
+    ["bear_flag", "flags"],
   ]
   return groups.find(([prefix]) => type.startsWith(prefix))?.[1] ?? type.replaceAll("_", " ")
 }
@@ -103,12 +111,18 @@ export function groupOf(object) {
 /** What a drawn object is sent as: only what its kind has. */
 export function bodyOf(object) {
   const fields = {
-    level: ["price"], marker: ["price"], text: ["price"], zone: ["top", "bottom"], line: ["price", "price_end"],
-    flag: ["price", "price_end"], pivot: ["price"],
+    level: ["price"],
+    marker: ["price"],
+    text: ["price"],
+    zone: ["top", "bottom"],
+    line: ["price", "price_end"],
+    flag: ["price", "price_end"],
+    pivot: ["price"],
   }[object.kind]
   const body = { sym: object.sym, kind: object.kind }
   for (const name of fields) body[name] = object[name]
-  for (const name of TIMES) if (object[name] !== null && object[name] !== undefined) body[name] = new Date(object[name]).toISOString()
+  for (const name of TIMES)
+    if (object[name] !== null && object[name] !== undefined) body[name] = new Date(object[name]).toISOString()
   if (object.text) body.text = object.text
   return body
 }

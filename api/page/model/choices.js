@@ -27,7 +27,8 @@ export function load(storage) {
     // a damaged entry counts as none
   }
   const choices = structuredClone(DEFAULTS)
-  for (const [name, value] of Object.entries(stored)) if (name in DEFAULTS && sameForm(DEFAULTS[name], value)) choices[name] = value
+  for (const [name, value] of Object.entries(stored))
+    if (name in DEFAULTS && sameForm(DEFAULTS[name], value)) choices[name] = value
   return choices
 }
 

@@ -70,10 +70,22 @@ export function drawn(kind, sym, from, to, tick = 0.01) {
   const [a, b] = [from, to]
   const first = Math.min(a.ms, b.ms)
   const last = Math.max(a.ms, b.ms)
-  const base = { sym, kind, type: "user", source: "user:", text: kind === "text" ? "Note" : "", style: {}, state: "active", end_at: null }
+  const base = {
+    sym,
+    kind,
+    type: "user",
+    source: "user:",
+    text: kind === "text" ? "Note" : "",
+    style: {},
+    state: "active",
+    end_at: null,
+  }
   if (kind === "zone") {
     const [bottom, top] = [Math.min(a.price, b.price), Math.max(a.price, b.price)]
-    return rounded({ ...base, start_at: first, end_at: last > first ? last : null, top: Math.max(top, bottom + tick), bottom }, tick)
+    return rounded(
+      { ...base, start_at: first, end_at: last > first ? last : null, top: Math.max(top, bottom + tick), bottom },
+      tick,
+    )
   }
   if (kind === "line") {
     const [start, end] = a.ms <= b.ms ? [a, b] : [b, a]

@@ -58,7 +58,11 @@ export function delayOf(bar, interval) {
 export function noticesOf(bar, interval, nowMs, { kinds = {}, connected = true } = {}) {
   const notices = []
   if (!connected) {
-    notices.push({ kind: "stale", word: "NOT CONNECTED", detail: "The page is cut off from the service; prices stand still." })
+    notices.push({
+      kind: "stale",
+      word: "NOT CONNECTED",
+      detail: "The page is cut off from the service; prices stand still.",
+    })
   }
   if (!bar) return notices
   const badge = badgeOf(kindOf(bar.source, kinds))
@@ -68,9 +72,14 @@ export function noticesOf(bar, interval, nowMs, { kinds = {}, connected = true }
   if (delay && !badge && fresh.level === "live") {
     notices.push({ kind: "delayed", word: "DELAYED", detail: `The newest bar came ${ageText(delay)} after its end.` })
   }
-  if (fresh.level === "late") notices.push({ kind: "late", word: "LATE", detail: `The newest bar came ${ageText(fresh.ageMs)} ago.` })
+  if (fresh.level === "late")
+    notices.push({ kind: "late", word: "LATE", detail: `The newest bar came ${ageText(fresh.ageMs)} ago.` })
   if (fresh.level === "stale") {
-    notices.push({ kind: "stale", word: "STALE", detail: `Nothing has come for ${ageText(fresh.ageMs)}: closed, halted, or no feed.` })
+    notices.push({
+      kind: "stale",
+      word: "STALE",
+      detail: `Nothing has come for ${ageText(fresh.ageMs)}: closed, halted, or no feed.`,
+    })
   }
   return notices
 }

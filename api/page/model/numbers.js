@@ -44,7 +44,11 @@ export function moneyText(value, signed = false) {
 /** A volume in few characters: 1234567 is "1.23M". */
 export function volumeText(value) {
   if (!Number.isFinite(value)) return DASH
-  for (const [size, unit] of [[1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
+  for (const [size, unit] of [
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "K"],
+  ]) {
     if (Math.abs(value) >= size) return `${(value / size).toFixed(2)}${unit}`
   }
   return quantityText(value)

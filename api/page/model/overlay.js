@@ -27,7 +27,8 @@ export function labelOf(text) {
 /** The parameters of a catalogue entry with their defaults. */
 export function defaultsOf(entry) {
   const parameters = {}
-  for (const [name, { default: value }] of Object.entries(entry.parameters ?? {})) if (value !== undefined && value !== null) parameters[name] = value
+  for (const [name, { default: value }] of Object.entries(entry.parameters ?? {}))
+    if (value !== undefined && value !== null) parameters[name] = value
   return parameters
 }
 

@@ -46,7 +46,8 @@ export class Stream {
 
   /** Begin, or begin anew with another key. */
   start(nowMs) {
-    const actions = this.state === "idle" || this.state === "waiting" || this.state === "refused" ? [] : [{ do: "close" }]
+    const actions =
+      this.state === "idle" || this.state === "waiting" || this.state === "refused" ? [] : [{ do: "close" }]
     this.failures = 0
     return [...actions, ...this.#open(nowMs)]
   }
@@ -125,7 +126,10 @@ export class Stream {
     if (this.state === "waiting" && nowMs >= this.retryAt) return this.#open(nowMs)
     const patience = this.state === "live" ? Math.max(LEAST_SILENCE_MS, SILENT_BEATS * this.heartbeatMs) : NO_ANSWER_MS
     if (["opening", "greeting", "live"].includes(this.state) && nowMs - this.heardAt > patience) {
-      const actions = [{ do: "close" }, ...this.closed(1006, `nothing was heard for ${Math.round(patience / 1000)} s`, nowMs)]
+      const actions = [
+        { do: "close" },
+        ...this.closed(1006, `nothing was heard for ${Math.round(patience / 1000)} s`, nowMs),
+      ]
       return actions
     }
     return []

@@ -3,11 +3,33 @@
 import { priceText, quantityText, typed } from "./numbers.js"
 
 export const ARMED_MS = { paper: 30_000, live: 10_000 }
-const FIELDS = ["sym", "account", "type", "qty", "limit_price", "stop_price", "stop_loss", "take_profit", "risk", "time_in_force"]
+const FIELDS = [
+  "sym",
+  "account",
+  "type",
+  "qty",
+  "limit_price",
+  "stop_price",
+  "stop_loss",
+  "take_profit",
+  "risk",
+  "time_in_force",
+]
 
 export class Ticket {
   constructor() {
-    this.fields = { sym: "", account: "", type: "market", qty: "", limit_price: "", stop_price: "", stop_loss: "", take_profit: "", risk: "", time_in_force: "day" }
+    this.fields = {
+      sym: "",
+      account: "",
+      type: "market",
+      qty: "",
+      limit_price: "",
+      stop_price: "",
+      stop_loss: "",
+      take_profit: "",
+      risk: "",
+      time_in_force: "day",
+    }
     this.mode = "paper"
     this.last = NaN
     this.armedUntil = 0
@@ -54,7 +76,9 @@ export class Ticket {
         found.push(`Stop loss ${fields.stop_loss} must be ${buy ? "below" : "above"} ${priceText(entry)} to ${side}.`)
       }
       if (target && (buy ? target <= entry : target >= entry)) {
-        found.push(`Take profit ${fields.take_profit} must be ${buy ? "above" : "below"} ${priceText(entry)} to ${side}.`)
+        found.push(
+          `Take profit ${fields.take_profit} must be ${buy ? "above" : "below"} ${priceText(entry)} to ${side}.`,
+        )
       }
     }
     return found
@@ -90,9 +114,20 @@ export class Ticket {
 
   body(side) {
     const { fields } = this
-    const body = { sym: fields.sym, side, type: fields.type, qty: typed(fields.qty), time_in_force: fields.time_in_force }
+    const body = {
+      sym: fields.sym,
+      side,
+      type: fields.type,
+      qty: typed(fields.qty),
+      time_in_force: fields.time_in_force,
+    }
     if (fields.account) body.account = fields.account
-    const prices = { limit_price: ["limit", "stop_limit"].includes(fields.type), stop_price: ["stop", "stop_limit"].includes(fields.type), stop_loss: true, take_profit: true }
+    const prices = {
+      limit_price: ["limit", "stop_limit"].includes(fields.type),
+      stop_price: ["stop", "stop_limit"].includes(fields.type),
+      stop_loss: true,
+      take_profit: true,
+    }
     for (const [name, counts] of Object.entries(prices)) {
       const value = typed(fields[name])
       if (counts && value) body[name] = value
@@ -104,7 +139,12 @@ export class Ticket {
   sentence(side) {
     const { fields } = this
     const qty = typed(fields.qty)
-    const at = { market: "at market", limit: `limit ${fields.limit_price}`, stop: `stop ${fields.stop_price}`, stop_limit: `stop ${fields.stop_price} limit ${fields.limit_price}` }[fields.type]
+    const at = {
+      market: "at market",
+      limit: `limit ${fields.limit_price}`,
+      stop: `stop ${fields.stop_price}`,
+      stop_limit: `stop ${fields.stop_price} limit ${fields.limit_price}`,
+    }[fields.type]
     return `${side.toUpperCase()} ${qty ? quantityText(qty) : ""} ${fields.sym} ${at}`.replace(/\s+/g, " ")
   }
 }

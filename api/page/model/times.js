@@ -41,8 +41,15 @@ export function partsOf(ms, zone) {
   let formatter = formatters.get(zone)
   if (!formatter) {
     formatter = new Intl.DateTimeFormat("en-GB", {
-      timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", weekday: "short",
-      hour: "2-digit", minute: "2-digit", second: "2-digit",
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      weekday: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
     })
     formatters.set(zone, formatter)
   }
@@ -80,7 +87,11 @@ export function tickText(ms, weight, zone) {
 /** An age as a person says it: "0 s", "1 min 15 s", "2 h 1 min", "2 d 7 h". */
 export function ageText(ms) {
   const whole = Math.floor(Math.max(0, ms) / 1000)
-  for (const [size, unit, partSize, part] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
+  for (const [size, unit, partSize, part] of [
+    [86400, "d", 3600, "h"],
+    [3600, "h", 60, "min"],
+    [60, "min", 1, "s"],
+  ]) {
     if (whole < size) continue
     const rest = Math.floor((whole % size) / partSize)
     return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${part}` : ""}`

@@ -21,7 +21,10 @@ export class Accounts {
   async load() {
     try {
       const answer = await this.app.service.get("/account")
-      this.list = (answer.accounts ?? answer.rows ?? [answer]).map((each) => ({ ...each, name: each.name ?? each.account ?? each.sym }))
+      this.list = (answer.accounts ?? answer.rows ?? [answer]).map((each) => ({
+        ...each,
+        name: each.name ?? each.account ?? each.sym,
+      }))
       const wanted = this.chosen?.name ?? this.app.choices.account
       this.chosen = this.list.find((each) => each.name === wanted) ?? this.list[0] ?? null
       this.app.order.accounts(this.list)
@@ -59,10 +62,24 @@ export class Accounts {
   /** The kill switch. */
   async halt() {
     const { app } = this
-    if (this.halted) return app.toast("note", "Trading is halted. An admin resumes it: `plant resume`, or POST /api/v1/risk/resume with an admin key.")
-    const sure = await app.ask("Halt all trading?", "Open orders of all accounts are cancelled and new ones refused until an admin resumes. Positions are kept.", "Halt now")
+    if (this.halted)
+      return app.toast(
+        "note",
+        "Trading is halted. An admin resumes it: `plant resume`, or POST /api/v1/risk/resume with an admin key.",
+      )
+    const sure = await app.ask(
+      "Halt all trading?",
+      "Open orders of all accounts are cancelled and new ones refused until an admin resumes. Positions are kept.",
+      "Halt now",
+    )
     if (!sure) return
-    if (await app.attempt(() => app.service.change("POST", "/risk/halt", {}), "Halted: open orders are cancelled, new ones refused.")) this.#show(true)
+    if (
+      await app.attempt(
+        () => app.service.change("POST", "/risk/halt", {}),
+        "Halted: open orders are cancelled, new ones refused.",
+      )
+    )
+      this.#show(true)
     app.tradingChanged()
   }
 }

@@ -6,9 +6,25 @@ const PANES = { position: "Positions", signals: "Signals", strategies: "Strategi
 
 export class Lower {
   constructor(app, element) {
-    this.tabs = Object.entries(PANES).map(([name, label]) => el("button", { type: "button", role: "tab", id: `pane-${name}`, "aria-controls": `body-${name}` }, label))
-    this.bodies = Object.fromEntries(Object.keys(PANES).map((name) => [name, el("div", { class: "pane", role: "tabpanel", id: `body-${name}`, "aria-labelledby": `pane-${name}`, tabindex: "0" })]))
-    element.append(el("div", { class: "tabs", role: "tablist", "aria-label": "Lower panels" }, this.tabs), ...Object.values(this.bodies))
+    this.tabs = Object.entries(PANES).map(([name, label]) =>
+      el("button", { type: "button", role: "tab", id: `pane-${name}`, "aria-controls": `body-${name}` }, label),
+    )
+    this.bodies = Object.fromEntries(
+      Object.keys(PANES).map((name) => [
+        name,
+        el("div", {
+          class: "pane",
+          role: "tabpanel",
+          id: `body-${name}`,
+          "aria-labelledby": `pane-${name}`,
+          tabindex: "0",
+        }),
+      ]),
+    )
+    element.append(
+      el("div", { class: "tabs", role: "tablist", "aria-label": "Lower panels" }, this.tabs),
+      ...Object.values(this.bodies),
+    )
     this.choose = wireTabs(this.tabs, (tab) => {
       app.choices.pane = tab.id.replace("pane-", "")
       app.keep()

@@ -12,7 +12,11 @@ export function ask(title, text, yes, grave) {
     }
     const no = el("button", { type: "button", class: "plain", onclick: () => done(false) }, "No")
     const sure = el("button", { type: "button", class: grave ? "halt" : "plain", onclick: () => done(true) }, yes)
-    replace(dialog, el("header", {}, el("h2", { id: "question-title" }, title)), el("div", { class: "content" }, el("p", {}, text), el("div", { class: "row" }, no, sure)))
+    replace(
+      dialog,
+      el("header", {}, el("h2", { id: "question-title" }, title)),
+      el("div", { class: "content" }, el("p", {}, text), el("div", { class: "row" }, no, sure)),
+    )
     dialog.onclose = () => answered(false) // by Escape; what was answered before stays
     dialog.showModal()
   })

@@ -35,16 +35,26 @@ export class Runs {
 
   draw(rows) {
     if (!rows.length) {
-      this.body.replaceChildren(el("p", { class: "empty" }, "No run yet. A strategy that is started is one; so is `plant backtest`."))
+      this.body.replaceChildren(
+        el("p", { class: "empty" }, "No run yet. A strategy that is started is one; so is `plant backtest`."),
+      )
       return
     }
     const sorted = [...rows].sort((a, b) => (msOf(b.time) ?? 0) - (msOf(a.time) ?? 0)).slice(0, SHOWN)
     const columns = [
-      { name: "Run", of: (row) => row.run ?? row.run_id ?? row.id }, { name: "Strategy", of: (row) => row.sym || row.strategy || "–" },
-      { name: "Mode", of: (row) => el("span", { class: "badge", "data-kind": row.mode }, String(row.mode).toUpperCase()) },
+      { name: "Run", of: (row) => row.run ?? row.run_id ?? row.id },
+      { name: "Strategy", of: (row) => row.sym || row.strategy || "–" },
+      {
+        name: "Mode",
+        of: (row) => el("span", { class: "badge", "data-kind": row.mode }, String(row.mode).toUpperCase()),
+      },
       { name: "State", of: (row) => el("span", { class: "state", "data-state": row.state }, row.state) },
-      { name: "Progress", of: (row) => progress(row) }, { name: "Bars", of: (row) => quantityText(row.bars), number: true },
-      { name: "Market time", of: (row) => (msOf(row.market_time) === null ? "–" : stampText(msOf(row.market_time), this.app.zone)) },
+      { name: "Progress", of: (row) => progress(row) },
+      { name: "Bars", of: (row) => quantityText(row.bars), number: true },
+      {
+        name: "Market time",
+        of: (row) => (msOf(row.market_time) === null ? "–" : stampText(msOf(row.market_time), this.app.zone)),
+      },
       { name: "Changed", of: (row) => (msOf(row.time) === null ? "–" : stampText(msOf(row.time), this.app.zone)) },
       { name: "Detail", of: (row) => row.detail ?? "", wide: true },
     ]

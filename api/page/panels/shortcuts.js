@@ -28,8 +28,12 @@ export const SHORTCUTS = [
 ]
 
 const ON_CHART = [
-  ["← →", "scroll by ten bars, with Shift by a hundred"], ["+ −", "zoom"], ["End", "go to the newest bar"],
-  ["[ ]", "choose what is drawn"], ["↑ ↓", "move what is chosen by a tick, with Shift by ten"], ["Delete", "delete what is chosen"],
+  ["← →", "scroll by ten bars, with Shift by a hundred"],
+  ["+ −", "zoom"],
+  ["End", "go to the newest bar"],
+  ["[ ]", "choose what is drawn"],
+  ["↑ ↓", "move what is chosen by a tick, with Shift by ten"],
+  ["Delete", "delete what is chosen"],
   ["Enter", "with a tool: draw at the newest bar"],
 ]
 
@@ -37,11 +41,37 @@ export class Shortcuts {
   constructor(app, dialog) {
     this.app = app
     this.dialog = dialog
-    const list = (some) => el("dl", { class: "facts" }, some.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]))
+    const list = (some) =>
+      el(
+        "dl",
+        { class: "facts" },
+        some.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]),
+      )
     dialog.append(
-      el("header", {}, el("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"), el("button", { type: "button", class: "quiet", "aria-label": "Close the list", onclick: () => dialog.close() }, "×")),
-      el("div", { class: "content" }, el("h3", {}, "Everywhere"), list(SHORTCUTS), el("h3", {}, "On a chart that has the focus"), list(ON_CHART),
-        el("p", { class: "hint" }, "Tab goes through everything. No key sends an order: it is armed, then bought or sold, by its own buttons. Shortcuts of a single key can be switched off in the settings.")))
+      el(
+        "header",
+        {},
+        el("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"),
+        el(
+          "button",
+          { type: "button", class: "quiet", "aria-label": "Close the list", onclick: () => dialog.close() },
+          "×",
+        ),
+      ),
+      el(
+        "div",
+        { class: "content" },
+        el("h3", {}, "Everywhere"),
+        list(SHORTCUTS),
+        el("h3", {}, "On a chart that has the focus"),
+        list(ON_CHART),
+        el(
+          "p",
+          { class: "hint" },
+          "Tab goes through everything. No key sends an order: it is armed, then bought or sold, by its own buttons. Shortcuts of a single key can be switched off in the settings.",
+        ),
+      ),
+    )
     document.addEventListener("keydown", (event) => this.#key(event))
   }
 

@@ -11,8 +11,17 @@ export class Signals {
     this.app = app
     this.rows = new Map() // key -> row
     this.told = false
-    this.find = el("input", { type: "search", placeholder: "Filter", "aria-label": "Filter signals", oninput: () => this.draw() })
-    this.mine = el("button", { type: "button", class: "plain", "aria-pressed": "false", onclick: () => this.#toggle() }, "This symbol")
+    this.find = el("input", {
+      type: "search",
+      placeholder: "Filter",
+      "aria-label": "Filter signals",
+      oninput: () => this.draw(),
+    })
+    this.mine = el(
+      "button",
+      { type: "button", class: "plain", "aria-pressed": "false", onclick: () => this.#toggle() },
+      "This symbol",
+    )
     this.body = el("div", {}, el("p", { class: "empty" }, "Loading signals …"))
     element.append(el("div", { class: "filter" }, this.find, this.mine), this.body)
   }
@@ -42,7 +51,9 @@ export class Signals {
 
   /** Signals of a symbol and interval that were not withdrawn. */
   of(sym, interval) {
-    return [...this.rows.values()].filter((row) => row.sym === sym && row.interval === interval && row.state !== "withdrawn")
+    return [...this.rows.values()].filter(
+      (row) => row.sym === sym && row.interval === interval && row.state !== "withdrawn",
+    )
   }
 
   #toggle() {
@@ -53,20 +64,49 @@ export class Signals {
   draw() {
     const wanted = this.find.value.trim().toLowerCase()
     const only = this.mine.getAttribute("aria-pressed") === "true" ? this.app.sym : ""
-    const shown = this.sorted().map(([, row]) => row).filter((row) => (!only || row.sym === only) && (!wanted || `${row.sym} ${row.interval} ${row.signal} ${row.side} ${row.detail}`.toLowerCase().includes(wanted)))
+    const shown = this.sorted()
+      .map(([, row]) => row)
+      .filter(
+        (row) =>
+          (!only || row.sym === only) &&
+          (!wanted ||
+            `${row.sym} ${row.interval} ${row.signal} ${row.side} ${row.detail}`.toLowerCase().includes(wanted)),
+      )
     if (!shown.length) {
-      this.body.replaceChildren(el("p", { class: "empty" }, this.rows.size ? "No signal matches." : "No signal yet. The plant writes one when a condition of its rules comes true on a closed bar."))
+      this.body.replaceChildren(
+        el(
+          "p",
+          { class: "empty" },
+          this.rows.size
+            ? "No signal matches."
+            : "No signal yet. The plant writes one when a condition of its rules comes true on a closed bar.",
+        ),
+      )
       return
     }
     const columns = [
       { name: "Time", of: (row) => stampText(row.ms, this.app.zone, row.interval) },
-      { name: "Symbol", of: (row) => el("button", { type: "button", class: "quiet", onclick: () => this.app.chooseSymbol(row.sym) }, row.sym) },
+      {
+        name: "Symbol",
+        of: (row) =>
+          el("button", { type: "button", class: "quiet", onclick: () => this.app.chooseSymbol(row.sym) }, row.sym),
+      },
       { name: "Bars", of: (row) => row.interval },
       { name: "Signal", of: (row) => row.signal.replaceAll("_", " ") },
-      { name: "Side", of: (row) => row.side, classOf: (row) => (row.side === "buy" ? "up" : row.side === "sell" ? "down" : "") },
+      {
+        name: "Side",
+        of: (row) => row.side,
+        classOf: (row) => (row.side === "buy" ? "up" : row.side === "sell" ? "down" : ""),
+      },
       { name: "Price", of: (row) => priceText(row.price, digitsOf([row.price])), number: true },
-      { name: "Reason", of: (row) => `${row.state === "withdrawn" ? "Withdrawn: a bar was corrected. " : ""}${row.detail ?? ""}`, wide: true },
+      {
+        name: "Reason",
+        of: (row) => `${row.state === "withdrawn" ? "Withdrawn: a bar was corrected. " : ""}${row.detail ?? ""}`,
+        wide: true,
+      },
     ]
-    this.body.replaceChildren(table("Signals", columns, shown, { classOf: (row) => (row.state === "withdrawn" ? "void" : "") }))
+    this.body.replaceChildren(
+      table("Signals", columns, shown, { classOf: (row) => (row.state === "withdrawn" ? "void" : "") }),
+    )
   }
 }

@@ -7,7 +7,13 @@ import { DEFAULTS, resized } from "../model/choices.js"
 import { intervalMs } from "../model/times.js"
 import { Indicators } from "./indicators.js"
 
-const TOOLS = [["level", "Level", "L"], ["zone", "Zone", "D"], ["line", "Line", "T"], ["text", "Text", ""], ["marker", "Marker", ""]]
+const TOOLS = [
+  ["level", "Level", "L"],
+  ["zone", "Zone", "D"],
+  ["line", "Line", "T"],
+  ["text", "Text", ""],
+  ["marker", "Marker", ""],
+]
 const ZONES_SESSIONS = 10
 const ZONES_BARS = 300 // of 15m: ten sessions of 26 bars, and the pre-market of the last
 const USUAL = ["1m", "2m", "5m", "15m", "30m", "1h", "1d"]
@@ -22,13 +28,37 @@ export class Stage {
     this.intervals = USUAL
     this.indicators = new Indicators(app)
     this.groups = el("details", { class: "menu" }, el("summary", {}, "Drawn"), el("div", {}))
-    this.tools = TOOLS.map(([kind, name, key]) => el("button", { type: "button", class: "quiet", "aria-pressed": "false", title: `Draw a ${name.toLowerCase()}${key && ` (${key})`}`, "data-tool": kind, onclick: () => app.useTool(app.tool === kind ? null : kind) }, name))
+    this.tools = TOOLS.map(([kind, name, key]) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-pressed": "false",
+          title: `Draw a ${name.toLowerCase()}${key && ` (${key})`}`,
+          "data-tool": kind,
+          onclick: () => app.useTool(app.tool === kind ? null : kind),
+        },
+        name,
+      ),
+    )
     this.phone = el("div", { class: "segments phone", role: "group", "aria-label": "Chart" })
     this.chosen = el("div", { class: "chosen", hidden: true })
     this.row = el("div", { class: "charts" })
     element.append(
-      el("div", { class: "tools" }, this.phone, this.indicators.element, this.groups, el("span", { class: "gap" }), el("span", { class: "soft words" }, "Draw"), ...this.tools),
-      this.chosen, this.row)
+      el(
+        "div",
+        { class: "tools" },
+        this.phone,
+        this.indicators.element,
+        this.groups,
+        el("span", { class: "gap" }),
+        el("span", { class: "soft words" }, "Draw"),
+        ...this.tools,
+      ),
+      this.chosen,
+      this.row,
+    )
     this.charts = app.choices.intervals.map((interval, i) => new Chart(app, `chart ${i}`, interval))
     this.zones = null
     this.charts.forEach((chart, i) => this.#header(chart, i))
@@ -49,8 +79,20 @@ export class Stage {
   }
 
   #header(chart, index) {
-    const select = el("select", { "aria-label": `Interval of chart ${index + 1}`, onchange: () => this.#interval(chart, index, select.value) })
-    const maximise = el("button", { type: "button", "aria-label": `Maximise chart ${index + 1}, and back`, title: "Maximise (m)", onclick: () => this.maximise(index) }, "⤢")
+    const select = el("select", {
+      "aria-label": `Interval of chart ${index + 1}`,
+      onchange: () => this.#interval(chart, index, select.value),
+    })
+    const maximise = el(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Maximise chart ${index + 1}, and back`,
+        title: "Maximise (m)",
+        onclick: () => this.maximise(index),
+      },
+      "⤢",
+    )
     chart.select = select
     chart.header.append(select, chart.fresh, maximise)
     this.#options(chart)
@@ -58,7 +100,9 @@ export class Stage {
 
   #options(chart) {
     const names = [...new Set([...this.intervals, chart.interval])].sort((a, b) => intervalMs(a) - intervalMs(b))
-    chart.select.replaceChildren(...names.map((name) => el("option", { value: name, selected: name === chart.interval }, name)))
+    chart.select.replaceChildren(
+      ...names.map((name) => el("option", { value: name, selected: name === chart.interval }, name)),
+    )
     chart.select.value = chart.interval
   }
 
@@ -87,7 +131,10 @@ export class Stage {
     this.app.keep()
     if (name === "zones" && !this.zones) {
       this.zones = new Chart(this.app, "zones", "15m", { days: true, last: ZONES_BARS })
-      this.zones.header.append(el("span", { class: "chart-name" }, `15m, the last ${ZONES_SESSIONS} sessions`), this.zones.fresh)
+      this.zones.header.append(
+        el("span", { class: "chart-name" }, `15m, the last ${ZONES_SESSIONS} sessions`),
+        this.zones.fresh,
+      )
       this.zones.show(this.app.sym)
     }
     this.draw()
@@ -110,13 +157,30 @@ export class Stage {
     const there = [...this.row.children]
     if (there.length !== parts.length || there.some((each, i) => each !== parts[i])) replace(this.row, ...parts)
     this.phone.hidden = zones
-    this.phone.replaceChildren(...this.charts.map((chart, i) => el("button", { type: "button", "aria-pressed": String(i === this.focused), onclick: () => this.focus(i) }, chart.interval)))
+    this.phone.replaceChildren(
+      ...this.charts.map((chart, i) =>
+        el(
+          "button",
+          { type: "button", "aria-pressed": String(i === this.focused), onclick: () => this.focus(i) },
+          chart.interval,
+        ),
+      ),
+    )
     set(this.element, { "aria-labelledby": `tab-${this.current}` })
   }
 
   #splitter(index) {
-    const splitter = el("div", { class: "splitter along", role: "separator", "aria-orientation": "vertical", "aria-label": `Border between chart ${index + 1} and ${index + 2}`, tabindex: "0", ondblclick: () => this.#resize(DEFAULTS.widths) })
-    wireSplitter(splitter, "clientX", (pixels) => this.#resize(resized(this.app.choices.widths, index, pixels / this.row.clientWidth)))
+    const splitter = el("div", {
+      class: "splitter along",
+      role: "separator",
+      "aria-orientation": "vertical",
+      "aria-label": `Border between chart ${index + 1} and ${index + 2}`,
+      tabindex: "0",
+      ondblclick: () => this.#resize(DEFAULTS.widths),
+    })
+    wireSplitter(splitter, "clientX", (pixels) =>
+      this.#resize(resized(this.app.choices.widths, index, pixels / this.row.clientWidth)),
+    )
     return splitter
   }
 
@@ -158,11 +222,36 @@ export class Stage {
     if (!object) return this.chosen.replaceChildren()
     const why = whyFixed(object)
     const told = el("span", { class: "why", role: "status" }, why || `Drawn: ${object.kind}.`)
-    const label = !why && el("input", { value: object.text ?? "", placeholder: "Label", "aria-label": "Label", "data-key": "label", onchange: (event) => this.app.annotations.label(object, event.target.value) })
-    replace(this.chosen, el("b", {}, nameOf(object)), told, label,
-      el("button", { type: "button", class: "plain", "data-key": "copy", onclick: () => this.app.annotations.copy(object) }, "Copy"),
-      el("button", { type: "button", class: "plain", "data-key": "delete", onclick: () => this.app.annotations.remove(object) }, "Delete"),
-      el("button", { type: "button", class: "quiet", "data-key": "nothing", onclick: () => this.app.choose(null) }, "Done"))
+    const label =
+      !why &&
+      el("input", {
+        value: object.text ?? "",
+        placeholder: "Label",
+        "aria-label": "Label",
+        "data-key": "label",
+        onchange: (event) => this.app.annotations.label(object, event.target.value),
+      })
+    replace(
+      this.chosen,
+      el("b", {}, nameOf(object)),
+      told,
+      label,
+      el(
+        "button",
+        { type: "button", class: "plain", "data-key": "copy", onclick: () => this.app.annotations.copy(object) },
+        "Copy",
+      ),
+      el(
+        "button",
+        { type: "button", class: "plain", "data-key": "delete", onclick: () => this.app.annotations.remove(object) },
+        "Delete",
+      ),
+      el(
+        "button",
+        { type: "button", class: "quiet", "data-key": "nothing", onclick: () => this.app.choose(null) },
+        "Done",
+      ),
+    )
   }
 
   /** Which kinds of annotations there are, each to be switched. */
@@ -171,7 +260,17 @@ export class Stage {
     const told = groups.join()
     if (told !== this.groupsTold) {
       this.groupsTold = told
-      const box = (group) => el("label", {}, el("input", { type: "checkbox", checked: !this.app.hidden.has(group), onchange: () => this.app.toggleGroup(group) }), el("span", {}, group === "drawn" ? "drawn by people and strategies" : group))
+      const box = (group) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "checkbox",
+            checked: !this.app.hidden.has(group),
+            onchange: () => this.app.toggleGroup(group),
+          }),
+          el("span", {}, group === "drawn" ? "drawn by people and strategies" : group),
+        )
       this.groups.lastElementChild.replaceChildren(...groups.map(box))
     }
     tell(this.groups.firstElementChild, `Drawn (${objects.length})`)
@@ -182,4 +281,3 @@ export class Stage {
     for (const chart of this.shown) chart.beat(nowMs)
   }
 }
-

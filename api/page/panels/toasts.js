@@ -15,7 +15,12 @@ export class Toasts {
   say(level, text) {
     const same = [...this.element.children].find((toast) => toast.dataset.text === text)
     same?.remove()
-    const toast = el("div", { class: "toast", "data-level": level, "data-text": text }, el("span", {}, text), el("button", { type: "button", class: "quiet", "aria-label": "Take away", onclick: () => toast.remove() }, "×"))
+    const toast = el(
+      "div",
+      { class: "toast", "data-level": level, "data-text": text },
+      el("span", {}, text),
+      el("button", { type: "button", class: "quiet", "aria-label": "Take away", onclick: () => toast.remove() }, "×"),
+    )
     this.element.append(toast)
     while (this.element.children.length > MOST) this.element.firstElementChild.remove()
     if (level !== "bad") setTimeout(() => toast.remove(), STAYS_MS)

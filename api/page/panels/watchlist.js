@@ -19,12 +19,22 @@ export class Watchlist {
     this.closes = new Map() // sym -> close of the previous session
     this.rows = new Map()
     this.signalled = new Map() // sym -> {row, until}
-    this.found = el("input", { type: "search", placeholder: "Symbol", "aria-label": "Find a symbol", oninput: () => this.list() })
+    this.found = el("input", {
+      type: "search",
+      placeholder: "Symbol",
+      "aria-label": "Find a symbol",
+      oninput: () => this.list(),
+    })
     this.found.addEventListener("keydown", (event) => event.key === "Enter" && this.#first())
     this.ul = el("ul", { "aria-label": "Symbols" })
     this.empty = el("p", { class: "empty" }, "Loading symbols …")
     this.count = el("span", { class: "soft" })
-    element.append(el("header", {}, el("h2", {}, "Watchlist"), this.count), el("div", { class: "find" }, this.found), this.ul, this.empty)
+    element.append(
+      el("header", {}, el("h2", {}, "Watchlist"), this.count),
+      el("div", { class: "find" }, this.found),
+      this.ul,
+      this.empty,
+    )
     this.ul.addEventListener("keydown", (event) => this.#key(event))
   }
 
@@ -50,7 +60,11 @@ export class Watchlist {
       const bySym = new Map(watched.map((sym) => [sym, new Bars(DAY_BARS)]))
       this.series.set(interval, bySym)
       const last = interval === intervals.at(-1) ? DAY_BARS : TREND_BARS + 1
-      this.app.socket.subscribe(`watch ${interval}`, { channel: "bars", sym: watched, interval, last }, (rows, reset, live) => this.#rows(interval, bySym, rows, reset, live))
+      this.app.socket.subscribe(
+        `watch ${interval}`,
+        { channel: "bars", sym: watched, interval, last },
+        (rows, reset, live) => this.#rows(interval, bySym, rows, reset, live),
+      )
     }
     this.#closes(watched)
   }
@@ -58,7 +72,9 @@ export class Watchlist {
   /** Those that are followed: the first of the list, and the one on the charts. */
   get watched() {
     const some = this.symbols.slice(0, SHOWN)
-    return this.app.sym && this.symbols.includes(this.app.sym) && !some.includes(this.app.sym) ? [this.app.sym, ...some.slice(1)] : some
+    return this.app.sym && this.symbols.includes(this.app.sym) && !some.includes(this.app.sym)
+      ? [this.app.sym, ...some.slice(1)]
+      : some
   }
 
   #rows(interval, bySym, rows, reset, live) {
@@ -67,7 +83,8 @@ export class Watchlist {
     const bySymbol = Map.groupBy ? Map.groupBy(rows, (row) => row.sym) : grouped(rows)
     for (const [sym, some] of bySymbol) {
       bySym.get(sym)?.take(some, false, live ? Date.now() : null)
-      if (reset && !this.app.digits.has(sym)) this.app.digits.set(sym, digitsOf(some.flatMap((row) => [row.open, row.close])))
+      if (reset && !this.app.catalogue.digits.has(sym))
+        this.app.catalogue.digits.set(sym, digitsOf(some.flatMap((row) => [row.open, row.close])))
     }
     for (const sym of reset ? bySym.keys() : bySymbol.keys()) this.#show(sym)
     this.app.pricesChanged(reset ? null : [...bySymbol.keys()])
@@ -76,7 +93,8 @@ export class Watchlist {
   async #closes(syms) {
     try {
       const { rows } = await this.app.service.rows("/bars", { sym: syms, interval: "1d", last: 3 })
-      for (const row of rows) this.closes.set(row.sym, [...(this.closes.get(row.sym) ?? []), { ms: row.time, close: row.close }])
+      for (const row of rows)
+        this.closes.set(row.sym, [...(this.closes.get(row.sym) ?? []), { ms: row.time, close: row.close }])
       for (const sym of syms) this.#show(sym)
     } catch {
       // without bars of a day the change counts from the last bar of the day before
@@ -88,7 +106,11 @@ export class Watchlist {
     let found = null
     for (const interval of this.intervals ?? []) {
       const bar = this.series.get(interval)?.get(sym)?.last
-      if (bar && (!found || bar.ms + intervalMs(interval) > found.bar.ms + intervalMs(found.interval) + intervalMs(interval))) found = { bar, interval }
+      if (
+        bar &&
+        (!found || bar.ms + intervalMs(interval) > found.bar.ms + intervalMs(found.interval) + intervalMs(interval))
+      )
+        found = { bar, interval }
     }
     return found
   }
@@ -97,13 +119,16 @@ export class Watchlist {
   change(sym) {
     const newest = this.newest(sym)
     if (!newest) return null
-    const zone = this.app.zoneOf(sym)
+    const zone = this.app.catalogue.zoneOf(sym)
     const day = dayOf(newest.bar.ms, zone)
     const daily = (this.closes.get(sym) ?? []).filter((each) => dayOf(each.ms, zone) < day).at(-1)
     const list = this.series.get(this.intervals.at(-1))?.get(sym)?.list ?? []
     const before = daily ?? list.findLast((bar) => dayOf(bar.ms, zone) < day)
     if (!before) return null
-    return { fraction: newest.bar.close / before.close - 1, from: `${priceText(before.close)}, ${daily ? "the previous session's close" : "the last bar of the day before"}` }
+    return {
+      fraction: newest.bar.close / before.close - 1,
+      from: `${priceText(before.close)}, ${daily ? "the previous session's close" : "the last bar of the day before"}`,
+    }
   }
 
   /** Draw the list of those that match what is typed. */
@@ -112,17 +137,33 @@ export class Watchlist {
     const shown = this.symbols.filter((sym) => sym.toUpperCase().includes(wanted)).slice(0, SHOWN)
     this.rows = new Map(shown.map((sym) => [sym, this.#row(sym)]))
     replace(this.ul, ...[...this.rows.values()].map((row) => row.item))
-    tell(this.count, this.symbols.length > shown.length ? `${shown.length} of ${this.symbols.length}` : String(this.symbols.length || ""))
+    tell(
+      this.count,
+      this.symbols.length > shown.length
+        ? `${shown.length} of ${this.symbols.length}`
+        : String(this.symbols.length || ""),
+    )
     for (const sym of shown) this.#show(sym)
   }
 
   #row(sym) {
     const row = {
-      last: el("span", { class: "last number" }, "–"), change: el("span", { class: "change" }), trends: el("span", { class: "trends" }),
-      said: el("span", { class: "said" }), signal: el("span", { class: "signal" }), price: NaN,
+      last: el("span", { class: "last number" }, "–"),
+      change: el("span", { class: "change" }),
+      trends: el("span", { class: "trends" }),
+      said: el("span", { class: "said" }),
+      signal: el("span", { class: "signal" }),
+      price: NaN,
     }
-    row.button = el("button", { type: "button", "data-key": `watch ${sym}`, onclick: () => this.app.chooseSymbol(sym) },
-      el("span", { class: "sym" }, sym, " ", row.said), row.last, row.trends, row.change, row.signal)
+    row.button = el(
+      "button",
+      { type: "button", "data-key": `watch ${sym}`, onclick: () => this.app.chooseSymbol(sym) },
+      el("span", { class: "sym" }, sym, " ", row.said),
+      row.last,
+      row.trends,
+      row.change,
+      row.signal,
+    )
     row.item = el("li", {}, row.button)
     return row
   }
@@ -134,9 +175,10 @@ export class Watchlist {
     const newest = this.newest(sym)
     const change = this.change(sym)
     if (newest) {
-      const text = priceText(newest.bar.close, this.app.digitsOf(sym))
+      const text = priceText(newest.bar.close, this.app.catalogue.digitsOf(sym))
       if (row.last.textContent !== text) {
-        if (Number.isFinite(row.price) && newest.bar.close !== row.price) this.#flash(row.last, newest.bar.close > row.price)
+        if (Number.isFinite(row.price) && newest.bar.close !== row.price)
+          this.#flash(row.last, newest.bar.close > row.price)
         row.price = newest.bar.close
         tell(row.last, text)
       }
@@ -148,22 +190,37 @@ export class Watchlist {
     tell(row.change, changeText(change?.fraction))
     row.change.title = change ? `since ${change.from}` : "no close of an earlier day is known"
     const trends = (this.intervals ?? []).map((interval) => {
-      const trend = trendOf(this.series.get(interval)?.get(sym)?.list.filter((bar) => bar.closed !== false) ?? [])
-      const said = trend ? `${trend}: the last closed bar against the mean of ${TREND_BARS}` : `fewer than ${TREND_BARS} closed bars`
-      return el("span", { title: `${interval} ${said}` }, `${interval} `, el("span", { class: trend ?? "flat", "aria-label": trend ?? "not known" }, ARROWS[trend] ?? "–"))
+      const trend = trendOf(
+        this.series
+          .get(interval)
+          ?.get(sym)
+          ?.list.filter((bar) => bar.closed !== false) ?? [],
+      )
+      const said = trend
+        ? `${trend}: the last closed bar against the mean of ${TREND_BARS}`
+        : `fewer than ${TREND_BARS} closed bars`
+      return el(
+        "span",
+        { title: `${interval} ${said}` },
+        `${interval} `,
+        el("span", { class: trend ?? "flat", "aria-label": trend ?? "not known" }, ARROWS[trend] ?? "–"),
+      )
     })
     row.trends.replaceChildren(...trends)
     this.#say(sym, row, newest)
   }
 
   #say(sym, row, newest) {
-    const notice = newest && noticesOf(newest.bar, newest.interval, Date.now(), { kinds: this.app.kinds })[0]
+    const notice = newest && noticesOf(newest.bar, newest.interval, Date.now(), { kinds: this.app.catalogue.kinds })[0]
     tell(row.said, notice?.word ?? "")
     set(row.said, { "data-kind": notice?.kind ?? "", title: notice?.detail ?? "" })
     const signalled = this.signalled.get(sym)
     const fresh = signalled && signalled.until > Date.now()
     row.item.classList.toggle("signalled", Boolean(fresh))
-    tell(row.signal, fresh ? `${signalled.row.signal.replaceAll("_", " ")} · ${signalled.row.side} · ${signalled.row.interval}` : "")
+    tell(
+      row.signal,
+      fresh ? `${signalled.row.signal.replaceAll("_", " ")} · ${signalled.row.side} · ${signalled.row.interval}` : "",
+    )
   }
 
   #flash(element, up) {

@@ -16,7 +16,9 @@ export class AnnotationDesk {
     this.sym = sym
     this.fold = new Annotations()
     if (!sym) return this.app.socket.unsubscribe("annotations")
-    this.app.socket.subscribe("annotations", { channel: "annotations", sym: [sym] }, (rows, reset) => this.#take(rows, reset))
+    this.app.socket.subscribe("annotations", { channel: "annotations", sym: [sym] }, (rows, reset) =>
+      this.#take(rows, reset),
+    )
   }
 
   #take(rows, reset = false) {
@@ -45,7 +47,10 @@ export class AnnotationDesk {
     const before = this.fold.get(id)
     this.fold.objects.set(id, next) // at once where it was dropped; the answer has the version
     this.app.annotationsChanged()
-    await this.#try(() => this.#patch(id, version, bodyOf(next)), () => before && this.fold.get(id)?.version === version && this.fold.objects.set(id, before))
+    await this.#try(
+      () => this.#patch(id, version, bodyOf(next)),
+      () => before && this.fold.get(id)?.version === version && this.fold.objects.set(id, before),
+    )
   }
 
   /** Give an object another label. */
@@ -60,10 +65,15 @@ export class AnnotationDesk {
 
   async remove(object) {
     await this.#try(async () => {
-      await this.app.service.change("DELETE", `/annotations/${encodeURIComponent(object.id)}`, undefined, { version: object.version })
+      await this.app.service.change("DELETE", `/annotations/${encodeURIComponent(object.id)}`, undefined, {
+        version: object.version,
+      })
       this.#take([{ ...object, version: object.version + 1, action: "delete" }])
       this.app.choose(null)
-      this.app.toast("note", `Deleted: ${nameOf(object)}.${isAutomatic(object) ? " The plant will not draw it again." : ""}`)
+      this.app.toast(
+        "note",
+        `Deleted: ${nameOf(object)}.${isAutomatic(object) ? " The plant will not draw it again." : ""}`,
+      )
     })
   }
 
@@ -89,7 +99,10 @@ export class AnnotationDesk {
       undo()
       this.app.annotationsChanged()
       const changed = error instanceof Refusal && error.code === "version_conflict"
-      this.app.toast("bad", changed ? `Somebody else changed it meanwhile; it is shown as it is now. ${error.message}` : sentenceOf(error))
+      this.app.toast(
+        "bad",
+        changed ? `Somebody else changed it meanwhile; it is shown as it is now. ${error.message}` : sentenceOf(error),
+      )
     }
   }
 }

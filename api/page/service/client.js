@@ -61,7 +61,10 @@ export class Service {
     let text
     try {
       response = await fetch(BASE + path, {
-        method, headers: asked, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
+        method,
+        headers: asked,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        cache: "no-store",
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       })
       text = await response.text()
@@ -77,6 +80,11 @@ export class Service {
     }
     if (response.ok) return answer
     const problem = answer ?? {}
-    throw new Refusal(response.status, problem.code ?? "", problem.detail ?? problem.title ?? `The service answered ${response.status}.`, problem)
+    throw new Refusal(
+      response.status,
+      problem.code ?? "",
+      problem.detail ?? problem.title ?? `The service answered ${response.status}.`,
+      problem,
+    )
   }
 }

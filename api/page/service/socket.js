@@ -37,7 +37,8 @@ export class Socket {
     for (const action of actions) {
       if (action.do === "open") this.#open()
       else if (action.do === "close") this.#drop()
-      else if (action.do === "send") this.socket?.readyState === WebSocket.OPEN && this.socket.send(JSON.stringify(action.message))
+      else if (action.do === "send")
+        this.socket?.readyState === WebSocket.OPEN && this.socket.send(JSON.stringify(action.message))
       else if (action.do === "rows") this.listeners.get(action.key)?.take(action.rows, action.reset, action.live)
       else if (action.do === "cue") this.listeners.get(action.key)?.cue?.(action)
       else if (action.do === "mark") this.marked()
@@ -53,7 +54,8 @@ export class Socket {
         ticket = (await this.service.change("POST", "/ws-tickets", {})).ticket
       } catch (error) {
         const refused = error.status === 401 || error.status === 403
-        if (attempt === this.attempt) this.#do(this.stream.closed(refused ? POLICY : 1006, error.message, Date.now(), true))
+        if (attempt === this.attempt)
+          this.#do(this.stream.closed(refused ? POLICY : 1006, error.message, Date.now(), true))
         return
       }
     }

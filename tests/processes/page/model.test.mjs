@@ -8,9 +8,26 @@ import { Bars, trendOf } from "../../../api/page/model/bars.js"
 import { DEFAULTS, key, keepKey, load, resized, save } from "../../../api/page/model/choices.js"
 import { drawn, dragged, partAt } from "../../../api/page/model/geometry.js"
 import { delayOf, freshnessOf, kindOf, noticesOf } from "../../../api/page/model/honesty.js"
-import { changeText, digitsOf, moneyText, priceText, quantityText, typed, volumeText } from "../../../api/page/model/numbers.js"
+import {
+  changeText,
+  digitsOf,
+  moneyText,
+  priceText,
+  quantityText,
+  typed,
+  volumeText,
+} from "../../../api/page/model/numbers.js"
 import { Ticket } from "../../../api/page/model/ticket.js"
-import { ageText, clockText, dayOf, intervalMs, isZone, msOf, stampText, tickText } from "../../../api/page/model/times.js"
+import {
+  ageText,
+  clockText,
+  dayOf,
+  intervalMs,
+  isZone,
+  msOf,
+  stampText,
+  tickText,
+} from "../../../api/page/model/times.js"
 
 const OPEN = Date.parse("2026-11-20T14:30:00Z")
 const MINUTE = 60_000
@@ -26,7 +43,10 @@ test("times come as RFC 3339 with any digits, or as ms, and are shown in a zone"
   assert.equal(dayOf(Date.parse("2026-11-20T02:00:00Z"), "America/New_York"), "2026-11-19")
   assert.equal(stampText(OPEN, "UTC"), "Fri 2026-11-20 14:30")
   assert.equal(stampText(OPEN, "UTC", "1d"), "Fri 2026-11-20")
-  assert.deepEqual([0, 1, 2, 3].map((weight) => tickText(OPEN, weight, "UTC")), ["2026", "Nov", "20 Nov", "14:30"])
+  assert.deepEqual(
+    [0, 1, 2, 3].map((weight) => tickText(OPEN, weight, "UTC")),
+    ["2026", "Nov", "20 Nov", "14:30"],
+  )
   assert.ok(isZone("America/New_York"))
   assert.ok(!isZone("Mars/Olympus"))
 })
@@ -38,7 +58,14 @@ test("lengths of bars and ages", () => {
 })
 
 test("numbers that are not known are a dash, and never 0", () => {
-  for (const text of [priceText(NaN), priceText(null), changeText(undefined), quantityText(NaN), moneyText(null), volumeText(NaN)]) {
+  for (const text of [
+    priceText(NaN),
+    priceText(null),
+    changeText(undefined),
+    quantityText(NaN),
+    moneyText(null),
+    volumeText(NaN),
+  ]) {
     assert.equal(text, "–")
   }
 })
@@ -57,7 +84,14 @@ test("prices have as many digits as they need", () => {
 })
 
 const row = (minute, close, more = {}) => ({
-  time: OPEN + minute * MINUTE, open: close, high: close + 1, low: close - 1, close, volume: 5, source: "finazon", ...more,
+  time: OPEN + minute * MINUTE,
+  open: close,
+  high: close + 1,
+  low: close - 1,
+  close,
+  volume: 5,
+  source: "finazon",
+  ...more,
 })
 
 test("a row replaces the bar of its time, a late one goes between", () => {
@@ -66,7 +100,10 @@ test("a row replaces the bar of its time, a late one goes between", () => {
   assert.equal(bars.take([row(2, 13)])[0].close, 13)
   assert.equal(bars.take([row(3, 14)]).length, 1)
   assert.equal(bars.take([row(1, 11)]), "all")
-  assert.deepEqual(bars.list.map((bar) => bar.close), [10, 11, 13, 14])
+  assert.deepEqual(
+    bars.list.map((bar) => bar.close),
+    [10, 11, 13, 14],
+  )
   assert.equal(bars.at(OPEN + MINUTE).close, 11)
   assert.equal(bars.at(OPEN + 1), null)
   assert.equal(bars.prepend([row(-2, 8), row(-1, 9), row(0, 99)]), 2)
@@ -82,7 +119,10 @@ test("a bar with a price that is not known is no bar", () => {
 
 test("only so many bars are kept", () => {
   const bars = new Bars(10)
-  bars.take(Array.from({ length: 10 }, (_, i) => row(i, 10)), true)
+  bars.take(
+    Array.from({ length: 10 }, (_, i) => row(i, 10)),
+    true,
+  )
   assert.equal(bars.take([row(10, 10)]), "all")
   assert.equal(bars.list.length, 10)
 })
@@ -96,8 +136,24 @@ test("a trend needs twenty bars", () => {
 })
 
 const event = (id, version, more = {}) => ({
-  id, version, action: version === 1 ? "create" : "update", sym: "AAPL", kind: "zone", type: "user", interval: "", start_at: "2026-11-20T14:30:00Z",
-  end_at: null, price: null, price_end: null, top: 12, bottom: 10, state: "active", source: "user:me", text: "", style: "", ...more,
+  id,
+  version,
+  action: version === 1 ? "create" : "update",
+  sym: "AAPL",
+  kind: "zone",
+  type: "user",
+  interval: "",
+  start_at: "2026-11-20T14:30:00Z",
+  end_at: null,
+  price: null,
+  price_end: null,
+  top: 12,
+  bottom: 10,
+  state: "active",
+  source: "user:me",
+  text: "",
+  style: "",
+  ...more,
 })
 
 test("the newest version of an annotation counts, in any order, and a deleted one stays so", () => {
@@ -111,7 +167,10 @@ test("the newest version of an annotation counts, in any order, and a deleted on
   fold.take([event("a", 2)])
   assert.equal(fold.get("a"), null)
   fold.take([event("b", 1)], true)
-  assert.deepEqual(fold.shown("AAPL", "5m").map((object) => object.id), ["b"])
+  assert.deepEqual(
+    fold.shown("AAPL", "5m").map((object) => object.id),
+    ["b"],
+  )
   assert.deepEqual(fold.shown("TSLA", "5m"), [])
 })
 
@@ -122,14 +181,23 @@ test("a pivot is on the chart of its bars only, a level on all, what is hidden o
     event("l", 1, { source: "auto", kind: "level", type: "day_level", interval: "15m" }),
     event("x", 1, { source: "auto", kind: "level", type: "day_level", interval: "15m", state: "expired" }),
   ])
-  assert.deepEqual(fold.shown("AAPL", "5m").map((object) => object.id), ["p", "l"])
-  assert.deepEqual(fold.shown("AAPL", "2m").map((object) => object.id), ["l"])
+  assert.deepEqual(
+    fold.shown("AAPL", "5m").map((object) => object.id),
+    ["p", "l"],
+  )
+  assert.deepEqual(
+    fold.shown("AAPL", "2m").map((object) => object.id),
+    ["l"],
+  )
   assert.deepEqual(fold.shown("AAPL", "2m", new Set(["day levels"])), [])
   assert.equal(groupOf({ source: "auto", type: "prev_day_high" }), "previous day and week")
 })
 
 test("an automatic one says why it cannot be moved, a drawn one can", () => {
-  assert.match(whyFixed(event("a", 1, { source: "auto", type: "prev_day_high" })), /“prev day high” was found by the plant/)
+  assert.match(
+    whyFixed(event("a", 1, { source: "auto", type: "prev_day_high" })),
+    /“prev day high” was found by the plant/,
+  )
   assert.match(whyFixed(event("a", 1, { source: "strategy:cross" })), /strategy cross/)
   assert.equal(whyFixed(event("a", 1)), "")
 })
@@ -137,17 +205,42 @@ test("an automatic one says why it cannot be moved, a drawn one can", () => {
 test("what is sent of an object is what its kind has", () => {
   const fold = new Annotations()
   fold.take([event("a", 1)])
-  assert.deepEqual(bodyOf(fold.get("a")), { sym: "AAPL", kind: "zone", top: 12, bottom: 10, start_at: "2026-11-20T14:30:00.000Z" })
+  assert.deepEqual(bodyOf(fold.get("a")), {
+    sym: "AAPL",
+    kind: "zone",
+    top: 12,
+    bottom: 10,
+    start_at: "2026-11-20T14:30:00.000Z",
+  })
 })
 
 test("a zone is taken at its edges and inside, a line at its ends and along it", () => {
   const zone = { kind: "zone" }
   const place = { x: 100, x2: 200, y: 50, y2: 90 }
-  const parts = [[150, 50], [150, 90], [100, 70], [200, 70], [150, 70], [20, 70], [150, 120]]
-  assert.deepEqual(parts.map(([x, y]) => partAt(zone, place, { x, y }, 500)), ["top", "bottom", "start", "end", "body", null, null])
+  const parts = [
+    [150, 50],
+    [150, 90],
+    [100, 70],
+    [200, 70],
+    [150, 70],
+    [20, 70],
+    [150, 120],
+  ]
+  assert.deepEqual(
+    parts.map(([x, y]) => partAt(zone, place, { x, y }, 500)),
+    ["top", "bottom", "start", "end", "body", null, null],
+  )
   assert.equal(partAt(zone, { ...place, x2: null }, { x: 499, y: 70 }, 500), "body", "open: to the right end")
   const line = { x: 0, y: 0, x2: 100, y2: 100 }
-  assert.deepEqual([[0, 0], [100, 100], [50, 52], [50, 70]].map(([x, y]) => partAt({ kind: "line" }, line, { x, y }, 500)), ["start", "end", "body", null])
+  assert.deepEqual(
+    [
+      [0, 0],
+      [100, 100],
+      [50, 52],
+      [50, 70],
+    ].map(([x, y]) => partAt({ kind: "line" }, line, { x, y }, 500)),
+    ["start", "end", "body", null],
+  )
 })
 
 test("dragging keeps the top above the bottom, the start before the end, and prices on ticks above 0", () => {
@@ -157,18 +250,27 @@ test("dragging keeps the top above the bottom, the start before the end, and pri
   assert.equal(dragged(zone, "bottom", from, { ms: OPEN, price: 15 }).bottom, 11.99)
   assert.equal(dragged(zone, "top", { ms: OPEN, price: 12 }, { ms: OPEN, price: 1 }).top, 10.01)
   assert.equal(dragged(zone, "start", from, { ms: OPEN + 60 * MINUTE, price: 10 }).start_at, OPEN + 10 * MINUTE)
-  assert.equal(dragged({ kind: "level", price: 3, start_at: OPEN, end_at: null }, "body", from, { ms: OPEN, price: -50 }).price, 0.01)
+  assert.equal(
+    dragged({ kind: "level", price: 3, start_at: OPEN, end_at: null }, "body", from, { ms: OPEN, price: -50 }).price,
+    0.01,
+  )
   for (let i = 0; i < 500; i += 1) {
     const to = { ms: OPEN + Math.round((Math.random() - 0.5) * 1e7), price: (Math.random() - 0.5) * 60 }
     for (const part of ["top", "bottom", "start", "end", "body"]) {
       const next = dragged(zone, part, from, to)
-      assert.ok(next.top > next.bottom && next.bottom > 0 && next.start_at <= next.end_at, JSON.stringify({ part, to, next }))
+      assert.ok(
+        next.top > next.bottom && next.bottom > 0 && next.start_at <= next.end_at,
+        JSON.stringify({ part, to, next }),
+      )
     }
   }
 })
 
 test("a zone is drawn from any corner, a line from its earlier end", () => {
-  const [a, b] = [{ ms: OPEN + MINUTE, price: 10 }, { ms: OPEN, price: 12 }]
+  const [a, b] = [
+    { ms: OPEN + MINUTE, price: 10 },
+    { ms: OPEN, price: 12 },
+  ]
   const zone = drawn("zone", "AAPL", a, b)
   assert.deepEqual([zone.start_at, zone.end_at, zone.top, zone.bottom], [OPEN, OPEN + MINUTE, 12, 10])
   const line = drawn("line", "AAPL", a, b)
@@ -177,8 +279,19 @@ test("a zone is drawn from any corner, a line from its earlier end", () => {
 })
 
 test("made-up, replayed and delayed prices have their word, live ones none", () => {
-  const sources = ["simulated", "built:simulated", "recorded", "built:replayed", "delayed_sip", "finazon", "built:polygon"]
-  assert.deepEqual(sources.map((source) => kindOf(source)), ["simulated", "simulated", "replayed", "replayed", "delayed", "", ""])
+  const sources = [
+    "simulated",
+    "built:simulated",
+    "recorded",
+    "built:replayed",
+    "delayed_sip",
+    "finazon",
+    "built:polygon",
+  ]
+  assert.deepEqual(
+    sources.map((source) => kindOf(source)),
+    ["simulated", "simulated", "replayed", "replayed", "delayed", "", ""],
+  )
   assert.equal(kindOf("nyse", { nyse: "recorded" }), "replayed", "a recording under a name of its own")
 })
 
@@ -186,12 +299,21 @@ test("what stands still says so", () => {
   const bar = { ms: OPEN, received: OPEN + MINUTE, source: "finazon" }
   const at = (minutes) => freshnessOf(bar, "1m", OPEN + minutes * MINUTE).level
   assert.deepEqual([1, 2, 3, 10].map(at), ["live", "live", "late", "stale"])
-  assert.deepEqual(noticesOf(bar, "1m", OPEN + 60 * MINUTE).map((notice) => notice.word), ["STALE"])
+  assert.deepEqual(
+    noticesOf(bar, "1m", OPEN + 60 * MINUTE).map((notice) => notice.word),
+    ["STALE"],
+  )
   assert.deepEqual(noticesOf(bar, "1m", OPEN + MINUTE), [])
-  assert.deepEqual(noticesOf(bar, "1m", OPEN + MINUTE, { connected: false }).map((notice) => notice.word), ["NOT CONNECTED"])
+  assert.deepEqual(
+    noticesOf(bar, "1m", OPEN + MINUTE, { connected: false }).map((notice) => notice.word),
+    ["NOT CONNECTED"],
+  )
   const late = { ms: OPEN, received: OPEN + 16 * MINUTE, source: "tradier" }
   assert.equal(delayOf(late, "1m"), 15 * MINUTE)
-  assert.deepEqual(noticesOf(late, "1m", OPEN + 16 * MINUTE).map((notice) => notice.word), ["DELAYED"])
+  assert.deepEqual(
+    noticesOf(late, "1m", OPEN + 16 * MINUTE).map((notice) => notice.word),
+    ["DELAYED"],
+  )
   assert.deepEqual(noticesOf(null, "1m", OPEN), [])
 })
 
@@ -206,7 +328,9 @@ test("nothing is sent that is not armed, and an armed ticket is sent once", () =
   assert.equal(order.send("buy", 0, "k"), null)
   assert.deepEqual(order.arm(0), [])
   assert.deepEqual(order.send("buy", 1000, "k"), {
-    side: "buy", key: "k", body: { sym: "AAPL", side: "buy", type: "market", qty: 10, time_in_force: "day" },
+    side: "buy",
+    key: "k",
+    body: { sym: "AAPL", side: "buy", type: "market", qty: 10, time_in_force: "day" },
   })
   assert.equal(order.send("buy", 1000, "k2"), null, "not twice")
   assert.notDeepEqual(order.arm(1000), [], "not while the answer is not known")
@@ -216,7 +340,13 @@ test("nothing is sent that is not armed, and an armed ticket is sent once", () =
 })
 
 test("what is changed after arming has to be armed again", () => {
-  for (const [name, value] of [["qty", "11"], ["sym", "TSLA"], ["type", "limit"], ["stop_loss", "1"], ["account", "swing-1"]]) {
+  for (const [name, value] of [
+    ["qty", "11"],
+    ["sym", "TSLA"],
+    ["type", "limit"],
+    ["stop_loss", "1"],
+    ["account", "swing-1"],
+  ]) {
     const order = ticket()
     order.arm(0)
     order.set(name, value)
@@ -244,7 +374,15 @@ test("a ticket says what is wrong with it", () => {
 
 test("an order has the prices of its type, and no others", () => {
   const order = ticket({ type: "market", limit_price: "5", stop_price: "4", stop_loss: "3", account: "paper" })
-  assert.deepEqual(order.body("buy"), { sym: "AAPL", side: "buy", type: "market", qty: 10, time_in_force: "day", account: "paper", stop_loss: 3 })
+  assert.deepEqual(order.body("buy"), {
+    sym: "AAPL",
+    side: "buy",
+    type: "market",
+    qty: 10,
+    time_in_force: "day",
+    account: "paper",
+    stop_loss: 3,
+  })
   order.set("type", "limit")
   assert.equal(order.body("buy").limit_price, 5)
   assert.equal(order.sentence("buy"), "BUY 10 AAPL limit 5")
@@ -252,7 +390,11 @@ test("an order has the prices of its type, and no others", () => {
 
 function storage(values = {}) {
   const kept = new Map(Object.entries(values))
-  return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) }
+  return {
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => kept.set(name, value),
+    removeItem: (name) => kept.delete(name),
+  }
 }
 
 test("choices come back, and what is damaged counts as not chosen", () => {
@@ -268,6 +410,12 @@ test("choices come back, and what is damaged counts as not chosen", () => {
 })
 
 test("a border moves between its two charts, and none vanishes", () => {
-  assert.deepEqual(resized([1, 1, 1], 0, 0.1).map((width) => Math.round(width * 10) / 10), [1.3, 0.7, 1])
-  assert.deepEqual(resized([1, 1, 1], 1, 5).map((width) => Math.round(width * 10) / 10), [1, 1.7, 0.3])
+  assert.deepEqual(
+    resized([1, 1, 1], 0, 0.1).map((width) => Math.round(width * 10) / 10),
+    [1.3, 0.7, 1],
+  )
+  assert.deepEqual(
+    resized([1, 1, 1], 1, 5).map((width) => Math.round(width * 10) / 10),
+    [1, 1.7, 0.3],
+  )
 })

@@ -166,7 +166,9 @@ test("a refused subscription says why, and the others go on", () => {
   const stream = new Stream()
   stream.subscribe("a", { channel: "nonsense" })
   live(stream)
-  assert.deepEqual(stream.received({ type: "error", id: 1, code: "unknown_channel", detail: "no such" }, 0), [{ do: "told", key: "a" }])
+  assert.deepEqual(stream.received({ type: "error", id: 1, code: "unknown_channel", detail: "no such" }, 0), [
+    { do: "told", key: "a" },
+  ])
   assert.deepEqual(stream.subscriptions.get("a").error, { code: "unknown_channel", detail: "no such" })
   assert.equal(stream.state, "live")
 })
@@ -205,7 +207,8 @@ test("cut off at random, it holds the rows of the plant exactly", () => {
           take(stream.received({ type: "subscribed", id, sub }, now))
           position = journal.length
           const some = journal.filter((entry) => entry.seq > from).map((entry) => entry.row)
-          if (random() < 0.8) take(stream.received({ type: "snapshot", sub, seq: position, rows: some, reset: !proven }, now))
+          if (random() < 0.8)
+            take(stream.received({ type: "snapshot", sub, seq: position, rows: some, reset: !proven }, now))
           else position = -1 // cut off before the answer
         }
       }
@@ -240,6 +243,10 @@ test("cut off at random, it holds the rows of the plant exactly", () => {
     for (; position < journal.length; position += 1) {
       take(stream.received({ type: "update", sub, seq: journal[position].seq, rows: [journal[position].row] }, now))
     }
-    assert.deepEqual(held, journal.map((entry) => entry.row), `round ${round}`)
+    assert.deepEqual(
+      held,
+      journal.map((entry) => entry.row),
+      `round ${round}`,
+    )
   }
 })

@@ -1,0 +1,334 @@
+"""The page of the service over a real plant, in Chromium: what it asks, what it shows, what is traded and drawn on it."""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import service_plant
+from service_plant import ServicePlant
+from trading_plant import TOML, closed_bars
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SLOW_MS = 60_000
+MINUTE = 60 * 10**9
+BARS = 400
+SYMS = ("AAPL", "MSFT")
+pytestmark = pytest.mark.timeout(360)
+
+WIDTHS = ((1500, 900), (900, 1100), (390, 844))
+
+APP = "const { app } = await import('/page/main.js');"
+"""The page's own object: what is drawn on a canvas cannot be read off the document."""
+
+BARS_OF_CHARTS = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.list.length) }}"
+LAST_CLOSES = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.last?.close) }}"
+SEEN_BARS = f"""async () => {{ {APP}
+    return app.stage.charts[0].bars.list.map((bar) => [bar.ms, bar.open, bar.high, bar.low, bar.close]) }}"""
+SHOWN = f"""async () => {{ {APP}
+    return app.annotationsOf(app.sym, '15m').map((each) => [each.kind, each.source, each.top, each.bottom, each.text]) }}"""
+PLACE = f"""async (price) => {{ {APP}
+    const chart = app.stage.charts[2]
+    const box = chart.canvas.getBoundingClientRect()
+    return [box.left, box.top + chart.candles.priceToCoordinate(price), box.width] }}"""
+
+
+class Market:
+    """The bars of the test: one source of real names, one that makes prices up."""
+
+    def __init__(self, plant: ServicePlant) -> None:
+        self.plant = plant
+        self.start = (time.time_ns() // MINUTE - BARS) * MINUTE
+        self.bars = {
+            sym: list(closed_bars(random.Random(n), BARS + 60, (sym,), self.start)) for n, sym in enumerate(SYMS)
+        }
+        self.given = 0
+
+    def go(self, count: int) -> None:
+        """Publish the next bars, and that they closed."""
+        feed = self.plant.publisher(f"bars-{time.time_ns()}")
+        for sym, rows in self.bars.items():
+            for row in rows[self.given : self.given + count]:
+                prices = {name: row[name] for name in ("open", "high", "low", "close", "volume")}
+                source = "finazon" if sym == "AAPL" else "simulated"
+                feed.publish(
+                    "bars", {"time": row["market_time"], "sym": sym, "interval": "1m", **prices, "source": source}
+                )
+        feed.flush()
+        self.given += count
+
+    def last(self, sym: str = "AAPL") -> float:
+        """The close of the newest bar."""
+        return float(self.bars[sym][self.given - 1]["close"])
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
+    folder = tmp_path_factory.mktemp("page") / "plant"
+    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def market(plant: ServicePlant) -> Market:
+    made = Market(plant)
+    made.go(BARS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody at the page; what it asked for and complained of is kept."""
+
+    def __init__(self, browser: Any, plant: ServicePlant, width: int = 1500, height: int = 900) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(SLOW_MS)
+        self.plant, self.asked, self.wrong = plant, list[str](), list[str]()
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+
+    def open(self) -> "Visitor":
+        """Open the page, and wait until the charts have bars."""
+        self.page.goto(self.plant.url)
+        self.until(lambda: min(self.page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
+        return self
+
+    def until(self, condition: Callable[[], Any], what: str, deadline_s: float = 60.0) -> Any:
+        end = time.monotonic() + deadline_s
+        while not (found := condition()):
+            assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}; {self.wrong}; {self.text('#toasts')}"
+            self.page.wait_for_timeout(50)
+        return found
+
+    def text(self, selector: str) -> str:
+        return " ".join(self.page.locator(selector).first.inner_text().split())
+
+    def button(self, name: str, **options: Any) -> Any:
+        return self.page.get_by_role("button", name=name, **options)
+
+    def close(self) -> None:
+        """Close the page; nothing may have gone wrong on it, and nothing been asked of another host."""
+        host = urlsplit(self.plant.url).netloc
+        hosts = {urlsplit(url).netloc for url in self.asked if not url.startswith(("data:", "blob:"))}
+        self.page.close()
+        assert hosts == {host}
+        assert not self.wrong
+
+
+@pytest.fixture
+def visit(browser: Any, plant: ServicePlant, market: Market) -> Iterator[Callable[..., Visitor]]:
+    visitors: list[Visitor] = []
+
+    def visit(**options: int) -> Visitor:
+        visitors.append(Visitor(browser, plant, **options))
+        return visitors[-1]
+
+    yield visit
+    for visitor in visitors:
+        visitor.close()
+
+
+def test_watchlist_and_charts_follow_the_plant(visit: Callable[..., Visitor], market: Market) -> None:
+    visitor = visit().open()
+    assert visitor.page.locator(".watch li").count() == len(SYMS)
+    before = visitor.page.evaluate(BARS_OF_CHARTS)
+    market.go(16)
+    told = f"{market.last():.2f}"
+    visitor.until(lambda: told in visitor.text("#heading"), f"{told} in the heading")
+    visitor.until(lambda: told in visitor.text(".watch li"), f"{told} in the watchlist")
+    visitor.until(lambda: visitor.page.evaluate(LAST_CLOSES) == [market.last()] * 3, "the newest close on all charts")
+    after = visitor.page.evaluate(BARS_OF_CHARTS)
+    assert after[0] - before[0] in (7, 8, 9), "eight bars of 2m came, none twice"
+    assert after[2] - before[2] in (1, 2)
+
+
+def test_made_up_prices_say_so_wherever_they_stand(visit: Callable[..., Visitor]) -> None:
+    visitor = visit().open()
+    assert "SIMULATED" not in visitor.text("#notices")
+    made_up = visitor.page.locator(".watch li", has_text="MSFT")
+    visitor.until(lambda: "SIMULATED" in made_up.inner_text(), "the word in the watchlist")
+    made_up.get_by_role("button").click()
+    visitor.until(lambda: "SIMULATED" in visitor.text("#notices"), "the word at the top")
+    watermark = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.said) }}"
+    visitor.until(lambda: visitor.page.evaluate(watermark) == ["SIMULATED PRICES"] * 3, "the words across the charts")
+    visitor.page.locator(".watch li", has_text="AAPL").get_by_role("button").click()
+    visitor.until(lambda: visitor.page.evaluate(watermark) == [""] * 3, "no word over prices of a market")
+
+
+def test_an_order_is_armed_then_bought_on_paper(
+    visit: Callable[..., Visitor], market: Market, plant: ServicePlant
+) -> None:
+    visitor = visit().open()
+    page = visitor.page
+    assert "PAPER" in visitor.text("#order .mode")
+    assert page.locator("#order .buy").is_disabled()
+    visitor.button("Arm this order").click()
+    assert "Quantity is missing" in visitor.text("#order .problems")
+    page.get_by_label("Risk, in money").fill("100")
+    page.get_by_label("Stop loss").fill(f"{market.last() - 2:.2f}")
+    visitor.button("Take this quantity").click()
+    assert page.get_by_label("Quantity", exact=True).input_value() == "50"
+    visitor.button("Arm this order").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#order .buy").is_disabled(), "Escape disarms"
+    visitor.button("Arm this order").click()
+    assert "50 AAPL at market paper" in visitor.text("#order .buy")
+    page.locator("#order .buy").click()
+    visitor.until(lambda: "BUY 50 AAPL" in visitor.text("#order .answer"), "an answer")
+    assert page.locator("#order .buy").is_disabled(), "an order is sent once"
+    market.go(2)
+    position = page.locator("table[aria-label=Positions]")
+    visitor.until(lambda: position.count() and "50" in position.inner_text(), "the position")
+    rows = plant.get("/api/v1/orders").json()["rows"]
+    assert [row["qty"] for row in rows if row["kind"] == "market"] == [50.0]
+    lines = f"async () => {{ {APP} return app.orderLinesOf('AAPL').map((line) => line.text) }}"
+    assert any("long 50" in text for text in page.evaluate(lines))
+
+
+def test_a_zone_that_is_drawn_is_there_after_a_reload_and_can_be_moved(
+    visit: Callable[..., Visitor], market: Market
+) -> None:
+    visitor = visit().open()
+    page = visitor.page
+    page.keyboard.press("d")
+    left, top, width = page.evaluate(PLACE, market.last())
+    page.mouse.move(left + width * 0.3, top - 30)
+    page.mouse.down()
+    page.mouse.move(left + width * 0.5, top + 20, steps=4)
+    page.mouse.up()
+    drawn = visitor.until(lambda: [each for each in page.evaluate(SHOWN) if each[1].startswith("user:")], "the zone")
+    assert [each[0] for each in drawn] == ["zone"]
+    page.get_by_label("Label", exact=True).fill("mine")
+    page.keyboard.press("Enter")
+    visitor.until(lambda: page.evaluate(SHOWN)[0][4] == "mine", "its label")
+    page.reload()
+    kept = visitor.until(lambda: page.evaluate(SHOWN), "the zone after a reload")
+    assert kept[0][2:] == [*drawn[0][2:4], "mine"]
+    visitor.until(lambda: min(page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
+    page.keyboard.press("3")
+    page.keyboard.press("]")
+    page.keyboard.press("Shift+ArrowUp")
+    moved = visitor.until(lambda: (now := page.evaluate(SHOWN)) != kept and now, "the zone moved")
+    assert moved[0][2] == pytest.approx(kept[0][2] + 0.1)
+    page.keyboard.press("Delete")
+    visitor.until(lambda: not page.evaluate(SHOWN), "no zone")
+
+
+def test_what_the_plant_found_cannot_be_moved_and_says_why(
+    visit: Callable[..., Visitor], market: Market, plant: ServicePlant
+) -> None:
+    price = round(market.last(), 2)
+    level = {"sym": "AAPL", "id": "prev_day_high/AAPL/x", "version": 1, "action": "create", "kind": "level"}
+    level |= {"type": "prev_day_high", "interval": "1d", "start_at": market.start, "price": price, "state": "active"}
+    feed = plant.publisher("detector")
+    feed.publish("annotations", {"time": time.time_ns(), **level, "source": "auto"}, strict=True)
+    feed.flush()
+    visitor = visit().open()
+    visitor.until(lambda: [each for each in visitor.page.evaluate(SHOWN) if each[1] == "auto"], "the level")
+    left, top, width = visitor.page.evaluate(PLACE, price)
+    visitor.page.mouse.move(left + width * 0.4, top)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(left + width * 0.4, top - 40, steps=4)
+    visitor.page.mouse.up()
+    visitor.until(lambda: "found by the plant" in visitor.text("#toasts"), "why not")
+    assert "cannot be moved" in visitor.text(".chosen")
+
+
+def test_after_a_break_the_page_has_every_bar_once(
+    visit: Callable[..., Visitor], market: Market, plant: ServicePlant
+) -> None:
+    visitor = visit().open()
+    plant.kill("api")
+    visitor.until(lambda: "connection lost" in visitor.text("#connection"), "that the connection is lost")
+    visitor.until(lambda: "NOT CONNECTED" in visitor.text("#notices"), "that prices stand still")
+    market.go(10)
+    plant.start("api")
+    visitor.until(lambda: visitor.text("#connection") == "connected", "connected again")
+    visitor.until(lambda: visitor.page.evaluate(LAST_CLOSES)[0] == market.last(), "what came meanwhile")
+    seen = visitor.page.evaluate(SEEN_BARS)
+    rows = plant.get("/api/v1/bars", sym="AAPL", interval="2m", last=len(seen), times="ms").json()["rows"]
+    assert seen == [[row["time"], row["open"], row["high"], row["low"], row["close"]] for row in rows]
+    visitor.wrong = [text for text in visitor.wrong if "ERR_CONNECTION_REFUSED" not in text]  # the browser's own word
+
+
+@pytest.mark.parametrize(("width", "height"), WIDTHS)
+def test_nothing_is_wider_than_the_window(visit: Callable[..., Visitor], width: int, height: int) -> None:
+    visitor = visit(width=width, height=height).open()
+    for keys in ("c", "z", "s", "b"):
+        visitor.page.keyboard.press(keys)
+        visitor.page.wait_for_timeout(100)
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == width
+    small = visitor.page.evaluate(
+        "[...document.querySelectorAll('button, select, input')].filter((each) => each.offsetParent && "
+        "each.getBoundingClientRect().height < 15).map((each) => each.outerHTML)"
+    )
+    assert not small
+
+
+def test_everything_is_reached_by_tab_in_the_order_it_stands_and_shows_it(visit: Callable[..., Visitor]) -> None:
+    visitor = visit().open()
+    where, rings = [], []
+    for _ in range(70):
+        visitor.page.keyboard.press("Tab")
+        found = visitor.page.evaluate("""() => {
+            const active = document.activeElement
+            const part = active.closest('.top, #watch, #stage, #bottom-splitter, #lower, #order, .foot')
+            const style = getComputedStyle(active)
+            return [part ? part.id || part.className : '', style.outlineStyle !== 'none' || active.matches('.canvas, .splitter')]
+        }""")
+        where.append(found[0])
+        rings.append(found[1])
+    parts = [part for n, part in enumerate(where) if part and (n == 0 or part != where[n - 1])]
+    assert parts[:6] == ["top", "watch", "stage", "bottom-splitter", "lower", "order"]
+    assert all(ring for part, ring in zip(where, rings, strict=True) if part)
+
+
+def test_keys_are_listed_and_can_be_switched_off(visit: Callable[..., Visitor]) -> None:
+    visitor = visit().open()
+    page = visitor.page
+    page.keyboard.press("?")
+    assert "next symbol" in visitor.text("#shortcuts")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    visitor.until(lambda: visitor.text("#heading").startswith("MSFT"), "the next symbol")
+    page.keyboard.press("k")
+    visitor.button("Settings").click()
+    page.get_by_label("Shortcuts of a single key").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.wait_for_timeout(200)
+    assert visitor.text("#heading").startswith("AAPL")
+
+
+def test_the_page_has_the_words_of_the_manual() -> None:
+    """docs/page.md lists the keys that the page knows."""
+    root = Path(__file__).parents[2]
+    listed = re.findall(r'^  \["(.+?)", "', (root / "api/page/panels/shortcuts.js").read_text(), re.MULTILINE)
+    manual = (root / "docs/page.md").read_text()
+    assert len(listed) > 15
+    assert not [key for key in listed if f"`{key}`" not in manual]
