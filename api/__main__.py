@@ -143,6 +143,10 @@ class Api(Process):
             self._audit.take(columns)
 
     def _reached(self, seq: int) -> None:
+        subscriber = self._follower.subscriber
+        if subscriber is not None:  # while it reads the journal of a new tickerplant, that may prove to be another one
+            self._live.epoch = subscriber.epoch if subscriber.caught_up else 0
+            self._live.synced = subscriber.synced
         self._live.reached(seq)
         self._services.metrics.seq.set(seq)
 

@@ -13,8 +13,10 @@ from api.access.door import Door
 from api.access.gate import problem_answer
 from api.routes import health, market, page
 from api.services import Services
+from api.streams import sse, websocket
+from api.streams.opening import open_hub
 
-ROUTERS = (health.router, market.router, page.router)
+ROUTERS = (health.router, market.router, sse.router, websocket.router, page.router)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024
@@ -33,6 +35,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    open_hub(services)
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(HTTPException, _unmatched)

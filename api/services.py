@@ -34,10 +34,12 @@ class Live:
     """What comes out of the plant, in the order of the journal, to whoever listens; called in the follower's thread.
 
     seq       everything up to it has been handed on
+    epoch     of the tickerplant, once it is known that its journal goes on with the one before, else 0
+    synced    up to which the journal is on disk
     """
 
     def __init__(self) -> None:
-        self.seq = 0
+        self.seq = self.epoch = self.synced = 0
         self._listeners: list[Callable[[Batch], None]] = []
         self._marks: list[Callable[[int], None]] = []
         self._lock = threading.Lock()

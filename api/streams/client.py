@@ -33,7 +33,7 @@ class Client:
     """A client; `caller` is who it is (api.access.caller.Caller). Use from the event loop."""
 
     def __init__(self, hub: "Hub", caller: Any) -> None:
-        self.hub, self.caller, self.counted = hub, caller, caller.counted
+        self.hub, self.caller = hub, caller
         settings = hub.settings
         self.subs = Subscriptions(settings.queue_rows)
         self.wanted: dict[int, Wanted] = {}
@@ -93,7 +93,7 @@ class Client:
         wanted = wanted_of(terms, self.hub.schema)
         if wanted.secret and not self.caller.may("admin"):
             raise Refused("forbidden", f"the table {wanted.table} is for keys of role admin")
-        if self.hub.counted[self.counted] >= self.hub.settings.subscriptions:
+        if len(self.subs) >= self.hub.settings.subscriptions:
             raise Refused("rate_limited", f"at most {self.hub.settings.subscriptions} subscriptions; end one first")
         after = self._after(given.get("after"), given.get("epoch"), wanted)
         number = self.subs.next_number

@@ -7,7 +7,7 @@ to all that want them, and `lineage.cursor` is behind them.
 
 import asyncio
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -79,7 +79,6 @@ class Hub:
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self.counted: Counter[str] = Counter()  # subscriptions of each caller
         self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema), replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._spent: dict[tuple[Client, int], int] = {}
@@ -164,15 +163,11 @@ class Hub:
         Rows that the other thread has by now it may have passed over, nobody having wanted them: so it is behind those.
         """
         self._members[wanted.stream].setdefault(wanted, set()).add((client, number))
-        self.counted[client.counted] += 1
         return max(self.lineage.cursor, self._taken)
 
     def leave(self, client: Client, number: int, wanted: Wanted) -> None:
         """Give no more rows to a subscription."""
         self._spent.pop((client, number), None)
-        self.counted[client.counted] -= 1
-        if self.counted[client.counted] <= 0:
-            del self.counted[client.counted]
         every = self._members.get(wanted.stream, {})
         members = every.get(wanted, set())
         members.discard((client, number))
