@@ -78,7 +78,7 @@ class Market:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     folder = tmp_path_factory.mktemp("page") / "plant"
-    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML) as made:
+    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML, processor="intervals = [\"1m\", \"2m\", \"5m\", \"15m\", \"1d\"]") as made:
         yield made
 
 

@@ -142,11 +142,13 @@ export class Chart {
       this.app.catalogue.digits.set(this.sym, this.digits)
       this.candles.applyOptions({ priceFormat: { type: "price", precision: this.digits, minMove: 10 ** -this.digits } })
       this.candles.setData(list.map((bar) => this.#candle(bar)))
+      this.drawnTo = list.at(-1)?.ms ?? -Infinity
       this.volume.setData(list.map((bar) => this.#volume(bar)))
       this.markers.setMarkers(this.#marks())
     } else {
       for (const bar of changed) {
-        const past = bar !== this.bars.last
+        const past = bar.ms < this.drawnTo // of several new bars in one message each is the newest in its turn
+        this.drawnTo = Math.max(this.drawnTo, bar.ms)
         this.candles.update(this.#candle(bar), past)
         this.volume.update(this.#volume(bar), past)
       }
