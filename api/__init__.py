@@ -1,1 +1,4 @@
-"""The service: the plant for other front ends, over HTTP and WebSocket; it keeps no state of its own."""
+"""The service for other front ends: HTTP and WebSocket over what the plant has ([api.md](../docs/api.md)).
+
+It keeps no state of its own: what it reads are rows of the plant, and what it changes becomes rows of it.
+"""
