@@ -125,7 +125,8 @@ async def order_after_cancel(desk: Desk, order_id: str, seq: int) -> Row:
 async def _refusal(desk: Desk, row: Row) -> Problem:
     where = [("order_id", "==", row["order_id"])]
     events = await threaded(desk.read, desk.today, "risk_events", None, where=where)
-    rule = events[-1]["rule"] if events else row["reason"].removeprefix("risk: ").partition(" ")[0]
+    told = events[-1]["rule"] if events else row["reason"].removeprefix("risk: ")
+    rule = told.partition(" ")[0]  # without why it was halted
     more: dict[str, Any] = {"rule": rule, "order_id": row["order_id"]}
     for name, said in (("bound", "expected"), ("value", "found")):
         if events and events[-1][name] == events[-1][name]:

@@ -8,16 +8,16 @@ Those of 001 are streams.
 import re
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer
 from api.answers.terms import interval_in
-from api.services import Services, change_of, services_of
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-
 from api.desk.desk import desk_of
+from api.services import Services, change_of, services_of
 from plant.control.writing import told_nearest
 from plant.errors import QueryError
 from plant.rows.intervals import interval_name

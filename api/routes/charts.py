@@ -5,15 +5,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Header, Query, Request, Response
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.terms import End, interval_in, time_of
-from api.services import Services, services_of
-from fastapi import APIRouter, Header, Query, Request, Response
-
 from api.desk.desk import Desk, desk_of
 from api.pictures.reading import BARS, MOST_BARS, Shown, read_viewport
+from api.services import Services, services_of
 from plant.control.writing import told_nearest
 
 router = APIRouter(route_class=GateRoute, tags=["charts"])

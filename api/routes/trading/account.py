@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request, Response
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.rows import json_answer, row_answer
 from api.answers.terms import End, Paged, Start, Syms, Wanted, time_of
-from api.services import services_of
-from fastapi import APIRouter, Query, Request, Response
-
 from api.desk.desk import desk_of
 from api.desk.earned import account_object
 from api.desk.objects import arrow_of, newest_first
 from api.routes.trading.orders import FILL_TIMES, PAGE, Account
+from api.services import services_of
 from plant.control.books import Seen
 from plant.rows.columns import taken
 from plant.rows.ordering import newest

@@ -2,19 +2,19 @@
 
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Query, Request, Response
+
 from api.access.changes import write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer, row_answer
 from api.answers.terms import Paged, Syms, Wanted
-from api.services import caller_of, change_of, services_of
-from fastapi import APIRouter, Query, Request, Response
-
 from api.desk.desk import Desk, desk_of
 from api.desk.objects import arrow_of, newest_first, object_of
 from api.desk.orders import OrderBody, order_after_cancel, order_that_became
 from api.desk.sizing import SizeBody, sized
+from api.services import caller_of, change_of, services_of
 from plant.control.writing import command_row, told_nearest
 from plant.rows.tables import schema_of
 from plant.state.newest import Row

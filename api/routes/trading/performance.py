@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Query, Request, Response
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer, row_answer
 from api.answers.terms import Paged, Wanted
-from api.services import services_of
-from fastapi import APIRouter, Query, Request, Response
-
 from api.desk.desk import Desk, desk_of
 from api.desk.earned import performance_of
 from api.desk.objects import arrow_of, newest_first
+from api.services import services_of
 from plant.control.books import Seen
 from plant.control.writing import told_nearest
 from plant.state.newest import Row

@@ -2,16 +2,16 @@
 
 import time
 
+from fastapi import APIRouter, Request, Response
+
 from api.access.changes import write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer
-from api.services import caller_of, services_of
-from fastapi import APIRouter, Request, Response
-
 from api.desk.desk import desk_of
 from api.desk.permissions import GrantBody, RevokeBody, permission_object, permission_row, permissions_of
+from api.services import caller_of, services_of
 from plant.state.newest import Row
 
 router = APIRouter(route_class=GateRoute, tags=["permissions"])

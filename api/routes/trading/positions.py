@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Body, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer, row_answer
 from api.answers.terms import Syms, Wanted
-from api.services import caller_of, change_of, services_of
-from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-
 from api.desk.desk import Desk, desk_of
 from api.desk.objects import arrow_of, object_of
 from api.routes.trading.orders import Account, given
+from api.services import caller_of, change_of, services_of
 from plant.control.books import Seen
 from plant.control.writing import told_nearest
 from plant.rows.tables import schema_of

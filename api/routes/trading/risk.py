@@ -2,19 +2,19 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer
-from api.services import services_of
-from fastapi import APIRouter, Body, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-
 from api.desk.desk import Desk, desk_of, threaded
 from api.desk.earned import halt_object, limits_object
 from api.desk.limits import LimitsBody, told_of_target
 from api.desk.strategies import version_in
 from api.routes.trading.orders import Account, given
+from api.services import services_of
 from plant.control.writing import read_folds, told_nearest
 from plant.state.commands import EVERYBODY, GivenCommand, KeptCommands
 

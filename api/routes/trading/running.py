@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer
-from api.services import change_of, services_of
-from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-
 from api.desk.desk import desk_of
 from api.desk.strategies import ACTIONS, check_action, newest_run, state_of_strategy, status_object
 from api.routes.trading.strategies import changed
+from api.services import change_of, services_of
 
 router = APIRouter(route_class=GateRoute, tags=["strategies"])
 

@@ -3,16 +3,16 @@
 import time
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+
 from api.access.changes import write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer
-from api.services import caller_of, change_of, services_of
-from fastapi import APIRouter, Body, Header, Query, Request, Response
-
 from api.desk.desk import Desk, desk_of, threaded
 from api.desk.strategies import check_class, columns_of, strategy_object, version_in
+from api.services import caller_of, change_of, services_of
 from plant.control.writing import changed_row
 from plant.state.newest import Row
 from plant.state.strategies import STOPPED, Strategies
