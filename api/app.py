@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
+from api.desk.desk import desk_of
 from api.routes import aliases, charts, health, market
 from api.routes.trading import group as trading
 from api.services import Services
@@ -34,6 +35,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    desk_of(services)  # the kill switch is connected before it is needed
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(HTTPException, _unmatched)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from api.access.writing import Writer
 from api.answers.problems import Problem, invalid
 from api.services import Services
 from plant.client.connection import Connection
@@ -19,6 +20,7 @@ from plant.rows.schema import META_COLUMNS
 from plant.runtime.trading import AccountSection
 from plant.state.newest import Row, rows_of_columns
 from plant.state.strategies import Strategies
+from plant.stream.publisher import Publisher
 
 ASK_S = 10.0
 """Longest history and today may take to answer."""
@@ -49,10 +51,14 @@ class Desk:
         self.today = Connection("rdb", rdb, **options)
         names = tuple(each.name for each in settings.accounts)
         self._books = Books(settings.table_schema, names, lambda: self.whole, lambda: self.today)
+        name = settings.source_name("api-switch")
+        self.switch = Writer(Publisher(name, settings.ingest_address, settings.table_schema))
+        """Of the kill switch alone: what else is written does not stand in its way."""
         self._classes: tuple[float, list[dict[str, Any]]] | None = None
 
     async def close(self) -> None:
         """Disconnect."""
+        await threaded(self.switch.close)
         self.whole.close()
         self.today.close()
 

@@ -14,8 +14,8 @@ from plant.state.commands import terms_of
 from plant.state.newest import Row
 from plant.state.orders import FINAL
 
-Number = Any
-"""A float of JSON; what is none is refused with its place."""
+CANCELLING_S = 1.0
+"""Longest a cancel is waited for, once the broker is asked."""
 
 NAMES = {"time_in_force": "tif", "limit_price": "limit", "stop_price": "stop"}
 
@@ -102,17 +102,17 @@ async def order_that_became(desk: Desk, account: AccountSection, command: str, s
 
 
 async def order_after_cancel(desk: Desk, order_id: str, seq: int) -> Row:
-    """Return the newest row of an order that is asked to be cancelled: done, or being cancelled.
+    """Return the newest row of an order that is asked to be cancelled: done, or being cancelled for a second.
 
     Raises Problem not_acknowledged if the trader says nothing for 5 s.
     """
-    deadline = time.monotonic() + BECOME_S
+    began = time.monotonic()
     while True:
         seen = await desk.look(seq)
-        row = seen.orders[order_id]
-        if row["state"] in FINAL or row["state"] == "cancelling":
+        row, waited = seen.orders[order_id], time.monotonic() - began
+        if row["state"] in FINAL or (row["state"] == "cancelling" and waited > CANCELLING_S):
             return row
-        if time.monotonic() > deadline:
+        if waited > BECOME_S:
             raise Problem(
                 "not_acknowledged",
                 f"the cancel is in the journal at seq {seq:,}, but order {order_id} is still {row['state']} after "

@@ -123,7 +123,7 @@ def _overlays(
     terms: dict[str, Any] = {"where": {"interval": interval}, "start": int(times[0]), "end": int(times[-1]) + 1}
     found = db.select("indicators", shown.sym, columns=columns, frames="arrow", **terms)
     rows = columns_from_arrow(found, settings.table_schema["indicators"], columns)
-    at: np.ndarray = np.searchsorted(times, rows["time"])
+    at = np.searchsorted(times, np.asarray(rows["time"], np.int64))
     right = times[np.minimum(at, len(times) - 1)] == rows["time"]
     overlays = []
     for name in columns[1:]:
