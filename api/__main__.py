@@ -15,6 +15,7 @@ from api.access.tickets import Tickets
 from api.access.writing import Writer
 from api.app import create_app
 from api.metrics import Metrics
+from api.pictures.files import PictureFiles
 from api.pulse import Pulse
 from api.server import ServerThread
 from api.services import Live, Services
@@ -79,6 +80,9 @@ class Api(Process):
             metrics=metrics,
             live=self._live,
         )
+        if settings.api.png:
+            pictures = self.opened(PictureFiles(settings, PlantConnection(rdb, hdb, self._schema, **options)))
+            self._live.listen(pictures.take)
         vitals = Vitals(self.name)
         told = Publisher(settings.source_name(f"{self.name}-beats"), settings.ingest_address, self._schema)
         reports = Reports(told, vitals, settings.plant.heartbeat_s)

@@ -11,12 +11,23 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
-from api.routes import health, market, page
+from api.desk.desk import desk_of
+from api.routes import aliases, charts, health, market, page
+from api.routes.trading import group as trading
 from api.services import Services
 from api.streams import sse, websocket
 from api.streams.opening import open_hub
 
-ROUTERS = (health.router, market.router, sse.router, websocket.router, page.router)
+ROUTERS = (
+    health.router,
+    market.router,
+    charts.router,
+    *trading.ROUTERS,
+    aliases.router,
+    sse.router,
+    websocket.router,
+    page.router,
+)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024
@@ -36,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     open_hub(services)
+    desk_of(services)  # the kill switch is connected before it is needed
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(HTTPException, _unmatched)

@@ -8,8 +8,8 @@ import pytest
 from chance import SEED
 from state_rows import NOON, journaled
 
-from dashboard.desk.books import Books, Folds
 from dashboard.orders.shown import of_account, open_orders
+from plant.control.books import Books, Folds
 from plant.errors import PlantError, Unavailable
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import taken

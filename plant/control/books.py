@@ -46,6 +46,7 @@ class Seen:
     fills       of followed runs, as columns; one may be there twice (plant.state.earnings)
     equity      account -> its newest row
     halts       commands `kill` and `resume` and rows of `risk_events` that halted or resumed, in their order
+    seq         everything up to it is known
     error       why this is older than it should be, None: it is not
     at          when it was read, s since the epoch; None: never
     """
@@ -59,6 +60,7 @@ class Seen:
     equity: Mapping[str, Row] = field(default_factory=dict)
     halts: tuple[Row, ...] = ()
     instruments: Instruments = field(default_factory=Instruments)
+    seq: int = -1
     error: PlantError | None = None
     at: float | None = None
 
@@ -184,8 +186,8 @@ class Books:
         self._through = max(self._through, before["seq"])
         at = self._clock()
         if changed or self._seen.at is None:
-            return self._folds.seen(at)
-        return replace(self._seen, at=at, error=None)
+            return replace(self._folds.seen(at), seq=self._through)
+        return replace(self._seen, at=at, seq=self._through, error=None)
 
     def _ask(self, connection: Connection) -> bool:
         folds, changed = self._folds, False
