@@ -11,10 +11,18 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
-from api.routes import health, market
+from api.routes import bars, documents, health, indicators, keys, market, signals
 from api.services import Services
 
-ROUTERS = (health.router, market.router)
+ROUTERS = (
+    health.router,
+    documents.router,
+    market.router,
+    bars.router,
+    indicators.router,
+    signals.router,
+    keys.router,
+)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024
