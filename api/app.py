@@ -12,7 +12,18 @@ from starlette.middleware.gzip import GZipMiddleware
 from api.access.door import Door
 from api.access.gate import problem_answer
 from api.desk.desk import desk_of
-from api.routes import aliases, charts, health, market, page
+from api.routes import (
+    aliases,
+    bars,
+    charts,
+    documents,
+    health,
+    indicators,
+    keys,
+    market,
+    page,
+    signals,
+)
 from api.routes.trading import group as trading
 from api.services import Services
 from api.streams import sse, websocket
@@ -20,7 +31,12 @@ from api.streams.opening import open_hub
 
 ROUTERS = (
     health.router,
+    documents.router,
     market.router,
+    bars.router,
+    indicators.router,
+    signals.router,
+    keys.router,
     charts.router,
     *trading.ROUTERS,
     aliases.router,
