@@ -70,5 +70,6 @@ async def status(request: Request) -> Response:
             "supervised": supervised,
             "processes": [each.as_dict() for each in healths],
             "dependencies": dependencies,
+            "feeds": [{"name": feed.label, "kind": feed.kind} for feed in settings.feeds],
         }
     )

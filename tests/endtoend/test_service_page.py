@@ -1,4 +1,4 @@
-"""The page of the service over a real plant, in Chromium: what it asks, what it shows, what is traded and drawn on it."""
+"""The page of the service over a real plant, in Chromium: what it asks and shows, what is traded and drawn on it."""
 
 import random
 import re
@@ -29,6 +29,7 @@ BARS = 400
 SYMS = ("AAPL", "MSFT")
 pytestmark = pytest.mark.timeout(360)
 
+BUILT = 'intervals = ["1m", "2m", "5m", "15m", "1d"]'
 WIDTHS = ((1500, 900), (900, 1100), (390, 844))
 
 APP = "const { app } = await import('/page/main.js');"
@@ -39,7 +40,8 @@ LAST_CLOSES = f"async () => {{ {APP} return app.stage.charts.map((chart) => char
 SEEN_BARS = f"""async () => {{ {APP}
     return app.stage.charts[0].bars.list.map((bar) => [bar.ms, bar.open, bar.high, bar.low, bar.close]) }}"""
 SHOWN = f"""async () => {{ {APP}
-    return app.annotationsOf(app.sym, '15m').map((each) => [each.kind, each.source, each.top, each.bottom, each.text]) }}"""
+    return app.annotationsOf(app.sym, '15m')
+        .map((each) => [each.kind, each.source, each.top, each.bottom, each.text]) }}"""
 PLACE = f"""async (price) => {{ {APP}
     const chart = app.stage.charts[2]
     const box = chart.canvas.getBoundingClientRect()
@@ -78,7 +80,7 @@ class Market:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     folder = tmp_path_factory.mktemp("page") / "plant"
-    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML, processor="intervals = [\"1m\", \"2m\", \"5m\", \"15m\", \"1d\"]") as made:
+    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML, processor=BUILT) as made:
         yield made
 
 
@@ -299,7 +301,8 @@ def test_everything_is_reached_by_tab_in_the_order_it_stands_and_shows_it(visit:
             const active = document.activeElement
             const part = active.closest('.top, #watch, #stage, #bottom-splitter, #lower, #order, .foot')
             const style = getComputedStyle(active)
-            return [part ? part.id || part.className : '', style.outlineStyle !== 'none' || active.matches('.canvas, .splitter')]
+            const ring = style.outlineStyle !== 'none' || active.matches('.canvas, .splitter')
+            return [part ? part.id || part.className : '', ring]
         }""")
         where.append(found[0])
         rings.append(found[1])

@@ -64,7 +64,7 @@ class ServicePlant(RunningPlant):
                 self.keys[role] = made.key
             feed.flush()
         for role in self.keys:
-            self.until(lambda: self.get("/api/v1/trades", role, sym="AAPL").status_code == 200, f"key {role}")  # noqa: B023
+            self.until(lambda: self.get("/api/v1/indicators", role).status_code == 200, f"key {role}")  # noqa: B023
 
     def until(self, condition: Any, what: str = "", deadline_s: float = 15.0) -> Any:
         """Return the first true value of a condition; fails after the deadline."""

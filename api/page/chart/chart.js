@@ -118,7 +118,7 @@ export class Chart {
   async #ask(last, reset) {
     const { sym, interval, bars } = this
     try {
-      const { rows } = await this.app.service.rows("/bars", { sym, interval, last })
+      const { rows } = await this.app.service.rows("/bars", { sym, interval, last, session: "extended" })
       if (bars === this.bars) this.take(rows, reset)
     } catch (error) {
       if (bars === this.bars) this.app.toastOnce(`bars ${sym} ${interval}`, "bad", sentenceOf(error))
@@ -264,7 +264,7 @@ export class Chart {
     this.loading = true
     try {
       const end = new Date(bars.list[0].ms).toISOString()
-      const { rows } = await this.app.service.rows("/bars", { sym, interval, end, last: LOADED })
+      const { rows } = await this.app.service.rows("/bars", { sym, interval, end, last: LOADED, session: "extended" })
       if (bars !== this.bars) return
       this.exhausted = bars.prepend(rows) === 0
       if (this.exhausted) return

@@ -4,12 +4,13 @@ import { el, replace, set, tell } from "../dom.js"
 import { Bars, TREND_BARS, trendOf } from "../model/bars.js"
 import { noticesOf } from "../model/honesty.js"
 import { changeText, digitsOf, priceText } from "../model/numbers.js"
-import { dayOf, intervalMs } from "../model/times.js"
+import { dayOf, intervalMs, msOf } from "../model/times.js"
 
 const SHOWN = 60
 const DAY_BARS = 110 // of the largest interval: more than a day of 15m
 const ARROWS = { up: "▲", down: "▼", flat: "■" }
 const BLINK_MS = 6000
+const CLOSES = 3
 
 export class Watchlist {
   constructor(app, element) {
@@ -66,7 +67,9 @@ export class Watchlist {
         (rows, reset, live) => this.#rows(interval, bySym, rows, reset, live),
       )
     }
-    this.#closes(watched)
+    this.app.socket.subscribe("watch closes", { channel: "bars", sym: watched, interval: "1d", last: CLOSES }, (rows, reset) =>
+      this.#closes(rows, reset),
+    )
   }
 
   /** Those that are followed: the first of the list, and the one on the charts. */
@@ -90,14 +93,13 @@ export class Watchlist {
     this.app.pricesChanged(reset ? null : [...bySymbol.keys()])
   }
 
-  async #closes(syms) {
-    try {
-      const { rows } = await this.app.service.rows("/bars", { sym: syms, interval: "1d", last: 3 })
-      for (const row of rows)
-        this.closes.set(row.sym, [...(this.closes.get(row.sym) ?? []), { ms: row.time, close: row.close }])
-      for (const sym of syms) this.#show(sym)
-    } catch {
-      // without bars of a day the change counts from the last bar of the day before
+  /** Bars of days: the change counts from the last close before the day of the newest bar. */
+  #closes(rows, reset) {
+    if (reset) this.closes.clear()
+    for (const row of rows) {
+      const others = (this.closes.get(row.sym) ?? []).filter((each) => each.ms !== msOf(row.time))
+      this.closes.set(row.sym, [...others, { ms: msOf(row.time), close: row.close }].sort((a, b) => a.ms - b.ms).slice(-CLOSES))
+      this.#show(row.sym)
     }
   }
 

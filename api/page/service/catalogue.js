@@ -1,7 +1,7 @@
 // What there is: symbols with their zones and digits, intervals, indicators, and of what kind each feed is.
 
 import { parsed } from "../model/overlay.js"
-import { isZone, msOf } from "../model/times.js"
+import { isZone } from "../model/times.js"
 import { sentenceOf } from "./client.js"
 
 const USUAL = ["1m", "2m", "5m", "15m", "1h", "1d"]
@@ -29,9 +29,7 @@ export class Catalogue {
     const { app } = this
     try {
       const answer = await app.service.get("/symbols")
-      const list = (answer.symbols ?? answer.rows ?? answer).filter(
-        (each) => !each.tables || each.tables.includes("bars"),
-      )
+      const list = answer.symbols.filter((each) => each.tables.includes("bars"))
       this.symbols = new Map(list.map((each) => [each.sym, each]))
       const told = [...this.symbols.keys()].join()
       if (told === this.told) return
@@ -44,8 +42,7 @@ export class Catalogue {
 
   async #loadIndicators() {
     try {
-      const answer = await this.app.service.get("/indicators")
-      const list = answer.indicators ?? answer.rows ?? answer
+      const list = await this.app.service.get("/indicators")
       this.indicators = new Map(list.map((entry) => [entry.name, entry]))
       this.app.indicatorsChanged()
     } catch (error) {
@@ -56,7 +53,7 @@ export class Catalogue {
   async #loadKinds() {
     try {
       const status = await this.app.service.get("/status")
-      for (const feed of status.feeds ?? []) this.kinds[feed.name ?? feed.kind] = feed.kind
+      for (const feed of status.feeds) this.kinds[feed.name] = feed.kind
     } catch {
       // the names of the sources say it alone then
     }
@@ -65,9 +62,8 @@ export class Catalogue {
   /** The intervals of a symbol: those that have bars, and those that can be made. */
   async intervalsOf(sym) {
     const answer = await this.app.service.get("/intervals", { sym })
-    if (Array.isArray(answer)) return answer.map((each) => each.interval ?? each)
-    const stored = answer.stored ?? answer.intervals ?? []
-    return [...stored, ...(answer.built ?? answer.buildable ?? [])]
+    this.stored = new Set(answer.stored)
+    return [...answer.stored, ...answer.on_request]
   }
 
   /** Values of an indicator beside the bars from a time on: {times, outputs: {name: [..]}}. */
@@ -75,7 +71,7 @@ export class Catalogue {
     const { name, parameters } = parsed(text)
     const bars = { sym, interval, start: new Date(startMs).toISOString() }
     const answer = await this.app.service.change("POST", "/indicators/calculate?times=ms", { name, parameters, bars })
-    return { times: (answer.time ?? answer.times).map(msOf), outputs: answer.outputs ?? answer.values }
+    return { times: answer.time, outputs: answer.outputs }
   }
 
   digitsOf(sym) {
