@@ -12,11 +12,22 @@ from starlette.middleware.gzip import GZipMiddleware
 from api.access.door import Door
 from api.access.gate import problem_answer
 from api.desk.desk import desk_of
-from api.routes import aliases, charts, health, market
+from api.routes import aliases, bars, charts, documents, health, indicators, keys, market, signals
 from api.routes.trading import group as trading
 from api.services import Services
 
-ROUTERS = (health.router, market.router, charts.router, *trading.ROUTERS, aliases.router)
+ROUTERS = (
+    health.router,
+    documents.router,
+    market.router,
+    bars.router,
+    indicators.router,
+    signals.router,
+    charts.router,
+    *trading.ROUTERS,
+    keys.router,
+    aliases.router,
+)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def read_viewport(db: Connection, settings: Settings, shown: Shown, now: int) ->
         beside["fills"] = [row for row in fills if row["account"] in {each.name for each in settings.accounts}]
         if shown.annotations:
             beside["annotations"] = _annotations(db, settings, shown, interval)
-    zone = sessions.zone if not sessions.continuous else settings.zone
+    zone = ZoneInfo(sessions.zone) if not sessions.continuous else settings.zone
     return Viewport(shown.sym, interval, bars, notes=tuple(notes), faint=faint, zone=zone, seq=seq, **beside)
 
 
