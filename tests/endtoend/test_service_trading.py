@@ -40,7 +40,9 @@ DEFINITION: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     toml = TOML + f'[[accounts]]\nname = "two"\n{LIMITS}'
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb", "trading", toml=toml) as plant:
+    with service_plant.started(
+        tmp_path_factory.mktemp("service") / "plant", "hdb", "processor", "trading", toml=toml
+    ) as plant:
         (plant.folder / "strategies").mkdir()
         (plant.folder / "strategies" / "cross.py").write_text(CROSS)
         publish(plant, closed_bars(random.Random(5), 3, ("A", "B/C")))
@@ -344,7 +346,8 @@ def test_a_chart_is_a_picture_that_is_asked_for_again_only_if_it_changed(service
     problem(service.get(path, overlays="ema_21"), 404, "unknown_column")
     problem(service.get(f"{V1}/charts/AAPL/60.png"), 422, "invalid")
     problem(service.get(path, width=10), 422, "invalid")
-    assert service.get(f"{V1}/charts/AAPL/5m.png").status_code == 200  # a symbol without such bars: it says so
+    assert service.get(f"{V1}/charts/AAPL/3m.png", width=400, height=300).status_code == 200  # made on request
+    problem(service.get(f"{V1}/charts/AAPL/30s.png"), 422, "invalid")
 
 
 def test_other_front_ends_are_answered_in_their_words(service: ServicePlant) -> None:
