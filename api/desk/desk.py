@@ -43,12 +43,13 @@ class Desk:
 
     def __init__(self, services: Services) -> None:
         self.settings = services.settings
-        self._pulse = services.pulse
+        self.pulse = services.pulse
         settings = services.settings
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
         options: dict[str, Any] = {"frames": "arrow", "timeout_s": ASK_S, "warn_unknown": False, "client": "api"}
         self.whole = PlantConnection(rdb, hdb, settings.table_schema, **options)
         self.today = Connection("rdb", rdb, **options)
+        self.processor = Connection("processor", settings.address(settings.processor.port), **options)
         names = tuple(each.name for each in settings.accounts)
         self._books = Books(settings.table_schema, names, lambda: self.whole, lambda: self.today)
         name = settings.source_name("api-switch")
@@ -61,10 +62,11 @@ class Desk:
         await threaded(self.switch.close)
         self.whole.close()
         self.today.close()
+        self.processor.close()
 
     async def look(self, through: int = 0) -> Seen:
         """Return what there is by now, everything up to the seq `through` in it. Raises Problem unavailable."""
-        self._pulse.need("rdb")
+        self.pulse.need("rdb")
         deadline = time.monotonic() + BECOME_S
         while True:
             seen = await threaded(self._books.look, True)
@@ -98,7 +100,7 @@ class Desk:
     async def classes(self) -> dict[str, dict[str, Any]]:
         """Return the classes of strategies by name, as the trader tells them. Raises Problem unavailable."""
         if self._classes is None or time.monotonic() - self._classes[0] > CLASSES_S:
-            self._pulse.need("trading")
+            self.pulse.need("trading")
             self._classes = time.monotonic(), await threaded(classes_of, str(self.settings.file), BECOME_S)
         return {each["name"]: each for each in self._classes[1]}
 
@@ -107,7 +109,7 @@ class Desk:
 
         Raises Problem not_found for one that never was.
         """
-        self._pulse.need("rdb")
+        self.pulse.need("rdb")
         fold, versions = await threaded(self.versions, name)
         if not versions:
             seen = await self.look()
@@ -116,7 +118,7 @@ class Desk:
 
     async def rows(self, table: str, sym: Sequence[str] | None = None, **terms: Any) -> list[Row]:
         """Return rows of history and today, in the order of the journal. `terms` are those of select."""
-        self._pulse.need("rdb")
+        self.pulse.need("rdb")
         return await threaded(self.read, self.whole, table, sym, **terms)
 
     def read(self, db: Connection, table: str, sym: Any, **terms: Any) -> list[Row]:

@@ -1,12 +1,14 @@
 """The command `plant chart`: a symbol's bars with all that is known of them, as a PNG."""
 
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from plant.client.connect import connect
+from plant.client.connection import Connection
 from plant.command.terminal import Config, out, plant_of
 from plant.data_folder import replace_file
 from plant.errors import UnknownSymbol
@@ -37,8 +39,10 @@ def chart(
 
     look, shown = Look(width, height, theme), Shown(sym, interval, bars, None, tuple(overlay or ()), annotations)
     settings, _ = plant_of(config)
-    with connect(config=config, frames="arrow", timeout_s=ASK_S, warn_unknown=False) as db:
-        viewport = read_viewport(db, settings, shown, time.time_ns())
+    options: dict[str, Any] = {"frames": "arrow", "timeout_s": ASK_S, "warn_unknown": False}
+    processor = Connection("processor", settings.address(settings.processor.port), **options)
+    with connect(config=config, **options) as db, closing(processor):
+        viewport = read_viewport(db, settings, shown, time.time_ns(), processor)
         if not len(viewport.bars):
             known = db.sql(f"select distinct sym from bars where interval = '{viewport.interval}' order by 1")
             raise UnknownSymbol.named(sym, f"bars of {viewport.interval}", known.column("sym").to_pylist())

@@ -35,6 +35,9 @@ WIDTH, HEIGHT = 1400, 700
 LEAST, MOST = (320, 200), (4000, 3000)
 """Width and height that a picture may have."""
 
+_LEAST_BARS = 40
+"""Bars that there is room for at least."""
+
 _MARGIN, _LABELS = 0.02, 170.0
 """Empty space right of the newest bar, in parts of the bars; in pixels if labels of levels shall not lie over it."""
 
@@ -178,8 +181,9 @@ class _Drawing:
         unit = (bottom - top - gap * (len(weights) - 1)) / sum(weights)
         area_width = canvas.width - right
         labelled = canvas.width >= 700 and any(row["kind"] in ("level", "zone") for row in self.view.annotations)
-        margin = max(1.0, count * (_LABELS / (area_width - _LABELS) if labelled else _MARGIN))
-        x = (-0.5 - 0.004 * count, count - 0.5 + margin)
+        margin = max(1.0, max(count, _LEAST_BARS) * (_LABELS / (area_width - _LABELS) if labelled else _MARGIN))
+        left = min(-0.5 - 0.004 * count, count - 0.5 - _LEAST_BARS)  # a few bars do not fill the whole width
+        x = (left, count - 0.5 + margin)
         found = []
         for i, weight in enumerate(weights):
             area = Area(0, top, area_width, weight * unit)

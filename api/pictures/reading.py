@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from plant.calendars.sessions import REGULAR, Sessions
 from plant.client.connection import Connection
 from plant.errors import QueryError, UnknownColumn
 from plant.indicators.catalogue import CATALOGUE
+from plant.query.questions import Candles
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns
 from plant.rows.intervals import interval_name
@@ -23,6 +25,9 @@ BARS, MOST_BARS = 180, 5_000
 """Bars that a picture shows if nothing is said, and at most."""
 
 _WITHDRAWN = "withdrawn"
+
+_LOOKED_AT = 100
+"""So many stored bars tell where those are from that are made of them."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,14 @@ class Shown:
             raise QueryError(f"a picture shows 1 to {MOST_BARS:,} bars, found {self.last:,}")
 
 
-def read_viewport(db: Connection, settings: Settings, shown: Shown, now: int) -> Viewport:
+def read_viewport(
+    db: Connection, settings: Settings, shown: Shown, now: int, processor: Connection | None = None
+) -> Viewport:
     """Return what a picture shows, as of the seq that the plant had when it was asked for.
 
-    db     a connection to history and today as one, whose frames are Arrow
-    now    the time, ns UTC
+    db          a connection to history and today as one, whose frames are Arrow
+    now         the time, ns UTC
+    processor   makes bars of an interval that is not stored; None: there are none of it then
 
     A symbol without such bars gives a viewport without any. Raises QueryError for an interval or a number of bars that
     cannot be, UnknownColumn for an overlay that nobody computes, and what the connection's questions raise.
@@ -58,9 +66,11 @@ def read_viewport(db: Connection, settings: Settings, shown: Shown, now: int) ->
     interval = interval_name(shown.interval)
     seq = max(0, int(db.status()["seq"]))
     rows = _read(db, settings, "bars", shown.sym, where={"interval": interval}, last=shown.last, end=shown.end)
+    sources = set(rows["source"].tolist())
+    if not len(rows["time"]) and processor is not None:
+        rows, sources = _made(db, settings, processor, shown, interval)
     good = np.isfinite(np.stack([rows[name] for name in PRICES])).all(axis=0) if len(rows["time"]) else rows["time"] > 0
     times = rows["time"][good]
-    sources = set(rows["source"].tolist())
     sessions = _sessions(settings, shown.sym, sources)
     day = interval.endswith(("d", "w", "M"))
     extended = None if sessions.continuous or day else sessions.kinds(times) != REGULAR
@@ -80,8 +90,21 @@ def read_viewport(db: Connection, settings: Settings, shown: Shown, now: int) ->
         beside["fills"] = [row for row in fills if row["account"] in {each.name for each in settings.accounts}]
         if shown.annotations:
             beside["annotations"] = _annotations(db, settings, shown, interval)
-    zone = sessions.zone if not sessions.continuous else settings.zone
+    zone = ZoneInfo(sessions.zone) if not sessions.continuous else settings.zone
     return Viewport(shown.sym, interval, bars, notes=tuple(notes), faint=faint, zone=zone, seq=seq, **beside)
+
+
+def _made(
+    db: Connection, settings: Settings, processor: Connection, shown: Shown, interval: str
+) -> tuple[Columns, set[str]]:
+    """Return bars that the processor makes of stored ones, and the sources of those; none of a symbol without any."""
+    stored = _read(db, settings, "bars", shown.sym, last=_LOOKED_AT)
+    names = settings.table_schema["bars"].names
+    if not len(stored["time"]):
+        return stored, set()
+    question = Candles((shown.sym,), interval, None, shown.end, shown.last, "extended")
+    made = columns_from_arrow(processor.answer_to(question), settings.table_schema["bars"], names)
+    return made, set(stored["source"].tolist())
 
 
 def _sessions(settings: Settings, sym: str, sources: set[str]) -> Sessions:

@@ -78,7 +78,7 @@ async def symbols(request: Request, form: Wanted) -> Response:
         code = services.settings.calendars.code(sym, source_of.get(sym, ""))
         each["first"], each["last"] = told_time(each["first"], form.times), told_time(each["last"], form.times)
         each["exchange"] = code or None
-        each["time_zone"] = services.settings.calendars.sessions(code).zone.key if code else "UTC"
+        each["time_zone"] = services.settings.calendars.sessions(code).zone if code else "UTC"
     return json_answer({"seq": seq, "symbols": [told[sym] for sym in sorted(told)]})
 
 

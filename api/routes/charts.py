@@ -74,11 +74,13 @@ def _drawn(desk: Desk, shown: Shown, look: tuple[int, int, str], known: str | No
     """Return seq and picture; None: it is as `known`, an ETag, says."""
     from api.pictures.picture import Look, png_of  # matplotlib takes a second to import
 
-    viewport = read_viewport(desk.whole, desk.settings, shown, time.time_ns())
+    processor = desk.processor if desk.pulse.up("processor") else None
+    viewport = read_viewport(desk.whole, desk.settings, shown, time.time_ns(), processor)
     if known is not None and f'"{viewport.seq}"' in {each.strip() for each in known.split(",")}:
         return viewport.seq, None
     if not len(viewport.bars):
         _refuse_unknown(desk, shown)
+        desk.pulse.need("processor")  # it may be that it would have made them
     return viewport.seq, png_of(viewport, Look(*look))
 
 

@@ -49,9 +49,9 @@ class Sessions:
         return self._of is None
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The exchange's time zone; UTC without a calendar."""
-        return self._zone
+    def zone(self) -> str:
+        """The name of the exchange's time zone, UTC without a calendar."""
+        return self._zone.key
 
     def kinds(self, times: np.ndarray) -> np.ndarray:
         """Return the kind of stretch each time lies in, int8[n]."""

@@ -1,9 +1,13 @@
 """The routes of trading against a plant with its trader: orders, money, risk, strategies, pictures, aliases."""
 
 import io
+import os
 import random
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +21,7 @@ from plant.state.newest import Row
 
 V1 = "/api/v1"
 MINUTE = 60 * 10**9
+PAGE = Path(__file__).parents[2] / "docs/api-trading.md"
 
 DEFINITION: dict[str, Any] = {
     "id": "up",
@@ -35,7 +40,9 @@ DEFINITION: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     toml = TOML + f'[[accounts]]\nname = "two"\n{LIMITS}'
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb", "trading", toml=toml) as plant:
+    with service_plant.started(
+        tmp_path_factory.mktemp("service") / "plant", "hdb", "processor", "trading", toml=toml
+    ) as plant:
         (plant.folder / "strategies").mkdir()
         (plant.folder / "strategies" / "cross.py").write_text(CROSS)
         publish(plant, closed_bars(random.Random(5), 3, ("A", "B/C")))
@@ -339,7 +346,8 @@ def test_a_chart_is_a_picture_that_is_asked_for_again_only_if_it_changed(service
     problem(service.get(path, overlays="ema_21"), 404, "unknown_column")
     problem(service.get(f"{V1}/charts/AAPL/60.png"), 422, "invalid")
     problem(service.get(path, width=10), 422, "invalid")
-    assert service.get(f"{V1}/charts/AAPL/5m.png").status_code == 200  # a symbol without such bars: it says so
+    assert service.get(f"{V1}/charts/AAPL/3m.png", width=400, height=300).status_code == 200  # made on request
+    problem(service.get(f"{V1}/charts/AAPL/30s.png"), 422, "invalid")
 
 
 def test_other_front_ends_are_answered_in_their_words(service: ServicePlant) -> None:
@@ -374,6 +382,23 @@ def test_a_change_needs_its_role(service: ServicePlant, method: str, path: str, 
         problem(service.send(method, V1 + path, None, less), 403, "forbidden")
     if role == "admin":
         problem(service.send(method, V1 + path), 401, "unauthenticated")
+
+
+def test_every_line_of_the_page_is_as_it_says(service: ServicePlant, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    commands = [command for block in blocks for command in re.split(r"\n(?=curl )", block.strip())]
+    assert len(commands) > 30
+    for command in commands:
+        line = command.replace("localhost:8000", service.url).replace("curl -sS", "curl -sS --fail-with-body")
+        done = subprocess.run(
+            ["bash", "-c", line],
+            env={**os.environ, "KEY": service.keys["admin"]},
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout.decode()}{done.stderr.decode()}"
+    assert {file.name for file in tmp_path.iterdir()} == {"chart.png", "light.png"}
 
 
 def test_an_order_whose_trader_is_away_is_taken_once_when_it_is_back(service: ServicePlant) -> None:

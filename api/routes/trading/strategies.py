@@ -55,11 +55,11 @@ async def strategy(
         if row["action"] == "delete":
             raise Problem("not_found", f"strategy {id!r} was deleted; ?version=1 to {len(versions)} are still readable")
         return json_answer(strategy_object(row), 200, _headers(row))
-    row = next((each for each in versions if each["version"] == version), None)
-    if row is None:
+    older = next((each for each in versions if each["version"] == version), None)
+    if older is None:
         newest = versions[-1]["version"]
         raise Problem("not_found", f"strategy {id!r} has no version {version}; the newest is {newest}", found=version)
-    return json_answer(strategy_object(row), 200, _headers(row))
+    return json_answer(strategy_object(older), 200, _headers(older))
 
 
 @router.put("/api/v1/strategies/{id}", **declared(body=True, also=(412, 428)))
