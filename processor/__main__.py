@@ -106,6 +106,7 @@ class Processor(Process):
                 whole=False,
                 trouble=lambda: self._waiting or self._warming or self._served.missing(),
                 doing=self._doing,
+                reached=lambda seq: self.tables.reach(seq) if self._served.complete else None,
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))

@@ -21,6 +21,9 @@ HELD_S = 2.0
 
 WELL = "up"
 
+PAGES = ("dashboard", "api")
+"""Processes that tell of themselves where they are, for a browser, instead of a state."""
+
 FAILED = ("backoff", "fatal", "exited")
 """supervisord's words for a process that ended by itself; the last line of its log is the cause."""
 
@@ -69,7 +72,7 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
     rdb = asked.get("rdb")
     beats = _heartbeats(rdb) if rdb else {}
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "trading", "feeds"))}
-    names.sort(key=lambda n: (order.get(n, 9 if n == "dashboard" else 5), n))
+    names.sort(key=lambda n: (order.get(n, 9 if n in PAGES else 5), n))
     with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
         found = list(pool.map(lambda n: _health(n, asked[n], supervised.get(n), beats.get(n), place), names))
     for health in found:
@@ -149,7 +152,7 @@ def _health(
         health.readers = dict(answer.get("readers", {}))
         health.pid = health.pid or answer.get("pid")
         health.detail = str(answer.get("state", ""))
-        if name != "dashboard" and health.detail != "ok" and not health.detail.startswith("closing "):
+        if name not in PAGES and health.detail != "ok" and not health.detail.startswith("closing "):
             health.state = "starting" if health.detail == "replaying the journal" else health.detail
         health.detail = "; ".join(filter(None, (health.detail, str(answer.get("doing", "")))))
     spooled = _spooled(settings, name)
