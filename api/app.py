@@ -11,10 +11,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
-from api.routes import health, market
+from api.routes import annotations, health, market
 from api.services import Services
 
-ROUTERS = (health.router, market.router)
+ROUTERS = (health.router, market.router, annotations.router)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024

@@ -231,7 +231,7 @@ def live_connections() -> Connections:
         declarations=settings.declarations,
         desk=live_desk(settings),
         annotations=live_annotations(settings),
-        pen=pen_of(str(settings.file)),
+        pen=pen_of(str(settings.file), whole=not settings.hdb.keep_days),
     )
 
 

@@ -28,14 +28,52 @@ class AutomaticAnnotation(Refused):
 
 
 class OvertakenAnnotation(Refused):
-    """Another version of it is the newest one by now; nothing that counts was written.
+    """Another version of it is the newest one by now; nothing that counts was written."""
 
-    `newest` is the row that counts, None if it was deleted before.
+
+def updated(fold: Annotations, name: str, told: Mapping[str, Any], source: str, seen: int | None, time: int) -> Row:
+    """Return the row that changes some of FIELDS of an annotation. `seen`: the version that the writer looked at.
+
+    Raises BadAnnotation, NoAnnotation, AutomaticAnnotation, OvertakenAnnotation.
     """
+    before = there(fold, name)
+    if before["source"] == AUTO:
+        raise AutomaticAnnotation(
+            f"{name} was found by the plant ({before['type']}), which changes it; copy it, and change the copy"
+        )
+    _newest(before, seen)
+    return fold.changed(name, "update", source, time, **drawn_columns(told, before))
 
-    def __init__(self, message: str, newest: Row | None = None) -> None:
-        super().__init__(message)
-        self.newest = newest
+
+def deleted(fold: Annotations, name: str, source: str, seen: int | None, time: int, reason: str = "") -> Row:
+    """Return the row that deletes an annotation. Raises NoAnnotation, OvertakenAnnotation."""
+    _newest(there(fold, name), seen)
+    return fold.changed(name, "delete", source, time, reason or f"deleted by {source}")
+
+
+def there(fold: Annotations, name: str) -> Row:
+    """Return the newest row of an annotation. Raises NoAnnotation."""
+    if name in fold:
+        return fold[name]
+    gone = fold.newest(name)
+    why = f"it was deleted by {gone['source']}" if gone else "`plant annotations list` shows what there is"
+    raise NoAnnotation(f"there is no annotation {name!r}: {why}")
+
+
+def outcome(fold: Annotations, row: Row, seq: int) -> Row | None:
+    """Return a row that was acknowledged at a seq as the plant has it, None if the fold does not have it yet.
+
+    Raises OvertakenAnnotation if another writer's row has its version.
+    """
+    name, version = row["id"], row["version"]
+    found, newest = fold.writer(name, version), fold.newest(name)
+    if found is None or newest is None:
+        return None
+    if found[0] != seq:
+        raise OvertakenAnnotation(
+            f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again"
+        )
+    return newest if newest["version"] == version else {**row, "seq": found[0], "seq_row": found[1]}
 
 
 class Pen:
@@ -53,74 +91,61 @@ class Pen:
         """Draw an annotation of FIELDS; return its row as the plant has it. Raises BadAnnotation."""
         columns = drawn_columns(told)
         now = time.time_ns()
-        name, fold = fresh_uuid(now), Annotations()
-        return self._written(fold, fold.changed(name, "create", source, now, **columns))
+        fold = Annotations()
+        return self._written(fold, fold.changed(fresh_uuid(now), "create", source, now, **columns))
 
     def update(self, name: str, told: Mapping[str, Any], source: str, seen: int | None = None) -> Row:
-        """Change some of FIELDS of an annotation; return its row. `seen`: the version that the writer looked at.
-
-        Raises BadAnnotation, NoAnnotation, AutomaticAnnotation, OvertakenAnnotation.
-        """
-        fold = self._fold(name, seen)
-        before = fold[name]
-        if before["source"] == AUTO:
-            raise AutomaticAnnotation(
-                f"{name} was found by the plant ({before['type']}), which changes it; copy it, and change the copy"
-            )
-        columns = drawn_columns(told, before)
-        return self._written(fold, fold.changed(name, "update", source, time.time_ns(), **columns))
+        """Change some of FIELDS of an annotation; return its row. Raises as `updated` does."""
+        fold = self._fold(name)
+        return self._written(fold, updated(fold, name, told, source, seen, time.time_ns()))
 
     def copy(self, name: str, source: str) -> Row:
         """Draw a copy of an annotation, also of one that was found; return its row. Raises NoAnnotation."""
-        return self.create(copied(self._fold(name)[name]), source)
+        return self.create(copied(there(self._fold(name), name)), source)
 
     def delete(self, name: str, source: str, seen: int | None = None, reason: str = "") -> Row:
         """Delete an annotation; return the row that does. What was found and deleted is not found again.
 
-        Raises NoAnnotation, OvertakenAnnotation.
+        Raises as `deleted` does.
         """
-        fold = self._fold(name, seen)
-        row = fold.changed(name, "delete", source, time.time_ns(), reason or f"deleted by {source}")
-        return self._written(fold, row)
+        fold = self._fold(name)
+        return self._written(fold, deleted(fold, name, source, seen, time.time_ns(), reason))
 
-    def _fold(self, name: str, seen: int | None = None) -> Annotations:
+    def _fold(self, name: str) -> Annotations:
         fold = Annotations(self._whole)
         self._read(name, fold)
-        if name not in fold:
-            gone = fold.newest(name)
-            why = f"it was deleted by {gone['source']}" if gone else "`plant annotations list` shows what there is"
-            raise NoAnnotation(f"there is no annotation {name!r}: {why}")
-        newest = fold[name]
-        if seen is not None and newest["version"] != seen:
-            raise OvertakenAnnotation(
-                f"{name} is at version {newest['version']} by now, written by {newest['source']}; you saw version "
-                f"{seen}. Nothing was written: look at it as it is now, and try again",
-                newest,
-            )
         return fold
 
     def _written(self, fold: Annotations, row: Row) -> Row:
         """Publish a row and return it as the plant has it, once it is answered."""
-        name, version = row["id"], row["version"]
         seq = self._publish(row)
         deadline = time.monotonic() + ASK_S
-        while (found := fold.writer(name, version)) is None:
+        while (found := outcome(fold, row, seq)) is None:
             if time.monotonic() > deadline:
-                raise Unavailable(f"version {version} of {name} is in the journal at seq {seq:,}, but not answered yet")
+                raise Unavailable(
+                    f"version {row['version']} of {row['id']} is in the journal at seq {seq:,}, but not answered yet"
+                )
             time.sleep(LOOK_AGAIN_S)
-            self._read(name, fold)
-        newest = fold.newest(name)
-        assert newest is not None
-        if found[0] != seq:
-            raise OvertakenAnnotation(
-                f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again", newest
-            )
-        return newest if newest["version"] == version else {**row, "seq": found[0], "seq_row": found[1]}
+            self._read(row["id"], fold)
+        return found
 
 
-def pen_of(config: str | None) -> Pen:
-    """Return a pen for the plant of a plant.toml. Each call of its methods connects and publishes anew."""
-    settings = load(config)
+def _newest(row: Row, seen: int | None) -> None:
+    """Raise OvertakenAnnotation if a writer saw another version than the newest."""
+    if seen is not None and row["version"] != seen:
+        raise OvertakenAnnotation(
+            f"{row['id']} is at version {row['version']} by now, written by {row['source']}; you saw version {seen}. "
+            "Nothing was written: look at it as it is now, and try again"
+        )
+
+
+def pen_of(config: str | None, whole: bool | None = None) -> Pen:
+    """Return a pen for the plant of a plant.toml. Each call of its methods connects and publishes anew.
+
+    whole   as in Pen; None: as plant.toml says, which must be there by now
+    """
+    if whole is None:
+        whole = not load(config).hdb.keep_days
     table = schema_of()["annotations"]
     names = (*table.names, *META_COLUMNS)
 
@@ -135,7 +160,7 @@ def pen_of(config: str | None) -> Pen:
             feed.publish("annotations", row, strict=True)
             return feed.flush()
 
-    return Pen(read, publish, whole=not settings.hdb.keep_days)
+    return Pen(read, publish, whole)
 
 
 def source_of(name: str = "") -> str:

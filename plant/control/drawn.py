@@ -112,6 +112,7 @@ def _checked(fields: dict[str, Any], kinds: tuple[str, ...], faults: list[Fault]
     kind = fields["kind"]
     if kind not in kinds:
         faults.append(("$.kind", f"expected one of {', '.join(kinds)}, found {kind!r}"))
+        kind = ""
     if not _is_text(fields["sym"]) or not fields["sym"].strip():
         faults.append(("$.sym", f"expected a symbol, found {fields['sym']!r}"))
     found: dict[str, Any] = {"sym": fields["sym"], "kind": kind}
@@ -120,7 +121,7 @@ def _checked(fields: dict[str, Any], kinds: tuple[str, ...], faults: list[Fault]
         found[name] = _time(name, fields[name], needed, kind, faults)
     if None not in (found["start_at"], found["end_at"]) and found["start_at"] > found["end_at"]:
         faults.append(("$.end_at", "it ends before it begins (start_at)"))
-    own = PRICES_OF.get(kind, ()) if isinstance(kind, str) else ()
+    own = PRICES_OF.get(kind, ())
     for name in _NUMBERS:
         found[name] = _price(name, fields[name], name in own, kind, faults) if own else math.nan
     if found["top"] <= found["bottom"]:
@@ -147,7 +148,8 @@ def _interval(value: Any, faults: list[Fault]) -> str:
 def _time(name: str, value: Any, needed: bool, kind: Any, faults: list[Fault]) -> int | None:
     if value is None:
         if needed:
-            faults.append((f"$.{name}", f"expected when a {kind} {'begins' if name == 'start_at' else 'ends'}"))
+            does = "begins" if name == "start_at" else "ends"
+            faults.append((f"$.{name}", f"expected when {f'a {kind}' if kind else 'it'} {does}"))
     elif not isinstance(value, int) or isinstance(value, bool) or not EARLIEST <= value < LATEST:
         faults.append((f"$.{name}", f"expected a time, found {value!r}"))
     else:
