@@ -14,6 +14,7 @@ from api.access.gate import problem_answer
 from api.desk.desk import desk_of
 from api.routes import (
     aliases,
+    annotations,
     bars,
     charts,
     documents,
@@ -36,6 +37,7 @@ ROUTERS = (
     bars.router,
     indicators.router,
     signals.router,
+    annotations.router,
     keys.router,
     charts.router,
     *trading.ROUTERS,

@@ -1,8 +1,7 @@
 """Books: the plant's rows of trading, folded; asked for what is new, shared by all sessions.
 
-The first look reads history and today. Each further one asks the rdb alone for rows behind those that are known, as
-long as it has let go of none of them; else it reads the whole anew. Orders, fills and positions of backtests are left
-out: there may be millions, and nothing is held by them.
+Each look reads what is new (`growing.py`). Orders, fills and positions of backtests are left out: there may be
+millions, and nothing is held by them.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.desk.growing import ANSWER_S, Growing
 from plant.client.connection import Connection
 from plant.errors import PlantError
 from plant.rows.arrow import columns_from_arrow
@@ -30,7 +30,6 @@ from plant.state.runs import BY_EVENTS, Runs
 from plant.state.strategies import Strategies
 
 SHARE_S = 0.5  # a look this young serves other sessions too
-ANSWER_S = 2.0  # the rdb says within this how it is; else nothing is asked, for as long again
 OF_BACKTESTS = "backtest"  # the account of a backtest that names none
 HALTS = ("kill", "resume")
 
@@ -151,12 +150,9 @@ class Books:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._schema, self._accounts, self._clock = schema, accounts, clock
-        self._open = {"whole": whole, "today": today}
-        self._connections: dict[str, Connection] = {}
+        self._growing = Growing(whole, today)
         self._lock = threading.Lock()
-        self._folds = Folds(schema, accounts)
-        self._through = -1
-        """All rows up to this seq are known."""
+        self._begin()
         self._seen, self._not_before = Seen(), 0.0
 
     def look(self, fresh: bool = False) -> Seen:
@@ -174,16 +170,11 @@ class Books:
                 self._not_before = self._clock() + ANSWER_S
             return self._seen
 
+    def _begin(self) -> None:
+        self._folds = Folds(self._schema, self._accounts)
+
     def _read(self) -> Seen:
-        today = self._connection("today")
-        before = today.status(ANSWER_S)
-        if before["seq"] < self._through and before["caught_up"]:  # another journal than was known
-            self._folds, self._through = Folds(self._schema, self._accounts), -1
-        has_all = 0 <= before["released"] <= self._through
-        changed = self._ask(today if has_all else self._connection("whole"))
-        if has_all and today.status(ANSWER_S)["released"] > self._through:  # a day was closed just now
-            changed |= self._ask(self._connection("whole"))
-        self._through = max(self._through, before["seq"])
+        changed = self._growing.read(self._ask, self._begin)
         at = self._clock()
         if changed or self._seen.at is None:
             return replace(self._folds.seen(at), seq=self._through)
@@ -196,11 +187,6 @@ class Books:
             found = connection.select(table, columns=names, where=folds.where(table), frames="arrow")
             changed |= bool(len(found)) and folds.take(table, columns_from_arrow(found, self._schema[table], names))
         return changed
-
-    def _connection(self, name: str) -> Connection:
-        if name not in self._connections:
-            self._connections[name] = self._open[name]()
-        return self._connections[name]
 
 
 def _counts(run: str, followed: frozenset[str], runs: Mapping[str, Row]) -> bool:
