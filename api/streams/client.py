@@ -12,8 +12,8 @@ from api.streams.waiting import Message
 if TYPE_CHECKING:
     from api.streams.hub import Hub
 
-POLICY, TOO_LARGE, TOO_SLOW, TICKET, QUOTA = 1008, 1009, 1013, 4401, 4429
-"""Codes by which a WebSocket is closed; 1012 is the server's own, when it stops."""
+POLICY, RESTART, TOO_SLOW, TICKET, QUOTA = 1008, 1012, 1013, 4401, 4429
+"""Codes by which a WebSocket is closed; 1009 (too large), and 1012 at its end, are the server's own."""
 
 STALLED_S = 30.0
 """A client that takes nothing for so long is closed."""

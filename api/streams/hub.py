@@ -16,7 +16,7 @@ import structlog
 from api.streams import sentences
 from api.streams.bars import Bars
 from api.streams.channels import BARS, CHARTS, Wanted
-from api.streams.client import POLICY, STALLED_S, TOO_SLOW, Client
+from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
 from api.streams.replays import Later, NotProved, Replays
 from api.streams.snapshots import Ask, Snapshots
@@ -212,10 +212,9 @@ class Hub:
                         client.wake()
         self.synced = turn.synced
         if self.lineage.follow(turn.epoch, turn.seq):
-            log.warning("streams begin anew", why="the tickerplant was started again, and may have lost rows")
+            log.warning("streams are closed", why="the tickerplant was started again, and may have lost rows")
             for client in self.clients:
-                client.greet()
-                client.subs.start_over(self.lineage.cursor)
+                client.end(RESTART, "the plant was started again, and may have lost rows that were told")
         if turn.unknown:
             self._begin_bars_anew()
         with self._lock:
@@ -228,7 +227,7 @@ class Hub:
         """Give snapshots of bars: some were closed whose rows could not be asked for."""
         for members in self._members.get(BARS, {}).values():
             for client, number in members:
-                client.subs.start_over(self.lineage.cursor, number=number)
+                client.subs.begin_anew(number, self.lineage.cursor)
                 client.wake()
 
     def _take_bars(self, batch: Batch) -> None:
@@ -282,7 +281,7 @@ class Hub:
                 subs.replayed(need.token, found.pieces, found.reached)
         except NotProved as error:
             log.info("a stream begins anew", channel=wanted.channel, after=need.after, why=str(error))
-            subs.start_over(self.lineage.cursor, need.token)
+            subs.start_over(need.token, self.lineage.cursor)
         except (Later, Unavailable, OSError):
             await asyncio.sleep(AGAIN_S)
             subs.retry(need.token)
