@@ -11,12 +11,22 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
-from api.routes import health, market
+from api.routes import bars, documents, health, indicators, keys, market, signals
 from api.services import Services
 from api.streams import sse, websocket
 from api.streams.opening import open_hub
 
-ROUTERS = (health.router, market.router, sse.router, websocket.router)
+ROUTERS = (
+    health.router,
+    documents.router,
+    market.router,
+    bars.router,
+    indicators.router,
+    signals.router,
+    keys.router,
+    sse.router,
+    websocket.router,
+)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024

@@ -15,7 +15,7 @@ import structlog
 
 from api.streams import sentences
 from api.streams.bars import Bars
-from api.streams.channels import BARS, CHARTS, Wanted
+from api.streams.channels import BARS, CHARTS, RUNS, Wanted
 from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
 from api.streams.replays import Later, NotProved, Replays
@@ -121,8 +121,9 @@ class Hub:
             self._take_bars(batch)
         if batch.table in _CUED and CHARTS in self._members and (cued := cues_of(batch)) is not None:
             self._turn.append(cued)
-        if batch.table in self._members:
-            self._turn.append(update_of(batch))
+        for stream in (batch.table, RUNS) if batch.table == "runs" else (batch.table,):
+            if stream in self._members:
+                self._turn.append(update_of(batch, stream))
 
     def reached(self, seq: int, epoch: int, synced: int) -> None:
         """Give out what was taken; in that thread, after each turn.

@@ -45,9 +45,8 @@ class Read(NamedTuple):
 
 def tables_of(wanted: Wanted) -> tuple[str, ...]:
     """Return the tables whose rows a subscription is made of."""
-    return {BARS: ("bars", "bar_closes"), CHARTS: ("bars", "bar_closes", "annotations")}.get(
-        wanted.stream, (wanted.stream,)
-    )
+    made = {BARS: ("bars", "bar_closes"), CHARTS: ("bars", "bar_closes", "annotations")}
+    return made.get(wanted.stream, (wanted.table,))
 
 
 class Replays:
@@ -92,7 +91,7 @@ class Replays:
     def _update(wanted: Wanted, batch: Batch, bars: Bars) -> Update | None:
         if wanted.stream == CHARTS:
             return cues_of(batch)
-        return bars.update(batch) if wanted.stream == BARS else update_of(batch)
+        return bars.update(batch) if wanted.stream == BARS else update_of(batch, wanted.stream)
 
     def _batches(self, wanted: Wanted, after: int, epoch: int) -> tuple[list[Batch], int]:
         names = tables_of(wanted)

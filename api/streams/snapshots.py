@@ -11,7 +11,7 @@ import pyarrow as pa
 from api.streams.bars import Bar, Bars
 from api.streams.channels import BARS, Wanted
 from api.streams.pieces import Piece
-from api.streams.updates import Update
+from api.streams.updates import Update, dressed
 from plant.query import questions
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns
@@ -114,7 +114,7 @@ def _piece(wanted: Wanted, table: Table, rows: pa.Table, seq: int, bars: Bars) -
     columns = columns_from_arrow(rows, table, (*table.names, *_PLACE))
     chosen = _chosen(wanted, columns, seq)
     rows, columns = rows.take(pa.array(chosen)), {name: column[chosen] for name, column in columns.items()}
-    shown = rows.select(list(table.names))
+    shown = dressed(rows.select(list(table.names)), wanted.stream)
     if wanted.stream == BARS:
         shown = bars.marked(shown)
     update = Update(wanted.stream, columns, shown, seq)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from plain_rows import SCHEMA, batch_of, trade
 
-from api.streams.channels import wanted_of
+from api.streams.channels import RUNS, wanted_of
 from api.streams.updates import cues, cues_of, update_of
 from plant.rows.batch import Batch
 from plant.rows.columns import NULL, Symbols
@@ -77,3 +77,14 @@ def test_a_cue_may_be_about_all_symbols() -> None:
     update = cues([("2m", None)], [3], 3)
     assert update is not None
     assert [json.loads(row) for row in update.rows] == [{"chart": "2m", "sym": None}]
+
+
+def test_a_run_is_shown_with_how_far_it_is() -> None:
+    row = {c.name: "" if c.kind in ("symbol", "text") else 0 for c in SCHEMA["runs"].columns}
+    rows = [{**row, "run": "r1", "bars": 50, "progress": part, "detail": "half"} for part in (0.5, 0.0, float("nan"))]
+    update = update_of(batch_of("runs", rows, 5), RUNS)
+    piece = update.piece(wanted(channel="runs", run_id="r1"))
+    assert piece is not None
+    told = [json.loads(text) for text in piece.rows]
+    assert [each["total"] for each in told] == [100, None, None]
+    assert (told[0]["run_id"], told[0]["current_index"], told[0]["summary"]) == ("r1", 50, "half")
