@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from api.streams import sentences
-from api.streams.bars import Bars
+from api.streams.bars import Bars, Ended, never
 from api.streams.channels import BARS, CHARTS, RUNS, Wanted
 from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
@@ -63,6 +63,7 @@ class Hub:
 
     settings    the section [api]: queue_rows, subscriptions, replay_rows
     ask         asks a question about history and today; see api.streams.snapshots.Ask
+    ended       which bars are over by the clock
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
     """
 
@@ -73,16 +74,17 @@ class Hub:
         schema: Schema,
         ask: Ask,
         replays: Replays,
+        ended: Ended = never,
         may_stay: Callable[[Any], bool] = lambda caller: True,
     ) -> None:
         self.plant, self.settings, self.schema = plant, settings, schema
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema), replays, may_stay
+        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._spent: dict[tuple[Client, int], int] = {}
-        self._bars = Bars(schema["bars"])
+        self._bars = Bars(schema["bars"], ended)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn: list[Update] = []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars
+from api.streams.bars import Bar, Bars, Ended, never
 from api.streams.channels import BARS, CHARTS, Wanted
 from api.streams.pieces import Piece
 from api.streams.updates import Update, cues_of, update_of
@@ -52,8 +52,8 @@ def tables_of(wanted: Wanted) -> tuple[str, ...]:
 class Replays:
     """Reads the journal at `address` (the tickerplant's); `schema` has the tables as rows are told."""
 
-    def __init__(self, address: str, schema: Schema, chunk_bytes: int = CHUNK_BYTES) -> None:
-        self._schema, self._chunk_bytes = schema, chunk_bytes
+    def __init__(self, address: str, schema: Schema, ended: Ended = never, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self._schema, self._ended, self._chunk_bytes = schema, ended, chunk_bytes
         self._journal = Requester(address, "tickerplant", 2.0)
         self._thread = ThreadPoolExecutor(1, "replays")
         self._declared: tuple[int, list[Table]] = (0, [])
@@ -77,7 +77,7 @@ class Replays:
             raise
         except PlantError as error:
             raise Later(str(error)) from None
-        pieces, bars = [], Bars(self._schema["bars"], closed)
+        pieces, bars = [], Bars(self._schema["bars"], self._ended, closed)
         for batch in batches:
             if wanted.stream == BARS and (missing := bars.missing(batch)):
                 for rows in await lookup(missing):

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars
+from api.streams.bars import Bar, Bars, Ended, never
 from api.streams.channels import BARS, Wanted
 from api.streams.pieces import Piece
 from api.streams.updates import Update, dressed
@@ -29,8 +29,8 @@ _PLACE = ("seq", "seq_row")
 class Snapshots:
     """Asks for what subscriptions begin with; `schema` has the plant's tables."""
 
-    def __init__(self, ask: Ask, schema: Schema) -> None:
-        self._ask, self._schema = ask, schema
+    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never) -> None:
+        self._ask, self._schema, self._ended = ask, schema, ended
 
     async def read(self, wanted: Wanted) -> tuple[int, Piece]:
         """Return rows and the seq up to which they are complete; those that have keys may be newer."""
@@ -40,7 +40,7 @@ class Snapshots:
         table = self._schema[wanted.table]
         asked = self._questions(wanted, table)
         rows, seq = await self._all(asked)
-        bars = Bars(table)
+        bars = Bars(table, self._ended)
         if wanted.stream == BARS:
             seq = min(seq, await self._closes(wanted, rows, bars))
         return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars)

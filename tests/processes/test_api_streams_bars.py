@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from api.streams.bars import Bar, Bars
+from api.streams.bars import Bar, Bars, ByClock
 from api.streams.channels import wanted_of
+from plant.calendars.assignment import Calendars
 from plant.rows.batch import Batch
 from plant.rows.columns import Symbols
 from plant.rows.tables import schema_of
@@ -66,6 +67,13 @@ def test_a_bar_that_did_not_come_by_is_missing_until_it_is_known() -> None:
     fold.know(bars(1, ("A", 0, 7.0)).arrow())
     assert fold.missing(batch) == []
     assert told(fold.update(batch)) == [("A", 7.0, True), ("B", 4.0, True)]
+
+
+def test_a_bar_whose_end_has_passed_is_closed_whoever_sent_it() -> None:
+    ended = ByClock(Calendars({}, {}), 2.0, lambda: 2 * MINUTE + 2 * 10**9)
+    fold = Bars(SCHEMA["bars"], ended)
+    update = fold.update(bars(1, ("BTC/USD", 0, 1.0), ("BTC/USD", 1, 1.0), ("BTC/USD", 2, 1.0)))
+    assert [closed for _, _, closed in told(update)] == [True, True, False]
 
 
 def test_what_is_remembered_of_a_series_does_not_grow() -> None:
