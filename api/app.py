@@ -15,6 +15,7 @@ from api.routes import bars, documents, health, indicators, keys, market, signal
 from api.services import Services
 from api.streams import sse, websocket
 from api.streams.opening import open_hub
+from api.streams.others import aliases as alias_streams
 
 ROUTERS = (
     health.router,
@@ -26,6 +27,7 @@ ROUTERS = (
     keys.router,
     sse.router,
     websocket.router,
+    alias_streams.router,
 )
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 

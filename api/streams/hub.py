@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import structlog
 
 from api.streams import sentences
-from api.streams.bars import Bars, Ended, never
-from api.streams.channels import BARS, CHARTS, RUNS, Wanted
 from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
-from api.streams.replays import Later, NotProved, Replays
-from api.streams.snapshots import Ask, Snapshots
+from api.streams.shown.bars import Bars, Ended, never
+from api.streams.shown.channels import BARS, CHARTS, RUNS, Wanted
+from api.streams.shown.replays import Later, NotProved, Replays
+from api.streams.shown.snapshots import Ask, Snapshots
+from api.streams.shown.updates import Update, cues, cues_of, update_of
 from api.streams.subscriptions import SNAPSHOT, Need
-from api.streams.updates import Update, cues, cues_of, update_of
 from plant.errors import PlantError, Unavailable
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
@@ -62,7 +62,7 @@ class Hub:
     """All clients of one plant.
 
     settings    the section [api]: queue_rows, subscriptions, replay_rows
-    ask         asks a question about history and today; see api.streams.snapshots.Ask
+    ask         asks a question about history and today; see api.streams.shown.snapshots.Ask
     ended       which bars are over by the clock
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
     """

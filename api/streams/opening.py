@@ -9,11 +9,11 @@ from starlette.requests import HTTPConnection
 from api.access.caller import Caller
 from api.answers.problems import Problem
 from api.services import Services
-from api.streams.bars import ByClock
-from api.streams.channels import Refused
 from api.streams.client import POLICY, QUOTA, TICKET, TOO_SLOW, Ended
 from api.streams.hub import Hub
-from api.streams.replays import Replays
+from api.streams.shown.bars import ByClock
+from api.streams.shown.channels import Refused
+from api.streams.shown.replays import Replays
 from api.streams.talking import key_of, message_of
 
 AUTH_S = 5.0

@@ -4,9 +4,13 @@ import asyncio
 import contextlib
 import json
 import random
+import runpy
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,8 @@ from service_plant import ServicePlant
 from stream_client import Holding, follow, opened, say, told
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 BARS = ("sym", "interval", "time")
 START = 1_763_650_000_000_000_000
@@ -279,3 +285,77 @@ def test_what_cannot_be_meant_is_said(service: ServicePlant) -> None:
             assert await told(socket, "pong") == {"type": "pong", "id": "here"}
 
     asyncio.run(run())
+
+
+def test_the_streams_of_other_systems_are_spoken(service: ServicePlant) -> None:
+    at = time.time_ns() // 60_000_000_000 * 60_000_000_000
+
+    def bar(close: float) -> dict[str, Any]:
+        return {"time": at, "sym": "X/Y", "interval": "1m", "open": 1.0, "high": 9.0, "low": 1.0, "close": close,
+                "volume": 1.0, "source": "x"}  # fmt: skip
+
+    async def run() -> None:
+        charts = await opened(service.url, "/ws/chart-updates")
+        assert [await charts.recv() for _ in range(3)] == ["chart:2M", "chart:5M", "chart:15M"]
+        candles = await opened(service.url, "/ws/ohlcv?symbol=X/Y&timeframe=1m&strategy=s")
+        assert (await told(candles))["type"] == "connection"
+        assert (await told(candles))["updateType"] == "full"
+        prices = await opened(service.url, "/api/v1/market-data/ws/X/Y")
+        runs = await opened(service.url, "/api/v1/runs/r1/stream")
+        with service.publisher("others") as feed:
+            feed.publish("bars", bar(2.0))
+            row = {"time": at, "sym": "s", "run": "r1", "state": "running", "bars": 5, "progress": 0.5}
+            feed.publish("runs", row)
+            feed.flush()
+            full = await told(candles, "ohlcv")
+            assert (full["updateType"], full["data"][0]["close"]) == ("full", 2.0)
+            assert (await told(candles, "strategy-update"))["data"]["run"] == "r1"
+            feed.publish("bars", bar(3.0))
+            feed.flush()
+            assert (await told(candles, "ohlcv"))["updateType"] == "incremental"
+        while (found := await told(prices))["price"] != 3.0:
+            assert found["ut_position"] == "FLAT"
+        found = await told(runs)
+        assert (found["current_index"], found["total"], found["state"]) == (5, 10, "running")
+        assert await charts.recv() == "chart:1M"
+        cued = service.send("POST", "/api/v1/charts/trigger", {"timeframes": ["5m", "zones"]})
+        assert cued.json()["clients"] >= 1
+        assert {await charts.recv() for _ in range(2)} == {"chart:5M", "chart:zones"}
+        for socket in (charts, candles, prices, runs):
+            await socket.close()
+
+    asyncio.run(run())
+
+
+def test_the_examples_follow_the_plant(service: ServicePlant, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"{service.url.replace('http', 'ws', 1)}/api/v1/ws"
+    with service.publisher("examples") as feed:
+        feed.publish("trades", {"time": START, "sym": "EX", "price": 3.25, "size": 4.0})
+        feed.flush()
+    runpy.run_path(str(EXAMPLES / "my_stream.py"))["main"](url, "EX", 1)
+    assert "3.25 4.0" in capsys.readouterr().out
+
+
+def test_the_example_in_javascript_follows_bars(service: ServicePlant) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node: apt-get install nodejs")
+    flag = ["--experimental-websocket"]
+    asked = subprocess.run([node, *flag, "-e", "WebSocket"], capture_output=True, timeout=30, check=False)
+    if asked.returncode != 0:
+        flag = []
+    if subprocess.run([node, *flag, "-e", "WebSocket"], capture_output=True, timeout=30, check=False).returncode != 0:
+        pytest.skip("this node has no WebSocket: version 20.10 or later has")
+    url = f"{service.url.replace('http', 'ws', 1)}/api/v1/ws"
+    command = [node, *flag, str(EXAMPLES / "my_stream.js"), url, "JS", "1m"]
+    row = {"time": START, "sym": "JS", "interval": "1m", "open": 1.0, "high": 9.0, "low": 1.0, "volume": 1.0}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client, service.publisher("js") as feed:
+        try:
+            assert client.stdout is not None
+            assert client.stdout.readline() == "null\n"  # a snapshot without a bar
+            for close in (2.0, 3.0):
+                feed.publish("bars", {**row, "close": close, "source": "x"})
+                feed.flush()
+                assert json.loads(client.stdout.readline())["close"] == close
+        finally:
+            client.kill()

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from api.streams import client, sentences
-from api.streams.channels import CHANNELS, DEFAULT_LAST, MOST_LAST, SECRET_TABLES
+from api.streams.shown.channels import CHANNELS, DEFAULT_LAST, MOST_LAST, SECRET_TABLES
 from api.streams.talking import OPS
 
 TEXT = (Path(__file__).parents[2] / "docs/streams.md").read_text()

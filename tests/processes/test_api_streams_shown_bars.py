@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from api.streams.bars import Bar, Bars, ByClock
-from api.streams.channels import wanted_of
+from api.streams.shown.bars import Bar, Bars, ByClock
+from api.streams.shown.channels import wanted_of
 from plant.calendars.assignment import Calendars
 from plant.rows.batch import Batch
 from plant.rows.columns import Symbols

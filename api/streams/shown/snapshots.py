@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars, Ended, never
-from api.streams.channels import BARS, Wanted
 from api.streams.pieces import Piece
-from api.streams.updates import Update, dressed
+from api.streams.shown.bars import Bar, Bars, Ended, never
+from api.streams.shown.channels import BARS, Wanted
+from api.streams.shown.updates import Update, dressed
 from plant.query import questions
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pydantic_core import to_json
 
 from api.answers.rows import plain_columns
-from api.streams.channels import CHARTS, RUNS, ZONES, Wanted
 from api.streams.pieces import Piece
+from api.streams.shown.channels import CHARTS, RUNS, ZONES, Wanted
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.state.newest import columns_of_batch

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars, Ended, never
-from api.streams.channels import BARS, CHARTS, Wanted
 from api.streams.pieces import Piece
-from api.streams.updates import Update, cues_of, update_of
+from api.streams.shown.bars import Bar, Bars, Ended, never
+from api.streams.shown.channels import BARS, CHARTS, Wanted
+from api.streams.shown.updates import Update, cues_of, update_of
 from plant.errors import PlantError
 from plant.rows.batch import Batch
 from plant.rows.evolution import as_declared

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.streams.channels import CHANNELS, TERMS, Refused, wanted_of
+from api.streams.shown.channels import CHANNELS, TERMS, Refused, wanted_of
 from plant.rows.schema import Schema
 from plant.rows.tables import schema_of
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from api.streams.channels import BARS
-from api.streams.updates import Update
+from api.streams.shown.channels import BARS
+from api.streams.shown.updates import Update
 from plant.calendars.assignment import Calendars
 from plant.errors import PlantError
 from plant.rows.batch import Batch

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from plain_rows import SCHEMA, batch_of, trade
 
-from api.streams.channels import RUNS, wanted_of
-from api.streams.updates import cues, cues_of, update_of
+from api.streams.shown.channels import RUNS, wanted_of
+from api.streams.shown.updates import cues, cues_of, update_of
 from plant.rows.batch import Batch
 from plant.rows.columns import NULL, Symbols
 
