@@ -29,6 +29,7 @@ from api.routes.trading import group as trading
 from api.services import Services
 from api.streams import sse, websocket
 from api.streams.opening import open_hub
+from api.streams.others import aliases as alias_streams
 
 ROUTERS = (
     health.router,
@@ -44,6 +45,7 @@ ROUTERS = (
     aliases.router,
     sse.router,
     websocket.router,
+    alias_streams.router,
     page.router,
 )
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""

@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from api.streams import sentences
-from api.streams.channels import Refused, Wanted, wanted_of
+from api.streams.shown.channels import Refused, Wanted, wanted_of
 from api.streams.subscriptions import Subscriptions
 from api.streams.waiting import Message
 
-if TYPE_CHECKING:
-    from api.streams.hub import Hub
-
-POLICY, TOO_LARGE, TOO_SLOW, TICKET, QUOTA = 1008, 1009, 1013, 4401, 4429
-"""Codes by which a WebSocket is closed; 1012 is the server's own, when it stops."""
+POLICY, RESTART, TOO_SLOW, TICKET, QUOTA = 1008, 1012, 1013, 4401, 4429
+"""Codes by which a WebSocket is closed; 1009 (too large), and 1012 at its end, are the server's own."""
 
 STALLED_S = 30.0
 """A client that takes nothing for so long is closed."""
@@ -30,9 +27,9 @@ class Ended(NamedTuple):
 
 
 class Client:
-    """A client; `caller` is who it is (api.access.caller.Caller). Use from the event loop."""
+    """A client of `hub` (api.streams.hub.Hub), who is `caller` (api.access.caller.Caller). Use from the event loop."""
 
-    def __init__(self, hub: "Hub", caller: Any) -> None:
+    def __init__(self, hub: Any, caller: Any) -> None:
         self.hub, self.caller = hub, caller
         settings = hub.settings
         self.subs = Subscriptions(settings.queue_rows)

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import structlog
 
 from api.streams import sentences
-from api.streams.bars import Bars
-from api.streams.channels import BARS, CHARTS, Wanted
-from api.streams.client import POLICY, STALLED_S, TOO_SLOW, Client
+from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
-from api.streams.replays import Later, NotProved, Replays
-from api.streams.snapshots import Ask, Snapshots
+from api.streams.shown.bars import Bars, Ended, never
+from api.streams.shown.channels import BARS, CHARTS, RUNS, Wanted
+from api.streams.shown.replays import Later, NotProved, Replays
+from api.streams.shown.snapshots import Ask, Snapshots
+from api.streams.shown.updates import Update, cues, cues_of, update_of
 from api.streams.subscriptions import SNAPSHOT, Need
-from api.streams.updates import Update, cues, cues_of, update_of
 from plant.errors import PlantError, Unavailable
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
@@ -62,7 +62,8 @@ class Hub:
     """All clients of one plant.
 
     settings    the section [api]: queue_rows, subscriptions, replay_rows
-    ask         asks a question about history and today; see api.streams.snapshots.Ask
+    ask         asks a question about history and today; see api.streams.shown.snapshots.Ask
+    ended       which bars are over by the clock
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
     """
 
@@ -73,16 +74,17 @@ class Hub:
         schema: Schema,
         ask: Ask,
         replays: Replays,
+        ended: Ended = never,
         may_stay: Callable[[Any], bool] = lambda caller: True,
     ) -> None:
         self.plant, self.settings, self.schema = plant, settings, schema
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema), replays, may_stay
+        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._spent: dict[tuple[Client, int], int] = {}
-        self._bars = Bars(schema["bars"])
+        self._bars = Bars(schema["bars"], ended)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn: list[Update] = []
@@ -121,8 +123,9 @@ class Hub:
             self._take_bars(batch)
         if batch.table in _CUED and CHARTS in self._members and (cued := cues_of(batch)) is not None:
             self._turn.append(cued)
-        if batch.table in self._members:
-            self._turn.append(update_of(batch))
+        for stream in (batch.table, RUNS) if batch.table == "runs" else (batch.table,):
+            if stream in self._members:
+                self._turn.append(update_of(batch, stream))
 
     def reached(self, seq: int, epoch: int, synced: int) -> None:
         """Give out what was taken; in that thread, after each turn.
@@ -212,10 +215,9 @@ class Hub:
                         client.wake()
         self.synced = turn.synced
         if self.lineage.follow(turn.epoch, turn.seq):
-            log.warning("streams begin anew", why="the tickerplant was started again, and may have lost rows")
+            log.warning("streams are closed", why="the tickerplant was started again, and may have lost rows")
             for client in self.clients:
-                client.greet()
-                client.subs.start_over(self.lineage.cursor)
+                client.end(RESTART, "the plant was started again, and may have lost rows that were told")
         if turn.unknown:
             self._begin_bars_anew()
         with self._lock:
@@ -228,7 +230,7 @@ class Hub:
         """Give snapshots of bars: some were closed whose rows could not be asked for."""
         for members in self._members.get(BARS, {}).values():
             for client, number in members:
-                client.subs.start_over(self.lineage.cursor, number=number)
+                client.subs.begin_anew(number, self.lineage.cursor)
                 client.wake()
 
     def _take_bars(self, batch: Batch) -> None:
@@ -282,7 +284,7 @@ class Hub:
                 subs.replayed(need.token, found.pieces, found.reached)
         except NotProved as error:
             log.info("a stream begins anew", channel=wanted.channel, after=need.after, why=str(error))
-            subs.start_over(self.lineage.cursor, need.token)
+            subs.start_over(need.token, self.lineage.cursor)
         except (Later, Unavailable, OSError):
             await asyncio.sleep(AGAIN_S)
             subs.retry(need.token)

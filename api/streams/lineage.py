@@ -15,7 +15,7 @@ class Lineage:
 
     def __init__(self) -> None:
         self.epoch = self.cursor = self._told = self._begun = 0
-        self._earlier: dict[int, int] = {}
+        self._earlier: dict[str, int] = {}
 
     def follow(self, epoch: int, cursor: int) -> bool:
         """Note whose journal is followed, and how far; both are proved.
@@ -25,7 +25,7 @@ class Lineage:
         ahead = False
         if epoch and epoch != self.epoch:
             if self.epoch:
-                self._earlier[self.epoch], ahead = self.cursor, self._told > self.cursor
+                self._earlier[str(self.epoch)], ahead = self.cursor, self._told > self.cursor
             else:
                 self._begun = cursor
             self.epoch, self._told = epoch, 0
@@ -42,10 +42,10 @@ class Lineage:
         Without an epoch (a stream that is resumed by its last event alone) it is taken at its word, if it can be from
         this service: then `after` is not before what this handed on first.
         """
-        if not 0 <= after <= max(self.cursor, self._told):
+        if not self.epoch or not 0 <= after <= max(self.cursor, self._told):
             return False
         if epoch is None:
             return after >= self._begun
         if epoch == str(self.epoch):
             return True
-        return epoch.isdecimal() and after <= self._earlier.get(int(epoch), -1)
+        return after <= self._earlier.get(epoch, -1)

@@ -9,10 +9,11 @@ from starlette.requests import HTTPConnection
 from api.access.caller import Caller
 from api.answers.problems import Problem
 from api.services import Services
-from api.streams.channels import Refused
 from api.streams.client import POLICY, QUOTA, TICKET, TOO_SLOW, Ended
 from api.streams.hub import Hub
-from api.streams.replays import Replays
+from api.streams.shown.bars import ByClock
+from api.streams.shown.channels import Refused
+from api.streams.shown.replays import Replays
 from api.streams.talking import key_of, message_of
 
 AUTH_S = 5.0
@@ -30,8 +31,9 @@ def open_hub(services: Services) -> Hub:
             return settings.api.auth != "keys"
         return services.ring.keys.usable(caller.id, time.time_ns()) is not None
 
-    replays = Replays(settings.journal_address, services.schema)
-    hub = Hub(settings.plant.name or "main", settings.api, services.schema, services.ask, replays, may_stay)
+    schema, ended = services.schema, ByClock(settings.calendars, settings.processor.grace_s)
+    replays = Replays(settings.journal_address, schema, ended)
+    hub = Hub(settings.plant.name or "main", settings.api, schema, services.ask, replays, ended, may_stay)
     live = services.live
     live.listen(hub.take, lambda seq: hub.reached(seq, live.epoch, live.synced))
     services.more[_HUB] = hub

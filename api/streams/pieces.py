@@ -44,7 +44,8 @@ class Piece:
         if len(at) == len(self.rows):
             return self
         rows, seqs = tuple(self.rows[i] for i in at), tuple(self.seqs[i] for i in at)
-        keys, orders = (tuple(of[i] for i in at) if of else () for of in (self.keys, self.orders))
+        keys = tuple(self.keys[i] for i in at) if self.keys else ()
+        orders = tuple(self.orders[i] for i in at) if self.orders else ()
         return Piece(self.seq, rows, seqs, keys, orders, self.whole)
 
 

@@ -13,9 +13,9 @@ from api.answers.declared import declared
 from api.answers.problems import CODES, Problem
 from api.services import services_of
 from api.streams import sentences
-from api.streams.channels import Refused
 from api.streams.client import Client
 from api.streams.opening import Closed, caller_of_stream, check_page, hub_of
+from api.streams.shown.channels import Refused
 from api.streams.waiting import Message
 
 router = APIRouter(route_class=GateRoute, tags=["streams"])

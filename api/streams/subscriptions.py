@@ -191,15 +191,20 @@ class Subscriptions:
                 return sub.number
         return None
 
-    def start_over(self, cursor: int, token: int | None = None, number: int | None = None) -> None:
-        """Give a snapshot in place of what was to come: of one need, of one subscription, or of all."""
+    def start_over(self, token: int, cursor: int) -> None:
+        """Give a snapshot to the subscription of a need, in place of what cannot be read."""
         for sub in self._subs.values():
-            if token in (None, sub.token) and number in (None, sub.number):
-                self._waiting.forget(sub.rows)
-                sub.state, sub.at, sub.known, sub.held_from = SNAPSHOT, 0, 0, cursor
-                sub.begun = sub.resumed = sub.lagging = sub.reading = False
-                sub.newest, sub.newest_seq = {}, 0
-                sub.token = self._token()
+            if sub.token == token:
+                self.begin_anew(sub.number, cursor)
+
+    def begin_anew(self, number: int, cursor: int) -> None:
+        """Give a snapshot to a subscription in place of what was to come; rows beyond `cursor` come by `live`."""
+        sub = self._subs[number]
+        self._waiting.forget(sub.rows)
+        sub.state, sub.at, sub.known, sub.held_from = SNAPSHOT, 0, 0, cursor
+        sub.begun = sub.resumed = sub.lagging = sub.reading = False
+        sub.newest, sub.newest_seq = {}, 0
+        sub.token = self._token()
 
     def take(self) -> tuple[Message, ...]:
         """Return what is to be sent next, nothing if nothing waits."""

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from api.streams import sentences
-from api.streams.channels import Refused
 from api.streams.client import Client
+from api.streams.shown.channels import Refused
 
 OPS = ("subscribe", "unsubscribe", "ping", "auth")
 

@@ -201,11 +201,13 @@ class World:
     def lose(self, how: int) -> None:
         """Lose the journal's end, as in a power cut; other rows will have its numbers."""
         del self.journal[self.seq - min(how % 5, self.seq) :]
-        self.subs.start_over(self.seq)
         for held in self.held.values():
-            held.complete = None
-        while self.take(1):  # what is under way is of the journal that was
-            pass
+            held.complete = None  # nothing of it is proved
+        self.connect()
+
+    def anew(self, how: int) -> None:
+        if self.subscribed:
+            self.subs.begin_anew(list(self.subscribed)[how % len(self.subscribed)], self.seq)
 
     def mark(self, _: int) -> None:
         self.subs.mark(self.seq, self.seq)
@@ -239,8 +241,9 @@ OPS = {
     "mark": World.mark,
     "cut": World.cut,
     "lose": World.lose,
+    "anew": World.anew,
 }
-WEIGHTED = ["want"] * 2 + ["leave"] + ["publish"] * 6 + ["answer"] * 4 + ["take"] * 4 + ["mark", "cut", "lose"]
+WEIGHTED = ["want"] * 2 + ["leave"] + ["publish"] * 6 + ["answer"] * 4 + ["take"] * 4 + ["mark", "cut", "lose", "anew"]
 
 
 @settings(max_examples=examples(3000), deadline=None)

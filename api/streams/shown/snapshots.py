@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars
-from api.streams.channels import BARS, Wanted
 from api.streams.pieces import Piece
-from api.streams.updates import Update
+from api.streams.shown.bars import Bar, Bars, Ended, never
+from api.streams.shown.channels import BARS, Wanted
+from api.streams.shown.updates import Update, dressed
 from plant.query import questions
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns
@@ -29,8 +29,8 @@ _PLACE = ("seq", "seq_row")
 class Snapshots:
     """Asks for what subscriptions begin with; `schema` has the plant's tables."""
 
-    def __init__(self, ask: Ask, schema: Schema) -> None:
-        self._ask, self._schema = ask, schema
+    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never) -> None:
+        self._ask, self._schema, self._ended = ask, schema, ended
 
     async def read(self, wanted: Wanted) -> tuple[int, Piece]:
         """Return rows and the seq up to which they are complete; those that have keys may be newer."""
@@ -40,7 +40,7 @@ class Snapshots:
         table = self._schema[wanted.table]
         asked = self._questions(wanted, table)
         rows, seq = await self._all(asked)
-        bars = Bars(table)
+        bars = Bars(table, self._ended)
         if wanted.stream == BARS:
             seq = min(seq, await self._closes(wanted, rows, bars))
         return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars)
@@ -114,7 +114,7 @@ def _piece(wanted: Wanted, table: Table, rows: pa.Table, seq: int, bars: Bars) -
     columns = columns_from_arrow(rows, table, (*table.names, *_PLACE))
     chosen = _chosen(wanted, columns, seq)
     rows, columns = rows.take(pa.array(chosen)), {name: column[chosen] for name, column in columns.items()}
-    shown = rows.select(list(table.names))
+    shown = dressed(rows.select(list(table.names)), wanted.stream)
     if wanted.stream == BARS:
         shown = bars.marked(shown)
     update = Update(wanted.stream, columns, shown, seq)

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pydantic_core import to_json
 
 from api.answers.rows import plain_columns
-from api.streams.channels import CHARTS, ZONES, Wanted
 from api.streams.pieces import Piece
+from api.streams.shown.channels import CHARTS, RUNS, ZONES, Wanted
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.state.newest import columns_of_batch
@@ -72,9 +72,21 @@ class Update:
         return self._keys[names]
 
 
-def update_of(batch: Batch) -> Update:
-    """Return rows of a table as they came."""
-    return Update(batch.table, columns_of_batch(batch), batch.arrow(), batch.seq)
+def update_of(batch: Batch, stream: str = "") -> Update:
+    """Return rows of a table as they came, or as a stream shows them."""
+    return Update(stream or batch.table, columns_of_batch(batch), dressed(batch.arrow(), stream), batch.seq)
+
+
+def dressed(shown: pa.Table, stream: str) -> pa.Table:
+    """Return rows of a table as a stream shows them: runs with how far they are."""
+    if stream != RUNS:
+        return shown
+    bars, progress = shown.column("bars").to_pylist(), shown.column("progress").to_pylist()
+    totals = [round(n / part) if part and part > 0 else None for n, part in zip(bars, progress, strict=True)]
+    named = {"run_id": "run", "current_index": "bars", "latest_bar": "market_time", "summary": "detail"}
+    for name, column in named.items():
+        shown = shown.append_column(name, shown.column(column))
+    return shown.append_column("total", pa.array(totals, pa.int64()))
 
 
 def cues_of(batch: Batch) -> Update | None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from api.streams.bars import Bar, Bars
-from api.streams.channels import BARS, CHARTS, Wanted
 from api.streams.pieces import Piece
-from api.streams.updates import Update, cues_of, update_of
+from api.streams.shown.bars import Bar, Bars, Ended, never
+from api.streams.shown.channels import BARS, CHARTS, Wanted
+from api.streams.shown.updates import Update, cues_of, update_of
 from plant.errors import PlantError
 from plant.rows.batch import Batch
 from plant.rows.evolution import as_declared
@@ -45,16 +45,15 @@ class Read(NamedTuple):
 
 def tables_of(wanted: Wanted) -> tuple[str, ...]:
     """Return the tables whose rows a subscription is made of."""
-    return {BARS: ("bars", "bar_closes"), CHARTS: ("bars", "bar_closes", "annotations")}.get(
-        wanted.stream, (wanted.stream,)
-    )
+    made = {BARS: ("bars", "bar_closes"), CHARTS: ("bars", "bar_closes", "annotations")}
+    return made.get(wanted.stream, (wanted.table,))
 
 
 class Replays:
     """Reads the journal at `address` (the tickerplant's); `schema` has the tables as rows are told."""
 
-    def __init__(self, address: str, schema: Schema, chunk_bytes: int = CHUNK_BYTES) -> None:
-        self._schema, self._chunk_bytes = schema, chunk_bytes
+    def __init__(self, address: str, schema: Schema, ended: Ended = never, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self._schema, self._ended, self._chunk_bytes = schema, ended, chunk_bytes
         self._journal = Requester(address, "tickerplant", 2.0)
         self._thread = ThreadPoolExecutor(1, "replays")
         self._declared: tuple[int, list[Table]] = (0, [])
@@ -78,7 +77,7 @@ class Replays:
             raise
         except PlantError as error:
             raise Later(str(error)) from None
-        pieces, bars = [], Bars(self._schema["bars"], closed)
+        pieces, bars = [], Bars(self._schema["bars"], self._ended, closed)
         for batch in batches:
             if wanted.stream == BARS and (missing := bars.missing(batch)):
                 for rows in await lookup(missing):
@@ -92,7 +91,7 @@ class Replays:
     def _update(wanted: Wanted, batch: Batch, bars: Bars) -> Update | None:
         if wanted.stream == CHARTS:
             return cues_of(batch)
-        return bars.update(batch) if wanted.stream == BARS else update_of(batch)
+        return bars.update(batch) if wanted.stream == BARS else update_of(batch, wanted.stream)
 
     def _batches(self, wanted: Wanted, after: int, epoch: int) -> tuple[list[Batch], int]:
         names = tables_of(wanted)

@@ -18,8 +18,8 @@ DEFAULT_LAST, MOST_LAST = 500, 50_000
 SECRET_TABLES = ("api_keys", "audit")
 """Tables for the role admin."""
 
-BARS, CHARTS = "bars with closes", "charts"
-"""Streams that are made of several tables; every other is called as its table."""
+BARS, CHARTS, RUNS = "bars with closes", "charts", "runs with progress"
+"""Streams that show more than rows of one table as they are; every other is called as its table."""
 
 ZONES = "zones"
 """The chart of which annotations are told."""
@@ -69,7 +69,7 @@ CHANNELS = {
     "fills": Channel("fills", _OWN),
     "positions": Channel("positions", _OWN, ("account", "strategy", "run", "sym")),
     "strategies": Channel("strategies", {}, ("sym",)),
-    "runs": Channel("runs", {**_RUN, "mode": "mode"}, ("run",)),
+    "runs": Channel("runs", {**_RUN, "mode": "mode"}, ("run",), RUNS),
     "status": Channel("heartbeats", {}, newest=True),
     "table": Channel("", {}),
 }
