@@ -1,5 +1,6 @@
 """Strategies as objects: what a body says, checked, as columns of `strategies`; how each is; what may be done."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,10 @@ def columns_of(body: Any, name: str | None) -> tuple[str, dict[str, Any]]:
     faults: Faults = []
     if not isinstance(body, Mapping):
         raise invalid("$", f"expected an object, found {body!r}")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise invalid("$", f"expected texts of Unicode, not nested without end: {error}") from None
     if PYTHON in body:
         sentence = "a strategy of Python source is made by `plant strategy create NAME --definition FILE`"
         raise invalid("$.python", sentence)

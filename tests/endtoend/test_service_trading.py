@@ -16,7 +16,10 @@ import service_plant
 from PIL import Image
 from service_plant import ServicePlant
 from trading_plant import CROSS, TOML, closed_bars
+from typer.testing import CliRunner
 
+from api.pictures.command import app as chart
+from plant.errors import UnknownSymbol
 from plant.state.newest import Row
 
 V1 = "/api/v1"
@@ -40,9 +43,9 @@ DEFINITION: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     toml = TOML + f'[[accounts]]\nname = "two"\n{LIMITS}'
-    with service_plant.started(
-        tmp_path_factory.mktemp("service") / "plant", "hdb", "processor", "trading", toml=toml
-    ) as plant:
+    options = {"toml": toml, "api": "read_per_s = 10000\ntrade_per_s = 10000\npng = true\n"}
+    folder = tmp_path_factory.mktemp("service") / "plant"
+    with service_plant.started(folder, "hdb", "processor", "trading", **options) as plant:
         (plant.folder / "strategies").mkdir()
         (plant.folder / "strategies" / "cross.py").write_text(CROSS)
         publish(plant, closed_bars(random.Random(5), 3, ("A", "B/C")))
@@ -342,12 +345,54 @@ def test_a_chart_is_a_picture_that_is_asked_for_again_only_if_it_changed(service
     )
     assert Image.open(io.BytesIO(small.content)).size == (500, 300)
     assert whole.headers["etag"].strip('"').isdecimal()
+    past = service.get(path, end="2026-11-20T14:34:00Z")
+    known = {"If-None-Match": past.headers["etag"]}
+    again = service.client.get(path, params={"end": "2026-11-20T14:34:00Z"}, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert (
+        service.client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 200
+    )  # it grew older
     problem(service.get(f"{V1}/charts/NONE/1m.png"), 404, "unknown_symbol")
     problem(service.get(path, overlays="ema_21"), 404, "unknown_column")
     problem(service.get(f"{V1}/charts/AAPL/60.png"), 422, "invalid")
     problem(service.get(path, width=10), 422, "invalid")
     assert service.get(f"{V1}/charts/AAPL/3m.png", width=400, height=300).status_code == 200  # made on request
     problem(service.get(f"{V1}/charts/AAPL/30s.png"), 422, "invalid")
+
+
+def test_the_command_draws_the_same_into_a_file(service: ServicePlant, tmp_path: Path) -> None:
+    told = [
+        "AAPL",
+        "1m",
+        "--to",
+        str(tmp_path / "a.png"),
+        "--bars",
+        "4",
+        "--width",
+        "600",
+        "--config",
+        str(service.config),
+    ]
+    done = CliRunner().invoke(chart, told)
+    assert done.exit_code == 0, done.output
+    assert Image.open(tmp_path / "a.png").size == (600, 700)
+    told[0] = "APL"
+    failed = CliRunner().invoke(chart, told)
+    assert isinstance(failed.exception, UnknownSymbol)
+    assert "AAPL" in str(failed.exception)
+
+
+def test_a_closed_bar_replaces_its_picture_in_the_data_folder(service: ServicePlant) -> None:
+    file = service.settings.plant.data / "charts" / "X%2FY" / "1m.png"
+    with service.publisher("pictured") as feed:
+        for price in (50.0, 51.0):
+            row = bar(price, "X/Y")
+            feed.publish("bars", {**{n: row[n] for n in row if n != "market_time"}, "time": row["market_time"]})
+            feed.publish("bar_closes", row, strict=True)
+            feed.flush()
+            seen = file.read_bytes() if file.exists() else b""
+            service.until(lambda: file.exists() and file.read_bytes() != seen, "the picture")  # noqa: B023
+    assert Image.open(file).size == (1400, 700)
 
 
 def test_other_front_ends_are_answered_in_their_words(service: ServicePlant) -> None:

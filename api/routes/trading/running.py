@@ -44,28 +44,28 @@ async def status(request: Request) -> Response:
     return json_answer({"seq": seen.seq, "strategies": found})
 
 
-@router.post("/api/v1/strategies/{id}/start", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/start", **declared(body=True, also=(412,)))
 @need("trade")
 async def start(request: Request, id: str, body: Annotated[StartBody, Body()] = StartBody()) -> Response:  # noqa: B008
     """Have a strategy run, on paper or live."""
     return await _acted(request, id, "start", body.note, body)
 
 
-@router.post("/api/v1/strategies/{id}/stop", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/stop", **declared(body=True, also=(412,)))
 @need("trade")
 async def stop(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a strategy's run end: its orders are cancelled, positions are kept."""
     return await _acted(request, id, "stop", body.note)
 
 
-@router.post("/api/v1/strategies/{id}/pause", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/pause", **declared(body=True, also=(412,)))
 @need("trade")
 async def pause(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a strategy give no orders; it goes on reading what happens."""
     return await _acted(request, id, "pause", body.note)
 
 
-@router.post("/api/v1/strategies/{id}/resume", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/resume", **declared(body=True, also=(412,)))
 @need("trade")
 async def resume(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a paused strategy give orders again."""

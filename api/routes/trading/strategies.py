@@ -32,7 +32,7 @@ async def strategies(request: Request) -> Response:
     return json_answer({"seq": seen.seq, "strategies": found})
 
 
-@router.post("/api/v1/strategies", **declared(status=201, body=True))
+@router.post("/api/v1/strategies", **declared(status=201, body=True, also=(412,)))
 @need("trade")
 async def create(request: Request, body: Definition) -> Response:
     """Make a strategy; it is stopped."""
@@ -71,7 +71,7 @@ async def replace(request: Request, id: str, body: Definition, if_match: IfMatch
     return json_answer(strategy_object(row), 200, _headers(row))
 
 
-@router.delete("/api/v1/strategies/{id}", **declared(also=(409, 412, 415, 428)))
+@router.delete("/api/v1/strategies/{id}", **declared(also=(409, 412, 413, 415, 428)))
 @need("trade")
 async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
     """Delete a strategy; its run ends, what it did and its versions are kept."""
@@ -79,7 +79,7 @@ async def delete(request: Request, id: str, if_match: IfMatch = None) -> Respons
     return json_answer(strategy_object(row))
 
 
-@router.post("/api/v1/strategies/{id}/clone", **declared(status=201, body=True))
+@router.post("/api/v1/strategies/{id}/clone", **declared(status=201, body=True, also=(412,)))
 @need("trade")
 async def clone(request: Request, id: str, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Make another strategy of the same definition: {"id": its name}."""
