@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access.gate import GateRoute, need
-from api.answers.declared import declared
+from api.answers.declared import SCHEMAS, declared
 from api.answers.problems import CODES, Problem
 from api.answers.rows import json_answer
 from api.services import services_of
@@ -26,9 +26,11 @@ async def openapi(request: Request) -> Response:
 def document_of(app: Any) -> dict[str, Any]:
     """Return the OpenAPI document of an app, with how keys are sent."""
     found: dict[str, Any] = app.openapi()
-    found["openapi"] = "3.1.0"
-    found.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    found["security"] = [{"key": []}, {}]
+    parts = found.setdefault("components", {})
+    parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "tp_..."}}
+    parts["schemas"] = {**parts.get("schemas", {}), **SCHEMAS}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(unused, None)
     return found
 
 
