@@ -4,9 +4,11 @@ import io
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,17 @@ def test_what_is_no_order_is_refused_with_its_place(service: ServicePlant, body:
     assert told["errors"][0]["place"].startswith(place), told
 
 
+def test_what_is_no_json_is_refused_before_it_is_read(service: ServicePlant) -> None:
+    for path in ("orders", "strategies", "risk/halt"):
+        url = f"{V1}/{path}"
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        problem(service.client.post(url, content=b"sym=A", headers=form), 415, "unsupported_media_type")
+        json = {"Content-Type": "application/json"}
+        problem(service.client.post(url, content=b'{"sym":', headers=json), 400, "malformed")
+        problem(service.client.post(url, content=b'{"sym":"\\ud800"}', headers=json), 422, "invalid")
+        problem(service.client.post(url, content=b" " * (2**20 + 1), headers=json), 413, "too_large")
+
+
 def test_orders_are_cancelled_one_and_all(service: ServicePlant) -> None:
     ids = [good(order(service, type="limit", limit_price=99.0, time_in_force="gtc"), 201)["order_id"] for _ in "123"]
     gone = good(service.send("DELETE", f"{V1}/orders/{ids[0]}"))
@@ -200,6 +213,28 @@ def test_the_kill_switch_needs_no_key_and_its_end_an_admin(service: ServicePlant
     problem(service.send("POST", f"{V1}/risk/halt", {}, "read"), 403, "forbidden")
     assert not good(service.send("POST", f"{V1}/risk/resume", {}, "admin"))["halted"]
     good(order(service, type="limit", limit_price=95.0), 201)
+
+
+def test_the_kill_switch_works_while_all_that_is_read_is_stuck(service: ServicePlant) -> None:
+    service.kill("rdb", signal.SIGSTOP)
+    service.kill("hdb", signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            stuck = [pool.submit(service.get, f"{V1}/orders") for _ in range(20)]
+            began = time.monotonic()
+            told = good(service.send("POST", f"{V1}/risk/halt", {"account": "two"}))
+            took = time.monotonic() - began
+            service.kill("rdb", signal.SIGCONT)
+            service.kill("hdb", signal.SIGCONT)
+            assert {each.result().status_code for each in stuck} <= {200, 503}
+    finally:
+        service.kill("rdb", signal.SIGCONT)
+        service.kill("hdb", signal.SIGCONT)
+    assert took < 5
+    assert service.position()["seq"] >= told["seq"]
+    service.until(lambda: good(service.get(f"{V1}/account", account="two"))["accounts"][0]["halted"], "the halt")
+    assert not good(service.get(f"{V1}/account", account="paper"))["accounts"][0]["halted"]
+    good(service.send("POST", f"{V1}/risk/resume", {"account": "two"}, "admin"))
 
 
 def test_positions_are_closed_also_of_a_symbol_with_a_slash(service: ServicePlant) -> None:
@@ -273,6 +308,26 @@ def test_a_strategy_is_checked_when_it_is_saved(service: ServicePlant) -> None:
     )
     assert [each["place"] for each in told["errors"]] == ["$.parameters.length"]
     assert good(service.get(f"{V1}/strategies"))["strategies"][0]["id"] != "crossing"
+
+
+def test_python_code_needs_a_key_and_harms_nobody(service: ServicePlant) -> None:
+    body: dict[str, Any] = {"id": "own", "sym": ["A"], "interval": "1m", "python": CROSS, "parameters": {"length": 5}}
+    problem(service.send("POST", f"{V1}/strategies", body), 401, "unauthenticated")
+    for source, why in (
+        ("def f(", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("import os; os.abort()", "ended"),
+    ):
+        told = problem(service.send("POST", f"{V1}/strategies", body | {"python": source}, "trade"), 422, "invalid")
+        assert told["errors"][0]["place"] == "$.python"
+        assert why in told["detail"]
+    wrong = body | {"parameters": {"length": 0}}
+    told = problem(service.send("POST", f"{V1}/strategies", wrong, "trade"), 422, "invalid")
+    assert told["errors"][0]["place"] == "$.parameters.length"
+    first = good(service.send("POST", f"{V1}/strategies", body, "trade"), 201)
+    assert (first["definition"]["python"], first["parameters"]) == (CROSS, {"length": 5})
+    problem(service.send("POST", f"{V1}/strategies/own/start"), 401, "unauthenticated")
+    good(service.send("DELETE", f"{V1}/strategies/own", role="trade", headers={"If-Match": '"1"'}))
 
 
 def test_a_strategy_runs_trades_and_is_stopped(service: ServicePlant) -> None:
@@ -450,6 +505,8 @@ def test_an_order_whose_trader_is_away_is_taken_once_when_it_is_back(service: Se
     service.kill("trading")
     told = problem(order(service, key="away", tag="away"), 504, "not_acknowledged")
     assert told["seq"] > 0
+    of_class = {"id": "c", "class_name": "Cross", "sym": "A", "interval": "1m"}
+    assert problem(service.send("POST", f"{V1}/strategies", of_class), 503, "unavailable")["process"] == "trading"
     service.start("trading")
     first = service.until(
         lambda: (found := order(service, key="away", tag="away")).status_code == 201 and found.json(), "the order"
