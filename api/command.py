@@ -28,9 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 def create(
     name: Annotated[str, typer.Argument(help="Whose it is.")],
     role: Annotated[str, typer.Option("--role", help=", ".join(ROLES))],
-    expires: Annotated[
-        str | None, typer.Option("--expires", help="Until then, e.g. 2027-01-01; else until revoked.")
-    ] = None,
+    expires: Annotated[str | None, typer.Option("--expires", help="Until then, e.g. 2027-01-01.")] = None,
     as_json: Json = False,
     config: Config = None,
 ) -> None:

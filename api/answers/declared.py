@@ -51,6 +51,7 @@ def declared(
     body: bool = False,
     schema: dict[str, Any] | None = None,
     also: tuple[int, ...] = (),
+    media: str = JSON,
 ) -> dict[str, Any]:
     """Return the arguments of a route that declare its answers.
 
@@ -58,8 +59,9 @@ def declared(
     status   of its good answer; `schema` the JSON schema of that, if it is no rows
     body     it takes a body, or changes something
     also     further statuses
+    media    of its good answer, if it is no rows
     """
-    good: dict[str, Any] = {JSON: {"schema": _ROWS if rows else schema or {"type": "object"}}}
+    good: dict[str, Any] = {media: {"schema": _ROWS if rows else schema or {"type": "object"}}}
     if rows:
         good |= {CSV: {"schema": {"type": "string"}}, ARROW: {"schema": {"type": "string", "format": "binary"}}}
     answers: dict[int | str, dict[str, Any]] = {status: {"description": "the answer", "content": good}}

@@ -9,7 +9,7 @@ from api.answers.declared import declared, listed
 from api.answers.pages import check_symbols
 from api.answers.problems import invalid
 from api.answers.rows import json_answer, row_answer, seq_header
-from api.answers.terms import LARGEST_PAGE, End, Paged, Start, Sym, Wanted, interval_in, time_of
+from api.answers.terms import INTERVAL, LARGEST_PAGE, End, Paged, Start, Sym, Wanted, interval_in, time_of
 from api.answers.times import told_time
 from api.reading import Bars, bars_of, intervals_of
 from api.services import Services, services_of
@@ -19,7 +19,9 @@ from plant.rows.tables_candles import BUILT
 
 router = APIRouter(route_class=GateRoute, tags=["candles"])
 
-Interval = Annotated[str, Query(max_length=20, description="2m, 5m, 15m, 1h, 1d ...: any multiple of 1m, 1w, 1M")]
+Interval = Annotated[
+    str, Query(max_length=20, pattern=INTERVAL, description="2m, 5m, 15m, 1h, 1d ...: any multiple of 1m, 1w, 1M")
+]
 SESSION = Annotated[Literal["regular", "extended"], Query(description="of symbols with a calendar")]
 
 ON_REQUEST = ("3m", "10m", "30m", "2h", "4h", "1w", "1M")

@@ -1,9 +1,9 @@
 """What the service tells of itself: OpenAPI, its page, the errors, metrics."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.access.gate import GateRoute, need
 from api.answers.declared import SCHEMAS, declared
@@ -57,7 +57,7 @@ async def script(request: Request) -> Response:
 
 @router.get("/errors/{code}", **declared())
 @need("none")
-async def error(request: Request, code: str) -> Response:
+async def error(request: Request, code: Annotated[str, Path(json_schema_extra={"enum": list(CODES)})]) -> Response:
     """Tell what a code of an error means."""
     if code not in CODES:
         raise Problem("not_found", f"there is no error {code!r}; errors are {', '.join(CODES)}")
@@ -65,7 +65,7 @@ async def error(request: Request, code: str) -> Response:
     return json_answer({"code": code, "status": status, "title": title})
 
 
-@router.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@router.get("/metrics", **declared(media="text/plain", schema={"type": "string"}))
 @need("admin")
 async def metrics(request: Request) -> Response:
     """Return what the service counts, for Prometheus."""

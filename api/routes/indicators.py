@@ -12,7 +12,7 @@ from api.answers.declared import declared, listed
 from api.answers.pages import check_symbols
 from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer, plain_columns, seq_header
-from api.answers.terms import LARGEST_PAGE, PAGE, End, Start, Sym, Wanted, interval_in, time_of
+from api.answers.terms import INTERVAL, LARGEST_PAGE, PAGE, End, Start, Sym, Wanted, interval_in, time_of
 from api.services import services_of
 from plant.errors import QueryError, SettingsError, UnknownColumn, nearest_names
 from plant.indicators.bars import Bar
@@ -44,7 +44,7 @@ async def values(
     request: Request,
     form: Wanted,
     sym: Sym,
-    interval: Annotated[str, Query(max_length=20)] = "1m",
+    interval: Annotated[str, Query(max_length=20, pattern=INTERVAL)] = "1m",
     names: Annotated[list[str] | None, Query(description="declared indicators; with commas, or several times")] = None,
     last: Annotated[int | None, Query(ge=0, le=LARGEST_PAGE, description="the newest so many")] = None,
     start: Start = None,
@@ -74,7 +74,7 @@ class BarRange(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     sym: str = Field(min_length=1, max_length=200)
-    interval: str = Field("1m", max_length=20)
+    interval: str = Field("1m", max_length=20, pattern=INTERVAL)
     start: str | None = None
     end: str | None = None
     last: int | None = Field(None, ge=0, le=LARGEST_PAGE)
@@ -102,7 +102,7 @@ class CalculateBody(BaseModel):
     parameters: dict[str, int | float | str | bool] = Field(default_factory=dict, max_length=50)
     bars: BarRange | Annotated[list[GivenBar], Field(min_length=1, max_length=MOST_BARS)] | None = None
     sym: str | None = Field(None, min_length=1, max_length=200)
-    interval: str | None = Field(None, max_length=20)
+    interval: str | None = Field(None, max_length=20, pattern=INTERVAL)
     start: str | None = None
     end: str | None = None
     last: int | None = Field(None, ge=0, le=LARGEST_PAGE)
