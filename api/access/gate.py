@@ -91,6 +91,12 @@ def need_of(endpoint: Any) -> Need:
 class GateRoute(APIRoute):
     """A route behind the gate."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **terms: Any) -> None:
+        role = need_of(endpoint).role
+        keys: list[dict[str, Any]] = [] if role == "none" else [{"key": []}] + [{}] * (role in ("read", "trade"))
+        told = {"x-role": role, "security": keys}
+        super().__init__(path, endpoint, **{**terms, "openapi_extra": {**(terms.get("openapi_extra") or {}), **told}})
+
     def get_route_handler(self) -> _Handler:
         """Return what handles a request of this route; it answers every error itself."""
         inner, asked = super().get_route_handler(), need_of(self.endpoint)

@@ -1,5 +1,6 @@
 """Strategies as objects: what a body says, checked, as columns of `strategies`; how each is; what may be done."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,13 +30,17 @@ _BESIDE = ("account", "mode", "note", "parameters")
 _OF_A_CLASS = ("id", "class_name", "sym", "interval", "name", "description", "tags", "enabled", *_BESIDE, "version")
 _LONGEST_NAME = 64
 
+_WORDS = ("name", "description", "tags", "enabled")
+_OF_SOURCE = (PYTHON, *_WORDS)
+
 Faults = list[tuple[str, str]]
 
 
 def columns_of(body: Any, name: str | None) -> tuple[str, dict[str, Any]]:
     """Return the name of a strategy and its columns, as a whole definition says them.
 
-    body   a JSON document of conditions (`signals`, `indicators`, ...), or of a class: {"class_name", "parameters"}
+    body   a JSON document of conditions (`signals`, `indicators`, ...), of a class ({"class_name", "parameters"}), or
+           of a class's source ({"python": source, "parameters"})
     name   the id in the path, which `id` of the body must be if it is there; None: `id` must be there
 
     Raises Problem invalid with every place that is wrong.
@@ -43,10 +48,13 @@ def columns_of(body: Any, name: str | None) -> tuple[str, dict[str, Any]]:
     faults: Faults = []
     if not isinstance(body, Mapping):
         raise invalid("$", f"expected an object, found {body!r}")
-    if PYTHON in body:
-        sentence = "a strategy of Python source is made by `plant strategy create NAME --definition FILE`"
-        raise invalid("$.python", sentence)
-    known = _OF_A_CLASS if "class_name" in body else (*_DOCUMENT, *_BESIDE)
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise invalid("$", f"expected texts of Unicode, not nested without end: {error}") from None
+    source = PYTHON in body
+    known = _OF_A_CLASS if source or "class_name" in body else (*_DOCUMENT, *_BESIDE)
+    known += (PYTHON,) if source else ()
     for key in body:
         if key not in known:
             near = nearest_names(key, (*known, "class_name"), 1)
@@ -63,21 +71,30 @@ def columns_of(body: Any, name: str | None) -> tuple[str, dict[str, Any]]:
     columns["parameters"] = body.get("parameters", {})
     if not isinstance(columns["parameters"], dict):
         faults.append(("$.parameters", f"expected an object, found {columns['parameters']!r}"))
-    if "class_name" in body:
+    if source:
+        columns |= {
+            "class_name": body.get("class_name", ""),
+            "definition": {k: body[k] for k in _OF_SOURCE if k in body},
+        }
+        if not isinstance(body[PYTHON], str) or not body[PYTHON].strip():
+            faults.append(("$.python", "expected the source of a class, or of run_strategy, a text"))
+    elif "class_name" in body:
         columns |= {"class_name": body["class_name"], "definition": {k: body[k] for k in _WORDS if k in body} or ""}
-        if not isinstance(body["class_name"], str):
-            faults.append(("$.class_name", f"expected a name, found {body['class_name']!r}"))
     else:
         document = {key: body[key] for key in _DOCUMENT if key in body and key != "version"} | {"id": name}
         columns |= {"class_name": CONDITIONS, "definition": document}
         faults += _document_faults(document)
         if not document.get("signals"):
             faults.append(("$.signals", "is missing: a strategy needs a signal, or a class_name"))
+    if not isinstance(columns["class_name"], str):
+        faults.append(("$.class_name", f"expected a name, found {columns['class_name']!r}"))
     refuse(faults)
     return name, columns
 
 
-_WORDS = ("name", "description", "tags", "enabled")
+def is_source(columns: Mapping[str, Any]) -> bool:
+    """Return whether columns are those of a strategy that is given as Python source."""
+    return isinstance(columns["definition"], Mapping) and PYTHON in columns["definition"]
 
 
 def refuse(faults: Faults) -> None:
@@ -96,6 +113,18 @@ def check_class(columns: Mapping[str, Any], classes: Mapping[str, Mapping[str, A
         raise invalid("$.class_name", told, found=name)
     if found["error"]:
         raise invalid("$.class_name", f"the class {name} cannot be used: {found['error']}", found=name)
+    check_parameters(columns, found)
+
+
+def check_source(columns: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Raise Problem invalid if a source cannot be used, or its parameters cannot be; `found` tells what it is."""
+    if found["error"]:
+        raise invalid("$.python", found["error"])
+    check_parameters(columns, found)
+
+
+def check_parameters(columns: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Raise Problem invalid if parameters are not as a class says, every place of them."""
     faults = faults_of(columns["parameters"], found["parameters"])
     refuse([(f"$.parameters{place.removeprefix('$')}", sentence) for place, sentence in faults])
 

@@ -80,18 +80,27 @@ def read_viewport(
     notes, faint = origin_notes(sources, settings.feeds)
     if len(times) and shown.end is None and (old := age_note(min(ended, now), interval, now, sessions)):
         notes.append(old)
-    beside: dict[str, Any] = {}
+    newest = [_newest(rows)]
+    beside: dict[str, Any] = {"notes": tuple(notes), "faint": faint, "aging": shown.end is None}
     if len(times):
-        beside["overlays"] = _overlays(db, settings, shown, interval, times)
+        beside["overlays"], seq_of_them = _overlays(db, settings, shown, interval, times)
         span = {"start": int(times[0]), "end": shown.end}
         signals = _rows(db, settings, "signals", shown.sym, where={"interval": interval}, **span)
         beside["signals"] = [row for row in signals if row["state"] != _WITHDRAWN]
         fills = _rows(db, settings, "fills", shown.sym, where=[("market_time", ">=", int(times[0]))])
         beside["fills"] = [row for row in fills if row["account"] in {each.name for each in settings.accounts}]
+        newest += [seq_of_them, *(row["seq"] for row in (*signals, *fills))]
         if shown.annotations:
-            beside["annotations"] = _annotations(db, settings, shown, interval)
+            events = _read(db, settings, "annotations", shown.sym)
+            beside["annotations"] = _in_force(settings, events, interval)
+            newest.append(_newest(events))
     zone = ZoneInfo(sessions.zone) if not sessions.continuous else settings.zone
-    return Viewport(shown.sym, interval, bars, notes=tuple(notes), faint=faint, zone=zone, seq=seq, **beside)
+    return Viewport(shown.sym, interval, bars, zone=zone, seq=max(seq, *newest), newest=max(newest), **beside)
+
+
+def _newest(rows: Columns) -> int:
+    """Return the seq of the newest row, 0 for none; rows that were made have none of their own."""
+    return int(rows["seq"].max()) if "seq" in rows and len(rows["seq"]) else 0
 
 
 def _made(
@@ -124,36 +133,36 @@ def _rows(db: Connection, settings: Settings, table: str, sym: str, **terms: Any
     return rows_of_columns(_read(db, settings, table, sym, **terms), settings.table_schema[table].times)
 
 
-def _annotations(db: Connection, settings: Settings, shown: Shown, interval: str) -> Sequence[Row]:
-    """Return the annotations of a symbol that are for this interval or for all, without those that are deleted."""
+def _in_force(settings: Settings, events: Columns, interval: str) -> Sequence[Row]:
+    """Return the annotations that are for this interval or for all, without those that are deleted."""
     fold = Newest(("id",), settings.table_schema["annotations"].times, "version")
-    fold.take(_read(db, settings, "annotations", shown.sym))
+    fold.take(events)
     kept = [row for row in fold.values() if row["action"] != "delete" and row["interval"] in ("", interval)]
     return sorted(kept, key=lambda row: row["seq"])
 
 
 def _overlays(
     db: Connection, settings: Settings, shown: Shown, interval: str, times: np.ndarray
-) -> tuple[Overlay, ...]:
-    """Return the columns of `indicators` that are asked for, beside bars that begin at `times`."""
+) -> tuple[tuple[Overlay, ...], int]:
+    """Return the columns of `indicators` that are asked for, beside bars at `times`, and the newest seq of them."""
     if not shown.overlays:
-        return ()
+        return (), 0
     of = {column: declaration for declaration in settings.declarations for column in declaration.columns}
     for name in shown.overlays:
         if name not in of:
             raise UnknownColumn.named(name, "indicators", of)
-    columns = ("time", *dict.fromkeys(shown.overlays))
+    columns = ("time", "seq", *dict.fromkeys(shown.overlays))
     terms: dict[str, Any] = {"where": {"interval": interval}, "start": int(times[0]), "end": int(times[-1]) + 1}
     found = db.select("indicators", shown.sym, columns=columns, frames="arrow", **terms)
     rows = columns_from_arrow(found, settings.table_schema["indicators"], columns)
     at = np.searchsorted(times, np.asarray(rows["time"], np.int64))
     right = times[np.minimum(at, len(times) - 1)] == rows["time"]
     overlays = []
-    for name in columns[1:]:
+    for name in columns[2:]:
         values = np.full(len(times), np.nan)
         values[at[right]] = rows[name][right]
         kind = CATALOGUE.get(of[name].kind)
         pane = kind.pane if kind is not None else "own"
         levels = kind.levels if kind is not None else ()
         overlays.append(Overlay(name.replace("_", " "), values, pane, of[name].name, levels))
-    return tuple(overlays)
+    return tuple(overlays), _newest(rows)

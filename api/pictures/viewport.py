@@ -63,8 +63,10 @@ class Viewport:
     signals, fills     rows of those tables; those outside the bars are not drawn
     notes              what must be said of the data in words, e.g. "simulated: made-up prices"
     faint              a word that is written large and faint across the bars; "": none
+    aging              whether what is said of its age may change as time goes by
     zone               in which times are written
     seq                everything up to it is in it
+    newest             seq of the newest row in it
     """
 
     sym: str
@@ -76,5 +78,14 @@ class Viewport:
     overlays: Sequence[Overlay] = ()
     notes: Sequence[str] = ()
     faint: str = ""
+    aging: bool = True
     zone: dt.tzinfo = field(default=dt.UTC)
     seq: int = 0
+    newest: int = 0
+
+    def is_as_at(self, seq: int) -> bool:
+        """Return whether it was the same when everything up to a seq was in it: nothing came, and no clock matters.
+
+        While its newest bar forms nothing else is said of that; later its age is.
+        """
+        return self.newest <= seq <= self.seq and (self.bars.forming or not self.aging)

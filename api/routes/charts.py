@@ -76,12 +76,18 @@ def _drawn(desk: Desk, shown: Shown, look: tuple[int, int, str], known: str | No
 
     processor = desk.processor if desk.pulse.up("processor") else None
     viewport = read_viewport(desk.whole, desk.settings, shown, time.time_ns(), processor)
-    if known is not None and f'"{viewport.seq}"' in {each.strip() for each in known.split(",")}:
+    if any(viewport.is_as_at(seq) for seq in _seqs(known)):
         return viewport.seq, None
     if not len(viewport.bars):
         _refuse_unknown(desk, shown)
         desk.pulse.need("processor")  # it may be that it would have made them
     return viewport.seq, png_of(viewport, Look(*look))
+
+
+def _seqs(known: str | None) -> list[int]:
+    """Return the seqs in a header If-None-Match."""
+    tags = [each.strip().removeprefix("W/").strip('"') for each in (known or "").split(",")]
+    return [int(tag) for tag in tags if tag.isdecimal() and len(tag) < 20]
 
 
 def _refuse_unknown(desk: Desk, shown: Shown) -> None:

@@ -132,6 +132,7 @@ def test_any_portions_of_looks_and_closed_days_give_what_one_look_gives() -> Non
             if chance.random() < 0.8:
                 books.look()
         seen, whole = books.look(), plant.books().look()
+        assert (seen.seq, whole.seq) == (16, 16)
         for name in ("strategies", "runs", "followed", "orders", "positions", "equity", "halts"):
             assert repr(getattr(seen, name)) == repr(getattr(whole, name)), (
                 name

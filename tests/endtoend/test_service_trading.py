@@ -4,9 +4,11 @@ import io
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ import service_plant
 from PIL import Image
 from service_plant import ServicePlant
 from trading_plant import CROSS, TOML, closed_bars
+from typer.testing import CliRunner
 
+from api.pictures.command import app as chart
+from plant.errors import UnknownSymbol
 from plant.state.newest import Row
 
 V1 = "/api/v1"
@@ -40,9 +45,9 @@ DEFINITION: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     toml = TOML + f'[[accounts]]\nname = "two"\n{LIMITS}'
-    with service_plant.started(
-        tmp_path_factory.mktemp("service") / "plant", "hdb", "processor", "trading", toml=toml
-    ) as plant:
+    options = {"toml": toml, "api": "read_per_s = 10000\ntrade_per_s = 10000\npng = true\n"}
+    folder = tmp_path_factory.mktemp("service") / "plant"
+    with service_plant.started(folder, "hdb", "processor", "trading", **options) as plant:
         (plant.folder / "strategies").mkdir()
         (plant.folder / "strategies" / "cross.py").write_text(CROSS)
         publish(plant, closed_bars(random.Random(5), 3, ("A", "B/C")))
@@ -150,6 +155,17 @@ def test_what_is_no_order_is_refused_with_its_place(service: ServicePlant, body:
     assert told["errors"][0]["place"].startswith(place), told
 
 
+def test_what_is_no_json_is_refused_before_it_is_read(service: ServicePlant) -> None:
+    for path in ("orders", "strategies", "risk/halt"):
+        url = f"{V1}/{path}"
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        problem(service.client.post(url, content=b"sym=A", headers=form), 415, "unsupported_media_type")
+        json = {"Content-Type": "application/json"}
+        problem(service.client.post(url, content=b'{"sym":', headers=json), 400, "malformed")
+        problem(service.client.post(url, content=b'{"sym":"\\ud800"}', headers=json), 422, "invalid")
+        problem(service.client.post(url, content=b" " * (2**20 + 1), headers=json), 413, "too_large")
+
+
 def test_orders_are_cancelled_one_and_all(service: ServicePlant) -> None:
     ids = [good(order(service, type="limit", limit_price=99.0, time_in_force="gtc"), 201)["order_id"] for _ in "123"]
     gone = good(service.send("DELETE", f"{V1}/orders/{ids[0]}"))
@@ -197,6 +213,28 @@ def test_the_kill_switch_needs_no_key_and_its_end_an_admin(service: ServicePlant
     problem(service.send("POST", f"{V1}/risk/halt", {}, "read"), 403, "forbidden")
     assert not good(service.send("POST", f"{V1}/risk/resume", {}, "admin"))["halted"]
     good(order(service, type="limit", limit_price=95.0), 201)
+
+
+def test_the_kill_switch_works_while_all_that_is_read_is_stuck(service: ServicePlant) -> None:
+    service.kill("rdb", signal.SIGSTOP)
+    service.kill("hdb", signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            stuck = [pool.submit(service.get, f"{V1}/orders") for _ in range(20)]
+            began = time.monotonic()
+            told = good(service.send("POST", f"{V1}/risk/halt", {"account": "two"}))
+            took = time.monotonic() - began
+            service.kill("rdb", signal.SIGCONT)
+            service.kill("hdb", signal.SIGCONT)
+            assert {each.result().status_code for each in stuck} <= {200, 503}
+    finally:
+        service.kill("rdb", signal.SIGCONT)
+        service.kill("hdb", signal.SIGCONT)
+    assert took < 5
+    assert service.position()["seq"] >= told["seq"]
+    service.until(lambda: good(service.get(f"{V1}/account", account="two"))["accounts"][0]["halted"], "the halt")
+    assert not good(service.get(f"{V1}/account", account="paper"))["accounts"][0]["halted"]
+    good(service.send("POST", f"{V1}/risk/resume", {"account": "two"}, "admin"))
 
 
 def test_positions_are_closed_also_of_a_symbol_with_a_slash(service: ServicePlant) -> None:
@@ -272,6 +310,26 @@ def test_a_strategy_is_checked_when_it_is_saved(service: ServicePlant) -> None:
     assert good(service.get(f"{V1}/strategies"))["strategies"][0]["id"] != "crossing"
 
 
+def test_python_code_needs_a_key_and_harms_nobody(service: ServicePlant) -> None:
+    body: dict[str, Any] = {"id": "own", "sym": ["A"], "interval": "1m", "python": CROSS, "parameters": {"length": 5}}
+    problem(service.send("POST", f"{V1}/strategies", body), 401, "unauthenticated")
+    for source, why in (
+        ("def f(", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("import os; os.abort()", "ended"),
+    ):
+        told = problem(service.send("POST", f"{V1}/strategies", body | {"python": source}, "trade"), 422, "invalid")
+        assert told["errors"][0]["place"] == "$.python"
+        assert why in told["detail"]
+    wrong = body | {"parameters": {"length": 0}}
+    told = problem(service.send("POST", f"{V1}/strategies", wrong, "trade"), 422, "invalid")
+    assert told["errors"][0]["place"] == "$.parameters.length"
+    first = good(service.send("POST", f"{V1}/strategies", body, "trade"), 201)
+    assert (first["definition"]["python"], first["parameters"]) == (CROSS, {"length": 5})
+    problem(service.send("POST", f"{V1}/strategies/own/start"), 401, "unauthenticated")
+    good(service.send("DELETE", f"{V1}/strategies/own", role="trade", headers={"If-Match": '"1"'}))
+
+
 def test_a_strategy_runs_trades_and_is_stopped(service: ServicePlant) -> None:
     body = {"id": "cross", "class_name": "Cross", "sym": ["A"], "interval": "1m",
             "parameters": {"limits": {"stale_s": 0, "max_orders_per_minute": None}}}  # fmt: skip
@@ -342,12 +400,54 @@ def test_a_chart_is_a_picture_that_is_asked_for_again_only_if_it_changed(service
     )
     assert Image.open(io.BytesIO(small.content)).size == (500, 300)
     assert whole.headers["etag"].strip('"').isdecimal()
+    past = service.get(path, end="2026-11-20T14:34:00Z")
+    known = {"If-None-Match": past.headers["etag"]}
+    again = service.client.get(path, params={"end": "2026-11-20T14:34:00Z"}, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert (
+        service.client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 200
+    )  # it grew older
     problem(service.get(f"{V1}/charts/NONE/1m.png"), 404, "unknown_symbol")
     problem(service.get(path, overlays="ema_21"), 404, "unknown_column")
     problem(service.get(f"{V1}/charts/AAPL/60.png"), 422, "invalid")
     problem(service.get(path, width=10), 422, "invalid")
     assert service.get(f"{V1}/charts/AAPL/3m.png", width=400, height=300).status_code == 200  # made on request
     problem(service.get(f"{V1}/charts/AAPL/30s.png"), 422, "invalid")
+
+
+def test_the_command_draws_the_same_into_a_file(service: ServicePlant, tmp_path: Path) -> None:
+    told = [
+        "AAPL",
+        "1m",
+        "--to",
+        str(tmp_path / "a.png"),
+        "--bars",
+        "4",
+        "--width",
+        "600",
+        "--config",
+        str(service.config),
+    ]
+    done = CliRunner().invoke(chart, told)
+    assert done.exit_code == 0, done.output
+    assert Image.open(tmp_path / "a.png").size == (600, 700)
+    told[0] = "APL"
+    failed = CliRunner().invoke(chart, told)
+    assert isinstance(failed.exception, UnknownSymbol)
+    assert "AAPL" in str(failed.exception)
+
+
+def test_a_closed_bar_replaces_its_picture_in_the_data_folder(service: ServicePlant) -> None:
+    file = service.settings.plant.data / "charts" / "X%2FY" / "1m.png"
+    with service.publisher("pictured") as feed:
+        for price in (50.0, 51.0):
+            row = bar(price, "X/Y")
+            feed.publish("bars", {**{n: row[n] for n in row if n != "market_time"}, "time": row["market_time"]})
+            feed.publish("bar_closes", row, strict=True)
+            feed.flush()
+            seen = file.read_bytes() if file.exists() else b""
+            service.until(lambda: file.exists() and file.read_bytes() != seen, "the picture")  # noqa: B023
+    assert Image.open(file).size == (1400, 700)
 
 
 def test_other_front_ends_are_answered_in_their_words(service: ServicePlant) -> None:
@@ -405,6 +505,8 @@ def test_an_order_whose_trader_is_away_is_taken_once_when_it_is_back(service: Se
     service.kill("trading")
     told = problem(order(service, key="away", tag="away"), 504, "not_acknowledged")
     assert told["seq"] > 0
+    of_class = {"id": "c", "class_name": "Cross", "sym": "A", "interval": "1m"}
+    assert problem(service.send("POST", f"{V1}/strategies", of_class), 503, "unavailable")["process"] == "trading"
     service.start("trading")
     first = service.until(
         lambda: (found := order(service, key="away", tag="away")).status_code == 201 and found.json(), "the order"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.answers.problems import Problem
-from api.desk.strategies import check_action, check_class, columns_of, state_of_strategy, version_in
+from api.desk.strategies import check_action, check_class, columns_of, is_source, state_of_strategy, version_in
 
 WHOLE: dict[str, Any] = {
     "id": "up",
@@ -74,7 +74,14 @@ def test_faults_of_all_kinds_are_told_together() -> None:
     ]
     assert places(WHOLE, "other") == ["$.id"]
     assert places([1]) == ["$"]
-    assert places({"python": "def run_strategy(frame): ..."}) == ["$.python"]
+    assert places({"id": "x", "sym": "A", "interval": "1m", "python": 5, "signals": []}) == ["$.signals", "$.python"]
+
+
+def test_a_source_becomes_columns() -> None:
+    name, columns = columns_of({"id": "x", "sym": "A", "interval": "1m", "python": "...", "tags": ["t"]}, None)
+    assert (name, columns["class_name"], is_source(columns)) == ("x", "", True)
+    assert columns["definition"] == {"python": "...", "tags": ["t"]}
+    assert not is_source(columns_of(WHOLE, None)[1])
 
 
 def test_parameters_are_checked_against_what_the_trader_says_of_the_class() -> None:

@@ -79,7 +79,7 @@ async def size(request: Request, body: SizeBody) -> Response:
     return json_answer(await sized(desk, body, await desk.look()))
 
 
-@router.delete("/api/v1/orders", **declared(also=(409, 415)))
+@router.delete("/api/v1/orders", **declared(also=(409, 413, 415)))
 @need("trade", order=True)
 async def cancel_all(request: Request, sym: Syms = None, account: Account = None) -> Response:
     """Ask to cancel all open orders, or those of some symbols or of an account; `orders` are their ids."""
@@ -111,7 +111,7 @@ async def order_by_id(request: Request, id: str) -> Response:
     return json_answer(object_of(rows[-1], ORDER_TIMES) | told | {"seq": max(seen.seq, rows[-1]["seq"])})
 
 
-@router.delete("/api/v1/orders/{id}", **declared(also=(409, 415)))
+@router.delete("/api/v1/orders/{id}", **declared(also=(409, 413, 415)))
 @need("trade", order=True)
 async def cancel(request: Request, id: str) -> Response:
     """Cancel an order of any run, and return it: done, or being cancelled."""

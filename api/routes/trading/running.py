@@ -10,9 +10,11 @@ from api.answers.declared import declared
 from api.answers.problems import Problem
 from api.answers.rows import json_answer
 from api.desk.desk import desk_of
+from api.desk.objects import json_of
 from api.desk.strategies import ACTIONS, check_action, newest_run, state_of_strategy, status_object
 from api.routes.trading.strategies import changed
-from api.services import change_of, services_of
+from api.services import caller_of, change_of, services_of
+from plant.state.strategies import PYTHON, RUNNING
 
 router = APIRouter(route_class=GateRoute, tags=["strategies"])
 
@@ -44,28 +46,28 @@ async def status(request: Request) -> Response:
     return json_answer({"seq": seen.seq, "strategies": found})
 
 
-@router.post("/api/v1/strategies/{id}/start", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/start", **declared(body=True, also=(412,)))
 @need("trade")
 async def start(request: Request, id: str, body: Annotated[StartBody, Body()] = StartBody()) -> Response:  # noqa: B008
     """Have a strategy run, on paper or live."""
     return await _acted(request, id, "start", body.note, body)
 
 
-@router.post("/api/v1/strategies/{id}/stop", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/stop", **declared(body=True, also=(412,)))
 @need("trade")
 async def stop(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a strategy's run end: its orders are cancelled, positions are kept."""
     return await _acted(request, id, "stop", body.note)
 
 
-@router.post("/api/v1/strategies/{id}/pause", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/pause", **declared(body=True, also=(412,)))
 @need("trade")
 async def pause(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a strategy give no orders; it goes on reading what happens."""
     return await _acted(request, id, "pause", body.note)
 
 
-@router.post("/api/v1/strategies/{id}/resume", **declared(body=True))
+@router.post("/api/v1/strategies/{id}/resume", **declared(body=True, also=(412,)))
 @need("trade")
 async def resume(request: Request, id: str, body: Annotated[NoteBody, Body()] = NoteBody()) -> Response:  # noqa: B008
     """Have a paused strategy give orders again."""
@@ -78,6 +80,8 @@ async def _acted(request: Request, name: str, action: str, note: str, told: Star
     newest = versions[-1]
     if newest["action"] == "delete":
         raise Problem("not_found", f"strategy {name!r} was deleted")
+    if ACTIONS[action] == RUNNING and PYTHON in json_of(newest["definition"], {}):
+        caller_of(request).need_key("running Python code")
     seen = await desk.look()
     if change.earlier is None or not change.earlier["written_seq"]:
         check_action(action, newest, state_of_strategy(newest, newest_run(seen, name)))

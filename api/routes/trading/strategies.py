@@ -11,7 +11,8 @@ from api.answers.declared import declared
 from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer
 from api.desk.desk import Desk, desk_of, threaded
-from api.desk.strategies import check_class, columns_of, strategy_object, version_in
+from api.desk.sources import described_source
+from api.desk.strategies import check_class, check_source, columns_of, is_source, strategy_object, version_in
 from api.services import caller_of, change_of, services_of
 from plant.control.writing import changed_row
 from plant.state.newest import Row
@@ -20,7 +21,9 @@ from plant.state.strategies import STOPPED, Strategies
 router = APIRouter(route_class=GateRoute, tags=["strategies"])
 
 IfMatch = Annotated[str | None, Header(description='the version that you saw: "3"')]
-Definition = Annotated[dict[str, Any], Body(description="a whole definition: conditions, or a class with parameters")]
+Definition = Annotated[
+    dict[str, Any], Body(description="a whole definition: conditions, a class with parameters, or source")
+]
 
 
 @router.get("/api/v1/strategies", **declared())
@@ -32,7 +35,7 @@ async def strategies(request: Request) -> Response:
     return json_answer({"seq": seen.seq, "strategies": found})
 
 
-@router.post("/api/v1/strategies", **declared(status=201, body=True))
+@router.post("/api/v1/strategies", **declared(status=201, body=True, also=(412,)))
 @need("trade")
 async def create(request: Request, body: Definition) -> Response:
     """Make a strategy; it is stopped."""
@@ -71,7 +74,7 @@ async def replace(request: Request, id: str, body: Definition, if_match: IfMatch
     return json_answer(strategy_object(row), 200, _headers(row))
 
 
-@router.delete("/api/v1/strategies/{id}", **declared(also=(409, 412, 415, 428)))
+@router.delete("/api/v1/strategies/{id}", **declared(also=(409, 412, 413, 415, 428)))
 @need("trade")
 async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
     """Delete a strategy; its run ends, what it did and its versions are kept."""
@@ -79,7 +82,7 @@ async def delete(request: Request, id: str, if_match: IfMatch = None) -> Respons
     return json_answer(strategy_object(row))
 
 
-@router.post("/api/v1/strategies/{id}/clone", **declared(status=201, body=True))
+@router.post("/api/v1/strategies/{id}/clone", **declared(status=201, body=True, also=(412,)))
 @need("trade")
 async def clone(request: Request, id: str, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Make another strategy of the same definition: {"id": its name}."""
@@ -101,6 +104,8 @@ async def clone(request: Request, id: str, body: Annotated[dict[str, Any], Body(
 
 async def changed(request: Request, desk: Desk, fold: Strategies, name: str, action: str, **columns: Any) -> Row:
     """Write the next version of a strategy, and return it once it counts; `fold` has it as it was looked at.
+
+    `columns` are those of `strategies`, and `described` of plant.control.writing.change.
 
     Raises Problem version_conflict if another writer was faster.
     """
@@ -131,7 +136,13 @@ async def _written(request: Request, name: str, action: str, if_match: str | Non
     repeated = change.earlier is not None and bool(change.earlier["written_seq"])
     if "class_name" in columns:
         desk.account(columns["account"], "$.account")
-        check_class(columns, await desk.classes())
+        if is_source(columns):
+            caller_of(request).need_key("running Python code")
+            found = await described_source(desk.settings, columns["class_name"], columns["definition"])
+            check_source(columns, found)
+            columns["described"] = lambda *_: found
+        else:
+            check_class(columns, await desk.classes())
     if action == "create":
         seen = await desk.look()
         if name in seen.strategies and not repeated:
