@@ -75,7 +75,6 @@ class App {
     this.catalogue.load(anew)
     this.tradingChanged()
     this.strategies.load()
-    this.runs.load()
   }
 
   // --- what there is ---

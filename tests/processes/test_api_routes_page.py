@@ -111,6 +111,14 @@ def test_the_files_of_the_page_stay_small() -> None:
     assert not long
 
 
+def test_the_manual_lists_the_keys_that_the_page_knows() -> None:
+    source = (FOLDER / "panels/shortcuts.js").read_text()
+    listed = re.findall(r'^\s*\["(.+?)", "', source, re.MULTILINE)
+    manual = (ROOT / "docs/page.md").read_text()
+    assert len(listed) > 20
+    assert not [key for key in listed if f"`{key}`" not in manual]
+
+
 def test_the_logic_of_the_page_holds() -> None:
     """tests/processes/page/*.test.mjs: times, numbers, folds, geometry, the ticket, and the stream cut at random."""
     node = shutil.which("node")

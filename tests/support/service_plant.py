@@ -72,7 +72,7 @@ class ServicePlant(RunningPlant):
         for role in self.keys:
             self.until(lambda: self.get("/api/v1/indicators", role).status_code == 200, f"key {role}")  # noqa: B023
 
-    def until(self, condition: Any, what: str = "", deadline_s: float = 15.0) -> Any:
+    def until(self, condition: Any, what: str = "", deadline_s: float = 60.0) -> Any:
         """Return the first true value of a condition; fails after the deadline."""
         end = time.monotonic() + deadline_s
         while not (found := condition()):

@@ -1,69 +1,59 @@
-// Runs: backtests, replays, paper and live, newest first, with how far each is.
+// Runs: backtests, replays, paper and live, the one that changed last first, with how far each is.
 
 import { el, table } from "../dom.js"
 import { quantityText } from "../model/numbers.js"
 import { msOf, stampText } from "../model/times.js"
-import { sentenceOf } from "../service/client.js"
 
 const SHOWN = 100
-const SOON_MS = 300
 
 export class Runs {
   constructor(app, element) {
     this.app = app
+    this.rows = new Map() // run -> its newest row
     this.body = el("div", {}, el("p", { class: "empty" }, "Loading runs …"))
     element.append(this.body)
   }
 
   follow() {
-    this.app.socket.subscribe("runs", { channel: "runs", last: 1 }, () => this.soon())
+    this.app.socket.subscribe("runs", { channel: "runs", last: SHOWN }, (rows, reset) => this.take(rows, reset))
   }
 
-  soon() {
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.load(), SOON_MS)
-  }
-
-  async load() {
-    try {
-      const answer = await this.app.service.rows("/runs", { limit: SHOWN })
-      this.draw(answer.runs ?? answer.rows)
-    } catch (error) {
-      this.body.replaceChildren(el("p", { class: "empty wrong" }, sentenceOf(error)))
+  /** Rows come in the order of the journal, each with the whole run: the last one counts. */
+  take(rows, reset) {
+    if (reset) this.rows.clear()
+    for (const row of rows) {
+      this.rows.delete(row.run)
+      this.rows.set(row.run, row)
     }
+    this.draw()
   }
 
-  draw(rows) {
+  draw() {
+    const rows = [...this.rows.values()].reverse().slice(0, SHOWN)
     if (!rows.length) {
-      this.body.replaceChildren(
-        el("p", { class: "empty" }, "No run yet. A strategy that is started is one; so is `plant backtest`."),
-      )
+      const text = "No run yet. A strategy that is started is one; so is `plant backtest`."
+      this.body.replaceChildren(el("p", { class: "empty" }, text))
       return
     }
-    const sorted = [...rows].sort((a, b) => (msOf(b.time) ?? 0) - (msOf(a.time) ?? 0)).slice(0, SHOWN)
+    const time = (value) => (msOf(value) === null ? "–" : stampText(msOf(value), this.app.zone))
     const columns = [
-      { name: "Run", of: (row) => row.run ?? row.run_id ?? row.id },
-      { name: "Strategy", of: (row) => row.sym || row.strategy || "–" },
-      {
-        name: "Mode",
-        of: (row) => el("span", { class: "badge", "data-kind": row.mode }, String(row.mode).toUpperCase()),
-      },
+      { name: "Run", of: (row) => row.run },
+      { name: "Strategy", of: (row) => row.sym },
+      { name: "Mode", of: (row) => el("span", { class: "badge", "data-kind": row.mode }, row.mode.toUpperCase()) },
       { name: "State", of: (row) => el("span", { class: "state", "data-state": row.state }, row.state) },
-      { name: "Progress", of: (row) => progress(row) },
+      { name: "Progress", of: progress },
       { name: "Bars", of: (row) => quantityText(row.bars), number: true },
-      {
-        name: "Market time",
-        of: (row) => (msOf(row.market_time) === null ? "–" : stampText(msOf(row.market_time), this.app.zone)),
-      },
-      { name: "Changed", of: (row) => (msOf(row.time) === null ? "–" : stampText(msOf(row.time), this.app.zone)) },
+      { name: "Market time", of: (row) => time(row.market_time) },
+      { name: "Changed", of: (row) => time(row.time) },
       { name: "Detail", of: (row) => row.detail ?? "", wide: true },
     ]
-    this.body.replaceChildren(table("Runs", columns, sorted))
+    this.body.replaceChildren(table("Runs", columns, rows))
   }
 }
 
 function progress(row) {
   if (!Number.isFinite(row.progress) || row.mode === "paper" || row.mode === "live") return "–"
-  const filled = el("span", { style: { width: `${Math.round(100 * row.progress)}%` } })
-  return el("div", { class: "bar", role: "img", "aria-label": `${Math.round(100 * row.progress)} %` }, filled)
+  const share = Math.round(100 * row.progress)
+  const filled = el("span", { style: { width: `${share}%` } })
+  return el("div", { class: "bar", role: "img", "aria-label": `${share} %` }, filled)
 }

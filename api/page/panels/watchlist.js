@@ -67,8 +67,10 @@ export class Watchlist {
         (rows, reset, live) => this.#rows(interval, bySym, rows, reset, live),
       )
     }
-    this.app.socket.subscribe("watch closes", { channel: "bars", sym: watched, interval: "1d", last: CLOSES }, (rows, reset) =>
-      this.#closes(rows, reset),
+    this.app.socket.subscribe(
+      "watch closes",
+      { channel: "bars", sym: watched, interval: "1d", last: CLOSES },
+      (rows, reset) => this.#closes(rows, reset),
     )
   }
 
@@ -98,7 +100,10 @@ export class Watchlist {
     if (reset) this.closes.clear()
     for (const row of rows) {
       const others = (this.closes.get(row.sym) ?? []).filter((each) => each.ms !== msOf(row.time))
-      this.closes.set(row.sym, [...others, { ms: msOf(row.time), close: row.close }].sort((a, b) => a.ms - b.ms).slice(-CLOSES))
+      this.closes.set(
+        row.sym,
+        [...others, { ms: msOf(row.time), close: row.close }].sort((a, b) => a.ms - b.ms).slice(-CLOSES),
+      )
       this.#show(row.sym)
     }
   }
