@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.desk.growing import ANSWER_S, Growing
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
+from plant.control.growing import ANSWER_S, Growing
 from plant.errors import PlantError
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema

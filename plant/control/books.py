@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.desk.growing import ANSWER_S, Growing
 from plant.client.connection import Connection
+from plant.control.growing import ANSWER_S, Growing
 from plant.errors import PlantError
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
@@ -177,8 +177,8 @@ class Books:
         changed = self._growing.read(self._ask, self._begin)
         at = self._clock()
         if changed or self._seen.at is None:
-            return replace(self._folds.seen(at), seq=self._through)
-        return replace(self._seen, at=at, seq=self._through, error=None)
+            return replace(self._folds.seen(at), seq=self._growing.through)
+        return replace(self._seen, at=at, seq=self._growing.through, error=None)
 
     def _ask(self, connection: Connection) -> bool:
         folds, changed = self._folds, False

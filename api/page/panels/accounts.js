@@ -21,10 +21,7 @@ export class Accounts {
   async load() {
     try {
       const answer = await this.app.service.get("/account")
-      this.list = (answer.accounts ?? answer.rows ?? [answer]).map((each) => ({
-        ...each,
-        name: each.name ?? each.account ?? each.sym,
-      }))
+      this.list = answer.accounts.map((each) => ({ ...each, name: each.account }))
       const wanted = this.chosen?.name ?? this.app.choices.account
       this.chosen = this.list.find((each) => each.name === wanted) ?? this.list[0] ?? null
       this.app.order.accounts(this.list)
@@ -84,9 +81,7 @@ export class Accounts {
   }
 }
 
-/** Whether the answer of `risk` says that an account is halted: for all, or for it. */
+/** Whether the answer of `risk` says that an account is halted. */
 function isHalted(risk, account) {
-  if (typeof risk.halted === "boolean") return risk.halted
-  const list = risk.halted ?? risk.accounts ?? []
-  return list.some((each) => [account?.name, "*"].includes(each.account ?? each.name ?? each) && each.halted !== false)
+  return risk.accounts.some((each) => each.account === account?.name && each.halted)
 }

@@ -29,7 +29,7 @@ export class Catalogue {
     const { app } = this
     try {
       const answer = await app.service.get("/symbols")
-      const list = answer.symbols.filter((each) => each.tables.includes("bars"))
+      const list = answer.filter((each) => each.tables.includes("bars"))
       this.symbols = new Map(list.map((each) => [each.sym, each]))
       const told = [...this.symbols.keys()].join()
       if (told === this.told) return

@@ -22,7 +22,11 @@ class Growing:
         self._open = {"whole": whole, "today": today}
         self._connections: dict[str, Connection] = {}
         self._through = -1
-        """All rows up to this seq are known."""
+
+    @property
+    def through(self) -> int:
+        """All rows up to this seq are known; -1 before the first read."""
+        return self._through
 
     def read(self, ask: Callable[[Connection], bool], begin: Callable[[], None]) -> bool:
         """Have `ask` ask for rows that are not known yet, and return whether there were any (it says so).
