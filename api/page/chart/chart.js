@@ -11,7 +11,6 @@ import { el, set, tell } from "../dom.js"
 import { daysOf } from "../model/axis.js"
 import { Bars } from "../model/bars.js"
 import { badgeOf, freshnessOf, kindOf } from "../model/honesty.js"
-import { digitsOf } from "../model/numbers.js"
 import { dayOf, intervalMs, partsOf } from "../model/times.js"
 import { sentenceOf } from "../service/client.js"
 import { Drawing } from "./drawing.js"
@@ -138,8 +137,7 @@ export class Chart {
   draw(changed) {
     const { list } = this.bars
     if (changed === "all") {
-      this.digits = digitsOf(list.slice(-200).flatMap((bar) => [bar.open, bar.close]))
-      this.app.catalogue.digits.set(this.sym, this.digits)
+      this.digits = this.app.catalogue.learnDigits(this.sym, list)
       this.candles.applyOptions({ priceFormat: { type: "price", precision: this.digits, minMove: 10 ** -this.digits } })
       this.candles.setData(list.map((bar) => this.#candle(bar)))
       this.drawnTo = list.at(-1)?.ms ?? -Infinity

@@ -8,6 +8,7 @@ import { sentenceOf } from "../service/client.js"
 import { faded, lineColor } from "./palette.js"
 
 const LEAST_PAUSE_MS = 1000
+const AGAIN_MS = 15_000
 
 export class Overlays {
   constructor(app, chart) {
@@ -55,6 +56,7 @@ export class Overlays {
         if (asked !== this.asked) return
         this.#remove(text)
         app.toastOnce(`overlay ${text}`, "bad", `${labelOf(text)} is not shown. ${sentenceOf(error)}`)
+        if (error.status === 0 || error.status >= 500) setTimeout(() => this.refresh(), AGAIN_MS)
       }
     }
   }
@@ -70,30 +72,31 @@ export class Overlays {
         shown.series.push({ output, series: this.#series(entry, output, n, color, pane) })
       if (shown.own) {
         chart.chart.panes()[pane]?.setStretchFactor(0.28)
-        for (const price of Array.isArray(entry.scale) ? entry.scale : []) {
-          if (Number.isFinite(price))
-            shown.series[0].series.createPriceLine({
-              price,
-              color: chart.colors.faint,
-              lineStyle: LineStyle.Dotted,
-              lineWidth: 1,
-              axisLabelVisible: false,
-              title: "",
-            })
+        for (const price of entry.levels ?? []) {
+          shown.series[0].series.createPriceLine({
+            price,
+            color: chart.colors.faint,
+            lineStyle: LineStyle.Dotted,
+            lineWidth: 1,
+            axisLabelVisible: false,
+            title: "",
+          })
         }
+      }
+      if (shown.own && entry.scale) {
+        const [minValue, maxValue] = entry.scale
+        const whole = () => ({ priceRange: { minValue, maxValue } })
+        for (const { series } of shown.series) series.applyOptions({ autoscaleInfoProvider: whole })
       }
       this.shown.set(text, shown)
     }
-    const known = new Set(chart.bars.list.map((bar) => bar.ms))
-    const kept = times.map((ms, i) => [ms, i]).filter(([ms]) => known.has(ms))
-    shown.values = new Map(kept.map(([ms, i]) => [ms, Object.values(outputs).map((list) => list[i])]))
-    for (const { output, series } of shown.series)
-      series.setData(
-        pointsOf(
-          kept.map(([ms]) => ms),
-          kept.map(([, i]) => outputs[output][i]),
-        ),
-      )
+    const places = new Map(times.map((ms, i) => [ms, i]))
+    const bars = chart.bars.list.map((bar) => bar.ms) // a bar without a value is a gap
+    shown.values = new Map(times.map((ms, i) => [ms, Object.values(outputs).map((list) => list[i])]))
+    for (const { output, series } of shown.series) {
+      const values = bars.map((ms) => (places.has(ms) ? outputs[output][places.get(ms)] : null))
+      series.setData(pointsOf(bars, values))
+    }
   }
 
   #series(entry, output, n, color, pane) {
@@ -106,7 +109,7 @@ export class Overlays {
       crosshairMarkerVisible: false,
     }
     if (entry.pane !== "own") line.color = n ? faded(color, 0.6) : color
-    if (output === "histogram")
+    if (output.endsWith("histogram"))
       return chart.chart.addSeries(
         HistogramSeries,
         { color: faded(color, 0.5), lastValueVisible: false, priceLineVisible: false },

@@ -47,12 +47,25 @@ function valueOf(text) {
   return text !== "" && Number.isFinite(value) ? value : text
 }
 
-/** Points {time, value} of a list that stands beside bars, newest last; gaps where the value is not known. */
+/**
+ * Points {time, value} of a list that stands beside bars, newest last. Where a value is not known between two that are,
+ * both are transparent: a line across the gap would show values that nobody computed.
+ */
 export function pointsOf(times, values) {
   const points = []
+  let gap = false
   for (const [i, ms] of times.entries()) {
-    const value = values[i]
-    points.push(Number.isFinite(value) ? { time: ms / 1000, value } : { time: ms / 1000 })
+    if (!Number.isFinite(values[i])) {
+      gap = points.length > 0
+      continue
+    }
+    const point = { time: ms / 1000, value: values[i] }
+    if (gap) {
+      points.at(-1).color = "transparent"
+      point.color = "transparent"
+    }
+    points.push(point)
+    gap = false
   }
   return points
 }

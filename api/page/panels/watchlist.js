@@ -3,7 +3,7 @@
 import { el, replace, set, tell } from "../dom.js"
 import { Bars, TREND_BARS, trendOf } from "../model/bars.js"
 import { noticesOf } from "../model/honesty.js"
-import { changeText, digitsOf, priceText } from "../model/numbers.js"
+import { changeText, priceText } from "../model/numbers.js"
 import { dayOf, intervalMs, msOf } from "../model/times.js"
 
 const SHOWN = 60
@@ -88,8 +88,7 @@ export class Watchlist {
     const bySymbol = Map.groupBy ? Map.groupBy(rows, (row) => row.sym) : grouped(rows)
     for (const [sym, some] of bySymbol) {
       bySym.get(sym)?.take(some, false, live ? Date.now() : null)
-      if (reset && !this.app.catalogue.digits.has(sym))
-        this.app.catalogue.digits.set(sym, digitsOf(some.flatMap((row) => [row.open, row.close])))
+      this.app.catalogue.learnDigits(sym, some)
     }
     for (const sym of reset ? bySym.keys() : bySymbol.keys()) this.#show(sym)
     this.app.pricesChanged(reset ? null : [...bySymbol.keys()])

@@ -1,5 +1,6 @@
 // What there is: symbols with their zones and digits, intervals, indicators, and of what kind each feed is.
 
+import { digitsOf } from "../model/numbers.js"
 import { parsed } from "../model/overlay.js"
 import { isZone } from "../model/times.js"
 import { sentenceOf } from "./client.js"
@@ -72,6 +73,14 @@ export class Catalogue {
     const bars = { sym, interval, start: new Date(startMs).toISOString() }
     const answer = await this.app.service.change("POST", "/indicators/calculate?times=ms", { name, parameters, bars })
     return { times: answer.time, outputs: answer.outputs }
+  }
+
+  /** The digits of a symbol's prices, by the first bars of it that came: all parts show the same. */
+  learnDigits(sym, bars) {
+    if (!this.digits.has(sym) && bars.length) {
+      this.digits.set(sym, digitsOf(bars.slice(-200).flatMap((bar) => [bar.open, bar.close])))
+    }
+    return this.digitsOf(sym)
   }
 
   digitsOf(sym) {
