@@ -10,7 +10,7 @@ from typing import Any
 
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.control.growing import ANSWER_S, Growing
+from plant.control.growing import ANSWER_S, GrowingRows
 from plant.errors import PlantError
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema
@@ -33,7 +33,7 @@ class Noted:
 class Kept:
     """The annotations of one plant, kept up to date by `look`. Any thread.
 
-    whole, today   as in Growing
+    whole, today   as in GrowingRows
     complete       the history has all days there ever were
     """
 
@@ -46,7 +46,7 @@ class Kept:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table, self._complete, self._clock = schema["annotations"], complete, clock
-        self._growing = Growing(whole, today)
+        self._growing = GrowingRows(whole, today)
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._error: PlantError | None = None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from plant.client.connection import Connection
-from plant.control.growing import ANSWER_S, Growing
+from plant.control.growing import ANSWER_S, GrowingRows
 from plant.errors import PlantError
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
@@ -150,7 +150,7 @@ class Books:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._schema, self._accounts, self._clock = schema, accounts, clock
-        self._growing = Growing(whole, today)
+        self._growing = GrowingRows(whole, today)
         self._lock = threading.Lock()
         self._begin()
         self._seen, self._not_before = Seen(), 0.0

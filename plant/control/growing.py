@@ -1,4 +1,4 @@
-"""Growing: rows of some tables, history and today at first, and then only those behind what is known.
+"""GrowingRows: rows of some tables, history and today at first, and then only those behind what is known.
 
 A further read asks the rdb alone, as long as it has let go of no row that is not known; else history and today again.
 """
@@ -12,7 +12,7 @@ from plant.client.connection import Connection
 ANSWER_S = 2.0  # the rdb says within this how it is; else nothing is asked, for as long again
 
 
-class Growing:
+class GrowingRows:
     """Reads what is new. One thread at a time.
 
     whole, today   open a connection to history and today as one, and to the rdb; their frames are Arrow
