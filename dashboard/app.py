@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import snapshot, tabs, views
+from dashboard.annotations import shown as noted
 from dashboard.connections import Connections, live_connections
 from dashboard.desk import navigation
 from dashboard.indicators import shown
@@ -36,6 +37,8 @@ def main(connections: Connections) -> None:
         for wrong in shown.begin(connections.declarations):
             st.toast(views.plain(wrong), icon=":material/warning:", duration="long")
         picker(connections.declarations)
+        if connections.annotations is not None:
+            noted.picker()
         paused = st.toggle("Pause", key="paused", help="Stop refreshing, and look at leisure.")
         refresh_s = st.selectbox(
             "Refresh every",

@@ -25,7 +25,10 @@ from dashboard.bars import PLAIN_DIGITS, price_digits
 from dashboard.panes import IN_VIEW, MOST_IN_VIEW, RIGHT_MARGIN
 from dashboard.refresh.held import Held, HeldChart
 
+Draw = Callable[[dict[str, Any]], dict[str, Any]]
+
 ASSETS = "chart"
+ANSWERS = 3  # to what was drawn, that stay with the chart: the browser tells one thing at a time
 SPARK_LEVELS = 44  # half pixels of a sparkline; from "0" on, so many letters need no escape in JSON
 _CHART, _SIGNALS = "live_chart", "signal_list"  # in the session's state, as what the browser has of them is
 _MANIFEST = ComponentManifest(
@@ -43,6 +46,8 @@ def live_chart(
     notes: Sequence[tuple[str, str]] = (),
     stale: bool = False,
     name: str = _CHART,
+    marks: dict[str, Any] | None = None,
+    draw: Draw | None = None,
 ) -> None:
     """Show a figure from `dashboard.charts.figure` of these `bars`, patched in place: zoom, pan and legend are kept.
 
@@ -51,7 +56,8 @@ def live_chart(
     the same.
 
     `notes` are (level, text) with level "warning" or "error", shown above the chart; `stale` greys it. `name` tells it
-    from the charts of other pages.
+    from the charts of other pages. `marks` are those of `dashboard.annotations.marks`; with `draw` one may draw on the
+    chart: it is given what the browser says of it, and returns the answer.
     """
     chart = {
         "key": figure["layout"]["uirevision"],
@@ -64,10 +70,17 @@ def live_chart(
         "order": [trace["uid"] for trace in figure["data"]],
         "traces": {trace["uid"]: _told(trace, len(bars)) for trace in figure["data"]},
         "layout": figure["layout"],
+        "marks": marks or {},
     }
+    answers = st.session_state.setdefault(f"answers_{name}", [])
     shown = {"notes": [{"level": level, "text": text} for level, text in notes], "stale": stale}
     message = _held(name).message(chart)
-    _mount("chart")(key=name, data={**message, **shown}, on_told_change=partial(_take_told, name))
+    _mount("chart")(
+        key=name,
+        data={**message, **shown, "draws": draw is not None, "answers": answers},
+        on_told_change=partial(_take_told, name),
+        on_drawn_change=partial(_take_drawn, name, draw),
+    )
 
 
 def _told(trace: dict[str, Any], bars: int) -> dict[str, Any]:
@@ -105,6 +118,14 @@ def _held(key: str) -> Held:
 def _take_told(key: str) -> None:
     """Note what the browser says that it has of a component, or lacks."""
     _held(key).told(getattr(st.session_state.get(key), "told", None))
+
+
+def _take_drawn(key: str, draw: Draw | None) -> None:
+    """Have what was drawn written, and keep the answer for the message that is drawn next."""
+    what = getattr(st.session_state.get(key), "drawn", None)
+    if draw is not None and isinstance(what, dict):
+        answers = st.session_state.setdefault(f"answers_{key}", [])
+        st.session_state[f"answers_{key}"] = [*answers, draw(what)][-ANSWERS:]
 
 
 def watchlist(rows: list[dict[str, Any]], selected: str, *, on_pick: Callable[[], None], stale: bool = False) -> None:

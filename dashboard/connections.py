@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from dashboard.annotations.kept import Kept, live_annotations
 from dashboard.desk.desk import Desk, live_desk
 from dashboard.indicators.calculated import Calculator
 from dashboard.pulse import ANSWER_S, ASKED, Pulse
 from dashboard.watchlist import DayOpens
 from plant.client.plant_connection import PlantConnection
+from plant.control.annotations import Pen, pen_of
 from plant.errors import PlantError, Unavailable
 from plant.indicators.declarations import DEFAULTS, Declaration
 from plant.runtime.settings import Settings, load
@@ -205,6 +207,8 @@ class Connections:
     calculator: Calculator = field(default_factory=Calculator)  # computes others; shared as the answers are
     opens: DayOpens = field(default_factory=DayOpens)  # shared by the sessions, as the answers are
     desk: Desk | None = None  # of the pages of trading; None: there is no plant to write to
+    annotations: Kept | None = None  # of the chart; None: none are shown
+    pen: Pen | None = None  # with which they are drawn; None: there is no plant to write to
 
 
 def live_connections() -> Connections:
@@ -226,6 +230,8 @@ def live_connections() -> Connections:
         intervals=settings.processor.intervals if settings.bars.build == "auto" else (),
         declarations=settings.declarations,
         desk=live_desk(settings),
+        annotations=live_annotations(settings),
+        pen=pen_of(str(settings.file), whole=not settings.hdb.keep_days),
     )
 
 

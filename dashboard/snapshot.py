@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from dashboard.annotations.kept import Noted
 from dashboard.bars import LOADED, by_length, intervals
 from dashboard.connections import Answer, Connections
 from dashboard.tables import HEARTBEAT_COLUMNS, SIGNAL_COLUMNS
@@ -26,8 +27,8 @@ class Snapshot:
     the `intervals`: those that are built, and those in which the symbol has bars.
 
     `others` has the newest tick of each symbol that has trades or quotes, but no bars.
-    `newest` has the newest bar of each symbol, `history` recent bars of those in the watchlist; `bars`, `indicators`
-    and `signals` are those of `symbol`, `recent_signals` those of all.
+    `newest` has the newest bar of each symbol, `history` recent bars of those in the watchlist; `bars`, `indicators`,
+    `signals` and `annotations` are those of `symbol`, `recent_signals` those of all.
     """
 
     symbols: list[str]
@@ -41,6 +42,7 @@ class Snapshot:
     indicators: Answer = _NOTHING
     signals: Answer = _NOTHING
     others: dict[str, Tick] = field(default_factory=dict)
+    annotations: Noted = field(default_factory=Noted)
 
     @property
     def choice(self) -> tuple[list[str], str | None, list[str], str]:
@@ -96,6 +98,7 @@ def take(connections: Connections, wanted: str | None, wanted_interval: str | No
         ),
         signals=processor.select("signals", needs=SIGNAL_COLUMNS, sym=symbol, where=alone, last=CHART_SIGNALS),
         others=others,
+        annotations=Noted() if connections.annotations is None else connections.annotations.look(symbol),
     )
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import component
+from dashboard.annotations import shown as noted
+from dashboard.annotations.drawing import write
+from dashboard.annotations.marks import marks_of
 from dashboard.bars import chart_bars
 from dashboard.charts import figure
 from dashboard.connections import Answer, Connection, Connections
+from dashboard.desk.desk import visitor
 from dashboard.freshness import Freshness, Level, age_text, freshness
 from dashboard.indicators import shown
 from dashboard.indicators.answers import with_calculated
@@ -24,6 +29,7 @@ from dashboard.refresh import beat
 from dashboard.snapshot import SIMULATED, Snapshot
 from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
+from plant.control.annotations import source_of
 
 WANTED = "wanted_symbol"  # in the session's state: the one that was clicked in the watchlist, until the box has it
 _FRESHNESS_COLORS: dict[Level, Literal["green", "orange", "red", "gray"]] = {
@@ -153,7 +159,12 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
     """Draw the chart. Return the bars that are shown, with the columns of all indicators."""
     declarations, symbol = connections.declarations, now.symbol or ""
     layers = shown.current(declarations)
-    address = {"symbol": symbol, "interval": now.interval, "show": shown.address(declarations)}
+    address = {
+        "symbol": symbol,
+        "interval": now.interval,
+        "show": shown.address(declarations),
+        "annotations": noted.address(),
+    }
     columns = [column for one in declarations for column in one.columns]
     bars = chart_bars(now.bars.frame, now.indicators.frame, now.interval, connections.time_zone, columns=columns)
     if bars.empty:
@@ -165,14 +176,29 @@ def chart(connections: Connections, now: Snapshot) -> pd.DataFrame:
     )
     palette = LIGHT if st.context.theme.type == "light" else DARK
     signals = chart_signals(now.signals.frame, symbol, now.interval)
+    names, times = noted.current(), bars["time_ns"].to_numpy()
+    marks, more = marks_of(now.annotations.rows, times, now.interval, names, noted.ENDED in names, palette)
+    if more:
+        told.append(f"{len(marks)} annotations are shown, {more} older ones are not")
     component.live_chart(
         figure(bars, signals, layers, choices, key=f"{symbol} {now.interval}", palette=palette),
         bars,
         address=address,
         notes=[*_notes(connections, now), *(("warning", text) for text in told)],
         stale=now.bars.stale,
+        marks=marks,
+        draw=None if connections.pen is None else partial(_draw, connections, symbol),
     )
     return bars.rename(columns={column: name for one in choices for column, name in one.names.items()})
+
+
+def _draw(connections: Connections, symbol: str, what: dict[str, Any]) -> dict[str, Any]:
+    """Write what was drawn on the chart of a symbol, and look at it; return what became of it."""
+    assert connections.pen is not None
+    answer = write(connections.pen, what, symbol, source_of(visitor()))
+    if connections.annotations is not None:
+        connections.annotations.look(symbol, fresh=True)
+    return answer
 
 
 def _why_empty(connections: Connections, now: Snapshot) -> str:
@@ -205,6 +231,8 @@ def _notes(connections: Connections, now: Snapshot) -> list[tuple[str, str]]:
     notes = []
     if now.bars.stale:
         notes.append(("error", f"stale chart · {as_of(now.bars, connections.time_zone)} · {now.bars.error}"))
+    if now.annotations.error is not None:
+        notes.append(("warning", f"annotations may be old: {now.annotations.error}"))
     if now.indicators.stale:
         known = now.indicators.frame is not None
         what = f"overlays {as_of(now.indicators, connections.time_zone)}" if known else "no overlays"

@@ -40,7 +40,10 @@ class Rdb(Process):
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant"))
         vitals, usage = Vitals(self.name), usage_of(settings, own, self.name)
         reports = reports_of(settings, vitals, usage)
-        self.follower = self.opened(Follower(vitals, self._follow, self.take, self._release, reports, whole=True))
+        following = Follower(
+            vitals, self._follow, self.take, self._release, reports, whole=True, reached=self.tables.reach
+        )
+        self.follower = self.opened(following)
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
         answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings)
         server = server_of(settings, own, answerer, status, usage, self.follower.missing)

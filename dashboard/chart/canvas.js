@@ -9,7 +9,8 @@ const DOT = [2, 3]
 
 // view: { width, height, x: axis, y: {name: axis}, base: x of the first bar, from, to: indices of bars }; an axis has
 // `offset` and `length` in px and `range`. chart: { order, traces, first }. Draws those of which hidden(trace) is false.
-export function draw(canvas, view, chart, hidden, last) {
+// layers: { under(brush), over(brush) }, drawn in the pane of prices behind the traces and over them.
+export function draw(canvas, view, chart, hidden, last, layers) {
   const scale = window.devicePixelRatio || 1, brush = canvas.getContext("2d")
   const width = Math.round(view.width * scale), height = Math.round(view.height * scale)
   if (canvas.width !== width || canvas.height !== height) {
@@ -20,6 +21,7 @@ export function draw(canvas, view, chart, hidden, last) {
   brush.clearRect(0, 0, view.width, view.height)
   const { x } = view, wide = x.length / (x.range[1] - x.range[0]), left = x.range[0] - view.base
   const at = (i) => x.offset + (i - left) * wide
+  within(brush, view, layers.under)
   for (const uid of chart.order) {
     const trace = chart.traces[uid], y = view.y[trace.yaxis]
     if (!y || hidden(trace)) continue
@@ -36,7 +38,18 @@ export function draw(canvas, view, chart, hidden, last) {
     else line(pen, trace)
     brush.restore()
   }
+  within(brush, view, layers.over)
   if (last && view.y.y) price(brush, view, last)
+}
+
+function within(brush, { x, y: { y } }, layer) {
+  if (!y) return
+  brush.save()
+  brush.beginPath()
+  brush.rect(x.offset, y.offset, x.length, y.length)
+  brush.clip()
+  layer(brush)
+  brush.restore()
 }
 
 function candles({ brush, at, to, wide, view }, { open, high, low, close, increasing, decreasing }) {

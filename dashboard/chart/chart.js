@@ -5,11 +5,13 @@
 // What is in view stands in the page's address, where Python finds what `address` has again and this file the view:
 // ?symbol=AAPL&interval=1m&bars=120&until=<ms of the last bar in view, absent while the newest bar is>
 //
-// data: { revision, whole | base and changes, tell: bool, notes: [{level, text}], stale: bool }
+// data: { revision, whole | base and changes, tell: bool, notes: [{level, text}], stale: bool, draws: bool, answers }
 // whole: { key, first, address: {name: text or null}, plain_digits, times: [UTC ms of each bar], local: [wall-clock ms of each
-//          bar], order: [uid], traces: {uid: trace}, layout, digits, limits: {in_view, most_in_view, margin} }
+//          bar], order: [uid], traces: {uid: trace}, layout, digits, limits: {in_view, most_in_view, margin},
+//          marks: {id: mark} (marks.js) }
 // Or what changed (held.js) since the chart of revision `base`. Sends the trigger "told": {has: revision} if it should
-// tell, {lacks: base} if it cannot say what changed; it draws nothing then.
+// tell, {lacks: base} if it cannot say what changed; it draws nothing then. Where it `draws`, one may draw on it (drawing.js):
+// it sends the trigger "drawn", and `answers` say what became of it.
 //
 // x of a bar is its ordinal number, and `first` that of the first one; a trace without x has a value for each bar. When
 // old bars drop out at the left, the numbers of the others must not move under the user's zoom: `base` is what the first
@@ -17,6 +19,7 @@
 
 import { draw as drawBars } from "./canvas.js"
 import { stamp, ticks } from "./clock.js"
+import { Drawing, sceneOf } from "./drawing.js"
 import { Held } from "./held.js"
 
 const VIEWS = new WeakMap()
@@ -40,7 +43,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".tp-chart")
   if (!VIEWS.has(root)) VIEWS.set(root, new View(root))
   const view = VIEWS.get(root)
-  view.receive(data, (what) => setTriggerValue("told", what))
+  view.receive(data, (what) => setTriggerValue("told", what), (what) => setTriggerValue("drawn", what))
   return () => {
     // Streamlit cleans up after a call that newer data overtook, too: then the place in the page is still there.
     if (root.isConnected) return
@@ -56,7 +59,8 @@ class View {
   constructor(root) {
     this.root = root
     this.graph = part(root, "tp-graph")
-    this.bar = part(root, "tp-readout")
+    this.head = part(root, "tp-head")
+    this.bar = part(this.head, "tp-readout")
     this.notes = part(root, "tp-notes")
     this.latest = part(root, "tp-latest", "button")
     this.latest.type = "button"
@@ -84,12 +88,14 @@ class View {
     this.base = 0
     this.hovered = null // x of the bar under the pointer
     this.times = []
+    this.drawing = new Drawing({ root, graph: this.graph, head: this.head, scene: () => this.scene(), paint: () => this.paint(),
+      accent: getComputedStyle(root).getPropertyValue("--st-primary-color").trim() || "#4f8ff7" })
     this.drawings = 0
     this.follow = true
     this.linked = linked()
   }
 
-  receive(data, tell) {
+  receive(data, tell, draw) {
     this.root.classList.toggle("tp-stale", Boolean(data.stale))
     const notes = JSON.stringify(data.notes)
     if (notes !== this.noted) {
@@ -102,7 +108,9 @@ class View {
       }))
     }
     const chart = this.charts.found(data, tell)
-    if (!chart || data.revision === this.revision) return
+    if (!chart) return
+    this.drawing.take({ marks: chart.marks, answers: data.answers, can: data.draws, tell: draw })
+    if (data.revision === this.revision) return this.paint()
     this.revision = data.revision
     this.pending = { chart, revision: data.revision }
     this.draw()
@@ -141,7 +149,7 @@ class View {
     const changes = Object.fromEntries(Object.entries(view).filter(([name, value]) => String(this.given?.[name]) !== String(value)))
     this.given = view
     if (told === this.told && !Object.keys(changes).length) return null
-    if (told === this.told) this.drawing = window.Plotly.relayout(this.graph, changes)
+    if (told === this.told) this.framing = window.Plotly.relayout(this.graph, changes)
     else {
       this.graph.style.height = `${meta.height}px`
       const figure = JSON.parse(told)
@@ -152,9 +160,9 @@ class View {
         figure[1][axis][key] = value
       }
       this.told = told
-      this.drawing = window.Plotly.react(this.graph, ...figure, { ...CONFIG, modeBarButtons: this.buttons() })
+      this.framing = window.Plotly.react(this.graph, ...figure, { ...CONFIG, modeBarButtons: this.buttons() })
     }
-    return this.drawing
+    return this.framing
   }
 
   // Draws the bars where Plotly's axes are now.
@@ -170,8 +178,18 @@ class View {
     }
     const x = { offset: full.xaxis._offset, length: full.xaxis._length, range: this.range }
     const view = { width: full.width, height: full.height, x, y, base: this.base, from: left, to: right + 1, font: full.font.family }
-    drawBars(this.canvas, view, this.chart, (trace) => this.hidden(trace), this.chart.layout.meta.last)
+    const scene = this.scene()
+    const layers = { under: (brush) => this.drawing.under(brush, scene), over: (brush) => this.drawing.over(brush, scene) }
+    drawBars(this.canvas, view, this.chart, (trace) => this.hidden(trace), this.chart.layout.meta.last, layers)
     this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1
+  }
+
+  // Where bars and prices lie, for what is drawn on them; null before there are any.
+  scene() {
+    const full = this.graph._fullLayout
+    if (!this.chart || !this.times.length || !full?.xaxis?._length) return null
+    const style = { font: full.font.family, surface: this.chart.layout.paper_bgcolor }
+    return sceneOf(full, this.range, this.base, this.times, this.digits, style)
   }
 
   buttons() {
@@ -412,11 +430,12 @@ class View {
     this.closed = true
     clearTimeout(this.remembering)
     this.charts.close()
+    this.drawing.close()
     document.removeEventListener("visibilitychange", this.seen)
     for (const name of RELEASES) window.removeEventListener(name, this.release)
     this.resizing.disconnect()
     // Purged under a drawing's hands, the graph would have Plotly read a layout that is gone.
-    this.drawing?.finally(() => window.Plotly.purge(this.graph))
+    this.framing?.finally(() => window.Plotly.purge(this.graph))
     this.root.replaceChildren()
   }
 }

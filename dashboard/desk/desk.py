@@ -10,9 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.desk.books import Books
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
+from plant.control.books import Books
 from plant.control.writing import change, classes_of, give_command
 from plant.errors import PlantError
 from plant.runtime.settings import Settings

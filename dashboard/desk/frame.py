@@ -9,10 +9,10 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboard.connections import Connections
-from dashboard.desk.books import Seen
 from dashboard.desk.desk import Desk, tried
 from dashboard.freshness import age_text
 from dashboard.views import plain
+from plant.control.books import Seen
 from plant.runtime.trading import AccountSection
 
 Color = Literal["green", "orange", "red", "gray", "blue", "violet"]

@@ -10,7 +10,6 @@ import streamlit as st
 
 from dashboard.connections import Connections
 from dashboard.desk import frame
-from dashboard.desk.books import Seen
 from dashboard.desk.desk import Desk, tried
 from dashboard.desk.frame import money_badge
 from dashboard.freshness import age_text, utc_nanoseconds
@@ -26,6 +25,7 @@ from dashboard.orders.ticket import (
     traded,
 )
 from dashboard.views import plain
+from plant.control.books import Seen
 from plant.runtime.trading import AccountSection
 from plant.state.sizes import size_of
 from plant.state.strategies import MANUAL

@@ -12,7 +12,6 @@ import streamlit as st
 
 from dashboard.connections import Connections
 from dashboard.desk import frame
-from dashboard.desk.books import Seen
 from dashboard.desk.desk import Desk
 from dashboard.desk.frame import badge, money_badge
 from dashboard.orders import form
@@ -26,9 +25,10 @@ from dashboard.orders.shown import (
     orders_table,
     positions_table,
 )
-from dashboard.orders.ticket import Halt, halt_of
 from dashboard.panes import DARK, LIGHT
 from dashboard.views import plain
+from plant.control.books import Seen
+from plant.control.halts import Halt, halt_of
 from plant.rows.columns import Columns
 from plant.runtime.trading import AccountSection
 from plant.state.earnings import BY, earned, holdings

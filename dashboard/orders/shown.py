@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from dashboard.bars import local_times
-from dashboard.desk.books import Seen
 from dashboard.orders.ticket import number
 from dashboard.panes import DOWN, UP, Palette
+from plant.control.books import Seen
 from plant.rows.columns import Columns, taken
 from plant.rows.ordering import newest
 from plant.state.earnings import Earned

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.desk.books import Seen
+from plant.control.books import Seen
 from plant.state.newest import Row
 from plant.state.runs import ENDED, FAILED
 from plant.state.strategies import PAUSED, RUNNING, STOPPED

@@ -11,13 +11,13 @@ import streamlit as st
 from dashboard.bars import by_length
 from dashboard.connections import Connections
 from dashboard.desk import frame
-from dashboard.desk.books import Seen
 from dashboard.desk.desk import Desk
 from dashboard.desk.frame import badge, money_badge, state_badge
 from dashboard.strategies import form
 from dashboard.strategies.listing import ACTIONS, Listed, counted, listed
 from dashboard.tables import events_table
 from dashboard.views import plain
+from plant.control.books import Seen
 from plant.state.strategies import RUNNING, STOPPED
 
 REFRESH_S = 2.0

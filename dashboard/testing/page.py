@@ -9,13 +9,13 @@ import streamlit as st
 from dashboard.bars import by_length
 from dashboard.connections import Connections
 from dashboard.desk import frame
-from dashboard.desk.books import Seen
 from dashboard.desk.desk import Desk
 from dashboard.strategies import form
 from dashboard.testing import results
 from dashboard.testing.asked import FILLS, FILLS_ON, arguments_of, title_of
 from dashboard.testing.shown import runs_table, tested
 from dashboard.views import plain
+from plant.control.books import Seen
 from plant.state.newest import Row
 from plant.state.runs import ENDED
 

@@ -123,6 +123,8 @@ class HistoryAnswerer:
             whole = {name: WithToday(table.snapshot(), self._today) for name, table in version.items()}
             found = self._sql.answer(question.query, whole, question.beyond, budget)
             facts = {"through": version.catalogue.through, "closed": version.catalogue.closed}
+            if seqs := [table.seq for table in whole.values() if table.seq is not None]:
+                facts["seq"] = min(seqs)
             return found.replace_schema_metadata({name: str(value) for name, value in facts.items()})
         return Answerer(tables, self._sql).answer(question, budget)
 
@@ -137,6 +139,7 @@ class WithToday:
     def __init__(self, view: HistoryView, today: Today) -> None:
         self.declaration = view.declaration
         self.files = view.files
+        self.seq: int | None = None  # up to which everything is there, once it was asked
         self._view = view
         self._today = today
 
@@ -145,7 +148,8 @@ class WithToday:
         through = max(beyond, self._view.facts["through"])
         every = (*self.declaration.names, *META_COLUMNS)
         rows = self._today(questions.Select(self.declaration.name, columns=every, beyond=through), budget)
-        released = int((rows.schema.metadata or {}).get(b"released", 0))
+        facts = rows.schema.metadata or {}
+        released, self.seq = int(facts.get(b"released", 0)), int(facts.get(b"seq", through))
         if released > self._view.facts["through"]:
             raise Released(
                 f"{self.declaration.name}: the rdb has let go of rows up to seq {released:,}, but history holds them "

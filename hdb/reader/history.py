@@ -49,7 +49,8 @@ class HistoryView:
         self, declaration: Table, folder: Path, footers: Footers, catalogue: Catalogue, as_of: int | None = None
     ) -> None:
         self.declaration = declaration
-        self.facts = {"through": catalogue.through, "closed": catalogue.closed}
+        known = catalogue.through if as_of is None else as_of
+        self.facts = {"through": catalogue.through, "closed": catalogue.closed, "seq": known}
         self.as_of = as_of
         name = declaration.name
         closed, parts = self._known(catalogue.days_of(name)), self._known(catalogue.parts_of(name))

@@ -31,7 +31,8 @@ def _awaited(method: Callable[..., Any]) -> Any:
 
     @functools.wraps(method)
     async def ask(self: "AsyncConnection", *args: Any, **terms: Any) -> Any:
-        return await self._run(functools.partial(method, self._connection, *args, **terms))
+        own = getattr(self._connection, method.__name__)  # a connection of another kind may answer otherwise
+        return await self._run(functools.partial(own, *args, **terms))
 
     return ask
 
@@ -54,6 +55,7 @@ class AsyncConnection:
         self._threads = ThreadPoolExecutor(AT_ONCE, "question")
         self._watches: WeakSet[AsyncWatch] = WeakSet()
 
+    answer_to = _awaited(Connection.answer_to)
     tables = _awaited(Connection.tables)
     select = _awaited(Connection.select)
     last = _awaited(Connection.last)

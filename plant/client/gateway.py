@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from plant.client import combining
-from plant.client.seam import Ask, Seam, Sides, tables_of
+from plant.client.seam import Ask, Seam, Sides, seq_of, tables_of
 from plant.errors import QueryError
 from plant.query import joining, questions, resampling
 from plant.rows.arrow import arrow_column, columns_from_arrow
@@ -43,16 +43,23 @@ class Gateway:
         self._schema = schema
 
     def answer(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer; each side has `timeout_s` for each of its parts.
+        """Return the answer; each side has `timeout_s` for each of its parts. Its schema metadata have its `seq`.
 
         Raises what the two sides raise, UnknownTable, and what plant.client.seam.Seam.answer does.
         """
         if getattr(question, "as_of", None) is not None:
-            return self._history(question, timeout_s).replace_schema_metadata(None)
+            answer = self._history(question, timeout_s)
+            return _told(answer, seq_of(answer))
         about = tables_of(question)
         for name in about:
             self._schema[name]  # raises UnknownTable
-        return self._seam.answer(about, lambda sides: self._of_both(question, sides, timeout_s), timeout_s)
+        return self._seam.answer(about, lambda sides: self._answered(question, sides, timeout_s), timeout_s)
+
+    def _answered(self, question: questions.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
+        if isinstance(question, questions.Sql) and sides.at is not None:
+            answer = self._history(replace(question, today=True), timeout_s)
+            return _told(answer, seq_of(answer))
+        return _told(self._of_both(question, sides, timeout_s), sides.seq if sides.seq is not None else sides.at)
 
     def _of_both(self, question: questions.Question, sides: Sides, timeout_s: float | None) -> pa.Table:
         schema = self._schema
@@ -71,9 +78,12 @@ class Gateway:
                 return _resample(schema[question.table], question, sides)
             case questions.Asof() | questions.Window():
                 return _beside(schema[question.left], schema[question.right], question, sides)
-            case questions.Sql():
-                return self._history(replace(question, today=True), timeout_s).replace_schema_metadata(None)
         raise QueryError(f"no answer to {question!r}")
+
+
+def _told(answer: pa.Table, seq: int | None) -> pa.Table:
+    """Return an answer whose metadata say only up to which seq everything is in it, if that is known."""
+    return answer.replace_schema_metadata(None if seq is None else {"seq": str(seq)})
 
 
 def _resample(table: Table, question: questions.Resample, sides: Sides) -> pa.Table:

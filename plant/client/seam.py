@@ -46,6 +46,7 @@ class Sides:
         self._seam = seam
         self._timeout_s = timeout_s
         self.at = at
+        self.seq: int | None = None  # up to which everything is in all that was asked of today
 
     def past(self, question: Any) -> pa.Table:
         """Return history's part of the answer."""
@@ -53,7 +54,9 @@ class Sides:
 
     def now(self, question: Any) -> pa.Table:
         """Return today's part of the answer. Raises Moved if memory has let go of rows that are not history's part."""
-        answer = self._seam.ask_today(replace(question, beyond=self.at or 0), self._timeout_s)
+        answer, seq = self._seam.ask_today(replace(question, beyond=self.at or 0), self._timeout_s)
+        if seq is not None:
+            self.seq = seq if self.seq is None else min(seq, self.seq)
         if self._seam.released_by(question) > (self.at or 0) and not self._seam.missing:
             raise Moved
         return answer
@@ -127,11 +130,11 @@ class Seam:
             self._closed = int(facts.get(b"closed", self._closed))
         return answer.replace_schema_metadata(None)
 
-    def ask_today(self, question: Any, timeout_s: float | None = None) -> pa.Table:
-        """Ask memory, and note what its answer says."""
+    def ask_today(self, question: Any, timeout_s: float | None = None) -> tuple[pa.Table, int | None]:
+        """Ask memory, and note what its answer says; return it, and up to which seq everything is in it."""
         answer = self._today(question, timeout_s)
         self._released[tables_of(question)] = int((answer.schema.metadata or {}).get(b"released", 0))
-        return answer.replace_schema_metadata(None)
+        return answer.replace_schema_metadata(None), seq_of(answer)
 
     def released_by(self, question: Any) -> int:
         """Return up to which seq memory had let go of the tables of a question, when it was last asked about them."""
@@ -168,6 +171,12 @@ class Seam:
         if not about:
             self.ask_today(questions.Tables())
         return max([self._released.get((name,), 0) for name in about] + [self._released.get(about, 0)])
+
+
+def seq_of(answer: pa.Table) -> int | None:
+    """Return up to which seq everything is in an answer, None if it does not say so."""
+    told = (answer.schema.metadata or {}).get(b"seq")
+    return None if told is None else int(told)
 
 
 def tables_of(question: Any) -> tuple[str, ...]:

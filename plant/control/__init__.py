@@ -1,1 +1,1 @@
-"""What a person wants, written as rows of `strategies` and `commands`: checked, and whether they count."""
+"""What a person wants, as rows of `strategies`, `commands` and `annotations`: checked, and whether they count."""

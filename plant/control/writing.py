@@ -83,11 +83,16 @@ def give_command(
     config: str | None, sym: str, command: str, arguments: dict[str, Any], by: str = ""
 ) -> tuple[str, int]:
     """Publish a row of `commands`; return its id and its seq. `by`: who gives it, if not the user of this process."""
-    name = fresh_id()
-    row = {"time": time.time_ns(), "sym": sym, "id": name, "command": command}
-    with publisher(f"command-{name}", config=config) as feed:
-        feed.publish("commands", {**row, "arguments": json.dumps(arguments), "who": by or who()}, strict=True)
-        return name, feed.flush()
+    row = command_row(sym, command, arguments, by)
+    with publisher(f"command-{row['id']}", config=config) as feed:
+        feed.publish("commands", row, strict=True)
+        return row["id"], feed.flush()
+
+
+def command_row(sym: str, command: str, arguments: dict[str, Any], by: str = "", name: str = "") -> Row:
+    """Return a row of `commands` that is given now; `name` is its id, a new one if it is not told."""
+    row = {"time": time.time_ns(), "sym": sym, "id": name or fresh_id(), "command": command}
+    return {**row, "arguments": json.dumps(arguments), "who": by or who()}
 
 
 def ended_run(config: str | None, run: str, progress: Callable[[float], None]) -> Row:
@@ -132,10 +137,41 @@ def change(
     the user of this process; `described` tells of a class that is given as its source. Raises Refused if another
     writer was faster, BadRows for what it cannot be, QueryError for a strategy there is not.
     """
+    fold = Strategies(whole=False)
+    read_folds(config, strategies=fold)
+    row = changed_row(config, fold, name, action, note, seen=seen, by=by, described=described, **columns)
+    with publisher(f"strategy-{fresh_id()}", config=config) as feed:
+        feed.publish("strategies", row, strict=True)
+        seq = feed.flush()
+    deadline = time.monotonic() + ASK_S
+    version = row["version"]
+    while (found := fold.writer(name, version)) is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"version {version} of {name} is in the journal at seq {seq:,}, but not answered yet")
+        read_folds(config, strategies=fold)
+    if found[0] != seq:
+        raise Refused(f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again")
+    return row, seq
+
+
+def changed_row(
+    config: str | None,
+    fold: Strategies,
+    name: str,
+    action: str,
+    note: str,
+    *,
+    seen: int | None = None,
+    by: str = "",
+    described: Described | None = None,
+    **columns: Any,
+) -> Row:
+    """Return the row that is the next version of a strategy, checked; `fold` has the strategies as they are.
+
+    The other arguments, and what is raised, are those of `change`.
+    """
     if name in RESERVED:
         raise BadRows(f"no strategy may be called {name!r}: orders by hand are; give it another name")
-    settings, fold = load(config), Strategies(whole=False)
-    read_folds(config, strategies=fold)
     if action == "create" and name in fold:
         raise Refused(f"there is a strategy {name!r} already; `plant strategy update` changes it")
     if action != "create" and name not in fold:
@@ -152,19 +188,8 @@ def change(
     if action != "delete" and (
         action == "create" or columns.keys() & OF_THE_CLASS or columns.get("wanted") == "running"
     ):
-        row["code_sha"] = _code_sha(settings, config, row, before, described)
-    with publisher(f"strategy-{fresh_id()}", config=config) as feed:
-        feed.publish("strategies", row, strict=True)
-        seq = feed.flush()
-    deadline = time.monotonic() + ASK_S
-    version = row["version"]
-    while (found := fold.writer(name, version)) is None:
-        if time.monotonic() > deadline:
-            raise Unavailable(f"version {version} of {name} is in the journal at seq {seq:,}, but not answered yet")
-        read_folds(config, strategies=fold)
-    if found[0] != seq:
-        raise Refused(f"version {version} of {name} was written by another at seq {found[0]:,}; look, and try again")
-    return row, seq
+        row["code_sha"] = _code_sha(load(config), config, row, before, described)
+    return row
 
 
 def _code_sha(settings: Settings, config: str | None, row: Row, before: Row | None, described: Described | None) -> str:

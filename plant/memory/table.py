@@ -47,7 +47,8 @@ class MemoryTable:
         self._chunk_rows = chunk_rows
         self._fan_in = fan_in
         self._first = 0
-        self._rows = 0
+        self._taken = (0, 0)  # rows taken, and the seq of the last of them: one tuple, so that they belong together
+        self._reached = 0
         self._released = 0
         self._tail = Chunk(table, 0, chunk_rows)
         self._parts: tuple[Part, ...] = (self._tail,)
@@ -56,6 +57,10 @@ class MemoryTable:
         self._numbers: dict[str, dict[int, int]] = {n: {} for n in table.key if n != "time" and table.column(n).fixed}
         self._key = [n for n in table.key if n != "time"]
         self._revisions = Revisions(len(self._key), self._rows_of) if table.key else None
+
+    @property
+    def _rows(self) -> int:
+        return self._taken[0]
 
     def __len__(self) -> int:
         """Return the number of rows taken and not released, those replaced included."""
@@ -75,9 +80,15 @@ class MemoryTable:
     def snapshot(self) -> Snapshot:
         """Return the rows there are now."""
         with self._lock:  # no part is exchanged meanwhile: blocks hold no row that is not counted
-            end, parts = self._rows, self._parts
+            reached = self._reached  # ahead of the rows: what came up to it is among them
+            (end, seq), parts = self._taken, self._parts
             marks = self._revisions.marks if self._revisions else None
-            return Snapshot(self.declaration, self.names, parts, self._first, end, marks, {"released": self._released})
+            facts = {"released": self._released, "seq": max(reached, seq, self._released)}
+            return Snapshot(self.declaration, self.names, parts, self._first, end, marks, facts)
+
+    def reach(self, seq: int) -> None:
+        """Note that all rows with seq <= `seq` were taken or let go of; the thread that appends calls it."""
+        self._reached = seq
 
     def append(self, batch: Batch) -> None:
         """Add the rows of a batch; one thread only."""
@@ -93,7 +104,8 @@ class MemoryTable:
             self._spread(batch, columns, count)
         if self._revisions is not None:
             self._revisions.add([self._codes(n, columns[n]) for n in self._key], columns["time"], self._rows)
-        self._rows += count  # last: readers see the rows only now
+        seq = batch.seq if batch.parts is None else max(batch.seq, int(batch.parts[1][-1]))
+        self._taken = (self._rows + count, seq)  # last: readers see the rows only now
 
     def release(self, seq: int) -> None:
         """Let go of every row whose seq is at most this; the thread that appends calls it.

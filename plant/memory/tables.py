@@ -40,6 +40,11 @@ class MemoryTables(Mapping[str, MemoryTable]):
         if (table := self._tables.get(batch.table)) is not None:
             table.append(batch)
 
+    def reach(self, seq: int) -> None:
+        """Note that all rows with seq <= `seq` were taken: answers say so, as `seq`."""
+        for table in self._tables.values():
+            table.reach(seq)
+
     def release(self, seq: int) -> None:
         """Let go of the rows with seq <= `seq`."""
         for table in self._tables.values():

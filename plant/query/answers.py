@@ -8,7 +8,7 @@ import pyarrow as pa
 from plant.errors import QueryError, UnknownTable
 from plant.query import joining, questions, resampling
 from plant.query.limits import Budget
-from plant.query.streams import small_ipc, to_ipc
+from plant.query.streams import SEQ, small_ipc, to_ipc
 from plant.query.view import Terms, View, known_columns
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import Columns, compacted
@@ -73,8 +73,8 @@ class Answerer:
                 found = self._sql.answer(question.query, views, question.beyond, budget)
             case questions.Sql():
                 raise QueryError("sql: these tables are asked without SQL; ask the process that serves them")
-            case questions.Recompute():
-                raise QueryError("recompute: the processor answers that, ask it (port 5011)")
+            case questions.Recompute() | questions.Calculate() | questions.Candles():
+                raise QueryError(f"{question.ask}: the processor answers that, ask it (port 5011)")
             case _:
                 raise QueryError(f"no answer to {question!r}")
         return found.replace_schema_metadata(views.facts)
@@ -118,11 +118,11 @@ class Views(Mapping[str, View]):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What is to be said of the tables looked at; of several numbers the highest."""
+        """What is to be said of the tables looked at; of several numbers the highest, but of `seq` the least."""
         found: dict[str, int] = {}
         for view in self._views.values():
             for name, value in view.facts.items():
-                found[name] = max(value, found.get(name, value))
+                found[name] = (min if name == SEQ else max)(value, found.get(name, value))
         return {name: str(value) for name, value in found.items()}
 
 

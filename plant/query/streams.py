@@ -22,6 +22,9 @@ from plant.rows.schema import UNKNOWN_TIME
 BATCH_ROWS = 262_144
 """Rows that are written between two looks at the budget."""
 
+SEQ = "seq"
+"""The metadata of an answer that say up to which seq everything is in it: what came later follows behind it."""
+
 SMALL_ROWS = 1_000
 """Answers of at most so many rows are put together."""
 
@@ -87,12 +90,15 @@ def small_ipc(columns: Columns, times: Collection[str], facts: dict[str, str], b
                 if spare := -length & 7:
                     body.append(_SPARE[spare])
                 size += length + spare
-    shape = _shape(tuple(columns), tuple(kinds), tuple(facts.items()))
+    seq = facts.get(SEQ, "")
+    shape = _shape(
+        tuple(columns), tuple(kinds), tuple({**facts, SEQ: "0" * len(seq)}.items() if seq else facts.items())
+    )
     names = [shape.names(i, tuple(columns[name].names)) for i, name in enumerate(shape.symbols)]
     batch = shape.batch(rows, nodes, places, size)
     budget.bytes(len(batch) + size)
     budget.check()
-    return b"".join((shape.schema, *names, batch, *body, _END))
+    return b"".join((shape.schema_at(seq), *names, batch, *body, _END))
 
 
 def _laid_out(column: Any, is_time: bool, known: bool) -> tuple[str, int, tuple[bytes, ...]]:
@@ -129,7 +135,7 @@ def _bits(known: np.ndarray) -> bytes:
 
 
 class _Shape:
-    """What the streams of answers with the same columns and facts have in common."""
+    """What the streams of answers with the same columns and facts have in common, but for the digits of `seq`."""
 
     def __init__(self, columns: tuple[str, ...], kinds: tuple[str, ...], facts: tuple[tuple[str, str], ...]) -> None:
         one: Columns = {name: _ONE[kind] for name, kind in zip(columns, kinds, strict=True)}
@@ -137,10 +143,18 @@ class _Shape:
         self.symbols = [name for name, kind in zip(columns, kinds, strict=True) if kind == "symbol"]
         self._table = pa.Table.from_arrays(arrays, list(columns)).replace_schema_metadata(dict(facts))
         first, *_, last = self._messages(self._table)
-        self.schema = first.serialize().to_pybytes()
+        self._schema, self._seq = first.serialize().to_pybytes(), 0
+        if digits := len(dict(facts).get(SEQ, "")):
+            other = self._table.replace_schema_metadata({**dict(facts), SEQ: "1" * digits})
+            pairs = zip(self._schema, self._messages(other)[0].serialize().to_pybytes(), strict=True)
+            self._seq = next(place for place, (a, b) in enumerate(pairs) if a != b)
         self._metadata = last.serialize().to_pybytes()[: -last.body.size]
         self._length, self._nodes, self._buffers, self._body = _numbers_in(self._metadata)
         self.names = functools.lru_cache(1024)(self._names)
+
+    def schema_at(self, seq: str) -> bytes:
+        """Return the message with the schema, `seq` being told in its metadata; "" if it has none."""
+        return self._schema[: self._seq] + seq.encode() + self._schema[self._seq + len(seq) :] if seq else self._schema
 
     def batch(self, rows: int, nodes: list[int], buffers: list[int], size: int) -> bytes:
         """Return what is said of a batch ahead of its body: rows; rows and nulls of each column; place and length of

@@ -34,11 +34,24 @@ from plant.runtime.sections import (
     TickerplantSettings,
     UpstreamSettings,
 )
+from plant.runtime.service import ApiSettings
 from plant.runtime.trading import PAPER_ACCOUNT, AccountSection, InstrumentSection, TradingSettings
 from plant.transport import sockets
 
 PROCESS_NAMES = frozenset(
-    ("tickerplant", "rdb", "processor", "hdb", "writer", "feeds", "dashboard", "monitor", "trading", "end-of-day")
+    (
+        "tickerplant",
+        "rdb",
+        "processor",
+        "hdb",
+        "writer",
+        "feeds",
+        "dashboard",
+        "monitor",
+        "trading",
+        "api",
+        "end-of-day",
+    )
 )
 """Names under which processes publish; a feed has another."""
 
@@ -64,6 +77,7 @@ class Settings(BaseModel):
     dashboard: DashboardSettings = DashboardSettings()
     monitor: MonitorSettings = MonitorSettings()
     trading: TradingSettings = TradingSettings()
+    api: ApiSettings = ApiSettings()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
     indicators: tuple[dict[str, Any], ...] = ()
@@ -191,7 +205,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     plant = settings.plant.model_copy(update={"data": base / settings.plant.data, "keys": keys})
     page = settings.dashboard
     files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
-    found = settings.model_copy(update={"plant": plant, "dashboard": page.model_copy(update=files)})
+    api = {name: str(base / named) for name in ("tls_cert", "tls_key") if (named := getattr(settings.api, name))}
+    sections = {"plant": plant, "dashboard": page.model_copy(update=files), "api": settings.api.model_copy(update=api)}
+    found = settings.model_copy(update=sections)
     found._file = file
     return found
 

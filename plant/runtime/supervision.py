@@ -28,7 +28,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from plant.errors import PlantError, SettingsError, Unavailable
 from plant.runtime.settings import Settings, file_of
 
-PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feeds", "dashboard", "trading")
+PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feeds", "dashboard", "trading", "api")
 """The programs of every plant; those of the feeds come on top, `feed-<name>` each."""
 
 _SOCKET_PATH_LIMIT = 100
@@ -197,7 +197,7 @@ def configuration(
 
 def program(name: str, command: str, run: str, priority: int, here: str, more: str = "") -> str:
     """Return one [program:x] section, its working folder being `here`, with `more` lines at its end."""
-    stop_s = 10 if name == "dashboard" else 20
+    stop_s = 10 if name in ("dashboard", "api") else 20
     return _PROGRAM.format(name=name, command=command, run=run, priority=priority, here=here, stop_s=stop_s, more=more)
 
 

@@ -31,6 +31,7 @@ class Follower:
     whole       it follows all tables: it ends, to be started again, if the plant begins to declare them otherwise,
                 for else it would miss rows
     trouble     says what keeps the process from its work, or what it works at ("waiting for ..."); "" for nothing
+    reached     is told up to which seq all of the tables that are followed was taken
     doing       says in a line what it does, asked once a second: for its heartbeat and `plant status`, beside the state
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
@@ -51,6 +52,7 @@ class Follower:
         whole: bool,
         trouble: Callable[[], str] = lambda: "",
         doing: Callable[[], str] = lambda: "",
+        reached: Callable[[int], None] = lambda seq: None,
     ) -> None:
         self.subscriber: Subscriber | None = None
         self.released = 0
@@ -63,6 +65,7 @@ class Follower:
         self._whole = whole
         self._trouble = trouble
         self._doing, self._asked_what = doing, Timer(DOING_S, 0)
+        self._reached = reached
         self.note(self.state())
 
     @property
@@ -117,6 +120,7 @@ class Follower:
         self._has_read = self._has_read or self.caught_up
         self._vitals.seq_seen = subscriber.stream.cursor or 0
         self.release(min(subscriber.confirmed, subscriber.stream.complete))
+        self._reached(subscriber.stream.complete)
         self.note(self.state())
         if self._asked_what.due():
             self._vitals.doing = self._doing()

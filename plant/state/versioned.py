@@ -13,17 +13,18 @@ from plant.state.newest import Row, rows_of_columns
 
 
 class Versioned(Mapping[str, Row]):
-    """The objects that are there, by name (sym); each the newest of its rows that count.
+    """The objects that are there, by name; each the newest of its rows that count.
 
     times   names of the columns that are times (Table.times)
     whole   all rows there ever were will be taken; else the first of an object may have any version
+    named   the column that has an object's name
 
     Rows are taken in order of seq, in any portions; those of a seq that was taken before are passed over. A deleted
     object is not there, but its versions count on.
     """
 
-    def __init__(self, times: frozenset[str], whole: bool = True) -> None:
-        self._times, self._whole = times, whole
+    def __init__(self, times: frozenset[str], whole: bool = True, named: str = "sym") -> None:
+        self._times, self._whole, self._named = times, whole, named
         self._rows: dict[str, Row] = {}
         self._seqs: dict[str, dict[int, tuple[int, int]]] = {}
         self._reached = (-1, -1)
@@ -37,7 +38,7 @@ class Versioned(Mapping[str, Row]):
             if place <= self._reached:
                 continue
             reached = max(reached, place)
-            name, version = row["sym"], row["version"]
+            name, version = row[self._named], row["version"]
             if version == self.version(name) + 1 or (not self._whole and name not in self._seqs):
                 self._rows[name] = row
                 self._seqs.setdefault(name, {})[version] = place

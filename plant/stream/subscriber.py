@@ -88,7 +88,7 @@ class Subscriber:
         self._grown: set[str] = set()  # tables that were declared otherwise
         self._in_force: dict[str, int] = {}  # the schema id that the plant gives each table
         self.redeclared = ""  # tables that the plant declares otherwise since we follow it
-        self._epoch = self._declared_in = 0  # of the tickerplant that beats, and of the one that told the declarations
+        self.epoch = self._declared_in = 0  # of the tickerplant that beats, and of the one that told the declarations
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
         self.publish_address, self._journal_address = publish, journal
         self._keep = keep
@@ -97,6 +97,7 @@ class Subscriber:
         self._request = 0
         self._asked_seq = 0
         self.confirmed = 0  # the plant's word on the seq up to which its days are closed
+        self.synced = 0  # and up to which its journal is fsynced
         self._closed = self._forked = False
         self._connect()
         begins_anew(self)
@@ -229,8 +230,8 @@ class Subscriber:
                 return
             if topic == messages.BEAT_TOPIC:
                 beat = messages.beat_of(published[0])
-                self._beat_at, self._epoch = time.monotonic(), beat.epoch
-                self.confirmed = max(self.confirmed, beat.confirmed)
+                self._beat_at, self.epoch = time.monotonic(), beat.epoch
+                self.confirmed, self.synced = max(self.confirmed, beat.confirmed), beat.synced
                 self.stream.beat(beat.tables, beat.seq, beat.epoch)
             else:
                 for message in published:
@@ -248,7 +249,7 @@ class Subscriber:
             return
         try:
             self._request += 1  # what was asked before is not wanted any more
-            if self._declared_in != self._epoch:
+            if self._declared_in != self.epoch:
                 self._send(_IN_FORCE, messages.ask_schema())
                 self._send(_EVERY, messages.ask_schema(every=True))
             else:
@@ -272,7 +273,7 @@ class Subscriber:
             if table.name in self._tables and table.schema_id not in self.stream.by_id:
                 self.stream.by_id[table.schema_id] = table
                 self._grown.add(table.name)
-        self._declared_in, self._asked = self._epoch, None
+        self._declared_in, self._asked = self.epoch, None
 
     def _read_journal(self, found: list[Batch]) -> None:
         request, status, head, *chunk = self._journal.recv_multipart()
@@ -288,7 +289,7 @@ class Subscriber:
         if status == b"error":
             raise messages.refused_of(head)
         beat = messages.beat_of(head)
-        self._epoch = beat.epoch
+        self.epoch = beat.epoch
         found += self.stream.replayed(chunk[0], beat.seq, beat.tables, beat.epoch, beat.first_seq)
 
 

@@ -2,8 +2,8 @@
 
 import math
 
-from dashboard.desk.books import Seen
 from dashboard.orders.form import equity_of
+from plant.control.books import Seen
 from plant.runtime.trading import AccountSection
 
 

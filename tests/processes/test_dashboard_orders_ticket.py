@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dashboard.orders import ticket
-from dashboard.orders.ticket import Ticket, Traded, halt_of, traded
+from dashboard.orders.ticket import Ticket, Traded, traded
+from plant.control.halts import halt_of
 
 AAPL = Traded("AAPL", tick=0.01, lot=1.0, last=190.5, told=True)
 SECOND = 10**9

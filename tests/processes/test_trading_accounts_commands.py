@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from plant.errors import SettingsError
-from trading.accounts.commands import Commands, Told, arguments_for, terms_of, told_of
+from plant.state.commands import GivenCommand, KeptCommands, terms_of, told_of
+from trading.accounts.commands import arguments_for
 
 SECOND = 10**9
 
@@ -16,13 +17,13 @@ def row(command: str, sym: str = "*", late_s: float = 0.0, **arguments: Any) -> 
     return {**told, "seq": 5, "seq_row": 0, "received": SECOND + int(late_s * SECOND)}
 
 
-def told(command: str, sym: str = "*", **arguments: Any) -> Told:
+def told(command: str, sym: str = "*", **arguments: Any) -> GivenCommand:
     found = told_of(row(command, sym, **arguments))
     assert found is not None
     return found
 
 
-def to_run(each: Told) -> dict[str, Any] | None:
+def to_run(each: GivenCommand) -> dict[str, Any] | None:
     return arguments_for(each, "r1", "cross", "paper", ("A", "B"))
 
 
@@ -99,7 +100,7 @@ def test_commands_are_kept_in_the_order_of_the_journal_each_once() -> None:
     from state_rows import journaled
 
     rows = [{**row(name), "id": name, "seq": seq} for seq, name in ((9, "kill"), (7, "order"), (8, "backtest"))]
-    kept = Commands()
+    kept = KeptCommands()
     columns = journaled("commands", rows)
     import numpy as np
 

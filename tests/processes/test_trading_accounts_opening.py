@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from trading.accounts.commands import Told
+from plant.state.commands import GivenCommand
 from trading.accounts.opening import remembered
 
 
-def told(seq: int, command: str, sym: str = "*", **arguments: Any) -> Told:
-    return Told(f"c{seq}", command, sym, arguments, seq, seq, seq, 0)
+def told(seq: int, command: str, sym: str = "*", **arguments: Any) -> GivenCommand:
+    return GivenCommand(f"c{seq}", command, sym, arguments, seq, seq, seq, 0)
 
 
 def halted(seq: int, rule: str = "max_drawdown") -> dict[str, Any]:
     return {"time": seq, "rule": rule, "detail": f"risk: {rule} (run other)"}
 
 
-def after(*commands: Told, rows: tuple[tuple[str, dict[str, Any]], ...] = ()) -> tuple[Any, Any, int]:
+def after(*commands: GivenCommand, rows: tuple[tuple[str, dict[str, Any]], ...] = ()) -> tuple[Any, Any, int]:
     return remembered(commands, rows, "r1", "cross", "paper")
 
 

@@ -12,7 +12,7 @@ from plant.memory.table import MemoryTable
 from plant.query.answers import Answerer
 from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
-from trading.accounts.commands import Told
+from plant.state.commands import GivenCommand
 from trading.accounts.opening import Opening
 from trading.accounts.past import opening
 
@@ -42,7 +42,7 @@ class Journal:
     def position(self, seq: int, run: str, qty: float, strategy: str = "cross", **columns: Any) -> None:
         self.row("positions", seq, run=run, strategy=strategy, qty=qty, market_time=NOON + seq, **columns)
 
-    def opening(self, run: str = "new", seq: int = 100, strategy: str = "cross", *commands: Told) -> Opening:
+    def opening(self, run: str = "new", seq: int = 100, strategy: str = "cross", *commands: GivenCommand) -> Opening:
         return opening(self.db, SCHEMA, self.runs, commands, run, strategy, "paper", seq)
 
 
@@ -108,7 +108,7 @@ def test_halts_of_the_account_and_of_the_strategy_that_nobody_ended(journal: Jou
     journal.row("risk_events", 150, strategy="", **{**halted, "detail": "risk: later (run other)"})
     assert journal.opening().halts == {"account": "risk: max_drawdown (run other)"}
     assert journal.opening(strategy="else").halts.keys() == {"account", "strategy"}
-    resume = Told("c", "resume", "*", {}, NOON + 60, NOON + 60, 60, 0)
+    resume = GivenCommand("c", "resume", "*", {}, NOON + 60, NOON + 60, 60, 0)
     assert journal.opening("new", 100, "cross", resume).halts == {}
     assert journal.opening("new", 100, "cross", resume._replace(seq=160)).halts != {}
 
@@ -117,7 +117,7 @@ def test_after_one_that_diverged_the_strategy_is_halted_until_a_resume(journal: 
     journal.runs["old"] |= {"state": "failed", "detail": "diverged: fills.price"}
     assert journal.opening().halts == {"strategy": "diverged: fills.price"}
     assert journal.opening(strategy="else").halts == {}
-    resume = Told("c", "resume", "cross", {}, NOON + 70, NOON + 70, 70, 0)
+    resume = GivenCommand("c", "resume", "cross", {}, NOON + 70, NOON + 70, 70, 0)
     assert journal.opening("new", 100, "cross", resume).halts == {}
 
 
@@ -126,6 +126,6 @@ def test_equities_since_the_last_resume_and_the_highest_of_all(journal: Journal)
         journal.row("equity", seq, sym="paper", run=run, equity=equity, market_time=NOON + seq)
     found = journal.opening()
     assert (found.equity.tolist(), found.peak) == ([300 * 10**8, 200 * 10**8, 25_050_000_000], 300 * 10**8)
-    resume = Told("c", "resume", "paper", {}, NOON + 60, NOON + 60, 60, 0)
+    resume = GivenCommand("c", "resume", "paper", {}, NOON + 60, NOON + 60, 60, 0)
     found = journal.opening("new", 100, "cross", resume)
     assert (found.times.tolist(), found.equity.tolist(), found.peak) == ([NOON + 70], [25_050_000_000], 300 * 10**8)

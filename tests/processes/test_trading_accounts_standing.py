@@ -3,17 +3,17 @@
 from typing import Any
 
 from plant.runtime.trading import AccountSection
-from trading.accounts.commands import Told
+from plant.state.commands import GivenCommand
 from trading.accounts.standing import standing
 
 ACCOUNTS = (AccountSection(name="one"), AccountSection(name="two"))
 
 
-def order(seq: int, **arguments: Any) -> Told:
-    return Told(f"c{seq}", "order", "A", arguments, 0, seq * 1000, seq, 0)
+def order(seq: int, **arguments: Any) -> GivenCommand:
+    return GivenCommand(f"c{seq}", "order", "A", arguments, 0, seq * 1000, seq, 0)
 
 
-def begun(*commands: Told, runs: dict[str, Any] | None = None, accounts: Any = ACCOUNTS) -> dict[str, int]:
+def begun(*commands: GivenCommand, runs: dict[str, Any] | None = None, accounts: Any = ACCOUNTS) -> dict[str, int]:
     return {name: each.first_seq for name, each in standing(commands, runs or {}, accounts, (99, 99_000)).items()}
 
 
@@ -21,7 +21,7 @@ def test_it_begins_with_the_first_order_for_its_account_the_first_if_none_is_nam
     assert begun() == {}
     assert begun(order(7), order(8)) == {"manual-one": 6}
     assert begun(order(7, account="two"), order(8)) == {"manual-two": 6, "manual-one": 7}
-    assert begun(order(7, account="nobody"), Told("k", "kill", "*", {}, 0, 0, 3, 0)) == {}
+    assert begun(order(7, account="nobody"), GivenCommand("k", "kill", "*", {}, 0, 0, 3, 0)) == {}
 
 
 def test_it_goes_on_until_it_failed_and_begins_anew_with_the_next_order() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from plant.errors import Unavailable
+from plant.state.commands import GivenCommand
 from plant.state.newest import Row
-from trading.accounts.commands import Told
 from trading.accounts.lookup import Listed
 from trading.accounts.standing_machine import StandingMachine
 from trading.instruments import Instrument
@@ -40,7 +40,7 @@ class Plant:
         self.asked: list[tuple[str, int]] = []
         self.away = False
 
-    def __call__(self, told: Told) -> Listed:
+    def __call__(self, told: GivenCommand) -> Listed:
         if self.away:
             raise Unavailable("the rdb is away")
         self.asked.append((told.sym, told.seq))

@@ -3,10 +3,11 @@
 import pytest
 from made_up_bars import walk, written
 
+from plant.conditions.definition import definition_of
 from plant.errors import ConditionError
 from trading import Bar, Ema, Strategy, backtest
 from trading.strategies.conditions import Conditions
-from trading.strategies.definition import SymbolRules, definition_of
+from trading.strategies.symbol_rules import SymbolRules
 from trading.strategy import Window
 
 CROSS = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from plant.conditions.definition import definition_of
 from plant.errors import ConditionError, SettingsError
 from plant.runtime.settings import Settings, load
 from trading.run import PRESETS
-from trading.strategies.definition import definition_of
 from trading.workers.worker import job_of, terms_of
 
 SOURCE = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard", "monitor", "trading")
+PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard", "monitor", "trading", "api")
 PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),

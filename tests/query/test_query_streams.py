@@ -51,7 +51,7 @@ def answers(draw: st.DrawFn) -> Columns:
 
 
 @law
-@given(answers(), st.dictionaries(st.sampled_from(["released", "through"]), st.integers(0, 2**40).map(str), max_size=2))
+@given(answers(), st.dictionaries(st.sampled_from(["released", "through", "seq"]), st.integers(0, 2**40).map(str)))
 def test_a_small_answer_is_what_arrow_writes(columns: Columns, facts: dict[str, str]) -> None:
     assert small_ipc(columns, TIMES, facts, Limits().budget()) == by_arrow(columns, facts)
 

@@ -29,7 +29,8 @@ READY_S = 30.0
 class RunningPlant:
     """A plant.toml on free ports in `folder`, and the processes started from it; `toml` adds text to the file.
 
-    `hdb` and `rdb` are lines of their sections, `keys` those of [tickerplant]. What it does is waited for `wait_s`.
+    `hdb`, `rdb` and `api` are lines of their sections, `keys` those of [tickerplant]. What it does is
+    waited for `wait_s`.
     """
 
     wait_s = 15.0
@@ -42,11 +43,12 @@ class RunningPlant:
         hdb: str = "",
         rdb: str = "",
         processor: str = "intervals = []",
+        api: str = "",
         **keys: Any,
     ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        ports = free_ports(8)
+        ports = free_ports(9)
         self.config = folder / "plant.toml"
         tickerplant = "".join(f"{k} = {v!r}\n".replace("'", '"') for k, v in keys.items())
         self.config.write_text(
@@ -54,7 +56,7 @@ class RunningPlant:
             f"journal_port = {ports[2]}\n{tickerplant}"
             f"[rdb]\nport = {ports[3]}\n{rdb}\n[processor]\nport = {ports[4]}\ntimer_s = {timer_s}\n{processor}\n"
             f"[dashboard]\nport = {ports[5]}\n[hdb]\nport = {ports[6]}\n{hdb}\n"
-            f"[trading]\nport = {ports[7]}\n[plant]\nheartbeat_s = 0.2\n{toml}"
+            f"[trading]\nport = {ports[7]}\n[api]\nport = {ports[8]}\n{api}\n[plant]\nheartbeat_s = 0.2\n{toml}"
         )
         self.settings: Settings = load(self.config)
         self.processes: dict[str, Any] = {}

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from plant.rows.schema import Schema
 from plant.runtime.settings import Settings
+from plant.state.commands import GivenCommand
 from plant.state.newest import Row
-from trading.accounts.commands import Told, order_account
+from trading.accounts.commands import order_account
 from trading.accounts.lookup import Listed, listed
 from trading.accounts.neighbours import Neighbours
 from trading.accounts.opening import Opening
@@ -109,7 +110,7 @@ class Beginner:
         _check_source(found, before)
         setup, first = found.setup, self._settings.accounts[0].name
 
-        def lookup(told: Told) -> Listed:
+        def lookup(told: GivenCommand) -> Listed:
             db, instruments = self._reach(told.seq), self._known.instruments_at(told.seq)
             what = (setup.fills_on, told.sym, told.seq, told.received)
             return listed(db, self._schema, self._settings, instruments, *what)

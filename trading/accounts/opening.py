@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plant.state.commands import GivenCommand
 from plant.state.newest import Row
-from trading.accounts.commands import Told, arguments_for
+from trading.accounts.commands import arguments_for
 
 _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -37,7 +38,7 @@ class Opening:
 
 
 def remembered(
-    commands: Iterable[Told], halted: Iterable[tuple[str, Row]], run: str, strategy: str, account: str
+    commands: Iterable[GivenCommand], halted: Iterable[tuple[str, Row]], run: str, strategy: str, account: str
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]], int]:
     """Return which halts hold, which limits were told, and the `received` of the last resume of the account, or 0.
 

@@ -10,9 +10,9 @@ from plant.control.writing import ASK_S, check_account, give_command, read_folds
 from plant.errors import QueryError, Refused, Unavailable
 from plant.rows.tables import schema_of
 from plant.runtime.settings import Settings, load
+from plant.state.commands import KeptCommands, terms_of
 from plant.state.newest import Row
 from plant.state.orders import FINAL
-from trading.accounts.commands import Commands, terms_of
 from trading.accounts.standing import run_of
 from trading.live.reading import rows_of
 from trading.risk import limits_of
@@ -110,7 +110,7 @@ def given_limits(
 
 def told_limits(config: str | None, target: str, name: str) -> dict[str, Any]:
     """Return the limits that commands have told of an "account" or a "strategy": those of the newest."""
-    fold = Commands()
+    fold = KeptCommands()
     read_folds(config, received=True, commands=fold)
     found = [each.arguments for each in fold if each.command == "limits" and each.arguments.get(target) == name]
     return {key: value for key, value in found[-1].items() if key not in ("account", "strategy")} if found else {}

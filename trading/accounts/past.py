@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import Schema
+from plant.state.commands import GivenCommand
 from plant.state.newest import Row
 from plant.state.orders import FINAL
 from plant.state.positions import UNALLOCATED
 from plant.state.runs import ENDED
 from plant.state.strategies import MANUAL
-from trading.accounts.commands import Told
 from trading.accounts.neighbours import account_of_run, follow_the_plant, is_of_account, run_of_event, symbols_of_run
 from trading.accounts.opening import Opening, remembered
 from trading.brokered.report_rows import finding_of
@@ -28,7 +28,7 @@ def opening(
     db: Any,
     schema: Schema,
     runs: Mapping[str, Row],
-    commands: Iterable[Told],
+    commands: Iterable[GivenCommand],
     run: str,
     strategy: str,
     account: str,

@@ -11,10 +11,11 @@ from typing import Any
 
 from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
+from plant.state.commands import GivenCommand
 from plant.state.newest import Row
 from plant.state.runs import ENDED
 from plant.state.strategies import MANUAL
-from trading.accounts.commands import Told, order_account
+from trading.accounts.commands import order_account
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.setups import Prepared, account_of, setup_of, told_of_account
@@ -33,7 +34,7 @@ def run_of(account: str) -> str:
 
 
 def standing(
-    commands: Iterable[Told],
+    commands: Iterable[GivenCommand],
     runs: Mapping[str, Row],
     accounts: Sequence[AccountSection],
     now: tuple[int, int],

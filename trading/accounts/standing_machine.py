@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from plant.calendars.sessions import Sessions
+from plant.state.commands import GivenCommand, told_of
 from plant.state.newest import Row
 from plant.state.positions import UNALLOCATED
-from trading.accounts.commands import Told, order_account, told_of
+from trading.accounts.commands import order_account
 from trading.accounts.lookup import Listed
 from trading.accounts.opening import Opening
 from trading.brokered.findings import MOVES, Findings
@@ -18,7 +19,7 @@ from trading.events import Bar, Command, Quote, Trade
 from trading.live.machine import NOTHING_BEFORE, Made, RunMachine
 from trading.run import RunSetup
 
-Lookup = Callable[[Told], Listed]
+Lookup = Callable[[GivenCommand], Listed]
 
 
 class StandingMachine(RunMachine):
@@ -46,7 +47,7 @@ class StandingMachine(RunMachine):
                 self._findings.remember(row)
             if table == "positions" and row["strategy"] == setup.strategy:
                 place = (began["received"], began["received"], began["seq"], 0)
-                self._list(Told("", "order", row["sym"], {}, *place))
+                self._list(GivenCommand("", "order", row["sym"], {}, *place))
         return super().begin(assumed, opening)
 
     def take(self, table: str, row: Row) -> list[Made]:
@@ -55,7 +56,9 @@ class StandingMachine(RunMachine):
             return []
         of_broker = table == "broker_reports" and row["kind"] != ORDER
         if of_broker and row["kind"] in MOVES and row["sym"] not in self.setup.instruments:
-            self._list(Told("", "order", row["sym"], {}, row["received"], row["received"], row["seq"], row["seq_row"]))
+            self._list(
+                GivenCommand("", "order", row["sym"], {}, row["received"], row["received"], row["seq"], row["seq_row"])
+            )
         made = super().take(table, row)
         if of_broker:
             made = [*(Made(*each) for each in self._findings.take(row)), *made]
@@ -78,7 +81,7 @@ class StandingMachine(RunMachine):
         self._ids.add(told.id)
         return self._told(told, told.sym, told.arguments)
 
-    def _list(self, told: Told) -> None:
+    def _list(self, told: GivenCommand) -> None:
         found, sym, setup = self._lookup(told), told.sym, self.setup
         instruments: Any = setup.instruments  # a dict, as RunSetup says of a standing run
         sessions: Any = setup.sessions

@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from plant.errors import PlantError
+from plant.state.commands import terms_of
 from trading.account import Account
-from trading.accounts.commands import terms_of
 from trading.accounts.shared import held_of
 from trading.desk.guard import Guard
 from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place

@@ -7,11 +7,11 @@ from plant.rows.batch import Batch
 from plant.rows.columns import Columns, taken
 from plant.rows.schema import META_COLUMNS, Schema
 from plant.runtime.trading import AccountSection
+from plant.state.commands import KeptCommands
 from plant.state.instruments import Instruments
 from plant.state.newest import Fold, Row, columns_of_batch
 from plant.state.runs import Runs
 from plant.state.strategies import Strategies
-from trading.accounts.commands import Commands
 from trading.accounts.standing import standing
 from trading.live.director import Director, Wanted, has_ended
 
@@ -25,7 +25,7 @@ class Known:
 
     def __init__(self, whole: bool, accounts: Sequence[AccountSection] = ()) -> None:
         self.strategies, self.runs, self.instruments = Strategies(whole), Runs(), Instruments()
-        self.commands, self.director = Commands(), Director()
+        self.commands, self.director = KeptCommands(), Director()
         self._accounts, self._newest = accounts, (0, 0)
         self._instruments: list[Columns] = []
         self.folds: Mapping[str, Fold] = {

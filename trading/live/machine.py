@@ -12,10 +12,11 @@ import numpy as np
 from plant.calendars.sessions import Sessions
 from plant.errors import PlantError
 from plant.rows.schema import UNKNOWN_TIME
+from plant.state.commands import GivenCommand, told_of
 from plant.state.newest import Row
 from plant.state.runs import CANCELLED, COMPLETED, ENDED, FAILED, PAUSED, RUNNING
 from plant.state.strategies import STOPPED
-from trading.accounts.commands import Told, arguments_for, told_of
+from trading.accounts.commands import arguments_for
 from trading.accounts.neighbours import NEIGHBOURS
 from trading.accounts.opening import Opening
 from trading.backtests.metrics import metric_rows
@@ -236,7 +237,7 @@ class RunMachine:
         sym = told.sym if told.sym in self.follows else next(iter(self.follows), setup.account)
         return self._told(told, sym, arguments)
 
-    def _told(self, told: Told, sym: str, arguments: dict[str, Any]) -> Command:
+    def _told(self, told: GivenCommand, sym: str, arguments: dict[str, Any]) -> Command:
         return Command(sym, told.time, told.received, told.seq, told.seq_row, told.command, arguments, told.id)
 
     def _wanted(self, row: Row) -> Iterator[Made]:

@@ -109,6 +109,7 @@ class Trader(Process):
                 reports,
                 whole=False,
                 trouble=lambda: self._waiting or self.desk.trouble or self.accounts.trouble,
+                reached=self.tables.reach,
             )
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))

@@ -13,9 +13,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from plant.conditions.definition import Definition, definition_of
 from trading.events import Bar
 from trading.parameters import param
-from trading.strategies.definition import Definition, SymbolRules, definition_of
+from trading.strategies.symbol_rules import SymbolRules
 from trading.strategy import Desk, FillView, Strategy
 
 _DAY_NS = 86_400 * 10**9

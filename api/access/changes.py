@@ -1,0 +1,178 @@
+"""A change and its audit: the first answer again for a repeat, and a row of `audit` before any answer."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+from weakref import WeakValueDictionary
+
+import structlog
+from fastapi import Request, Response
+
+from api.access.audit import ANSWER_BYTES, UNFINISHED, row_of, sha_of
+from api.access.audit import Request as Asked
+from api.access.caller import Caller
+from api.access.quota import KNOCK
+from api.answers.problems import MEDIA, Problem
+
+log = structlog.get_logger()
+
+KEY_LENGTH = 64
+"""Characters of an Idempotency-Key at most."""
+
+_turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+
+@dataclass
+class Change:
+    """A change under way.
+
+    asked         what is asked for
+    written_seq   seq of the row that it wrote, 0: none (yet)
+    subject       id of what it made, where the path has none
+    earlier       row of `audit` of an attempt that did not end, None: this is the first
+    """
+
+    asked: Asked
+    written_seq: int = 0
+    subject: str = ""
+    earlier: dict[str, Any] | None = None
+
+    def fresh_id(self) -> str:
+        """Return an id for what is made: of a repeat the same one, so that it cannot be made twice."""
+        if self.asked.idempotency_key:
+            return str(uuid5(NAMESPACE_URL, "/".join((*self.asked.place, self.asked.route))))
+        return uuid7()
+
+
+async def write(request: Request, table: str, row: dict[str, Any], subject: str = "") -> int:
+    """Write the row of a change and return its seq; of a repeat whose first attempt wrote it, that one's.
+
+    `subject` is the id of what is made. Raises as api.access.writing.Writer.write does.
+    """
+    change: Change = request.state.change
+    change.subject = subject or change.subject
+    if change.earlier is not None and change.earlier["written_seq"]:
+        change.written_seq = change.earlier["written_seq"]
+        return change.written_seq
+    under = (change.asked.place, change.asked.route) if change.asked.idempotency_key else None
+    change.written_seq = await request.app.state.services.writer.write(table, row, under)
+    return change.written_seq
+
+
+def seen_version(request: Request) -> int:
+    """Return the version that a change says it saw, in If-Match. Raises Problem version_required or invalid."""
+    told = request.headers.get("if-match", "")
+    if not told:
+        raise Problem("version_required", 'say which version you saw, e.g. If-Match: "3"')
+    number = told.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= 18):
+        raise Problem("invalid", 'If-Match must be a version, e.g. "3"', found=told[:100])
+    return int(number)
+
+
+async def changed(
+    request: Request,
+    caller: Caller,
+    route: str,
+    body: bytes,
+    secret: bool,
+    inner: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Response:
+    """Return the answer to a change, which is in `audit` by then."""
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > KEY_LENGTH or not key.isprintable():
+        raise Problem("invalid", f"an Idempotency-Key is at most {KEY_LENGTH} characters", found=key[:100])
+    query = request.scope["query_string"].decode("latin-1")
+    subject = "/".join(map(str, request.path_params.values())) + (f"?{query}" if query else "")
+    asked = Asked(caller.id, request.method, route, subject, sha_of(body), key)
+    if not key:
+        return await _attempted(request, Change(asked), caller, body, inner)
+    turn = _turns.get(asked.place)
+    if turn is None:
+        turn = _turns[asked.place] = asyncio.Lock()
+    async with turn:  # of two at once the second gets the answer of the first
+        services = request.app.state.services
+        if not services.ring.loaded:
+            raise Problem("unavailable", "what was asked before is not known yet: the plant does not answer")
+        earlier = services.audit.earlier(asked, time.time_ns())
+        if earlier is not None and not asked.same(earlier):
+            raise Problem(
+                "idempotency_conflict",
+                "this Idempotency-Key was used for another request; give each its own",
+                found=f"{earlier['method']} {earlier['route']} {earlier['subject']}".rstrip(),
+            )
+        if earlier is not None and earlier["status"] not in UNFINISHED:
+            return _again(earlier, secret)
+        return await _attempted(request, Change(asked, earlier=earlier), caller, body, inner)
+
+
+async def refused(request: Request, problem: Problem, caller: Caller, route: str) -> None:
+    """Write down that a request was refused ahead of its route; not without end."""
+    services = request.app.state.services
+    if not services.quota.hit(KNOCK, caller.counted):
+        return
+    name = getattr(problem, "key", "") or caller.id
+    asked = Asked(name, request.method, route, "/".join(map(str, request.path_params.values())), "", "")
+    answer = problem.answer(request.state.id).body
+    await _note(services, row_of(asked, time.time_ns(), caller.address, problem.status, b"", bytes(answer), 0))
+
+
+def uuid7() -> str:
+    """Return a new UUIDv7 (RFC 9562): its first 48 bits are milliseconds since 1970."""
+    value = (time.time_ns() // 10**6) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(UUID(int=value))
+
+
+async def _attempted(
+    request: Request,
+    change: Change,
+    caller: Caller,
+    body: bytes,
+    inner: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Response:
+    request.state.change = change
+    answer = await inner(request)
+    asked = change.asked
+    if change.subject and not asked.subject:
+        asked = Asked(asked.caller, asked.method, asked.route, change.subject, asked.body_sha, asked.idempotency_key)
+    content = bytes(getattr(answer, "body", b""))
+    is_json = request.headers.get("content-type", "").startswith("application/json")
+    kept = body if is_json or not body else f"({len(body):,} bytes)".encode()
+    row = row_of(asked, time.time_ns(), caller.address, answer.status_code, kept, content, change.written_seq)
+    services = request.app.state.services
+    if not await _note(services, row) and answer.status_code < 400 and not change.written_seq:
+        raise Problem("unavailable", "the tickerplant does not answer, so nothing was written; try again")
+    services.audit.note(row)
+    log.info("change", method=asked.method, route=asked.route, subject=asked.subject, status=answer.status_code,
+             caller=asked.caller, seq=change.written_seq)  # fmt: skip
+    return answer
+
+
+async def _note(services: Any, row: dict[str, Any]) -> bool:
+    """Write a row of `audit`; return whether it is in the journal."""
+    try:
+        await services.writer.write("audit", row)
+    except Problem as problem:
+        log.error(
+            "not in the audit", reason=problem.detail, **{n: row[n] for n in ("sym", "method", "route", "status")}
+        )
+        return False
+    return True
+
+
+def _again(row: dict[str, Any], secret: bool) -> Response:
+    """Return the first answer again; of one that had a secret only whose it was."""
+    if secret and row["status"] < 400:
+        raise Problem(
+            "idempotency_conflict",
+            f"this was done before, for {row['subject']}; its secret was told then and is kept nowhere",
+            id=row["subject"],
+        )
+    if len(row["answer"].encode()) >= ANSWER_BYTES - 3 and row["answer"].endswith("..."):
+        raise Problem("idempotency_conflict", f"this was done before, at seq {row['written_seq']}; its answer was long")
+    media = MEDIA if row["status"] >= 400 else "application/json"
+    return Response(row["answer"], row["status"], {"Idempotency-Replayed": "true"}, media)

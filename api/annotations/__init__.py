@@ -1,0 +1,1 @@
+"""What of the service is about annotations alone: the command `plant annotations`."""

@@ -1,0 +1,1 @@
+"""What goes out and in: rows as JSON, CSV and Arrow, times, pages, and problems."""

@@ -1,0 +1,110 @@
+"""Rows as they go out: JSON by row or by column, CSV, Arrow. NaN, and what is not known, is null."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from fastapi import Response
+from pydantic_core import to_json
+
+from api.answers.times import told_times
+from plant.rows.schema import UNKNOWN_TIME
+
+JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+MEDIA = (JSON, CSV, ARROW)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an answer is wanted: `media` of MEDIA, `times` of api.answers.times.FORMS, `layout` "rows" or "columns"."""
+
+    media: str = JSON
+    times: str = "rfc3339"
+    layout: str = "rows"
+
+
+def plain_columns(table: pa.Table, times: str = "rfc3339") -> dict[str, list[Any]]:
+    """Return the columns of an Arrow table as lists of what JSON has; NaN and infinity are None."""
+    return {name: _plain(table.column(name), times) for name in table.column_names}
+
+
+def plain_rows(table: pa.Table, times: str = "rfc3339") -> list[dict[str, Any]]:
+    """Return the rows of an Arrow table as dicts of what JSON has."""
+    columns = plain_columns(table, times)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def row_answer(
+    name: str,
+    table: pa.Table,
+    seq: int | None,
+    form: Form,
+    next_: str | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Response:
+    """Return rows as an answer: everything up to `seq` is in it, `next_` is the cursor of the next page.
+
+    CSV and Arrow tell table, seq and next in the headers X-Table, X-Seq and X-Next (Arrow also in its metadata).
+    """
+    told = {"table": name, "seq": seq, "next": next_, **(more or {})}
+    if form.media == JSON:
+        laid = (
+            {"columns": plain_columns(table, form.times)}
+            if form.layout == "columns"
+            else {"rows": plain_rows(table, form.times)}
+        )
+        return json_answer({"table": name, "seq": seq, **laid, "next": next_, **(more or {})}, headers=seq_header(seq))
+    headers = {f"X-{key.title()}": str(value) for key, value in told.items() if isinstance(value, str | int)}
+    if form.media == ARROW:
+        sink = io.BytesIO()
+        whole = table.replace_schema_metadata({k: str(v) for k, v in told.items() if isinstance(v, str | int)})
+        with pa.ipc.new_stream(sink, whole.schema) as writer:
+            writer.write_table(whole)
+        return Response(sink.getvalue(), media_type=ARROW, headers=headers)
+    return Response(_csv(table, form.times), media_type=CSV, headers=headers)
+
+
+def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return plain values as JSON; NaN and infinity are null."""
+    return Response(to_json(content, inf_nan_mode="null"), status, dict(headers or {}), JSON)
+
+
+def seq_header(seq: int | None) -> dict[str, str]:
+    """Return the header that tells up to which seq everything is in an answer."""
+    return {} if seq is None else {"X-Seq": str(seq)}
+
+
+def _plain(column: pa.ChunkedArray, times: str) -> list[Any]:
+    if pa.types.is_timestamp(column.type):
+        stamps = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+        return told_times(np.asarray(stamps.fill_null(UNKNOWN_TIME)), times)
+    if pa.types.is_floating(column.type):
+        numbers = column.to_numpy()
+        found: list[Any] = numbers.tolist()
+        for place in np.flatnonzero(~np.isfinite(numbers)).tolist():
+            found[place] = None
+        return found
+    return list(column.to_pylist())
+
+
+def _csv(table: pa.Table, times: str) -> bytes:
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_timestamp(column.type):
+            columns[name] = pa.array(_plain(column, times))
+        elif pa.types.is_floating(column.type):
+            columns[name] = pa.array(column.to_numpy(), from_pandas=True)
+        elif pa.types.is_dictionary(column.type):
+            columns[name] = column.cast(pa.string())
+        elif pa.types.is_nested(column.type):
+            columns[name] = pa.array([None if v is None else str(v) for v in column.to_pylist()])
+        else:
+            columns[name] = column
+    sink = io.BytesIO()
+    pyarrow.csv.write_csv(pa.table(columns), sink)
+    return sink.getvalue()

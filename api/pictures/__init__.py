@@ -1,0 +1,1 @@
+"""Charts as pictures: what a viewport holds, drawn as a PNG."""

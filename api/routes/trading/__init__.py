@@ -1,0 +1,1 @@
+"""Routes of trading: strategies, orders, positions, money, risk, permissions."""

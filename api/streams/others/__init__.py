@@ -1,0 +1,1 @@
+"""The streams of other systems, in their words."""

@@ -1,0 +1,116 @@
+"""GET /api/v1/events: one subscription as server-sent events, for whom a WebSocket is too much."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from api.access.gate import GateRoute, need
+from api.answers.declared import declared
+from api.answers.problems import CODES, Problem
+from api.services import services_of
+from api.streams import sentences
+from api.streams.client import Client
+from api.streams.opening import Closed, caller_of_stream, check_page, hub_of
+from api.streams.shown.channels import Refused
+from api.streams.waiting import Message
+
+router = APIRouter(route_class=GateRoute, tags=["streams"])
+
+MEDIA = "text/event-stream"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+Words = Annotated[list[str] | None, Query(max_length=1000)]
+Word = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get(
+    "/api/v1/events",
+    response_class=StreamingResponse,
+    **declared(schema={"type": "string", "description": "text/event-stream"}),
+)
+@need("none")
+async def events(
+    request: Request,
+    channel: str,
+    sym: Words = None,
+    interval: Words = None,
+    table: Word = None,
+    last: Annotated[int | None, Query(ge=0, le=50_000)] = None,
+    conflate: bool | None = None,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    epoch: Word = None,
+    chart: Words = None,
+    signal: Words = None,
+    side: Words = None,
+    kind: Words = None,
+    source: Words = None,
+    account: Words = None,
+    strategy: Words = None,
+    run: Words = None,
+    run_id: Words = None,
+    mode: Words = None,
+    ticket: Word = None,
+) -> Response:
+    """Follow a channel: the messages of the WebSocket, `id:` being the seq by which `Last-Event-ID` resumes."""
+    terms: dict[str, Any] = {
+        "channel": channel, "sym": sym, "interval": interval, "table": table, "last": last, "conflate": conflate,
+        "chart": chart, "signal": signal, "side": side, "kind": kind, "source": source, "account": account,
+        "strategy": strategy, "run": run, "run_id": run_id, "mode": mode,
+    }  # fmt: skip
+    given = {name: value for name, value in terms.items() if value is not None}
+    resumed = request.headers.get("last-event-id", "")
+    if resumed:
+        if not (resumed.isascii() and resumed.isdecimal()):
+            raise Problem("invalid", "Last-Event-ID is the id of an event, a seq", found=resumed[:40])
+        after = int(resumed)
+    if after is not None:
+        given |= {"after": after, "epoch": epoch}
+    check_page(request)
+    try:
+        caller = await caller_of_stream(request)
+    except Closed as closed:
+        raise Problem("unauthenticated", closed.ended.why) from None
+    if caller is None:
+        raise Problem(
+            "unauthenticated", "a key is needed: Authorization: Bearer tp_..., or ?ticket= of POST ws-tickets"
+        )
+    hub = hub_of(request)
+    if not hub.ready:
+        raise Problem("unavailable", "the plant does not answer yet", headers={"Retry-After": "1"})
+    counted = contextlib.ExitStack()
+    counted.enter_context(services_of(request).quota.connection(caller.counted))
+    client = hub.connect(caller)
+    counted.callback(hub.disconnect, client)
+    try:
+        client.greet()
+        client.subscribe(given)
+    except Refused as refused:
+        counted.close()
+        raise Problem(refused.code if refused.code in CODES else "invalid", refused.detail) from None
+    return StreamingResponse(_told(client, counted), media_type=MEDIA, headers=HEADERS)
+
+
+async def _told(client: Client, counted: contextlib.ExitStack) -> AsyncIterator[str]:
+    """Yield events until we end the stream; whoever iterates closes this when the client is gone."""
+    client.abort = getattr(asyncio.current_task(), "cancel", None)
+    try:
+        async for message in client.told():
+            yield event_of(message)
+        ended = await client.ended()
+        yield event_of(Message(sentences.error(None, "closed", ended.why)))
+    finally:
+        counted.close()
+
+
+def event_of(message: Message) -> str:
+    """Return a message as an event; JSON has no line of its own.
+
+    >>> event_of(Message('{"type":"mark","seq":7,"synced":5}', 7))
+    'id: 7\\ndata: {"type":"mark","seq":7,"synced":5}\\n\\n'
+    """
+    told = "" if message.seq is None else f"id: {message.seq}\n"
+    return f"{told}data: {message.text}\n\n"

@@ -1,0 +1,327 @@
+"""The page of the service over a real plant, in Chromium: what it asks and shows, what is traded and drawn on it."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import service_plant
+from service_plant import ServicePlant
+from trading_plant import TOML, closed_bars
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SLOW_MS = 60_000
+MINUTE = 60 * 10**9
+BARS = 400
+SYMS = ("AAPL", "MSFT")
+pytestmark = pytest.mark.timeout(360)
+
+BUILT = 'intervals = ["1m", "2m", "5m", "15m", "1d"]'
+BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_REFUSED")
+"""What Chromium complains of where a process is away or slow; the page says it in words."""
+
+WIDTHS = ((1500, 900), (900, 1100), (390, 844))
+
+APP = "const { app } = await import('/page/main.js');"
+"""The page's own object: what is drawn on a canvas cannot be read off the document."""
+
+BARS_OF_CHARTS = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.list.length) }}"
+LAST_CLOSES = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.last?.close) }}"
+SEEN_BARS = f"""async () => {{ {APP}
+    return app.stage.charts[0].bars.list.map((bar) => [bar.ms, bar.open, bar.high, bar.low, bar.close]) }}"""
+SHOWN = f"""async () => {{ {APP}
+    return app.annotationsOf(app.sym, '15m')
+        .map((each) => [each.kind, each.source, each.top, each.bottom, each.text]) }}"""
+PLACE = f"""async (price) => {{ {APP}
+    const chart = app.stage.charts[2]
+    const box = chart.canvas.getBoundingClientRect()
+    return [box.left, box.top + chart.candles.priceToCoordinate(price), box.width] }}"""
+
+
+class Market:
+    """The bars of the test: one source of real names, one that makes prices up."""
+
+    def __init__(self, plant: ServicePlant) -> None:
+        self.plant = plant
+        self.start = (time.time_ns() // MINUTE - BARS) * MINUTE
+        self.bars = {
+            sym: list(closed_bars(random.Random(n), BARS + 60, (sym,), self.start)) for n, sym in enumerate(SYMS)
+        }
+        self.given = 0
+
+    def go(self, count: int) -> None:
+        """Publish the next bars, and that they closed."""
+        feed = self.plant.publisher(f"bars-{time.time_ns()}")
+        for sym, rows in self.bars.items():
+            for row in rows[self.given : self.given + count]:
+                prices = {name: row[name] for name in ("open", "high", "low", "close", "volume")}
+                source = "finazon" if sym == "AAPL" else "simulated"
+                feed.publish(
+                    "bars", {"time": row["market_time"], "sym": sym, "interval": "1m", **prices, "source": source}
+                )
+        feed.flush()
+        self.given += count
+
+    def last(self, sym: str = "AAPL") -> float:
+        """The close of the newest bar."""
+        return float(self.bars[sym][self.given - 1]["close"])
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
+    folder = tmp_path_factory.mktemp("page") / "plant"
+    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML, processor=BUILT) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def market(plant: ServicePlant) -> Market:
+    made = Market(plant)
+    made.go(BARS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody at the page; what it asked for and complained of is kept."""
+
+    def __init__(self, browser: Any, plant: ServicePlant, width: int = 1500, height: int = 900) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(SLOW_MS)
+        self.plant, self.asked, self.wrong = plant, list[str](), list[str]()
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", lambda said: self._heard(said.type, said.text))
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind == "error" and not any(word in text for word in BUSY):
+            self.wrong.append(text)
+
+    def open(self) -> "Visitor":
+        """Open the page, and wait until the charts have bars."""
+        self.page.goto(self.plant.url)
+        self.until(lambda: min(self.page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
+        return self
+
+    def until(self, condition: Callable[[], Any], what: str, deadline_s: float = 60.0) -> Any:
+        end = time.monotonic() + deadline_s
+        while not (found := condition()):
+            assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}; {self.wrong}; {self.text('#toasts')}"
+            self.page.wait_for_timeout(50)
+        return found
+
+    def text(self, selector: str) -> str:
+        return " ".join(self.page.locator(selector).first.inner_text().split())
+
+    def button(self, name: str, **options: Any) -> Any:
+        return self.page.get_by_role("button", name=name, **options)
+
+    def drag(self, price: float, start: tuple[float, int], end: tuple[float, int]) -> None:
+        """Drag on the third chart, from and to a share of its width, so many pixels below a price."""
+        left, top, width = self.page.evaluate(PLACE, price)
+        self.page.mouse.move(left + width * start[0], top + start[1])
+        self.page.mouse.down()
+        self.page.mouse.move(left + width * end[0], top + end[1], steps=4)
+        self.page.mouse.up()
+
+    def close(self) -> None:
+        """Close the page; nothing may have gone wrong on it, and nothing been asked of another host."""
+        host = urlsplit(self.plant.url).netloc
+        hosts = {urlsplit(url).netloc for url in self.asked if not url.startswith(("data:", "blob:"))}
+        self.page.close()
+        assert hosts == {host}
+        assert not self.wrong
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Any, plant: ServicePlant, market: Market) -> Iterator[Visitor]:
+    """One page for all tests: it is not opened anew, as a person's is not."""
+    visitor = Visitor(browser, plant).open()
+    yield visitor
+    visitor.close()
+
+
+@pytest.fixture
+def visitor(desk: Visitor) -> Visitor:
+    """The page as it is at first: AAPL, charts, nothing chosen, nothing said."""
+    page = desk.page
+    page.keyboard.press("Escape")
+    page.evaluate(f"async () => {{ {APP} app.chooseSymbol('AAPL'); app.stage.tab('charts'); app.useTool(null) }}")
+    page.evaluate("document.querySelector('#toasts').replaceChildren(); document.activeElement.blur()")
+    desk.until(lambda: min(page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
+    return desk
+
+
+def test_watchlist_and_charts_follow_the_plant(visitor: Visitor, market: Market) -> None:
+    assert visitor.page.locator(".watch li").count() == len(SYMS)
+    before = visitor.page.evaluate(BARS_OF_CHARTS)
+    market.go(16)
+    told = f"{market.last():.2f}"
+    visitor.until(lambda: visitor.page.evaluate(LAST_CLOSES) == [market.last()] * 3, "the newest close on all charts")
+    visitor.until(lambda: told in visitor.text("#heading"), f"{told} in the heading")
+    visitor.until(lambda: told in visitor.text(".watch li"), f"{told} in the watchlist")
+    after = visitor.page.evaluate(BARS_OF_CHARTS)
+    assert after[0] - before[0] in (8, 9), "eight bars of 2m came, none twice"
+    assert after[2] - before[2] in (1, 2)
+
+
+def test_made_up_prices_say_so_wherever_they_stand(visitor: Visitor) -> None:
+    said = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.said) }}"
+    assert visitor.page.evaluate(said) == [""] * 3, "no word over prices of a market"
+    made_up = visitor.page.locator(".watch li", has_text="MSFT")
+    visitor.until(lambda: "SIMULATED" in made_up.inner_text(), "the word in the watchlist")
+    made_up.get_by_role("button").click()
+    visitor.until(lambda: "SIMULATED" in visitor.text("#notices"), "the word at the top")
+    visitor.until(lambda: visitor.page.evaluate(said) == ["SIMULATED PRICES"] * 3, "the words across the charts")
+
+
+def test_an_order_is_armed_then_bought_on_paper(visitor: Visitor, market: Market, plant: ServicePlant) -> None:
+    page = visitor.page
+    assert "PAPER" in visitor.text("#order .mode")
+    assert page.locator("#order .buy").is_disabled()
+    visitor.button("Arm this order").click()
+    assert "Quantity is missing" in visitor.text("#order .problems")
+    page.get_by_label("Risk, in money").fill("100")
+    page.get_by_label("Stop loss").fill(f"{market.last() - 2:.2f}")
+    visitor.button("Take this quantity").click()
+    assert page.get_by_label("Quantity", exact=True).input_value() == "50"
+    visitor.button("Arm this order").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#order .buy").is_disabled(), "Escape disarms"
+    visitor.button("Arm this order").click()
+    assert "50 AAPL at market paper" in visitor.text("#order .buy")
+    page.locator("#order .buy").click()
+    visitor.until(lambda: "BUY 50 AAPL" in visitor.text("#order .answer"), "an answer")
+    assert page.locator("#order .buy").is_disabled(), "an order is sent once"
+    market.go(2)
+    position = page.locator("table[aria-label=Positions]")
+    visitor.until(lambda: position.count() and "50" in position.inner_text(), "the position")
+    rows = plant.get("/api/v1/orders").json()["rows"]
+    assert [row["qty"] for row in rows if row["kind"] == "market"] == [50.0]
+    lines = f"async () => {{ {APP} return app.orderLinesOf('AAPL').map((line) => line.text) }}"
+    visitor.until(lambda: any("long 50" in text for text in page.evaluate(lines)), "the line of the position")
+
+
+def test_a_zone_that_is_drawn_is_there_after_a_reload_and_can_be_moved(visitor: Visitor, market: Market) -> None:
+    page = visitor.page
+    page.keyboard.press("d")
+    visitor.drag(market.last(), (0.3, -30), (0.5, 20))
+    drawn = visitor.until(lambda: [each for each in page.evaluate(SHOWN) if each[1].startswith("user:")], "the zone")
+    assert [each[0] for each in drawn] == ["zone"]
+    page.get_by_label("Label", exact=True).fill("mine")
+    page.keyboard.press("Enter")
+    visitor.until(lambda: page.evaluate(SHOWN)[0][4] == "mine", "its label")
+    page.reload()
+    kept = visitor.until(lambda: page.evaluate(SHOWN), "the zone after a reload")
+    assert kept[0][2:] == [*drawn[0][2:4], "mine"]
+    visitor.until(lambda: min(page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
+    page.keyboard.press("3")
+    page.keyboard.press("]")
+    page.keyboard.press("Shift+ArrowUp")
+    moved = visitor.until(lambda: (now := page.evaluate(SHOWN)) != kept and now, "the zone moved")
+    assert moved[0][2] == pytest.approx(kept[0][2] + 0.1)
+    version = f"async () => {{ {APP} return app.chosenObject()?.version }}"
+    visitor.until(lambda: page.evaluate(version) == 3, "the third version")
+    page.keyboard.press("Delete")
+    visitor.until(lambda: not page.evaluate(SHOWN), "no zone")
+
+
+def test_what_the_plant_found_cannot_be_moved_and_says_why(
+    visitor: Visitor, market: Market, plant: ServicePlant
+) -> None:
+    price = round(market.last(), 2)
+    level = {"sym": "AAPL", "id": "prev_day_high/AAPL/x", "version": 1, "action": "create", "kind": "level"}
+    level |= {"type": "prev_day_high", "interval": "1d", "start_at": market.start, "price": price, "state": "active"}
+    feed = plant.publisher("detector")
+    feed.publish("annotations", {"time": time.time_ns(), **level, "source": "auto"}, strict=True)
+    feed.flush()
+    visitor.until(lambda: [each for each in visitor.page.evaluate(SHOWN) if each[1] == "auto"], "the level")
+    visitor.drag(price, (0.4, 0), (0.4, -40))
+    visitor.until(lambda: "found by the plant" in visitor.text("#toasts"), "why not")
+    assert "cannot be moved" in visitor.text(".chosen")
+
+
+@pytest.mark.parametrize(("width", "height"), WIDTHS)
+def test_nothing_is_wider_than_the_window(visitor: Visitor, width: int, height: int) -> None:
+    visitor.page.set_viewport_size({"width": width, "height": height})
+    for keys in ("c", "z", "s", "b"):
+        visitor.page.keyboard.press(keys)
+        visitor.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == width
+    small = visitor.page.evaluate(
+        "[...document.querySelectorAll('button, select, input')].filter((each) => each.offsetParent && "
+        "each.getBoundingClientRect().height < 15).map((each) => each.outerHTML)"
+    )
+    assert not small
+    visitor.page.set_viewport_size({"width": 1500, "height": 900})
+
+
+def test_everything_is_reached_by_tab_in_the_order_it_stands_and_shows_it(visitor: Visitor) -> None:
+    visitor.page.evaluate("document.querySelector('.skip').focus()")
+    found = []
+    for _ in range(64):
+        visitor.page.keyboard.press("Tab")
+        found.append(
+            visitor.page.evaluate("""() => {
+                const active = document.activeElement
+                const part = active.closest('.top, #watch, #stage, #bottom-splitter, #lower, #order, .foot')
+                const ring = getComputedStyle(active).outlineStyle !== 'none' || active.matches('.canvas, .splitter')
+                return [part ? part.id || part.className : '', ring]
+            }""")
+        )
+    where = [part for part, _ in found]
+    parts = [part for n, part in enumerate(where) if part and (n == 0 or part != where[n - 1])]
+    assert parts[:6] == ["top", "watch", "stage", "bottom-splitter", "lower", "order"]
+    assert all(ring for part, ring in found if part)
+
+
+def test_keys_are_listed_and_can_be_switched_off(visitor: Visitor) -> None:
+    page = visitor.page
+    page.keyboard.press("?")
+    assert "next symbol" in visitor.text("#shortcuts")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    visitor.until(lambda: visitor.text("#heading").startswith("MSFT"), "the next symbol")
+    page.keyboard.press("k")
+    for on in (False, True):
+        visitor.button("Settings").click()
+        page.get_by_label("Shortcuts of a single key").set_checked(on)
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        visitor.until(lambda: visitor.text("#heading").startswith("MSFT" if on else "AAPL"), f"keys {on}")  # noqa: B023
+
+
+def test_after_a_break_the_page_has_every_bar_once(visitor: Visitor, market: Market, plant: ServicePlant) -> None:
+    plant.kill("api")
+    visitor.until(lambda: "connection lost" in visitor.text("#connection"), "that the connection is lost")
+    visitor.until(lambda: "NOT CONNECTED" in visitor.text("#notices"), "that prices stand still")
+    market.go(10)
+    plant.start("api")
+    visitor.until(lambda: visitor.text("#connection") == "connected", "connected again")
+    visitor.until(lambda: visitor.page.evaluate(LAST_CLOSES)[0] == market.last(), "what came meanwhile")
+    seen = visitor.page.evaluate(SEEN_BARS)
+    rows = plant.get("/api/v1/bars", sym="AAPL", interval="2m", last=len(seen), times="ms").json()["rows"]
+    assert seen == [[row["time"], row["open"], row["high"], row["low"], row["close"]] for row in rows]
