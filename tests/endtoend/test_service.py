@@ -284,6 +284,8 @@ def test_where_keys_are_needed_nothing_but_health_answers_without(service: Servi
 @pytest.mark.soak
 def test_a_change_that_was_not_acknowledged_is_made_once_when_it_is_repeated(service: ServicePlant) -> None:
     body, key = {"name": "slow", "role": "read"}, {"Idempotency-Key": "slow-1"}
+    cue = {"timeframes": ["2m"]}
+    service.until(lambda: service.send("POST", "/api/v1/charts/trigger", cue, "admin").status_code == 200, "it writes")
     service.kill("tickerplant", signal.SIGSTOP)
     try:
         first = service.send("POST", "/api/v1/keys", body, "admin", key)
