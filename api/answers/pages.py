@@ -126,6 +126,8 @@ async def _as_of(services: Services, reading: Reading) -> int | None:
     seq = reading.as_of_seq or 0
     if not services.schema[reading.table].key:
         known = services.live.seq
+        if seq > known:  # the rdb may be further
+            _, known = await services.ask(Select(reading.table, columns=("time",), last=0))
         if seq > known:
             raise invalid("?as_of_seq", f"the plant has come to seq {known:,}", found=seq)
         return None
