@@ -163,3 +163,20 @@ def test_other_errors_are_the_askers() -> None:
 
     with pytest.raises(QueryError, match="no such column"):
         Seam(Side(through=1, closed=1), Side()).answer(("trades",), wrong)
+
+
+def test_an_answer_of_both_has_everything_up_to_the_least_seq_of_today() -> None:
+    history, today = Side(through=20, closed=12), Side(released=12, seq=40)
+    seqs: list[int | None] = []
+
+    def asked_twice(sides: Sides) -> pa.Table:
+        sides.past(COUNT)
+        today.facts["seq"] = 40
+        sides.now(COUNT)
+        today.facts["seq"] = 44  # rows came meanwhile
+        found = sides.now(COUNT)
+        seqs.append(sides.seq)
+        return found
+
+    Seam(history, today).answer(("trades",), asked_twice)
+    assert seqs == [40]

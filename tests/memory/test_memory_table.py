@@ -282,7 +282,7 @@ def test_released_rows_free_their_memory_and_the_rows_after_them_stay() -> None:
     assert len(table) == 5000
     assert table.nbytes < before / 3
     assert [row["time"] for row in selected(table.snapshot())] == list(range(15_000, 20_000))
-    assert table.snapshot().facts == {"released": 24}
+    assert table.snapshot().facts == {"released": 24, "seq": 29}
 
     table.release(10)  # no way back
     assert (table.released, len(table)) == (24, 5000)
@@ -423,3 +423,18 @@ def test_readers_see_whole_rows_and_one_row_in_force_of_each_key_while_others_ap
 def test_what_was_received_is_told_of_each_batch() -> None:
     table = table_of("trades", [[trade(1)], [trade(2), trade(3)]])
     assert table.snapshot().column("received").tolist() == [NOON, NOON + SECOND, NOON + SECOND]
+
+
+def test_a_snapshot_tells_up_to_which_seq_it_has_everything() -> None:
+    table = table_of("trades")
+    assert table.snapshot().facts["seq"] == 0
+    table.append(batch_of("trades", [trade(1)], 7))
+    before = table.snapshot()
+    assert before.facts["seq"] == 7, "that of its newest row"
+    table.reach(12)
+    assert table.snapshot().facts["seq"] == 12, "rows of other tables came since"
+    table.append(batch_of("trades", [trade(2)], 15))
+    assert table.snapshot().facts["seq"] == 15
+    assert before.facts["seq"] == 7
+    table.release(20)
+    assert table.snapshot().facts["seq"] == 20

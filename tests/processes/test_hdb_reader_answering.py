@@ -82,7 +82,8 @@ def test_history_answers_as_memory_does(tmp_path: Path, question: questions.Ques
     assert found.to_pylist() == expected.to_pylist()
     assert found.schema.equals(expected.schema)
     assert found.num_rows
-    assert found.schema.metadata == {b"through": str(through).encode(), b"closed": b"8"}
+    told = str(through).encode()
+    assert found.schema.metadata == {b"through": told, b"closed": b"8", b"seq": told}
 
 
 def test_tables_are_described_from_the_catalogue(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ QUESTIONS = [
     ),
     questions.Sql("select 1"),
     questions.Recompute(1, 2, ("A",)),
+    questions.Calculate("ema", ("A",), "5m", '{"period": 3}', 1, 2, 3),
+    questions.Candles(("A",), "3m", None, 2, 3, "extended"),
 ]
 
 
@@ -58,14 +60,14 @@ def test_every_kind_of_question_is_known_by_its_word() -> None:
         "window",
         "sql",
         "recompute",
+        "calculate",
+        "candles",
     ]
     assert {type(q) for q in QUESTIONS} == set(questions.KINDS.values())
 
 
 def test_an_unknown_question_is_told_which_there_are() -> None:
-    message = (
-        "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql, recompute"
-    )
+    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql, recompute, calculate, candles"
     assert refusal(ask="selekt") == message
     assert "unknown question None" in refusal()
     assert "unknown question ['select']" in refusal(ask=["select"])
@@ -269,3 +271,17 @@ def test_terms_that_are_let_through_at_a_glance_are_those_that_each_check_passes
 @pytest.mark.parametrize("question", [q for q in QUESTIONS if q.ask in ("tables", "count", "asof", "sql")])
 def test_a_question_without_conditions_is_let_through_at_a_glance(question: questions.Question) -> None:
     assert checks._right({**vars(question), "where": ()})
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"ask": "calculate", "kind": "ema", "sym": ["A", "B"], "interval": "1m"}, "sym must be one symbol"),
+        ({"ask": "calculate", "kind": 3, "sym": ["A"], "interval": "1m"}, "kind must be a string"),
+        ({"ask": "candles", "sym": ["A"], "interval": "60"}, "expected an interval"),
+        ({"ask": "candles", "sym": ["A"], "interval": "1m", "session": "night"}, "regular or extended"),
+    ],
+)
+def test_what_the_processor_alone_answers_is_of_one_symbol_and_a_known_length(fields: Any, told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        questions.question_of(fields)
