@@ -21,7 +21,7 @@ LOOSE = "positive_data_acceptance"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     os.environ["no_proxy"] = "127.0.0.1"
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "processor") as plant:
+    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "processor", "trading") as plant:
         yield plant
 
 
