@@ -54,7 +54,9 @@ class Trigger(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    timeframes: list[str] = Field(min_length=1, max_length=50, description='intervals, or "zones"')
+    timeframes: list[Annotated[str, Field(max_length=20)]] = Field(
+        min_length=1, max_length=50, description='intervals, or "zones"'
+    )
     sym: str | None = Field(None, min_length=1, max_length=200, description="only of this symbol")
 
 

@@ -66,7 +66,7 @@ def raw(service: ServicePlant, sent: bytes, wait_s: float = 5.0) -> bytes:
 def test_no_path_leads_out(service: ServicePlant, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     answer = raw(service, request)
-    assert answer.split()[1] in (b"404", b"401", b"400"), answer[:300]
+    assert answer.split()[1] in (b"404", b"405", b"401", b"400"), answer[:300]
     assert b"root:" not in answer
     assert b"[tickerplant]" not in answer
 
@@ -109,9 +109,8 @@ def test_a_host_or_page_that_is_not_ours_is_refused(service: ServicePlant) -> No
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_change_that_a_form_of_another_page_could_send_is_refused(service: ServicePlant, media: str) -> None:
     body = b'{"timeframes":["2m"]}'
-    answer = service.client.post(
-        "/api/v1/charts/trigger", content=body, headers={"Content-Type": media} if media else {}
-    )
+    headers = {"Content-Type": media} if media else {}
+    answer = service.client.post("/api/v1/charts/trigger", content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
@@ -231,11 +230,10 @@ def test_neither_log_nor_answers_nor_rows_have_a_secret(service: ServicePlant) -
     made = service.send("POST", "/api/v1/keys", {"name": "tp", "role": "read"}, "admin").json()["key"]
     service.client.get(f"/api/v1/tables?key={made}", headers={"Authorization": f"Bearer {made}"})
     service.send("POST", "/api/v1/charts/trigger", {"timeframes": [made]}, "trade")
-    secrets = [made.rpartition("_")[2], *(key.rpartition("_")[2] for key in service.keys.values())]
+    secrets = [made[-43:], *(key[-43:] for key in service.keys.values())]
     told = [service.log("api"), service.get("/metrics", "admin").text]
-    told += [
-        service.get(f"/api/v1/tables/{name}", "admin", limit=50000).text for name in ("audit", "queries", "heartbeats")
-    ]
+    for name in ("audit", "queries", "heartbeats"):
+        told.append(service.get(f"/api/v1/tables/{name}", "admin", limit=50000).text)
     told += [service.get("/api/v1/keys", "admin").text]
     for secret in secrets:
         for text in told:

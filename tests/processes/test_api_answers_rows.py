@@ -25,6 +25,8 @@ TIMES = st.one_of(
     st.just(UNKNOWN_TIME),
 )
 
+EARLY, LATE = "1970-01-01T00:00:00Z", "1970-01-01T00:00:01.5Z"
+
 
 def plainly(time: int) -> str | None:
     if time == UNKNOWN_TIME:
@@ -65,15 +67,8 @@ def test_what_is_not_known_or_no_number_is_null() -> None:
         "seq": 7,
         "next": "c",
         "rows": [
-            {
-                "time": "1970-01-01T00:00:00Z",
-                "sym": "A,B",
-                "price": None,
-                "more": None,
-                "n": 2**60,
-                "text": "\u00e4\x00",
-            },
-            {"time": "1970-01-01T00:00:01.5Z", "sym": '"', "price": 1.5, "more": None, "n": None, "text": None},
+            {"time": EARLY, "sym": "A,B", "price": None, "more": None, "n": 2**60, "text": "\u00e4\x00"},
+            {"time": LATE, "sym": '"', "price": 1.5, "more": None, "n": None, "text": None},
         ],
     }
     by_column = json.loads(bytes(row_answer("t", table(), 7, Form(layout="columns")).body))
@@ -86,7 +81,7 @@ def test_csv_and_arrow_hold_the_same_and_tell_seq_and_next() -> None:
     assert (csv.headers["x-seq"], csv.headers["x-next"], csv.media_type) == ("7", "c", CSV)
     read = pd.read_csv(io.BytesIO(bytes(csv.body)))
     assert read["sym"].tolist() == ["A,B", '"']
-    assert read["time"].tolist() == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:01.5Z"]
+    assert read["time"].tolist() == [EARLY, LATE]
     arrow = row_answer("t", table(), None, Form(ARROW))
     found = pa.ipc.open_stream(bytes(arrow.body)).read_all()
     assert found.drop_columns(["price"]).equals(table().drop_columns(["price"]))
