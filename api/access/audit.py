@@ -123,5 +123,6 @@ def _kept(content: bytes, most: int) -> str:
     if len(content) > 16 * most:
         return f"({len(content):,} bytes)"
     text = without_secrets(content.decode("utf-8", "replace").replace("\x00", "\ufffd"))
-    data = text.encode()
+    data = text.encode("utf-8", "replace")  # JSON may tell of half a character: "\\ud800"
+    text = data.decode()
     return text if len(data) <= most else data[: most - 3].decode("utf-8", "ignore") + "..."

@@ -48,8 +48,10 @@ class Change:
         return uuid7()
 
 
-async def write(request: Request, table: str, row: dict[str, Any], subject: str = "", *, anew: bool = False) -> int:
-    """Write the row of a change and return its seq; of a repeat whose first attempt wrote it, that one's.
+async def write(
+    request: Request, table: str, row: dict[str, Any] | list[dict[str, Any]], subject: str = "", *, anew: bool = False
+) -> int:
+    """Write the row of a change, or its rows, and return its seq; of a repeat whose first attempt wrote it, that one's.
 
     `subject` is the id of what is made; `anew`: of a repeat it is written again, which must do no harm. Raises as
     api.access.writing.Writer.write does.

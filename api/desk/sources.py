@@ -9,7 +9,7 @@ from typing import Any
 from api.answers.problems import Problem, invalid
 from plant.runtime.settings import Settings
 
-DESCRIBE_S = 10.0
+DESCRIBE_S = 30.0
 """Longest a source may take until it is known what it is."""
 
 MODULE = "trading.workers.describing"

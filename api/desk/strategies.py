@@ -53,7 +53,7 @@ def columns_of(body: Any, name: str | None) -> tuple[str, dict[str, Any]]:
     except (UnicodeEncodeError, RecursionError) as error:
         raise invalid("$", f"expected texts of Unicode, not nested without end: {error}") from None
     source = PYTHON in body
-    known = _OF_A_CLASS if source or "class_name" in body else (*_DOCUMENT, *_BESIDE)
+    known: tuple[str, ...] = _OF_A_CLASS if source or "class_name" in body else (*_DOCUMENT, *_BESIDE)
     known += (PYTHON,) if source else ()
     for key in body:
         if key not in known:

@@ -290,7 +290,8 @@ class _Drawing:
             text = f"{drawable(overlay.name, 24)} " + (f"{value:,.{digits}f}" if value == value else "none yet")
             self.canvas.text(x, pane.area.top + 9, text, color, self.size - 1, behind=self.theme.surface, alpha=0.6)
             x += self.canvas.wide(text, self.size - 1) + 14
-        self._scale(pane, levels or price_ticks(*pane.y, pane.area.height, 30), 0 if levels else digits)
+        scale = digits_of(np.array(levels), 0) if levels else digits
+        self._scale(pane, levels or price_ticks(*pane.y, pane.area.height, 30), scale)
 
     def _times(self, pane: Pane, ticks: list[Tick]) -> None:
         y = self.canvas.height - self.size * 1.05

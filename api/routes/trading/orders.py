@@ -89,10 +89,11 @@ async def cancel_all(request: Request, sym: Syms = None, account: Account = None
     rows = [row for row in seen.orders.values() if row["state"] not in FINAL
             and (not sym or row["sym"] in sym) and told in (None, row["account"])]  # fmt: skip
     _may_touch(request, desk, rows)
-    seq = 0
-    for row in sorted(rows, key=lambda each: each["order_id"]):
-        _, seq = await given(request, row["sym"], "cancel", {"order_id": row["order_id"]})
-    return json_answer({"orders": sorted(row["order_id"] for row in rows), "seq": seq or seen.seq})
+    who, seq = caller_of(request).who, seen.seq
+    commands = [command_row(row["sym"], "cancel", {"order_id": row["order_id"]}, who) for row in rows]
+    if commands:  # one write, so that all are asked for or none
+        seq = await write(request, "commands", commands)
+    return json_answer({"orders": sorted(row["order_id"] for row in rows), "seq": seq})
 
 
 @router.get("/api/v1/orders/{id}", **declared())
