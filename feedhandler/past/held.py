@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from feedhandler.past.catching_up import Held, Series
-from plant.errors import PlantError
+from plant.errors import PlantError, QueryError
 from plant.rows.intervals import interval_ns
 
-ANSWER_S = 10.0
+CONNECT_S, ANSWER_S = 2.0, 10.0
 ASK_FOR_S = 900.0
 """A plant that does not answer for so long is not asked any more."""
 
-AGAIN_S = 2.0
+AGAIN_S, AT_MOST_S = 2.0, 60.0
+"""Pause before it is asked again, and the longest: each is twice the one before."""
+
 BEFORE_NS = 5 * 10**9
 """Rows are compared from so long before the newest one on: a venue does not send quite in order of time."""
 
@@ -62,19 +64,20 @@ class Asking:
         from plant.client.connect import connect
         from plant.transfer.importing import until_seen
 
-        until = time.monotonic() + ASK_FOR_S
+        until, pause_s = time.monotonic() + ASK_FOR_S, AGAIN_S
         while not self._ending.is_set():
             try:
-                with connect(config=self._config, timeout_s=ANSWER_S, warn_unknown=False) as db:
+                with connect(config=self._config, timeout_s=CONNECT_S, warn_unknown=False) as db:
                     until_seen(db, seq)
                     self.answer = held_of(db, self._name, self._wanted, seq, before_ns)
                 self.trouble = ""
                 return
             except (PlantError, OSError) as error:
                 self.trouble = f"what the plant has is not known, so nothing of before the start is fetched: {error}"
-            if time.monotonic() > until:
-                return
-            self._ending.wait(AGAIN_S)
+                if isinstance(error, QueryError) or time.monotonic() > until:  # what costs too much is not asked again
+                    return
+            self._ending.wait(pause_s)
+            pause_s = min(2 * pause_s, AT_MOST_S)
 
 
 def held_of(db: Any, name: str, wanted: Sequence[Series], seq: int, before_ns: int | None = None) -> dict[Series, Held]:
@@ -90,12 +93,14 @@ def held_of(db: Any, name: str, wanted: Sequence[Series], seq: int, before_ns: i
         where = [("source", "==", name), ("seq", "<=", seq), *([("interval", "==", interval)] if interval else [])]
         # A bar that formed then began before that.
         at = None if before_ns is None else before_ns - (interval_ns(interval) if interval else 0)
-        newest = db.last(table, names, at, ["sym", "time"], where=where, frames="arrow")
+        newest = db.last(table, names, at, ["sym", "time"], where=where, frames="arrow", timeout_s=ANSWER_S)
         newest_ns = newest.column("time").cast("int64").to_pylist()
         for sym, when in zip(newest.column("sym").to_pylist(), newest_ns, strict=True):
             since = when if interval else when - BEFORE_NS
             columns = _OF_A_BAR if interval else _OF_A_TRADE
-            rows = db.select(table, sym, since, None, ["time", *columns], where=where, frames="arrow")
+            rows = db.select(
+                table, sym, since, None, ["time", *columns], where=where, frames="arrow", timeout_s=ANSWER_S
+            )
             values = (rows.column(key).to_pylist() for key in columns)
             keys = zip(rows.column("time").cast("int64").to_pylist(), *values, strict=True)
             if interval:

@@ -52,7 +52,7 @@ def test_a_wrong_key_is_given_up_and_not_shown(gateway: DatabentoGateway, monkey
     assert gateway.connects == 1
 
 
-@chance.times("cuts", 200, 3600)
+@chance.times("cuts", 1000, 3600)
 def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: DatabentoGateway, cuts: int) -> None:
     print(f"seed {chance.SEED}")
     dice = random.Random(chance.SEED)
