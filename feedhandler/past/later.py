@@ -109,7 +109,7 @@ class Later:
             self.notes.append(note_of(hole, "lost", f"{lost}; plant backfill may have it later"))
             self._forget(hole)
         else:
-            late.due_at = now + min(FIRST_PAUSE_S * 2.0 ** (late.tries - 1), LONGEST_PAUSE_S)
+            late.due_at = now + min(FIRST_PAUSE_S * 2.0**late.tries, LONGEST_PAUSE_S)
         return rows
 
     def status(self, now: float) -> str:

@@ -41,8 +41,8 @@ def test_what_was_given_up_is_asked_for_again_with_growing_pauses_and_told_when_
         pauses.append(now)
         rows = later.take(Fetched(NUMBERS, [trade(3)], done=True, lost="HTTP 503", again=True), now)
         assert numbers(rows) == ([3] if len(pauses) == 1 else [])
-    assert [b - a for a, b in zip([100.0, *pauses], pauses, strict=False)] == [60.0, 60.0, 120.0]
-    now += 240.0
+    assert [b - a for a, b in zip([100.0, *pauses], pauses, strict=False)] == [60.0, 120.0, 240.0]
+    now += 480.0
     assert later.due(now) == [NUMBERS]
     assert later.due(now) == []
     assert numbers(later.take(Fetched(NUMBERS, [trade(3), trade(4)]), now)) == [4]
@@ -71,6 +71,7 @@ def test_a_past_that_has_not_all_numbers_yet_is_asked_again() -> None:
     assert later.due(60.0)
     later.take(Fetched(NUMBERS, [trade(3), trade(5)], done=True), 60.0)
     assert later.notes == []
+    assert not later.due(179.0)
     assert later.due(200.0)
     assert numbers(later.take(Fetched(NUMBERS, [trade(n) for n in (3, 4, 5, 6)], done=True), 200.0)) == [4, 6]
     assert states(later) == [("healed", "A: fetched later, 4 rows")]
