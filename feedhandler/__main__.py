@@ -4,6 +4,8 @@ It polls the feed, and publishes what the feed gives. While the plant is down wh
 over in order when it is back (plant/stream/spooling.py). A feed that can be replayed is not polled meanwhile, nor is
 one whose spool is full: what cannot be sent waits in the venue's own buffers, and memory does not grow.
 
+A feed of a venue asks at its start what the plant has of it (`asks_for`), and fetches what came since (`had`).
+
 A changed list of `symbols` in plant.toml is handed to a feed that takes it (`resubscribe`); another ends, and
 supervisord starts it again.
 """
@@ -18,6 +20,7 @@ from typing import Any
 
 from feedhandler.feed import Batch, Feed
 from feedhandler.kinds import Misconfigured, checked, made
+from feedhandler.past.held import Asking
 from feedhandler.settings import FeedSettings
 from plant.errors import BadRows, PlantError, SchemaError, SettingsError, Unavailable
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
@@ -30,6 +33,12 @@ from plant.stream.spooling import SpoolingPublisher
 
 LOOK_S = 1.0
 """Seconds between looks at plant.toml."""
+
+KNOWN_WITHIN_S = 5.0
+"""A plant that is not there by then is asked later what it has; the feed starts without."""
+
+SKEW_NS = 5 * 10**9
+"""A venue's clock may be so far behind ours."""
 
 _MEBIBYTE = 2**20
 
@@ -52,6 +61,8 @@ class FeedHandler(Process):
         self._vitals = Vitals(self.name)
         self._waiting: deque[Batch] = deque()
         self._started = False
+        self._asking: Asking | None = None
+        self._start_by, self._began_ns = 0.0, time.time_ns()
         self._heartbeat = Timer(settings.plant.heartbeat_s)
 
     def startup(self) -> dict[str, Any]:
@@ -65,16 +76,19 @@ class FeedHandler(Process):
         else:
             self._publisher = Publisher(self._label, ingest, schema, unique_trade_ids=unique)
         self._reports = Publisher(self.name, ingest, schema)
+        self._start_by, self._began_ns = time.monotonic() + KNOWN_WITHIN_S, time.time_ns()
         return {"feed": self._label, "plant": ingest}
 
     def step(self) -> None:
         """Publish what waits; when nothing waits, poll the feed."""
-        if not self._started and (self._publisher.connected or isinstance(self._publisher, SpoolingPublisher)):
+        there = self._publisher.connected or isinstance(self._publisher, SpoolingPublisher)
+        if not self._started and there and self._asks_first():
             self._feed.start(self._publisher.accepted or 0)
             self._started = True
         self._report()
         if self._look.due():
             self._take_changes()
+            self._catch_up()
         if not self._started:
             time.sleep(0.05)
         elif self._waiting:
@@ -92,6 +106,8 @@ class FeedHandler(Process):
     def shutdown(self) -> None:
         """Hand over what waits, and close."""
         self._feed.close()
+        if self._asking is not None:
+            self._asking.close()
         if hasattr(self, "_publisher"):
             for publisher in (self._publisher, self._reports):
                 try:
@@ -134,6 +150,37 @@ class FeedHandler(Process):
         except PlantError as error:  # half-written or wrong: it goes on as it is
             log.error("plant.toml not taken", feed=self._label, reason=str(error))
 
+    def _asks_first(self) -> bool:
+        """Ask what the plant has of the feed, before a row of this run is there; return whether it may start now."""
+        if self._asking is None:
+            wanted = self._feed.asks_for() if hasattr(self._feed, "asks_for") else []
+            if not wanted:
+                return True
+            self._asking = Asking(str(self.settings.file), self._label, wanted)
+        if time.monotonic() < self._start_by:
+            self._ask(None)
+            return self._asking.begun
+        return True
+
+    def _ask(self, before_ns: int | None) -> None:
+        """Have the plant asked, if it is there, and has all that was spooled."""
+        spooling = isinstance(self._publisher, SpoolingPublisher) and self._publisher.spooling
+        if self._asking is not None and self._reports.connected and self._publisher.connected and not spooling:
+            with contextlib.suppress(Unavailable):
+                self._reports.publish("heartbeats", self._vitals.row())
+                self._asking.begin(self._reports.flush(1.0), before_ns)
+
+    def _catch_up(self) -> None:
+        """Hand the plant's answer to the feed; ask later, if the plant was not there at the start."""
+        if self._asking is None or not self._started or not hasattr(self._feed, "had"):
+            return
+        if self._asking.answer is not None:
+            self._feed.had(self._asking.answer)
+            self._asking.close()
+            self._asking = None
+        elif not self._asking.begun:
+            self._ask(self._began_ns - SKEW_NS)
+
     def _report(self) -> None:
         self._vitals.state = self._state()
         if self._heartbeat.due() and self._reports.connected and self._reports.waiting < 10:
@@ -144,7 +191,8 @@ class FeedHandler(Process):
             return self._feed.status()
         if not self._started:
             return "waiting for the tickerplant"
-        state = "; ".join(part for part in (self._feed.status(), told(self._publisher.repeats)) if part)
+        trouble = self._asking.trouble if self._asking is not None else ""
+        state = "; ".join(part for part in (self._feed.status(), trouble, told(self._publisher.repeats)) if part)
         if isinstance(self._publisher, SpoolingPublisher) and self._publisher.spooling:
             rows, size = self._publisher.spool.rows, self._publisher.spool.size / _MEBIBYTE
             doing = "being handed over" if self._publisher.connected else "spooled, no tickerplant"

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import numpy as np
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from feedhandler.feed import NS_PER_DAY
 from feedhandler.kinds import checked
-from feedhandler.venue.columns import batches
+from feedhandler.venue.columns import batches, tables_of_channels
 from feedhandler.venue.dialogue import History, Hole
 from feedhandler.venue.events import OtherRow, Row
 from feedhandler.venue.feed import VenueFeed
@@ -36,9 +36,6 @@ from plant.runtime.sections import FeedSection
 from plant.transfer.doubles import contents_of, doubled_within, identities
 from plant.transfer.importing import TABLE, FileRows, compare
 
-_CALLED = {"trades": ("trade", "timesale"), "bars": ("bar", "kline", "ohlc"), "quotes": ("quote", "ticker", "mbp")}
-"""What the channels of a table are called, whatever the venue."""
-
 
 class Part(NamedTuple):
     """A day, or less, of one table; `title` tells it from all others, in `imports.file`."""
@@ -47,40 +44,67 @@ class Part(NamedTuple):
     title: str
 
 
-class Venue(NamedTuple):
-    """What a feed of plant.toml has of the past."""
+class Fetching(Protocol):
+    """A venue's past, whoever asks for it: `VenueFeed`s by REST, others by the venue's own client."""
 
     settings: VenueSettings
-    history: History
-    rest: Rest
+
+    def has(self, hole: Hole) -> bool:
+        """Return whether the venue has a past of such rows."""
 
     def fetch(
         self, hole: Hole, progress: Progress = quietly, sleep: Callable[[float], None] = time.sleep
     ) -> tuple[list[Row], str]:
         """Return the rows of a hole, and why some are missing, "" if none are; takes as long as the venue wants."""
-        return fetched(self.history, self.rest.wait, hole, progress, sleep)
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
 
 
-def venue_of(section: FeedSection, file: Path) -> Venue:
-    """Return the past of a [[feeds]] of the plant.toml `file`. Raises SettingsError if it has none, or no key."""
+class Venue:
+    """The past of a feed with a `History`."""
+
+    def __init__(self, settings: VenueSettings, history: History, rest: Rest) -> None:
+        self.settings = settings
+        self._history, self._rest = history, rest
+
+    def has(self, hole: Hole) -> bool:
+        return self._history.request(hole) is not None
+
+    def fetch(
+        self, hole: Hole, progress: Progress = quietly, sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[list[Row], str]:
+        return fetched(self._history, self._rest.wait, hole, progress, sleep)
+
+    def close(self) -> None:
+        self._rest.close()
+
+
+def venue_of(section: FeedSection, file: Path) -> Fetching:
+    """Return the past of a [[feeds]] of the plant.toml `file`. Raises SettingsError if it has none, or no key.
+
+    A kind that is no `VenueFeed` gives it by its `past_of(settings)`.
+    """
     made_of, settings = checked(section, file)
-    if not issubclass(made_of, VenueFeed) or made_of.history is None or not isinstance(settings, VenueSettings):
-        raise SettingsError(f"feed {section.label!r}: kind {section.kind!r} has no past that can be asked for")
     try:
+        if hasattr(made_of, "past_of"):
+            found: Fetching = made_of.past_of(settings)
+            return found
+        if not issubclass(made_of, VenueFeed) or made_of.history is None or not isinstance(settings, VenueSettings):
+            raise SettingsError(f"feed {section.label!r}: kind {section.kind!r} has no past that can be asked for")
         keys = keys_of(made_of.key_variables, made_of.page)
     except ValueError as error:
         raise SettingsError(f"feed {section.label!r}: {error}") from None
     return Venue(settings, made_of.history(settings, keys), Rest(settings.rest_url, secret_of(keys)))
 
 
-def tables_of(venue: Venue, sym: str, interval: str) -> list[str]:
+def tables_of(venue: Fetching, sym: str, interval: str) -> list[str]:
     """Return the tables that the feed's channels fill, and that the venue has a past of."""
-    channels = [channel.lower() for channel in venue.settings.channels]
-    wanted = [t for t, words in _CALLED.items() if any(word in channel for word in words for channel in channels)]
-    return [table for table in wanted if venue.history.request(Hole(table, sym, _interval(table, interval), 0, 1))]
+    wanted = tables_of_channels(venue.settings.channels)
+    return [table for table in wanted if venue.has(Hole(table, sym, _interval(table, interval), 0, 1))]
 
 
-def parts_of(venue: Venue, tables: Sequence[str], sym: str, interval: str, start: int, end: int) -> list[Part]:
+def parts_of(venue: Fetching, tables: Sequence[str], sym: str, interval: str, start: int, end: int) -> list[Part]:
     """Return the parts of [start, end), UTC ns, oldest first; `sym` is ours."""
     found = []
     for begin in range(start - start % NS_PER_DAY, end, NS_PER_DAY):
@@ -143,8 +167,8 @@ def as_file(part: Part, rows: Sequence[Row], table: Table, settings: VenueSettin
 
 
 def compare_with(db: Any, file: FileRows, source: str, progress: Progress = quietly) -> None:
-    """Find out which rows the plant has: trades by their source and id, all others as `plant import` does."""
-    if file.table.name != "trades" or not len(file):
+    """Find out which rows the plant has: trades with ids by them, all others as `plant import` does."""
+    if file.table.name != "trades" or not len(file) or "" in file.columns["trade_id"].tolist():
         compare(db, file, progress=progress)
         return
     times = file.columns["time"]

@@ -31,6 +31,7 @@ SUFFIX = ".frames.zst"
 
 _FRAME = re.compile(rb"(\d{1,11})(?:\.(\d{1,9})\d*)?:(base64)? ")
 _OPENED = re.compile(rb"\S+ <-> ")
+_ANSWERED = re.compile(rb"(https?://\S+) -> (\d{1,11})(?:\.(\d{1,9})\d*)?: ")
 _MEBIBYTE = 2**20
 
 
@@ -140,29 +141,40 @@ def _is_text(frame: bytes) -> bool:
 
 
 class Frame(NamedTuple):
-    """What a line of a file says: a frame and when it came, UTC ns; None: a new connection begins."""
+    """What a line of a file says: a frame and when it came, UTC ns; None: a new connection begins.
+
+    url: what it answers, of an answer of REST; "" of a frame of the socket.
+    """
 
     received_ns: int
     frame: bytes | None
+    url: str = ""
 
 
 def frames_of(path: Path) -> Iterator[Frame]:
     """Yield the frames of a file, plain, gzip or zstd, in its order. Raises ValueError for one that is cut off.
 
-    What a line without a time says, as of requests or of what was sent, is left out.
+    Answers of REST are lines `<url> -> <seconds>: <body>`. What a line says of what was sent is left out.
     """
     received_ns = 0
     with _opened(path) as lines:
         try:
             for line in lines:
                 if match := _FRAME.match(line):
-                    received_ns = int(match[1]) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
+                    received_ns = _ns(match[1], match[2])
                     content = line[match.end() :].rstrip(b"\r\n")
                     yield Frame(received_ns, base64.b64decode(content) if match[3] else content)
                 elif _OPENED.match(line):
                     yield Frame(received_ns, None)
+                elif match := _ANSWERED.match(line):
+                    url, at_ns = match[1].decode("utf-8", "replace"), _ns(match[2], match[3])
+                    yield Frame(at_ns, line[match.end() :].rstrip(b"\r\n"), url)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path}: cut off behind its last whole part ({error})") from None
+
+
+def _ns(seconds: bytes, digits: bytes | None) -> int:
+    return int(seconds) * 10**9 + int((digits or b"0").ljust(9, b"0"))
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 
 from feedhandler.backfilling import (
+    Fetching,
     Part,
-    Venue,
     as_file,
     compare_with,
     finished_before,
@@ -95,7 +95,7 @@ def backfill(
                 return
             lost = [part.title for part in wanted if not _filled(venue, part, settings, db, config)]
     finally:
-        venue.rest.close()
+        venue.close()
     if lost:
         err.print(
             f"not to be had as a whole: {', '.join(lost)}; the same command tries again", style="red", markup=False
@@ -110,7 +110,7 @@ def _section(settings: Settings, label: str) -> FeedSection:
     raise SettingsError(f"no feed {label!r} in plant.toml; feeds are {', '.join(f.label for f in settings.feeds)}")
 
 
-def _plan(venue: Venue, sym: str, start: str, end: str, table: list[str] | None, interval: str) -> list[Part]:
+def _plan(venue: Fetching, sym: str, start: str, end: str, table: list[str] | None, interval: str) -> list[Part]:
     """Return the parts to be fetched. Raises QueryError for times that are none, SettingsError if there is no past."""
     first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), time.time_ns())
     if first >= last:
@@ -123,7 +123,7 @@ def _plan(venue: Venue, sym: str, start: str, end: str, table: list[str] | None,
     return parts_of(venue, tables, sym, length, first, last)
 
 
-def _filled(venue: Venue, part: Part, settings: Settings, db: Any, config: str | None) -> bool:
+def _filled(venue: Fetching, part: Part, settings: Settings, db: Any, config: str | None) -> bool:
     """Fetch a part and publish what is new of it; return whether it is there as a whole."""
     with steps(part.title) as step:
         rows, missing = venue.fetch(part.hole, step("fetching"))
@@ -134,7 +134,9 @@ def _filled(venue: Venue, part: Part, settings: Settings, db: Any, config: str |
     return not missing
 
 
-def _written(venue: Venue, file: Any, settings: Settings, db: Any, step: Step, config: str | None, whole: bool) -> int:
+def _written(
+    venue: Fetching, file: Any, settings: Settings, db: Any, step: Step, config: str | None, whole: bool
+) -> int:
     with publisher(file.name, config=config, unit="ns") as feed:
         until_seen(db, feed.flush())
         if not feed.accepted or not whole:

@@ -68,6 +68,7 @@ class Feed(Protocol):
     # What a feed may have besides:
     #
     # resubscribe(settings)  take a changed list of symbols while running; without it the process is started again
+    # asks_for(), had(held)  of which series it wants to know what the plant has at the start, and the plant's answer
     # kept_in(folder)        take the plant's data folder, before the start, to keep something there
 
 

@@ -17,6 +17,7 @@ from feedhandler.feed import NS_PER_SECOND, Batch
 from feedhandler.kinds import class_of
 from feedhandler.settings import FeedSettings, PlantPath
 from feedhandler.venue.columns import TABLE_OF, batches
+from feedhandler.venue.dialogue import Unreadable
 from feedhandler.venue.events import Malformed, OtherRow, Row
 from feedhandler.venue.feed import VenueFeed, notes_of
 from feedhandler.venue.seams import Seams
@@ -24,6 +25,8 @@ from plant.errors import SettingsError
 from plant.files.file_names import files_of
 
 FRAMES_AT_ONCE = 1_000
+
+_Line = tuple[int, int, bytes | None, str]  # when it came, number of the file, frame or body, what that answers
 
 _ROWS = frozenset((*TABLE_OF, OtherRow))
 
@@ -60,7 +63,7 @@ class ReplayedFeed:
         self._files = [Path(file) for path in settings.paths for file in files_of(path)]
         if missing := [file for file in self._files if not file.is_file()]:
             raise ValueError(f"there is no file {missing[0]}")
-        self._dialogue, self._options = _parser_of(settings)
+        self._dialogue, self._history, self._options = _parser_of(settings)
         self._seams = Seams(self._dialogue.numbered, fetches=False)
         self._wanted = {self._options.names.get(sym, sym) for sym in settings.symbols}
         self._ours = {venues: ours for ours, venues in self._options.names.items()}
@@ -119,24 +122,28 @@ class ReplayedFeed:
         at_once = 1 if self._settings.speed else FRAMES_AT_ONCE
         rows: list[Row] = []
         received_ns = count = 0
-        for received_ns, number, frame in heapq.merge(*map(self._frames_of, range(len(self._files))), key=_by_time):
-            if frame is None or dialogues[number] is None:
+        for received_ns, number, frame, url in heapq.merge(
+            *map(self._frames_of, range(len(self._files))), key=_by_time
+        ):
+            if not url and (frame is None or dialogues[number] is None):
                 dialogues[number] = self._dialogue(self._options)
             if frame is None:
                 continue
             self._frames += 1
             count += 1
-            rows += self._parsed(dialogues[number], frame, received_ns)
+            rows += (
+                self._answered(url, frame, received_ns) if url else self._parsed(dialogues[number], frame, received_ns)
+            )
             if count >= at_once:
                 yield from self._batched(rows, received_ns)
                 rows, count = [], 0
         yield from self._batched(rows, received_ns)
         yield from self._batched([], received_ns + 3_600 * NS_PER_SECOND)  # what still waits for something missing
 
-    def _frames_of(self, number: int) -> Iterator[tuple[int, int, bytes | None]]:
+    def _frames_of(self, number: int) -> Iterator[_Line]:
         try:
             for found in frames_of(self._files[number]):
-                yield found.received_ns, number, found.frame
+                yield found.received_ns, number, found.frame, found.url
         except ValueError as error:
             self._trouble = str(error)
 
@@ -145,13 +152,24 @@ class ReplayedFeed:
         try:
             for event in dialogue.parse(frame, received_ns):
                 if type(event) in _ROWS:
-                    if not self._wanted or getattr(event, "sym", None) in self._wanted:
+                    if not self._wanted or _sym_of(event) in self._wanted:
                         rows.append(event)
                 elif isinstance(event, Malformed):
                     self._note(event.reason)
         except Exception as error:  # a frame that the parser did not expect costs itself only
             self._note(f"{type(error).__name__}: {error}, found {frame[:120].decode('utf-8', 'replace')!r}")
         return rows
+
+    def _answered(self, url: str, body: bytes, received_ns: int) -> list[Row]:
+        """Return the rows of an answer of REST."""
+        if self._history is None:
+            return []
+        try:
+            found = self._history.recorded(url, body, received_ns)
+        except Unreadable as error:
+            self._note(f"{url.partition('?')[0]}: {error}")
+            return []
+        return [row for row in found if not self._wanted or _sym_of(row) in self._wanted]
 
     def _note(self, reason: str) -> None:
         self._malformed += 1
@@ -172,12 +190,16 @@ class ReplayedFeed:
                 yield _Batch(received_ns, (table, {name: values[skipped:] for name, values in columns.items()}))
 
 
-def _by_time(found: tuple[int, int, bytes | None]) -> tuple[int, int]:
+def _by_time(found: _Line) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _parser_of(settings: ReplayedFeedSettings) -> tuple[Any, Any]:
-    """Return the venue's Dialogue and settings. Raises ValueError."""
+def _sym_of(row: Row) -> Any:
+    return row.columns.get("sym") if isinstance(row, OtherRow) else row.sym
+
+
+def _parser_of(settings: ReplayedFeedSettings) -> tuple[Any, Any, Any]:
+    """Return the venue's Dialogue, its History or None, and settings. Raises ValueError."""
     try:
         made_of = class_of(settings.venue, Path(settings.folder))
     except SettingsError as error:
@@ -186,4 +208,6 @@ def _parser_of(settings: ReplayedFeedSettings) -> tuple[Any, Any]:
         raise ValueError(f"venue: expected a kind with a parser of frames, found {settings.venue!r}")
     given = {"symbols": settings.symbols} if settings.symbols else {}
     options = made_of.Settings.model_validate({**given, **settings.options, "name": settings.name})
-    return made_of.dialogue, options
+    keys = ("",) * len(made_of.key_variables)  # nothing is asked for
+    history = made_of.history(options, keys) if made_of.history is not None else None
+    return made_of.dialogue, history, options

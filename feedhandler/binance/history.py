@@ -4,9 +4,9 @@ https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md. A `res
 the futures it is written out, https://fapi.binance.com/fapi/v1. Weights are Binance's own: 6,000 a minute an address.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from feedhandler.binance.messages import (
     parse_aggregated,
@@ -17,6 +17,7 @@ from feedhandler.binance.messages import (
 )
 from feedhandler.binance.settings import BinanceFeedSettings
 from feedhandler.venue.dialogue import History, Hole, Limit, Page, Request
+from feedhandler.venue.events import OtherRow, Row
 
 PAGE_SIZE = 1_000
 MS = 10**6
@@ -60,6 +61,20 @@ class BinanceHistory(History):
         last = trades[-1]
         done = last.venue_seq >= hole.last if hole.first else last.time >= hole.end
         return Page([*trades], None if done else last.venue_seq + 1)
+
+    def recorded(self, url: str, body: bytes, received_ns: int) -> Iterable[Row]:
+        parts = urlsplit(url)
+        query, name = dict(parse_qsl(parts.query)), parts.path.rpartition("/")[2]
+        sym = query.get("symbol", "")
+        if name == "klines":
+            return parse_klines(body, sym, query.get("interval", ""), received_ns)[0]
+        if name == "aggTrades":
+            return parse_aggregated(body, sym) if self._aggregated else []
+        if name in ("trades", "historicalTrades"):
+            return [] if self._aggregated else parse_trades(body, sym)[0]
+        if name == "exchangeInfo":
+            return [OtherRow("instruments", {"time": received_ns, **row}) for row in parse_instruments(body, None)]
+        return []  # order books, tickers, the time: there is no table for them
 
     def instruments(self, symbols: Sequence[str]) -> Request | None:
         # A symbol that is not known refuses the whole list; so all are asked for, which weighs no more.

@@ -212,8 +212,8 @@ def parse_time(body: bytes) -> int:
     return _time(_object(decoded(body)), "serverTime", "time")
 
 
-def parse_instruments(body: bytes, symbols: Sequence[str]) -> list[dict[str, Any]]:
-    """Read an answer of GET /api/v3/exchangeInfo: rows of `instruments` of `symbols`. Raises Unreadable.
+def parse_instruments(body: bytes, symbols: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Read an answer of GET /api/v3/exchangeInfo: rows of `instruments` of `symbols`, None: of all. Raises Unreadable.
 
     {"symbols":[{"symbol":"BTCUSDT","quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01"},
      {"filterType":"LOT_SIZE","stepSize":"0.00001"},{"filterType":"NOTIONAL","minNotional":"5"}]}]}
@@ -221,9 +221,10 @@ def parse_instruments(body: bytes, symbols: Sequence[str]) -> list[dict[str, Any
     listed = _object(decoded(body)).get("symbols")
     if not isinstance(listed, list):
         raise Unreadable(f'expected {{"symbols": [...]}}, found {quoted(body)}')
-    wanted = set(symbols)
+    wanted = None if symbols is None else set(symbols)
+    some = [one for one in map(_object, listed) if wanted is None or one.get("symbol") in wanted]
     # What a contract of COIN-M futures is worth is not in proportion to its price, and has no multiplier.
-    found = [one for one in map(_object, listed) if one.get("symbol") in wanted and "contractSize" not in one]
+    found = [one for one in some if "contractSize" not in one]
     return [_instrument(one) for one in found]
 
 

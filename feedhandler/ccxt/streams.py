@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from feedhandler.ccxt.rows import MS, bars_of, instrument_of, quote_of, trades_of
+from feedhandler.past.catching_up import Held
+from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import BarRow, Malformed, Row, Topic, TradeRow
+from feedhandler.venue.seam import Note, key_of, note_of
 from plant.transport.connection_state import ConnectionState, Pauses
 
 KEPT = 1_000
@@ -30,12 +33,13 @@ _FETCHES = {"trades": "fetchTrades", "quotes": "fetchTicker", "bars": "fetchOHLC
 
 
 class Told(NamedTuple):
-    """What a stream has to say: rows, or why there are none; `over`: and never will be."""
+    """What a stream has to say: rows, or why there are none; `over`: and never will be; what became of holes."""
 
     topic: Topic
     rows: list[Row | Malformed]
     trouble: str = ""
     over: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 class Streams:
@@ -64,6 +68,9 @@ class Streams:
         self._tasks: dict[Topic, asyncio.Task[None]] = {}
         self._exchange: Any = None
         self._listed: set[str] = set()
+        self._holes: dict[Topic, Hole] = {}  # that were told
+        self._first: dict[Topic, int] = {}  # time of the first row of this run, ms
+        self._catching: set[asyncio.Task[None]] = set()
         self._last: dict[Topic, tuple[int, str]] = {}  # time of the newest row, ms, and the id of a trade
 
     def start(self, topics: Iterable[Topic]) -> None:
@@ -76,6 +83,18 @@ class Streams:
         self._wanted = set(topics)
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._follow_wanted)
+
+    def catch_up(self, topic: Topic, held: Held, most_ms: int) -> None:
+        """Fetch what came since the plant's newest row, at most so many milliseconds of it."""
+
+        def begin() -> None:
+            self._catching.add(self._loop.create_task(self._catch_up(topic, held, most_ms)))
+
+        if self._thread.is_alive() and self._fetched_by(topic):
+            self._loop.call_soon_threadsafe(begin)
+
+    def _fetched_by(self, topic: Topic) -> bool:
+        return self._exchange is None or bool(self._exchange.has.get(_FETCHES[topic.channel]))
 
     def take(self, timeout_s: float) -> list[Told]:
         """Return what came, after waiting at most so long for the first."""
@@ -101,9 +120,10 @@ class Streams:
             self._follow_wanted()
             self._loop.run_forever()
         finally:
-            for task in self._tasks.values():
+            tasks = [*self._tasks.values(), *self._catching]
+            for task in tasks:
                 task.cancel()
-            ending = asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            ending = asyncio.gather(*tasks, return_exceptions=True)
             self._loop.run_until_complete(ending)
             if self._exchange is not None:
                 with contextlib.suppress(Exception):
@@ -120,13 +140,19 @@ class Streams:
     async def _follow(self, topic: Topic) -> None:
         state = ConnectionState(PAUSES)
         broken = False  # something may be missing between the newest row and what comes next
+        before: set[Any] = set()  # connections: one that was lost while nobody asked is opened anew without a word
         while True:
             try:
                 rows = await self._next(topic)
+                clients = {*(getattr(self._exchange, "clients", None) or {}).values()}
+                broken, before = broken or bool(clients - before), clients
+                notes: tuple[Note, ...] = ()
                 if (broken or len(rows) >= KEPT) and topic in self._last:
-                    rows = await self._missed(topic, _oldest(rows)) + rows
+                    came = len(rows)
+                    rows = await self._with_missed(topic, rows)
+                    notes = self._ended(topic, len(rows) - came, rows)
                 state.good(time.monotonic())
-                broken = await self._put(topic, self._instrument(topic.sym) + rows)
+                broken = await self._put(topic, self._instrument(topic.sym) + rows, notes)
             except self._staying as error:
                 if not isinstance(error, self._passing):
                     self._say(Told(topic, [], _text(error), over=True))
@@ -146,7 +172,8 @@ class Streams:
 
     async def _pause(self, topic: Topic, state: ConnectionState, error: Exception) -> bool:
         pause_s = state.lost(_text(error), time.monotonic())
-        self._say(Told(topic, [], f"next try in {pause_s:.0f} s: {state.trouble}"))
+        opened = self._opened(topic, "there is no connection")
+        self._say(Told(topic, [], f"next try in {pause_s:.0f} s: {state.trouble}", notes=opened))
         await asyncio.sleep(pause_s)
         state.opened(time.monotonic())
         return True
@@ -162,22 +189,39 @@ class Streams:
         if topic.channel == "trades":
             if streams:
                 return trades_of(await exchange.watch_trades(topic.sym), topic.sym)
-            return await self._missed(topic, None) if topic in self._last else await self._page(topic, None)
+            return await self._with_missed(topic, []) if topic in self._last else await self._page(topic, None)
         if streams:
             return bars_of(await exchange.watch_ohlcv(topic.sym, self._interval), topic.sym, self._interval)
         return await self._page(topic, self._last[topic][0] if topic in self._last else None)
 
-    async def _missed(self, topic: Topic, until_ms: int | None) -> list[Row | Malformed]:
-        """Return what the exchange's REST has from the newest row to `until_ms`; repeats are known by their ids.
+    async def _with_missed(self, topic: Topic, rows: list[Row | Malformed]) -> list[Row | Malformed]:
+        """Return rows together with what the exchange's REST has since the newest one; repeats are known by their ids.
 
-        Some exchanges number trades otherwise in REST, or give them aggregated: the newest trade is not among those
-        that are fetched then, and only what lies between the times of both ends is taken, so that nothing is doubled.
+        What is missing may lie between two of the rows as well: what came before a connection was lost, and nobody had
+        asked for, is handed out together with the first that came after it. Some exchanges number trades otherwise in
+        REST, or give them aggregated: of those only what has a time of its own is taken, so that nothing is doubled.
         """
         if topic.channel == "quotes" or not self._exchange.has.get(_FETCHES[topic.channel]):
-            return []
-        found: list[Row | Malformed] = []
+            return rows
         begin, last_id = self._last[topic]
-        since = begin
+        until = _newest(rows)
+        found = await self._from(topic, begin, until[0] if until is not None else None)
+        if topic.channel == "bars":
+            return found + rows
+        ids = {row.trade_id for row in rows if isinstance(row, TradeRow)} | {last_id}
+        fetched = [row for row in found if isinstance(row, TradeRow)]
+        if any(row.trade_id in ids for row in fetched if row.trade_id):
+            missing = [row for row in fetched if not row.trade_id or row.trade_id not in ids]
+        else:
+            times = {row.time // MS for row in rows if isinstance(row, TradeRow)}
+            end = until[0] if until is not None else 2**63
+            missing = [row for row in fetched if begin < row.time // MS < end and row.time // MS not in times]
+        return sorted([*missing, *rows], key=_time)
+
+    async def _from(self, topic: Topic, begin_ms: int, until_ms: int | None) -> list[Row | Malformed]:
+        """Return what REST has from a time on, page by page."""
+        found: list[Row | Malformed] = []
+        since = begin_ms
         for _ in range(MOST_PAGES):
             page = await self._page(topic, since)
             found += page
@@ -185,10 +229,40 @@ class Streams:
             if newest <= since or (until_ms is not None and newest >= until_ms):
                 break
             since = newest
-        if topic.channel == "bars" or any(isinstance(row, TradeRow) and row.trade_id == last_id != "" for row in found):
-            return found
-        end = until_ms if until_ms is not None else 2**63
-        return [row for row in found if isinstance(row, TradeRow) and begin < row.time // MS < end]
+        return found
+
+    async def _catch_up(self, topic: Topic, held: Held, most_ms: int) -> None:
+        """Hand over what came between the newest row in the plant and the first of this run; it comes late."""
+        while topic not in self._first:
+            await asyncio.sleep(0.2)
+        first = self._first[topic]
+        begin = max(held.time // MS, first - most_ms)
+        interval = self._interval if topic.channel == "bars" else ""
+        hole = Hole(topic.channel, topic.sym, interval, begin * MS, first * MS)
+        for pause_s in (2.0, 60.0, 600.0, 0.0):
+            try:
+                found = await self._from(topic, begin, first)
+                break
+            except self._passing as error:
+                trouble = _text(error)
+                await asyncio.sleep(pause_s)
+        else:
+            self._say(Told(topic, [], notes=(note_of(hole, "lost", f"{trouble}; plant backfill may have it"),)))
+            return
+        known = set(held.known)
+        if topic.channel == "bars":
+            rows: list[Row | Malformed] = [
+                row
+                for row in found
+                if isinstance(row, BarRow) and row.time < first * MS and row[:1] + row[3:8] not in known
+            ]
+        else:
+            trades = [row for row in found if isinstance(row, TradeRow) and row.time // MS < first]
+            same_ids = any(key_of(row, False) in known for row in trades)
+            rows = [r for r in trades if (key_of(r, False) not in known if same_ids else r.time // MS > begin)]
+        if rows:
+            opened = note_of(hole, "opened", "since the newest row in the plant")
+            self._say(Told(topic, rows, notes=(opened, note_of(hole, "healed", f"fetched later, {len(rows):,} rows"))))
 
     async def _page(self, topic: Topic, since_ms: int | None) -> list[Row | Malformed]:
         if topic.channel == "trades":
@@ -196,12 +270,34 @@ class Streams:
         bars = await self._exchange.fetch_ohlcv(topic.sym, self._interval, since_ms)
         return bars_of(bars, topic.sym, self._interval)
 
-    async def _put(self, topic: Topic, rows: list[Row | Malformed]) -> bool:
+    def _opened(self, topic: Topic, why: str) -> tuple[Note, ...]:
+        """Return the note that rows may be missing from the newest one on, the first time that this is so."""
+        if topic in self._holes or topic not in self._last or topic.channel == "quotes":
+            return ()
+        interval = self._interval if topic.channel == "bars" else ""
+        hole = self._holes[topic] = Hole(topic.channel, topic.sym, interval, self._last[topic][0] * MS)
+        return (note_of(hole, "opened", why),)
+
+    def _ended(self, topic: Topic, count: int, rows: Iterable[Row | Malformed]) -> tuple[Note, ...]:
+        """Return the notes on a hole whose end has come: `count` rows were fetched, if the exchange has a past."""
+        opened = self._opened(topic, "what came was not asked for in time, or on another connection")
+        hole = self._holes.pop(topic, None)
+        if hole is None:
+            return ()
+        newest = _newest(rows)
+        hole = hole._replace(end=newest[0] * MS if newest is not None else hole.start)
+        if self._exchange.has.get(_FETCHES[topic.channel]):
+            return (*opened, note_of(hole, "healed", f"fetched, {count:,} rows"))
+        return (*opened, note_of(hole, "lost", "the exchange has no such past"))
+
+    async def _put(self, topic: Topic, rows: list[Row | Malformed], notes: tuple[Note, ...]) -> bool:
         """Hand over rows; return whether nobody took them for a while, so that the next may lack some before them."""
         newest = _newest(rows)
+        if newest is not None and topic not in self._first:
+            self._first[topic] = min(row.time // MS for row in rows if isinstance(row, TradeRow | BarRow))
         if newest is not None and newest[0] >= self._last.get(topic, newest)[0]:
             self._last[topic] = newest
-        self._say(Told(topic, rows))
+        self._say(Told(topic, rows, notes=notes))
         waited = False
         while self._waiting > self._most:
             waited = True
@@ -223,8 +319,9 @@ def _newest(rows: Iterable[Row | Malformed]) -> tuple[int, str] | None:
     return newest.time // MS, newest.trade_id if isinstance(newest, TradeRow) else ""
 
 
-def _oldest(rows: Iterable[Row | Malformed]) -> int | None:
-    return min((row.time // MS for row in rows if isinstance(row, TradeRow | BarRow)), default=None)
+def _time(row: Row | Malformed) -> int:
+    """Return the time of a trade; what cannot be read comes first."""
+    return row.time if isinstance(row, TradeRow) else 0
 
 
 def _text(error: Exception) -> str:

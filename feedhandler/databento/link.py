@@ -18,6 +18,8 @@ from typing import Any
 from feedhandler.databento.records import ERROR, MAPPING, REPLAY_COMPLETED, SYSTEM, kind_of, time_of
 from feedhandler.databento.replay import Seen
 from feedhandler.databento.settings import DatabentoFeedSettings
+from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.seam import Note, note_of
 from plant.transport.connection_state import ConnectionState, Pauses
 from plant.transport.secret import Secret
 
@@ -39,7 +41,9 @@ class DatabentoLink:
         self._records: deque[tuple[int, bytes]] = deque()
         self._ended = ""  # why the session is over
         self._begun = False
+        self.notes: list[Note] = []  # what became of holes, the caller's to take
         self._seen: dict[int, Seen] = {}  # by type of record
+        self._holes: dict[int, Hole] = {}
         self._waker = os.eventfd(0, os.EFD_NONBLOCK)
 
     @property
@@ -91,6 +95,8 @@ class DatabentoLink:
             at, record = self._records.popleft()
             self.received_ns.append(at)
             frames.append(record)
+            if record[1] == SYSTEM and record[-1] == REPLAY_COMPLETED:
+                self._end_holes("healed", "replayed")
         if self._records:
             os.eventfd_write(self._waker, 1)
         elif self._ended and not frames and self._client is not None:
@@ -101,6 +107,8 @@ class DatabentoLink:
         return self._waker
 
     def drop(self, reason: str, refused: bool = False, wait_s: float = 0.0, ended: bool = False) -> None:
+        if self._client is not None:
+            self._open_holes()
         self._stop()
         reason, now = self._key.redact(reason), self._clock()
         if refused:
@@ -118,9 +126,11 @@ class DatabentoLink:
 
     def _subscribe(self, schema: str, symbols: list[str]) -> None:
         start = None
-        seen = self._seen.get(_TYPE_OF[schema])
-        if seen is not None and self._settings.backfill and not self._begun:  # what is new has nothing to go on from
-            start = seen.begin(time.time_ns())
+        kind = _TYPE_OF[schema]
+        seen = self._seen.get(kind)
+        if seen is not None and not self._begun:  # what is new has nothing to go on from
+            start = seen.begin(time.time_ns()) if self._settings.backfill else None
+            self._begin_hole(kind, start)
         self._client.subscribe(
             dataset=self._settings.dataset,
             schema=schema,
@@ -128,6 +138,32 @@ class DatabentoLink:
             stype_in=self._settings.stype_in,
             start=start,
         )
+
+    def _open_holes(self) -> None:
+        """Note from when on records are missing, once for each kind of them."""
+        for kind, seen in self._seen.items():
+            table = _TABLE_OF.get(kind)
+            if table is not None and seen.newest and kind not in self._holes:
+                hole = self._holes[kind] = Hole(table, self._settings.dataset, start=seen.newest)
+                self.notes.append(note_of(hole, "opened", "there is no connection"))
+
+    def _begin_hole(self, kind: int, start: int | None) -> None:
+        """Note what the replay from `start` on will not have; None: there is none."""
+        hole = self._holes.get(kind)
+        if hole is None or (start is not None and start <= hole.start):
+            return
+        end = start if start is not None else time.time_ns()
+        why = "older than what the gateway replays" if start is not None else "backfill is false"
+        self.notes.append(note_of(hole._replace(end=end), "lost", f"{why}; plant backfill has it"))
+        if start is None:
+            del self._holes[kind]
+        else:
+            self._holes[kind] = hole._replace(start=start)
+
+    def _end_holes(self, state: str, detail: str) -> None:
+        for hole in self._holes.values():
+            self.notes.append(note_of(hole._replace(end=time.time_ns()), state, detail))
+        self._holes.clear()
 
     def _read(self, client: Any) -> None:
         """Read records until the session ends; runs in a thread."""
@@ -167,6 +203,7 @@ class DatabentoLink:
                 return
 
 
+_TABLE_OF = {0: "trades", 1: "quotes", 32: "bars", 33: "bars", 34: "bars"}
 _TYPE_OF = {"trades": 0, "mbp-1": 1, "status": 18, "ohlcv-1s": 32, "ohlcv-1m": 33, "ohlcv-1h": 34}
 
 

@@ -21,6 +21,7 @@ from feedhandler.venue.events import (
     Event,
     KeyRefused,
     QuoteRow,
+    Standing,
     TradeRow,
     Wait,
 )
@@ -43,6 +44,7 @@ _STATUS = struct.Struct("<QHHHccc")  # ts_recv, action, reason, event, is_tradin
 _MAPPING = struct.Struct("<B71sB71sQQ")  # kind and name asked for, kind and name found, from, until
 
 _HALTS = {8: "halted", 9: "paused", 10: "suspended"}
+_TRADES_AGAIN = {7, 11, 12, 13}  # trading, or the session is over; quoting alone does not end a halt
 _CONNECTIONS_PAUSE_S = 60.0
 
 
@@ -98,7 +100,9 @@ def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Ba
             return Bar(BarRow(_time(event_ns), sym, BARS[kind], open_, high, low, close, float(volume)), publisher)
         if kind == STATUS:
             action = _STATUS.unpack_from(record, _HEADER.size)[1]
-            return Complaint(f"{sym} is {_HALTS[action]}") if action in _HALTS else Alive()
+            if action in _HALTS:
+                return Standing(sym, _HALTS[action])
+            return Standing(sym, "") if action in _TRADES_AGAIN else Alive()
         price, size, *_, received_ns, _, sequence = _TICK.unpack_from(record, _HEADER.size)
         time = _time(event_ns if event_ns != UNDEF_TIME else received_ns)
         if kind == TRADE:

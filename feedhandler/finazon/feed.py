@@ -39,6 +39,8 @@ from feedhandler.finazon.messages import (
     subscribe_messages,
 )
 from feedhandler.finazon.settings import FinazonFeedSettings
+from feedhandler.venue.line import standing
+from plant.transport.connection_state import Pauses
 from plant.transport.secret import Secret, SecretLike
 from plant.transport.websocket import WebSocket
 
@@ -54,7 +56,8 @@ class FinazonFeed:
 
     api_key: None takes it from the environment. clock: monotonic seconds, for the pauses and the heartbeat.
 
-    A lost connection is tried again after 1, 2, 4 ... 60 s; a refused key only every 60 s. A poll that connects or
+    A lost connection is tried again after 1, 2, 4 ... 60 s; a refused key is given up, as with any
+    venue (feedhandler/venue/line.py): one that is tried again and again locks the account. A poll that connects or
     fetches a page of history takes some seconds (5 per step of the network) more than its timeout at worst.
     Raises ValueError without a key.
     """
@@ -72,6 +75,7 @@ class FinazonFeed:
         self._key = Secret(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
         if not self._key:
             raise ValueError(f"the environment has no {KEY_VARIABLE}; set it to your Finazon key")
+        self._clock = clock
         self._symbols = list(settings.symbols)
         self._dataset, self._frequency = settings.dataset, settings.frequency
         self._connection = WebSocket(
@@ -83,6 +87,7 @@ class FinazonFeed:
             key_parameter="apikey",
             heartbeat=heartbeat_message(),
             refuses=lambda reason: classify_refusal(reason).kind == "key",
+            pauses=Pauses(refused_s=None),
         )
         self._history = Backfill(settings.rest_url, settings.dataset, self._key, clock) if settings.backfill else None
         self._covered: dict[str, int] = {}  # sym -> start (s) of the first minute that may still be missing
@@ -96,7 +101,7 @@ class FinazonFeed:
 
     def poll(self, now_ns: int, timeout_s: float) -> list[Batch]:
         if not self._connection.connected:
-            if self._connection.retry_in_s > 0:
+            if self._connection.retry_in_s > 0:  # inf once it was given up
                 time.sleep(min(timeout_s, self._connection.retry_in_s))
             else:
                 self._connect(now_ns)
@@ -113,10 +118,8 @@ class FinazonFeed:
     def status(self) -> str:
         if self._connection.connected:
             parts = [f"connected, {len(self._symbols) - len(self._unsupported)} symbols", self._complaint]
-        elif self._connection.trouble:
-            parts = [f"reconnecting in {self._connection.retry_in_s:.0f} s: {self._connection.trouble}"]
         else:
-            parts = ["connecting"]
+            parts = [standing([self._connection.state], self._clock())]
         if self._unsupported:
             parts.append(f"not supported: {', '.join(sorted(self._unsupported))}")
         if self._history is not None:

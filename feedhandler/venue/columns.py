@@ -16,6 +16,9 @@ TABLE_OF: dict[type, str] = {
 }
 """The table of each kind of row; an OtherRow names its own."""
 
+_CALLED = {"trades": ("trade", "timesale"), "bars": ("bar", "kline", "ohlc"), "quotes": ("quote", "ticker", "mbp")}
+"""What the channels of a table are called, whatever the venue."""
+
 _KINDS = {
     "time": np.int64, "venue_seq": np.int64, "order": np.int64,
     **dict.fromkeys(("price", "size", "bid", "ask", "bid_size", "ask_size"), np.float64),
@@ -23,6 +26,16 @@ _KINDS = {
 }  # fmt: skip
 
 _NOT_OF_THE_TABLE = {"order", "closed"}
+
+
+def tables_of_channels(channels: Iterable[str]) -> list[str]:
+    """Return the tables that these channels fill, whatever the venue calls them.
+
+    >>> tables_of_channels(["aggTrades", "kline_1m"])
+    ['trades', 'bars']
+    """
+    named = [channel.lower() for channel in channels]
+    return [table for table, words in _CALLED.items() if any(word in name for word in words for name in named)]
 
 
 def batches(rows: Iterable[Row], source: str, ours: Mapping[str, str]) -> list[Batch]:

@@ -164,6 +164,13 @@ class History:
         """Return the rows of `instruments` of these symbols, without `time` and `source`. Raises Unreadable."""
         return []
 
+    def recorded(self, url: str, body: bytes, received_ns: int) -> Iterable[Row]:
+        """Return the rows of an answer that somebody recorded, of any address of the venue; none of one without rows.
+
+        Bars are those that were over when it came, at `received_ns`, UTC ns. Raises Unreadable.
+        """
+        return []
+
     def clock(self) -> Request | None:
         """Return the request for the venue's time; None: it has none."""
         return None

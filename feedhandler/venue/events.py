@@ -2,7 +2,7 @@
 
     Event = TradeRow | QuoteRow | BarRow | CorrectionRow | OtherRow
           | Ready | Subscribed | Unsubscribed | NotKnown | KeyRefused | Wait | Ended | Complaint | Malformed | Reply
-          | Alive
+          | Standing | Alive
 
 Numbers are made of the venue's own text (float("0.10"), or what json.loads made of a number), and never computed with.
 """
@@ -133,6 +133,13 @@ class Complaint(NamedTuple):
     reason: str
 
 
+class Standing(NamedTuple):
+    """What is unusual of a symbol's market, as "halted", until another word comes; "": it trades as usual."""
+
+    sym: str
+    words: str
+
+
 class Malformed(NamedTuple):
     """What cannot be read: what was expected, what was found. Counted, the first one shown."""
 
@@ -151,6 +158,17 @@ class Alive(NamedTuple):
 
 Row = TradeRow | QuoteRow | BarRow | CorrectionRow | OtherRow
 Control = (
-    Ready | Subscribed | Unsubscribed | NotKnown | KeyRefused | Wait | Ended | Complaint | Malformed | Reply | Alive
+    Ready
+    | Subscribed
+    | Unsubscribed
+    | NotKnown
+    | KeyRefused
+    | Wait
+    | Ended
+    | Complaint
+    | Standing
+    | Malformed
+    | Reply
+    | Alive
 )
 Event = Row | Control

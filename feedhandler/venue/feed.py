@@ -8,18 +8,20 @@ while live rows come. Nothing here waits for REST, but a venue that needs a requ
 import math
 import select
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from feedhandler.capture import Capture
-from feedhandler.feed import Batch
-from feedhandler.venue.columns import batches
-from feedhandler.venue.dialogue import Dialogue, History
+from feedhandler.feed import NS_PER_SECOND, Batch
+from feedhandler.past.catching_up import CatchUp, Held, Series
+from feedhandler.past.later import Later
+from feedhandler.venue.columns import batches, tables_of_channels
+from feedhandler.venue.dialogue import Dialogue, History, Hole
 from feedhandler.venue.events import OtherRow, Row, Topic
-from feedhandler.venue.line import Counts, Line, Link
+from feedhandler.venue.line import Counts, Line, Link, standing
 from feedhandler.venue.past import Past
 from feedhandler.venue.rest import Rest
 from feedhandler.venue.seam import Note
@@ -69,6 +71,8 @@ class VenueFeed:
             self._past = Past(self.history(settings, self.keys), self._rest, self._venues(settings.symbols))
         self._fetches = self._past is not None and settings.backfill
         self._seams = Seams(self.dialogue.numbered, self._fetches)
+        self._later = Later(self.dialogue.numbered)
+        self._catch_up = CatchUp(self._seams, self._later, int(settings.catch_up_h * 3_600 * NS_PER_SECOND))
         self._counts = Counts()
         self._capture: Capture | None = None
         self._lines: list[Line] = []
@@ -100,6 +104,22 @@ class VenueFeed:
     def start(self, accepted: int) -> None:
         """Begin; connections are opened by the polls."""
 
+    def asks_for(self) -> list[Series]:
+        """Return of which series the plant is to say what it has, by our symbols: what came since is fetched."""
+        if self._past is None or not self._fetches or not self.settings.catch_up_h:
+            return []
+        found, interval = [], self.settings.interval
+        for table in tables_of_channels(self.settings.channels):
+            of = interval if table == "bars" else ""
+            if table != "quotes" and self._past.has(Hole(table, self._venues(self.settings.symbols)[0], of, 0, 1)):
+                found += [(table, sym, of) for sym in self.settings.symbols]
+        return found
+
+    def had(self, held: Mapping[Series, Held]) -> None:
+        """Take the plant's answer to `asks_for`; what is missing since is fetched beside the rows that come."""
+        names = self.settings.names
+        self._catch_up.held({(table, names.get(sym, sym), of): one for (table, sym, of), one in held.items()})
+
     def resubscribe(self, settings: Any) -> None:
         """Take a changed list of symbols: what is new is subscribed, what is over unsubscribed, all else goes on."""
         self.settings = settings
@@ -116,26 +136,33 @@ class VenueFeed:
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
-            on += self._fetched(now, now_ns) + self._seams.impatient(now)
+            resting = self._past is not None and self._past.paused(now)
+            on += self._fetched(now, now_ns) + self._seams.impatient(now, resting)
             if self._capture is not None:
                 self._capture.look(now)
         found = batches(on, self.settings.name, self._ours) if on else []
-        if self._seams.notes:
-            found += notes_of(self._seams.notes, now_ns, self.settings.name)
-            self._seams.notes.clear()
+        for notes in (self._seams.notes, self._catch_up.notes, self._later.notes):
+            if notes:
+                found += notes_of(notes, now_ns, self.settings.name)
+                notes.clear()
         return found
 
     def status(self) -> str:
         lines = self._lines
         states = [line.link.state for line in lines]
-        parts = [_connections(states, self._clock()), f"{len(self.settings.symbols)} symbols", self._counts.complaint]
+        parts = [standing(states, self._clock()), f"{len(self.settings.symbols)} symbols", self._counts.complaint]
         unknown = {topic.sym for line in lines for topic in line.subscriptions.unknown}
         missing = {topic.sym for line in lines for topic in line.missing()} - unknown
         parts += [_named("not to be had", unknown), _named("not acknowledged", missing)]
+        standings = self._counts.standings
+        parts += [
+            _named(words, [sym for sym in standings if standings[sym] == words]) for words in {*standings.values()}
+        ]
         if self._seams.waiting:
             parts.append(f"{self._seams.waiting:,} rows wait for what is missing")
         if self._past is not None:
             parts.append(f"{len(self._past.healing)} holes to fetch" if len(self._past.healing) else "")
+            parts.append(self._later.status(self._clock()))
             parts.append(self._past.healing.note)
             if self._past.ahead_s is not None:
                 parts.append(f"the venue's clock is {self._past.ahead_s:+.3f} s (±{self._past.within_s:.3f})")
@@ -223,6 +250,7 @@ class VenueFeed:
         rows = line.poll(timeout_s, self._data_expected(now_ns))
         now = self._clock()
         on = self._seams.take(rows, now) if rows else []
+        self._later.seen(on)
         if was_connected == line.link.connected and not line.news:
             return on
         symbols = {topic.sym for topic in line.subscriptions.wanted}
@@ -248,12 +276,20 @@ class VenueFeed:
         if self._past is None:
             return []
         if self._fetches:
+            self._later.give_up(self._seams.given_up, now)
+            self._seams.given_up.clear()
+            self._catch_up.look(now)
             self._past.add(self._seams.due(now), now)
+            self._past.add(self._later.due(now), now, hurried=False)
         on: list[Row] = []
-        for fetched in self._past.step(now, self._seams.wants):
+        for fetched in self._past.step(now, lambda hole: hole in self._later or self._seams.wants(hole)):
+            if fetched.hole in self._later:
+                late = self._later.take(fetched, now)
+                on += late if fetched.hole.table == "trades" else self._seams.take(late, now)
+                continue
             on += self._seams.fetched(fetched.hole, fetched.rows, now)
             if fetched.done:
-                on += self._seams.ended(fetched.hole, now, fetched.lost)
+                on += self._seams.ended(fetched.hole, now, fetched.lost, fetched.again)
         told, self._past.instruments = self._past.instruments, []
         return on + [OtherRow("instruments", {"time": now_ns, **row}) for row in told]
 
@@ -274,24 +310,6 @@ def notes_of(notes: Sequence[Note], now_ns: int, name: str) -> list[Batch]:
         "detail": details,
     }
     return [("gaps", columns)]
-
-
-def _connections(states: Sequence[Any], now: float) -> str:
-    """Return how the connections stand, the worst in words."""
-    if not states:
-        return "nothing to subscribe"
-    bad = [state for state in states if state.name != "subscribed"]
-    if not bad:
-        return "connected" if len(states) == 1 else f"{len(states)} connections"
-    worst = max(bad, key=lambda state: state.retry_in_s(now))
-    words = worst.name
-    if worst.name == "given up":
-        words = f"given up: {worst.trouble}"
-    elif worst.name == "reconnecting":
-        words = f"reconnecting in {worst.retry_in_s(now):.0f} s: {worst.trouble}"
-    elif worst.name == "stale":
-        words = f"stale: no data for more than {worst.pauses.stale_s:g} s"
-    return words if len(states) == 1 else f"{len(bad)} of {len(states)} connections: {words}"
 
 
 def _named(what: str, symbols: Iterable[str]) -> str:

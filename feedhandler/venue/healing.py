@@ -1,5 +1,7 @@
 """Holes, fetched from a venue's past one after another, page by page: pure; requests go out and answers come in.
 
+Those that rows wait for come first, between two pages of one that nobody waits for.
+
 A request that fails for the network's or the venue's own trouble is sent `MOST_TRIES` times, with growing pauses. Too
 many requests make a pause, as long as the venue says. A refused key ends it: nothing more is asked for.
 """
@@ -25,12 +27,16 @@ MOST_PAGES = 100_000
 
 
 class Fetched(NamedTuple):
-    """What came of a hole; `done`: nothing more will, `lost` says why if something is missing."""
+    """What came of a hole; `done`: nothing more will, `lost` says why if something is missing.
+
+    again: what is lost may be had later: it was the network's or the venue's trouble.
+    """
 
     hole: Hole
     rows: list[Row]
     done: bool = False
     lost: str = ""
+    again: bool = False
 
 
 class _Fetching:
@@ -52,20 +58,25 @@ class Healing:
         self.refused = False
         self._history, self._bucket = history, bucket
         self._queue: deque[_Fetching] = deque()
+        self._unhurried: deque[_Fetching] = deque()
         self._asked: _Fetching | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._unhurried)
 
     @property
     def cursor(self) -> Any:
         """Where the first hole goes on, None at its beginning."""
         return self._queue[0].cursor if self._queue else None
 
-    def add(self, holes: Iterable[Hole], now: float, cursor: Any = None) -> None:
-        """Ask for holes, from `cursor` on, as soon as the venue's past has them (`History.lag_s`)."""
+    def add(self, holes: Iterable[Hole], now: float, cursor: Any = None, hurried: bool = True) -> None:
+        """Ask for holes, from `cursor` on, as soon as the venue's past has them (`History.lag_s`).
+
+        hurried: rows wait for them.
+        """
+        queue = self._queue if hurried else self._unhurried
         for hole in holes:
-            self._queue.append(_Fetching(hole, now + self._history.lag_s, cursor))
+            queue.append(_Fetching(hole, now + self._history.lag_s, cursor))
 
     def request(
         self, now: float, wants: Callable[[Hole], bool] = lambda hole: True
@@ -75,19 +86,18 @@ class Healing:
         wants: whether a hole is still one; else it is passed over.
         """
         without: list[Fetched] = []
-        while self._queue and self._asked is None:
-            first = self._queue[0]
+        while self._asked is None and (first := self._first(now)) is not None:
             if first.cursor is None and not wants(first.hole):
-                self._queue.popleft()
+                self._over(first)
                 continue
             if self.refused:
-                without.append(self._give_up("the key was refused"))
+                without.append(self._give_up(first, "the key was refused"))
                 continue
             if now < first.not_before:
                 return None, without
             request = self._history.request(first.hole, first.cursor)
             if request is None:
-                without.append(self._give_up("the venue has no such past"))
+                without.append(self._give_up(first, "the venue has no such past"))
             elif self._bucket.take(now, request.weight):
                 self._asked = first
                 return request, without
@@ -97,7 +107,8 @@ class Healing:
 
     def wait_s(self, now: float) -> float:
         """Return how long `request` has nothing to send at least, 0 if that is not known."""
-        return max(self._queue[0].not_before - now, self._bucket.wait_s(now)) if self._queue else 0.0
+        first = self._first(now)
+        return max(first.not_before - now, self._bucket.wait_s(now)) if first is not None else 0.0
 
     def take(self, answer: Answer, now: float) -> Fetched | None:
         """Take the answer to the last request; return what came of its hole, None if it is tried again."""
@@ -113,10 +124,10 @@ class Healing:
             asked.pages += 1
             rows = [row for row in page.rows if _within(asked.hole, row)]
             if page.cursor is None:
-                self._queue.popleft()
+                self._over(asked)
                 return Fetched(asked.hole, rows, done=True)
             if page.cursor == asked.cursor or asked.pages >= MOST_PAGES:
-                return self._give_up(f"after {asked.pages} pages the next would be the same")._replace(rows=rows)
+                return self._give_up(asked, f"after {asked.pages} pages the next would be the same")._replace(rows=rows)
             asked.cursor = page.cursor
             return Fetched(asked.hole, rows)
         if answer.kind == "wait":
@@ -126,22 +137,31 @@ class Healing:
         if answer.kind == "key":
             self.refused = True
             self.note = f"no history: the key was refused ({answer.reason})"
-            return self._give_up(self.note)
-        return self._later(asked, answer.reason, now) if answer.kind == "later" else self._give_up(answer.reason)
+            return self._give_up(asked, self.note)
+        return self._later(asked, answer.reason, now) if answer.kind == "later" else self._give_up(asked, answer.reason)
+
+    def _first(self, now: float) -> _Fetching | None:
+        """Return what is to be asked for next: what rows wait for, unless it is to be tried again only later."""
+        if self._queue and (self._queue[0].not_before <= now or not self._unhurried):
+            return self._queue[0]
+        return self._unhurried[0] if self._unhurried else None
 
     def _later(self, asked: _Fetching, reason: str, now: float) -> Fetched | None:
         asked.tries += 1
         if asked.tries >= MOST_TRIES:
-            return self._give_up(reason)
+            return self._give_up(asked, reason, again=True)
         pause_s = RETRY_S * 2 ** (asked.tries - 1)
         asked.not_before = now + pause_s
         self.note = f"history of {asked.hole.sym} is tried again in {pause_s:.0f} s: {reason}"
         return None
 
-    def _give_up(self, reason: str) -> Fetched:
-        hole = self._queue.popleft().hole
-        self.note = f"history of {hole.sym} is missing: {reason}"
-        return Fetched(hole, [], done=True, lost=reason)
+    def _give_up(self, fetching: _Fetching, reason: str, again: bool = False) -> Fetched:
+        self._over(fetching)
+        self.note = f"history of {fetching.hole.sym} is missing: {reason}"
+        return Fetched(fetching.hole, [], done=True, lost=reason, again=again)
+
+    def _over(self, fetching: _Fetching) -> None:
+        (self._queue if fetching in self._queue else self._unhurried).remove(fetching)
 
 
 def _within(hole: Hole, row: Row) -> bool:

@@ -23,6 +23,7 @@ from feedhandler.venue.events import (
     Ready,
     Reply,
     Row,
+    Standing,
     Subscribed,
     Topic,
     Unsubscribed,
@@ -63,9 +64,10 @@ class Link(Protocol):
 
 
 class Counts:
-    """What came of the frames of a feed, for its status."""
+    """What came of the frames of a feed, for its status; `standings`: what is unusual of a symbol's market."""
 
     def __init__(self) -> None:
+        self.standings: dict[str, str] = {}
         self.frames = self.malformed = 0
         self.first_malformed = self.complaint = ""
 
@@ -190,6 +192,12 @@ class Line:
         elif isinstance(event, Complaint):
             self._counts.complaint = self._secret.redact(event.reason)
             self._warn(f"the venue says: {event.reason}")
+        elif isinstance(event, Standing):
+            before = self._counts.standings.pop(event.sym, "")
+            if event.words:
+                self._counts.standings[event.sym] = event.words
+            if event.words != before:
+                self._warn(f"{event.sym} {f'is {event.words}' if event.words else 'trades again'}")
         elif isinstance(event, KeyRefused):
             link.drop(event.reason, refused=True)
         elif isinstance(event, Wait):
@@ -221,3 +229,21 @@ class Line:
 
     def _warn(self, text: str) -> None:
         _log.warning("%s: %s", self._name, self._secret.redact(text))
+
+
+def standing(states: Sequence[ConnectionState], now: float) -> str:
+    """Return how the connections of a feed stand, the worst in words: a refused key with what is to be done."""
+    if not states:
+        return "nothing to subscribe"
+    bad = [state for state in states if state.name != "subscribed"]
+    if not bad:
+        return "connected" if len(states) == 1 else f"{len(states)} connections"
+    worst = max(bad, key=lambda state: state.retry_in_s(now))
+    words: str = worst.name
+    if worst.name == "given up":
+        words = f"given up: {worst.trouble}; set another key in the environment and start the feed again"
+    elif worst.name == "reconnecting":
+        words = f"reconnecting in {worst.retry_in_s(now):.0f} s: {worst.trouble}"
+    elif worst.name == "stale":
+        words = f"stale: no data for more than {worst.pauses.stale_s:g} s"
+    return words if len(states) == 1 else f"{len(bad)} of {len(states)} connections: {words}"

@@ -39,9 +39,17 @@ class Past:
         self._symbols = list(symbols)
         self._instruments_at = 0.0
 
-    def add(self, holes: Iterable[Hole], now: float) -> None:
-        """Ask for holes."""
-        self.healing.add(holes, now)
+    def add(self, holes: Iterable[Hole], now: float, hurried: bool = True) -> None:
+        """Ask for holes; hurried: rows wait for them."""
+        self.healing.add(holes, now, hurried=hurried)
+
+    def has(self, hole: Hole) -> bool:
+        """Return whether the venue has a past of the kind of a hole."""
+        return self._history.request(hole) is not None
+
+    def paused(self, now: float) -> bool:
+        """Return whether the venue wants no requests for now."""
+        return self.bucket.paused(now)
 
     def step(self, now: float, wants: Callable[[Hole], bool]) -> list[Fetched]:
         """Take an answer if there is one, send the next request if it is time to; return what came of holes.

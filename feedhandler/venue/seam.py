@@ -9,6 +9,7 @@ its end; `asked`: it is being fetched.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from feedhandler.venue.dialogue import Hole
@@ -28,6 +29,25 @@ class Note(NamedTuple):
     detail: str
 
 
+class GivenUp(NamedTuple):
+    """A hole that nobody waits for any more; what of it is fetched later goes on behind the rows that came since.
+
+    known    what tells trades apart (`key_of`) that went on, or came, and may be in the hole
+    before   only trades with a smaller `venue_seq` are missing; 0: that is not known
+    """
+
+    hole: Hole
+    known: tuple[object, ...] = ()
+    before: int = 0
+
+
+def key_of(row: TradeRow, numbered: bool) -> object:
+    """Return what tells a trade from others of its symbol; of two without an id it may be the same."""
+    if numbered:
+        return row.venue_seq
+    return (row.trade_id or row.time, row.exchange, row.price, row.size)
+
+
 def note_of(hole: Hole, state: str, detail: str) -> Note:
     """Return the note on a hole: what it is of stands in the detail."""
     first, last = (hole.first, hole.last) if hole.first else (hole.start, hole.end)
@@ -35,13 +55,21 @@ def note_of(hole: Hole, state: str, detail: str) -> Note:
 
 
 class Seam:
-    """What both have; `time` is that of the newest trade that went on, UTC ns, before the first that of subscribing."""
+    """What both have; `time` is that of the newest trade that went on, UTC ns, before the first that of subscribing.
 
-    __slots__ = ("asked", "hole", "notes", "open", "repeats", "since", "sym", "time")
+    begun    UTC ns of subscribing, 0: not yet; first: the number of the first trade that went on, 0: none did, or it
+             has no number
+    rested   seconds by which patience with the hole was prolonged
+    """
 
-    def __init__(self, sym: str, notes: list[Note], open: "dict[str, Seam]") -> None:
-        self.sym, self.notes, self.open = sym, notes, open
-        self.time = 0
+    __slots__ = (
+        "asked", "begun", "first", "given_up", "hole", "notes", "open", "repeats", "rested", "since", "sym", "time",
+    )  # fmt: skip
+
+    def __init__(self, sym: str, notes: list[Note], open: "dict[str, Seam]", given_up: list[GivenUp]) -> None:
+        self.sym, self.notes, self.open, self.given_up = sym, notes, open, given_up
+        self.time = self.begun = self.first = 0
+        self.rested = 0.0
         self.hole: Hole | None = None
         self.since, self.asked, self.repeats = 0.0, False, 0
 
@@ -70,12 +98,19 @@ class Seam:
         if self.hole is not None and not self.hole.end:
             self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
 
-    def close(self, now: float, on: list[Row], lost: str = "") -> None:
-        """End the hole; `lost`: why what is missing is not to be had. The rows behind it go on."""
+    def known(self) -> tuple[object, ...]:
+        """Return what tells trades apart (`key_of`) that came of late."""
+        raise NotImplementedError
+
+    def close(self, now: float, on: list[Row], lost: str = "", again: bool = False) -> None:
+        """End the hole; `lost`: why what is missing is not to be had, `again`: but it may be later.
+
+        The rows behind it go on.
+        """
         raise NotImplementedError
 
     def _begin(self, hole: Hole, now: float, detail: str) -> None:
-        self.hole, self.since, self.asked = hole, now, False
+        self.hole, self.since, self.asked, self.rested = hole, now, False, 0.0
         self.open[self.sym] = self
         self.notes.append(note_of(hole, "opened", detail))
 
@@ -90,8 +125,8 @@ class Numbered(Seam):
 
     __slots__ = ("held", "last")
 
-    def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam]) -> None:
-        super().__init__(sym, notes, open)
+    def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam], given_up: list[GivenUp]) -> None:
+        super().__init__(sym, notes, open, given_up)
         self.last = 0
         self.held: dict[int, TradeRow] = {}
 
@@ -104,6 +139,7 @@ class Numbered(Seam):
         if not self.last and self.hole is not None:
             self.held[number] = row  # nothing came yet that the next could follow on
         elif number == self.last + 1 or not self.last:
+            self.first = self.first or number
             self.last, self.time = number, row.time
             on.append(row)
             if self.held:
@@ -129,16 +165,19 @@ class Numbered(Seam):
         if not self.last:  # else the next number tells what is missing
             super().interrupted(now)
 
-    def close(self, now: float, on: list[Row], lost: str = "") -> None:
-        if self.hole is not None and not self.hole.first:
-            self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
-            if self.held:
-                self.last = min(self.held) - 1
-                self._follow(now, on)
-        elif self.hole is not None:
-            last = min(self.held) - 1
-            self._end(self.hole._replace(first=self.last + 1, last=last), "lost", lost)
-            self.last = last
+    def known(self) -> tuple[object, ...]:
+        return ()  # what went on has other numbers than what is missing
+
+    def close(self, now: float, on: list[Row], lost: str = "", again: bool = False) -> None:
+        if self.hole is None:
+            return
+        begins = min(self.held, default=0)
+        hole = self.hole._replace(first=self.last + 1, last=begins - 1) if self.hole.first else self.hole
+        if lost and again:
+            self.given_up.append(GivenUp(hole, before=begins))
+        self._end(hole, "lost" if lost or hole.first else "healed", lost or "fetched")
+        if self.held:
+            self.first, self.last = self.first or begins, begins - 1
             self._follow(now, on)
 
     def _follow(self, now: float, on: list[Row]) -> None:
@@ -165,8 +204,8 @@ class Timed(Seam):
 
     __slots__ = ("_ids", "_recent", "held")
 
-    def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam]) -> None:
-        super().__init__(sym, notes, open)
+    def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam], given_up: list[GivenUp]) -> None:
+        super().__init__(sym, notes, open, given_up)
         self.held: dict[object, TradeRow] = {}  # by what tells them apart
         self._ids: set[object] = set()
         self._recent: deque[object] = deque()
@@ -192,12 +231,23 @@ class Timed(Seam):
         elif self._is_new(identity):
             self._append(row, on)
 
-    def close(self, now: float, on: list[Row], lost: str = "") -> None:
+    def known(self) -> tuple[object, ...]:
+        without = (key_of(row, False) for row in self.held.values() if not row.trade_id)
+        return (*(each for each in self._ids if type(each) is tuple), *without)
+
+    def close(self, now: float, on: list[Row], lost: str = "", again: bool = False) -> None:
         if self.hole is not None:
+            if lost and again:
+                self.given_up.append(GivenUp(self.hole, self.known()))
             self._end(self.hole, "lost" if lost else "healed", lost or "fetched")
             for row in self.held.values():
                 self._append(row, on)
             self.held.clear()
+
+    def know(self, keys: Iterable[object]) -> None:
+        """Take trades that came before, by what tells them apart."""
+        for key in keys:
+            self._is_new(key)
 
     def _append(self, row: TradeRow, on: list[Row]) -> None:
         if row.time > self.time:
@@ -217,4 +267,4 @@ class Timed(Seam):
 
 def _identity(row: TradeRow) -> object:
     """Return what tells a trade apart; one without an id is like no other."""
-    return (row.trade_id, row.exchange, row.price, row.size) if row.trade_id else object()
+    return key_of(row, False) if row.trade_id else object()

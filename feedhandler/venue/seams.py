@@ -3,7 +3,9 @@
 A venue sends again after a reconnect, leaves out what happened meanwhile, and now and then swaps two frames. All rows
 go through here on their way, those of the socket and those fetched from the past alike:
 
-- trades wait behind a hole (seam.py) until it is fetched, `PATIENCE_S` at most; then it is lost, and they go on;
+- trades wait behind a hole (seam.py) until it is fetched, `PATIENCE_S` at most; then it is given up, and they go on.
+  While the venue wants no requests patience rests, `MOST_RESTED_S` at most. What is given up may be fetched later
+  (feedhandler/past/later.py);
 - bars and quotes with an `order`: one that is behind a greater of its key is dropped. They never wait. Bars that were
   missed are fetched after a reconnect, and are revisions of the same rows, wherever they come;
 - all other rows go through.
@@ -13,10 +15,13 @@ from collections.abc import Iterable, Mapping
 
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import BarRow, QuoteRow, Row, TradeRow
-from feedhandler.venue.seam import Note, Numbered, Seam, Timed, note_of
+from feedhandler.venue.seam import GivenUp, Note, Numbered, Seam, Timed, note_of
 
 PATIENCE_S = 30.0
 """Rows behind a hole wait so long for one that is in it."""
+
+MOST_RESTED_S = 300.0
+"""A venue that wants no requests for longer is not waited for: what comes meanwhile would be old."""
 
 REORDER_S = 0.5
 """A jump of numbers is asked for only after so long: frames that were swapped have come by then."""
@@ -28,7 +33,9 @@ _REVISED = 8  # newest bars of a series whose order is known
 
 
 class Seams:
-    """The rows of one feed; `late` counts what was dropped for its order, `notes` are the caller's to take.
+    """The rows of one feed; `late` counts what was dropped for its order.
+
+    `notes`, and the holes that were `given_up` but may be had later, are the caller's to take.
 
     numbered   trades are (`Dialogue.numbered`)
     fetches    there is a past to fetch holes from
@@ -37,6 +44,8 @@ class Seams:
     def __init__(self, numbered: bool, fetches: bool) -> None:
         self.late = 0
         self.notes: list[Note] = []
+        self.given_up: list[GivenUp] = []
+        self.numbered = numbered
         self._make: type[Seam] = Numbered if numbered else Timed
         self._fetches = fetches
         self._patience_s = PATIENCE_S if fetches else 4 * REORDER_S
@@ -45,6 +54,7 @@ class Seams:
         self._quotes: dict[str, int] = {}
         self._bars: dict[tuple[str, str], dict[int, int]] = {}  # (sym, interval) -> start -> order
         self._missed: list[Hole] = []  # of bars
+        self._looked_at = 0.0
 
     @property
     def repeats(self) -> int:
@@ -64,7 +74,7 @@ class Seams:
             if type(row) is TradeRow:
                 seam = trades.get(row.sym)
                 if seam is None:
-                    seam = trades[row.sym] = self._make(row.sym, self.notes, self._open)
+                    seam = self._seam(row.sym)
                 seam.take(row, now, on)
             elif (type(row) is not QuoteRow or self._quote(row)) and (type(row) is not BarRow or self._bar(row)):
                 on.append(row)
@@ -74,8 +84,19 @@ class Seams:
         """Note that these symbols are subscribed, at `now_ns`: what is missed later is missing from then on."""
         for sym in symbols:
             if sym not in self._trades and sym != "*":
-                self._trades[sym] = self._make(sym, self.notes, self._open)
-                self._trades[sym].time = now_ns
+                self._seam(sym).time = now_ns
+            if sym != "*":
+                self._trades[sym].begun = self._trades[sym].begun or now_ns
+
+    def know(self, sym: str, keys: Iterable[object]) -> None:
+        """Take what tells trades apart (`key_of`) that came in a run before: they are repeats, where not numbered."""
+        seam = self._trades.get(sym) or self._seam(sym)
+        if isinstance(seam, Timed):
+            seam.know(keys)
+
+    def of(self, sym: str) -> Seam | None:
+        """Return the seam of a symbol, None while nothing is known of it."""
+        return self._trades.get(sym)
 
     def interrupted(self, symbols: Iterable[str], now: float) -> None:
         """Note that nothing comes of these symbols any more ("*": of all)."""
@@ -117,15 +138,23 @@ class Seams:
             return seam.last < hole.last
         return seam.hole.end == hole.end
 
-    def impatient(self, now: float) -> list[Row]:
-        """Give up holes that were waited for long enough; return the rows that go on by that."""
+    def impatient(self, now: float, resting: bool = False) -> list[Row]:
+        """Give up holes that were waited for long enough; return the rows that go on by that.
+
+        resting: nothing can be asked for now, by the venue's word; that is no reason to give up.
+        """
         on: list[Row] = []
         crowded = self.waiting > MOST_WAITING
+        since_s, self._looked_at = now - self._looked_at, now
         for seam in list(self._open.values()):
             if seam.hole is None or not seam.hole.end:
                 continue  # nothing comes at all
+            if resting:
+                more_s = min(since_s, now - seam.since, MOST_RESTED_S - seam.rested)
+                seam.since, seam.rested = seam.since + more_s, seam.rested + more_s
             if crowded or now - seam.since >= self._patience_s:
-                seam.close(now, on, "too many rows wait" if crowded else f"not there within {self._patience_s:g} s")
+                reason = "too many rows wait" if crowded else f"not there within {self._patience_s:g} s"
+                seam.close(now, on, reason, again=self._fetches)
         return on
 
     def fetched(self, hole: Hole, rows: Iterable[Row], now: float) -> list[Row]:
@@ -139,19 +168,27 @@ class Seams:
                 on += self.take([row], now)
         return on
 
-    def ended(self, hole: Hole, now: float, lost: str = "") -> list[Row]:
-        """End a hole: all that is to be had was `fetched`, or `lost` says why not; return what goes on by that."""
+    def ended(self, hole: Hole, now: float, lost: str = "", again: bool = False) -> list[Row]:
+        """End a hole: all that is to be had was `fetched`, or `lost` says why not; return what goes on by that.
+
+        again: what is lost may be had later.
+        """
         on: list[Row] = []
         seam = self._trades.get(hole.sym)
         if hole.table != "trades" or seam is None:
             if lost:
                 self.notes.append(note_of(hole, "lost", lost))
+                self.given_up += [GivenUp(hole)] if again else []
         elif isinstance(seam, Numbered) and hole.first:
             if seam.last < hole.last:
-                seam.close(now, on, lost or "the venue's past has not all of it")
+                seam.close(now, on, lost or "the venue's past has not all of it", again or not lost)
         elif seam.hole is not None and seam.hole.end == hole.end:
-            seam.close(now, on, lost)
+            seam.close(now, on, lost, again)
         return on
+
+    def _seam(self, sym: str) -> Seam:
+        seam = self._trades[sym] = self._make(sym, self.notes, self._open, self.given_up)
+        return seam
 
     @staticmethod
     def _of(symbols: Iterable[str], known: Mapping[str, object]) -> list[str]:

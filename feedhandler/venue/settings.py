@@ -52,6 +52,9 @@ class VenueSettings(FeedSettings):
     rest_url: RestAddress = Field(description="where the past is fetched")
     names: dict[str, str] = Field({}, description='our symbol to the venue\'s, e.g. {"BTC/USD" = "XBTUSD"}')
     backfill: bool = Field(True, description="fetch what was missed while there was no connection")
+    catch_up_h: float = Field(
+        24.0, ge=0, description="at a start fetch what came since the newest row in the plant, so many hours at most"
+    )
     record: bool = Field(False, description="keep every frame as it came, in <data>/frames/<name>/")
     record_mb: int = Field(1024, gt=0, description="of those the newest so many, MiB on disk")
     heartbeat_s: float = Field(

@@ -32,6 +32,10 @@ class TokenBucket:
         """Give nothing for so long, by the venue's word; a longer pause that was told before stands."""
         self._paused_until = max(self._paused_until, now + seconds)
 
+    def paused(self, now: float) -> bool:
+        """Return whether it gives nothing by the venue's word."""
+        return now < self._paused_until
+
     def _fill(self, now: float) -> None:
         if now > self._at:
             self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_s)

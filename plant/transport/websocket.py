@@ -5,6 +5,7 @@ out every `heartbeat_s` seconds, and is to be answered within 10 s. Whatever is 
 because the library's own error texts and traces may hold the address, and with it a key.
 """
 
+import contextlib
 import logging
 import math
 import ssl
@@ -22,6 +23,9 @@ from plant.transport.secret import Secret
 CONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 5.0
 PONG_TIMEOUT_S = 10.0
+CLOSE_S = 0.2
+"""A connection that is given up while it is there waits so long for the venue to have heard of it."""
+
 MAX_FRAMES = 5_000
 
 _LEAST_WAIT_S = 0.001
@@ -109,10 +113,10 @@ class WebSocket:
                 self._socket.send(message)
         except websocket.WebSocketBadStatusException as error:
             # Its text holds headers and body of the answer; the status says enough.
-            self.drop(f"HTTP {error.status_code} at connect", refused=error.status_code in (401, 403))
+            self._lost(f"HTTP {error.status_code} at connect", refused=error.status_code in (401, 403))
             return False
         except (websocket.WebSocketException, OSError, ValueError) as error:
-            self.drop(_describe(error))
+            self._lost(_describe(error))
             return False
         self._reader = FrameReader()
         self._beat_at = self._clock() + self._heartbeat_s
@@ -133,7 +137,7 @@ class WebSocket:
             self._socket.settimeout(SEND_TIMEOUT_S)
             self._socket.send(message)
         except (websocket.WebSocketException, OSError, ValueError) as error:
-            self.drop(_describe(error))
+            self._lost(_describe(error))
             return False
         return True
 
@@ -152,10 +156,10 @@ class WebSocket:
             except (BlockingIOError, TimeoutError, InterruptedError, ssl.SSLWantReadError):
                 break
             except (OSError, ValueError, WireError) as error:
-                self.drop(_describe(error))
+                self._lost(_describe(error))
                 return frames
             if not data:
-                self.drop("the connection was lost")
+                self._lost("the connection was lost")
                 return frames
             heard = True
             self._take(messages, frames)
@@ -175,7 +179,7 @@ class WebSocket:
                 reason = payload[2:].decode("utf-8", "replace")
                 text = f"closed by the venue: {int.from_bytes(payload[:2], 'big')} {reason}".rstrip()
                 self._answer(websocket.ABNF.OPCODE_CLOSE, payload[:2])
-                self.drop(text, refused=self._refuses(reason))
+                self._lost(text, refused=self._refuses(reason))
                 return
 
     def _answer(self, opcode: int, payload: bytes) -> None:
@@ -185,18 +189,23 @@ class WebSocket:
             self._socket.settimeout(SEND_TIMEOUT_S)
             self._socket.send(payload, opcode)
         except (websocket.WebSocketException, OSError) as error:
-            self.drop(_describe(error))
+            self._lost(_describe(error))
 
     def healthy(self) -> None:
         """Begin again with the shortest pause: the venue has answered, which is more than a connection."""
         self.state.good(self._clock())
 
     def drop(self, reason: str, refused: bool = False, wait_s: float = 0.0, ended: bool = False) -> None:
-        """Give the connection up and set the time of the next attempt.
+        """Give the connection up, with a close frame if it is there, and set the time of the next attempt.
 
         refused: the key is. wait_s: the venue wants no other for so long. ended: it was not lost, and the next one may
-        follow at once.
+        follow at once. Takes `CLOSE_S` at most.
         """
+        self._farewell()
+        self._lost(reason, refused, wait_s, ended)
+
+    def _lost(self, reason: str, refused: bool = False, wait_s: float = 0.0, ended: bool = False) -> None:
+        """Note that there is no connection any more."""
         if self._socket is not None:
             self._socket.shutdown()
             self._socket = None
@@ -211,6 +220,23 @@ class WebSocket:
         if reason != before:
             again = "given up" if math.isinf(pause_s) else f"next try in {pause_s:.0f} s"
             self._say(logging.WARNING, f"not connected, {again}: {reason}")
+
+    def _farewell(self) -> None:
+        """Say that we close, and wait a moment for the answer.
+
+        Else the venue would learn it by a reset, which may overtake the frame, or not at all: some count such a
+        connection as one of ours for a while longer. What comes meanwhile is fetched like all that comes later.
+        """
+        if self._socket is None or self._socket.sock is None:
+            return
+        until = time.monotonic() + CLOSE_S
+        with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
+            self._socket.settimeout(CLOSE_S)
+            self._socket.send_close()
+            while (left_s := until - time.monotonic()) > 0:
+                self._socket.sock.settimeout(left_s)
+                if not self._socket.sock.recv(_RECEIVE_BYTES):
+                    return
 
     def close(self) -> None:
         """Disconnect for good."""
@@ -228,7 +254,7 @@ class WebSocket:
             self._answer_by = None
         # Only silence counts: after a pause of the caller the answer may have been waiting in the socket.
         if self._answer_by is not None and now >= self._answer_by:
-            self.drop(f"no answer to a ping in {PONG_TIMEOUT_S:.0f} s")
+            self._lost(f"no answer to a ping in {PONG_TIMEOUT_S:.0f} s")
         elif now >= self._beat_at:
             self._beat_at = now + self._heartbeat_s
             if self._answer_by is None:
@@ -239,7 +265,7 @@ class WebSocket:
                 if self._heartbeat:
                     self._socket.send(self._heartbeat)
             except (websocket.WebSocketException, OSError) as error:
-                self.drop(_describe(error))
+                self._lost(_describe(error))
 
     def _say(self, level: int, text: str) -> None:
         _log.log(level, "%s: %s", self._venue, self._key.redact(text))

@@ -75,3 +75,5 @@ def test_cuts_and_a_plant_that_is_down_cost_no_trade_and_symbols_change_while_it
         assert plant.processes[PROCESS].pid == pid
         assert plant.processes[PROCESS].poll() is None
         assert list((plant.settings.plant.data / "frames" / "made-up").iterdir())
+        plant.processes[PROCESS].terminate()  # while it still asks an rdb that is not there what the plant has
+        assert plant.processes[PROCESS].wait(20) == 0

@@ -1,5 +1,6 @@
 """`plant backfill`: planned by day, fetched, compared, written once, gone on with."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from plant.rows.tables import schema_of
 from plant.runtime.sections import FeedSection
 
 BEGIN = BEGIN_MS * MS
+PROCESS = "feedhandler made-up"
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_a_plan_has_a_part_for_each_day_and_table_that_the_venue_has(venue: Venu
         "made-up bars 5m A%2FX 2026-01-02T000000 to 2026-01-02T000007",
     ]
     assert parts[3].hole == Hole("bars", "A", "5m", BEGIN + NS_PER_DAY, BEGIN + NS_PER_DAY + 7 * 10**9)
-    found.rest.close()
+    found.close()
 
 
 def test_what_has_no_past_is_a_sentence(venue: VenueServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,11 +92,15 @@ def _venue() -> Any:
 
 
 @pytest.mark.timeout(180)
-def test_history_is_filled_once_beside_what_the_feed_had_and_goes_on_where_it_was(
-    venue: VenueServer, start_plant: Callable[..., RunningPlant], capsys: pytest.CaptureFixture[str]
+def test_history_is_filled_once_beside_what_the_feed_had_and_the_feed_goes_on_where_it_was(
+    venue: VenueServer,
+    start_plant: Callable[..., RunningPlant],
+    eventually: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     feed = f'[[feeds]]\nkind = "made_up_venue:MadeUpFeed"\nname = "made-up"\nurl = "{venue.url}"\n'
-    plant = start_plant("tickerplant", "rdb", "hdb", toml=f'{feed}rest_url = "{venue.rest_url}"\n')
+    feed += f'rest_url = "{venue.rest_url}"\nsymbols = ["A"]\ncatch_up_h = 100000\n'
+    plant = start_plant("tickerplant", "rdb", "hdb", toml=feed)
     venue.trade("A", 300)
     live = [trade_of(venue.trades["A"][n]) for n in (9, 10, 250)]
     with plant.publisher("made-up") as publisher:
@@ -120,3 +127,26 @@ def test_history_is_filled_once_beside_what_the_feed_had_and_goes_on_where_it_wa
     assert set(trades.column("source").to_pylist()) == {"made-up"}
     with pytest.raises(QueryError, match="expected START before END"):
         run(start="2026-01-03", end="2026-01-01")
+
+    venue.trade("A", 70)  # while the feed is down
+    for name in ("made_up_venue.py", "venue_server.py"):
+        shutil.copy(SUPPORT / name, plant.folder)
+    for began in (371, 381):  # and again at a restart
+        plant.start(PROCESS)
+        eventually(lambda: venue.subscribed("A"), 30, lambda: plant.log(PROCESS)[-2000:])
+        venue.trade("A", 1)
+
+        def there() -> list[int]:
+            return sorted(plant.whole().select("trades", sym="A", frames="arrow").column("venue_seq").to_pylist())
+
+        def state() -> str:
+            beats = [batch.columns for batch in plant.journal("heartbeats")]
+            return str([b["state"].tolist() for b in beats if b["sym"].tolist() == ["feed-made-up"]][-1:])
+
+        eventually(lambda began=began: len(there()) >= began, 30, lambda: f"{len(there())} trades, {state()}")
+        plant.kill(PROCESS)
+        assert there() == list(range(1, began + 1))
+        venue.cut()
+        venue.trade("A", 9)
+    told = [batch.columns["detail"].tolist() for batch in plant.journal("gaps")]
+    assert "A: fetched later, 70 rows" in [detail for details in told for detail in details]

@@ -69,6 +69,7 @@ def test_plain_gzip_and_zstd_are_read_and_what_is_no_frame_is_left_out(tmp_path:
             Frame(0, None),
             Frame(1_633_998_512_063_356_900, b'{"a": 1}'),
             Frame(1_633_998_513_000_000_000, b'{"b": ": "}'),
+            Frame(16_500_000_000, b'{"c": 1}', "https://venue"),
         ]
 
 

@@ -1,36 +1,23 @@
 """CCXT's own client against the local server that speaks Binance's protocol: streams, cuts, polling, refusals."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import chance
 import pytest
 from binance_server import MS, BinanceServer
+from ccxt_market import market
 
 from feedhandler.ccxt import streams
 from feedhandler.ccxt.feed import CcxtFeed
 from feedhandler.ccxt.settings import CcxtFeedSettings
+from feedhandler.past.catching_up import Held
 from plant.transport.connection_state import Pauses
 
 pytest.importorskip("ccxt.pro")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def market(sym: str) -> dict[str, Any]:
-    base = sym.removesuffix("USDT")
-    kind = {
-        "type": "spot",
-        "spot": True,
-        "margin": False,
-        "swap": False,
-        "future": False,
-        "option": False,
-        "contract": False,
-    }
-    limits = {name: {"min": None, "max": None} for name in ("amount", "price", "cost")}
-    named = {"id": sym, "lowercaseId": sym.lower(), "symbol": f"{base}/USDT", "base": base, "quote": "USDT"}
-    named |= {"baseId": base, "quoteId": "USDT", "active": True, "precision": {"amount": 1e-5, "price": 0.01}}
-    return {**named, **kind, "limits": limits, "info": {}}
 
 
 class LocalFeed(CcxtFeed):
@@ -62,7 +49,11 @@ def begin(server: BinanceServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     made: list[CcxtFeed] = []
 
     def begin(**keys: Any) -> Polled:
-        feed = LocalFeed(CcxtFeedSettings(**{"name": "mine", "exchange": "binance", "symbols": ("BTC/USDT",), **keys}))
+        feed = LocalFeed(
+            CcxtFeedSettings(
+                **{"name": "mine", "exchange": "binance", "symbols": ("BTC/USDT",), "catch_up_h": 0, **keys}
+            )
+        )
         made.append(feed)
         feed.start(0)
         return Polled(feed)
@@ -77,15 +68,25 @@ class Polled:
 
     def __init__(self, feed: CcxtFeed) -> None:
         self.feed = feed
-        self.rows: dict[str, list[dict[str, Any]]] = {"trades": [], "bars": [], "quotes": [], "instruments": []}
+        self.rows: dict[str, list[dict[str, Any]]] = {
+            "trades": [],
+            "bars": [],
+            "quotes": [],
+            "instruments": [],
+            "gaps": [],
+        }
+
+    def poll(self) -> None:
+        for table, columns in self.feed.poll(time.time_ns(), 0.02):
+            named = {name: list(values) for name, values in columns.items()}
+            self.rows[table] += [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + 30
         while not condition():
-            assert time.monotonic() < deadline, f"{what}: {self.feed.status()}; {self.rows}"
-            for table, columns in self.feed.poll(time.time_ns(), 0.02):
-                named = {name: list(values) for name, values in columns.items()}
-                self.rows[table] += [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
+            shown = {table: (len(rows), rows[-2:]) for table, rows in self.rows.items()}
+            assert time.monotonic() < deadline, f"{what}: {self.feed.status()}; {shown}"
+            self.poll()
 
 
 def test_trades_and_bars_become_rows_and_nothing_is_missing_after_a_cut(
@@ -118,6 +119,102 @@ def test_trades_and_bars_become_rows_and_nothing_is_missing_after_a_cut(
     first = plant.rows["bars"][0]
     assert (first["time"], first["sym"], first["interval"], first["close"]) == (at_ms * MS, "BTC/USDT", "1m", 101.0)
     assert first["source"] == "mine"
+
+
+@chance.times("cuts", 1000, 3600)
+def test_every_trade_is_there_once_and_in_order_whatever_is_cut(
+    server: BinanceServer, begin: Callable[..., Polled], cuts: int
+) -> None:
+    """Each has a millisecond of its own: the exchange's past has other numbers, and is matched by time."""
+    print(f"seed {chance.SEED}")
+    dice = random.Random(chance.SEED)
+    at_ms = time.time_ns() // MS - 3_600_000
+    made = server.trades["BTCUSDT"]
+
+    def trade() -> None:
+        server.trade("BTCUSDT", time_ms=at_ms + len(made))
+
+    def all_there() -> bool:
+        done = len(plant.rows["trades"]) >= len(made)
+        if not done and dice.random() < 0.1:
+            trade()  # what came while nobody asked the client hands out when more comes
+        return done
+
+    plant = begin(channels=("trades",))
+    plant.until(server.names, "the stream")
+    for _ in range(cuts):
+        for _ in range(dice.randrange(1, 30)):
+            trade()
+            if dice.random() < 0.2:
+                plant.poll()
+        fault = dice.randrange(3)
+        if fault == 0:
+            server.drop()
+        elif fault == 1:
+            server.close(1001, "going away")
+        else:
+            server.cut_in_mid_message({"stream": "btcusdt@trade", "data": made[-9:]})
+        for _ in range(dice.randrange(20)):
+            trade()
+        plant.until(server.names, "the stream again")
+        trade()
+        if dice.random() < 0.7:
+            plant.until(all_there, "all there")
+    plant.until(all_there, "all there in the end")
+    assert [row["time"] // MS - at_ms for row in plant.rows["trades"]] == [*range(len(made))]
+    assert [row["price"] for row in plant.rows["trades"]] == [float(trade["p"]) for trade in made]
+    states = [row["state"] for row in plant.rows["gaps"]]
+    assert states == ["opened", "healed"] * (len(states) // 2)
+    assert len(states) >= cuts
+    assert {(row["sym"], row["table_name"]) for row in plant.rows["gaps"]} == {("feed-mine", "trades")}
+
+
+def test_what_came_since_the_newest_row_of_the_plant_is_fetched_once(
+    server: BinanceServer, begin: Callable[..., Polled]
+) -> None:
+    at_ms = 1_672_515_780_000
+    for k in range(40):
+        server.trade("BTCUSDT", time_ms=at_ms + k)
+    server.kline("BTCUSDT", at_ms - 60_000, "101", True, 5)
+    server.kline("BTCUSDT", at_ms, "102", True, 5)
+    plant = begin(channels=("trades", "bars"), catch_up_h=1.0)
+    assert plant.feed.asks_for() == [("trades", "BTC/USDT", ""), ("bars", "BTC/USDT", "1m")]
+    plant.until(lambda: len(server.names()) == 2, "two streams")
+    server.trade("BTCUSDT", time_ms=at_ms + 40)
+    server.kline("BTCUSDT", at_ms + 60_000, "103", False, 5)
+    for _ in range(5):
+        plant.poll()
+    assert plant.rows["trades"] == []  # they wait for the plant's word
+    known = tuple((str(1_000 + k), "", 100.0, 1.5) for k in range(8, 11))
+    same = ((at_ms - 60_000) * MS, 100.0, 200.0, 50.0, 101.0, 10.0)
+    plant.feed.had(
+        {
+            ("trades", "BTC/USDT", ""): Held((at_ms + 10) * MS, (at_ms + 8) * MS, known),
+            ("bars", "BTC/USDT", "1m"): Held((at_ms - 60_000) * MS, (at_ms - 60_000) * MS, (same,)),
+        }
+    )
+    plant.until(lambda: len(plant.rows["trades"]) >= 30 and len(plant.rows["bars"]) >= 2, "what came before")
+    assert [row["time"] // MS - at_ms for row in plant.rows["trades"]] == [40, *range(11, 40)]
+    assert [row["close"] for row in plant.rows["bars"]] == [103.0, 102.0]
+    details = {(row["table_name"], row["state"]): row["detail"] for row in plant.rows["gaps"]}
+    assert details["trades", "healed"] == "BTC/USDT: fetched later, 29 rows"
+    assert details["bars", "healed"] == "BTC/USDT 1m: fetched later, 1 rows"
+
+
+def test_trades_that_the_plant_has_do_not_come_again_at_the_start(
+    server: BinanceServer, begin: Callable[..., Polled]
+) -> None:
+    """Many exchanges send their last trades to whoever subscribes."""
+    at_ms = 1_672_515_780_000
+    plant = begin(channels=("trades",), catch_up_h=1.0)
+    plant.until(server.names, "the stream")
+    sent = [server.trade("BTCUSDT", time_ms=at_ms + k) for k in range(6)]
+    known = tuple((str(one["t"]), "", float(one["p"]), 1.5) for one in sent[:4])
+    plant.feed.had({("trades", "BTC/USDT", ""): Held((at_ms + 3) * MS, at_ms * MS, known)})
+    plant.until(lambda: len(plant.rows["trades"]) >= 2, "what is new")
+    for _ in range(5):
+        plant.poll()
+    assert [row["time"] // MS - at_ms for row in plant.rows["trades"]] == [4, 5]
 
 
 def test_an_exchange_without_streams_is_asked_again_and_again(

@@ -1,6 +1,7 @@
 """Databento's own client against a local gateway: login, records, a cut, the replay of what was missed."""
 
 import random
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +52,7 @@ def test_a_wrong_key_is_given_up_and_not_shown(gateway: DatabentoGateway, monkey
     assert gateway.connects == 1
 
 
-@chance.times("cuts", 200, 3600)
+@chance.times("cuts", 1000, 3600)
 def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: DatabentoGateway, cuts: int) -> None:
     print(f"seed {chance.SEED}")
     dice = random.Random(chance.SEED)
@@ -83,6 +84,42 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: Databen
             plant.poll()
     assert [row["price"] for row in plant.rows["trades"]] == [k * SECOND // 100 / SECOND for k in range(1, number + 1)]
     assert {row["sym"] for row in plant.rows["trades"]} == {"AAPL"}
+    states = [row["state"] for row in plant.rows["gaps"]]
+    assert states == ["opened", "healed"] * (len(states) // 2)
+    assert len(states) >= cuts
     assert gateway.subscriptions[0] == {
         "schema": "trades", "stype_in": "raw_symbol", "symbols": "AAPL", "snapshot": "0", "id": "0", "is_last": "1",
     }  # fmt: skip
+
+
+def test_what_is_older_than_the_gateway_replays_is_told_as_lost(gateway: DatabentoGateway) -> None:
+    old = time.time_ns() - 30 * 3_600 * SECOND
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        gateway.trade(7, SECOND, 1, old)
+        plant.until_rows("trades", 1)
+        gateway.drop()
+        plant.until_rows("gaps", 3)
+    opened, lost, healed = plant.rows["gaps"]
+    assert [row["state"] for row in (opened, lost, healed)] == ["opened", "lost", "healed"]
+    assert (opened["table_name"], opened["first"], lost["first"]) == ("trades", old + 100, old + 100)
+    assert lost["last"] == healed["first"] == pytest.approx(time.time_ns() - 23.9 * 3_600 * SECOND, abs=120 * SECOND)
+    assert lost["detail"] == "XNAS.ITCH: older than what the gateway replays; plant backfill has it"
+
+
+def test_a_halt_stands_in_the_state_until_the_symbol_trades_again(gateway: DatabentoGateway) -> None:
+    def status(action: int) -> None:
+        head = struct.pack("<BBHIQ", 10, 18, 2, 7, time.time_ns())
+        gateway._send(head + struct.pack("<QHHHccc7x", time.time_ns(), action, 1, 0, b"N", b"N", b"~"))
+
+    with polled(DatabentoFeed, **keys(gateway, channels=("trades", "statuses"))) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        status(8)
+        plant.until_status("; halted: AAPL")
+        status(3)
+        status(9)
+        assert "halted" not in plant.until_status("; paused: AAPL")
+        status(7)
+        plant.until(lambda: "AAPL" not in plant.feed.status(), "as usual")

@@ -10,7 +10,18 @@ from feedhandler.databento.dialogue import DatabentoDialogue
 from feedhandler.databento.records import UNDEF_PRICE, Mapping, kind_of, parse_record, time_of
 from feedhandler.databento.settings import DatabentoFeedSettings
 from feedhandler.venue.dialogue import Unreadable
-from feedhandler.venue.events import Alive, BarRow, Complaint, KeyRefused, Malformed, QuoteRow, Topic, TradeRow, Wait
+from feedhandler.venue.events import (
+    Alive,
+    BarRow,
+    Complaint,
+    KeyRefused,
+    Malformed,
+    QuoteRow,
+    Standing,
+    Topic,
+    TradeRow,
+    Wait,
+)
 
 AT = 1_767_225_600_000_000_001
 NAMES = {7: "AAPL"}
@@ -87,7 +98,10 @@ def test_what_the_gateway_says() -> None:
     assert parse_record(error(3), {}) == Wait(60.0, "bad")
     assert parse_record(error(8), {}) == Complaint("bad")
     halt = head(40, 18) + struct.pack("<QHHHccc7x", AT, 8, 1, 0, b"N", b"N", b"~")
-    assert parse_record(halt, NAMES) == Complaint("AAPL is halted")
+    assert parse_record(halt, NAMES) == Standing("AAPL", "halted")
+    for action, said in ((7, Standing("AAPL", "")), (9, Standing("AAPL", "paused")), (3, Alive())):
+        status = head(40, 18) + struct.pack("<QHHHccc7x", AT, action, 1, 0, b"N", b"N", b"~")
+        assert parse_record(status, NAMES) == said
 
 
 @pytest.mark.parametrize(

@@ -142,36 +142,30 @@ def test_redirected_connection_is_not_followed_because_the_key_would_go_with_it(
     assert finazon.refused == [302]
 
 
-def test_waiting_for_a_reconnect_makes_no_attempt_before_its_time(
+def test_a_refused_key_is_given_up_with_what_to_do_and_not_tried_again(
     finazon: FinazonServer, start_feed: StartFeed
 ) -> None:
-    made = start_feed(api_key="wrong")
-    made.until_status("reconnecting")
-    for _ in range(20):
+    made = start_feed(api_key="wrong-key")
+    assert made.until_status("given up") == (
+        "given up: the key was refused, check it and its plan (HTTP 401 at connect); "
+        "set another key in the environment and start the feed again"
+    )
+    for _ in range(20):  # a venue locks an account whose key is tried again and again
+        made.clock.now_s += 3_600
         made.feed.poll(made.now_ns, 0)
     assert finazon.refused == [401]
 
 
-def test_bad_key_is_tried_again_only_after_sixty_seconds(finazon: FinazonServer, start_feed: StartFeed) -> None:
-    made = start_feed(api_key="wrong-key")
-    status = made.until_status("reconnecting")
-    assert status == "reconnecting in 60 s: the key was refused, check it and its plan (HTTP 401 at connect)"
-    made.clock.now_s += 59
-    made.feed.poll(made.now_ns, 0)
-    assert finazon.refused == [401]
-    made.clock.now_s += 1
-    made.poll_until(lambda: finazon.refused == [401, 401], "second attempt")
-    assert "reconnecting in 60 s" in made.feed.status()
-
-
-def test_key_refused_in_a_frame_ends_the_connection_for_sixty_seconds(
-    finazon: FinazonServer, start_feed: StartFeed
-) -> None:
+def test_a_key_that_is_refused_in_a_frame_is_given_up_too(finazon: FinazonServer, start_feed: StartFeed) -> None:
     made = start_feed()
     subscribed(finazon, made)
     finazon.send({"status": "error", "message": f"API key {KEY} has expired"})
-    assert "reconnecting in 60 s: the key was refused" in made.until_status("reconnecting")
+    assert "given up: the key was refused" in made.until_status("given up")
     assert "API key *** has expired" in made.feed.status()
+    made.clock.now_s += 3_600
+    made.feed.poll(made.now_ns, 0)
+    assert finazon.refused == []
+    assert len(finazon.subscriptions()) == 1
 
 
 def test_unsupported_ticker_is_named_and_the_others_go_on(finazon: FinazonServer, start_feed: StartFeed) -> None:
@@ -241,10 +235,11 @@ def test_key_is_in_no_log_status_repr_or_attribute(
         made.until_rows(1)
         seen += [made.feed.status(), repr(made.feed), _deep_repr(made.feed)]
         finazon.close(1008, f"apikey {KEY}")
-        made.until_status("reconnecting")
+        made.until_status("given up")
         seen += [made.feed.status(), _deep_repr(made.feed)]
+        made.feed.close()
         finazon.key = "another"
-        made.clock.now_s += 60
+        made = start_feed(symbols=["AAPL"], backfill=True)
         made.until_status("HTTP 401")
         seen += [made.feed.status(), _deep_repr(made.feed)]
         made.feed.close()

@@ -129,6 +129,36 @@ def test_a_venue_that_goes_round_in_a_circle_is_left() -> None:
     assert (numbers(found[-1].rows), found[-1].lost) == ([3], "after 2 pages the next would be the same")
 
 
+def test_what_rows_wait_for_comes_between_two_pages_of_what_nobody_waits_for(healing: Healing) -> None:
+    late = HOLE._replace(sym="L")
+    healing.add([late], 0.0, hurried=False)
+    request, _ = healing.request(10.0)
+    assert request is not None
+    healing.add([HOLE], 5.0)
+    found = [healing.take(good(request), 10.0), *run(healing, good)]
+    assert [(one.hole.sym, one.done) for one in found if one] == [("L", False), ("A", False), ("A", True), ("L", True)]
+
+
+def test_while_the_urgent_is_tried_again_later_the_other_goes_on_and_what_is_lost_says_whether_it_may_be_had(
+    healing: Healing,
+) -> None:
+    healing.add([HOLE], 0.0)
+    healing.add([HOLE._replace(sym="L")], 0.0, hurried=False)
+    request, _ = healing.request(10.0)
+    assert request is not None
+    assert healing.take(Answer("later", reason="HTTP 503"), 10.0) is None
+    request, _ = healing.request(10.0)
+    assert request is not None
+    fetched = healing.take(good(request), 10.0)
+    assert fetched is not None
+    assert fetched.hole.sym == "L"
+    found = run(healing, lambda request: Answer("later", reason="HTTP 503"), 12.0)
+    assert [(one.hole.sym, one.lost, one.again) for one in found if one.done] == [
+        ("A", "HTTP 503", True),
+        ("L", "HTTP 503", True),
+    ]
+
+
 def test_only_bars_that_were_over_are_taken() -> None:
     class Bars(Numbers):
         def request(self, hole: Hole, cursor: Any = None) -> Request | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feedhandler.venue import seams as module
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, TradeRow
+from feedhandler.venue.seam import GivenUp
 from feedhandler.venue.seams import Seams
 
 S = 10**9
@@ -111,6 +112,37 @@ def test_a_hole_that_nobody_fills_is_lost_after_its_time_and_what_is_behind_it_g
     assert [(note.state, note.first, note.last) for note in seams.notes] == [
         ("opened", 2, 3), ("lost", 2, 3), ("opened", 5, 5), ("lost", 5, 5),
     ]  # fmt: skip
+
+
+def test_patience_rests_while_the_venue_wants_no_requests_but_not_for_ever() -> None:
+    seams = Seams(numbered=True, fetches=True)
+    seams.take([trade(1), trade(4)], 0.0)
+    now = 0.0
+    while now < 80.0:  # a 429 that wants a minute, and another
+        now += 1.0
+        assert seams.impatient(now, resting=True) == []
+    assert seams.impatient(now + 29.0) == []
+    assert numbers(seams.impatient(now + 31.0)) == [4]
+    assert seams.given_up == [GivenUp(Hole("trades", "A", "", S, 4 * S, 2, 3), (), 4)]
+    seams.take([trade(7)], 200.0)
+    now = 200.0
+    while not (on := seams.impatient(now, resting=True)):
+        now += 5.0
+    assert numbers(on) == [7]
+    assert now == 200.0 + module.PATIENCE_S + module.MOST_RESTED_S
+
+
+def test_a_hole_by_time_that_is_given_up_says_what_came_meanwhile() -> None:
+    seams = Seams(numbered=False, fetches=True)
+    seams.take([trade(1, numbered=False)], 0.0)
+    seams.interrupted(["A"], 1.0)
+    seams.resumed(["A"], 9 * S, 1.0)
+    without_id = TradeRow(10 * S, "A", 1.0, 3.0)
+    seams.take([trade(8, numbered=False), without_id], 2.0)
+    assert seams.impatient(40.0) == [trade(8, numbered=False), without_id]
+    [(hole, known, before)] = seams.given_up
+    assert (hole, before) == (Hole("trades", "A", "", S, 9 * S), 0)
+    assert set(known) == {("id1", "", 1.5, 2.0), ("id8", "", 1.5, 2.0), (10 * S, "", 1.0, 3.0)}
 
 
 def test_what_the_past_has_not_is_lost_at_once() -> None:

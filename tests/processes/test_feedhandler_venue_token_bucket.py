@@ -47,4 +47,5 @@ def test_the_venues_word_counts_over_that() -> None:
     bucket.pause(60.0, 10.0)
     bucket.pause(5.0, 10.0)
     assert bucket.wait_s(30.0) == 40
+    assert (bucket.paused(69.9), bucket.paused(70.0)) == (True, False)
     assert bucket.take(70.0)

@@ -5,6 +5,7 @@ answered, an unsupported ticker and a repeated subscription get an error while t
 is answered, and a fourth connection is refused. Bars go out when the test says so.
 """
 
+import contextlib
 import json
 import socket
 import threading
@@ -79,8 +80,9 @@ class FinazonServer:
         """Push frames to every connected client, as they are or as JSON."""
         with self._lock:
             for connection in self._open:
-                for frame in frames:
-                    connection.send(json.dumps(frame) if isinstance(frame, dict) else frame)
+                with contextlib.suppress(ConnectionClosed):  # it was dropped, and its thread has not noticed yet
+                    for frame in frames:
+                        connection.send(json.dumps(frame) if isinstance(frame, dict) else frame)
 
     def drop(self) -> None:
         """Cut every connection without a close frame, as a dying network does."""

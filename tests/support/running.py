@@ -14,6 +14,7 @@ from typing import Any
 
 import msgpack
 from forked import MODULES, shared
+from chance import SOAK
 
 from plant.client.connect import connect, publisher, subscriber_of
 from plant.client.connection import Connection
@@ -23,7 +24,7 @@ from plant.stream.publisher import Publisher
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 
-READY_S = 30.0
+READY_S = 120.0 if SOAK else 30.0
 
 
 class RunningPlant:
