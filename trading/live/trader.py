@@ -214,7 +214,7 @@ class Trader(Process):
         return Place(self._history.as_of(through), through, plant, self.tables, first_seq, reached)
 
     def _subscribe(self, tables: Sequence[str], behind: int) -> Subscriber:
-        return follow(self.settings, f"{self.name} run", tables, behind, merge=False)
+        return follow(self.settings, f"{self.name} run", tables, behind, merge=False, in_order=True)
 
     def _publish(self, table: str, row: Row) -> None:
         self.accounts.made(table, row)
