@@ -113,7 +113,7 @@ class Trader(Process):
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
         answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings)
-        tells = {"classes": lambda: [each.data() for each in self.catalogue.classes().values()]}
+        tells = {"classes": lambda: [each.data() for each in self.catalogue.choices().values()]}
         missing = self.follower.missing
         server = server_of(settings, own, answerer, status, usage, missing, tells, begin_sql=False)
         return {"listen": self.opened(server).address}
