@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 from plant.errors import SettingsError, nearest_names
 from plant.rows.columns import Columns
 from plant.rows.tables import schema_of
-from plant.state.commands import OBEYED_NS
+from plant.state.commands import is_obeyed, is_of_account, reaches
 from plant.state.newest import Row, rows_of_columns
-
-EVERYBODY = "*"
 
 KEPT = ("order", "kill", "resume", "limits")
 """Commands that count for runs which begin later."""
@@ -44,11 +42,11 @@ class Told(NamedTuple):
 
     def reaches(self, account: str, *names: str) -> bool:
         """Return whether it is for an account, or for what one of the names calls: a run, a strategy."""
-        return self.sym in (EVERYBODY, account, *names)
+        return reaches(self.sym, account, names)
 
     def is_of_account(self, account: str) -> bool:
         """Return whether it is for all of an account, and not for one of its strategies alone."""
-        return self.sym in (EVERYBODY, account)
+        return is_of_account(self.sym, account)
 
 
 def told_of(row: Row) -> Told | None:
@@ -57,7 +55,7 @@ def told_of(row: Row) -> Told | None:
         arguments = json.loads(row["arguments"] or "{}")
     except ValueError:
         return None
-    if not isinstance(arguments, dict) or row["received"] - row["time"] > OBEYED_NS:
+    if not isinstance(arguments, dict) or not is_obeyed(row):
         return None
     place = (row["time"], row["received"], row["seq"], row["seq_row"])
     return Told(row["id"], row["command"], row["sym"], arguments, *place)
