@@ -204,6 +204,10 @@ class Account:
         if equity > self.peak or equity < self._deeper:
             self._look()
 
+    def notable(self, least: int, most: int) -> bool:
+        """Return whether an equity between these could be a new peak, or a new worst."""
+        return most > self.peak or least < self._deeper
+
     def _look(self) -> None:
         """Take the equity into peak and worst; `_deeper` is where it would have to fall for a new worst."""
         equity = self.cash + self.value

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from plant.state.commands import EVERYBODY, OBEYED_NS
+from plant.state.commands import is_obeyed, is_of_account, reaches
 from plant.state.newest import Row
 
 
@@ -36,14 +36,13 @@ def halt_of(rows: tuple[Row, ...], account: str, strategies: Collection[str] = (
                     halted[row["strategy"]] = row["detail"]
                 else:
                     halted.pop(row["strategy"], None)
-        elif row["received"] - row["time"] > OBEYED_NS:
+        elif not is_obeyed(row) or not reaches(row["sym"], account, strategies):
             continue
-        elif row["sym"] in (EVERYBODY, account):
+        elif is_of_account(row["sym"], account):
             halted = {}
             since, by = (row["time"], row["who"]) if command == "kill" else (None, "")
-        elif row["sym"] in strategies:
-            if command == "kill":
-                halted[row["sym"]] = f"killed by {row['who']}"
-            else:
-                halted.pop(row["sym"], None)
+        elif command == "kill":
+            halted[row["sym"]] = f"killed by {row['who']}"
+        else:
+            halted.pop(row["sym"], None)
     return Halt(since, by, halted)

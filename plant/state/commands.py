@@ -3,7 +3,7 @@
 import json
 import math
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from plant.errors import SettingsError, nearest_names
@@ -27,6 +27,21 @@ _CALLED = {"limit_price": "limit", "stop_price": "stop", "time_in_force": "tif"}
 _KIND = {(False, False): "market", (True, False): "limit", (False, True): "stop", (True, True): "stop_limit"}
 
 
+def is_obeyed(row: Row) -> bool:
+    """Return whether a row of `commands` counts: it did not come too late."""
+    return bool(row["received"] - row["time"] <= OBEYED_NS)
+
+
+def is_of_account(sym: str, account: str) -> bool:
+    """Return whether a command for `sym` is for all of an account, and not for one of its strategies alone."""
+    return sym in (EVERYBODY, account)
+
+
+def reaches(sym: str, account: str, names: Collection[str]) -> bool:
+    """Return whether a command for `sym` is for an account, or for what one of the names calls: a run, a strategy."""
+    return is_of_account(sym, account) or sym in names
+
+
 class GivenCommand(NamedTuple):
     """A command that counts: `sym` is whom or what it is for, `arguments` what it says."""
 
@@ -46,11 +61,11 @@ class GivenCommand(NamedTuple):
 
     def reaches(self, account: str, *names: str) -> bool:
         """Return whether it is for an account, or for what one of the names calls: a run, a strategy."""
-        return self.sym in (EVERYBODY, account, *names)
+        return reaches(self.sym, account, names)
 
     def is_of_account(self, account: str) -> bool:
         """Return whether it is for all of an account, and not for one of its strategies alone."""
-        return self.sym in (EVERYBODY, account)
+        return is_of_account(self.sym, account)
 
 
 def told_of(row: Row) -> GivenCommand | None:
@@ -59,7 +74,7 @@ def told_of(row: Row) -> GivenCommand | None:
         arguments = json.loads(row["arguments"] or "{}")
     except ValueError:
         return None
-    if not isinstance(arguments, dict) or row["received"] - row["time"] > OBEYED_NS:
+    if not isinstance(arguments, dict) or not is_obeyed(row):
         return None
     place = (row["time"], row["received"], row["seq"], row["seq_row"])
     return GivenCommand(row["id"], row["command"], row["sym"], arguments, *place)

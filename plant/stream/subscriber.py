@@ -19,6 +19,7 @@ from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
 from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
+from plant.transport.cuts import Cuts
 from plant.transport.forking import begins_anew
 from plant.transport.spinning import Poller
 from plant.wire import messages
@@ -60,6 +61,8 @@ class Subscriber:
                        not among tables
     decode             as in plant.stream.stream.Stream
     as_journaled       hand on records with the columns they were journaled with
+    in_order           also after a lost connection hand on nothing before what was lost, whatever its table: for who
+                       depends on the order among tables
     spin_us            look for so long before falling asleep, as in plant.transport.spinning.Poller
     """
 
@@ -78,9 +81,10 @@ class Subscriber:
         by_table: bool = False,
         decode: Decode = decoded,
         as_journaled: bool = False,
+        in_order: bool = False,
         spin_us: float = 0.0,
     ) -> None:
-        self._spin_us = spin_us
+        self._spin_us, self._in_order = spin_us, in_order
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
         self._merge = Merge(by_table, self.stream.unreadable) if merge else None
         self._as_journaled = as_journaled
@@ -105,6 +109,7 @@ class Subscriber:
     def _connect(self) -> None:
         context = sockets.context()
         self._live = sockets.connect(context, zmq.SUB, self.publish_address, RCVHWM=1000)
+        self._cuts = Cuts(self._live) if self._in_order else None
         self._journal = sockets.connect(context, zmq.DEALER, self._journal_address, IMMEDIATE=1)
         for table in self.stream.names:
             self._live.subscribe(messages.topic_of(table))
@@ -183,6 +188,8 @@ class Subscriber:
     def close(self) -> None:
         """Disconnect; an iteration under way ends."""
         self._closed = True
+        if self._cuts is not None:
+            self._cuts.close()
         self._live.close(0)
         self._journal.close(0)
 
@@ -222,12 +229,27 @@ class Subscriber:
             sockets.reconnect(self._journal, self._journal_address)
 
     def _read_live(self, found: list[Batch]) -> None:
-        room = READ_BYTES
-        for _ in range(1000):
+        came = self._came(1000, READ_BYTES)
+        if cut := self._cuts is not None and self._cuts.there_were():
+            came += self._came(sys.maxsize, sys.maxsize)
+            self._request += 1
+            self.stream.catch_up()  # what came by the new connection waits until the journal told what was before it
+        self._take_live(came, found)
+        if cut:  # which is asked once a beat came by the new connection: until then more may get lost
+            self._asked = self._beat_at = None
+
+    def _came(self, most: int, room: int) -> list[list[bytes]]:
+        came: list[list[bytes]] = []
+        while len(came) < most and room > 0:
             try:
-                topic, *published = self._live.recv_multipart(zmq.NOBLOCK)
+                came.append(self._live.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
-                return
+                break
+            room -= sum(map(len, came[-1]))
+        return came
+
+    def _take_live(self, came: list[list[bytes]], found: list[Batch]) -> None:
+        for topic, *published in came:
             if topic == messages.BEAT_TOPIC:
                 beat = messages.beat_of(published[0])
                 self._beat_at, self.epoch = time.monotonic(), beat.epoch
@@ -236,9 +258,6 @@ class Subscriber:
             else:
                 for message in published:
                     found += self.stream.live(message)
-                    room -= len(message)
-                if room < 0:
-                    return
 
     def _ask_journal(self) -> None:
         seq = self.stream.wants()

@@ -13,7 +13,7 @@ from state_rows import through_the_plant
 
 from plant.errors import SettingsError
 from plant.state.newest import Row
-from trading.brokered.brokered_account import BrokeredAccount
+from trading.brokered.brokered_account import AGAIN_NS, BrokeredAccount
 from trading.brokers.desk.reconciliation import Finding, What
 from trading.desk.rows import order_row
 from trading.events import OrderReport, Side
@@ -170,6 +170,33 @@ def test_an_account_that_cannot_be_opened_says_why_and_sends_nothing() -> None:
     desk.step()
     assert desk.account.trouble == "account swing-1: account 'swing-1' has no credentials"
     assert desk.published[0][1]["reason"] == "not sent: account 'swing-1' has no credentials"
+
+
+def test_an_account_whose_keys_came_later_is_opened_without_a_restart() -> None:
+    keys: list[str] = []
+
+    def hold(books: Any, since: int) -> Any:
+        if not keys:
+            raise SettingsError("account 'swing-1' has no credentials")
+        return desk.held
+
+    desk = Desk(hold)
+    desk.back(desk.row("accepted", name="tp-r-0-0"))
+    desk.step()
+    desk.back(desk.made(desk.row("submitting")))
+    desk.step()
+    assert [row["state"] for _, row in desk.published] == ["rejected"]
+    desk.back(desk.published[0][1], "broker_reports")
+    keys.append("here")
+    desk.step()
+    assert desk.account.trouble
+    desk.now += AGAIN_NS
+    desk.step()
+    assert desk.account.trouble == ""
+    assert desk.held.heard == [("resume", "tp-r-0-0", "accepted")], "and not what was said to be rejected"
+    desk.back(desk.made(desk.row("submitting", name="tp-r-2-0", made_at=desk.now)))
+    desk.step()
+    assert desk.held.heard[1:] == [("place", "tp-r-2-0", 5, "submitting")]
 
 
 def test_what_a_run_that_is_over_left_at_the_broker_is_cancelled_and_its_end_told() -> None:

@@ -106,6 +106,10 @@ def test_lists_are_read_to_their_last_page_and_strangers_left_out(face: FakeAlpa
         alpaca.place(order_of(face, seq, qty=100))
     face.broker.place("by-hand", "AAPL", "buy", Fraction(1), {"type": "market", "time_in_force": "day"})
     assert {one.order_id for one in alpaca.open_orders()} == {f"tp-r1-{seq}-0" for seq in (1, 2, 3)}
+    face.broker.end("tp-r1-2-0")
+    states = {one.order_id: one.state for one in alpaca.orders(0)}
+    assert states == {f"tp-r1-{n}-0": State.CANCELLED if n == 2 else State.ACCEPTED for n in (1, 2, 3)}
+    assert alpaca.orders(time.time_ns() + 10**9) == []
     for number in range(120):
         face.broker.execute(f"tp-r1-{1 + number % 3}-0", 1, 100 + number % 7, told=False)
     executions = alpaca.executions(0)

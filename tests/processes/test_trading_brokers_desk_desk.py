@@ -1,16 +1,18 @@
 """The desk of an account: what goes out when, and that books and broker agree whatever lies between them."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import chance
 from broker_model import World
 from chance import cases
 
-from trading.brokers.broker import Denied, Down, Execution, Known, Surveyed, Unclear, Up
+from trading.brokers.broker import Absent, Denied, Down, Execution, Known, Surveyed, Unclear, Up
 from trading.brokers.desk.desk import HOLD_S, Desk, Survey
+from trading.brokers.desk.recall import MARGIN_NS, RECALL_NS, Recall
 from trading.brokers.desk.reconciliation import Finding, What
-from trading.brokers.desk.ticket import Submit, Withdraw
+from trading.brokers.desk.ticket import Find, Submit, Withdraw
 from trading.events import OrderReport, Side
 from trading.orders import FINAL, Kind, Order, State
 
@@ -113,6 +115,62 @@ def test_a_survey_that_fails_is_made_again_and_then_every_reconcile_s() -> None:
     assert isinstance(desk.tick(63.0)[0], Survey)
 
 
+def test_a_survey_during_which_a_fill_was_booked_confirms_no_difference() -> None:
+    books = Books()
+    desk = ready(books)
+    assert surveyed(desk, Surveyed(positions={"A": 2}), 60.0) == [], "a first difference by 2"
+    (survey,) = [one for one in desk.tick(62.0) if isinstance(one, Survey)]
+    books.lots = {"A": -2}  # what is listed was so before this fill
+    desk.answered(survey, Surveyed(), 62.5)
+    assert desk.tick(62.5) == [], "differs by 2 again, and by another fill"
+    assert desk.ready
+    assert surveyed(desk, Surveyed(positions={"A": -2}), 66.5) == []
+
+
+def test_many_orders_of_unknown_fate_are_one_question_and_what_the_list_lacks_is_asked_for_by_its_id() -> None:
+    desk = Desk(Books(), 0, together=3)
+    made = 10**18
+    orders = [ordered(f"tp-r-{n}-0", made_at=made + n) for n in range(5)]
+    told = desk.resume(orders, 0.0)
+    assert [one.state for one in told if isinstance(one, OrderReport)] == ["unknown"] * 5
+    desk.hear(Up(), 0.0)
+    (survey,) = desk.tick(0.0)
+    fills = tuple(Execution(f"x{n}", "", f"b{n}", "A", Side.BUY, 5, 100, 5, made) for n in range(3))
+    desk.answered(survey, Surveyed(executions=fills), 0.5)
+    (recall,) = desk.tick(1.0)
+    assert recall == Recall(made - MARGIN_NS, tuple(ticket.reference for ticket in desk._tickets.values()))
+    listed = [replace(known(f"tp-r-{n}-0", State.FILLED, 5), broker_id=f"b{n}") for n in range(3)]
+    out = desk.answered(recall, [*listed, known("tp-r-9-0")], 1.1)
+    filled = [one.order_id for one in out if isinstance(one, OrderReport) and one.fill is not None]
+    assert filled == ["tp-r-0-0", "tp-r-1-0", "tp-r-2-0"], "what was listed before its order was known is booked"
+    assert all(isinstance(one, OrderReport) for one in out)
+    few = [one.reference.order_id for one in desk.tick(2.0) if isinstance(one, Find)]
+    assert few == ["tp-r-3-0", "tp-r-4-0"], "so few are asked for one by one"
+
+
+def test_no_order_is_absent_because_a_list_lacks_it() -> None:
+    desk = Desk(Books(), 0, together=3)
+    desk.resume([ordered(f"tp-r-{n}-0", made_at=10**18) for n in range(4)], 0.0)
+    for now in (1.0, 2.0, 4.0, 8.0):
+        (recall,) = desk.tick(now)
+        assert isinstance(recall, Recall)
+        assert desk.answered(recall, [] if now < 8 else Unclear("no answer"), now) == []
+    (recall,) = desk.tick(15.0)
+    finds = desk.answered(recall, [], 15.1)
+    assert [type(one) for one in finds] == [Find] * 4
+    out = [told for find in finds for told in desk.answered(find, Absent("no such order"), 15.2)]
+    assert [one.state for one in out if isinstance(one, OrderReport)] == ["rejected"] * 4
+
+
+def test_an_order_of_another_day_does_not_make_a_list_long() -> None:
+    desk = Desk(Books(), 0, together=2)
+    made = 10**18
+    old, *new = (ordered(f"tp-r-{n}-0", made_at=made - RECALL_NS * (n == 0)) for n in range(3))
+    desk.resume([old, *new], 0.0)
+    find, recall = desk.tick(1.0)
+    assert (find.reference.order_id, recall.since, len(recall.references)) == (old.order_id, made - MARGIN_NS, 2)
+
+
 def test_an_order_of_ours_that_the_journal_lacks_is_cancelled_and_a_strangers_left_alone() -> None:
     desk = Desk(Books(), 0)
     desk.hear(Up(), 0.0)
@@ -204,7 +262,7 @@ def test_books_and_broker_agree_after_any_faults(numbers: range) -> None:
     print(f"seeds {seeds[0]} to {seeds[-1]}")
     total: Counter[str] = Counter()
     for seed in seeds:
-        world = World(seed)
+        world = World(seed, together=2 * (seed % 2))
         world.run(120)
         world.calm()
         journal = world.journal
@@ -229,6 +287,8 @@ def test_books_and_broker_agree_after_any_faults(numbers: range) -> None:
             lots[held.order.sym] += held.order.side.sign * held.filled
         assert lots == journal.lots, at
         total += Counter(orders=len(journal.all), arrived=len(world.held), restarts=world.restarts, drops=world.drops)
+        total["recalls"] += world.recalls
+    assert total["recalls"] > 0
     print(dict(total))
     assert total["restarts"] > len(seeds) / 2
     assert total["arrived"] > 5 * len(seeds)

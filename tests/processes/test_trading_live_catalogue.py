@@ -78,3 +78,11 @@ def test_a_definition_may_be_the_source(tmp_path: Path) -> None:
 
 def test_without_a_folder_there_are_only_the_shipped_ones(tmp_path: Path) -> None:
     assert all("strategies" in each.file for each in Catalogue(tmp_path / "none").classes().values())
+
+
+def test_what_only_the_plant_makes_runs_of_is_no_choice(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.named("Manual", {}).made_of.__name__ == "Manual"
+    assert set(catalogue.classes()) - set(catalogue.choices()) == {"Manual", "Frame"}
+    with pytest.raises(SettingsError, match="there is no class 'Maunal'; classes are"):
+        catalogue.named("Maunal", {})

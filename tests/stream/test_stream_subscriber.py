@@ -1,19 +1,22 @@
 """A subscriber against a tickerplant that the test plays: what is asked, and which answers count."""
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
 import pytest
 import zmq
-from plain_rows import SCHEMA, batch_of, trade
+from plain_rows import SCHEMA, batch_of, quote, trade
 from stranger import Stranger
 
+from plant.errors import SettingsError
 from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
 from plant.wire.envelope import stamp
-from plant.wire.messages import BEAT_TOPIC
+from plant.wire.messages import BEAT_TOPIC, topic_of
 from plant.wire.record import encode
 
 
@@ -25,17 +28,25 @@ class Peer:
         self.publish, self.publish_address = sockets.bind(context, zmq.XPUB, publish)
         self.journal, self.journal_address = sockets.bind(context, zmq.ROUTER, journal)
         self.records: list[bytes] = []
+        self.tables: Counter[str] = Counter()
         self.epoch = 1
 
-    def add(self) -> None:
+    def bound(self) -> Any:
+        """Return a new publish socket at the old address, None while that is not free yet."""
+        with contextlib.suppress(SettingsError):
+            return sockets.bind(sockets.context(), zmq.XPUB, self.publish_address)[0]
+        return None
+
+    def add(self, table: str = "trades") -> None:
         seq = len(self.records) + 1
-        record = encode(SCHEMA["trades"], batch_of("trades", [trade(seq)]).columns, 1, seq)
-        stamp(record, 0, seq, seq, 5)
+        row = trade(seq) if table == "trades" else quote(seq)
+        record = encode(SCHEMA[table], batch_of(table, [row]).columns, 1, seq)
+        self.tables[table] += 1
+        stamp(record, 0, seq, self.tables[table], 5)
         self.records.append(bytes(record))
 
     def position(self) -> dict[str, Any]:
-        seq = len(self.records)
-        return {"seq": seq, "tables": {"trades": seq}, "epoch": self.epoch}
+        return {"seq": len(self.records), "tables": dict(self.tables), "epoch": self.epoch}
 
     def beat(self) -> None:
         self.publish.send_multipart([BEAT_TOPIC, msgpack.packb(self.position())])
@@ -148,3 +159,41 @@ def test_a_subscriber_that_works_long_between_polls_does_not_connect_anew(
             subscriber.poll(0.01)
         assert not again
         eventually(lambda: subscriber.poll(0.01) or again)  # now nobody says anything
+
+
+def test_nothing_is_handed_on_before_what_was_lost_with_a_connection_whatever_its_table(
+    peer: Peer, eventually: Callable[..., Any]
+) -> None:
+    addresses, seqs = (peer.publish_address, peer.journal_address), list[int]()
+    with Subscriber(SCHEMA, ("trades", "quotes"), *addresses, in_order=True) as subscriber:
+
+        def turn() -> None:
+            peer.beat()
+            seqs.extend(batch.seq for batch in subscriber.poll(0.01))
+            for frames in peer.asked():
+                peer.answer(frames)
+
+        def caught_up() -> bool:
+            turn()
+            return subscriber.caught_up
+
+        peer.add("trades")
+        eventually(caught_up)
+        peer.publish.close(0)
+        peer.add("trades")  # to nobody
+        peer.publish = eventually(peer.bound)
+        wanted = {topic_of("trades"), topic_of("quotes"), BEAT_TOPIC}
+
+        def subscribed() -> bool:
+            subscriber._live.poll(0)  # a socket says again what it wants when it is looked at
+            while peer.publish.poll(0):
+                wanted.discard(peer.publish.recv()[1:])
+            return not wanted
+
+        eventually(subscribed)
+        peer.add("quotes")
+        peer.publish.send_multipart([topic_of("quotes"), peer.records[-1]])
+        assert subscriber._live.poll(1000)
+        assert subscriber.poll(0.01) == [], "of another table, and the next of its own"
+        eventually(lambda: caught_up() and len(seqs) == 3)
+    assert seqs == [1, 2, 3]

@@ -13,6 +13,7 @@ from typing import Any
 
 from trading.brokers.broker import Absent, Down, Execution, Known, Reference, Surveyed, Unclear, Up
 from trading.brokers.desk.desk import Desk, Survey
+from trading.brokers.desk.recall import Recall
 from trading.brokers.desk.reconciliation import Finding
 from trading.brokers.desk.ticket import Fetch, Find, Submit, Withdraw
 from trading.events import OrderReport, Side
@@ -28,6 +29,7 @@ class Held:
 
     order: Order
     broker_id: str
+    since: float
     state: State = State.ACCEPTED
     executions: list[tuple[int, int, int]] = field(default_factory=list)
     """(lots, ticks, ns) each."""
@@ -83,22 +85,22 @@ class Journal:
 
 
 class World:
-    """`run()` plays some minutes with faults, then `calm()` some without."""
+    """`run()` plays some minutes with faults, then `calm()` some without. `together` as of a Desk."""
 
-    def __init__(self, seed: int, faults: float = 0.25) -> None:
+    def __init__(self, seed: int, faults: float = 0.25, together: int = 0) -> None:
         self.random = random.Random(seed)
-        self.faults = faults
+        self.faults, self.together = faults, together
         self.now = 1_000.0
         self.journal = Journal()
         self.held: dict[str, Held] = {}
         self.arrivals: Counter[str] = Counter()
         self.socket_up = False
         self.seq = 0
-        self.restarts = self.drops = 0
+        self.restarts = self.drops = self.recalls = 0
         self._events: list[tuple[float, int, str, Any]] = []
         self._count = 0
         self.sent_while_down: list[str] = []
-        self.desk = Desk(self.journal, 0)
+        self.desk = Desk(self.journal, 0, together=together)
         self._connect_at: float | None = self.now
 
     def run(self, seconds: float) -> None:
@@ -148,6 +150,7 @@ class World:
             qty=self.random.randint(1, 9),
             state=State.SUBMITTING,
             cause_seq=self.seq,
+            made_at=int(self.now * SECOND),
             **names,
         )
         self.journal.orders.add(order)
@@ -165,7 +168,7 @@ class World:
         self.restarts += 1
         self._events = [one for one in self._events if one[2] == "arrive"]
         self.socket_up, self._connect_at = False, self.now + self.random.uniform(0.5, 5)
-        self.desk = Desk(self.journal, 0)
+        self.desk = Desk(self.journal, 0, together=self.together)
         self._take(self.desk.resume(self.journal.all.values(), self.now))
 
     def _drop(self) -> None:
@@ -237,6 +240,9 @@ class World:
             for one in self.held.values():
                 lots[one.order.sym] += one.order.side.sign * one.filled
             return Surveyed(tuple(one.known() for one in opened), tuple(executions), dict(lots))
+        if isinstance(request, Recall):
+            self.recalls += 1
+            return [one.known() for one in self.held.values() if one.since * SECOND > request.since]
         held = self._found(request.reference)
         if held is None:
             return Absent("no such order")
@@ -261,7 +267,7 @@ class World:
 
     def _placed(self, order: Order) -> Known:
         self.arrivals[order.order_id] += 1
-        held = self.held[order.order_id] = Held(order, f"b{len(self.held)}")
+        held = self.held[order.order_id] = Held(order, f"b{len(self.held)}", self.now)
         if self.random.random() < 0.1:
             held.state = State.REJECTED
         self._tell(held.known())

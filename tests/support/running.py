@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-from forked import MODULES, shared
 from chance import SOAK
+from forked import MODULES, shared
 
 from plant.client.connect import connect, publisher, subscriber_of
 from plant.client.connection import Connection

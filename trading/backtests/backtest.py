@@ -18,6 +18,7 @@ from trading.backtests.extent import TIMES_WARM_UP, SessionsOfAll, points_of_equ
 from trading.backtests.market import Rows, merged, rows_of
 from trading.backtests.metrics import metric_rows
 from trading.backtests.prepared import prepared
+from trading.backtests.quick_engine import QuickEngine
 from trading.backtests.refusals import OrdersRefused, refusals_of
 from trading.backtests.result import Result
 from trading.desk.ledger import Action, TableRow
@@ -152,9 +153,10 @@ def backtest(
         needed = TIMES_WARM_UP * Engine(setup).warm_up if warm_up is None else warm_up
         if needed or warm_up is not None:
             parts = with_warm_up(parts, begins, needed)
-    engine = Engine(setup, known=KnownBars({rows.sym: rows.window for rows in parts if rows.table == "bars"}))
+    engine = QuickEngine(setup, KnownBars({rows.sym: rows.window for rows in parts if rows.table == "bars"}))
     total = sum(len(rows.time) for rows in parts)
-    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)), after)
+    alone = len(parts) == 1 and fills_on == "bars" and not parts[0].decided_at.any()
+    rows = _run(engine, merged(parts, as_seen, _Progress(total, progress)), alone, after)
     if engine.failed is not None:
         raise engine.failed
     if progress is not None:
@@ -192,8 +194,9 @@ class _Progress:
 
 
 def _run(
-    engine: Engine,
+    engine: QuickEngine,
     events: Iterable[MarketEvent],
+    alone: bool,
     after: Callable[[MarketEvent, Sequence[Action]], None] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Hand the engine all events, and return the rows by table."""
@@ -204,13 +207,14 @@ def _run(
             if isinstance(action, TableRow):
                 rows.setdefault(action.table, []).append(action.row)
 
-    take = engine.take
-    for event in events:
-        if actions := take(event):
+    if after is None:
+        for actions in engine.run(events, alone):
             keep(actions)
+    else:
+        for event in events:
+            keep(actions := engine.take(event))
             if engine.failed is not None:
                 break
-        if after is not None:
             after(event, actions)
     keep(engine.finish())
     return rows

@@ -1,7 +1,7 @@
 """What a backtest is run over: bars, trades and quotes as columns, checked, and as events in their one order."""
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -73,19 +73,25 @@ class Rows(NamedTuple):
         make, numbers = makes[self.table], list(self.numbers.values())
         for first in range(0, len(self.time), _BLOCK):
             block = slice(first, first + _BLOCK)
-            time, known, seq, seq_row = (
-                column[block].tolist() for column in (self.time, self.known_at, self.seq, self.seq_row)
-            )
+            time = self.time[block].tolist()
+            ends = self.available[block].tolist() if self.table == "bars" else time
+            known = ends if self.known_at is self.available else self.known_at[block].tolist()
             values = [column[block].tolist() for column in numbers]
-            columns: list[Any] = [repeat(self.sym), time, known, seq, seq_row]
+            columns: list[Any] = [repeat(self.sym), time, known, _listed(self.seq, block), _listed(self.seq_row, block)]
             if self.table == "bars":
-                ends, decided = self.available[block].tolist(), self.decided_at[block].tolist()
+                decided = _listed(self.decided_at, block)
                 columns += [repeat(self.interval), ends, *values, repeat(None), decided]
             else:
                 columns += values
             if progress is not None:
                 progress(len(time))
             yield from map(make, zip(*columns, strict=False))
+
+
+def _listed(column: NDArray[np.int64], block: slice) -> Iterable[int]:
+    """Return the rows of a block; of nothing but 0, as where there is no journal, without making a list of it."""
+    part = column[block]
+    return part.tolist() if part.any() else repeat(0)
 
 
 def merged(parts: list[Rows], by_seq: bool, progress: Callable[[int], None] | None = None) -> Iterator[MarketEvent]:

@@ -70,27 +70,42 @@ class Prepared:
     """An indicator with its values of all bars; used like a Scalar.
 
     value, ready   of the last bar, as those of Scalar
+    advance        gives the `value` of the next bar, which whoever calls it sets; None: call `update` instead
     """
 
-    __slots__ = ("_left", "_window", "indicator", "ready", "update", "value")
+    __slots__ = ("_left", "_window", "advance", "indicator", "update", "value")
 
     def __init__(self, indicator: Scalar, outputs: tuple[Floats, ...], window: Window) -> None:
         self.indicator, self._window = indicator, window
         self.value: Any = None
-        self.ready = False
+        self.advance: Callable[[], Any] | None = None
         self.update = self._updater(indicator._make, outputs)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the last bar had a value, of every output."""
+        return self.value is not None
 
     def _updater(self, make: Any, outputs: tuple[Floats, ...]) -> Callable[[Any], Any]:
         """Return what goes on to the next bar; a function of its own is faster than a method that looks things up."""
+        if make is None:
+            shown = outputs[0].astype(object)
+            shown[np.isnan(outputs[0])] = None
+            self._left = iter(shown.tolist())
+            alone = self.advance = self._left.__next__
+
+            def update_one(bar: Any) -> Any:
+                value = self.value = alone()
+                return nan if value is None else value
+
+            return update_one
         lists = [output.tolist() for output in outputs]
         first = self._left = iter(lists[0])
-        advance = first.__next__ if make is None else map(make, zip(first, *lists[1:], strict=True)).__next__
+        advance = map(make, zip(first, *lists[1:], strict=True)).__next__
 
         def update(bar: Any) -> Any:
             value = advance()
-            ready = value == value if make is None else not any(map(isnan, value))
-            self.ready = ready
-            self.value = value if ready else None
+            self.value = None if any(map(isnan, value)) else value
             return value
 
         return update

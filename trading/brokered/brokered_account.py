@@ -26,6 +26,9 @@ SECOND = 10**9
 KEPT_NS = 24 * 3600 * SECOND
 """Orders that were made so lately are told to the broker's desk at the start, those that are done as well."""
 
+AGAIN_NS = 10 * SECOND
+"""Pause before an account that could not be opened is tried again: its keys may be there by then."""
+
 WAITS_NS = 10 * SECOND
 """So long what a broker said may take to be taken, before the account says that it waits."""
 
@@ -94,7 +97,7 @@ class BrokeredAccount:
         self._hold, self._instrument, self._publish = hold, instrument, publish
         self._stale_s, self._over, self._wall = stale_s, over, wall
         self._held: Held | None = None
-        self._refused = ""
+        self._refused, self._again_at = "", 0
         self._mine: dict[tuple[str, int], None] = {}
         self._fresh: set[str] = set()
         self._unsent: set[str] = set()
@@ -148,6 +151,8 @@ class BrokeredAccount:
             if not ready:
                 return
             self._begin()
+        elif self._held is None and self._wall() >= self._again_at:
+            self._begin()
         back, self._back = self._back, []
         for row in back:
             self._hand(row)
@@ -180,9 +185,10 @@ class BrokeredAccount:
         try:
             self._held = self._hold(self.books, since)
         except PlantError as error:
-            self._refused = str(error)
+            self._refused, self._again_at = str(error), now + AGAIN_NS
             return
-        lately = [one for one in orders if one.order_id not in self._fresh]
+        self._refused = ""
+        lately = [one for one in orders if one.order_id not in self._fresh and one.order_id not in self._unsent]
         self._say(self._held.resume(one for one in lately if not one.done or one.made_at > now - KEPT_NS))
 
     def _hand(self, row: Row) -> None:

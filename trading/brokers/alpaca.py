@@ -85,11 +85,16 @@ class Alpaca:
         return self._known(self._ask("GET", "/orders:by_client_order_id", query=query).body)
 
     def open_orders(self) -> list[Known]:
+        return self._orders("open", "")
+
+    def orders(self, since: int) -> list[Known]:
+        return self._orders("all", _text_of_time(since))
+
+    def _orders(self, status: str, after: str) -> list[Known]:
         found: dict[str, Known] = {}
         seen: set[str] = set()
-        after = ""
         for _ in range(MOST_PAGES):
-            query = {"status": "open", "limit": ORDERS_A_PAGE, "direction": "asc", "nested": "false"}
+            query = {"status": status, "limit": ORDERS_A_PAGE, "direction": "asc", "nested": "false"}
             page = self._list("/orders", query | ({"after": after} if after else {}))
             found |= {one["id"]: self._known(one) for one in page if messages.is_ours(one)}
             new = {one["id"] for one in page} - seen
@@ -100,7 +105,7 @@ class Alpaca:
                 break
             # `after` leaves out what was submitted at that time or before it: one second less, so none is missed.
             after = _second_before(page[-1]["submitted_at"])
-        raise Unclear("the list of open orders has no end")
+        raise Unclear("the list of orders has no end")
 
     def executions(self, since: int) -> list[Execution]:
         return self._executions({"after": _text_of_time(since)})

@@ -14,7 +14,7 @@ send, whether a fill is new: that is decided by `trading.brokers.desk.desk`, whi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from plant.errors import PlantError
 from trading.events import Side
@@ -181,3 +181,11 @@ class Broker(Protocol):
 
     def close(self) -> None:
         """Disconnect for good."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A broker that lists orders in every state by one request, so that many need not be asked for one by one."""
+
+    def orders(self, since: int) -> list[Known]:
+        """Return our orders that it took since a time (ns), open or done; a stranger's are left out."""

@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, NamedTuple
 
-from trading.brokers.broker import Broker, BrokerError, Down, News, Surveyed, Unclear
+from trading.brokers.broker import Broker, BrokerError, Down, Lists, News, Surveyed, Unclear
 from trading.brokers.desk.desk import Books, Desk, Output, Request, Survey
+from trading.brokers.desk.recall import Recall
 from trading.brokers.desk.reconciliation import Finding
 from trading.brokers.desk.ticket import Fetch, Find, Submit, Withdraw
 from trading.events import OrderReport
 from trading.orders import Order
 
 POLL_S = 0.2
-_FIRST = {Withdraw: 0, Submit: 1, Find: 2, Fetch: 3, Survey: 4}
+_FIRST = {Withdraw: 0, Submit: 1, Find: 2, Recall: 2, Fetch: 3, Survey: 4}
 """What is sent first of what waits: a cancel, then an order, then questions."""
+
+TOGETHER = 5
+"""So many orders that are due at once are asked for by one list, where the broker has it."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +54,7 @@ class LiveAccount:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._name, self._broker, self._clock, self._wake = name, broker, clock, wake
-        self._desk = Desk(books, since, reconcile_s)
+        self._desk = Desk(books, since, reconcile_s, TOGETHER if isinstance(broker, Lists) else 0)
         self._requests: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
         self._results: queue.SimpleQueue[tuple[Request, object] | News] = queue.SimpleQueue()
         self._number = count()
@@ -156,6 +160,9 @@ class LiveAccount:
             return None
         if isinstance(request, Find):
             return broker.find(request.reference)
+        if isinstance(request, Recall):
+            assert isinstance(broker, Lists)
+            return broker.orders(request.since)
         assert isinstance(request, Fetch)
         return broker.executions_of(request.reference)
 

@@ -22,7 +22,7 @@ class Listing:
     tick            of the instrument, as a fraction
     priced          the event that told the last price; None before the first
     fresh           bars that closed and are not in the arrays yet; None: they need not be kept
-    updates         what is handed every closed bar: the indicators' `update`
+    used            the indicators; `updates`: what is handed every closed bar, their `update`
     bar             the last closed bar; `position.bars` is how many there were
     known           all bars of a backtest, of which only those that closed are shown; None: they are kept as they come
     fills_on        what its orders are filled on: bars, trades or quotes
@@ -30,7 +30,7 @@ class Listing:
 
     __slots__ = (
         *("_arrays", "_filled", "bar", "book", "clock", "fills_on", "fresh", "instrument", "known", "priced", "tick"),
-        *("position", "sessions", "updates"),
+        *("position", "sessions", "updates", "used"),
     )
 
     def __init__(
@@ -47,6 +47,7 @@ class Listing:
         self.clock, self.sessions, self.known, self.fills_on = clock, sessions, known, fills_on
         self.tick = (tick := exact(instrument.tick)).numerator, tick.denominator
         self.priced: Bar | Trade | Quote | None = None
+        self.used: list[Any] = []
         self.updates: list[Callable[[Any], Any]] = []
         self.bar: Bar | None = None
         self._filled = 0

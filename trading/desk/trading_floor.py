@@ -1,7 +1,7 @@
 """What a strategy speaks to: it reads what is, and leaves requests that the engine takes up after the callback."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from plant.errors import SettingsError
@@ -43,6 +43,7 @@ class Floor:
     warming    whether orders are off
     requests   what was asked for and not taken up yet
     warm_up    bars that the indicators in use need, the largest
+    settle     brings the account's marks up to date before they are read; None: they are
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Floor:
         self.event: Event | None = None
         self.warming, self.warm_up = True, 0
         self.requests: list[Request] = []
+        self.settle: Callable[[], None] | None = None
 
     def begun(self) -> None:
         """Orders are on from here."""
@@ -119,6 +121,8 @@ class Floor:
 
     def equity(self) -> float:
         """Return the account's equity."""
+        if self.settle is not None:
+            self.settle()
         return amount_of(self._ledger.shared.equity)
 
     def tick(self, sym: str | None) -> float:
@@ -151,6 +155,7 @@ class Floor:
             self.warm_up = max(self.warm_up, int(getattr(indicator, "warm_up", 0)))
             if self._known is not None and isinstance(indicator, Preparable):
                 used = indicator.prepared(self._known.window(name))
+        self._listings[name].used.append(used)
         self._listings[name].updates.append(used.update)
         return used
 

@@ -17,6 +17,9 @@ from typing import Any
 from plant.errors import PlantError, SettingsError, nearest_names
 from plant.state.strategies import PYTHON
 
+NOT_CHOSEN = ("Manual", "Frame")
+"""Classes that are shipped for the plant's own use: for orders by hand, and what a function of a DataFrame becomes."""
+
 
 @dataclass(frozen=True)
 class StrategyClass:
@@ -49,6 +52,10 @@ class Catalogue:
         with self._lock:
             return self._classes()
 
+    def choices(self) -> dict[str, StrategyClass]:
+        """Return those that a strategy can be made of, by name. Any thread."""
+        return {name: each for name, each in self.classes().items() if name not in NOT_CHOSEN}
+
     def _classes(self) -> dict[str, StrategyClass]:
         found: dict[str, StrategyClass] = {}
         files = sorted(self._folder.glob("*.py")) if self._folder.is_dir() else []
@@ -67,9 +74,10 @@ class Catalogue:
         known = self.classes()
         found = known.get(class_name)
         if found is None:
-            near = nearest_names(class_name, known, 1)
+            choices = self.choices()
+            near = nearest_names(class_name, choices, 1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise SettingsError(f"there is no class {class_name!r}{hint}; classes are {', '.join(known)}")
+            raise SettingsError(f"there is no class {class_name!r}{hint}; classes are {', '.join(choices)}")
         if found.made_of is None:
             raise SettingsError(f"the class {class_name!r} cannot be used: {found.error}")
         return found

@@ -114,7 +114,7 @@ class Trader(Process):
         )
         self.opened(Tidying(self.tables, lambda: self.follower.caught_up))
         answerer, status = Answerer(self.tables, SqlEngine()), lambda: self.follower.status(settings)
-        tells = {"classes": lambda: [each.data() for each in self.catalogue.classes().values()]}
+        tells = {"classes": lambda: [each.data() for each in self.catalogue.choices().values()]}
         missing = self.follower.missing
         server = server_of(settings, own, answerer, status, usage, missing, tells, begin_sql=False)
         return {"listen": self.opened(server).address}
@@ -215,7 +215,7 @@ class Trader(Process):
         return Place(self._history.as_of(through), through, plant, self.tables, first_seq, reached)
 
     def _subscribe(self, tables: Sequence[str], behind: int) -> Subscriber:
-        return follow(self.settings, f"{self.name} run", tables, behind, merge=False)
+        return follow(self.settings, f"{self.name} run", tables, behind, merge=False, in_order=True)
 
     def _publish(self, table: str, row: Row) -> None:
         self.accounts.made(table, row)

@@ -12,7 +12,7 @@ from typing import Any
 from plant.rows.schema import UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
-from plant.state.commands import OBEYED_NS
+from plant.state.commands import is_obeyed
 from plant.state.newest import Row
 from plant.state.runs import BY_EVENTS, CANCELLED, ENDED, FAILED, RUNNING, Runs
 from trading.workers.pace import PAUSE, RESUME, STEP
@@ -89,7 +89,7 @@ class Children:
 
     def command(self, row: Row, runs: Runs, strategies: Any) -> None:
         """Take a row of `commands`: a backtest or replay that has no run yet is begun; others are for one under way."""
-        if row["received"] - row["time"] > OBEYED_NS:
+        if not is_obeyed(row):
             return
         arguments = _arguments(row)
         if row["command"] == "cancel_run":

@@ -4,7 +4,12 @@ An order goes out only while the order socket is up and the account was reconcil
 held, at most HOLD_S seconds. Reconciled is: the broker's open orders, executions, positions and cash were read
 (`Survey`) after the socket was confirmed, and compared with the books after these were told the executions.
 
-A position that differs must differ by as much in a second survey before it is told: fills are on their way.
+A position that differs must differ by as much in a second survey before it is told: fills are on their way. What was
+booked of a symbol while its survey was under way leaves open which of the two it is compared with: that survey counts
+for nothing.
+
+Where many orders are to be asked for at once, as after a restart, one list of orders is (`Recall`). What it has is
+found; what it lacks is asked for by its id all the same before it counts as absent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +28,7 @@ from trading.brokers.broker import (
     Up,
 )
 from trading.brokers.desk import ticket as one_order
+from trading.brokers.desk.recall import Recall, recall_of
 from trading.brokers.desk.reconciliation import Finding, What, cash_compared, positions_compared
 from trading.brokers.desk.ticket import Fetch, Find, Phase, Submit, Ticket, Withdraw
 from trading.orders import FINAL, Order
@@ -48,8 +54,8 @@ class Survey(NamedTuple):
     asked_at: float
 
 
-Request = Submit | Withdraw | Find | Fetch | Survey
-Output = one_order.Output | Survey
+Request = Submit | Withdraw | Find | Fetch | Survey | Recall
+Output = one_order.Output | Survey | Recall
 
 
 class Books(Protocol):
@@ -70,12 +76,15 @@ class Desk:
 
     since        ns: executions from here on may be missing in the books (the last fill's time, or the run's start)
     reconcile_s  seconds between two surveys
+    together     from so many orders to be asked for at once on, their list is asked for instead; 0: the broker has none
     """
 
-    def __init__(self, books: Books, since: int, reconcile_s: float = 60.0) -> None:
-        self._books, self._since, self._reconcile_s = books, since, reconcile_s
+    def __init__(self, books: Books, since: int, reconcile_s: float = 60.0, together: int = 0) -> None:
+        self._books, self._since, self._reconcile_s, self._together = books, since, reconcile_s, together
         self._tickets: dict[str, Ticket] = {}
         self._by_broker_id: dict[str, str] = {}
+        self._unclaimed: dict[str, list[Execution]] = {}
+        self._before: tuple[Mapping[str, int], int | None] = {}, None
         self._orphans: set[str] = set()
         self._up, self.ready = False, False
         self._down_reason = "not connected yet"
@@ -135,7 +144,9 @@ class Desk:
     def answered(self, request: Request, result: object, now: float) -> list[Output]:
         """Take the answer to a request: what the broker's method returned, or the BrokerError it raised."""
         if isinstance(request, Survey):
-            return self._take_survey(request, result, now)
+            return self._asked(self._take_survey(request, result, now))
+        if isinstance(request, Recall):
+            return self._recalled(request, result, now)
         order_id = request.order.order_id if isinstance(request, Submit) else request.reference.order_id
         ticket = self._tickets.get(order_id)
         if ticket is None:
@@ -154,7 +165,7 @@ class Desk:
             ticket.unanswered()
         else:
             out = ticket.found(_known_of(result), now)
-        return self._noted(ticket, out)
+        return self._noted(ticket, out, now)
 
     def tick(self, now: float) -> list[Output]:
         """Do what is due; call it a few times a second, after the last outputs were booked."""
@@ -175,18 +186,48 @@ class Desk:
                 out += ticket.tick(now)
         if self._survey_at is not None and now >= self._survey_at and not self._surveying:
             self._surveying = True
+            self._before = dict(self._books.positions()), self._books.cash()
             out.append(Survey(self._since - MARGIN_NS, self._epoch, now))
+        return self._asked(out)
+
+    def _asked(self, out: list[Output]) -> list[Output]:
+        """Return what is to be done, with one question for all where there are many."""
+        instead = recall_of([one for one in out if isinstance(one, Find)], self._order_of, self._together)
+        if instead is None:
+            return out
+        among = set(instead.references)
+        return [*(one for one in out if not (isinstance(one, Find) and one.reference in among)), instead]
+
+    def _order_of(self, find: Find) -> Order:
+        return self._tickets[find.reference.order_id].order
+
+    def _recalled(self, recall: Recall, result: object, now: float) -> list[Output]:
+        """Take the answer to Recall."""
+        out: list[Output] = []
+        listed = {known.order_id: known for known in result} if isinstance(result, list) else {}
+        for order_id in (reference.order_id for reference in recall.references):
+            if (ticket := self._tickets.get(order_id)) is None:
+                continue
+            if isinstance(result, BrokerError):
+                ticket.unanswered()
+            elif order_id in listed:
+                out += self._noted(ticket, ticket.found(listed[order_id], now), now)
+            else:
+                out += ticket.unlisted()
         return out
 
     def _opened(self, order: Order, now: float) -> tuple[Ticket, list[Output]]:
         ticket, out = Ticket.resumed(order, now)
         self._tickets[order.order_id] = ticket
-        return ticket, self._noted(ticket, out)
+        return ticket, self._noted(ticket, out, now)
 
-    def _noted(self, ticket: Ticket, out: Iterable[one_order.Output]) -> list[Output]:
+    def _noted(self, ticket: Ticket, out: Iterable[one_order.Output], now: float) -> list[Output]:
+        noted: list[Output] = list(out)
         if ticket.broker_id:
             self._by_broker_id[ticket.broker_id] = ticket.order.order_id
-        return list(out)
+            for execution in self._unclaimed.pop(ticket.broker_id, ()):
+                noted += self._execution(execution, now)
+        return noted
 
     def _known(self, known: Known, now: float, fresh: bool = False) -> list[Output]:
         out: list[Output] = []
@@ -198,7 +239,7 @@ class Desk:
             ticket, out = self._opened(order, now)
         for execution in known.executions:
             self._count_fee(execution)
-        return out + self._noted(ticket, ticket.hear(known, now, fresh))
+        return out + self._noted(ticket, ticket.hear(known, now, fresh), now)
 
     def _orphan(self, known: Known) -> list[Output]:
         if known.state in FINAL or not known.order_id.startswith(OURS):
@@ -222,6 +263,7 @@ class Desk:
             return []
         self._failures, self._survey_at = 0, now + self._reconcile_s
         out: list[Output] = []
+        self._unclaimed = {}
         for execution in sorted(result.executions, key=lambda one: one.cumulative):
             out += self._execution(execution, now)
         listed = {known.order_id for known in result.open_orders}
@@ -242,11 +284,12 @@ class Desk:
         if ticket is None:
             order = self._books.order(order_id) if order_id else None
             if order is None:
+                self._unclaimed.setdefault(execution.broker_id, []).append(execution)  # its order may yet be found
                 return []
             ticket = self._opened(order, now)[0]
         self._since = max(self._since, execution.market_time)
         self._count_fee(execution)
-        return self._noted(ticket, ticket.execution(execution, now))
+        return self._noted(ticket, ticket.execution(execution, now), now)
 
     def _count_fee(self, execution: Execution) -> None:
         if execution.fee_lots and execution.fill_id not in self._counted:
@@ -260,14 +303,17 @@ class Desk:
         if self._settling:
             self._unsettled = True  # looked at again as soon as they are settled
             return []
-        found = positions_compared(self._books.positions(), surveyed.positions, self._in_kind)
-        cash = cash_compared(self._books.cash(), surveyed.cash)
+        ours, money = self._books.positions(), self._books.cash()
+        found = positions_compared(ours, surveyed.positions, self._in_kind)
+        cash = cash_compared(money, surveyed.cash)
         found += [cash] if cash is not None else []
         differences = {(one.what, one.sym): one.theirs - one.ours for one in found}
         self._told = {key: told for key, told in self._told.items() if differences.get(key) == told}
         new = {key: difference for key, difference in differences.items() if key not in self._told}
-        if new != self._suspected:
-            self._suspected = new
+        held, had = self._before
+        moved = any(money != had if what is What.CASH else ours.get(sym) != held.get(sym) for what, sym in new)
+        if moved or new != self._suspected:
+            self._suspected = {} if moved else new
             if new:
                 return self._look_again(now)
         self._suspected, self._confirms = {}, 0

@@ -46,6 +46,11 @@ class Inquiry:
 
         It is if the question was asked late enough: the answer to an early one may have crossed with the order.
         """
-        asked = self._under_way
+        final = self.decides
         self._under_way = None
-        return asked is not None and asked - self._since >= ABSENT_AFTER_S
+        return final
+
+    @property
+    def decides(self) -> bool:
+        """Whether the question that is under way was asked so late that an absence is final."""
+        return self._under_way is not None and self._under_way - self._since >= ABSENT_AFTER_S

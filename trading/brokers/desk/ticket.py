@@ -168,6 +168,15 @@ class Ticket:
         self._was_absent = True
         return self._end(State.REJECTED, f"the broker has no such order after {ABSENT_AFTER_S:.0f} s", now)
 
+    def unlisted(self) -> list[Output]:
+        """Take that a list of orders, which was asked for instead, lacks it: no proof, so it is asked for by its id."""
+        if self._inquiry is None:
+            return []
+        if self._inquiry.decides:
+            return [Find(self.reference)]
+        self._inquiry.answered()
+        return []
+
     def unanswered(self) -> None:
         """Take that Find failed; it is asked again."""
         if self._inquiry is not None:
