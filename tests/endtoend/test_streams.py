@@ -19,7 +19,7 @@ from chance import SEED, times
 from service_plant import ServicePlant
 from stream_client import Holding, follow, opened, say, told
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -104,6 +104,42 @@ def test_a_client_cut_off_at_random_holds_the_rows_of_the_journal(service: Servi
         await follow(service.url, [trades, bars, quotes], lambda _: (quotes.complete or 0) >= seq)
 
     asyncio.run(be_cut())
+    ids, prices = journal_of(service, name)
+    assert [row["trade_id"] for row in trades.rows if row["source"] == name] == ids
+    held = {key: row["close"] for key, row in bars.by_key.items() if row["source"] == name}
+    assert {(sym, interval, ns_of(at)): close for (sym, interval, at), close in held.items()} == prices
+    assert (trades.snapshots, bars.snapshots) == (1, 1), "a resume that was not proved"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_client_outlives_the_processes_and_holds_the_rows_of_the_journal(service: ServicePlant) -> None:
+    print("seed", SEED)
+    chance, name = random.Random(SEED), "outliving"
+    trades = Holding({"channel": "trades", "sym": ["A"], "last": 50_000})
+    bars = Holding({"channel": "bars", "sym": ["A", "B"], "interval": "1m"}, BARS)
+    feed = Feed(service, name, SEED, pause_s=0.05)
+    last: list[int] = []
+
+    def kill_some() -> None:
+        for _ in range(12):
+            time.sleep(chance.random())
+            service.restart(chance.choice(("api", "api", "tickerplant", "rdb")))
+        last.append(feed.stop())
+
+    async def follow_on() -> None:
+        killing = asyncio.create_task(asyncio.to_thread(kill_some))
+
+        def done(_: int) -> bool:
+            return bool(last) and min(trades.complete or 0, bars.complete or 0) >= last[0]
+
+        while not done(0):
+            with contextlib.suppress(OSError, WebSocketException, TimeoutError):
+                await follow(service.url, [trades, bars], done)
+            await asyncio.sleep(0.1)
+        await killing
+
+    asyncio.run(follow_on())
     ids, prices = journal_of(service, name)
     assert [row["trade_id"] for row in trades.rows if row["source"] == name] == ids
     held = {key: row["close"] for key, row in bars.by_key.items() if row["source"] == name}
