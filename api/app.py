@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -73,7 +74,15 @@ async def _unmatched(request: Request, error: Exception) -> Response:
         await services.access.caller(request.headers, request.state.address)
     except Exception as refusal:
         return problem_answer(request, refusal)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error.headers = {"Allow": ", ".join(sorted(_methods(request.scope["path"])))}
     return problem_answer(request, error)
+
+
+def _methods(path: str) -> set[str]:
+    """Return the methods of all routes of a path."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {method for route in routes if route.path_regex.fullmatch(path) for method in route.methods}
 
 
 async def _failed(request: Request, error: Exception) -> Response:

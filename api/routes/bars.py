@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access.gate import GateRoute, need
-from api.answers.declared import declared
+from api.answers.declared import declared, listed
 from api.answers.pages import check_symbols
 from api.answers.problems import invalid
-from api.answers.rows import json_answer, row_answer
-from api.answers.terms import LARGEST_PAGE, End, Paged, Start, Sym, Wanted, interval_in, time_of
+from api.answers.rows import json_answer, row_answer, seq_header
+from api.answers.terms import INTERVAL, LARGEST_PAGE, End, Paged, Start, Sym, Wanted, interval_in, time_of
 from api.answers.times import told_time
 from api.reading import Bars, bars_of, intervals_of
 from api.services import Services, services_of
@@ -19,7 +19,9 @@ from plant.rows.tables_candles import BUILT
 
 router = APIRouter(route_class=GateRoute, tags=["candles"])
 
-Interval = Annotated[str, Query(max_length=20, description="2m, 5m, 15m, 1h, 1d ...: any multiple of 1m, 1w, 1M")]
+Interval = Annotated[
+    str, Query(max_length=20, pattern=INTERVAL, description="2m, 5m, 15m, 1h, 1d ...: any multiple of 1m, 1w, 1M")
+]
 SESSION = Annotated[Literal["regular", "extended"], Query(description="of symbols with a calendar")]
 
 ON_REQUEST = ("3m", "10m", "30m", "2h", "4h", "1w", "1M")
@@ -55,7 +57,7 @@ async def bars(
     return row_answer("bars", found, seq, form, next_)
 
 
-@router.get("/api/v1/symbols", **declared())
+@router.get("/api/v1/symbols", **declared(schema=listed()))
 @need("read")
 async def symbols(request: Request, form: Wanted) -> Response:
     """List the symbols that have bars, trades or quotes: in which tables, since when, on which exchange."""
@@ -79,7 +81,7 @@ async def symbols(request: Request, form: Wanted) -> Response:
         each["first"], each["last"] = told_time(each["first"], form.times), told_time(each["last"], form.times)
         each["exchange"] = code or None
         each["time_zone"] = services.settings.calendars.sessions(code).zone if code else "UTC"
-    return json_answer({"seq": seq, "symbols": [told[sym] for sym in sorted(told)]})
+    return json_answer([told[sym] for sym in sorted(told)], headers=seq_header(seq))
 
 
 @router.get("/api/v1/intervals", **declared())

@@ -1,12 +1,12 @@
 """What the service tells of itself: OpenAPI, its page, the errors, metrics."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.access.gate import GateRoute, need
-from api.answers.declared import declared
+from api.answers.declared import SCHEMAS, declared
 from api.answers.problems import CODES, Problem
 from api.answers.rows import json_answer
 from api.services import services_of
@@ -26,9 +26,11 @@ async def openapi(request: Request) -> Response:
 def document_of(app: Any) -> dict[str, Any]:
     """Return the OpenAPI document of an app, with how keys are sent."""
     found: dict[str, Any] = app.openapi()
-    found["openapi"] = "3.1.0"
-    found.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    found["security"] = [{"key": []}, {}]
+    parts = found.setdefault("components", {})
+    parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "tp_..."}}
+    parts["schemas"] = {**parts.get("schemas", {}), **SCHEMAS}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(unused, None)
     return found
 
 
@@ -55,7 +57,7 @@ async def script(request: Request) -> Response:
 
 @router.get("/errors/{code}", **declared())
 @need("none")
-async def error(request: Request, code: str) -> Response:
+async def error(request: Request, code: Annotated[str, Path(json_schema_extra={"enum": list(CODES)})]) -> Response:
     """Tell what a code of an error means."""
     if code not in CODES:
         raise Problem("not_found", f"there is no error {code!r}; errors are {', '.join(CODES)}")
@@ -63,7 +65,7 @@ async def error(request: Request, code: str) -> Response:
     return json_answer({"code": code, "status": status, "title": title})
 
 
-@router.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@router.get("/metrics", **declared(media="text/plain", schema={"type": "string"}))
 @need("admin")
 async def metrics(request: Request) -> Response:
     """Return what the service counts, for Prometheus."""

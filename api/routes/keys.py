@@ -35,6 +35,12 @@ class NewKey(BaseModel):
     expires: str | None = Field(None, description="until then; null: until it is revoked")
 
 
+class Nothing(BaseModel):
+    """An empty object: a change has a body of JSON, so that no page of another host can ask for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 @router.get("/api/v1/keys", **declared())
 @need("admin")
 async def keys(request: Request, form: Wanted) -> Response:
@@ -84,7 +90,7 @@ async def revoke_key(request: Request, id: Annotated[str, Path(max_length=100)])
 
 @router.post("/api/v1/ws-tickets", **declared(body=True, status=201))
 @need("read", secret=True)
-async def ticket(request: Request) -> Response:
+async def ticket(request: Request, body: Nothing) -> Response:
     """Give a ticket for one WebSocket, which a browser cannot send a key with."""
     services = services_of(request)
     given = services.tickets.give(caller_of(request), time.monotonic())

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access.caller import SECRET_TABLES
 from api.access.gate import GateRoute, need
 from api.answers.conditions import columns_of, where_of
-from api.answers.declared import declared
+from api.answers.declared import declared, listed
 from api.answers.pages import Reading, check_symbols, read
 from api.answers.problems import Problem
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import json_answer, row_answer, seq_header
 from api.answers.terms import LARGEST_PAGE, PAGE, End, Last, Paged, Start, Syms, Wanted, time_of
 from api.answers.times import told_time
 from api.services import caller_of, services_of
@@ -34,7 +34,7 @@ _SECRET = re.compile(
 """What the plant's SQL shows these tables for: their names, and what is about all tables."""
 
 
-@router.get("/api/v1/tables", **declared())
+@router.get("/api/v1/tables", **declared(schema=listed()))
 @need("read")
 async def tables(request: Request, form: Wanted) -> Response:
     """List the tables: what each is declared as, its rows, first and last time."""
@@ -47,7 +47,7 @@ async def tables(request: Request, form: Wanted) -> Response:
         extent = extents.get(name, {}) if admin or name not in SECRET_TABLES else {}
         times = {each: told_time(extent.get(each), form.times) for each in ("first", "last")}
         told.append({**_declaration(table), "rows": extent.get("rows"), **times})
-    return json_answer({"seq": seq, "tables": told})
+    return json_answer(told, headers=seq_header(seq))
 
 
 @router.get("/api/v1/tables/{table}", **declared(rows=True))
@@ -180,4 +180,4 @@ async def last(
 
 def _declaration(table: Table) -> dict[str, Any]:
     columns = [{"name": each.name, "kind": each.kind, "meaning": each.meaning} for each in table.columns]
-    return {"table": table.name, "key": list(table.key), "columns": columns}
+    return {"name": table.name, "key": list(table.key), "columns": columns}

@@ -10,7 +10,7 @@ from api.answers.declared import declared
 from api.answers.pages import Reading, read
 from api.answers.problems import invalid
 from api.answers.rows import json_answer, row_answer
-from api.answers.terms import End, Last, Paged, Start, Syms, Wanted, interval_in, time_of
+from api.answers.terms import INTERVAL, End, Last, Paged, Start, Syms, Wanted, interval_in, time_of
 from api.services import services_of
 from plant.errors import QueryError
 from plant.rows.intervals import interval_name
@@ -30,7 +30,7 @@ async def signals(
     form: Wanted,
     page: Paged,
     sym: Syms = None,
-    interval: Annotated[str | None, Query(max_length=20)] = None,
+    interval: Annotated[str | None, Query(max_length=20, pattern=INTERVAL)] = None,
     signal: Annotated[str | None, Query(max_length=100, description="which rule's")] = None,
     side: Annotated[str | None, Query(max_length=20)] = None,
     start: Start = None,
@@ -54,7 +54,9 @@ class Trigger(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    timeframes: list[str] = Field(min_length=1, max_length=50, description='intervals, or "zones"')
+    timeframes: list[Annotated[str, Field(max_length=20)]] = Field(
+        min_length=1, max_length=50, description='intervals, or "zones"'
+    )
     sym: str | None = Field(None, min_length=1, max_length=200, description="only of this symbol")
 
 
