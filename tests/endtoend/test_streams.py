@@ -6,6 +6,7 @@ import json
 import random
 import runpy
 import shutil
+import socket as net
 import subprocess
 import threading
 import time
@@ -155,11 +156,16 @@ def ns_of(text: str) -> int:
 
 
 def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) -> None:
-    rows, batch = 60_000, 500
+    rows, batch = 20_000, 500  # 10 MB: more than the buffers of the system hold between service and client
 
     async def run() -> None:
         slow, quick = (Holding({"channel": "trades", "sym": ["SLOW"], "last": 0}) for _ in range(2))
-        lazy = await opened(service.url)
+        small = net.socket()
+        small.setsockopt(net.SOL_SOCKET, net.SO_RCVBUF, 2**16)
+        small.setblocking(False)
+        api = service.settings.api
+        await asyncio.get_running_loop().sock_connect(small, (api.host, api.port))
+        lazy = await opened(service.url, sock=small)
         await told(lazy, "hello")
         await say(lazy, **slow.subscribe())
         slow.take(await told(lazy, "snapshot"))
@@ -168,9 +174,8 @@ def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) 
         while quick.complete is None:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(publish)
-        await asyncio.wait_for(reading, 60)
+        await asyncio.wait_for(reading, 100)
         assert [row["trade_id"] for row in quick.rows] == [str(i) for i in range(rows)]
-        assert quick.lagged == 0 or quick.rows  # it may be slow itself on a busy machine, and is exact all the same
         lazy.transport.resume_reading()
         while len(slow.rows) < rows:
             message = await told(lazy)
@@ -187,7 +192,7 @@ def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) 
                 ids = [str(i) for i in range(first, first + batch)]
                 columns = {"time": [START] * batch, "sym": ["SLOW"] * batch, "price": [1.0] * batch}
                 feed.publish(
-                    "trades", {**columns, "size": [1.0] * batch, "trade_id": ids, "conditions": ["x" * 50] * batch}
+                    "trades", {**columns, "size": [1.0] * batch, "trade_id": ids, "conditions": ["x" * 400] * batch}
                 )
             feed.flush()
 
