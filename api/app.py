@@ -82,7 +82,7 @@ async def _unmatched(request: Request, error: Exception) -> Response:
 def _methods(path: str) -> set[str]:
     """Return the methods of all routes of a path."""
     routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return {method for route in routes if route.path_regex.fullmatch(path) for method in route.methods}
+    return {method for route in routes if route.path_regex.fullmatch(path) for method in route.methods or ()}
 
 
 async def _failed(request: Request, error: Exception) -> Response:

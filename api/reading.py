@@ -46,13 +46,13 @@ async def bars_of(services: Services, asked: Bars) -> tuple[pa.Table, int, str |
 
     Raises Problem unknown_symbol, and invalid for an interval that cannot be made.
     """
-    stored = await _has(services, asked)
-    if stored:
-        found, seq, next_ = await _stored(services, asked)
-    elif asked.as_of_seq is not None or asked.source:
-        raise Problem("invalid", f"?interval: {asked.sym} has no stored bars of {asked.interval}, which as_of_seq and "
-                      "source are about")  # fmt: skip
-    else:
+    found, seq, next_ = await _stored(services, asked)
+    if not found.num_rows and not await _has(services, asked):
+        if asked.as_of_seq is not None or asked.source:
+            raise Problem(
+                "invalid",
+                f"?interval: {asked.sym} has no stored bars of {asked.interval}, which as_of_seq and source are about",
+            )
         found, seq, next_ = await _made(services, asked)
     calendars = services.settings.calendars
     sessions = sessions_of(calendars, asked.sym, found)

@@ -7,7 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from api.answers.problems import Problem
 from api.answers.rows import plain_rows
+from api.answers.terms import LARGEST_PAGE, Page
 from api.reading import Bars, bars_of
 from api.services import Services
 from plant.query.questions import Select, Sql
@@ -40,8 +42,10 @@ async def viewport_of(services: Services, seen: Seen, times: str = "rfc3339") ->
     now. Annotations that lie wholly outside the times and prices are left out.
     """
     last = seen.last if seen.start is None else None
-    asked = Bars(seen.sym, seen.interval, seen.start, seen.end, last, seen.session)
-    bars, seq, _ = await bars_of(services, asked)
+    asked = Bars(seen.sym, seen.interval, seen.start, seen.end, last, seen.session, page=Page(LARGEST_PAGE, None))
+    bars, seq, more = await bars_of(services, asked)
+    if more is not None:
+        raise Problem("query_limit", f"more than {LARGEST_PAGE:,} bars of {seen.interval}; ask for a shorter range")
     start = seen.start
     if start is None and bars.num_rows:
         start = int(bars.column("time").cast(pa.int64())[0].as_py())

@@ -60,7 +60,7 @@ class ProcessorConnection(Connection):
         status, db = self.status(timeout_s), self._whole()
         calendars = Calendars(status["calendars"], status["feed_calendars"])
         calculator = Calculator(db, calendars, status["session"], file_of().parent)
-        terms = {"start": self._ns(start), "end": self._ns(end), "last": last}
+        terms: dict[str, Any] = {"start": self._ns(start), "end": self._ns(end), "last": last}
         answer = calculator.calculate(declaration, Calculate(kind, (sym,), interval_of(interval), **terms), timeout_s)
         return as_frame(answer.replace_schema_metadata(None), frames or self._frames)
 

@@ -98,9 +98,9 @@ class KeyRing:
         return hmac.digest(self._secret, key.encode(), hashlib.sha256)
 
 
-def make_key(hasher: PasswordHasher | None = None) -> MadeKey:
-    """Return a new key."""
-    name, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+def make_key(hasher: PasswordHasher | None = None, name: str = "") -> MadeKey:
+    """Return a new key; `name`: its id, if it is not to be made up."""
+    name, secret = name or secrets.token_hex(6), secrets.token_urlsafe(32)
     return MadeKey(name, f"tp_{name}_{secret}", (hasher or PasswordHasher()).hash(secret))
 
 

@@ -103,8 +103,8 @@ async def read(services: Services, reading: Reading) -> tuple[pa.Table, int, str
     next_ = None
     if not ends and found.num_rows:
         last = found.slice(found.num_rows - 1)
-        place = [int(last.column(name).cast(pa.int64())[0].as_py()) for name in ("time", "seq", "seq_row")]
-        next_ = Cursor(*place, cut, -1 if left < 0 else left - most).text(reading.mark)
+        time, seq, seq_row = (int(last.column(name).cast(pa.int64())[0].as_py()) for name in ("time", "seq", "seq_row"))
+        next_ = Cursor(time, seq, seq_row, cut, -1 if left < 0 else left - most).text(reading.mark)
     return found.select(list(names)), cut, next_
 
 

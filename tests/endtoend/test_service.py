@@ -1,6 +1,9 @@
 """The service in front of a plant: what is asked over HTTP is what the plant has, and who may ask what."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -276,6 +279,39 @@ def test_where_keys_are_needed_nothing_but_health_answers_without(service: Servi
     finally:
         service.more = {}
         service.restart("api")
+
+
+@pytest.mark.soak
+def test_a_change_that_was_not_acknowledged_is_made_once_when_it_is_repeated(service: ServicePlant) -> None:
+    body, key = {"name": "slow", "role": "read"}, {"Idempotency-Key": "slow-1"}
+    cue = {"timeframes": ["2m"]}
+    service.until(lambda: service.send("POST", "/api/v1/charts/trigger", cue, "admin").status_code == 200, "it writes")
+    service.kill("tickerplant", signal.SIGSTOP)
+    try:
+        first = service.send("POST", "/api/v1/keys", body, "admin", key)
+        assert (first.status_code, first.json()["code"]) == (504, "not_acknowledged")
+    finally:
+        service.kill("tickerplant", signal.SIGCONT)
+    again = service.send("POST", "/api/v1/keys", body, "admin", key)
+    assert again.status_code == 201
+    made = again.json()
+    service.until(
+        lambda: (
+            service.client.get("/api/v1/tables", headers={"Authorization": f"Bearer {made['key']}"}).status_code == 200
+        ),
+        "the key that was told",
+    )
+    told = service.get("/api/v1/keys", "admin").json()["keys"]
+    assert [each["id"] for each in told if each["name"] == "slow"] == [made["id"]]
+
+
+def test_a_host_open_to_others_is_refused_at_the_start(service: ServicePlant) -> None:
+    environment = {**service.environment, "PLANT_API__HOST": "0.0.0.0", "PLANT_API__PORT": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 78
+    assert 'auth = "keys"' in ended.stderr
 
 
 def test_without_a_plant_it_is_up_and_says_which_process_is_away(service: ServicePlant) -> None:
