@@ -86,6 +86,7 @@ class Hub:
         self.clients: set[Client] = set()
         self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
+        self._symbols: dict[str, frozenset[str] | None] = {}  # of each stream, those that anybody wants; None: all
         self._spent: dict[tuple[Client, int], int] = {}  # rows that one which came back was caught up by
         self._failing: dict[tuple[Client, int], float] = {}  # since when what one needs cannot be read
         self._bars = Bars(schema["bars"], ended)
@@ -128,8 +129,8 @@ class Hub:
         if batch.table in _CUED and CHARTS in self._members and (cued := cues_of(batch)) is not None:
             self._turn.append(cued)
         for stream in (batch.table, RUNS) if batch.table == "runs" else (batch.table,):
-            if stream in self._members:
-                self._turn.append(update_of(batch, stream))
+            if stream in self._members and (update := update_of(batch, stream, self._symbols.get(stream))) is not None:
+                self._turn.append(update)
 
     def reached(self, seq: int, epoch: int, synced: int) -> None:
         """Give out what was taken; in that thread, after each turn.
@@ -170,6 +171,7 @@ class Hub:
         Rows that the other thread has by now it may have passed over, nobody having wanted them: so it is behind those.
         """
         self._members[wanted.stream].setdefault(wanted, set()).add((client, number))
+        self._note_symbols(wanted.stream)
         return max(self.lineage.cursor, self._taken)
 
     def leave(self, client: Client, number: int, wanted: Wanted) -> None:
@@ -183,6 +185,12 @@ class Hub:
             every.pop(wanted, None)
         if not every:
             self._members.pop(wanted.stream, None)
+        self._note_symbols(wanted.stream)
+
+    def _note_symbols(self, stream: str) -> None:
+        every = [wanted.sym for wanted in self._members.get(stream, {})]
+        named = [syms for syms in every if syms is not None]
+        self._symbols[stream] = frozenset().union(*named) if len(named) == len(every) else None
 
     def cue(self, charts: list[str], sym: str | None) -> int:
         """Tell all that listen to charts to look at some ("2m", "zones"), of a symbol or of all; return how many do."""
