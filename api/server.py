@@ -125,6 +125,7 @@ class ServerThread:
             http=protocol,
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
+            ws_ping_timeout=60.0,  # who is slow answers late, behind all that waits for him
             ws_per_message_deflate=False,  # it would pack the same rows once for each client
             lifespan="on",
             log_config=None,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from api.access.gate import as_problem
 from api.streams import sentences
 from api.streams.client import POLICY, RESTART, STALLED_S, TOO_SLOW, Client
 from api.streams.lineage import Lineage
@@ -22,7 +23,6 @@ from api.streams.shown.replays import Later, NotProved, Replays
 from api.streams.shown.snapshots import Ask, Snapshots
 from api.streams.shown.updates import Update, cues, cues_of, update_of
 from api.streams.subscriptions import SNAPSHOT, Need
-from plant.errors import PlantError, Unavailable
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
 
@@ -32,6 +32,9 @@ MARK_S = 1.0
 
 AGAIN_S = 0.3
 """Pause before something is read again that could not be read."""
+
+GIVE_UP_S = 10.0
+"""A subscription that cannot begin within so long ends, and says why."""
 
 AHEAD_ROWS = 100_000
 """The thread that follows the plant waits while so many rows are not given out yet; the plant has them."""
@@ -83,7 +86,9 @@ class Hub:
         self.clients: set[Client] = set()
         self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
-        self._spent: dict[tuple[Client, int], int] = {}
+        self._symbols: dict[str, frozenset[str] | None] = {}  # of each stream, those that anybody wants; None: all
+        self._spent: dict[tuple[Client, int], int] = {}  # rows that one which came back was caught up by
+        self._failing: dict[tuple[Client, int], float] = {}  # since when what one needs cannot be read
         self._bars = Bars(schema["bars"], ended)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,8 +129,8 @@ class Hub:
         if batch.table in _CUED and CHARTS in self._members and (cued := cues_of(batch)) is not None:
             self._turn.append(cued)
         for stream in (batch.table, RUNS) if batch.table == "runs" else (batch.table,):
-            if stream in self._members:
-                self._turn.append(update_of(batch, stream))
+            if stream in self._members and (update := update_of(batch, stream, self._symbols.get(stream))) is not None:
+                self._turn.append(update)
 
     def reached(self, seq: int, epoch: int, synced: int) -> None:
         """Give out what was taken; in that thread, after each turn.
@@ -166,11 +171,13 @@ class Hub:
         Rows that the other thread has by now it may have passed over, nobody having wanted them: so it is behind those.
         """
         self._members[wanted.stream].setdefault(wanted, set()).add((client, number))
+        self._note_symbols(wanted.stream)
         return max(self.lineage.cursor, self._taken)
 
     def leave(self, client: Client, number: int, wanted: Wanted) -> None:
         """Give no more rows to a subscription."""
         self._spent.pop((client, number), None)
+        self._failing.pop((client, number), None)
         every = self._members.get(wanted.stream, {})
         members = every.get(wanted, set())
         members.discard((client, number))
@@ -178,6 +185,12 @@ class Hub:
             every.pop(wanted, None)
         if not every:
             self._members.pop(wanted.stream, None)
+        self._note_symbols(wanted.stream)
+
+    def _note_symbols(self, stream: str) -> None:
+        every = [wanted.sym for wanted in self._members.get(stream, {})]
+        named = [syms for syms in every if syms is not None]
+        self._symbols[stream] = frozenset().union(*named) if len(named) == len(every) else None
 
     def cue(self, charts: list[str], sym: str | None) -> int:
         """Tell all that listen to charts to look at some ("2m", "zones"), of a symbol or of all; return how many do."""
@@ -270,7 +283,7 @@ class Hub:
         try:
             if need.kind == SNAPSHOT:
                 seq, piece = await self._snapshots.read(wanted)
-                self.lineage.tell(max(seq, *piece.seqs, 0))
+                self.lineage.tell(max(seq, max(piece.seqs, default=0)))
                 subs.snapshot(need.token, seq, piece)
             else:
                 closed = self._bars.closed
@@ -285,23 +298,25 @@ class Hub:
         except NotProved as error:
             log.info("a stream begins anew", channel=wanted.channel, after=need.after, why=str(error))
             subs.start_over(need.token, self.lineage.cursor)
-        except (Later, Unavailable, OSError):
-            await asyncio.sleep(AGAIN_S)
-            subs.retry(need.token)
-        except PlantError as error:
-            self._fail(client, need, getattr(error, "code", "refused"), str(error))
         except Exception as error:
-            log.error("a subscription failed", channel=wanted.channel, error=repr(error), exc_info=error)
-            self._fail(client, need, getattr(error, "code", "internal"), str(error))
+            await self._failed(client, need, error)
+        else:
+            self._failing.pop((client, need.sub), None)
         client.wake()
 
-    def _fail(self, client: Client, need: Need, code: str, detail: str) -> None:
-        if code == "unavailable":  # a Problem of the service's own
-            asyncio.get_running_loop().call_later(AGAIN_S, self._again, client, need)
-        elif (number := client.subs.fail(need.token, code, detail)) is not None:
-            wanted = client.wanted.pop(number)
-            self.leave(client, number, wanted)
-
-    def _again(self, client: Client, need: Need) -> None:
-        client.subs.retry(need.token)
-        client.wake()
+    async def _failed(self, client: Client, need: Need, error: Exception) -> None:
+        """Have what could not be read now read again; what cannot be read at all ends the subscription."""
+        now, of = asyncio.get_running_loop().time(), (client, need.sub)
+        problem = as_problem(error)
+        if isinstance(error, Later | OSError) or problem.code == "unavailable":
+            since = self._failing.setdefault(of, now)
+            if need.kind != SNAPSHOT or now - since < GIVE_UP_S:  # who has rows already only waits for more
+                await asyncio.sleep(AGAIN_S)
+                client.subs.retry(need.token)
+                return
+        elif problem.code == "internal":
+            log.error("a subscription failed", channel=need.wanted.channel, error=repr(error), exc_info=error)
+        self._failing.pop(of, None)
+        code = "unavailable" if isinstance(error, Later | OSError) else problem.code
+        if client.subs.fail(need.token, code, str(problem.detail)) is not None:
+            self.leave(client, need.sub, client.wanted.pop(need.sub))

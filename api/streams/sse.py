@@ -27,11 +27,11 @@ Words = Annotated[list[str] | None, Query(max_length=1000)]
 Word = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get(
-    "/api/v1/events",
-    response_class=StreamingResponse,
-    **declared(schema={"type": "string", "description": "text/event-stream"}),
-)
+_DECLARED = declared()
+_DECLARED["responses"][200]["content"] = {MEDIA: {"schema": {"type": "string"}}}
+
+
+@router.get("/api/v1/events", response_class=StreamingResponse, **_DECLARED)
 @need("none")
 async def events(
     request: Request,

@@ -6,6 +6,7 @@ import json
 import random
 import runpy
 import shutil
+import socket as net
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from chance import SEED, times
 from service_plant import ServicePlant
 from stream_client import Holding, follow, opened, say, told
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -111,6 +112,42 @@ def test_a_client_cut_off_at_random_holds_the_rows_of_the_journal(service: Servi
     assert (trades.snapshots, bars.snapshots) == (1, 1), "a resume that was not proved"
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_client_outlives_the_processes_and_holds_the_rows_of_the_journal(service: ServicePlant) -> None:
+    print("seed", SEED)
+    chance, name = random.Random(SEED), "outliving"
+    trades = Holding({"channel": "trades", "sym": ["A"], "last": 50_000})
+    bars = Holding({"channel": "bars", "sym": ["A", "B"], "interval": "1m"}, BARS)
+    feed = Feed(service, name, SEED, pause_s=0.05)
+    last: list[int] = []
+
+    def kill_some() -> None:
+        for _ in range(12):
+            time.sleep(chance.random())
+            service.restart(chance.choice(("api", "api", "tickerplant", "rdb")))
+        last.append(feed.stop())
+
+    async def follow_on() -> None:
+        killing = asyncio.create_task(asyncio.to_thread(kill_some))
+
+        def done(_: int) -> bool:
+            return bool(last) and min(trades.complete or 0, bars.complete or 0) >= last[0]
+
+        while not done(0):
+            with contextlib.suppress(OSError, WebSocketException, TimeoutError):
+                await follow(service.url, [trades, bars], done)
+            await asyncio.sleep(0.1)
+        await killing
+
+    asyncio.run(follow_on())
+    ids, prices = journal_of(service, name)
+    assert [row["trade_id"] for row in trades.rows if row["source"] == name] == ids
+    held = {key: row["close"] for key, row in bars.by_key.items() if row["source"] == name}
+    assert {(sym, interval, ns_of(at)): close for (sym, interval, at), close in held.items()} == prices
+    assert (trades.snapshots, bars.snapshots) == (1, 1), "a resume that was not proved"
+
+
 def ns_of(text: str) -> int:
     whole, _, part = text.rstrip("Z").partition(".")
     return int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - time.timezone) * 10**9 + int(
@@ -119,11 +156,16 @@ def ns_of(text: str) -> int:
 
 
 def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) -> None:
-    rows, batch = 60_000, 500
+    rows, batch = 20_000, 500  # 10 MB: more than the buffers of the system hold between service and client
 
     async def run() -> None:
         slow, quick = (Holding({"channel": "trades", "sym": ["SLOW"], "last": 0}) for _ in range(2))
-        lazy = await opened(service.url)
+        small = net.socket()
+        small.setsockopt(net.SOL_SOCKET, net.SO_RCVBUF, 2**16)
+        small.setblocking(False)
+        api = service.settings.api
+        await asyncio.get_running_loop().sock_connect(small, (api.host, api.port))
+        lazy = await opened(service.url, sock=small)
         await told(lazy, "hello")
         await say(lazy, **slow.subscribe())
         slow.take(await told(lazy, "snapshot"))
@@ -132,9 +174,8 @@ def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) 
         while quick.complete is None:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(publish)
-        await asyncio.wait_for(reading, 60)
+        await asyncio.wait_for(reading, 100)
         assert [row["trade_id"] for row in quick.rows] == [str(i) for i in range(rows)]
-        assert quick.lagged == 0 or quick.rows  # it may be slow itself on a busy machine, and is exact all the same
         lazy.transport.resume_reading()
         while len(slow.rows) < rows:
             message = await told(lazy)
@@ -151,7 +192,7 @@ def test_a_slow_client_slows_no_other_and_gets_every_row(service: ServicePlant) 
                 ids = [str(i) for i in range(first, first + batch)]
                 columns = {"time": [START] * batch, "sym": ["SLOW"] * batch, "price": [1.0] * batch}
                 feed.publish(
-                    "trades", {**columns, "size": [1.0] * batch, "trade_id": ids, "conditions": ["x" * 50] * batch}
+                    "trades", {**columns, "size": [1.0] * batch, "trade_id": ids, "conditions": ["x" * 400] * batch}
                 )
             feed.flush()
 
@@ -173,7 +214,7 @@ def test_two_hundred_clients_cost_the_plant_one_subscriber(service: ServicePlant
         assert {message["seq"] for message in found} == {seq}
         assert {message["rows"][0]["price"] for message in found} == {7.0}
         await asyncio.sleep(1.2)  # subscribers report each second
-        assert set(service.position()["readers"]) == before
+        assert set(service.position()["readers"]) <= before
         await asyncio.gather(*(socket.close() for socket in sockets))
 
     asyncio.run(run())
@@ -181,8 +222,7 @@ def test_two_hundred_clients_cost_the_plant_one_subscriber(service: ServicePlant
 
 def test_a_revoked_key_closes_its_sockets_within_a_second(service: ServicePlant) -> None:
     made = service.send("POST", "/api/v1/keys", {"name": "short", "role": "read"}, "admin")
-    if made.status_code == 404:
-        pytest.skip("no route for keys yet")
+    assert made.status_code == 201, made.text
     key = made.json()
 
     async def run() -> None:
@@ -190,9 +230,9 @@ def test_a_revoked_key_closes_its_sockets_within_a_second(service: ServicePlant)
         sockets = [await opened(service.url, additional_headers=headers) for _ in range(3)]
         for socket in sockets:
             assert (await told(socket, "hello"))["role"] == "read"
-        began = time.monotonic()
         gone = await asyncio.to_thread(service.send, "DELETE", f"/api/v1/keys/{key['id']}", None, "admin")
         assert gone.status_code == 200
+        began = time.monotonic()
         for socket in sockets:
             assert await closing_of(socket) == 1008
         assert time.monotonic() - began < 1.0

@@ -83,3 +83,14 @@ def test_what_is_remembered_of_a_series_does_not_grow() -> None:
     assert [bar.time for bar in fold.missing(closes(11, *(("A", m) for m in range(10))))] == [
         minute * MINUTE for minute in range(7)
     ]
+
+
+def test_of_a_large_batch_the_newest_rows_are_remembered() -> None:
+    fold = Bars(SCHEMA["bars"])
+    fold.update(bars(1, *(("A", minute, float(minute)) for minute in range(50)), ("A", 49, 7.0), ("B", 0, 2.0)))
+    assert told(fold.update(closes(2, ("A", 49), ("B", 0), ("A", 48)))) == [
+        ("A", 7.0, True),
+        ("B", 2.0, True),
+        ("A", 48.0, True),
+    ]
+    assert len(fold.missing(closes(3, ("A", 46), ("A", 47)))) == 1

@@ -13,7 +13,9 @@ Told = dict[str, Any]
 
 def opened(url: str, path: str = "/api/v1/ws", **options: Any) -> connect:
     """Return a connection to be, to the WebSocket of a service at its http url."""
-    return connect(f"{url.replace('http', 'ws', 1)}{path}", **{"proxy": None, "max_size": None, **options})
+    return connect(
+        f"{url.replace('http', 'ws', 1)}{path}", **{"proxy": None, "max_size": None, "ping_interval": None, **options}
+    )
 
 
 async def say(socket: ClientConnection, **message: Any) -> None:

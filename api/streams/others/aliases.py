@@ -60,7 +60,7 @@ async def chart_updates(websocket: WebSocket) -> None:
 async def ohlcv(websocket: WebSocket, symbol: str = "BTC/USDT", timeframe: str = "1h", strategy: str = "") -> None:
     """Tell the bars of a symbol, all of them and then each that changes; and how the runs of a strategy are."""
     candles = Candles(symbol, timeframe, strategy)
-    wanted = [{"channel": "bars", "sym": symbol, "interval": timeframe, "last": 1000}]
+    wanted: list[dict[str, Any]] = [{"channel": "bars", "sym": symbol, "interval": timeframe, "last": 1000}]
     wanted += [{"channel": "runs", "sym": strategy}] if strategy else []
 
     async def begin() -> None:
@@ -73,7 +73,7 @@ async def ohlcv(websocket: WebSocket, symbol: str = "BTC/USDT", timeframe: str =
 async def market_data(websocket: WebSocket, symbol: str) -> None:
     """Tell price, quote and trailing stop of a symbol with each change of its bar of one minute."""
     prices = Prices(symbol)
-    wanted = [
+    wanted: list[dict[str, Any]] = [
         {"channel": "last", "table": "quotes", "sym": symbol},
         {"channel": "bars", "sym": symbol, "interval": "1m", "last": 1000},
     ]

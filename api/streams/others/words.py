@@ -14,6 +14,9 @@ Told = Callable[[dict[str, Any]], Iterable[str]]
 
 KEPT = 1000
 
+FIRST, SECOND = 1, 2
+"""Numbers of the subscriptions, in the order in which they are made: an empty snapshot tells nothing else of itself."""
+
 
 def chart_text(message: dict[str, Any]) -> str | None:
     """Return which chart a cue is about, minutes as 2M; None of another message.
@@ -34,7 +37,10 @@ def run_text(message: dict[str, Any]) -> list[str]:
 
 
 class Candles:
-    """Bars as `ohlcv` messages: all of them at first and with each new one, else the one that changed; newest first."""
+    """Bars (FIRST) as `ohlcv` messages: all of them at first and with each new one, else the one that changed.
+
+    Those of one message stand newest first. Runs of the strategy (SECOND) are its updates.
+    """
 
     def __init__(self, symbol: str, timeframe: str, strategy: str, now: Callable[[], float] = time.time) -> None:
         self._of, self._strategy, self._now = {"symbol": symbol, "timeframe": timeframe}, strategy, now
@@ -50,7 +56,7 @@ class Candles:
         rows = message.get("rows")
         if rows is None:
             return []
-        if rows and "run" in rows[0]:
+        if message["sub"] == SECOND:
             return [json.dumps({"type": "strategy-update", "strategy": self._strategy, "data": row}) for row in rows]
         if message["type"] == "snapshot":
             self._bars = {}
@@ -69,7 +75,7 @@ class Candles:
 
 
 class Prices:
-    """Bars of a minute and quotes as one message with the newest of both, and the trailing stop of closed bars."""
+    """Quotes (FIRST) and bars of a minute (SECOND) as one message with the newest of both, and the trailing stop."""
 
     def __init__(self, symbol: str) -> None:
         self._symbol, self._bot = symbol, UtBot()
@@ -80,9 +86,9 @@ class Prices:
     def told(self, message: dict[str, Any]) -> list[str]:
         """Return what a message is in their words."""
         rows = message.get("rows") or []
-        if rows and "bid" in rows[0]:
-            self._quote = rows[-1]
-            return [self._said("HOLD")] if self._bar else []
+        if message.get("sub") == FIRST:
+            self._quote = rows[-1] if rows else self._quote
+            return [self._said("HOLD")] if self._bar and rows else []
         if message["type"] == "snapshot" and self._bar is not None:
             self._bot, self._closed_at = UtBot(), ""
         said = [self._taken(row) for row in rows]

@@ -118,13 +118,24 @@ class Bars:
         return self._rows[bar[:2]].get(bar.time) if bar[:2] in self._rows else None
 
     def _remember(self, rows: pa.Table) -> None:
+        """Keep the newest rows of each series; a large batch is not kept for the sake of a few."""
         rows = rows.select(list(self._names))
+        newest: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         every = (rows.column("sym").to_pylist(), rows.column("interval").to_pylist(), _times(rows))
         for i, (sym, interval, at) in enumerate(zip(*every, strict=True)):
-            series = self._rows[sym, interval]
-            series[at] = rows.slice(i, 1)
-            if len(series) > KEPT:
-                del series[min(series)]
+            _keep(newest[sym, interval], at, i)
+        places = sorted(i for found in newest.values() for i in found.values())
+        kept = rows if len(places) == rows.num_rows else rows.take(pa.array(places, pa.int64()))
+        place_of = {i: n for n, i in enumerate(places)}
+        for series, found in newest.items():
+            for at, i in found.items():
+                _keep(self._rows[series], at, kept.slice(place_of[i], 1))
+
+
+def _keep(series: dict[int, Any], at: int, what: Any) -> None:
+    series[at] = what
+    if len(series) > KEPT:
+        del series[min(series)]
 
 
 def _times(rows: pa.Table) -> list[int]:

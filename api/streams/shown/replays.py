@@ -91,7 +91,7 @@ class Replays:
     def _update(wanted: Wanted, batch: Batch, bars: Bars) -> Update | None:
         if wanted.stream == CHARTS:
             return cues_of(batch)
-        return bars.update(batch) if wanted.stream == BARS else update_of(batch, wanted.stream)
+        return bars.update(batch) if wanted.stream == BARS else update_of(batch, wanted.stream, wanted.sym)
 
     def _batches(self, wanted: Wanted, after: int, epoch: int) -> tuple[list[Batch], int]:
         names = tables_of(wanted)

@@ -1,6 +1,6 @@
 """What came, on its way to subscriptions: rows encoded once, and those of it that each wants."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from api.answers.rows import plain_columns
 from api.streams.pieces import Piece
 from api.streams.shown.channels import CHARTS, RUNS, ZONES, Wanted
 from plant.rows.batch import Batch
-from plant.rows.columns import Columns, Symbols
+from plant.rows.columns import Columns, Symbols, taken
 from plant.state.newest import columns_of_batch
 
 
@@ -61,9 +61,7 @@ class Update:
             return None
         good = np.ones(len(self), dtype=bool)
         for name, words in tests:
-            column: Symbols = self.columns[name]
-            right = np.array([*(known in words for known in column.names), False])  # the last is that of NULL, -1
-            good &= right[column.codes]
+            good &= _of_words(self.columns[name], words)
         return np.flatnonzero(good)
 
     def _keys_of(self, names: tuple[str, ...]) -> list[Any]:
@@ -72,9 +70,26 @@ class Update:
         return self._keys[names]
 
 
-def update_of(batch: Batch, stream: str = "") -> Update:
-    """Return rows of a table as they came, or as a stream shows them."""
-    return Update(stream or batch.table, columns_of_batch(batch), dressed(batch.arrow(), stream), batch.seq)
+def update_of(batch: Batch, stream: str = "", syms: Collection[str] | None = None) -> Update | None:
+    """Return rows of a table as they came, or as a stream shows them; only of some symbols, None if there are none.
+
+    What nobody wants is not encoded: much comes in one batch when a file is imported.
+    """
+    columns = columns_of_batch(batch)
+    if syms is not None:
+        rows = _of_words(columns["sym"], syms)
+        if not rows.any():
+            return None
+        if not rows.all():
+            columns, batch = taken(columns, rows), batch.filtered(rows)
+    return Update(stream or batch.table, columns, dressed(batch.arrow(), stream), batch.seq)
+
+
+def _of_words(column: Symbols, words: Collection[str]) -> np.ndarray:
+    """Return which rows have one of some words, bool[n]."""
+    right = np.array([*(known in words for known in column.names), False])  # the last is that of NULL, -1
+    found: np.ndarray = right[column.codes]
+    return found
 
 
 def dressed(shown: pa.Table, stream: str) -> pa.Table:
