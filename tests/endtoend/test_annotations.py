@@ -344,7 +344,7 @@ def test_on_the_chart_one_draws_pulls_writes_and_deletes(
     expired = found_by_the_plant("old", **found, price=97.0, state="expired")
     published(plant, found_by_the_plant("prev_day_high/DRAW", **found, price=103.0), expired)
     plant.processes["dashboard"] = plant.spawn("dashboard")
-    eventually(lambda: _answers(plant.settings.dashboard_url), deadline_s=60)
+    eventually(lambda: _answers(plant.settings.dashboard_url), 120, lambda: plant.log("dashboard"))
     hand = Hand(plant, browser)
     hand.see("marks", "1")
     view = hand.chart.get_attribute("data-range")
@@ -386,7 +386,7 @@ def test_on_the_chart_one_draws_pulls_writes_and_deletes(
     hand.page.get_by_role("button", name="Annotations").click()
     hand.page.get_by_text("Broken and expired ones, dimmed").click()
     hand.see("marks", "5")
-    assert "ended" in hand.page.url
+    hand.page.wait_for_url("**ended*")
     hand.page.keyboard.press("Escape")
     hand.click((0.7, 0.8))
     hand.see("chosen", rows()["text"]["id"])
