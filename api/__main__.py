@@ -19,6 +19,7 @@ from api.pulse import Pulse
 from api.server import ServerThread
 from api.services import Live, Services
 from plant.client.aio import AsyncConnection
+from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
 from plant.client.seam import seq_of
 from plant.errors import PlantError, SettingsError
@@ -56,6 +57,7 @@ class Api(Process):
         self._ring, self._audit, self._live = KeyRing(), Audit(), Live()
         self._waiting = ""
         rdb, hdb = settings.address(settings.rdb.port), settings.address(settings.hdb.port)
+        processor = settings.address(settings.processor.port)
         options: dict[str, Any] = {"frames": "arrow", "timeout_s": ASK_S, "warn_unknown": False, "client": self.name}
         self._plant = self.opened(PlantConnection(rdb, hdb, self._schema, zone=settings.zone, **options))
         asked = self.opened(PlantConnection(rdb, hdb, self._schema, zone=settings.zone, **options))
@@ -66,7 +68,7 @@ class Api(Process):
             settings=settings,
             schema=self._schema,
             plant=AsyncConnection(asked),
-            processor=self.opened(Requester(settings.address(settings.processor.port), "processor", ASK_S, self.name)),
+            processor=AsyncConnection(self.opened(Connection("processor", processor, **options))),
             trading=self.opened(Requester(settings.address(settings.trading.port), "trading", ASK_S, self.name)),
             writer=writer,
             access=self.opened(Access(settings.api, self._ring, quota)),

@@ -6,15 +6,25 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from api.access.door import Door
 from api.access.gate import problem_answer
-from api.routes import annotations, health, market
+from api.routes import annotations, bars, documents, health, indicators, keys, market, signals
 from api.services import Services
 
-ROUTERS = (health.router, market.router, annotations.router)
+ROUTERS = (
+    health.router,
+    documents.router,
+    market.router,
+    bars.router,
+    indicators.router,
+    signals.router,
+    keys.router,
+    annotations.router,
+)
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 
 GZIP_BYTES = 1024
@@ -58,7 +68,15 @@ async def _unmatched(request: Request, error: Exception) -> Response:
         await services.access.caller(request.headers, request.state.address)
     except Exception as refusal:
         return problem_answer(request, refusal)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error.headers = {"Allow": ", ".join(sorted(_methods(request.scope["path"])))}
     return problem_answer(request, error)
+
+
+def _methods(path: str) -> set[str]:
+    """Return the methods of all routes of a path."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {method for route in routes if route.path_regex.fullmatch(path) for method in route.methods or ()}
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -9,11 +9,12 @@ import socket
 import threading
 from typing import Any
 
+import h11
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.answers.problems import Problem
+from api.answers.problems import MEDIA, Problem
 from plant.errors import SettingsError
 from plant.runtime.service import ApiSettings
 
@@ -83,6 +84,19 @@ class BoundedProtocol(H11Protocol):
         if self._waiting is not None and not self.transport.is_closing():
             self._waiting.cancel()
             self._waiting = self.loop.call_later(KEEP_ALIVE_S + HEADERS_S, self._late)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request."""
+        body = json.dumps(Problem("malformed", msg).body("connection")).encode()
+        headers = [(b"content-type", MEDIA.encode()), (b"connection", b"close")]
+        headers.append((b"content-length", str(len(body)).encode()))
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

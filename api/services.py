@@ -66,7 +66,8 @@ class Services:
     """What the routes work with.
 
     plant       today and history as one; ask it by `ask`, which looks first whether there is somebody to answer
-    processor   its request socket, likewise the trader's, `trading`
+    processor   asked by `ask_processor`
+    trading     the trader's request socket, for what is no question about rows
     writer      the publisher `api`; routes write by api.access.changes.write
     live        batches as they come, for the one hub of all streams
     cues        set by the hub: see Cue; without one nobody listens
@@ -76,7 +77,7 @@ class Services:
     settings: Settings
     schema: Schema
     plant: AsyncConnection
-    processor: Requester
+    processor: AsyncConnection
     trading: Requester
     writer: Writer
     access: Access
@@ -102,7 +103,14 @@ class Services:
         Raises Problem unavailable if the rdb does not answer, and what a question raises.
         """
         self.pulse.need("rdb")
-        answer = await self.plant.answer_to(question, timeout_s)
+        return self._told(await self.plant.answer_to(question, timeout_s))
+
+    async def ask_processor(self, question: Question, timeout_s: float | None = None) -> tuple[pa.Table, int]:
+        """Return the same of a question that the processor answers alone: of indicators, of bars made on request."""
+        self.pulse.need("processor")
+        return self._told(await self.processor.answer_to(question, timeout_s))
+
+    def _told(self, answer: pa.Table) -> tuple[pa.Table, int]:
         seq = seq_of(answer)
         return answer.replace_schema_metadata(None), self.live.seq if seq is None else seq
 

@@ -24,6 +24,8 @@ from plant.stream.stream import Mark, Stream
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
+from processor.asked.answerer import ProcessorAnswerer
+from processor.asked.calculating import Calculator
 from processor.candles.builder import TAKEN, CandleBuilder
 from processor.candles.closer import Closer
 from processor.checkpoints.hold import Hold
@@ -37,7 +39,7 @@ from processor.machines import Machines
 from processor.outcome import Outcome
 from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
-from processor.verify_indicators import Recomputer, RecomputingAnswerer
+from processor.verify_indicators import Recomputer
 from processor.warmup import newest_time, warm_up
 
 FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
@@ -113,7 +115,8 @@ class Processor(Process):
         told: dict[str, Any] = {"rdb_port": settings.rdb.port, "hdb_port": settings.hdb.port, "session": own.session}
         told["calendars"] = settings.bars.calendars
         told["feed_calendars"] = {feed.label: feed.calendar_code for feed in settings.feeds}
-        answerer = RecomputingAnswerer(self.tables, SqlEngine(), Recomputer(plant, settings))
+        calculator = Calculator(plant, settings.calendars, own.session, folder)
+        answerer = ProcessorAnswerer(self.tables, SqlEngine(), Recomputer(plant, settings), calculator)
         server = server_of(settings, own, answerer, lambda: self._status() | told, usage, self._missing)
         return {"listen": self.opened(server).address}
 

@@ -109,7 +109,7 @@ class Access:
         return Caller(row["sym"], row["role"], row["name"], address)
 
     async def _checked(self, key: str, address: str) -> Row:
-        if not self.quota.left(LOGIN, address):
+        if not (self.quota.left(LOGIN, address) or self.ring.seen(key)):
             raise self.quota.refusal(LOGIN, address)
         row = await asyncio.get_running_loop().run_in_executor(self._threads, self.ring.verify, key)
         if row is None:

@@ -48,17 +48,19 @@ class Change:
         return uuid7()
 
 
-async def write(request: Request, table: str, row: dict[str, Any], subject: str = "") -> int:
+async def write(request: Request, table: str, row: dict[str, Any], subject: str = "", *, anew: bool = False) -> int:
     """Write the row of a change and return its seq; of a repeat whose first attempt wrote it, that one's.
 
-    `subject` is the id of what is made. Raises as api.access.writing.Writer.write does.
+    `subject` is the id of what is made; `anew`: of a repeat it is written again, which must do no harm. Raises as
+    api.access.writing.Writer.write does.
     """
     change: Change = request.state.change
     change.subject = subject or change.subject
-    if change.earlier is not None and change.earlier["written_seq"]:
+    if not anew and change.earlier is not None and change.earlier["written_seq"]:
         change.written_seq = change.earlier["written_seq"]
         return change.written_seq
-    under = (change.asked.place, change.asked.route) if change.asked.idempotency_key else None
+    repeatable = change.asked.idempotency_key and not anew
+    under = (change.asked.place, change.asked.route, change.asked.subject) if repeatable else None
     change.written_seq = await request.app.state.services.writer.write(table, row, under)
     return change.written_seq
 

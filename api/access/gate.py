@@ -38,6 +38,9 @@ JSON_BYTES = 2**20
 BODY_S = 10.0
 """A body that has not come within so long is not waited for."""
 
+DISCARDED_BYTES = 16 * 2**20
+"""So much of a body that is too large is read, and thrown away, before it is refused."""
+
 Role = Literal["none", "read", "trade", "admin"]
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
@@ -91,6 +94,12 @@ def need_of(endpoint: Any) -> Need:
 class GateRoute(APIRoute):
     """A route behind the gate."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **terms: Any) -> None:
+        role = need_of(endpoint).role
+        keys: list[dict[str, Any]] = [] if role == "none" else [{"key": []}] + [{}] * (role in ("read", "trade"))
+        told = {"x-role": role, "security": keys}
+        super().__init__(path, endpoint, **{**terms, "openapi_extra": {**(terms.get("openapi_extra") or {}), **told}})
+
     def get_route_handler(self) -> _Handler:
         """Return what handles a request of this route; it answers every error itself."""
         inner, asked = super().get_route_handler(), need_of(self.endpoint)
@@ -130,6 +139,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem("too_large", f"a body may have {JSON_BYTES:,} bytes")
         case HTTPException():
             return Problem("malformed", str(error.detail), headers=error.headers)
+        case RecursionError():
+            return Problem("malformed", "the body is nested too deep")
         case ClientDisconnect():
             return Problem("malformed", "the connection was closed before the whole request had come")
     return Problem("internal", "an error of the service's own; its log tells more under this request_id")
@@ -196,13 +207,16 @@ async def _body(request: Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             async for part in request.stream():
                 size += len(part)
-                if size > most:
-                    raise Problem("too_large", f"a body may have {most:,} bytes", headers={"Connection": "close"})
-                parts.append(part)
+                if size <= most:
+                    parts.append(part)
+                elif size > most + DISCARDED_BYTES:
+                    break
     except TimeoutError:
         raise Problem(
             "malformed", f"the body had not come within {BODY_S:g} s", headers={"Connection": "close"}
         ) from None
+    if size > most:  # the rest was read, within bounds: who still sends does not see the answer
+        raise Problem("too_large", f"a body may have {most:,} bytes", headers={"Connection": "close"})
     request._body = b"".join(parts)
     return request._body
 

@@ -47,6 +47,7 @@ class KeyRing:
         self._hasher = hasher or PasswordHasher()
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, tuple[str, float]] = {}
+        self._seen: set[bytes] = set()
         self._lock = threading.Lock()
         self._nobody = self._hasher.hash(secrets.token_urlsafe(32))
 
@@ -67,6 +68,11 @@ class KeyRing:
                 return None
             return self.keys.usable(name, time.time_ns())
 
+    def seen(self, key: str) -> bool:
+        """Return whether a key was right before: its owner need not wait because others guess."""
+        with self._lock:
+            return self._digest(key) in self._seen
+
     def verify(self, key: str) -> Row | None:
         """Return the row of a key if it is one that may be used, else None. Takes as long for an id that is none."""
         match = _KEY.fullmatch(key)
@@ -80,8 +86,10 @@ class KeyRing:
         with self._lock:
             usable = self.keys.usable(row["sym"], time.time_ns())
             if usable is not None and usable["hash"] == row["hash"]:
-                if len(self._remembered) >= _MOST:
+                if len(self._remembered) >= _MOST or len(self._seen) >= _MOST:
                     self._remembered.clear()
+                    self._seen.clear()
+                self._seen.add(self._digest(key))
                 self._remembered[self._digest(key)] = (row["sym"], time.monotonic() + REMEMBER_S)
                 return usable
         return None
@@ -90,9 +98,9 @@ class KeyRing:
         return hmac.digest(self._secret, key.encode(), hashlib.sha256)
 
 
-def make_key(hasher: PasswordHasher | None = None) -> MadeKey:
-    """Return a new key."""
-    name, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+def make_key(hasher: PasswordHasher | None = None, name: str = "") -> MadeKey:
+    """Return a new key; `name`: its id, if it is not to be made up."""
+    name, secret = name or secrets.token_hex(6), secrets.token_urlsafe(32)
     return MadeKey(name, f"tp_{name}_{secret}", (hasher or PasswordHasher()).hash(secret))
 
 

@@ -16,13 +16,16 @@ _GIVE_UP_S = 60.0
 """Longest the thread does: what was sent is not taken back, so a repeat of the request waits for the same."""
 
 
+_MOST_KEPT = 10_000
+
+
 class Writer:
     """The publisher `api`, in a thread of its own."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._thread = ThreadPoolExecutor(1, "writer")
-        self._under_way: dict[Any, asyncio.Future[int]] = {}
+        self._unanswered: dict[Any, asyncio.Future[int]] = {}
         self._closing = threading.Event()
 
     @property
@@ -31,12 +34,13 @@ class Writer:
         return self._publisher.connected
 
     async def write(self, table: str, rows: Any, under: Any = None) -> int:
-        """Publish rows and return their seq. `under` names the write, if the same may be asked for again meanwhile.
+        """Publish rows and return their seq. `under` names the write, if the same may be asked for again: what was
+        not acknowledged in time is not written a second time then.
 
         Raises Problem refused for rows that the plant rejects, unavailable if nothing was sent, and not_acknowledged
         if it was sent, and nobody knows yet whether it is in the journal.
         """
-        asked = self._under_way.get(under) if under is not None else None
+        asked = self._unanswered.get(under) if under is not None else None
         if asked is None:
             if not self.connected:
                 raise Problem(
@@ -45,13 +49,12 @@ class Writer:
                     headers={"Retry-After": "1"},
                 )
             asked = asyncio.get_running_loop().run_in_executor(self._thread, self._written, table, rows)
-            if under is not None:
-                self._under_way[under] = asked
-                asked.add_done_callback(lambda _: self._under_way.pop(under, None))
         try:
             return await asyncio.wait_for(asyncio.shield(asked), WRITE_S)
         except TimeoutError:
             asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has looked at it
+            if under is not None:
+                self._keep(under, asked)
             raise Problem(
                 "not_acknowledged",
                 f"not acknowledged within {WRITE_S:g} s: it may be in the journal or not; repeat the request with the "
@@ -67,6 +70,12 @@ class Writer:
         self._closing.set()
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._publisher.close(2.0)
+
+    def _keep(self, under: Any, asked: "asyncio.Future[int]") -> None:
+        """Keep what was sent and not acknowledged in time, for who asks again: it may come to the journal still."""
+        while len(self._unanswered) >= _MOST_KEPT:
+            self._unanswered.pop(next(iter(self._unanswered)))
+        self._unanswered[under] = asked
 
     def _written(self, table: str, rows: Any) -> int:
         self._publisher.publish(table, rows, WRITE_S, strict=True)

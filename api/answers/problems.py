@@ -54,6 +54,10 @@ CODES: dict[str, tuple[int, str]] = {
 """Each code with its status and its title. A `query_limit` of seconds is a 504."""
 
 
+DETAIL_LENGTH = 1_000
+"""Characters of a sentence at most: it may have in it what was sent."""
+
+
 class Problem(Exception):
     """A request that is answered with a problem.
 
@@ -72,6 +76,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
+        detail = detail if len(detail) <= DETAIL_LENGTH else f"{detail[:DETAIL_LENGTH]}..."
         super().__init__(detail)
         self.code, self.detail, self.more = code, detail, more
         self.status = CODES[code][0] if status is None else status

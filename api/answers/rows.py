@@ -57,7 +57,7 @@ def row_answer(
             if form.layout == "columns"
             else {"rows": plain_rows(table, form.times)}
         )
-        return json_answer({"table": name, "seq": seq, **laid, "next": next_, **(more or {})})
+        return json_answer({"table": name, "seq": seq, **laid, "next": next_, **(more or {})}, headers=seq_header(seq))
     headers = {f"X-{key.title()}": str(value) for key, value in told.items() if isinstance(value, str | int)}
     if form.media == ARROW:
         sink = io.BytesIO()
@@ -71,6 +71,11 @@ def row_answer(
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return plain values as JSON; NaN and infinity are null."""
     return Response(to_json(content, inf_nan_mode="null"), status, dict(headers or {}), JSON)
+
+
+def seq_header(seq: int | None) -> dict[str, str]:
+    """Return the header that tells up to which seq everything is in an answer."""
+    return {} if seq is None else {"X-Seq": str(seq)}
 
 
 def _plain(column: pa.ChunkedArray, times: str) -> list[Any]:

@@ -15,8 +15,15 @@ PAGE, LARGEST_PAGE = 1_000, 50_000
 
 Syms = Annotated[list[str] | None, Query(description="symbol; may be given several times")]
 Sym = Annotated[str, Query(min_length=1, max_length=200, description="symbol")]
-Start = Annotated[str | None, Query(description="from then on: 2026-11-20T14:30:00Z, 2026-11-20, 09:30 (today)")]
-End = Annotated[str | None, Query(description="up to then, which is not included")]
+MOMENT = r"^([+-]?\d|now|today|yesterday)"
+"""How a time begins: 2026-11-20T14:30:00Z, 2026-11-20, 09:30, -5m, today."""
+
+INTERVAL = r"^\s*\d{0,9}\s*[A-Za-z]+\s*$"
+
+_FROM, _UNTIL = "from then on: 2026-11-20T14:30:00Z, 2026-11-20, 09:30 (today)", "up to then, which is not included"
+
+Start = Annotated[str | None, Query(max_length=60, pattern=MOMENT, description=_FROM)]
+End = Annotated[str | None, Query(max_length=60, pattern=MOMENT, description=_UNTIL)]
 Last = Annotated[int | None, Query(ge=0, le=LARGEST_PAGE, description="the newest so many")]
 
 

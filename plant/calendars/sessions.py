@@ -48,6 +48,11 @@ class Sessions:
         """Whether there is no calendar."""
         return self._of is None
 
+    @property
+    def zone(self) -> str:
+        """The name of the exchange's time zone, UTC without a calendar."""
+        return self._zone.key
+
     def kinds(self, times: np.ndarray) -> np.ndarray:
         """Return the kind of stretch each time lies in, int8[n]."""
         if self._of is None:

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from plant.command.health import WELL, Health, beside_real, health_of
+from plant.command.made_up import beside_real
 from plant.command.starting import Start
 from plant.command.terminal import Config, err, out, plant_of
+from plant.control.health import WELL, Health, health_of
 from plant.errors import PlantError, SettingsError, Unavailable
 from plant.runtime.settings import Settings
 from plant.runtime.supervision import Supervision, running_supervision, write_configuration

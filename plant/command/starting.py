@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from plant.command.health import FAILED, WELL, Health
+from plant.control.health import FAILED, WELL, Health
 from plant.runtime.sections import MISCONFIGURED
 
 

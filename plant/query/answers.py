@@ -73,8 +73,8 @@ class Answerer:
                 found = self._sql.answer(question.query, views, question.beyond, budget)
             case questions.Sql():
                 raise QueryError("sql: these tables are asked without SQL; ask the process that serves them")
-            case questions.Recompute():
-                raise QueryError("recompute: the processor answers that, ask it (port 5011)")
+            case questions.Recompute() | questions.Calculate() | questions.Candles():
+                raise QueryError(f"{question.ask}: the processor answers that, ask it (port 5011)")
             case _:
                 raise QueryError(f"no answer to {question!r}")
         return found.replace_schema_metadata(views.facts)

@@ -7,7 +7,7 @@ from plant.errors import QueryError
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
-_TEXTS = ("table", "left", "right", "query", "interval")
+_TEXTS = ("table", "left", "right", "query", "interval", "kind", "parameters", "session")
 _NAMES = ("sym", "columns")
 _MOMENTS = ("start", "end", "at", "first", "last", "tolerance", "as_of")
 _NUMBERS = ("before", "after", "beyond")

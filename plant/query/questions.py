@@ -9,6 +9,8 @@
     Window                         each left row with aggregates of the right rows around it (q: wj, wj1)
     Sql                            DuckDB's SQL, read-only
     Recompute                      where indicators and signals are others than their bars give: the processor's alone
+    Calculate                      an indicator over bars, without declaring it: the processor's alone
+    Candles                        bars of any interval, made of smaller ones that are stored: the processor's alone
 
 Times are int nanoseconds since 1970 UTC; a range includes its start and excludes its end. Rows come in the order of
 their time, those of one time in the order they arrived. `beyond` leaves out rows whose seq is not greater: what history
@@ -248,8 +250,59 @@ class Recompute(Question):
             raise QueryError("recompute: start and end must both be given")
 
 
+@dataclass(frozen=True)
+class Calculate(Question):
+    """An indicator of the catalogue over the bars of one symbol: time, sym, interval, and its outputs, null at first.
+
+    `parameters` are JSON, as a declaration has them: {"period": 20, "input": "close"}.
+    """
+
+    ask = "calculate"
+    kind: str
+    sym: tuple[str, ...]
+    interval: str
+    parameters: str = "{}"
+    start: int | None = None
+    end: int | None = None
+    last: int | None = None
+
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        super().check()
+        _check_one_symbol(self)
+
+
+@dataclass(frozen=True)
+class Candles(Question):
+    """Bars of one symbol and any interval, from the openings of its sessions on: "3m" of 1m, "1w" of days.
+
+    `session`: "regular" leaves out intraday bars outside of regular sessions, "extended" does not.
+    """
+
+    ask = "candles"
+    sym: tuple[str, ...]
+    interval: str
+    start: int | None = None
+    end: int | None = None
+    last: int | None = None
+    session: str = "regular"
+
+    def check(self) -> None:
+        """Raise QueryError, naming the term that cannot be meant."""
+        super().check()
+        _check_one_symbol(self)
+        if self.session not in ("regular", "extended"):
+            raise QueryError(f"candles: session must be regular or extended, found {self.session!r}")
+
+
+def _check_one_symbol(question: Calculate | Candles) -> None:
+    interval_ns(question.interval)
+    if question.sym is None or len(question.sym) != 1:
+        raise QueryError(f"{question.ask}: sym must be one symbol, found {question.sym!r}")
+
+
 KINDS: dict[str, type[Question]] = {
-    kind.ask: kind for kind in (Tables, Select, Last, Count, Resample, Asof, Window, Sql, Recompute)
+    kind.ask: kind for kind in (Tables, Select, Last, Count, Resample, Asof, Window, Sql, Recompute, Calculate, Candles)
 }
 
 TERMS: dict[str, dict[str, Any]] = {ask: {f.name: f.default for f in fields(kind)} for ask, kind in KINDS.items()}

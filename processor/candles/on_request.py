@@ -115,7 +115,7 @@ def _larger(rows: Columns, smaller: str, interval: str, sessions: Sessions) -> C
     values = values_of(rows)
     there = ~(built(rows["source"]) & (values[:, 6] == 0))  # the others lost their last trade
     starts, found = larger_of((rows["time"][there], values[there]), interval, sessions, days=smaller == "1d")
-    return {"time": starts, **{name: found[:, i] for i, name in enumerate(VALUES[:5])}}
+    return {"time": starts, **{name: found[:, i] for i, name in enumerate(VALUES)}}
 
 
 def _within(bars: Columns, asked: Range) -> int:

@@ -1,7 +1,7 @@
 """A start that is looked at: failures are told once, at once; what is waited for has a name."""
 
-from plant.command.health import Health
 from plant.command.starting import Start
+from plant.control.health import Health
 
 
 def test_a_process_that_ended_is_told_once_and_gives_the_start_up() -> None:

@@ -32,7 +32,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
 def test_every_process_is_up_and_comes_back_after_sigkill(
     supervised: Supervised, eventually: Callable[..., Any]
 ) -> None:
-    names = ("tickerplant", "rdb", "processor", "hdb", "feeds", "feed-simulated", "dashboard", "trading")
+    names = ("tickerplant", "rdb", "processor", "hdb", "feeds", "feed-simulated", "dashboard", "trading", "api")
     assert supervised.states() == dict.fromkeys(names, "up")
     settings = load(supervised.config)
     page = urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboard.port}/", timeout=10).read()

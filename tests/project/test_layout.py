@@ -43,6 +43,7 @@ MOST_FILES, MOST_LINES = 14, 350
 
 SAME_NAME = {
     "connect": "a socket's (ZeroMQ's word, beside bind), and what a user opens",
+    "Keys": "CURVE keys of sockets, and keys of those who use the service",
     "Block": "records of a segment that lie together, and rows of a table in memory that do",
 }
 """Names that two modules of `plant` define, each with its reason."""

@@ -34,8 +34,14 @@ class ServicePlant(RunningPlant):
         super().__init__(folder, **options)
         self.url = self.settings.api.url
         self.keys: dict[str, str] = {}
+        self.more: dict[str, str] = {}
         self.client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
         self._open.append(self.client)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the plant's processes; `more` is of those that are started from then on."""
+        return {**super().environment, **self.more}
 
     def get(self, path: str, role: str = "", **parameters: Any) -> httpx.Response:
         """Return the answer to a GET; `role` "" goes without a key. A list is given several times."""

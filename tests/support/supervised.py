@@ -20,13 +20,14 @@ class Supervised:
     """A plant.toml on free ports in `folder`, with `feeds` at its end, and the command `plant` there."""
 
     def __init__(self, folder: Path, feeds: str) -> None:
-        ports = iter(free_ports(8))
+        ports = iter(free_ports(9))
         self.folder = folder
         self.config = folder / "plant.toml"
         self.sections = (
             f"[tickerplant]\ningest_port = {next(ports)}\npublish_port = {next(ports)}\njournal_port = {next(ports)}\n"
             f"[rdb]\nport = {next(ports)}\n[processor]\nport = {next(ports)}\ntimer_s = 1.0\n"
             f"[dashboard]\nport = {next(ports)}\n[hdb]\nport = {next(ports)}\n[trading]\nport = {next(ports)}\n"
+            f"[api]\nport = {next(ports)}\n"
         )
         self.config.write_text(self.sections + feeds)
 

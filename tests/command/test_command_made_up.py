@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from plant.command.health import beside_real
+from plant.command.made_up import beside_real
 
 FEED = '[[feeds]]\nkind = "simulated"\nname = "demo"\n'
 

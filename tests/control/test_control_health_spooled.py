@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plant.command.health import _spooled
+from plant.control.health import _spooled
 from plant.runtime.settings import load
 
 

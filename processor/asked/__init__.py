@@ -1,0 +1,1 @@
+"""What only the processor answers: indicators and candles on request."""

@@ -1,0 +1,88 @@
+"""Rows and times as they go out, against plain Python."""
+
+import datetime as dt
+import io
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from chance import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.answers.rows import ARROW, CSV, Form, plain_columns, row_answer
+from api.answers.times import told_times
+from plant.rows.schema import UNKNOWN_TIME
+
+law = settings(max_examples=examples(60), deadline=None, derandomize=True, database=None)
+
+TIMES = st.one_of(
+    st.integers(0, 4 * 10**18),
+    st.integers(0, 4 * 10**9).map(lambda s: s * 10**9),
+    st.integers(0, 4 * 10**12).map(lambda ms: ms * 10**6),
+    st.just(UNKNOWN_TIME),
+)
+
+EARLY, LATE = "1970-01-01T00:00:00Z", "1970-01-01T00:00:01.5Z"
+
+
+def plainly(time: int) -> str | None:
+    if time == UNKNOWN_TIME:
+        return None
+    seconds, rest = divmod(time, 10**9)
+    text = dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return text + (f".{rest:09d}".rstrip("0") if rest else "") + "Z"
+
+
+@law
+@given(st.lists(TIMES, max_size=20))
+def test_times_have_as_many_digits_as_they_need(times: list[int]) -> None:
+    found = told_times(np.array(times, dtype=np.int64))
+    assert found == [plainly(time) for time in times]
+    known = [text for text in found if text is not None]
+    assert [pd.Timestamp(text).value for text in known] == [time for time in times if time != UNKNOWN_TIME]
+    in_ns = told_times(np.array(times, dtype=np.int64), "ns")
+    assert in_ns == [None if time == UNKNOWN_TIME else str(time) for time in times]
+
+
+def table() -> pa.Table:
+    return pa.table(
+        {
+            "time": pa.array([0, 1_500_000_000], pa.timestamp("ns", "UTC")),
+            "sym": pa.array(["A,B", '"'], pa.string()).dictionary_encode(),
+            "price": pa.array([math.nan, 1.5]),
+            "more": pa.array([math.inf, None], pa.float64()),
+            "n": pa.array([2**60, None], pa.int64()),
+            "text": pa.array(["\u00e4\x00", None], pa.large_string()),
+        }
+    )
+
+
+def test_what_is_not_known_or_no_number_is_null() -> None:
+    answer = json.loads(bytes(row_answer("t", table(), 7, Form(), "c").body))
+    assert answer == {
+        "table": "t",
+        "seq": 7,
+        "next": "c",
+        "rows": [
+            {"time": EARLY, "sym": "A,B", "price": None, "more": None, "n": 2**60, "text": "\u00e4\x00"},
+            {"time": LATE, "sym": '"', "price": 1.5, "more": None, "n": None, "text": None},
+        ],
+    }
+    by_column = json.loads(bytes(row_answer("t", table(), 7, Form(layout="columns")).body))
+    assert by_column["columns"] == plain_columns(table())
+    assert "rows" not in by_column
+
+
+def test_csv_and_arrow_hold_the_same_and_tell_seq_and_next() -> None:
+    csv = row_answer("t", table(), 7, Form(CSV), "c")
+    assert (csv.headers["x-seq"], csv.headers["x-next"], csv.media_type) == ("7", "c", CSV)
+    read = pd.read_csv(io.BytesIO(bytes(csv.body)))
+    assert read["sym"].tolist() == ["A,B", '"']
+    assert read["time"].tolist() == [EARLY, LATE]
+    arrow = row_answer("t", table(), None, Form(ARROW))
+    found = pa.ipc.open_stream(bytes(arrow.body)).read_all()
+    assert found.drop_columns(["price"]).equals(table().drop_columns(["price"]))
+    assert "x-seq" not in arrow.headers
