@@ -136,14 +136,16 @@ class Pen:
     def _written(self, fold: Annotations, row: Row) -> Row:
         """Publish a row and return it as the plant has it, once it is answered."""
         seq = self._publish(row)
+        what = f"version {row['version']} of {row['id']} is in the journal at seq {seq:,}, but not answered yet"
         deadline = time.monotonic() + ASK_S
         while (found := outcome(fold, row, seq)) is None:
             if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"version {row['version']} of {row['id']} is in the journal at seq {seq:,}, but not answered yet"
-                )
+                raise Unavailable(what)
             time.sleep(LOOK_AGAIN_S)
-            self._read(row["id"], fold)
+            try:
+                self._read(row["id"], fold)
+            except Unavailable as error:
+                raise Unavailable(f"{what}: {error}") from None
         return found
 
 
