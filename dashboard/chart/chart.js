@@ -110,7 +110,7 @@ class View {
     const chart = this.charts.found(data, tell)
     if (!chart) return
     this.drawing.take({ marks: chart.marks, answers: data.answers, can: data.draws, tell: draw })
-    if (data.revision === this.revision) return this.paint()
+    if (data.revision === this.revision) return
     this.revision = data.revision
     this.pending = { chart, revision: data.revision }
     this.draw()
