@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import service_plant
 from typer.testing import CliRunner
@@ -260,7 +261,7 @@ def test_what_was_drawn_survives_restarts(plant: service_plant.ServicePlant) -> 
     for process in ("tickerplant", "rdb", "api"):
         plant.kill(process)
     plant.start("tickerplant", "rdb", "api")
-    kept = plant.until(lambda: _rows(plant, "KEPT"), "what was drawn is there again")
+    kept = plant.until(lambda: _rows(plant, "KEPT"), "what was drawn is there again", 60)
     assert kept == [made]
     place, match = f"{ROUTE}/{made['id']}", {"If-Match": '"1"'}
     moved = plant.until(lambda: _done(plant.send("PATCH", place, {"price": 192}, headers=match)), "it is moved")
@@ -270,7 +271,7 @@ def test_what_was_drawn_survives_restarts(plant: service_plant.ServicePlant) -> 
 def _rows(plant: service_plant.ServicePlant, sym: str) -> Any:
     try:
         answer = plant.get(ROUTE, sym=sym)
-    except OSError:
+    except httpx.HTTPError:
         return None
     return answer.status_code == 200 and answer.json()["rows"]
 
