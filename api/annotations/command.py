@@ -135,7 +135,8 @@ def add(
     """Draw an annotation, and print its id. It begins now, if no start is told."""
     settings = load(config)
     told = _told(settings, price, price_end, top, bottom, start or "now", end, interval, text, colour, width, opacity)
-    _say(pen_of(config).create({"sym": sym, "kind": kind, **told}, source_of()), "is drawn")
+    with pen_of(config) as pen:
+        _say(pen.create({"sym": sym, "kind": kind, **told}, source_of()), "is drawn")
 
 
 @app.command()
@@ -159,13 +160,15 @@ def change(
     told = _told(load(config), price, price_end, top, bottom, start, end, interval, text, colour, width, opacity)
     if not told:
         raise BadRows("say what is to be otherwise, e.g. --price 191.5")
-    _say(pen_of(config).update(name, told, source_of(), version), "is changed")
+    with pen_of(config) as pen:
+        _say(pen.update(name, told, source_of(), version), "is changed")
 
 
 @app.command()
 def copy(name: Id, config: Config = None) -> None:
     """Draw a copy of an annotation, also of one that the plant found."""
-    _say(pen_of(config).copy(name, source_of()), f"is drawn, a copy of {name}")
+    with pen_of(config) as pen:
+        _say(pen.copy(name, source_of()), f"is drawn, a copy of {name}")
 
 
 @app.command()
@@ -176,7 +179,8 @@ def delete(
     config: Config = None,
 ) -> None:
     """Delete an annotation. Its history is kept; what the plant found it does not find again."""
-    _say(pen_of(config).delete(name, source_of(), version, reason), "is deleted")
+    with pen_of(config) as pen:
+        _say(pen.delete(name, source_of(), version, reason), "is deleted")
 
 
 def _events(settings: Settings, config: str | None, **terms: Any) -> Columns:

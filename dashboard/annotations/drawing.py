@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plant.control.annotations import Pen
-from plant.errors import BadRows, PlantError
+from plant.errors import BadRows, PlantError, Unavailable
 
 _TIMES = ("start_at", "end_at")
 _MS = 1_000_000
@@ -21,6 +21,8 @@ def write(pen: Pen, what: Mapping[str, Any], sym: str, source: str) -> dict[str,
     answer: dict[str, Any] = {"token": str(what.get("token"))}
     try:
         row = _written(pen, what, sym, source)
+    except Unavailable as error:  # it may be in the journal; the sentence says so
+        return answer | {"error": str(error)}
     except PlantError as error:
         return answer | {"error": f"Not written: {error}"}
     return answer | {"id": row["id"], "version": row["version"]}

@@ -110,7 +110,7 @@ class View {
     const chart = this.charts.found(data, tell)
     if (!chart) return
     this.drawing.take({ marks: chart.marks, answers: data.answers, can: data.draws, tell: draw })
-    if (data.revision === this.revision) return this.paint()
+    if (data.revision === this.revision) return
     this.revision = data.revision
     this.pending = { chart, revision: data.revision }
     this.draw()
@@ -230,10 +230,11 @@ class View {
       this.span = Math.min(this.limits.in_view, this.times.length) + this.lead
       this.takeLinked(data.address)
     }
+    const same = known && JSON.stringify(this.address) === JSON.stringify(data.address)
     this.address = data.address
     if (!known) this.hovered = null
     if (this.follow) this.range = this.newest()
-    if (!known) this.remember()
+    if (!same) this.remember()
   }
 
   // At first the view is that of the page's address, if it is one of the same bars.

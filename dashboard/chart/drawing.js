@@ -309,6 +309,7 @@ export class Drawing {
       Object.assign(pending, { id, version })
       this.newest = { id, version }
     }
+    this.view.paint()
     this.next()
   }
 

@@ -1,10 +1,12 @@
 """Annotations written as a person's word: drawn, changed, copied, deleted; and whether what was written counts."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from plant.client.connect import connect, publisher
+from plant.client.connection import Connection
 from plant.control.drawn import copied, drawn_columns, fresh_uuid
 from plant.control.writing import ASK_S, fresh_id, who
 from plant.errors import QueryError, Refused, Unavailable
@@ -82,10 +84,25 @@ class Pen:
     read      has a fold take all rows of one id: read(id, fold)
     publish   publishes a row and returns its seq once it is in the journal
     whole     the history has all days there ever were
+    close     lets go of what the other two hold
+
+    As a context manager it closes at the end. Any thread.
     """
 
-    def __init__(self, read: Callable[[str, Fold], None], publish: Callable[[Row], int], whole: bool = True) -> None:
-        self._read, self._publish, self._whole = read, publish, whole
+    def __init__(
+        self,
+        read: Callable[[str, Fold], None],
+        publish: Callable[[Row], int],
+        whole: bool = True,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._read, self._publish, self._whole, self.close = read, publish, whole, close
+
+    def __enter__(self) -> "Pen":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def create(self, told: Mapping[str, Any], source: str) -> Row:
         """Draw an annotation of FIELDS; return its row as the plant has it. Raises BadAnnotation."""
@@ -119,14 +136,16 @@ class Pen:
     def _written(self, fold: Annotations, row: Row) -> Row:
         """Publish a row and return it as the plant has it, once it is answered."""
         seq = self._publish(row)
+        what = f"version {row['version']} of {row['id']} is in the journal at seq {seq:,}, but not answered yet"
         deadline = time.monotonic() + ASK_S
         while (found := outcome(fold, row, seq)) is None:
             if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"version {row['version']} of {row['id']} is in the journal at seq {seq:,}, but not answered yet"
-                )
+                raise Unavailable(what)
             time.sleep(LOOK_AGAIN_S)
-            self._read(row["id"], fold)
+            try:
+                self._read(row["id"], fold)
+            except Unavailable as error:
+                raise Unavailable(f"{what}: {error}") from None
         return found
 
 
@@ -140,7 +159,7 @@ def _newest(row: Row, seen: int | None) -> None:
 
 
 def pen_of(config: str | None, whole: bool | None = None) -> Pen:
-    """Return a pen for the plant of a plant.toml. Each call of its methods connects and publishes anew.
+    """Return a pen for the plant of a plant.toml. It connects when it is first used, and publishes each row anew.
 
     whole   as in Pen; None: as plant.toml says, which must be there by now
     """
@@ -148,19 +167,30 @@ def pen_of(config: str | None, whole: bool | None = None) -> Pen:
         whole = not load(config).hdb.keep_days
     table = schema_of()["annotations"]
     names = (*table.names, *META_COLUMNS)
+    lock, kept = threading.Lock(), list[Connection]()
+
+    def connection() -> Connection:
+        with lock:
+            if not kept:
+                kept.append(connect(config=config, frames="arrow", timeout_s=ASK_S))
+            return kept[0]
 
     def read(name: str, fold: Fold) -> None:
-        with connect(config=config, frames="arrow", timeout_s=ASK_S) as db:
-            found = db.select("annotations", columns=names, where={"id": name})
-            if len(found):
-                fold.take(columns_from_arrow(found, table, names))
+        found = connection().select("annotations", columns=names, where={"id": name})
+        if len(found):
+            fold.take(columns_from_arrow(found, table, names))
 
     def publish(row: Row) -> int:
         with publisher(f"annotations-{fresh_id()}", config=config) as feed:
             feed.publish("annotations", row, strict=True)
             return feed.flush()
 
-    return Pen(read, publish, whole)
+    def close() -> None:
+        with lock:
+            while kept:
+                kept.pop().close()
+
+    return Pen(read, publish, whole, close)
 
 
 def source_of(name: str = "") -> str:

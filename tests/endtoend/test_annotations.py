@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import service_plant
 from typer.testing import CliRunner
@@ -260,7 +261,7 @@ def test_what_was_drawn_survives_restarts(plant: service_plant.ServicePlant) -> 
     for process in ("tickerplant", "rdb", "api"):
         plant.kill(process)
     plant.start("tickerplant", "rdb", "api")
-    kept = plant.until(lambda: _rows(plant, "KEPT"), "what was drawn is there again")
+    kept = plant.until(lambda: _rows(plant, "KEPT"), "what was drawn is there again", 60)
     assert kept == [made]
     place, match = f"{ROUTE}/{made['id']}", {"If-Match": '"1"'}
     moved = plant.until(lambda: _done(plant.send("PATCH", place, {"price": 192}, headers=match)), "it is moved")
@@ -270,7 +271,7 @@ def test_what_was_drawn_survives_restarts(plant: service_plant.ServicePlant) -> 
 def _rows(plant: service_plant.ServicePlant, sym: str) -> Any:
     try:
         answer = plant.get(ROUTE, sym=sym)
-    except OSError:
+    except httpx.HTTPError:
         return None
     return answer.status_code == 200 and answer.json()["rows"]
 
@@ -344,7 +345,7 @@ def test_on_the_chart_one_draws_pulls_writes_and_deletes(
     expired = found_by_the_plant("old", **found, price=97.0, state="expired")
     published(plant, found_by_the_plant("prev_day_high/DRAW", **found, price=103.0), expired)
     plant.processes["dashboard"] = plant.spawn("dashboard")
-    eventually(lambda: _answers(plant.settings.dashboard_url), deadline_s=60)
+    eventually(lambda: _answers(plant.settings.dashboard_url), 120, lambda: plant.log("dashboard"))
     hand = Hand(plant, browser)
     hand.see("marks", "1")
     view = hand.chart.get_attribute("data-range")
@@ -386,7 +387,7 @@ def test_on_the_chart_one_draws_pulls_writes_and_deletes(
     hand.page.get_by_role("button", name="Annotations").click()
     hand.page.get_by_text("Broken and expired ones, dimmed").click()
     hand.see("marks", "5")
-    assert "ended" in hand.page.url
+    hand.page.wait_for_url("**ended*")
     hand.page.keyboard.press("Escape")
     hand.click((0.7, 0.8))
     hand.see("chosen", rows()["text"]["id"])

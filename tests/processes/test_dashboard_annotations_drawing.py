@@ -8,6 +8,7 @@ from state_rows import NOON, through_the_plant
 
 from dashboard.annotations.drawing import write
 from plant.control.annotations import Pen
+from plant.errors import Unavailable
 from plant.intake.forms import columns_of
 from plant.rows.tables import schema_of
 from plant.state.annotations import AUTO, Annotations
@@ -92,6 +93,15 @@ def test_what_the_plant_found_is_not_moved_but_copied_or_deleted(journal: Journa
     )  # fmt: skip
     assert told(journal, op="delete", id="auto/1", version=1)["version"] == 2
     assert (journal.rows[-1]["source"], journal.rows[-1]["reason"]) == ("user:ada", "deleted by user:ada")
+
+
+def test_what_is_in_the_journal_is_not_called_unwritten_when_nobody_answers(journal: Journal) -> None:
+    def read(name: str, fold: Fold) -> None:
+        raise Unavailable("no answer from the rdb within 20 s")
+
+    answer = write(Pen(read, journal.publish), {"token": "t", "op": "create", "fields": ZONE}, "AAPL", "user:ada")
+    assert "is in the journal at seq 1, but not answered yet: no answer from the rdb" in answer["error"]
+    assert "Not written" not in answer["error"]
 
 
 @pytest.mark.parametrize(
