@@ -15,7 +15,10 @@ from plant.runtime.sections import FeedSection, sync_interval_s
 from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("plant", "tickerplant", "upstream", "rdb", "processor", "bars", "hdb", "dashboard", "monitor", "trading")
+SECTIONS = (
+    *("plant", "tickerplant", "upstream", "rdb", "processor", "bars", "hdb", "dashboard"),
+    *("monitor", "annotations", "trading"),
+)
 
 
 @pytest.fixture(autouse=True)
