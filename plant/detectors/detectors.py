@@ -68,6 +68,7 @@ class Detectors:
             tuple[int, int], tuple[int, list[float]]
         ] = {}  # rows of bars over but not closed: seq, prices
         self._ledger = Ledger()
+        self._trusted: dict[str, int] = {}
         self.unfollowed = 0
 
     @property
@@ -125,12 +126,17 @@ class Detectors:
         for row in _plain(rows):
             self._ledger.take(row["sym"], row["time"], row["version"], row["action"], annotation_of(row))
 
+    def trust(self, sym: str, since: int) -> None:
+        """Say from when on (ns) there are bars enough of a symbol: what began before is left as the journal has it."""
+        self._trusted[sym] = max(since, self._trusted.get(sym, since))
+
     def settle(self) -> None:
         """Let what was found be compared with what the journal had; before it nothing is to be given out."""
         found = [
             (sym, track.last_end, one) for (sym, _), track in self._tracks.items() for one in track.objects.values()
         ]
-        self._ledger.settle(found)
+        self._ledger.settle(found, self._trusted)
+        self._trusted = {}
 
     def due(self) -> Columns | None:
         """Return the rows of `annotations` that are to be published, None for none."""
@@ -182,7 +188,7 @@ class Detectors:
             self._track(sym, name).restore(state)
         self._slots = dict(zip(keys, slots, strict=True))
         self._newer = {(slot, time): (seq, prices) for slot, time, seq, prices in newer}
-        self._closed = saved["closed"]
+        self._closed = np.array(saved["closed"])
         self._ledger.restore(ledger)
 
     def _revise(self, row: Row, gone: bool = False) -> None:

@@ -4,7 +4,7 @@ A row of `annotations` counts if its version is one more than the row before it 
 is given a version here and waits until it is given out, or until the journal shows that it was written before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plant.detectors.annotation import CREATE, DELETE, UPDATE, Annotation, Change, same
@@ -66,11 +66,17 @@ class Ledger:
             self._version[name] = self._deleted[name] = version + 1
             self._outbox[name, version + 1] = sym, Change(time, DELETE, annotation, "a user deleted it")
 
-    def settle(self, now: Sequence[tuple[str, int, Annotation]]) -> None:
+    def settle(self, now: Sequence[tuple[str, int, Annotation]], trusted: Mapping[str, int]) -> None:
         """Let what waits and the journal be one: objects as they are now, with their symbol and a time for each.
 
         What the journal has otherwise, of other settings or a revision that nobody saw, is changed by further events.
+        Objects that began before the time from which on a symbol is `trusted` (ns) are left as the journal has them.
         """
+        for (name, version), (sym, change) in list(self._outbox.items()):
+            if version == 1 and change.time < trusted.get(sym, change.time) and name not in self._seen:
+                self._left.add(name)
+        for name, version in [key for key in self._outbox if key[0] in self._left]:
+            del self._outbox[name, version]
         for name, version in list(self._outbox):
             if version <= self._seen.get(name, 0):
                 del self._outbox[name, version]
@@ -80,6 +86,8 @@ class Ledger:
             name = annotation.id
             before = known.get(name)
             if before is None or self._seen[name] < self._version.get(name, 0):
+                continue
+            if annotation.start_at < trusted.get(sym, annotation.start_at):
                 continue
             if before[0] == DELETE or not same(before[1], annotation):
                 self.add(sym, [Change(time, UPDATE, annotation, "computed anew")])
