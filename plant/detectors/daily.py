@@ -27,11 +27,12 @@ Waiting = tuple[ClosedBar, float]
 class DailyLevels(Machine):
     """prev_day_*, prev_week_* and floor_pivots of one symbol."""
 
-    STATE = ("levels", "ending", "week", "last_day", "fine_end", "fine_session", "fine_before", "waiting")
+    STATE = ("levels", "until", "ending", "week", "last_day", "fine_end", "fine_session", "fine_before", "waiting")
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.levels: list[Watched] = []
+        self.until = 0  # none of them ends before
         self.ending: list[tuple[int, Annotation]] = []  # when the end was proved, and what it is of
         self.week: list[Day] = []  # the days so far of the week of the last one
         self.last_day = -1  # session of the last bar of 1d
@@ -63,6 +64,7 @@ class DailyLevels(Machine):
             if fine.end > bar.end and levels:
                 changes += self._tested(levels, fine, atr)
         self.levels += levels
+        self.until = min((level.end_at for level, _ in self.levels), default=0)
         self.last_day = bar.session
         if bar.session >= self.fine_before:
             self.waiting.clear()
@@ -72,9 +74,9 @@ class DailyLevels(Machine):
 
     def _tested(self, levels: list[Watched], bar: ClosedBar, atr: float) -> list[Change]:
         """Have those levels tested that are not over before the bar ends."""
-        late = [one for one in levels if one[0].end_at < bar.end]
-        if not late:
+        if levels is self.levels and bar.end <= self.until:
             return watch(levels, bar, atr)
+        late = [one for one in levels if one[0].end_at < bar.end]
         rest = [one for one in levels if one[0].end_at >= bar.end]
         changes = watch(rest, bar, atr) if rest else []
         levels[:] = [*late, *rest]
@@ -101,6 +103,7 @@ class DailyLevels(Machine):
         if ids:
             self.ending = [one for one in self.ending if one[1].id not in ids]
             self.levels[:] = [one for one in self.levels if one[0].id not in ids]
+            self.until = min((level.end_at for level, _ in self.levels), default=0)
         return changes
 
     def _of_the_day(self, bar: ClosedBar) -> list[Watched]:

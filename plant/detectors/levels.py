@@ -21,21 +21,21 @@ Watched = tuple[Annotation, int]
 def watch(levels: list[Watched], bar: ClosedBar, atr: float, final: bool = True) -> list[Change]:
     """Have levels tested by a bar, in place, and return what changed. A broken one leaves the list: it is over."""
     changes: list[Change] = []
-    gone = False
+    gone, (high, low, close), margin = False, bar[3:6], BEYOND_ATR * atr
     for i, (level, side) in enumerate(levels):
         price = level.price
         if side == EITHER:
             side = _side(price, bar)
             levels[i] = level, side
-        touched = bar.low <= price <= bar.high
-        beyond = (bar.close - price) * side
-        if beyond > 0 and beyond >= BEYOND_ATR * atr:
+        touched = low <= price <= high
+        beyond = (close - price) * side
+        if beyond > 0 and beyond >= margin:
             where = "above" if side == ABOVE else "below"
-            reason = f"closed at {written(bar.close)}, {where} {written(price)} by 0.1 ATR ({written(atr)}) or more"
+            reason = f"closed at {written(close)}, {where} {written(price)} by 0.1 ATR ({written(atr)}) or more"
             changes.append(Change(bar.end, UPDATE, level._replace(state="broken"), reason, final))
             gone = True
         elif touched and level.state == "active":
-            reason = f"the bar from {written(bar.low)} to {written(bar.high)} touched {written(price)}"
+            reason = f"the bar from {written(low)} to {written(high)} touched {written(price)}"
             level = level._replace(state="tested")
             levels[i] = level, side
             changes.append(Change(bar.end, UPDATE, level, reason))
