@@ -3,6 +3,8 @@
 import tomllib
 from pathlib import Path
 
+from detector_bars import all_bars, columns, in_order, walk
+
 from plant.detectors import days, flags, levels, machine, track, zones
 from plant.detectors.definitions import FAMILIES, TYPES
 from plant.runtime.annotating import AnnotationsSettings
@@ -39,3 +41,10 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"the last {track.KEPT_BARS} bars of its own interval" in WORDS
     assert f"of 1m and 1d together the last {track.KEPT_FINE}" in WORDS
     assert f"({WARM_BARS['1m']:,} of 1m, {WARM_BARS['1d']} of 1d, {WARM_OTHERS:,} of others for each symbol)" in WORDS
+
+
+def test_the_lines_for_a_program_of_one_s_own_run() -> None:
+    rows = columns(in_order("BTC", all_bars(walk(1, "BTC", "2026-11-18", 2, 0.05), "BTC")))
+    names = {"rows": rows}
+    exec(PAGE.split("```python\n")[1].split("```")[0], names)  # the page's own lines
+    assert "prev_day_high" in names["events"]["type"].tolist()
