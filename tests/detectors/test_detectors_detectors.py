@@ -77,7 +77,7 @@ def test_recorded_days_give_what_the_definitions_say(sym: str) -> None:
     assert states >= {"active", "tested", "broken", "expired", "forming", "confirmed", "failed"}
 
 
-@settings(max_examples=examples(15), deadline=None, phases=QUICK)
+@settings(max_examples=examples(6), deadline=None, phases=QUICK)
 @given(CASES, st.floats(0, 1))
 def test_what_comes_later_changes_no_event_before_it(case: tuple[int, str, float], share: float) -> None:
     rows = in_order(case[1], all_bars(minutes_of(case), case[1]))
@@ -87,7 +87,7 @@ def test_what_comes_later_changes_no_event_before_it(case: tuple[int, str, float
     assert repr(by_id(detected(early))) == repr(by_id(known))
 
 
-@settings(max_examples=examples(15), deadline=None, phases=QUICK)
+@settings(max_examples=examples(6), deadline=None, phases=QUICK)
 @given(CASES, st.integers(1, 400), st.booleans())
 def test_any_portions_and_any_order_of_the_intervals_give_the_same_events(
     case: tuple[int, str, float], at_once: int, days_last: bool

@@ -47,7 +47,7 @@ def changed(minutes: Minutes, chance: np.random.Generator, count: int) -> Minute
     return {time: found[time] for time in sorted(found) if time <= max(minutes)}
 
 
-@settings(max_examples=examples(12), deadline=None, phases=QUICK)
+@settings(max_examples=examples(6), deadline=None, phases=QUICK)
 @given(SEEDS, st.sampled_from(["AAPL", "BTC"]), st.integers(1, 5))
 def test_bars_that_are_revised_give_in_the_end_what_they_would_have_given_at_once(
     seed: int, sym: str, count: int
@@ -103,7 +103,7 @@ def test_a_bar_that_is_too_old_is_left_and_counted() -> None:
     assert (detectors.unfollowed, found_by(detectors)) == (1, [])
 
 
-@settings(max_examples=examples(20), deadline=None, phases=QUICK)
+@settings(max_examples=examples(8), deadline=None, phases=QUICK)
 @given(SEEDS, st.sampled_from(["AAPL", "BTC"]), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), max_size=6))
 def test_killed_anywhere_it_gives_the_same_rows_and_none_twice(
     seed: int, sym: str, kills: list[tuple[float, int]]
