@@ -30,7 +30,7 @@ TOML = """
 update_s = 0.05
 
 [annotations]
-on = ["prev_day", "opening_range", "pivots", "zigzag", "supply", "demand", "flags"]
+on = ["prev_day", "pivots", "zigzag", "supply", "demand", "flags"]
 intervals = ["5m"]
 zigzag = 0.005
 flag_pole_atr = 0.5
@@ -176,7 +176,7 @@ def test_a_processor_killed_under_load_gives_what_one_never_killed_gives_and_not
     eventually(lambda: not differences(found(), wanted), 60.0, lambda: differences(found(), wanted)[:5])
     assert_nothing_twice(plant.journal(*KEYS))
     told = len(wanted["signals"])
-    assert {id_.split("/")[0] for id_ in wanted["annotations"]} >= {"zigzag", "opening_range_low"}
+    assert "zigzag" in {id_.split("/")[0] for id_ in wanted["annotations"]}
     print(f"{kills} kills, {restored} times from a checkpoint, {feeds.sent * 10:,} trades, {told} signals")
     print(f"{len(wanted['annotations'])} annotations")
     assert restored >= kills // 3
