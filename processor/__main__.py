@@ -11,6 +11,7 @@ from typing import Any
 
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
+from plant.detectors.detectors import Detectors
 from plant.errors import HistoryError, PlantError, QueryLimit, SchemaError, SettingsError, Unavailable
 from plant.intake.rejects import rejected
 from plant.memory.tables import MemoryTables, Tidying
@@ -24,6 +25,7 @@ from plant.stream.stream import Mark, Stream
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
+from processor.annotating import Annotating
 from processor.asked.answerer import ProcessorAnswerer
 from processor.asked.calculating import Calculator
 from processor.candles.builder import TAKEN, CandleBuilder
@@ -42,7 +44,7 @@ from processor.recorded import ReachedRows, RecordedSeries
 from processor.verify_indicators import Recomputer
 from processor.warmup import newest_time, warm_up
 
-FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals")
+FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals", "annotations")
 SERVED = ("bar_closes", "indicators", "signals")
 BUILT_FROM = ("trades", "trade_corrections", "bars")
 HISTORY_S = 10.0
@@ -166,6 +168,9 @@ class Processor(Process):
             return
         if (not self.machines.settled or self.machines.engine.waiting) and self.timer.due():
             self._compute()
+        annotations = self.machines.annotations()
+        if annotations is not None:
+            self.publisher.publish("annotations", annotations)
 
     def take(self, batch: Batch) -> None:
         """Take a batch; our own rows only to serve them, and as what was published before we started."""
@@ -179,7 +184,14 @@ class Processor(Process):
             f", {len(self.machines.engine.bars.stale):,} to be computed anew" if self.machines.engine.bars.stale else ""
         )
         return "; ".join(
-            filter(None, (f"{len(self.machines.engine.series):,} series{anew}", self.machines.builder.state))
+            filter(
+                None,
+                (
+                    f"{len(self.machines.engine.series):,} series{anew}",
+                    self.machines.builder.state,
+                    self.machines.annotating.state,
+                ),
+            )
         )
 
     def _begin(self, known_from: int = 0) -> None:
@@ -192,7 +204,9 @@ class Processor(Process):
         name = settings.source_name(self.name)
         terms = bars.sources, bars.build, bars.update_s, known_from, None, name, own.grace_s
         builder = CandleBuilder(own.intervals, calendars, self._held, *terms)
-        self.machines = Machines(counting, Closer(sessions_of, own.grace_s), builder, engine, self._none)
+        found = settings.annotations
+        annotating = Annotating(Detectors(found.terms(own.intervals), sessions_of, found.symbols))
+        self.machines = Machines(counting, Closer(sessions_of, own.grace_s), builder, engine, annotating, self._none)
 
     def _follow(self) -> Subscriber | None:
         """Follow from the checkpoint on; else behind the last closed day, once history has given what is needed."""
@@ -246,6 +260,7 @@ class Processor(Process):
                 self.schema,
                 self._recorded.wanted,
             )
+            self.machines.annotating.warm_up(history, self.schema)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return what is known now, None before anything came."""

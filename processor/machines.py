@@ -9,6 +9,8 @@ from typing import Any
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.rows.ordering import joined
+from processor.annotating import TAKEN as ANNOTATED
+from processor.annotating import Annotating
 from processor.candles.builder import TAKEN, CandleBuilder
 from processor.candles.closer import Closer
 from processor.checkpoints.parts import behind
@@ -16,12 +18,12 @@ from processor.counting import Counting
 from processor.engine import Engine
 from processor.outcome import Outcome
 
-PARTS = ("counting", "closer", "builder", "engine")
+PARTS = ("counting", "closer", "builder", "engine", "annotating")
 """What a checkpoint has the state of, in the order in which it is restored."""
 
 
 class Machines:
-    """Candles, closes, indicators and signals of one journal.
+    """Candles, closes, indicators, signals and annotations of one journal.
 
     none      returns no rows of a table, all its columns
     taken     table -> seq up to which its rows were taken
@@ -29,9 +31,16 @@ class Machines:
     """
 
     def __init__(
-        self, counting: Counting, closer: Closer, builder: CandleBuilder, engine: Engine, none: Callable[[str], Columns]
+        self,
+        counting: Counting,
+        closer: Closer,
+        builder: CandleBuilder,
+        engine: Engine,
+        annotating: Annotating,
+        none: Callable[[str], Columns],
     ) -> None:
         self.counting, self.closer, self.builder, self.engine = counting, closer, builder, engine
+        self.annotating = annotating
         self._none = none
         self.taken: dict[str, int] = {}
         self.settled = False
@@ -56,6 +65,8 @@ class Machines:
             self.engine.had(columns)
         elif table == "signals" and not self.settled:
             self._signals.append(columns)
+        if table in ANNOTATED:
+            self.annotating.take(new)
         return new
 
     def due(self, now: int) -> dict[str, Columns]:
@@ -74,8 +85,13 @@ class Machines:
             return self.engine.tick()
         signals = {name: joined([part[name] for part in self._signals]) for name in self._signals[0]}
         found = self.engine.settle(self._none("indicators"), signals)
+        self.annotating.settle()
         self.settled, self._signals = True, []
         return found
+
+    def annotations(self) -> Columns | None:
+        """Return the rows of `annotations` that are new, None for none, and before it has been computed once."""
+        return self.annotating.due() if self.settled else None
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps, by part."""

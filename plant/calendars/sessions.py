@@ -7,6 +7,7 @@ month on its first. Without a calendar there is one stretch since 1970 UTC, and 
 """
 
 import datetime as dt
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,6 +23,24 @@ _HALF_A_DAY_NS = DAY_NS // 2
 
 NO_BAR = -1
 """Instead of a start: no bar of this interval holds that time."""
+
+
+class Session(NamedTuple):
+    """One session of an exchange; without a calendar a date of UTC. Times are ns since 1970 UTC.
+
+    number         they count up by one; those of days without a calendar since 1970
+    date           "2026-11-20", by the exchange's clock
+    week           number of its calendar week, from Monday on
+    begin          of the pre-market; where there is none as open
+    open, close    of the regular session
+    """
+
+    number: int
+    date: str
+    week: int
+    begin: int
+    open: int
+    close: int
 
 
 class Sessions:
@@ -115,6 +134,23 @@ class Sessions:
             return times // DAY_NS * DAY_NS
         at = np.searchsorted(self._of.ends, times, side="right")
         return self._of.labels[np.minimum(at, len(self._of.ends) - 1)]
+
+    def numbers(self, times: np.ndarray) -> np.ndarray:
+        """Return the number of the session that each time belongs to, as `days` has it: int64[n]."""
+        if self._of is None:
+            return times // DAY_NS
+        return np.minimum(np.searchsorted(self._of.ends, times, side="right"), len(self._of.ends) - 1)
+
+    def session(self, number: int) -> Session:
+        """Return a session by its number; beyond the last that the calendar has that one."""
+        if self._of is None:
+            start = number * DAY_NS
+            date = dt.date(1970, 1, 1) + dt.timedelta(days=number)
+            return Session(number, date.isoformat(), (number + 3) // 7, start, start, start + DAY_NS)
+        number = min(number, len(self._of.dates) - 1)
+        day = self._of.dates[number]
+        times = (int(column[number]) for column in (self._of.begins, self._of.opens, self._of.closes))
+        return Session(number, str(day), (int(day.astype(np.int64)) + 3) // 7, *times)
 
     def boundaries(self) -> np.ndarray:
         """Return the opens and closes of the regular sessions, int64[2k], in order: open, close, open, close, ...

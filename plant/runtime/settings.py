@@ -23,6 +23,7 @@ from plant.rows.built_in import refuse_built_in
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.alerting import AlertSection, MonitorSettings
+from plant.runtime.annotating import AnnotationsSettings
 from plant.runtime.sections import (
     BarsSettings,
     DashboardSettings,
@@ -76,6 +77,7 @@ class Settings(BaseModel):
     hdb: HdbSettings = HdbSettings()
     dashboard: DashboardSettings = DashboardSettings()
     monitor: MonitorSettings = MonitorSettings()
+    annotations: AnnotationsSettings = AnnotationsSettings()
     trading: TradingSettings = TradingSettings()
     api: ApiSettings = ApiSettings()
     feeds: tuple[FeedSection, ...] = ()

@@ -34,6 +34,7 @@ def settings_hash(settings: Settings) -> str:
         "indicators": [repr(one) for one in settings.declarations],
         "own": [_code_of(one.kind, settings.file.parent) for one in settings.declarations if one.own],
         "rules": [(one.name, one.side, one.when.text, one.intervals, one.symbols) for one in settings.rules],
+        "annotations": settings.annotations.model_dump(),
         "tables": {name: table.schema_id for name, table in settings.table_schema.items()},
         "packages": [_version(package) for package in _PACKAGES],
     }

@@ -130,3 +130,22 @@ def test_a_bar_holds_its_times_and_begins_where_it_begins(times: list[int], inte
     if interval not in ("1d", "1w", "1M"):
         assert (sessions.starts(starts, interval) == starts).all()
         assert (sessions.kinds(starts) == sessions.kinds(ends - 1)).all()
+
+
+def test_sessions_are_numbered_one_after_another_with_their_dates_weeks_and_times() -> None:
+    times = ns("2026-11-25T12:00", "2026-11-25T22:00", "2026-11-26T15:00", "2026-11-27T17:00", "2026-11-30T15:00")
+    wednesday, same, holiday, friday, monday = XNYS.numbers(times).tolist()
+    assert (same, holiday, friday, monday) == (wednesday, wednesday + 1, wednesday + 1, wednesday + 2)
+    half_day = XNYS.session(friday)
+    assert half_day.date == "2026-11-27"
+    assert shown(np.array(half_day[3:])) == ["2026-11-27T09:00", "2026-11-27T14:30", "2026-11-27T18:00"]
+    assert XNYS.session(monday).week == half_day.week + 1 == XNYS.session(wednesday).week + 1
+    assert XNYS.session(10**6) == XNYS.session(XNYS.session(10**6).number)
+
+
+def test_without_a_calendar_sessions_are_dates() -> None:
+    (number,) = NONE.numbers(ns("2026-11-29T23:59")).tolist()
+    sunday = NONE.session(number)
+    assert (sunday.date, sunday.begin, sunday.open) == ("2026-11-29", sunday.open, ns("2026-11-29")[0])
+    assert sunday.close == NONE.session(number + 1).open
+    assert NONE.session(number + 1).week == sunday.week + 1

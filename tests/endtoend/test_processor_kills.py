@@ -1,7 +1,7 @@
 """The processor is killed again and again while trades, bars, late trades and corrections come.
 
-In the end bars, bar_closes, indicators and signals are those of one that was never killed, which has the same rows of
-the feeds; and none was published twice.
+In the end bars, bar_closes, indicators, signals and annotations are those of one that was never killed, which has the
+same rows of the feeds; and none was published twice.
 """
 
 import random
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from candle_plant import plain
 from chance import SEED, times
-from processor_plant import KEYS, MINUTE, ProcessorPlant
+from processor_plant import KEYS, MINUTE, ProcessorPlant, objects_of
 from running import RunningPlant, all_stopped
 
 from plant.rows.batch import Batch
@@ -27,6 +28,12 @@ SECOND = 10**9
 TOML = """
 [bars]
 update_s = 0.05
+
+[annotations]
+on = ["prev_day", "pivots", "zigzag", "supply", "demand", "flags"]
+intervals = ["5m"]
+zigzag = 0.005
+flag_pole_atr = 0.5
 
 [[indicators]]
 name = "ema_9"
@@ -42,6 +49,7 @@ PROCESSOR = 'intervals = ["1m", "5m"]\ngrace_s = 1e6\ncheckpoint_s = 0.3'
 """A bar is closed by a later one alone: what is known of it then does not depend on the clock."""
 
 SERVED = ("bar_closes", "indicators", "signals")
+GIVEN = (*KEYS, "annotations")
 INPUT = ("trades", "trade_corrections", "bars")
 FIVE = 5 * MINUTE
 PACE_S = 0.01
@@ -163,12 +171,14 @@ def test_a_processor_killed_under_load_gives_what_one_never_killed_gives_and_not
     wanted = never_killed(plant, batches, tmp_path / "never")
 
     def found() -> dict[str, Any]:
-        return in_force(plant.journal(*KEYS))
+        return in_force(plant.journal(*GIVEN))
 
     eventually(lambda: not differences(found(), wanted), 60.0, lambda: differences(found(), wanted)[:5])
     assert_nothing_twice(plant.journal(*KEYS))
     told = len(wanted["signals"])
+    assert "zigzag" in {id_.split("/")[0] for id_ in wanted["annotations"]}
     print(f"{kills} kills, {restored} times from a checkpoint, {feeds.sent * 10:,} trades, {told} signals")
+    print(f"{len(wanted['annotations'])} annotations")
     assert restored >= kills // 3
     assert told
     assert_serves_all(plant, eventually)
@@ -191,8 +201,8 @@ def assert_a_restart_gives_out_nothing(
     plant: RunningPlant, eventually: Callable[..., Any], says: str, how: signal.Signals
 ) -> None:
     """A processor that ends so, and says so when it starts again, publishes nothing of what it published before."""
-    before, told = in_force(plant.journal(*KEYS)), plant.log("processor").count(says)
-    rows = sum(map(len, plant.journal(*KEYS)))
+    before, told = in_force(plant.journal(*GIVEN)), plant.log("processor").count(says)
+    rows = sum(map(len, plant.journal(*GIVEN)))
     plant.kill("processor", how)
     plant.processes["processor"].wait()
     if says == "is damaged":
@@ -203,7 +213,7 @@ def assert_a_restart_gives_out_nothing(
     assert plant.log("processor").count(says) > told
     eventually(lambda: processor.status()["caught_up"], 30.0)
     assert_serves_all(plant, eventually)
-    assert sum(map(len, plant.journal(*KEYS))) == rows, differences(in_force(plant.journal(*KEYS)), before)
+    assert sum(map(len, plant.journal(*GIVEN))) == rows, differences(in_force(plant.journal(*GIVEN)), before)
 
 
 def never_killed(plant: RunningPlant, batches: list[Batch], folder: Path) -> dict[str, Any]:
@@ -216,6 +226,7 @@ def never_killed(plant: RunningPlant, batches: list[Batch], folder: Path) -> dic
         settings.processor.intervals,
         settings.calendars,
         settings.processor.grace_s,
+        detector_terms=settings.annotations.terms(settings.processor.intervals),
         update_s=settings.bars.update_s,
     )
     own.work(0)
@@ -252,7 +263,9 @@ def in_force(batches: list[Batch]) -> dict[str, Any]:
         if batch.table in KEYS:
             found[batch.table].update(rows_of(batch))
     found["signals"] = {key: row for key, row in found["signals"].items() if WITHDRAWN not in row}
-    return found
+    told = [row for batch in batches if batch.table == "annotations" for row in plain(batch.columns)]
+    objects = objects_of([{name: row[name] for name in sorted(row)} for row in told])
+    return found | {"annotations": {id_: tuple(row.values()) for id_, row in objects.items()}}
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:

@@ -1,25 +1,19 @@
 """An engine that starts from history gives out nothing again, and goes on as one that has had every bar."""
 
-import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-from past import SCHEMA, Past
+from past import SCHEMA, Closed, Past
 
-from hdb.reader.answering import HistoryAnswerer
 from plant.calendars.assignment import Calendars
-from plant.client.asker import Asker
-from plant.history.catalogue import Catalogue
 from plant.indicators.catalogue import CATALOGUE
 from plant.indicators.declarations import declaration_of, declared
 from plant.intake.forms import columns_of
 from plant.journal.files import segment_at, segment_paths
-from plant.query import questions
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns
 from plant.rows.evolution import as_declared
@@ -39,22 +33,6 @@ NOW = pd.Timestamp("2026-11-30", tz="UTC").value
 WALK = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.004, 301)))
 TURNED = np.concatenate([100 - 0.2 * np.arange(80), 84 + 1.5 * np.arange(40)])
 """Closes that fall, and then rise: the averages cross long after the bars that make them known."""
-
-
-class Closed(Asker):
-    """The history in a folder as of its last closed day, asked as the processor asks the hdb."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__("arrow", dt.UTC)
-        self._answerer = HistoryAnswerer(folder, SCHEMA)
-        self.closed = Catalogue.load(folder).closed
-
-    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
-        """Return the answer to a question."""
-        return self._answerer.answer(questions.question_of({**question.to_wire(), "as_of": self.closed}))
-
-    def _looked_into(self) -> None:
-        return None
 
 
 def bars(sym: str, first: int, closes: np.ndarray) -> list[dict[str, Any]]:

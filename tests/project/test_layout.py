@@ -30,7 +30,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
     "conditions": ("rows", "indicators"),
-    "runtime": ("rows", "transport", "calendars", "history", "query", "indicators", "conditions"),
+    "detectors": ("rows", "calendars", "indicators", "state"),
+    "runtime": ("rows", "transport", "calendars", "history", "query", "indicators", "conditions", "detectors"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""
 

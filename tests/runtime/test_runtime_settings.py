@@ -16,17 +16,8 @@ from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (
-    "plant",
-    "tickerplant",
-    "upstream",
-    "rdb",
-    "processor",
-    "bars",
-    "hdb",
-    "dashboard",
-    "monitor",
-    "trading",
-    "api",
+    *("plant", "tickerplant", "upstream", "rdb", "processor", "bars", "hdb", "dashboard"),
+    *("monitor", "annotations", "trading", "api"),
 )
 
 

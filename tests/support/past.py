@@ -1,6 +1,7 @@
 """A journal and the history made of it, on disk, for tests: rows in, days closed, nothing running."""
 
 import dataclasses
+import datetime as dt
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from answering import PlainAnswers
 
+from hdb.reader.answering import HistoryAnswerer
 from hdb.writer.closing import Closing
 from hdb.writer.store import Store
+from plant.client.asker import Asker
 from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue, End, File
 from plant.history.days import Days
@@ -19,6 +22,7 @@ from plant.history.partition_file import PartitionFile
 from plant.intake.forms import columns_of
 from plant.journal.journal import Journal
 from plant.journal.rows import JournalRows
+from plant.query import questions
 from plant.rows.tables import schema_of
 from plant.wire.envelope import stamp
 from plant.wire.record import encode
@@ -128,3 +132,19 @@ class Past:
             held[:] = [row for row in held if tuple(row[name] for name in key) not in fresh]
             rows = list(fresh.values())
         held.extend(rows)
+
+
+class Closed(Asker):
+    """The history in a folder as of its last closed day, asked as the processor asks the hdb."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("arrow", dt.UTC)
+        self._answerer = HistoryAnswerer(folder, SCHEMA)
+        self.closed = Catalogue.load(folder).closed
+
+    def answer_to(self, question: questions.Question, timeout_s: float | None = None) -> pa.Table:
+        """Return the answer to a question."""
+        return self._answerer.answer(questions.question_of({**question.to_wire(), "as_of": self.closed}))
+
+    def _looked_into(self) -> None:
+        return None

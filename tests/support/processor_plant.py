@@ -12,10 +12,14 @@ from candle_plant import MINUTE, SCHEMA, Answers, CandlePlant, columns_of_rows, 
 
 from plant.calendars.assignment import Calendars
 from plant.conditions.rules import Rule
+from plant.detectors.definitions import TYPES, types_of
+from plant.detectors.detectors import Detectors
+from plant.detectors.machine import DetectorTerms
 from plant.indicators.declarations import Declaration
 from plant.rows.batch import Batch
 from plant.rows.columns import Columns, Symbols
 from plant.stream.stream import Mark
+from processor.annotating import Annotating
 from processor.candles.builder import CandleBuilder
 from processor.candles.closer import Closer
 from processor.checkpoints.store import Checkpoint, Store
@@ -47,6 +51,7 @@ class ProcessorPlant(CandlePlant):
         intervals: Sequence[str] = ("1m", "5m"),
         calendars: Calendars | None = None,
         grace_s: float = 2.0,
+        detector_terms: DetectorTerms | None = None,
         **terms: Any,
     ) -> None:
         self.store, self.declarations, self.rules, self.grace_s = Store(folder), declarations, rules, grace_s
@@ -54,6 +59,7 @@ class ProcessorPlant(CandlePlant):
         self._plain: dict[str, list[dict[str, Any]]] = {}  # rows of each table with seq and seq_row
         self._of: dict[tuple[Any, ...], list[dict[str, Any]]] = {}  # likewise, by table, sym, and minute or interval
         self.columns = [column for one in declarations for column in one.columns]
+        self.detector_terms = detector_terms or DetectorTerms(types_of(TYPES), ("5m",), days="1d" in intervals)
         super().__init__(calendars, intervals, **terms)
         self._begin()
 
@@ -62,7 +68,8 @@ class ProcessorPlant(CandlePlant):
         closer = Closer(counting.sessions_of, self.grace_s)
         self.builder = CandleBuilder(self.intervals, self.calendars, Answers(self), grace_s=self.grace_s, **self.terms)
         self.engine = Engine(self.declarations, self.rules)
-        self.machines = Machines(counting, closer, self.builder, self.engine, self._none)
+        self.annotating = Annotating(Detectors(self.detector_terms, counting.sessions_of))
+        self.machines = Machines(counting, closer, self.builder, self.engine, self.annotating, self._none)
 
     def checkpoint(self) -> None:
         """Write one, as of now."""
@@ -124,6 +131,7 @@ class ProcessorPlant(CandlePlant):
             rows += found._asdict().items()
         rows += self.machines.due(now).items()
         rows += self.machines.compute()._asdict().items()
+        rows.append(("annotations", self.machines.annotations()))
         return [(name, columns) for name, columns in rows if columns is not None]
 
     def _none(self, table: str) -> Columns:
@@ -159,6 +167,7 @@ class ProcessorPlant(CandlePlant):
         found: dict[str, Any] = {table: self.newest(table) for table in KEYS}
         found["bar_closes"] = {k: {n: row[n] for n in PRICES} for k, row in found["bar_closes"].items()}
         found["signals"] = {k: row for k, row in found["signals"].items() if row["state"] != WITHDRAWN}
+        found["annotations"] = objects_of(self.all("annotations"))
         return {table: {key: repr(sorted(row.items())) for key, row in rows.items()} for table, rows in found.items()}
 
     def assert_nothing_twice(self) -> None:
@@ -199,6 +208,22 @@ class ProcessorPlant(CandlePlant):
             n: Symbols.of([r[n] for r in rows]) if n in ("sym", "interval") else np.array([r[n] for r in rows])
             for n in names
         }
+
+
+def objects_of(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the annotations there are in the end, less when and why that was decided; each version came once."""
+    found: dict[str, dict[str, Any]] = {}
+    versions: dict[str, int] = {}
+    for row in rows:
+        assert row["version"] == versions.get(row["id"], 0) + 1, f"{row} comes behind {found.get(row['id'])}"
+        versions[row["id"]] = row["version"]
+        found[row["id"]] = row
+    left = {"time", "version", "action", "reason"}
+    return {
+        id_: {name: value for name, value in row.items() if name not in left}
+        for id_, row in found.items()
+        if row["action"] != "delete"
+    }
 
 
 _FIXED = ("time", "sym", "interval", *PRICES)
