@@ -27,7 +27,6 @@ from api.routes import (
     signals,
 )
 from api.routes.trading import group as trading
-from api.routes import annotations, bars, documents, health, indicators, keys, market, signals
 from api.services import Services
 from api.streams import sse, websocket
 from api.streams.opening import open_hub
@@ -49,7 +48,6 @@ ROUTERS = (
     websocket.router,
     alias_streams.router,
     page.router,
-    annotations.router,
 )
 """One for each group of routes; a fixed path stands ahead of one with a parameter."""
 

@@ -67,7 +67,8 @@ def test_every_kind_of_question_is_known_by_its_word() -> None:
 
 
 def test_an_unknown_question_is_told_which_there_are() -> None:
-    message = "unknown question 'selekt'; questions are tables, select, last, count, resample, asof, window, sql, recompute, calculate, candles"
+    known = "tables, select, last, count, resample, asof, window, sql, recompute, calculate, candles"
+    message = f"unknown question 'selekt'; questions are {known}"
     assert refusal(ask="selekt") == message
     assert "unknown question None" in refusal()
     assert "unknown question ['select']" in refusal(ask=["select"])
