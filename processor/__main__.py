@@ -28,6 +28,7 @@ from plant.wire import messages
 from processor.annotating import Annotating
 from processor.asked.answerer import ProcessorAnswerer
 from processor.asked.calculating import Calculator
+from processor.asked.verify_indicators import Recomputer
 from processor.candles.builder import TAKEN, CandleBuilder
 from processor.candles.closer import Closer
 from processor.checkpoints.hold import Hold
@@ -41,7 +42,6 @@ from processor.machines import Machines
 from processor.outcome import Outcome
 from processor.patience import Patience
 from processor.recorded import ReachedRows, RecordedSeries
-from processor.verify_indicators import Recomputer
 from processor.warmup import newest_time, warm_up
 
 FOLLOWED = (*TAKEN, "bar_closes", "indicators", "signals", "annotations")

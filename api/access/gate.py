@@ -98,7 +98,7 @@ class GateRoute(APIRoute):
         role = need_of(endpoint).role
         keys: list[dict[str, Any]] = [] if role == "none" else [{"key": []}] + [{}] * (role in ("read", "trade"))
         told = {"x-role": role, "security": keys}
-        super().__init__(path, endpoint, **{**terms, "openapi_extra": {**(terms.get("openapi_extra") or {}), **told}})
+        super().__init__(path, endpoint, **{**terms, "openapi_extra": {**told, **(terms.get("openapi_extra") or {})}})
 
     def get_route_handler(self) -> _Handler:
         """Return what handles a request of this route; it answers every error itself."""

@@ -29,6 +29,7 @@ Word = Annotated[str | None, Query(max_length=200)]
 
 _DECLARED = declared()
 _DECLARED["responses"][200]["content"] = {MEDIA: {"schema": {"type": "string"}}}
+_DECLARED["openapi_extra"] = {"x-role": "read", "security": [{"key": []}, {}]}  # it looks for key or ticket itself
 
 
 @router.get("/api/v1/events", response_class=StreamingResponse, **_DECLARED)

@@ -8,7 +8,7 @@ from plant.query.answers import Selecting, Source
 from plant.query.limits import Budget
 from plant.query.questions import Calculate, Candles, Question
 from processor.asked.calculating import Calculator, declaration_in
-from processor.verify_indicators import RecomputingAnswerer
+from processor.asked.verify_indicators import RecomputingAnswerer
 
 
 class ProcessorAnswerer(RecomputingAnswerer):

@@ -362,6 +362,7 @@ def test_on_the_chart_one_draws_pulls_writes_and_deletes(
     assert (zone["start_at"] < zone["end_at"], zone["start_at"][-4:]) == (True, ":00Z")
     hand.tool("text")
     hand.click((0.7, 0.8))
+    hand.page.locator(".tp-field:focus").wait_for()
     hand.page.keyboard.type("<b>gap?</b>")
     hand.page.keyboard.press("Enter")
     hand.see("marks", "3")

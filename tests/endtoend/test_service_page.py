@@ -28,8 +28,11 @@ BARS = 400
 SYMS = ("AAPL", "MSFT")
 pytestmark = pytest.mark.timeout(360)
 
+QUIET = '[annotations]\nsymbols = ["NONE"]\n'
+"""Nothing is found but what a test publishes."""
+
 BUILT = 'intervals = ["1m", "2m", "5m", "15m", "1d"]'
-BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_REFUSED")
+BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
 """What Chromium complains of where a process is away or slow; the page says it in words."""
 
 WIDTHS = ((1500, 900), (900, 1100), (390, 844))
@@ -82,7 +85,7 @@ class Market:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     folder = tmp_path_factory.mktemp("page") / "plant"
-    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML, processor=BUILT) as made:
+    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML + QUIET, processor=BUILT) as made:
         yield made
 
 

@@ -134,8 +134,8 @@ def test_runs_of_an_account_follow_one_another_and_halts_outlast_them(
     told("resume")
     bars.publish(20)
     eventually(lambda: [row for row in of_late() if row["state"] == "filled"], 30.0, trader)
-    newest = {(row["strategy"], row["sym"]): row["qty"] for row in plant.rows("positions")}
-    assert newest.keys() == {("cross", "A"), ("late", "A")}
+    both = {("cross", "A"), ("late", "A")}
+    eventually(lambda: {(row["strategy"], row["sym"]) for row in plant.rows("positions")} == both, 30.0, trader)
     all_made_again(plant)
 
 

@@ -39,7 +39,7 @@ def chart(at: AppTest) -> dict[str, Any]:
 def test_at_first_the_usual_is_shown_and_the_address_says_nothing_of_it() -> None:
     at = page(Market().connections())
     whole = chart(at)["whole"]
-    assert whole["address"] == {"symbol": "AAPL", "interval": "1m", "show": None}
+    assert whole["address"] == {"symbol": "AAPL", "interval": "1m", "show": None, "annotations": None}
     assert {"candles", "volume", "sma_20", "ema_50", "rsi_14", "macd", "bb_fill", "buy"} <= set(whole["order"])
     assert "ema_20" not in whole["order"]
 

@@ -51,7 +51,7 @@ def test_its_presets_are_those_of_the_code() -> None:
 
 def test_the_strategies_it_lists_are_the_shipped_ones_each_documented_and_short() -> None:
     listed = re.findall(r"^\| `(trading\.strategies\.\w+)\.(\w+)", TEXT, re.MULTILINE)
-    there = {file.stem for file in (ROOT / "trading/strategies").glob("*.py")} - {"__init__", "definition"}
+    there = {file.stem for file in (ROOT / "trading/strategies").glob("*.py")} - {"__init__", "symbol_rules"}
     assert {module.rpartition(".")[2] for module, _ in listed} == there
     for module, name in listed:
         found = getattr(importlib.import_module(module), name)

@@ -36,24 +36,26 @@ HUGE = {
 """Texts so long that no limit of DuckDB's counts them, and it does not look at the time while it makes them."""
 
 
+WORKER = "plant.sql.worker"
+
+
 def family() -> list[psutil.Process]:
-    """Return the processes that work on SQL for this one: the one that forks, and the workers."""
-    return psutil.Process().children(recursive=True)
+    """Return the processes that work on SQL for this one: those that fork, and the workers."""
+    return [*(own := forkers()), *workers(own)]
 
 
-def workers() -> list[psutil.Process]:
+def forkers() -> list[psutil.Process]:
+    """Return those that fork workers; other tests have children of this process as well."""
+    return [child for child in psutil.Process().children() if alive(child) and WORKER in child.cmdline()]
+
+
+def workers(of: list[psutil.Process] | None = None) -> list[psutil.Process]:
     """Return those that were forked."""
-    mine = {child.pid for child in psutil.Process().children()}
-    return [p for p in family() if p.pid not in mine]
+    return [p for forker in (forkers() if of is None else of) for p in forker.children(recursive=True)]
 
 
 def alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-def living_children() -> list[psutil.Process]:
-    """Return the children of this process that live; one that ended and was not waited for yet does not count."""
-    return [child for child in psutil.Process().children() if alive(child)]
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
@@ -163,17 +165,15 @@ def test_a_worker_that_is_killed_tells_its_asker_at_once(engine: SqlEngine) -> N
 
 def test_the_process_that_forks_them_comes_back(engine: SqlEngine) -> None:
     all_of_them = family()
-    for process in psutil.Process().children():
+    for process in forkers():
         process.kill()
     wait_for(lambda: not any(map(alive, all_of_them)), "workers live without the one that forked them")
     assert engine.answer("select 1 x", {}).num_rows == 1
 
 
 def test_the_process_that_forks_has_one_thread(engine: SqlEngine) -> None:
-    forkers = wait_for(lambda: len(found := living_children()) == 1 and found, "those of earlier engines live on")
-    (forker,) = forkers
+    (forker,) = wait_for(lambda: len(found := forkers()) == 1 and found, "those of earlier engines live on")
     assert forker.num_threads() == 1
-    assert "plant.sql.worker" in forker.cmdline()
 
 
 def test_a_worker_goes_with_the_engine_and_with_a_question_that_is_given_up() -> None:
@@ -190,7 +190,7 @@ def test_a_worker_goes_with_the_engine_and_with_a_question_that_is_given_up() ->
 
 
 def test_a_question_gives_up_in_time_also_while_its_process_starts() -> None:
-    for process in psutil.Process().children():
+    for process in forkers():
         process.kill()
     started = time.monotonic()
     with pytest.raises(QueryLimit, match=r"sql: stopped after 0.01 s"):

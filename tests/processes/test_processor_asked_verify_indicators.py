@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from processor.asked.verify_indicators import compare
 from processor.outcome import Event, Rows
 from processor.renewal import Anew, Stale
-from processor.verify_indicators import compare
 
 STALE = Stale(0, "A", "1m", 100, 140)
 SOLD = Event("sell", 3.5, "fell")
