@@ -164,12 +164,11 @@ class Processor(Process):
         for table, rows in due.items():
             self.publisher.publish(table, rows)
         if due and not self.machines.settled and self._rounds:
-            self._rounds -= 1  # bars that are over are closed, once that is back; then is compared what the plant has
+            self._rounds -= 1  # what the plant has is compared once the bars that are over are closed, and that is back
             return
         if (not self.machines.settled or self.machines.engine.waiting) and self.timer.due():
             self._compute()
-        annotations = self.machines.annotations()
-        if annotations is not None:
+        if (annotations := self.machines.annotations()) is not None:
             self.publisher.publish("annotations", annotations)
 
     def take(self, batch: Batch) -> None:
@@ -180,9 +179,8 @@ class Processor(Process):
 
     def _doing(self) -> str:
         """Say in a line of how much there is computed, and what the candles are made of."""
-        anew = (
-            f", {len(self.machines.engine.bars.stale):,} to be computed anew" if self.machines.engine.bars.stale else ""
-        )
+        stale = len(self.machines.engine.bars.stale)
+        anew = f", {stale:,} to be computed anew" if stale else ""
         return "; ".join(
             filter(
                 None,

@@ -340,9 +340,8 @@ def conflated(batches: list[Batch]) -> list[Batch]:
         columns = [batch.columns[name].tolist() for name in batch.key or ("sym",)]
         known = seen.setdefault(batch.table, set())
         rows = []
-        for row, key in zip(
-            range(len(batch) - 1, -1, -1), zip(*(reversed(c) for c in columns), strict=True), strict=True
-        ):
+        keys = zip(*(reversed(c) for c in columns), strict=True)
+        for row, key in zip(range(len(batch) - 1, -1, -1), keys, strict=True):
             if key not in known:
                 known.add(key)
                 rows.append(row)

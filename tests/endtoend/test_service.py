@@ -18,7 +18,7 @@ from plant.rows.tables_service import ROLES
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "processor") as plant:
+    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb", "processor") as plant:
         yield plant
 
 

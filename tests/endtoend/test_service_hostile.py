@@ -21,7 +21,7 @@ POST = b"POST /api/v1/sql HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant") as plant:
+    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb") as plant:
         yield plant
 
 

@@ -32,7 +32,7 @@ QUIET = '[annotations]\nsymbols = ["NONE"]\n'
 """Nothing is found but what a test publishes."""
 
 BUILT = 'intervals = ["1m", "2m", "5m", "15m", "1d"]'
-BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
+BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_", "ERR_SOCKET_NOT_CONNECTED")
 """What Chromium complains of where a process is away or slow; the page says it in words."""
 
 WIDTHS = ((1500, 900), (900, 1100), (390, 844))
@@ -51,6 +51,11 @@ PLACE = f"""async (price) => {{ {APP}
     const chart = app.stage.charts[2]
     const box = chart.canvas.getBoundingClientRect()
     return [box.left, box.top + chart.candles.priceToCoordinate(price), box.width] }}"""
+
+
+APART = f"""async (price) => {{ {APP}
+    const candles = app.stage.charts[2].candles
+    return candles.coordinateToPrice(candles.priceToCoordinate(price) + 60) }}"""
 
 
 class Market:
@@ -85,7 +90,9 @@ class Market:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     folder = tmp_path_factory.mktemp("page") / "plant"
-    with service_plant.started(folder, "processor", "trading", rows=False, toml=TOML + QUIET, processor=BUILT) as made:
+    with service_plant.started(
+        folder, "hdb", "processor", "trading", rows=False, toml=TOML + QUIET, processor=BUILT
+    ) as made:
         yield made
 
 
@@ -255,7 +262,7 @@ def test_a_zone_that_is_drawn_is_there_after_a_reload_and_can_be_moved(visitor: 
 def test_what_the_plant_found_cannot_be_moved_and_says_why(
     visitor: Visitor, market: Market, plant: ServicePlant
 ) -> None:
-    price = round(market.last(), 2)
+    price = round(visitor.page.evaluate(APART, market.last()), 2)  # from the lines of orders and of the position
     level = {"sym": "AAPL", "id": "prev_day_high/AAPL/x", "version": 1, "action": "create", "kind": "level"}
     level |= {"type": "prev_day_high", "interval": "1d", "start_at": market.start, "price": price, "state": "active"}
     feed = plant.publisher("detector")

@@ -22,7 +22,7 @@ with 429: that each route asks for a key is tried in test_service.py."""
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
     os.environ["no_proxy"] = "127.0.0.1"
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "processor", "trading") as plant:
+    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb", "processor", "trading") as plant:
         yield plant
 
 

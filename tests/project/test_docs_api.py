@@ -24,7 +24,7 @@ SHOWN_ELSEWHERE = {"/api/v1/ws", "/api/v1/events"}
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePlant]:
-    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "processor") as plant:
+    with service_plant.started(tmp_path_factory.mktemp("service") / "plant", "hdb", "processor") as plant:
         yield plant
 
 
