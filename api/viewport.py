@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,13 +13,11 @@ from api.answers.rows import plain_rows
 from api.answers.terms import LARGEST_PAGE, Page
 from api.reading import Bars, bars_of
 from api.services import Services
-from plant.query.questions import Select, Sql
-
-_ANNOTATIONS_IN_FORCE = """
-    select * exclude (seq, seq_row) from (select * from annotations where sym = '{sym}' {as_of}
-    qualify row_number() over (partition by id order by seq desc, version desc) = 1)
-    where action <> 'delete'
-"""
+from plant.query.questions import Select
+from plant.rows.arrow import arrow_column, columns_from_arrow
+from plant.rows.columns import taken
+from plant.rows.schema import META_COLUMNS
+from plant.state.annotations import selected, state_of
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,18 @@ async def viewport_of(services: Services, seen: Seen, times: str = "rfc3339") ->
     if start is None and bars.num_rows:
         start = int(bars.column("time").cast(pa.int64())[0].as_py())
     of_interval = (("interval", "==", seen.interval),)
-    (drawn, at), (signals, of_signals), (fills, of_fills) = await asyncio.gather(
-        services.ask(_in_force(seen.sym)),
+    (events, at), (signals, of_signals), (fills, of_fills) = await asyncio.gather(
+        services.ask(Select("annotations", (seen.sym,), columns=_drawn(services))),
         services.ask(_events(services, "signals", seen, start, of_interval)),
         services.ask(_events(services, "fills", seen, start, ())),
     )
     cut = min(seq, at, of_signals, of_fills)
-    if at > cut:
-        drawn, _ = await services.ask(_in_force(seen.sym, cut))
     return {
         "sym": seen.sym,
         "interval": seen.interval,
         "seq": cut,
         "bars": plain_rows(bars, times),
-        "annotations": plain_rows(_within(drawn, seen, start), times),
+        "annotations": plain_rows(_in_force(services, events, cut, seen, start), times),
         "signals": plain_rows(_known(signals, cut), times),
         "fills": plain_rows(_known(fills, cut), times),
     }
@@ -77,10 +74,18 @@ def with_ns(rows: pa.Table, *times: str) -> list[dict[str, Any]]:
     return list(rows.select([name for name in rows.column_names if name not in stamps]).to_pylist())
 
 
-def _in_force(sym: str, seq: int | None = None) -> Sql:
-    """Return the question for the annotations of a symbol, as they were at a seq."""
-    as_of = "" if seq is None else f"and seq <= {seq}"
-    return Sql(_ANNOTATIONS_IN_FORCE.format(sym=sym.replace("'", "''"), as_of=as_of))
+def _drawn(services: Services) -> tuple[str, ...]:
+    return (*services.schema["annotations"].names, *META_COLUMNS)
+
+
+def _in_force(services: Services, events: pa.Table, seq: int, seen: Seen, start: int | None) -> pa.Table:
+    """Return the annotations of a symbol as they were at a seq, those that reach into a range of times and prices."""
+    table = services.schema["annotations"]
+    columns = columns_from_arrow(events, table, _drawn(services))
+    columns = taken(columns, np.lexsort((columns["seq_row"], columns["seq"])))
+    there = state_of(columns, seq=seq, whole=not services.settings.hdb.keep_days)
+    there = selected(there, low=seen.low, high=seen.high, start=start, end=seen.end)
+    return pa.table({name: arrow_column(there[name], name in table.times) for name in table.names})
 
 
 def _events(services: Services, table: str, seen: Seen, start: int | None, where: Any) -> Select:
@@ -90,18 +95,3 @@ def _events(services: Services, table: str, seen: Seen, start: int | None, where
 def _known(rows: pa.Table, seq: int) -> pa.Table:
     """Return the rows that came up to a seq."""
     return rows.filter(pc.less_equal(rows.column("seq"), seq)).drop_columns(["seq"])
-
-
-def _within(rows: pa.Table, seen: Seen, start: int | None) -> pa.Table:
-    """Return annotations that reach into a range of times and prices."""
-    keep = []
-    for row in with_ns(rows, "start_at", "end_at"):
-        prices = [row[name] for name in ("price", "price_end", "top", "bottom")]
-        prices = [price for price in prices if price is not None and price == price]
-        begins, ends = row["start_at"], row["end_at"]
-        later = seen.end is not None and begins is not None and begins >= seen.end
-        earlier = start is not None and ends is not None and ends < start
-        below = seen.low is not None and bool(prices) and max(prices) < seen.low
-        above = seen.high is not None and bool(prices) and min(prices) > seen.high
-        keep.append(not (later or earlier or below or above))
-    return rows.filter(pa.array(keep, pa.bool_()))

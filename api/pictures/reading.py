@@ -15,11 +15,12 @@ from plant.errors import QueryError, UnknownColumn
 from plant.indicators.catalogue import CATALOGUE
 from plant.query.questions import Candles
 from plant.rows.arrow import columns_from_arrow
-from plant.rows.columns import Columns
+from plant.rows.columns import Columns, taken
 from plant.rows.intervals import interval_name
 from plant.rows.schema import META_COLUMNS
 from plant.runtime.settings import Settings
-from plant.state.newest import Newest, Row, rows_of_columns
+from plant.state.annotations import selected, state_of
+from plant.state.newest import Row, rows_of_columns
 
 BARS, MOST_BARS = 180, 5_000
 """Bars that a picture shows if nothing is said, and at most."""
@@ -135,10 +136,9 @@ def _rows(db: Connection, settings: Settings, table: str, sym: str, **terms: Any
 
 def _in_force(settings: Settings, events: Columns, interval: str) -> Sequence[Row]:
     """Return the annotations that are for this interval or for all, without those that are deleted."""
-    fold = Newest(("id",), settings.table_schema["annotations"].times, "version")
-    fold.take(events)
-    kept = [row for row in fold.values() if row["action"] != "delete" and row["interval"] in ("", interval)]
-    return sorted(kept, key=lambda row: row["seq"])
+    events = taken(events, np.lexsort((events["seq_row"], events["seq"])))
+    kept = selected(state_of(events, whole=not settings.hdb.keep_days), interval={interval})
+    return rows_of_columns(kept, settings.table_schema["annotations"].times)
 
 
 def _overlays(

@@ -84,7 +84,12 @@ def test_what_comes_later_changes_no_event_before_it(case: tuple[int, str, float
     cut = rows[int(share * (len(rows) - 1))]["time"]
     early = [row for row in rows if row["time"] <= cut]
     known = [row for row in detected(rows) if row["time"] <= cut]
-    assert repr(by_id(detected(early))) == repr(by_id(known))
+    assert repr(by_id(_open(detected(early)))) == repr(by_id(_open(known)))
+
+
+def _open(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows without those that tell an end which the calendar sets: they come after it, stamped with it."""
+    return [row for row in rows if row["state"] != "expired"]
 
 
 @settings(max_examples=examples(6), deadline=None, phases=QUICK)

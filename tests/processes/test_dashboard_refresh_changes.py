@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dashboard.refresh import changes
 from dashboard.refresh.changes import change, changed
 
-plain = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 0.1, 1e-300, "", "a"])
+plain = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.5, 0.1, 1e-300, "", "a"])
 values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
 )

@@ -35,6 +35,8 @@ class RunningPlant:
     """
 
     wait_s = 15.0
+    forked = True
+    """Whether its processes are forked from one that has imported the plant; else each is started by itself."""
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class RunningPlant:
         module, *arguments = name.split()
         file = self.folder / f"{name.split()[-1]}.log"
         file.touch()
-        if f"{module}.__main__" in MODULES:
+        if self.forked and f"{module}.__main__" in MODULES:
             return shared().start(f"{module}.__main__", arguments, self.environment, file)
         with file.open("a") as log:
             return subprocess.Popen(
