@@ -40,13 +40,15 @@ class Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._forker = forker
+        self._asking = threading.Lock()  # the code is told once, and tests wait in several threads
         self._pidfd = os.pidfd_open(pid)  # tells the end, and never means another process that got the same number
 
     def poll(self) -> int | None:
         """Return None while the process lives, else its exit code, or -N if signal N ended it."""
-        if self.returncode is None and select.select([self._pidfd], [], [], 0)[0]:
-            self.returncode = int(self._forker.ask("wait", self.pid))
-        return self.returncode
+        with self._asking:
+            if self.returncode is None and select.select([self._pidfd], [], [], 0)[0]:
+                self.returncode = int(self._forker.ask("wait", self.pid))
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, and return what `poll` returns; raises subprocess.TimeoutExpired."""
@@ -99,6 +101,7 @@ class Forker:
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         with self._turn:
+            assert self._parent.poll() is None, f"what forks has ended with {self._parent.returncode}: its stderr says why"
             self._parent.stdin.write(json.dumps(order) + "\n")
             self._parent.stdin.flush()
             return self._parent.stdout.readline()
