@@ -125,15 +125,20 @@ def _serve() -> None:
     for name in MODULES:
         importlib.import_module(name)
     print("ready", flush=True)
+    alive = set[int]()
     for line in sys.stdin:
         order, *rest = json.loads(line)
         if order == "wait":
             print(os.waitstatus_to_exitcode(os.waitpid(rest[0], 0)[1]), flush=True)
+            alive.discard(rest[0])
             continue
         pid = os.fork()
         if pid == 0:
             os._exit(_become(*rest))
+        alive.add(pid)
         print(pid, flush=True)
+    for pid in alive:  # the tests are over, or were killed
+        os.kill(pid, signal.SIGKILL)
 
 
 def _become(module: str, arguments: list[str], environment: dict[str, str], folder: str, log: str) -> int:
