@@ -256,6 +256,8 @@ class Hub:
                     asked = asyncio.run_coroutine_threadsafe(self._snapshots.bars(missing), loop)
                     for rows in asked.result(LOOK_UP_S):
                         self._bars.know(rows)
+                    if missing := self._bars.missing(batch):
+                        raise Later("the rdb does not have them yet")
                 except Exception as error:
                     log.info("bars that were closed are not known", bars=len(missing), error=repr(error))
                     self._unknown = True
