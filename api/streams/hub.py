@@ -68,6 +68,7 @@ class Hub:
     ask         asks a question about history and today; see api.streams.shown.snapshots.Ask
     ended       which bars are over by the clock
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
+    whole       the history has all days there ever were
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Hub:
         replays: Replays,
         ended: Ended = never,
         may_stay: Callable[[Any], bool] = lambda caller: True,
+        whole: bool = True,
     ) -> None:
         self.plant, self.settings, self.schema = plant, settings, schema
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
+        self._snapshots = Snapshots(ask, schema, ended, whole)
+        self._replays, self._may_stay = replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._symbols: dict[str, frozenset[str] | None] = {}  # of each stream, those that anybody wants; None: all
         self._spent: dict[tuple[Client, int], int] = {}  # rows that one which came back was caught up by
