@@ -312,6 +312,8 @@ class Hub:
     async def _failed(self, client: Client, need: Need, error: Exception) -> None:
         """Have what could not be read now read again; what cannot be read at all ends the subscription."""
         now, of = asyncio.get_running_loop().time(), (client, need.sub)
+        if need.sub not in client.wanted:  # it went away, or does not want it any more: nothing is kept of it
+            return
         problem = as_problem(error)
         if isinstance(error, Later | OSError) or problem.code == "unavailable":
             since = self._failing.setdefault(of, now)
