@@ -94,7 +94,7 @@ async def changed(
     subject = "/".join(map(str, request.path_params.values())) + (f"?{query}" if query else "")
     asked = Asked(caller.id, request.method, route, subject, sha_of(body), key)
     if not key:
-        return await _attempted(request, Change(asked), caller, body, inner)
+        return await _attempted(request, Change(asked), caller, body, secret, inner)
     turn = _turns.get(asked.place)
     if turn is None:
         turn = _turns[asked.place] = asyncio.Lock()
@@ -111,7 +111,7 @@ async def changed(
             )
         if earlier is not None and earlier["status"] not in UNFINISHED:
             return _again(earlier, secret)
-        return await _attempted(request, Change(asked, earlier=earlier), caller, body, inner)
+        return await _attempted(request, Change(asked, earlier=earlier), caller, body, secret, inner)
 
 
 async def refused(request: Request, problem: Problem, caller: Caller, route: str) -> None:
@@ -136,6 +136,7 @@ async def _attempted(
     change: Change,
     caller: Caller,
     body: bytes,
+    secret: bool,
     inner: Callable[[Request], Coroutine[Any, Any, Response]],
 ) -> Response:
     request.state.change = change
@@ -146,7 +147,8 @@ async def _attempted(
     content = bytes(getattr(answer, "body", b""))
     is_json = request.headers.get("content-type", "").startswith("application/json")
     kept = body if is_json or not body else f"({len(body):,} bytes)".encode()
-    row = row_of(asked, time.time_ns(), caller.address, answer.status_code, kept, content, change.written_seq)
+    status, seq = answer.status_code, change.written_seq
+    row = row_of(asked, time.time_ns(), caller.address, status, kept, content, seq, secret)
     services = request.app.state.services
     if not await _note(services, row) and answer.status_code < 400 and not change.written_seq:
         raise Problem("unavailable", "the tickerplant does not answer, so nothing was written; try again")
