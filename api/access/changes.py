@@ -85,8 +85,9 @@ async def changed(
     body: bytes,
     secret: bool,
     inner: Callable[[Request], Coroutine[Any, Any, Response]],
+    urgent: bool = False,
 ) -> Response:
-    """Return the answer to a change, which is in `audit` by then."""
+    """Return the answer to a change, which is in `audit` by then. `urgent`: it may be done twice, but does not wait."""
     key = request.headers.get("idempotency-key", "")
     if len(key) > KEY_LENGTH or not key.isprintable():
         raise Problem("invalid", f"an Idempotency-Key is at most {KEY_LENGTH} characters", found=key[:100])
@@ -100,7 +101,7 @@ async def changed(
         turn = _turns[asked.place] = asyncio.Lock()
     async with turn:  # of two at once the second gets the answer of the first
         services = request.app.state.services
-        if not services.ring.loaded:
+        if not (services.ring.loaded or urgent):
             raise Problem("unavailable", "what was asked before is not known yet: the plant does not answer")
         earlier = services.audit.earlier(asked, time.time_ns())
         if earlier is not None and not asked.same(earlier):

@@ -77,7 +77,7 @@ def need(
     order     it is counted among orders, which nothing else starves
     secret    its answer has a secret: a repeat gets 409 with the id, never the answer
     file      its body is a file: `body_mb`, and another media type than JSON
-    counted   whether it counts against a quota at all (the kill switch does not)
+    counted   whether it counts against a quota at all; what does not, the kill switch, waits for nobody either
     """
 
     def mark(endpoint: _Endpoint) -> _Endpoint:
@@ -176,7 +176,7 @@ async def _passed(request: Request, asked: Need, route: str, known: frozenset[st
         check_constants(body)
     if not change:
         return await inner(request)
-    return await changed(request, caller, route, body, asked.secret, _answering(inner))
+    return await changed(request, caller, route, body, asked.secret, _answering(inner), not asked.counted)
 
 
 def _answering(inner: _Handler) -> _Handler:
