@@ -162,7 +162,7 @@ async def _attempted(
 async def _note(services: Any, row: dict[str, Any]) -> bool:
     """Write a row of `audit`; return whether it is in the journal."""
     try:
-        await services.writer.write("audit", row)
+        await services.writer.write("audit", row, late=True)
     except Problem as problem:
         log.error(
             "not in the audit", reason=problem.detail, **{n: row[n] for n in ("sym", "method", "route", "status")}

@@ -16,7 +16,7 @@ from api.answers.problems import Problem
 def asked_of(loaded: bool, urgent: bool, times: int = 1) -> int:
     """Return how often a change was made that was asked for several times by one Idempotency-Key."""
 
-    async def write(table: str, row: Any, under: Any = None) -> int:
+    async def write(table: str, row: Any, under: Any = None, late: bool = False) -> int:
         return 7
 
     services = SimpleNamespace(
