@@ -1,4 +1,4 @@
-"""Bars of regular sessions: the newest so many, whatever lies between them, in one page or in several."""
+"""Bars of regular sessions: the newest so many, in one page or in several; and pages of what changes meanwhile."""
 
 import asyncio
 import datetime as dt
@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from memory_service import services_over
-from plain_rows import tables_of
+from plain_rows import batch_of, tables_of
 
+from api.answers.pages import Reading
+from api.answers.pages import read as read_rows
 from api.answers.terms import Page
 from api.reading import Bars, bars_of
 from plant.calendars.assignment import Calendars
@@ -52,3 +54,29 @@ def test_pages_of_them_have_each_once(services: Any) -> None:
 
 def test_all_there_are_of_a_day_may_be_asked_for(services: Any) -> None:
     assert read(services, 5000, None)[0] == [*range(WITHIN)]
+
+
+@pytest.mark.parametrize("last", [None, 8])
+def test_pages_backwards_pass_over_no_bar_that_is_revised_meanwhile(last: int | None) -> None:
+    syms = [f"S{i}" for i in range(9)]
+    prices = {name: 1.0 for name in ("open", "high", "low", "close", "volume", "vwap", "trades")}
+
+    def bar(sym: str, minute: int, **more: float) -> dict[str, Any]:
+        named = {"time": OPENED + minute * MINUTE, "sym": sym, "interval": "1m", "source": "x"}
+        return {**named, **prices, **more}
+
+    tables = tables_of(bars=[[bar(sym, minute)] for minute in range(2) for sym in syms])
+    services, found, cursor = services_over(tables), [], None
+    for revised in (["S0", "S8"], ["S1"], ["S2", "S7"], *[[]] * 20):
+        reading = Reading("bars", newest=last, descending=True, page=Page(2, cursor))
+        rows, _, cursor = asyncio.run(read_rows(services, reading))
+        found += [(at, sym) for at, sym in zip(*(rows.column(n).to_pylist() for n in ("time", "sym")), strict=True)]
+        if cursor is None:
+            break
+        if revised:
+            tables["bars"].append(batch_of("bars", [bar(sym, 1, high=2.0) for sym in revised], 100 + len(found)))
+    assert cursor is None
+    assert [at for at, _ in found] == sorted((at for at, _ in found), reverse=True)
+    expected = {(OPENED + minute * MINUTE, sym) for minute in range(2) for sym in syms}
+    assert last is not None or {(int(at.value), sym) for at, sym in found} == expected, found
+    assert last is None or 0 < len(found) <= last
