@@ -61,7 +61,7 @@ async def fills(
         and (first is None or _when(row) >= first)
         and (last is None or _when(row) < last)
     ]
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
     return row_answer("fills", arrow_of(shown, desk.settings.table_schema["fills"]), seen.seq, form, following)
 
 

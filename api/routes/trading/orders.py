@@ -52,7 +52,7 @@ async def orders(
         and strategy in (None, row["strategy"])
         and (not states or row["state"] in states or ("open" in states and row["state"] not in FINAL))
     ]
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
     return row_answer("orders", arrow_of(shown, desk.settings.table_schema["orders"]), seen.seq, form, following)
 
 

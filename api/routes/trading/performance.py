@@ -89,5 +89,5 @@ def _told(rows: list[Row], seen: Seen) -> dict[str, Any]:
 
 
 def _answer(desk: Desk, table: str, rows: list[Row], seen: Seen, form: Any, page: Any) -> Response:
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
     return row_answer(table, arrow_of(shown, desk.settings.table_schema[table]), seen.seq, form, following)
