@@ -17,5 +17,9 @@ def services_over(tables: dict[str, MemoryTable], calendars: Calendars | None = 
     async def ask(question: Any, timeout_s: float | None = None) -> tuple[Any, int]:
         return Answerer(tables).answer(questions.question_of(question.to_wire())).replace_schema_metadata(None), seq
 
-    settings = SimpleNamespace(calendars=calendars or Calendars({}, {}), processor=SimpleNamespace(grace_s=2.0))
+    settings = SimpleNamespace(
+        calendars=calendars or Calendars({}, {}),
+        processor=SimpleNamespace(grace_s=2.0),
+        hdb=SimpleNamespace(keep_days=0),
+    )
     return SimpleNamespace(schema=SCHEMA, ask=ask, settings=settings)
