@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.answers.problems import Problem
-from api.answers.rows import plain_rows
+from api.answers.rows import beside, plain_rows
 from api.answers.terms import LARGEST_PAGE, Page
 from api.reading import Bars, bars_of
 from api.services import Services
@@ -62,15 +62,19 @@ async def viewport_of(services: Services, seen: Seen, times: str = "rfc3339") ->
     )
     cut = min(seq, at, of_signals, of_fills)
     fills = await _of_no_backtest(services, fills)
-    return {
-        "sym": seen.sym,
-        "interval": seen.interval,
-        "seq": cut,
-        "bars": plain_rows(bars, times),
-        "annotations": plain_rows(_in_force(services, events, cut, seen, start), times),
-        "signals": plain_rows(_known(signals, cut), times),
-        "fills": plain_rows(_known(fills, cut), times),
-    }
+
+    def told() -> dict[str, Any]:
+        return {
+            "sym": seen.sym,
+            "interval": seen.interval,
+            "seq": cut,
+            "bars": plain_rows(bars, times),
+            "annotations": plain_rows(_in_force(services, events, cut, seen, start), times),
+            "signals": plain_rows(_known(signals, cut), times),
+            "fills": plain_rows(_known(fills, cut), times),
+        }
+
+    return await beside(told)
 
 
 def with_ns(rows: pa.Table, *times: str) -> list[dict[str, Any]]:
