@@ -91,7 +91,7 @@ async def _stored(services: Services, asked: Bars) -> tuple[pa.Table, int, str |
 async def _newest_regular(
     services: Services, asked: Bars, reading: Reading, wanted: int
 ) -> tuple[pa.Table, int, str | None]:
-    """Return the first page of the newest bars of regular sessions: as many bars are read as there have to be for it."""
+    """Return the first page of the newest bars of regular sessions: so many bars are read as it needs."""
     names = services.schema["bars"].names
     whole = replace(reading, columns=(*names, *_PLACE), page=Page(LARGEST_PAGE, None))
     count = wanted

@@ -135,7 +135,10 @@ def _cleared(value: Any) -> Any:
 
 
 def _kept(content: bytes, most: int, named: bool = True) -> str:
-    """Return content as text, without secrets (`named`: also by the names of members); longer than `most` bytes it is cut, which a repeat can tell."""
+    """Return content as text, without secrets, `named`: also by the names of members.
+
+    Longer than `most` bytes it is cut, which a repeat can tell.
+    """
     if len(content) > 16 * most:
         return f"({len(content):,} bytes)"
     text = content.decode("utf-8", "replace").replace("\x00", "\ufffd")

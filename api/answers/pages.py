@@ -1,8 +1,8 @@
 """Rows of a table, a page at a time, all pages one consistent cut: rows that came after the first page are left out.
 
 The cursor says behind which row the next page begins, and up to which seq rows are given. In a table with a key a row
-may be revised meanwhile: then it is there with its newest revision, or comes once more. So that it is never passed over,
-its rows of one time stand in the order in which they came also where the newest time is first: a revision stands later.
+may be revised meanwhile: then it is there with its newest revision, or comes once more. So that none is passed over,
+rows of one time stand in the order in which they came also where the newest time is first: a revision stands later.
 """
 
 import base64

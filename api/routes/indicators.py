@@ -66,7 +66,9 @@ async def values(
     if not found.num_rows:
         await check_symbols(services, "bars", (sym,))
     if found.num_rows > LARGEST_PAGE:
-        raise Problem("query_limit", f"more than {LARGEST_PAGE:,} rows from then on; ask for a shorter range, or for last")
+        raise Problem(
+            "query_limit", f"more than {LARGEST_PAGE:,} rows from then on; ask for a shorter range, or for last"
+        )
     return _answer({"sym": sym, "interval": length, "seq": seq}, plain_columns(found, form.times))
 
 

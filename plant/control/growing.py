@@ -30,9 +30,9 @@ class GrowingRows:
         return self._through
 
     def read(self, ask: Callable[[Connection], bool], begin: Callable[[], None]) -> bool:
-        """Have `ask` ask for rows that are not known yet, and return whether there were any (it says so), or may have been.
+        """Have `ask` ask for rows that are not known yet, and return whether there were any, or may have been.
 
-        `begin` has it forget what it knows, where this is another journal. Raises PlantError.
+        It says so itself. `begin` has it forget what it knows, where this is another journal. Raises PlantError.
         """
         today = self._connection("today")
         before = today.status(ANSWER_S)

@@ -19,9 +19,7 @@ def asked_of(loaded: bool, urgent: bool, times: int = 1) -> int:
     async def write(table: str, row: Any, under: Any = None, late: bool = False) -> int:
         return 7
 
-    services = SimpleNamespace(
-        ring=SimpleNamespace(loaded=loaded), audit=Audit(), writer=SimpleNamespace(write=write)
-    )
+    services = SimpleNamespace(ring=SimpleNamespace(loaded=loaded), audit=Audit(), writer=SimpleNamespace(write=write))
     made = 0
 
     async def make(request: Request) -> Response:

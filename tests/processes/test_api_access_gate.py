@@ -10,7 +10,7 @@ from api.answers.problems import Problem, invalid
 
 @pytest.mark.parametrize("body", [b'{"qty":NaN}', b'{"a":[1,{"b":-Infinity}]}', b'{"text":"NaN","x":Infinity}', b"NaN"])
 def test_a_body_with_a_number_that_json_does_not_have_is_malformed(body: bytes) -> None:
-    with pytest.raises(Problem, match="not JSON: it has the number -?(NaN|Infinity)") as problem:
+    with pytest.raises(Problem, match=r"not JSON: it has the number -?(NaN|Infinity)") as problem:
         check_constants(body)
     assert problem.value.code == "malformed"
 

@@ -59,9 +59,7 @@ async def code_of(writer: Writer, row: Any, under: Any = None, late: bool = Fals
         return problem.code
 
 
-def test_what_was_sent_is_acknowledged_to_who_repeats_it_however_late(
-    writer: Writer, publisher: KeptPublisher
-) -> None:
+def test_what_was_sent_is_acknowledged_to_who_repeats_it_however_late(writer: Writer, publisher: KeptPublisher) -> None:
     async def run() -> None:
         assert await code_of(writer, "a", "once") == "not_acknowledged"
         assert await code_of(writer, "a", "once") == "not_acknowledged"

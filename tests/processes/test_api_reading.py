@@ -24,7 +24,7 @@ BEFORE, WITHIN, BEHIND = 300, 390, 240
 @pytest.fixture(scope="module")
 def services() -> Any:
     times = [OPENED + minute * MINUTE for minute in range(-BEFORE, WITHIN + BEHIND)]
-    prices = {name: 1.0 for name in ("open", "high", "low", "close", "volume", "vwap", "trades")}
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume", "vwap", "trades"), 1.0)
     rows = [{"time": at, "sym": "AAPL", "interval": "1m", "source": "x", **prices} for at in times]
     return services_over(tables_of(bars=[rows]), Calendars({"XNYS": ("AAPL",)}, {}))
 
@@ -59,7 +59,7 @@ def test_all_there_are_of_a_day_may_be_asked_for(services: Any) -> None:
 @pytest.mark.parametrize("last", [None, 8])
 def test_pages_backwards_pass_over_no_bar_that_is_revised_meanwhile(last: int | None) -> None:
     syms = [f"S{i}" for i in range(9)]
-    prices = {name: 1.0 for name in ("open", "high", "low", "close", "volume", "vwap", "trades")}
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume", "vwap", "trades"), 1.0)
 
     def bar(sym: str, minute: int, **more: float) -> dict[str, Any]:
         named = {"time": OPENED + minute * MINUTE, "sym": sym, "interval": "1m", "source": "x"}

@@ -10,7 +10,7 @@ from plant.indicators.scalar import Scalar
 
 
 def test_an_input_that_no_bar_has_is_refused() -> None:
-    with pytest.raises(Problem, match="no bar has a column 'hcl3'.*did you mean 'hlc3'") as problem:
+    with pytest.raises(Problem, match=r"no bar has a column 'hcl3'.*did you mean 'hlc3'") as problem:
         declaration_over_bars("ema", {"input": "hcl3"})
     assert problem.value.code == "invalid"
 

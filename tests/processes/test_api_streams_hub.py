@@ -9,7 +9,6 @@ from plain_rows import SCHEMA
 
 from api.access.caller import Caller
 from api.answers.problems import Problem
-from api.streams.client import Client
 from api.streams.hub import Hub
 from api.streams.talking import hear
 

@@ -156,7 +156,9 @@ def wanted_of(given: Mapping[str, Any], schema: Schema) -> Wanted:
     sym = _words("sym", given["sym"]) if given.get("sym") is not None else None
     stream = channel.stream or table
     if not channel.ids and stream != CHARTS:
-        _check_size(name, (1 if sym is None or newest else len(sym)) * prod(map(len, where.values())), 1 if newest else last)
+        _check_size(
+            name, (1 if sym is None or newest else len(sym)) * prod(map(len, where.values())), 1 if newest else last
+        )
     return Wanted(name, table, stream, sym, tuple(where.items()), last, keys, channel.ids, newest)
 
 
