@@ -1,14 +1,14 @@
 """Bars of any interval: stored ones from the table, others made by the processor."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from api.answers.candles import closed, filled, regular, sessions_of
-from api.answers.pages import Reading, check_symbols, read
+from api.answers.pages import Cursor, Reading, check_symbols, read
 from api.answers.problems import Problem
-from api.answers.terms import Page
+from api.answers.terms import LARGEST_PAGE, Page
 from api.services import Services
 from plant.errors import QueryError
 from plant.query.questions import Candles, Select, Sql
@@ -16,6 +16,8 @@ from plant.rows.intervals import interval_name, interval_ns
 
 MORE = 4
 """So many more bars are read at a time where some of them do not count."""
+
+_PLACE = ("seq", "seq_row")
 
 
 @dataclass(frozen=True)
@@ -76,23 +78,40 @@ async def _stored(services: Services, asked: Bars) -> tuple[pa.Table, int, str |
     where: tuple[tuple[str, str, str], ...] = (("interval", "==", asked.interval),)
     if asked.source:
         where = (*where, ("source", "==", asked.source))
-    intraday = asked.session == "regular" and asked.interval[-1] in "smh"
-    wanted = asked.last
+    span = asked.start, asked.end, None
+    reading = Reading("bars", (asked.sym,), *span, where, asked.last, as_of_seq=asked.as_of_seq, page=asked.page)
+    if asked.session != "regular" or asked.interval[-1] not in "smh":
+        return await read(services, reading)
+    if asked.last is not None and not asked.page.cursor:
+        return await _newest_regular(services, asked, reading, asked.last)
+    found, seq, next_ = await read(services, reading)
+    return _regular(services, asked, found), seq, next_
+
+
+async def _newest_regular(
+    services: Services, asked: Bars, reading: Reading, wanted: int
+) -> tuple[pa.Table, int, str | None]:
+    """Return the first page of the newest bars of regular sessions: so many bars are read as it needs."""
+    names = services.schema["bars"].names
+    whole = replace(reading, columns=(*names, *_PLACE), page=Page(LARGEST_PAGE, None))
     count = wanted
     while True:
-        reading = Reading(
-            "bars", (asked.sym,), asked.start, asked.end, None, where, count, as_of_seq=asked.as_of_seq, page=asked.page
-        )
-        found, seq, next_ = await read(services, reading)
-        if not intraday:
-            return found, seq, next_
-        kept = regular(found, asked.interval, sessions_of(services.settings.calendars, asked.sym, found))
-        everything = count is None or found.num_rows < count or kept.num_rows == found.num_rows
-        if everything or wanted is None or count is None or kept.num_rows >= wanted or asked.page.cursor:
-            return kept.slice(max(kept.num_rows - wanted, 0)) if wanted is not None and not next_ else kept, seq, next_
-        if count >= 50_000:
-            return kept, seq, next_
-        count = min(count * MORE, 50_000)
+        found, seq, _ = await read(services, replace(whole, newest=count))
+        kept = _regular(services, asked, found)
+        if found.num_rows < count or kept.num_rows >= wanted or count >= LARGEST_PAGE:
+            break
+        count = min(count * MORE, LARGEST_PAGE)
+    kept = kept.slice(max(kept.num_rows - wanted, 0))
+    limit, next_ = asked.page.limit, None
+    if limit is not None and kept.num_rows > limit:  # from there on all that there are, as there may be more by then
+        kept = kept.slice(0, limit)
+        time_, at, row = (int(kept.column(name).cast(pa.int64())[limit - 1].as_py()) for name in ("time", *_PLACE))
+        next_ = Cursor(time_, at, row, seq, -1).text(reading.mark)
+    return kept.select(list(names)), seq, next_
+
+
+def _regular(services: Services, asked: Bars, found: pa.Table) -> pa.Table:
+    return regular(found, asked.interval, sessions_of(services.settings.calendars, asked.sym, found))
 
 
 async def _made(services: Services, asked: Bars) -> tuple[pa.Table, int, str | None]:

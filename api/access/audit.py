@@ -21,6 +21,9 @@ KEPT_NS = 24 * 3600 * 10**9
 BODY_BYTES, ANSWER_BYTES = 4 * 1024, 64 * 1024
 """So much is kept of a body, and of an answer."""
 
+SUBJECT_LENGTH = 500
+"""Characters of a subject that are kept."""
+
 UNFINISHED = (0, 429, 500, 503, 504)
 """Statuses of attempts that a repeat makes anew; what they wrote is not written again."""
 
@@ -49,7 +52,7 @@ class Request:
     def same(self, row: dict[str, Any]) -> bool:
         """Return whether a row of `audit` is of this request; a route without an id may tell what it made."""
         told = {"method": self.method, "route": self.route, "body_sha": self.body_sha}
-        told |= {"subject": self.subject} if self.subject else {}
+        told |= {"subject": self.subject[:SUBJECT_LENGTH]} if self.subject else {}
         return all(row[name] == value for name, value in told.items())
 
 
@@ -85,11 +88,24 @@ class Audit:
 
 
 def row_of(
-    request: Request, now: int, address: str, status: int, body: bytes, answer: bytes, written_seq: int
+    request: Request,
+    now: int,
+    address: str,
+    status: int,
+    body: bytes,
+    answer: bytes,
+    written_seq: int,
+    secret: bool = True,
 ) -> dict[str, Any]:
-    """Return the row of `audit` of a request and its answer, secrets left out."""
-    named = {"method": request.method, "route": request.route, "subject": request.subject[:500], "status": status}
-    kept = {"body": _kept(body, BODY_BYTES), "body_sha": request.body_sha, "answer": _kept(answer, ANSWER_BYTES)}
+    """Return the row of `audit` of a request and its answer, secrets left out.
+
+    `secret`: the answer tells one, in a member called so. Any other is kept as it is, for who repeats the request: that
+    a strategy has a parameter `key` makes no secret of it.
+    """
+    subject = request.subject[:SUBJECT_LENGTH]
+    named = {"method": request.method, "route": request.route, "subject": subject, "status": status}
+    kept = {"body": _kept(body, BODY_BYTES), "body_sha": request.body_sha}
+    kept |= {"answer": _kept(answer, ANSWER_BYTES, secret)}
     told = {"address": address, "idempotency_key": request.idempotency_key, "written_seq": written_seq}
     return {"time": now, "sym": request.caller, **named, **told, **kept}
 
@@ -118,11 +134,15 @@ def _cleared(value: Any) -> Any:
     return [_cleared(each) for each in value] if isinstance(value, list) else value
 
 
-def _kept(content: bytes, most: int) -> str:
-    """Return content as text, without secrets; longer than `most` bytes it is cut, which a repeat can tell."""
+def _kept(content: bytes, most: int, named: bool = True) -> str:
+    """Return content as text, without secrets, `named`: also by the names of members.
+
+    Longer than `most` bytes it is cut, which a repeat can tell.
+    """
     if len(content) > 16 * most:
         return f"({len(content):,} bytes)"
-    text = without_secrets(content.decode("utf-8", "replace").replace("\x00", "\ufffd"))
+    text = content.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    text = without_secrets(text) if named else _KEY.sub(r"tp_\1_***", text)
     data = text.encode("utf-8", "replace")  # JSON may tell of half a character: "\\ud800"
     text = data.decode()
     return text if len(data) <= most else data[: most - 3].decode("utf-8", "ignore") + "..."

@@ -85,8 +85,9 @@ async def changed(
     body: bytes,
     secret: bool,
     inner: Callable[[Request], Coroutine[Any, Any, Response]],
+    urgent: bool = False,
 ) -> Response:
-    """Return the answer to a change, which is in `audit` by then."""
+    """Return the answer to a change, which is in `audit` by then. `urgent`: it may be done twice, but does not wait."""
     key = request.headers.get("idempotency-key", "")
     if len(key) > KEY_LENGTH or not key.isprintable():
         raise Problem("invalid", f"an Idempotency-Key is at most {KEY_LENGTH} characters", found=key[:100])
@@ -94,13 +95,13 @@ async def changed(
     subject = "/".join(map(str, request.path_params.values())) + (f"?{query}" if query else "")
     asked = Asked(caller.id, request.method, route, subject, sha_of(body), key)
     if not key:
-        return await _attempted(request, Change(asked), caller, body, inner)
+        return await _attempted(request, Change(asked), caller, body, secret, inner)
     turn = _turns.get(asked.place)
     if turn is None:
         turn = _turns[asked.place] = asyncio.Lock()
     async with turn:  # of two at once the second gets the answer of the first
         services = request.app.state.services
-        if not services.ring.loaded:
+        if not (services.ring.loaded or urgent):
             raise Problem("unavailable", "what was asked before is not known yet: the plant does not answer")
         earlier = services.audit.earlier(asked, time.time_ns())
         if earlier is not None and not asked.same(earlier):
@@ -111,7 +112,7 @@ async def changed(
             )
         if earlier is not None and earlier["status"] not in UNFINISHED:
             return _again(earlier, secret)
-        return await _attempted(request, Change(asked, earlier=earlier), caller, body, inner)
+        return await _attempted(request, Change(asked, earlier=earlier), caller, body, secret, inner)
 
 
 async def refused(request: Request, problem: Problem, caller: Caller, route: str) -> None:
@@ -136,6 +137,7 @@ async def _attempted(
     change: Change,
     caller: Caller,
     body: bytes,
+    secret: bool,
     inner: Callable[[Request], Coroutine[Any, Any, Response]],
 ) -> Response:
     request.state.change = change
@@ -146,7 +148,8 @@ async def _attempted(
     content = bytes(getattr(answer, "body", b""))
     is_json = request.headers.get("content-type", "").startswith("application/json")
     kept = body if is_json or not body else f"({len(body):,} bytes)".encode()
-    row = row_of(asked, time.time_ns(), caller.address, answer.status_code, kept, content, change.written_seq)
+    status, seq = answer.status_code, change.written_seq
+    row = row_of(asked, time.time_ns(), caller.address, status, kept, content, seq, secret)
     services = request.app.state.services
     if not await _note(services, row) and answer.status_code < 400 and not change.written_seq:
         raise Problem("unavailable", "the tickerplant does not answer, so nothing was written; try again")
@@ -159,7 +162,7 @@ async def _attempted(
 async def _note(services: Any, row: dict[str, Any]) -> bool:
     """Write a row of `audit`; return whether it is in the journal."""
     try:
-        await services.writer.write("audit", row)
+        await services.writer.write("audit", row, late=True)
     except Problem as problem:
         log.error(
             "not in the audit", reason=problem.detail, **{n: row[n] for n in ("sym", "method", "route", "status")}

@@ -11,6 +11,8 @@ A change (another method than GET, and not `reads`) is written to `audit` before
 """
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -75,7 +77,7 @@ def need(
     order     it is counted among orders, which nothing else starves
     secret    its answer has a secret: a repeat gets 409 with the id, never the answer
     file      its body is a file: `body_mb`, and another media type than JSON
-    counted   whether it counts against a quota at all (the kill switch does not)
+    counted   whether it counts against a quota at all; what does not, the kill switch, waits for nobody either
     """
 
     def mark(endpoint: _Endpoint) -> _Endpoint:
@@ -170,9 +172,11 @@ async def _passed(request: Request, asked: Need, route: str, known: frozenset[st
         return await inner(request)
     _check_media(request, asked)
     body = await _body(request, services.settings.api.body_mb * 2**20 if asked.file else JSON_BYTES)
+    if not asked.file:
+        check_constants(body)
     if not change:
         return await inner(request)
-    return await changed(request, caller, route, body, asked.secret, _answering(inner))
+    return await changed(request, caller, route, body, asked.secret, _answering(inner), not asked.counted)
 
 
 def _answering(inner: _Handler) -> _Handler:
@@ -219,6 +223,21 @@ async def _body(request: Request, most: int) -> bytes:
         raise Problem("too_large", f"a body may have {most:,} bytes", headers={"Connection": "close"})
     request._body = b"".join(parts)
     return request._body
+
+
+def check_constants(body: bytes) -> None:
+    """Raise Problem malformed for NaN and Infinity, which are no JSON, though Python reads and writes them.
+
+    >>> check_constants(b'{"note": "NaN", "qty": 1}')
+    """
+    if b"NaN" not in body and b"Infinity" not in body:
+        return
+
+    def refuse(name: str) -> None:
+        raise Problem("malformed", f"the body is not JSON: it has the number {name}; what is not known is null")
+
+    with contextlib.suppress(ValueError, RecursionError):  # what else is wrong with it is told by who reads it
+        json.loads(body, parse_constant=refuse)
 
 
 def _query_names(dependant: Any) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Rows of a table, a page at a time, all pages one consistent cut: rows that came after the first page are left out.
 
 The cursor says behind which row the next page begins, and up to which seq rows are given. In a table with a key a row
-may be revised meanwhile: then it is there with its newest revision, or comes once more.
+may be revised meanwhile: then it is there with its newest revision, or comes once more. So that none is passed over,
+rows of one time stand in the order in which they came also where the newest time is first: a revision stands later.
 """
 
 import base64
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from api.answers.problems import Problem, invalid
 from api.answers.terms import PAGE, Page
@@ -96,6 +98,7 @@ async def read(services: Services, reading: Reading) -> tuple[pa.Table, int, str
     wanted = left if at is None and left >= 0 else most + (left < 0 or left > most)
     found, seq = await _rows(services, reading, asked, where, at, wanted, history)
     cut = seq if cut is None else cut
+    found = found if left < 0 else found.slice(0, left)
     ends = bool(found.num_rows <= most)
     found = found.slice(0, most)
     if reading.sym and not found.num_rows and at is None:
@@ -159,22 +162,36 @@ async def _rows(
     elif at is not None:
         start = at.time if start is None else max(start, at.time)
     newest = reading.descending or (at is None and reading.newest is not None)
+    rising = bool(services.schema[reading.table].key)  # rows of one time, if the newest time is first
     while True:
         bound = {"last": count} if newest else {"first": count}
         question = Select(reading.table, reading.sym, start, end, names, where, as_of=history, **bound)
         found, seq = await services.ask(question)
-        behind = found if at is None else found.filter(pa.array(_behind(found, at, reading.descending)))
-        if behind.num_rows >= most or found.num_rows < count:
+        cut_off = found.num_rows >= count
+        behind = found if at is None else found.filter(pa.array(_behind(found, at, reading.descending, rising)))
+        if reading.descending and rising and cut_off and found.num_rows:
+            behind = behind.filter(pc.greater(behind.column("time"), found.column("time")[0]))  # of that there are more
+        if behind.num_rows >= most or not cut_off:
             break
-        count *= 4  # so many rows of the cursor's time were given before
+        count = max(4 * count, 4)  # so many rows of the cursor's time were given before
     if reading.descending:
-        behind = behind.take(pa.array(np.arange(behind.num_rows)[::-1]))
+        time, seq_, seq_row = _places(behind)
+        order = (seq_row, seq_) if rising else (-seq_row, -seq_)
+        behind = behind.take(pa.array(np.lexsort((*order, -time))))
     return behind, seq
 
 
-def _behind(rows: pa.Table, at: Cursor, descending: bool) -> np.ndarray:
-    """Return which rows come behind a cursor, bool[n]."""
-    time, seq, seq_row = (rows.column(name).cast(pa.int64()).to_numpy() for name in ("time", "seq", "seq_row"))
+def _behind(rows: pa.Table, at: Cursor, descending: bool, rising: bool) -> np.ndarray:
+    """Return which rows come behind a cursor, bool[n]; `rising`: rows of one time rise also where times fall."""
+    time, seq, seq_row = _places(rows)
+    earlier = (seq < at.seq) | ((seq == at.seq) & (seq_row < at.seq_row))
+    later = (seq > at.seq) | ((seq == at.seq) & (seq_row > at.seq_row))
     if descending:
-        return (time < at.time) | ((time == at.time) & ((seq < at.seq) | ((seq == at.seq) & (seq_row < at.seq_row))))
-    return (time > at.time) | ((time == at.time) & ((seq > at.seq) | ((seq == at.seq) & (seq_row > at.seq_row))))
+        return (time < at.time) | ((time == at.time) & (later if rising else earlier))
+    return (time > at.time) | ((time == at.time) & later)
+
+
+def _places(rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time, seq and seq_row of rows, int64[n]."""
+    time, seq, seq_row = (rows.column(name).cast(pa.int64()).to_numpy() for name in ("time", "seq", "seq_row"))
+    return time, seq, seq_row

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457): a code of a fixed list, what was expected, found, and where."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,8 +91,17 @@ class Problem(Exception):
 
     def answer(self, request_id: str) -> Response:
         """Return the answer."""
-        content = json.dumps(self.body(request_id), default=str).encode()
+        content = json.dumps(_finite(self.body(request_id)), default=str).encode()
         return Response(content, self.status, self.headers, MEDIA)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value as JSON has it, which knows no NaN and no infinity: those are texts."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def problem_of(error: PlantError) -> Problem:

@@ -1,9 +1,11 @@
 """Rows as they go out: JSON by row or by column, CSV, Arrow. NaN, and what is not known, is null."""
 
+import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,13 @@ from plant.rows.schema import UNKNOWN_TIME
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 MEDIA = (JSON, CSV, ARROW)
+
+FEW_ROWS = 1_000
+"""More are written in a thread."""
+
+_threads = ThreadPoolExecutor(2, "answers")
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -52,12 +61,8 @@ def row_answer(
     """
     told = {"table": name, "seq": seq, "next": next_, **(more or {})}
     if form.media == JSON:
-        laid = (
-            {"columns": plain_columns(table, form.times)}
-            if form.layout == "columns"
-            else {"rows": plain_rows(table, form.times)}
-        )
-        return json_answer({"table": name, "seq": seq, **laid, "next": next_, **(more or {})}, headers=seq_header(seq))
+        content = _json(table, form, {"table": name, "seq": seq}, {"next": next_, **(more or {})})
+        return Response(content, 200, seq_header(seq), JSON)
     headers = {f"X-{key.title()}": str(value) for key, value in told.items() if isinstance(value, str | int)}
     if form.media == ARROW:
         sink = io.BytesIO()
@@ -68,6 +73,23 @@ def row_answer(
     return Response(_csv(table, form.times), media_type=CSV, headers=headers)
 
 
+async def answered(
+    name: str,
+    table: pa.Table,
+    seq: int | None,
+    form: Form,
+    next_: str | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Response:
+    """Return what `row_answer` does; many rows are written in a thread, so that no other request waits for them."""
+    return await beside(row_answer, name, table, seq, form, next_, more, many=table.num_rows > FEW_ROWS)
+
+
+async def beside(what: Callable[..., _Found], *args: Any, many: bool = True) -> _Found:
+    """Return what a call gives, of `many` rows in a thread: those that wait for the rdb are others."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, what, *args) if many else what(*args)
+
+
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return plain values as JSON; NaN and infinity are null."""
     return Response(to_json(content, inf_nan_mode="null"), status, dict(headers or {}), JSON)
@@ -76,6 +98,15 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 def seq_header(seq: int | None) -> dict[str, str]:
     """Return the header that tells up to which seq everything is in an answer."""
     return {} if seq is None else {"X-Seq": str(seq)}
+
+
+def _json(table: pa.Table, form: Form, before: dict[str, Any], behind: dict[str, Any]) -> bytes:
+    """Return rows as JSON, members before and behind them; a part at a time: others have their turn between two."""
+    if form.layout == "columns":
+        return to_json({**before, "columns": plain_columns(table, form.times), **behind}, inf_nan_mode="null")
+    parts = [plain_rows(table.slice(at, FEW_ROWS), form.times) for at in range(0, table.num_rows, FEW_ROWS)]
+    rows = b",".join(to_json(part, inf_nan_mode="null")[1:-1] for part in parts)
+    return b'%s,"rows":[%s],%s' % (to_json(before)[:-1], rows, to_json(behind, inf_nan_mode="null")[1:])
 
 
 def _plain(column: pa.ChunkedArray, times: str) -> list[Any]:

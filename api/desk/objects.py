@@ -32,21 +32,31 @@ def arrow_of(rows: Sequence[Row], table: Table) -> pa.Table:
     return pa.table(columns)
 
 
-def newest_first(rows: Iterable[Row], limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
+def newest_first(rows: Iterable[Row], limit: int, cursor: str | None, seq: int) -> tuple[list[Row], str | None]:
     """Return a page of rows, newest first, and the cursor of the next; `cursor` is that of the page before.
 
-    Raises Problem invalid for a cursor that is none.
+    seq   everything up to it is in the rows
+
+    What an object became after the first page comes last, oldest change first: its place is another one by then, and it
+    may not have been on a page yet. Raises Problem invalid for a cursor that is none.
     """
-    ordered = sorted(rows, key=_place, reverse=True)
+    rows = list(rows)
+    cut, behind = max([seq, *(row["seq"] for row in rows)]), None
     if cursor is not None:
-        try:
-            seq, seq_row = (int(part) for part in cursor.split("-"))
-        except ValueError:
-            raise invalid("?cursor", "expected `next` of the page before", found=cursor) from None
-        ordered = [row for row in ordered if _place(row) < (seq, seq_row)]
+        parts = cursor.split("-")
+        if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+            raise invalid("?cursor", "expected `next` of the page before", found=cursor[:100])
+        cut, *behind = map(int, parts)
+
+    def turn(place: Sequence[int]) -> tuple[bool, int, int]:
+        return (True, place[0], place[1]) if place[0] > cut else (False, -place[0], -place[1])
+
+    ordered = sorted(rows, key=lambda row: turn(_place(row)))
+    if behind is not None:
+        ordered = [row for row in ordered if turn(_place(row)) > turn(behind)]
     page = ordered[:limit]
     more = len(ordered) > limit
-    return page, f"{page[-1]['seq']}-{page[-1]['seq_row']}" if more and page else None
+    return page, f"{cut}-{page[-1]['seq']}-{page[-1]['seq_row']}" if more and page else None
 
 
 def json_of(text: str, nothing: Any) -> Any:

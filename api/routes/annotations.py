@@ -19,7 +19,7 @@ from api.access.changes import seen_version, write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem, invalid
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import PAGE, End, Paged, Start, Syms, Wanted, interval_in, time_of
 from api.answers.times import told_time
 from api.services import caller_of, change_of, services_of
@@ -121,7 +121,7 @@ async def annotations(
     rows = selected(rows, interval=of, kind=kind, state=state, low=low, high=high, start=begin, end=until)
     known = seq if as_of is None else min(as_of, seq)
     rows, next_ = _paged(rows, known, behind, page.limit or PAGE)
-    return row_answer("annotations", _arrow(rows), known, form, next_)
+    return await answered("annotations", _arrow(rows), known, form, next_)
 
 
 @router.get("/api/v1/annotations/events", **declared(rows=True))
@@ -146,7 +146,7 @@ async def events(
     of = None if interval is None else [interval_in(each) for each in interval]
     rows = selected(taken(found, found["seq"] <= known), interval=of, kind=kind)
     rows, next_ = _paged(rows, known, behind, page.limit or PAGE)
-    return row_answer("annotations", _arrow(rows), known, form, next_)
+    return await answered("annotations", _arrow(rows), known, form, next_)
 
 
 @router.get("/api/v1/annotations/{id:path}", **declared())

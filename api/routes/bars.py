@@ -8,7 +8,7 @@ from api.access.gate import GateRoute, need
 from api.answers.declared import declared, listed
 from api.answers.pages import check_symbols
 from api.answers.problems import invalid
-from api.answers.rows import json_answer, row_answer, seq_header
+from api.answers.rows import answered, json_answer, seq_header
 from api.answers.terms import INTERVAL, LARGEST_PAGE, End, Paged, Start, Sym, Wanted, interval_in, time_of
 from api.answers.times import told_time
 from api.reading import Bars, bars_of, intervals_of
@@ -54,7 +54,7 @@ async def bars(
     times = time_of(request, "start", start), time_of(request, "end", end)
     asked = Bars(sym, interval_in(interval), *times, last, session, empty, source, as_of_seq, page)
     found, seq, next_ = await bars_of(services_of(request), asked)
-    return row_answer("bars", found, seq, form, next_)
+    return await answered("bars", found, seq, form, next_)
 
 
 @router.get("/api/v1/symbols", **declared(schema=listed()))

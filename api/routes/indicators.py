@@ -15,15 +15,15 @@ from api.answers.rows import json_answer, plain_columns, seq_header
 from api.answers.terms import INTERVAL, LARGEST_PAGE, PAGE, End, Start, Sym, Wanted, interval_in, time_of
 from api.services import services_of
 from plant.errors import QueryError, SettingsError, UnknownColumn, nearest_names
-from plant.indicators.bars import Bar
+from plant.indicators.bars import CHOSEN, OF_A_BAR, Bar
 from plant.indicators.catalogue import CATALOGUE
-from plant.indicators.declarations import declaration_of
+from plant.indicators.declarations import Declaration, declaration_of
 from plant.indicators.scalar import Scalar
 from plant.query.questions import Calculate, Select
 
 router = APIRouter(route_class=GateRoute, tags=["indicators"])
 
-OF_A_BAR = ("time", "sym", "interval")
+NAMED = ("time", "sym", "interval")
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
@@ -57,14 +57,18 @@ async def values(
     for name in wanted:
         if name not in table.names:
             raise UnknownColumn.named(name, "indicators", table.names)
-    own = [name for name in table.names if name not in (*OF_A_BAR, *BAR_COLUMNS)]
-    columns = (*OF_A_BAR, *dict.fromkeys(wanted or own))
+    own = [name for name in table.names if name not in (*NAMED, *BAR_COLUMNS)]
+    columns = (*NAMED, *dict.fromkeys(wanted or own))
     times = time_of(request, "start", start), time_of(request, "end", end)
-    most = last if last is not None else LARGEST_PAGE if start is not None else PAGE
+    most = last if last is not None else LARGEST_PAGE + 1 if start is not None else PAGE
     where = (("interval", "==", length),)
     found, seq = await services.ask(Select("indicators", (sym,), *times, columns, where, last=most))
     if not found.num_rows:
         await check_symbols(services, "bars", (sym,))
+    if found.num_rows > LARGEST_PAGE:
+        raise Problem(
+            "query_limit", f"more than {LARGEST_PAGE:,} rows from then on; ask for a shorter range, or for last"
+        )
     return _answer({"sym": sym, "interval": length, "seq": seq}, plain_columns(found, form.times))
 
 
@@ -155,10 +159,7 @@ async def calculate(request: Request, form: Wanted, body: CalculateBody) -> Resp
 
 async def _of_given(request: Request, name: str, parameters: dict[str, Any], given: list[GivenBar]) -> Response:
     """Compute an indicator over bars that the request brings with it, which are not the plant's."""
-    try:
-        one = declaration_of({**parameters, "name": name, "kind": name}, "calculate")
-    except SettingsError as error:
-        raise invalid("$.parameters", str(error)) from None
+    one = declaration_over_bars(name, parameters)
     indicator = Scalar(one)
     times = [time_of(request, f"bars[{i}].time", str(bar.time)) or 0 for i, bar in enumerate(given)]
     if times != sorted(set(times)):
@@ -176,6 +177,23 @@ async def _of_given(request: Request, name: str, parameters: dict[str, Any], giv
     return json_answer({"name": name, "time": [bar.time for bar in given], "outputs": outputs})
 
 
+def declaration_over_bars(name: str, parameters: dict[str, Any]) -> Declaration:
+    """Return an indicator of the catalogue that takes in nothing but bars. Raises Problem invalid.
+
+    Its outputs are called as those that the processor computes: after the kind, in small letters.
+    """
+    try:
+        one = declaration_of({**parameters, "name": name.lower(), "kind": name}, "calculate")
+    except SettingsError as error:
+        raise invalid("$.parameters", str(error)) from None
+    for column in one.inputs:
+        if column not in OF_A_BAR:
+            near = nearest_names(column, CHOSEN, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise invalid("$.parameters", f"no bar has a column {column!r}{hint}; inputs are {', '.join(CHOSEN)}")
+    return one
+
+
 def _answer(told: dict[str, Any], columns: dict[str, Any]) -> Response:
-    outputs = {name: column for name, column in columns.items() if name not in OF_A_BAR}
+    outputs = {name: column for name, column in columns.items() if name not in NAMED}
     return json_answer({**told, "time": columns["time"], "outputs": outputs}, headers=seq_header(told["seq"]))

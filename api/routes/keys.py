@@ -15,7 +15,7 @@ from api.access.tickets import TICKET_S
 from api.answers.declared import declared
 from api.answers.pages import Reading, read
 from api.answers.problems import Problem, invalid
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import End, Last, Paged, Start, Wanted, time_of
 from api.answers.times import told_time
 from api.services import caller_of, change_of, services_of
@@ -115,7 +115,7 @@ async def audit(
     times = time_of(request, "start", start), time_of(request, "end", end)
     reading = Reading("audit", (key,) if key else None, *times, newest=last, page=page)
     found, seq, next_ = await read(services_of(request), reading)
-    return row_answer("audit", found, seq, form, next_)
+    return await answered("audit", found, seq, form, next_)
 
 
 def _loaded(ring: Any) -> None:

@@ -12,7 +12,7 @@ from api.answers.conditions import columns_of, where_of
 from api.answers.declared import declared, listed
 from api.answers.pages import Reading, check_symbols, read
 from api.answers.problems import Problem
-from api.answers.rows import json_answer, row_answer, seq_header
+from api.answers.rows import answered, json_answer, seq_header
 from api.answers.terms import LARGEST_PAGE, PAGE, End, Last, Paged, Start, Syms, Wanted, time_of
 from api.answers.times import told_time
 from api.services import caller_of, services_of
@@ -82,7 +82,7 @@ async def table(
         page,
     )
     found, seq, next_ = await read(services_of(request), reading)
-    return row_answer(table, found, seq, form, next_)
+    return await answered(table, found, seq, form, next_)
 
 
 class SqlBody(BaseModel):
@@ -106,7 +106,7 @@ async def sql(request: Request, form: Wanted, body: SqlBody) -> Response:
         )
     found, seq = await services_of(request).ask(questions.Sql(body.sql))
     more = {"truncated": True} if found.num_rows > body.limit else {}
-    return row_answer("sql", found.slice(0, body.limit), seq, form, None, more)
+    return await answered("sql", found.slice(0, body.limit), seq, form, None, more)
 
 
 async def _events(
@@ -117,7 +117,7 @@ async def _events(
     where = where_of(request, services.schema[name], more.pop("where"))
     reading = Reading(name, *terms, where=where, newest=last, page=page, **more)
     found, seq, next_ = await read(services, reading)
-    return row_answer(name, found, seq, form, next_)
+    return await answered(name, found, seq, form, next_)
 
 
 @router.get("/api/v1/trades", **declared(rows=True))
@@ -175,7 +175,7 @@ async def last(
     found, seq = await services.ask(question)
     if syms and not found.num_rows:
         await check_symbols(services, table, syms)
-    return row_answer(table, found, seq, form)
+    return await answered(table, found, seq, form)
 
 
 def _declaration(table: Table) -> dict[str, Any]:

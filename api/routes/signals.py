@@ -9,7 +9,7 @@ from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.pages import Reading, read
 from api.answers.problems import invalid
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import INTERVAL, End, Last, Paged, Start, Syms, Wanted, interval_in, time_of
 from api.services import services_of
 from plant.errors import QueryError
@@ -46,7 +46,7 @@ async def signals(
     times = time_of(request, "start", start), time_of(request, "end", end)
     reading = Reading("signals", tuple(sym) if sym else None, *times, where=where, newest=last, page=page)
     found, seq, next_ = await read(services_of(request), reading)
-    return row_answer("signals", found, seq, form, next_)
+    return await answered("signals", found, seq, form, next_)
 
 
 class Trigger(BaseModel):

@@ -74,6 +74,16 @@ class Client:
             self.hub.serve(self)
             await self._news.wait()
 
+    def become(self, caller: Any) -> None:
+        """Be another caller, who has shown his key; what he may not see ends."""
+        self.caller = caller
+        for number, wanted in list(self.wanted.items()):
+            if wanted.secret and not caller.may("admin"):
+                self._end_of(number)
+                told = f"the table {wanted.table} is for keys of role admin"
+                self.subs.say(sentences.error(None, "forbidden", told, number))
+        self.greet()
+
     def greet(self) -> None:
         """Say hello."""
         lineage = self.hub.lineage
@@ -102,13 +112,15 @@ class Client:
 
     def unsubscribe(self, number: Any, told: Any = None) -> None:
         """End a subscription. Raises Refused if there is none of this number."""
-        wanted = self.wanted.pop(number, None) if type(number) is int else None
-        if wanted is None:
+        if type(number) is not int or number not in self.wanted:
             raise Refused("invalid", f"there is no subscription {str(number)[:40]}")
-        self.hub.leave(self, number, wanted)
-        self.subs.close(number)
+        self._end_of(number)
         self.subs.say(sentences.unsubscribed(told, number))
         self.wake()
+
+    def _end_of(self, number: int) -> None:
+        self.hub.leave(self, number, self.wanted.pop(number))
+        self.subs.close(number)
 
     def _after(self, after: Any, epoch: Any, wanted: Wanted) -> int | None:
         """Return the seq behind which a subscription goes on, None if it begins with a snapshot."""

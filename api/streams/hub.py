@@ -68,6 +68,7 @@ class Hub:
     ask         asks a question about history and today; see api.streams.shown.snapshots.Ask
     ended       which bars are over by the clock
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
+    whole       the history has all days there ever were
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Hub:
         replays: Replays,
         ended: Ended = never,
         may_stay: Callable[[Any], bool] = lambda caller: True,
+        whole: bool = True,
     ) -> None:
         self.plant, self.settings, self.schema = plant, settings, schema
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self._snapshots, self._replays, self._may_stay = Snapshots(ask, schema, ended), replays, may_stay
+        self._snapshots = Snapshots(ask, schema, ended, whole)
+        self._replays, self._may_stay = replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._symbols: dict[str, frozenset[str] | None] = {}  # of each stream, those that anybody wants; None: all
         self._spent: dict[tuple[Client, int], int] = {}  # rows that one which came back was caught up by
@@ -256,6 +259,8 @@ class Hub:
                     asked = asyncio.run_coroutine_threadsafe(self._snapshots.bars(missing), loop)
                     for rows in asked.result(LOOK_UP_S):
                         self._bars.know(rows)
+                    if missing := self._bars.missing(batch):
+                        raise Later("the rdb does not have them yet")
                 except Exception as error:
                     log.info("bars that were closed are not known", bars=len(missing), error=repr(error))
                     self._unknown = True
@@ -307,6 +312,8 @@ class Hub:
     async def _failed(self, client: Client, need: Need, error: Exception) -> None:
         """Have what could not be read now read again; what cannot be read at all ends the subscription."""
         now, of = asyncio.get_running_loop().time(), (client, need.sub)
+        if need.sub not in client.wanted:  # it went away, or does not want it any more: nothing is kept of it
+            return
         problem = as_problem(error)
         if isinstance(error, Later | OSError) or problem.code == "unavailable":
             since = self._failing.setdefault(of, now)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
@@ -92,19 +93,31 @@ async def events(
     except Refused as refused:
         counted.close()
         raise Problem(refused.code if refused.code in CODES else "invalid", refused.detail) from None
-    return StreamingResponse(_told(client, counted), media_type=MEDIA, headers=HEADERS)
+    return Events(client, counted)
 
 
-async def _told(client: Client, counted: contextlib.ExitStack) -> AsyncIterator[str]:
-    """Yield events until we end the stream; whoever iterates closes this when the client is gone."""
+class Events(StreamingResponse):
+    """What a client is told, as events; `counted` is closed at the end, also of one that went away before it began."""
+
+    def __init__(self, client: Client, counted: contextlib.ExitStack) -> None:
+        super().__init__(_told(client), media_type=MEDIA, headers=HEADERS)
+        self._counted = counted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events until either side ends the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # not in the iterator, whose own may never run: a client may be gone before its first step
+            self._counted.close()
+
+
+async def _told(client: Client) -> AsyncIterator[str]:
+    """Yield events until we end the stream."""
     client.abort = getattr(asyncio.current_task(), "cancel", None)
-    try:
-        async for message in client.told():
-            yield event_of(message)
-        ended = await client.ended()
-        yield event_of(Message(sentences.error(None, "closed", ended.why)))
-    finally:
-        counted.close()
+    async for message in client.told():
+        yield event_of(message)
+    ended = await client.ended()
+    yield event_of(Message(sentences.error(None, "closed", ended.why)))
 
 
 def event_of(message: Message) -> str:

@@ -221,7 +221,7 @@ class Subscriptions:
             elif piece is not None and sub is not None:
                 sub.known = max(sub.known, piece.seq)
                 self._turn_live(sub)
-                if sub.newest and not len(piece := _newer(sub, piece)):
+                if (sub.newest or sub.wanted.by_time) and not len(piece := _newer(sub, piece)):
                     continue
                 if sub.wanted.cues:
                     cued = zip(piece.rows, piece.seqs, strict=True)

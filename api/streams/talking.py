@@ -28,8 +28,7 @@ async def hear(client: Client, text: str, authenticate: Authenticate) -> None:
             case "ping":
                 client.subs.say(sentences.pong(given))
             case "auth":
-                client.caller = await authenticate(key_of(message))
-                client.greet()
+                client.become(await authenticate(key_of(message)))
             case op:
                 raise Refused("invalid", f"there is no op {json.dumps(op)[:40]}; ops are {', '.join(OPS)}")
     except Refused as refused:
@@ -41,6 +40,7 @@ def message_of(text: str) -> dict[str, Any]:
     """Return the JSON object that a message is. Raises Refused malformed; its `id` is a short text or a number."""
     try:
         message = json.loads(text)
+        json.dumps(message, ensure_ascii=False).encode()  # JSON may tell of half a character: "\\ud800"
     except (ValueError, RecursionError):
         raise Refused("malformed", f"a message is a JSON object, found {text[:40]!r}") from None
     if not isinstance(message, dict):

@@ -22,6 +22,7 @@ class GrowingRows:
         self._open = {"whole": whole, "today": today}
         self._connections: dict[str, Connection] = {}
         self._through = -1
+        self._unsure = False  # whether a read ended by an error: it may have had rows ahead of that
 
     @property
     def through(self) -> int:
@@ -29,20 +30,21 @@ class GrowingRows:
         return self._through
 
     def read(self, ask: Callable[[Connection], bool], begin: Callable[[], None]) -> bool:
-        """Have `ask` ask for rows that are not known yet, and return whether there were any (it says so).
+        """Have `ask` ask for rows that are not known yet, and return whether there were any, or may have been.
 
-        `begin` has it forget what it knows, where this is another journal. Raises PlantError.
+        It says so itself. `begin` has it forget what it knows, where this is another journal. Raises PlantError.
         """
         today = self._connection("today")
         before = today.status(ANSWER_S)
+        changed, self._unsure = self._unsure, True
         if before["seq"] < self._through and before["caught_up"]:
             begin()
-            self._through = -1
+            self._through, changed = -1, True
         has_all = 0 <= before["released"] <= self._through
-        changed = ask(today if has_all else self._connection("whole"))
+        changed |= ask(today if has_all else self._connection("whole"))
         if has_all and today.status(ANSWER_S)["released"] > self._through:  # a day was closed just now
             changed |= ask(self._connection("whole"))
-        self._through = max(self._through, before["seq"])
+        self._through, self._unsure = max(self._through, before["seq"]), False
         return changed
 
     def _connection(self, name: str) -> Connection:

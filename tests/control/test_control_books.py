@@ -87,6 +87,7 @@ class Plant:
     def __init__(self) -> None:
         self.newest, self.released, self.up = 0, 0, True
         self.asked: list[str] = []
+        self.stuck = ""  # a table that is not answered
 
     def connection(self, name: str) -> Any:
         plant = self
@@ -100,6 +101,8 @@ class Plant:
             def select(self, table: str, columns: tuple[str, ...], where: Any, frames: str) -> pa.Table:
                 if table == "runs":
                     plant.asked.append(name)
+                if table == plant.stuck:
+                    raise Unavailable("it takes too long")
                 known = [row for each, row in ROWS if each == table and row["seq"] <= plant.newest]
                 if name == "today":
                     known = [row for row in known if row["seq"] > plant.released]
@@ -164,6 +167,26 @@ def test_without_an_answer_the_last_one_is_shown_with_the_error_and_a_new_plant_
     plant.up, plant.newest = True, 3  # its journal was deleted
     fresh = books.look()
     assert (fresh.error, fresh.orders, set(fresh.runs)) == (None, {}, {"p", "b"})
+
+
+def test_what_came_ahead_of_an_answer_that_failed_is_seen_at_the_next_look() -> None:
+    plant = Plant()
+    books = plant.books()
+    plant.newest = 15
+    assert open_orders(books.look(), "a")
+    plant.newest, plant.stuck = 16, "fills"  # asked for behind orders
+    assert books.look().error is not None
+    plant.stuck = ""
+    assert open_orders(books.look(), "a") == []
+
+
+def test_of_an_empty_plant_in_the_place_of_another_nothing_is_seen() -> None:
+    plant = Plant()
+    books = plant.books()
+    plant.newest = 16
+    assert books.look().orders
+    plant.newest = 0
+    assert not books.look().orders
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])

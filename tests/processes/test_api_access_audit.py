@@ -33,6 +33,20 @@ def test_the_same_request_is_known_and_another_is_told_apart() -> None:
     assert audit.earlier(asked(idempotency_key="twice"), 20) is None
 
 
+def test_a_repeat_about_much_is_the_same_request() -> None:
+    long = "?" + "&".join(f"sym=S{i:03}" for i in range(100))
+    assert asked(subject=long).same(row(asked(subject=long)))
+    assert not asked(subject=long).same(row(asked(subject="?sym=S001")))
+
+
+def test_an_answer_without_a_secret_is_kept_as_it_was_given() -> None:
+    answer = b'{"id":"flip","parameters":{"key":2,"token":"BTC","size":1.0}}'
+    assert row_of(asked(), 10, "", 201, BODY, answer, 7, secret=False)["answer"] == answer.decode()
+    told = b'{"id":"a","key":"tp_a_' + b"x" * 43 + b'"}'
+    assert json.loads(row_of(asked(), 10, "", 201, BODY, told, 7)["answer"]) == {"id": "a", "key": "***"}
+    assert json.loads(row_of(asked(), 10, "", 201, BODY, told, 7, secret=False)["answer"])["key"] == "tp_a_***"
+
+
 def test_a_repeat_is_known_for_a_day() -> None:
     audit = Audit()
     audit.note(row(asked()))

@@ -1,18 +1,22 @@
 """Rows and times as they go out, against plain Python."""
 
+import asyncio
 import datetime as dt
 import io
 import json
 import math
+import threading
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.answers.rows import ARROW, CSV, Form, plain_columns, row_answer
+from api.answers.rows import ARROW, CSV, FEW_ROWS, Form, answered, plain_columns, row_answer
 from api.answers.times import told_times
 from plant.rows.schema import UNKNOWN_TIME
 
@@ -86,3 +90,20 @@ def test_csv_and_arrow_hold_the_same_and_tell_seq_and_next() -> None:
     found = pa.ipc.open_stream(bytes(arrow.body)).read_all()
     assert found.drop_columns(["price"]).equals(table().drop_columns(["price"]))
     assert "x-seq" not in arrow.headers
+
+
+@pytest.mark.parametrize("rows", [0, 1, FEW_ROWS, 2 * FEW_ROWS + 1])
+def test_many_rows_are_written_in_a_thread_and_are_the_same(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = pa.table({"n": range(rows), "price": [math.nan] * rows})
+    by = []
+
+    def written(*args: Any) -> Any:
+        by.append(threading.current_thread())
+        return row_answer(*args)
+
+    monkeypatch.setattr("api.answers.rows.row_answer", written)
+    found = json.loads(bytes(asyncio.run(answered("t", many, 7, Form(), None, {"truncated": True})).body))
+    assert found == {
+        "table": "t", "seq": 7, "rows": [{"n": n, "price": None} for n in range(rows)], "next": None, "truncated": True,
+    }  # fmt: skip
+    assert (by == [threading.main_thread()]) is (rows <= FEW_ROWS)

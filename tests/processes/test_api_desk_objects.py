@@ -21,13 +21,25 @@ def test_pages_have_every_row_once_newest_first() -> None:
     found: list[Row] = []
     cursor = None
     while True:
-        page, cursor = newest_first(rows, 4, cursor)
+        page, cursor = newest_first(rows, 4, cursor, 6)
         found += page
         if cursor is None:
             break
     assert found == sorted(rows, key=lambda row: (row["seq"], row["seq_row"]), reverse=True)
     with pytest.raises(Problem):
-        newest_first(rows, 4, "7-x")
+        newest_first(rows, 4, "7-x", 6)
+
+
+def test_an_object_that_changes_while_pages_are_read_is_on_one_of_them() -> None:
+    rows: dict[str, Row] = {name: {"name": name, "seq": seq, "seq_row": 0} for seq, name in enumerate("abcdef")}
+    page, cursor = newest_first(rows.values(), 2, None, 5)
+    assert [row["name"] for row in page] == ["f", "e"]
+    rows["a"]["seq"], rows["f"]["seq"], rows["c"]["seq"] = 6, 7, 8
+    found: list[str] = []
+    while cursor is not None:
+        page, cursor = newest_first(rows.values(), 2, cursor, 8)
+        found += [row["name"] for row in page]
+    assert found == ["d", "b", "a", "f", "c"], "those that changed once more, behind the others"
 
 
 def test_what_is_not_known_is_null() -> None:

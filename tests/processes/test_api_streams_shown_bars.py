@@ -69,6 +69,18 @@ def test_a_bar_that_did_not_come_by_is_missing_until_it_is_known() -> None:
     assert told(fold.update(batch)) == [("A", 7.0, True), ("B", 4.0, True)]
 
 
+def test_a_bar_older_than_those_that_are_remembered_is_told_once_it_was_looked_up() -> None:
+    fold = Bars(SCHEMA["bars"])
+    for minute in range(10):
+        fold.update(bars(minute + 1, ("A", minute, float(minute))))
+    batch = closes(11, ("A", 2), ("A", 9))  # a processor that was away makes up for what it missed
+    assert fold.missing(batch) == [Bar("A", "1m", 2 * MINUTE)]
+    fold.know(bars(3, ("A", 2, 2.0), ("A", 9, 1.0)).arrow())  # an answer that is behind what came by here
+    assert fold.missing(batch) == []
+    assert told(fold.update(batch)) == [("A", 2.0, True), ("A", 9.0, True)]
+    assert fold.missing(closes(12, ("A", 2))), "what was looked up is not kept"
+
+
 def test_a_bar_whose_end_has_passed_is_closed_whoever_sent_it() -> None:
     ended = ByClock(Calendars({}, {}), 2.0, lambda: 2 * MINUTE + 2 * 10**9)
     fold = Bars(SCHEMA["bars"], ended)

@@ -77,3 +77,23 @@ def test_tables_of_keys_and_audit_are_secret_by_every_channel() -> None:
 
 def test_every_term_has_one_list() -> None:
     assert {"channel", "sym", "last", "conflate", "table", "interval", "run_id", "chart"} <= set(TERMS)
+
+
+def test_a_snapshot_that_would_not_fit_into_memory_is_refused() -> None:
+    many = [f"S{i}" for i in range(300)]
+    for given in (
+        {"channel": "signals", "signal": many, "side": many, "interval": ["1m", "5m"]},
+        {"channel": "trades", "sym": many, "last": 1000},
+        {"channel": "bars", "sym": many, "interval": ["1m", "5m"]},
+    ):
+        with pytest.raises(Refused, match="at most") as refused:
+            wanted_of(given, SCHEMA)
+        assert refused.value.code == "invalid"
+    for given in (
+        {"channel": "bars", "sym": many, "interval": ["1m", "5m"], "last": 400},
+        {"channel": "trades", "last": 50_000},
+        {"channel": "last", "sym": many * 10, "last": 50_000},
+        {"channel": "orders", "strategy": many, "account": many, "last": 50_000},
+        {"channel": "charts", "sym": many, "chart": many, "last": 50_000},
+    ):
+        wanted_of(given, SCHEMA)

@@ -96,10 +96,13 @@ def test_a_cue_may_be_about_all_symbols() -> None:
 
 def test_a_run_is_shown_with_how_far_it_is() -> None:
     row = {c.name: "" if c.kind in ("symbol", "text") else 0 for c in SCHEMA["runs"].columns}
-    rows = [{**row, "run": "r1", "bars": 50, "progress": part, "detail": "half"} for part in (0.5, 0.0, float("nan"))]
+    rows = [
+        {**row, "run": "r1", "bars": 50, "progress": part, "detail": "half"}
+        for part in (0.5, 0.0, float("nan"), 5e-324)
+    ]
     update = updated(batch_of("runs", rows, 5), RUNS)
     piece = update.piece(wanted(channel="runs", run_id="r1"))
     assert piece is not None
     told = [json.loads(text) for text in piece.rows]
-    assert [each["total"] for each in told] == [100, None, None]
+    assert [each["total"] for each in told] == [100, None, None, None]
     assert (told[0]["run_id"], told[0]["current_index"], told[0]["summary"]) == ("r1", 50, "half")

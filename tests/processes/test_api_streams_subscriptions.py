@@ -254,3 +254,15 @@ def test_a_client_holds_the_journals_rows_whatever_happens(ops: list[tuple[str, 
     for name, how in ops:
         OPS[name](world, how)
     world.settle()
+
+
+def test_a_late_row_does_not_take_the_place_of_a_newer_one_of_what_had_no_row_at_first() -> None:
+    wanted, subs = Wanted("timed"), Subscriptions(QUEUE_ROWS)
+    number = subs.open(wanted, 5)
+    subs.snapshot(subs.needs()[0].token, 5, Piece(5, (), ()))
+    for seq, time in ((6, 10), (7, 5), (8, 11)):
+        subs.live(number, wanted.piece(seq, [Row(seq, 0, 1, time, seq)]))
+    told = []
+    while messages := subs.take():
+        told += [json.loads(message.text) for message in messages]
+    assert [message["seq"] for message in told if message["type"] == "update"] == [6, 8]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import End, Paged, Start, Syms, Wanted, time_of
 from api.desk.desk import desk_of
 from api.desk.earned import account_object
@@ -61,8 +61,8 @@ async def fills(
         and (first is None or _when(row) >= first)
         and (last is None or _when(row) < last)
     ]
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
-    return row_answer("fills", arrow_of(shown, desk.settings.table_schema["fills"]), seen.seq, form, following)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
+    return await answered("fills", arrow_of(shown, desk.settings.table_schema["fills"]), seen.seq, form, following)
 
 
 @router.get("/api/v1/pnl", **declared())

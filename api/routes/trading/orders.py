@@ -8,7 +8,7 @@ from api.access.changes import write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import Paged, Syms, Wanted
 from api.desk.desk import Desk, desk_of
 from api.desk.objects import arrow_of, newest_first, object_of
@@ -52,8 +52,8 @@ async def orders(
         and strategy in (None, row["strategy"])
         and (not states or row["state"] in states or ("open" in states and row["state"] not in FINAL))
     ]
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
-    return row_answer("orders", arrow_of(shown, desk.settings.table_schema["orders"]), seen.seq, form, following)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
+    return await answered("orders", arrow_of(shown, desk.settings.table_schema["orders"]), seen.seq, form, following)
 
 
 @router.post("/api/v1/orders", **declared(status=201, body=True))

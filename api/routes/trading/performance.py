@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import Paged, Wanted
 from api.desk.desk import Desk, desk_of
 from api.desk.earned import performance_of
@@ -59,7 +59,7 @@ async def strategy_signals(request: Request, id: str, form: Wanted, page: Paged,
     else:
         found = await desk.rows("orders", None, where=[("strategy", "==", id), ("run", "==", run)])
         rows = list({row["order_id"]: row for row in found}.values())
-    return _answer(desk, "orders", rows, seen, form, page)
+    return await _answer(desk, "orders", rows, seen, form, page)
 
 
 @router.get("/api/v1/strategies/{id}/trades", **declared(rows=True))
@@ -72,7 +72,7 @@ async def strategy_trades(request: Request, id: str, form: Wanted, page: Paged, 
     if run is None:
         found = [row for row in found if row["run"] in seen.followed]
     rows = list({(row["run"], row["number"]): row for row in found}.values())
-    return _answer(desk, "round_trips", rows, seen, form, page)
+    return await _answer(desk, "round_trips", rows, seen, form, page)
 
 
 async def _known(desk: Desk, name: str) -> Seen:
@@ -88,6 +88,6 @@ def _told(rows: list[Row], seen: Seen) -> dict[str, Any]:
     return performance_of(rows, seen.followed)
 
 
-def _answer(desk: Desk, table: str, rows: list[Row], seen: Seen, form: Any, page: Any) -> Response:
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
-    return row_answer(table, arrow_of(shown, desk.settings.table_schema[table]), seen.seq, form, following)
+async def _answer(desk: Desk, table: str, rows: list[Row], seen: Seen, form: Any, page: Any) -> Response:
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
+    return await answered(table, arrow_of(shown, desk.settings.table_schema[table]), seen.seq, form, following)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
 from api.answers.problems import Problem
-from api.answers.rows import json_answer, row_answer
+from api.answers.rows import answered, json_answer
 from api.answers.terms import Syms, Wanted
 from api.desk.desk import Desk, desk_of
 from api.desk.objects import arrow_of, object_of
@@ -49,7 +49,7 @@ async def positions(
     seen = await desk.look()
     rows = [row for each in accounts for row in _held(seen, each)
             if (not sym or row["sym"] in sym) and strategy in (None, row["strategy"])]  # fmt: skip
-    return row_answer("positions", arrow_of(rows, desk.settings.table_schema["positions"]), seen.seq, form)
+    return await answered("positions", arrow_of(rows, desk.settings.table_schema["positions"]), seen.seq, form)
 
 
 @router.post("/api/v1/positions/close", **declared(status=202, body=True))

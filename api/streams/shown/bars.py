@@ -76,14 +76,17 @@ class Bars:
         self._names, self._ended = table.names, ended
         self.closed: dict[tuple[str, str], int] = {} if closed is None else closed
         self._rows: dict[tuple[str, str], dict[int, pa.Table]] = defaultdict(dict)
+        self._looked_up: dict[Bar, pa.Table] = {}  # for the next rows of `bar_closes`, however old the bars are
 
     def missing(self, batch: Batch) -> list[Bar]:
         """Return which bars a batch closes whose rows are not known."""
         return [] if batch.table == "bars" else [bar for bar in _closing(batch) if self._row(bar) is None]
 
     def know(self, rows: pa.Table) -> None:
-        """Take rows of `bars` that are known from elsewhere."""
-        self._remember(rows)
+        """Take rows of `bars` that are known from elsewhere, until the next rows of `bar_closes` were taken."""
+        rows = rows.select(list(self._names))
+        every = (rows.column("sym").to_pylist(), rows.column("interval").to_pylist(), _times(rows))
+        self._looked_up |= {Bar(*of): rows.slice(i, 1) for i, of in enumerate(zip(*every, strict=True))}
 
     def update(self, batch: Batch) -> Update | None:
         """Take a batch; return the bars that it is about, None if there are none."""
@@ -97,6 +100,7 @@ class Bars:
             series = bar[:2]
             self.closed[series] = max(self.closed.get(series, bar.time), bar.time)
         known = [(i, row) for i, bar in enumerate(bars) if (row := self._row(bar)) is not None]
+        self._looked_up = {}
         if not known:
             return None
         at = np.array([i for i, _ in known])
@@ -115,7 +119,8 @@ class Bars:
         return Update(BARS, columns, self.marked(shown.select(list(self._names))), seq)
 
     def _row(self, bar: Bar) -> pa.Table | None:
-        return self._rows[bar[:2]].get(bar.time) if bar[:2] in self._rows else None
+        kept = self._rows[bar[:2]].get(bar.time) if bar[:2] in self._rows else None
+        return self._looked_up.get(bar) if kept is None else kept
 
     def _remember(self, rows: pa.Table) -> None:
         """Keep the newest rows of each series; a large batch is not kept for the sake of a few."""

@@ -7,6 +7,7 @@ a list is any of its words.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from plant.errors import nearest_names
@@ -14,6 +15,9 @@ from plant.rows.intervals import interval_name
 from plant.rows.schema import Schema
 
 DEFAULT_LAST, MOST_LAST = 500, 50_000
+
+MOST_SERIES, MOST_ROWS = 2_000, 250_000
+"""Questions that one snapshot is made of at most, and rows that it may have: it is one message in memory."""
 
 SECRET_TABLES = ("api_keys", "audit")
 """Tables for the role admin."""
@@ -151,7 +155,21 @@ def wanted_of(given: Mapping[str, Any], schema: Schema) -> Wanted:
     keys = ("chart", "sym") if channel.stream == CHARTS else ("sym",) if newest else declared.key
     sym = _words("sym", given["sym"]) if given.get("sym") is not None else None
     stream = channel.stream or table
+    if not channel.ids and stream != CHARTS:
+        _check_size(
+            name, (1 if sym is None or newest else len(sym)) * prod(map(len, where.values())), 1 if newest else last
+        )
     return Wanted(name, table, stream, sym, tuple(where.items()), last, keys, channel.ids, newest)
+
+
+def _check_size(name: str, series: int, last: int) -> None:
+    """Refuse a snapshot of more series, or of more rows, than one may have."""
+    if series > MOST_SERIES:
+        told = f"{series:,} combinations of symbols and words, at most {MOST_SERIES:,}"
+        raise Refused("invalid", f"channel {name}: {told}; subscribe several times, or to all and choose")
+    if series * last > MOST_ROWS:
+        told = f"up to {last:,} rows of each of {series:,} series at first, at most {MOST_ROWS:,} in all"
+        raise Refused("invalid", f"channel {name}: {told}; ask for a smaller last, or subscribe several times")
 
 
 def _words(term: str, given: Any) -> tuple[str, ...]:

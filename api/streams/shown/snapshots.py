@@ -16,6 +16,7 @@ from plant.query import questions
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns
 from plant.rows.schema import Schema, Table
+from plant.state.annotations import counting
 
 Ask = Callable[[questions.Question], Awaitable[tuple[pa.Table, int]]]
 """Asks a question, and returns the answer and up to which seq everything is in it."""
@@ -27,10 +28,14 @@ _PLACE = ("seq", "seq_row")
 
 
 class Snapshots:
-    """Asks for what subscriptions begin with; `schema` has the plant's tables."""
+    """Asks for what subscriptions begin with.
 
-    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never) -> None:
-        self._ask, self._schema, self._ended = ask, schema, ended
+    schema   the plant's tables
+    whole    the history has all days there ever were (plant.state.annotations)
+    """
+
+    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never, whole: bool = True) -> None:
+        self._ask, self._schema, self._ended, self._whole = ask, schema, ended, whole
 
     async def read(self, wanted: Wanted) -> tuple[int, Piece]:
         """Return rows and the seq up to which they are complete; those that have keys may be newer."""
@@ -43,7 +48,7 @@ class Snapshots:
         bars = Bars(table, self._ended)
         if wanted.stream == BARS:
             seq = min(seq, await self._closes(wanted, rows, bars))
-        return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars)
+        return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars, self._whole)
 
     async def bars(self, missing: list[Bar]) -> list[pa.Table]:
         """Return the rows of some bars, as far as they are known."""
@@ -110,9 +115,9 @@ class Snapshots:
         return seq
 
 
-def _piece(wanted: Wanted, table: Table, rows: pa.Table, seq: int, bars: Bars) -> Piece:
+def _piece(wanted: Wanted, table: Table, rows: pa.Table, seq: int, bars: Bars, whole: bool) -> Piece:
     columns = columns_from_arrow(rows, table, (*table.names, *_PLACE))
-    chosen = _chosen(wanted, columns, seq)
+    chosen = _chosen(wanted, columns, seq, whole)
     rows, columns = rows.take(pa.array(chosen)), {name: column[chosen] for name, column in columns.items()}
     shown = dressed(rows.select(list(table.names)), wanted.stream)
     if wanted.stream == BARS:
@@ -123,14 +128,21 @@ def _piece(wanted: Wanted, table: Table, rows: pa.Table, seq: int, bars: Bars) -
     return piece.chosen(range(max(len(piece) - wanted.last, 0), len(piece))) if wanted.ids else piece
 
 
-def _chosen(wanted: Wanted, columns: Columns, seq: int) -> np.ndarray:
-    """Return which rows are shown, in order; the newest of each object, and none twice once what comes is added."""
+def _chosen(wanted: Wanted, columns: Columns, seq: int, whole: bool) -> np.ndarray:
+    """Return which rows are shown, in order; the newest of each object, and none twice once what comes is added.
+
+    Of two writers that wrote one version only the first one's row counts.
+    """
     number, place = np.asarray(columns["seq"]), np.asarray(columns["seq_row"])
     if not wanted.ids:
         order = np.lexsort((place, number, columns["time"]))
         return order if wanted.conflates else order[number[order] <= seq]
     order = np.lexsort((place, number))
     order = order[number[order] <= seq]
+    if "version" in columns:
+        versions = {"id": columns[wanted.ids[0]][order], "version": columns["version"][order], "place": order}
+        versions |= {name: columns[name][order] for name in _PLACE}
+        order = counting(versions, whole and wanted.table == "annotations")["place"]
     names = zip(*(columns[name][order].tolist() for name in wanted.ids), strict=True)
     newest = order[sorted({name: i for i, name in enumerate(names)}.values())]
     return newest[np.asarray(columns["action"] != "delete")[newest]] if "action" in columns else newest

@@ -97,11 +97,19 @@ def dressed(shown: pa.Table, stream: str) -> pa.Table:
     if stream != RUNS:
         return shown
     bars, progress = shown.column("bars").to_pylist(), shown.column("progress").to_pylist()
-    totals = [round(n / part) if part and part > 0 else None for n, part in zip(bars, progress, strict=True)]
+    totals = [_total(n, part) for n, part in zip(bars, progress, strict=True)]
     named = {"run_id": "run", "current_index": "bars", "latest_bar": "market_time", "summary": "detail"}
     for name, column in named.items():
         shown = shown.append_column(name, shown.column(column))
     return shown.append_column("total", pa.array(totals, pa.int64()))
+
+
+def _total(bars: int | None, progress: float | None) -> int | None:
+    """Return of how many bars so many are this part; what anybody writes must not end the service."""
+    if bars is None or not progress or not progress > 0:
+        return None
+    total = bars / progress
+    return round(total) if abs(total) < 2**53 else None
 
 
 def cues_of(batch: Batch) -> Update | None:
