@@ -374,7 +374,8 @@ def test_what_others_of_the_account_hold_and_order_counts(made_of: Any) -> None:
     assert {row["rule"] for row in of(made, "risk_events")} == {"max_gross_value"}
     run.take("positions", position(50, strategy="other", qty=1.0))
     for name in "abc":
-        row = {**position(51, strategy="other"), "order_id": name, "state": "accepted", "parent": ""}
+        row = {**position(51, strategy="other"), "order_id": name, "state": "accepted", "parent": "", "side": "buy"}
+        row |= {"qty": 1.0, "filled": 0.0}
         assert run.take("orders", row) == []
     made = [each for row in rows[20:30] for each in run.take("bar_closes", row)]
     assert {row["rule"] for row in of(made, "risk_events")} == {"max_open_orders"}

@@ -13,6 +13,7 @@ from plant.errors import PlantError
 from plant.state.commands import terms_of
 from trading.account import Account
 from trading.accounts.shared import held_of
+from trading.desk.ahead import ahead_of
 from trading.desk.guard import Guard
 from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
@@ -233,7 +234,8 @@ class Dealing:
             now = event.known_at
             paced_at = available(event) if self._setup.simulated else now
             market = Market(listing.instrument, last, listing.last_at, now, paced_at, session)
-            if (found := self.guard.refusal(order, qty, market, position.lots)) is not None:
+            ahead = ahead_of(order, ledger.orders, self._listings, self._left)
+            if (found := self.guard.refusal(order, qty, market, position.lots, ahead)) is not None:
                 of, breach = found
                 wrong = breach.sentence
                 self.guard.tells(breach.rule, "refused", event, order.order_id, breach, of=of)
@@ -247,6 +249,12 @@ class Dealing:
         if order.reverses or order.reduces or order.percent:
             return self.sized(order, order.limit_price or order.stop_price or last)
         return order.qty
+
+    def _left(self, order: Order) -> int:
+        """Return the lots that an open order may still be filled with."""
+        if self._setup.simulated and not order.filled:
+            return self._estimated(order, self._listings[order.sym].last_ticks)
+        return order.open_qty
 
     def _send(self, order: Order, event: Event, qty: int | None = None) -> None:
         ledger = self._ledger
