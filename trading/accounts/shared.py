@@ -115,11 +115,9 @@ class SharedAccount:
 
     def ahead(self, instrument: Instrument, side: Side) -> int:
         """Return the lots that open orders of others may still buy, or sell; without those that a fill set free."""
-        return sum(
-            max(instrument.lots(row["qty"]) - instrument.lots(row["filled"]), 0)
-            for row in self._orders.values()
-            if (row["sym"], row["side"]) == (instrument.sym, side) and row["state"] != "cancelling" and not row["parent"]
-        )
+        lots, of = instrument.lots, (instrument.sym, side)
+        entries = (row for row in self._orders.values() if row["state"] != "cancelling" and not row["parent"])
+        return sum(max(lots(row["qty"]) - lots(row["filled"]), 0) for row in entries if (row["sym"], row["side"]) == of)
 
     def told(self, strategy: str, sym: str, held: Held) -> None:
         """Take what another run holds of a symbol, in place of what was known of that."""

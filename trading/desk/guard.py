@@ -41,7 +41,7 @@ class Guard:
 
         ahead   what its other open orders may still do
         """
-        shared, own = self._shared, len(self._ledger.orders) - 1
+        shared, own = self._shared, len(self._ledger.orders)
         found = self._risks["strategy"].refusal(order, qty, market, lots, shared, own, ahead)
         if found is not None:
             return "strategy", found
