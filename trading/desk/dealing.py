@@ -139,8 +139,8 @@ class Dealing:
         """Place what waited for orders that it replaces, once the broker is done with them."""
         waiting, self._waiting = self._waiting, []
         for order, wrong, older in waiting:
-            if self._done(older):
-                self._place(order, wrong, event)
+            if self._done(older):  # what closes is decided by what is held now, the rest by what it was decided on
+                self._place(order._replace(made_at=event.known_at) if order.reduces else order, wrong, event)
             else:
                 self._waiting.append((order, wrong, older))
         for sym, older in list(self._flattening.items()):
