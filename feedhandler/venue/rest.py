@@ -30,8 +30,8 @@ Kind = Literal["good", "wait", "key", "no", "later"]
 class Answer(NamedTuple):
     """What became of a request.
 
-    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: the one we have was refused. no: the venue refuses
-    this request, again and again. later: the network, or the venue's own trouble; `reason` says what.
+    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: the one we have was refused. no: the
+    venue refuses this request, again and again. later: the network, or the venue's own trouble; `reason` says what.
     """
 
     kind: Kind

@@ -37,8 +37,8 @@ def assumptions(sym: str, row: Row | None, currency: str) -> tuple[str, ...]:
     found = []
     if row["currency"] not in ("", currency):
         found.append(
-            f"{sym} is quoted in {row['currency']}, and the account counts {currency}: one is taken for the other; give "
-            "the account that currency"
+            f"{sym} is quoted in {row['currency']}, and the account counts {currency}: one is taken for the other; "
+            "give the account that currency"
         )
     if all(row[name] != row[name] for name in COMMISSIONS):
         found.append(f"no commission of {sym} is known: it is taken as 0; give taker_bps in [[instruments]]")
