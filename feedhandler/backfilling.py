@@ -167,18 +167,22 @@ def as_file(part: Part, rows: Sequence[Row], table: Table, settings: VenueSettin
 
 
 def compare_with(db: Any, file: FileRows, source: str, progress: Progress = quietly) -> None:
-    """Find out which rows the plant has: trades with ids by them, all others as `plant import` does."""
+    """Find out which rows the plant has: trades with ids by them, all others as `plant import` does.
+
+    At some venues an id is one trade's of its exchange only; rows from before there was that column lack it.
+    """
     if file.table.name != "trades" or not len(file) or "" in file.columns["trade_id"].tolist():
         compare(db, file, progress=progress)
         return
     times = file.columns["time"]
     held = db.select(
-        "trades", file.syms, int(times[0]), int(times[-1]) + 1, columns=["trade_id"], where=[("source", "==", source)],
-        frames="arrow",
+        "trades", file.syms, int(times[0]), int(times[-1]) + 1, columns=["exchange", "trade_id"],
+        where=[("source", "==", source)], frames="arrow",
     )  # fmt: skip
-    there = set(held.column("trade_id").to_pylist()) - {""}
-    ids = file.columns["trade_id"].tolist()
-    file.same |= np.fromiter((name in there for name in ids), bool, len(ids)) & ~file.replaced
+    there = {*zip(held.column("exchange").to_pylist(), held.column("trade_id").to_pylist(), strict=True)}
+    ids = [*zip(file.columns["exchange"].tolist(), file.columns["trade_id"].tolist(), strict=True)]
+    has = (each in there or ("", each[1]) in there for each in ids)
+    file.same |= np.fromiter(has, bool, len(ids)) & ~file.replaced
     progress(len(ids), len(ids))
 
 

@@ -113,6 +113,17 @@ class Market(NamedTuple):
     in_session: bool
 
 
+class Ahead(NamedTuple):
+    """What orders that are open may still do to positions, besides the one that is looked at.
+
+    lots    of its symbol and on its side, without those that only reduce, or that it would cancel
+    value   by how much those of other symbols may raise the gross value, 1e-8 of the currency
+    """
+
+    lots: int = 0
+    value: int = 0
+
+
 class Risk:
     """The bounds of one run, of its strategy or of its account, and what they remember.
 
@@ -132,11 +143,18 @@ class Risk:
         return self.limits.max_daily_loss is not None or self.limits.max_drawdown is not None
 
     def refusal(
-        self, order: Order, qty: int, market: Market, position: int, account: SharedAccount, open_orders: int
+        self,
+        order: Order,
+        qty: int,
+        market: Market,
+        position: int,
+        account: SharedAccount,
+        open_orders: int,
+        ahead: Ahead,
     ) -> Breach | None:
         """Return the bound that an order of `qty` lots breaks, None if it may leave, which counts it.
 
-        `position`: signed lots of the strategy, or of the account.
+        `position`: signed lots of the strategy, or of the account. What is `ahead` counts as though it were filled.
         """
         limits, instrument = self.limits, market.instrument
         if self.halted:
@@ -145,14 +163,19 @@ class Risk:
             return Breach(f"symbols has no {order.sym}", math.nan, math.nan)
         if limits.market_hours and not market.in_session:
             return Breach("market_hours: the market is closed", math.nan, math.nan)
-        if limits.price_band is not None and market.last:
+        if limits.price_band is not None:
             for level in (order.limit_price, order.stop_price):
-                away = 0.0 if level is None else abs(level - market.last) / abs(market.last)
+                if level is not None and not market.last_at:
+                    return Breach(f"price_band: no price of {order.sym} is known yet", math.nan, math.nan)
+                away = abs(level - market.last) / abs(market.last) if level is not None and market.last else 0.0
                 if away > limits.price_band:
                     return Breach("price_band", limits.price_band, away)
-        after = position + order.side.sign * qty
-        if order.reduces or (position * order.side.sign < 0 and qty <= abs(position)):
+        after = position + order.side.sign * (qty + ahead.lots)
+        if order.reduces or (position * order.side.sign < 0 and qty + ahead.lots <= abs(position)):
             return None
+        for rule in ("max_order_value", "max_position_value", "max_gross_value"):
+            if getattr(limits, rule) is not None and not market.last_at:
+                return Breach(f"{rule}: no price of {order.sym} is known yet", math.nan, math.nan)
         minute = self._within_a_minute(market.paced_at)
 
         def at_last(lots: int) -> int:
@@ -166,7 +189,7 @@ class Risk:
             (
                 "max_gross_value",
                 limits.max_gross_value,
-                lambda: amount_of(account.gross + at_last(after) - at_last(position)),
+                lambda: amount_of(account.gross + at_last(after) - at_last(position) + ahead.value),
             ),
             ("max_open_orders", limits.max_open_orders, lambda: open_orders + 1),
             ("max_orders_per_minute", limits.max_orders_per_minute, lambda: minute + 1),

@@ -44,6 +44,8 @@ class DatabentoLink:
         self.notes: list[Note] = []  # what became of holes, the caller's to take
         self._seen: dict[int, Seen] = {}  # by type of record
         self._holes: dict[int, Hole] = {}
+        # The gateway says of each schema when its replay is over: so many are still to come, and to be read here.
+        self._replaying = self._unhealed = 0
         self._waker = os.eventfd(0, os.EFD_NONBLOCK)
 
     @property
@@ -58,6 +60,7 @@ class DatabentoLink:
         host, _, port = self._settings.url.rpartition(":")
         self._records.clear()
         self._ended, self._begun = "", False
+        self._replaying = self._unhealed = 0
         self._client = library().Live(
             key=self._key.reveal(),
             gateway=host or None,
@@ -96,7 +99,9 @@ class DatabentoLink:
             self.received_ns.append(at)
             frames.append(record)
             if record[1] == SYSTEM and record[-1] == REPLAY_COMPLETED:
-                self._end_holes("healed", "replayed")
+                self._unhealed -= 1
+                if self._unhealed <= 0:
+                    self._end_holes("healed", "replayed")
         if self._records:
             os.eventfd_write(self._waker, 1)
         elif self._ended and not frames and self._client is not None:
@@ -131,6 +136,8 @@ class DatabentoLink:
         if seen is not None and not self._begun:  # what is new has nothing to go on from
             start = seen.begin(time.time_ns()) if self._settings.backfill else None
             self._begin_hole(kind, start)
+            if start is not None:
+                self._replaying, self._unhealed = self._replaying + 1, self._unhealed + 1
         self._client.subscribe(
             dataset=self._settings.dataset,
             schema=schema,
@@ -182,7 +189,8 @@ class DatabentoLink:
     def _take(self, record: bytes) -> None:
         kind = kind_of(record)
         if kind == SYSTEM and record[-1] == REPLAY_COMPLETED:
-            for seen in self._seen.values():
+            self._replaying -= 1
+            for seen in self._seen.values() if self._replaying <= 0 else ():
                 seen.completed()
         elif kind not in (SYSTEM, ERROR, MAPPING) and self._seen.setdefault(kind, Seen()).repeated(
             record, time_of(record)

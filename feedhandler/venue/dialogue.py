@@ -141,7 +141,7 @@ class History:
 
     limit: ClassVar[Limit] = Limit(5.0, 1.0)
 
-    lag_s: ClassVar[float] = 1.0
+    lag_s: float = 1.0
     """What happened less than so long ago may not be in the past yet: it is asked for only then."""
 
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:

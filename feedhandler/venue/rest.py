@@ -30,8 +30,8 @@ Kind = Literal["good", "wait", "key", "no", "later"]
 class Answer(NamedTuple):
     """What became of a request.
 
-    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: it was refused. no: the venue refuses
-    this request, again and again. later: the network, or the venue's own trouble; `reason` says what.
+    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: the one we have was refused. no: the
+    venue refuses this request, again and again. later: the network, or the venue's own trouble; `reason` says what.
     """
 
     kind: Kind
@@ -65,7 +65,8 @@ def _answer_of(status: int, body: bytes, retry_after: str, secret: Secret) -> An
     reason = f"HTTP {status} {said}".strip()
     if status == 200:
         return Answer("good", body)
-    if status in (418, 429):
+    # Without a key 403 is of the venue's firewall, as Binance says: too much came from this address.
+    if status in (418, 429) or (status == 403 and not secret):
         return Answer("wait", reason=reason, wait_s=_seconds(retry_after))
     if status in (401, 403):
         return Answer("key", reason=reason)

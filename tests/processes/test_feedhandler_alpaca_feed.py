@@ -14,6 +14,8 @@ from feedhandler.alpaca.feed import AlpacaFeed
 from feedhandler.alpaca.history import AlpacaHistory
 from feedhandler.alpaca.settings import AlpacaFeedSettings
 from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.healing import Healing
+from feedhandler.venue.token_bucket import TokenBucket
 
 SYMBOLS = ("AAPL", "VOO")
 
@@ -207,6 +209,16 @@ def test_the_past_is_that_of_the_same_feed(url: str, feed: str) -> None:
         "2021-02-22T19:15:00.000000000Z",
         "2021-02-22T19:15:59.999999999Z",
     )
+
+
+def test_what_is_late_on_the_socket_is_asked_of_the_past_only_when_the_plan_has_it() -> None:
+    """Asked before, the venue answers 403, as for a wrong key: the past would be given up for good."""
+    healing = Healing(
+        AlpacaHistory(AlpacaFeedSettings(url="wss://x/v2/delayed_sip"), ("k", "s")), TokenBucket(9.0, 9.0)
+    )
+    healing.add([Hole("trades", "A", start=1, end=2)], 0.0)
+    assert healing.request(15 * 60.0)[0] is None
+    assert healing.request(15 * 60.0 + 6)[0] is not None
 
 
 def test_the_test_feed_has_no_past() -> None:

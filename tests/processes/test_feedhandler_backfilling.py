@@ -5,22 +5,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 from made_up_venue import MS, MadeUpHistory, MadeUpSettings, trade_of
 from running import RunningPlant
 from venue_server import BEGIN_MS, VenueServer
 
-from feedhandler.backfilling import as_file, fetched, parts_of, tables_of, venue_of
+from feedhandler.backfilling import as_file, compare_with, fetched, parts_of, tables_of, venue_of
 from feedhandler.command import backfill
 from feedhandler.feed import NS_PER_DAY
 from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.events import TradeRow
 from feedhandler.venue.rest import Answer
 from plant.errors import QueryError, SettingsError
 from plant.rows.tables import schema_of
 from plant.runtime.sections import FeedSection
 
 BEGIN = BEGIN_MS * MS
+TRADES = (("1", "N"), ("1", "Q"), ("2", "Q"), ("3", "Q"), ("4", "N"))
 PROCESS = "feedhandler made-up"
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -82,6 +85,18 @@ def test_rows_that_come_twice_are_one() -> None:
     assert [file.columns["venue_seq"][n] for n in file.wanted] == [1, 2, 3]
     assert file.syms == ["ALPHA"]
     assert len(as_file(part, [], schema_of()["trades"], MadeUpSettings(name="v"))) == 0
+
+
+def test_a_trade_is_known_by_its_id_and_its_exchange_where_each_numbers_by_itself() -> None:
+    class Plant:
+        def select(self, *_: Any, columns: list[str], **terms: Any) -> pa.Table:
+            return pa.table({"exchange": ["Q", "Q", ""], "trade_id": ["1", "2", "4"]}).select(columns)
+
+    rows = [TradeRow(BEGIN + n, "A", 1.0, 1.0, name, exchange=where) for n, (name, where) in enumerate(TRADES)]
+    [part] = parts_of(_venue(), ["trades"], "A", "1m", BEGIN, BEGIN + 10**9)
+    file = as_file(part, rows, schema_of()["trades"], MadeUpSettings(name="v"))
+    compare_with(Plant(), file, "v")
+    assert [TRADES[n] for n in file.wanted] == [("1", "N"), ("3", "Q")]
 
 
 def _venue() -> Any:

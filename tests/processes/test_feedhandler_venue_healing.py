@@ -10,8 +10,9 @@ from made_up_venue import MadeUpSettings
 from feedhandler.venue.dialogue import History, Hole, Page, Request, Unreadable
 from feedhandler.venue.events import BarRow, Row, TradeRow
 from feedhandler.venue.healing import MOST_TRIES, Fetched, Healing
-from feedhandler.venue.rest import Answer
+from feedhandler.venue.rest import RATE_LIMIT_PAUSE_S, Answer, _answer_of
 from feedhandler.venue.token_bucket import TokenBucket
+from plant.transport.secret import Secret
 
 S = 10**9
 HOLE = Hole("trades", "A", "", 0, 100 * S, 3, 8)
@@ -171,3 +172,17 @@ def test_only_bars_that_were_over_are_taken() -> None:
     healing.add([Hole("bars", "A", "1m", 60 * S, 190 * S)], 0.0)
     [found] = run(healing, good)
     assert [row.time // (60 * S) for row in found.rows if isinstance(row, BarRow)] == [1, 2]
+
+
+def test_a_firewall_is_waited_for_where_there_is_no_key_that_could_be_refused(healing: Healing) -> None:
+    """Binance answers 403 to who asked too often; to give its past up for good would leave every later hole."""
+    answered = _answer_of(403, b"<html>WAF</html>", "", Secret(""))
+    assert (answered.kind, answered.wait_s) == ("wait", RATE_LIMIT_PAUSE_S)
+    assert _answer_of(403, b"", "", Secret("k3y")).kind == _answer_of(401, b"", "", Secret("")).kind == "key"
+    healing.add([HOLE], 0.0)
+    request, _ = healing.request(10.0)
+    assert request is not None
+    assert healing.take(answered, 10.0) is None
+    assert not healing.refused
+    assert healing.request(11.0) == (None, [])
+    assert healing.request(10.0 + RATE_LIMIT_PAUSE_S)[0] == request

@@ -120,12 +120,17 @@ def test_the_next_run_of_a_strategy_goes_on_where_the_one_before_ended(before: l
 
 def test_orders_of_others_count_until_they_are_done_or_their_run_is_over() -> None:
     shared = SharedAccount(Account("paper", START))
+    instrument = Instrument("X", tick=1, lot=0.5)
+    order = {"sym": "X", "side": "buy", "qty": 3.0, "filled": 1.0, "parent": "", "state": "accepted"}
     for name, run in (("a", "r1"), ("b", "r2"), ("c", "r1")):
-        shared.order({"order_id": name, "run": run, "state": "accepted"})
-    shared.order({"order_id": "a", "run": "r1", "state": "filled"})
-    assert shared.open_orders == 2
+        shared.order({**order, "order_id": name, "run": run})
+    shared.order({**order, "order_id": "a", "run": "r1", "state": "filled"})
+    assert (shared.open_orders, shared.ahead(instrument, Side.BUY), shared.ahead(instrument, Side.SELL)) == (2, 8, 0)
+    shared.order({**order, "order_id": "d", "run": "r2", "parent": "b", "side": "sell"})
+    shared.order({**order, "order_id": "c", "run": "r1", "state": "cancelling"})
+    assert (shared.open_orders, shared.ahead(instrument, Side.BUY), shared.ahead(instrument, Side.SELL)) == (3, 4, 0)
     shared.ended("r1")
-    assert shared.open_orders == 1
+    assert shared.open_orders == 2
 
 
 def test_a_drawdown_is_that_of_the_whole_account_once_there_are_others() -> None:

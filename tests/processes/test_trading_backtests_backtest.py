@@ -75,6 +75,11 @@ def test_bars_come_in_many_forms(tmp_path) -> None:
     same(plain, cross(frame, interval=None))
 
 
+def test_the_interval_of_bars_that_tell_it_need_not_be_said() -> None:
+    frame = walk(120, freq="5min")
+    same(cross(frame.assign(interval="5m"), interval=None), cross(frame, interval="5m"))
+
+
 def test_a_connection_is_asked_for_the_bars_of_its_symbols() -> None:
     frame = walk(120).assign(sym="X", interval="1m", seq=np.arange(5, 125), seq_row=0)
     frame["received"] = frame["time"]

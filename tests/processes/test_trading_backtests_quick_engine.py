@@ -153,3 +153,26 @@ def test_an_error_of_the_strategy_ends_the_run_at_its_bar(monkeypatch: pytest.Mo
         rows.append(ended)
     assert rows[0] == rows[1]
     assert any("on_bar: ValueError: as asked" in row for row in rows[0])
+
+
+def test_an_indicator_that_is_used_later_begins_there_as_it_does_in_a_run_that_follows_the_plant() -> None:
+    class Later(Strategy):
+        def start(self) -> None:
+            self.mean: Any = None
+            self.closes: list[float] = []
+
+        def on_bar(self, bar: Bar) -> None:
+            if self.mean is not None:
+                self.closes.append(bar.close)
+                assert self.mean.ready == (len(self.closes) >= 3)
+                if self.mean.ready:
+                    assert self.mean.value == pytest.approx(np.mean(self.closes[-3:]), rel=1e-12)
+            elif self.bars(100).close.size == 20:
+                self.mean = self.use(Sma(3))
+
+        def finish(self) -> None:
+            assert len(self.closes) == 40
+
+    bars = bars_of(np.random.default_rng(SEED), 60)
+    backtest(Later, bars, sym="X", interval="15m")
+    backtest(Later, bars, sym="X", interval="15m", after=lambda event, actions: None)

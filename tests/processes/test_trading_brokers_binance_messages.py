@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading.brokers.binance_messages import Asset, error_of, held_of, known_of, report_of
+from trading.brokers.binance_messages import Asset, error_of, executions_of, held_of, known_of, report_of
 from trading.brokers.broker import Absent, Denied, Limited, Unclear
 from trading.instruments import Instrument
 from trading.orders import State
@@ -90,3 +90,18 @@ def test_what_is_held_is_free_and_locked() -> None:
 )
 def test_what_an_answer_means(status: int, body: str, kind: type[Exception]) -> None:
     assert type(error_of(status, body, {}, 0.0)) is kind
+
+
+def test_a_fill_has_an_id_of_its_own_though_venues_number_the_trades_of_each_symbol_from_1() -> None:
+    """By fill_id the books and the plant's views tell fills apart, over all symbols and orders."""
+    told, listed = [], []
+    for sym, order in (("BTCUSDT", 7), ("ETHUSDT", 7), ("BTCUSDT", 8)):  # 7 and 8 of BTCUSDT filled each other
+        fill = event(s=sym, i=order, x="TRADE", X="FILLED", l="0.01", z="0.01", L="60000.00", Z="600", t=77)
+        known = report_of(fill, instrument, BTC)
+        assert known is not None
+        told += [one.fill_id for one in known.executions]
+        trade = {"id": 77, "symbol": sym, "orderId": order, "qty": "0.01", "price": "60000.00", "commission": "0"}
+        trade |= {"isBuyer": True, "isMaker": False, "time": 5}
+        listed += [one.fill_id for one in executions_of([trade], instrument, BTC)]
+    assert len(set(told)) == 3
+    assert told == listed, "the socket and REST give one fill one id"

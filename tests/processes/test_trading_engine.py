@@ -17,7 +17,7 @@ from trading.desk.ledger import Cancel, Place, TableRow
 from trading.engine import Engine
 from trading.events import Bar, Command, Fill, OrderReport, Side
 from trading.instruments import Instrument
-from trading.orders import State
+from trading.orders import State, order_id
 from trading.run import PRESETS, RunSetup
 
 pytestmark = pytest.mark.filterwarnings("ignore::trading.backtests.refusals.OrdersRefused")
@@ -357,6 +357,44 @@ def test_a_live_order_waits_until_the_one_it_replaces_is_done_at_the_broker() ->
     assert placed(bar(1)) == []
     assert placed(OrderReport("X", 1, 1, 90, 0, "tp-r1-1-0", "accepted")) == []
     assert placed(OrderReport("X", 1, 1, 91, 0, "tp-r1-1-0", "cancelled")) == [105]
+
+
+@pytest.mark.parametrize("how", ["flatten", "close"])
+@pytest.mark.parametrize(("late", "left"), [(0, 3), (1, 2), (3, 0)])
+def test_a_live_position_is_closed_once_the_broker_let_go_of_the_orders_it_holds_units_for(
+    late: int, left: int, how: str
+) -> None:
+    """A broker refuses to sell what an open stop is there to sell; the stop may be filled before it is cancelled."""
+    setup = RunSetup(
+        run="r1",
+        strategy="s",
+        strategy_class=scripted(lambda s: s.buy(3, stop_loss=90), lambda s: s.close(), lambda s: s.close()),
+        symbols=("X",),
+        instruments={"X": Instrument("X", tick=1)},
+        mode="live",
+        broker="alpaca",
+    )
+    engine = Engine(setup)
+
+    def told(name: str, state: str, seq: int, side: Side, qty: int = 0) -> list[tuple[str, str, int]]:
+        fill = Fill("X", seq, seq, seq, 0, f"f{seq}", name, side, qty, 100, 0, "taker") if qty else None
+        return sent(OrderReport("X", seq, seq, seq, 0, name, state, fill=fill))
+
+    def sent(event: object) -> list[tuple[str, str, int]]:
+        out = [action for action in engine.take(event) if isinstance(action, Place | Cancel)]
+        return [(type(each).__name__, each.order.side, each.order.open_qty) for each in out]
+
+    assert sent(bar(0)) == [("Place", "buy", 3)]
+    assert told("tp-r1-1-0", "", 50, Side.BUY, 3) == [("Place", "sell", 3)]
+    stop = order_id("r1", 50, 0)
+    told(stop, "accepted", 51, Side.SELL)
+    closing = Command("X", 60, 60, 60, 0, "flatten", {}) if how == "flatten" else bar(1)
+    assert sent(closing) == [("Cancel", "sell", 3)]
+    if how == "close":
+        assert sent(bar(2)) == [], "one waits already"
+    if late:
+        assert told(stop, "", 61, Side.SELL, late) == []
+    assert told(stop, "cancelled", 62, Side.SELL) == [("Place", "sell", left)] * (left > 0)
 
 
 def test_orders_by_hand_and_the_kill_switch() -> None:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from state_rows import through_the_plant
 from trading_plant import CROSS, closed_bars
 
 from plant.rows.tables import schema_of
 from plant.state.newest import Row
+from trading import Strategy, backtest
 from trading.accounts.opening import Opening
 from trading.backtests.metrics import NAMES
 from trading.brokered.report_rows import finding_row, report_row
 from trading.brokers.desk.reconciliation import Finding, What
-from trading.events import Fill, OrderReport, Side
+from trading.events import Fill, OrderReport, Quote, Side, Trade
 from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.machine import Made, RunMachine
@@ -374,7 +376,8 @@ def test_what_others_of_the_account_hold_and_order_counts(made_of: Any) -> None:
     assert {row["rule"] for row in of(made, "risk_events")} == {"max_gross_value"}
     run.take("positions", position(50, strategy="other", qty=1.0))
     for name in "abc":
-        row = {**position(51, strategy="other"), "order_id": name, "state": "accepted", "parent": ""}
+        row = {**position(51, strategy="other"), "order_id": name, "state": "accepted", "parent": "", "side": "buy"}
+        row |= {"qty": 1.0, "filled": 0.0}
         assert run.take("orders", row) == []
     made = [each for row in rows[20:30] for each in run.take("bar_closes", row)]
     assert {row["rule"] for row in of(made, "risk_events")} == {"max_open_orders"}
@@ -431,3 +434,26 @@ def test_orders_a_minute_are_counted_in_the_markets_time_however_quickly_it_is_p
     at_once = [{**row, "market_time": START} for row in rows]
     made = run_of(machine(made_of, limits=bound), [("bar_closes", row) for row in at_once])
     assert {row["rule"] for row in of(made, "risk_events")} == {"max_orders_per_minute"}
+
+
+def test_a_side_without_an_offer_and_a_size_that_nobody_told_are_nan_as_in_a_backtest() -> None:
+    nan = float("nan")
+
+    class Ticks(Strategy):
+        def on_quote(self, quote: Quote) -> None:
+            self.log(f"{quote.bid} {quote.bid_size} {quote.ask} {quote.ask_size}")
+
+        def on_trade(self, trade: Trade) -> None:
+            self.log(f"{trade.price} {trade.size}")
+
+    quote = {"sym": "A", "bid": nan, "ask": 5.0, "bid_size": nan, "ask_size": 2.0, "seq": 11, "seq_row": 0}
+    trade = {"sym": "A", "price": 5.0, "size": nan, "seq": 12, "seq_row": 0}
+    told = {"time": START, "received": START}
+    run = machine(Ticks)
+    made = run_of(run, [("quotes", {**quote, **told}), ("trades", {**trade, **told})])
+    logs = [row["detail"] for row in of(made, "strategy_events") if row["kind"] == "log"]
+    time = pd.to_datetime([START], utc=True)
+    frames = {"trades": pd.DataFrame({"time": time, **trade}), "quotes": pd.DataFrame({"time": time, **quote})}
+    flat = pd.DataFrame({"time": time, **dict.fromkeys(("open", "high", "low", "close", "volume"), 5.0)})
+    result = backtest(Ticks, flat, sym="A", interval="1m", **frames)
+    assert logs == result.strategy_events["detail"][lambda each: each != ""].tolist() == ["nan nan 5.0 2.0", "5.0 nan"]

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from state_rows import journaled
 
+from feedhandler.instruments import instrument_row
 from plant.errors import SettingsError
 from plant.runtime.settings import Settings, load
 from plant.state.instruments import Instruments
@@ -23,11 +25,13 @@ def settings_of(tmp_path: Path, account: str, live: bool = False) -> Settings:
     return load(file)
 
 
-def told(settings: Settings, mode: str, before: Any = None, **changes: Any) -> Any:
+def told(settings: Settings, mode: str, before: Any = None, instrument: Any = None, **changes: Any) -> Any:
     names = ("definition", "code_sha", "account", "note", "who")
     own = {"sym": "s", "class_name": "RsiReversal", "symbols": '["AAPL"]', "interval": "1m", "parameters": "{}"}
     row = dict.fromkeys(names, "") | own | {"mode": mode, "seq": 7, "seq_row": 0, "received": NOON, **changes}
     known = Instruments()
+    if instrument is not None:
+        known.take(journaled("instruments", [{"time": NOON - 1, **instrument}]))
     return prepared(
         Wanted("r", row), before, settings, Catalogue(settings.strategies_folder), known, lambda table, sym: False
     )
@@ -70,3 +74,18 @@ def test_a_paper_account_says_nothing_of_a_broker(tmp_path: Path) -> None:
 def test_real_money_needs_every_switch(tmp_path: Path, account: str, live: bool, mode: str, error: str) -> None:
     with pytest.raises(SettingsError, match=error):
         told(settings_of(tmp_path, account, live), mode)
+
+
+def test_prices_in_another_currency_than_the_accounts_are_refused_live_and_told_on_paper(tmp_path: Path) -> None:
+    euro = instrument_row("AAPL", "EUR", "equity", 0.01, 1.0) | {"source": "plant.toml"}
+    with pytest.raises(
+        SettingsError, match="AAPL is quoted in EUR, and account 'swing-1' counts USD; give the account"
+    ):
+        told(settings_of(tmp_path, LIVE, True), "live", instrument=euro)
+    found = told(settings_of(tmp_path, ""), "paper", instrument=euro)
+    assert [each.partition(":")[0] for each in found.assumed] == [
+        "AAPL is quoted in EUR, and the account counts USD",
+        "no commission of AAPL is known",
+    ]
+    same = told(settings_of(tmp_path, 'currency = "EUR"\n'), "paper", instrument=euro | {"taker_bps": 1.0})
+    assert same.assumed == ()

@@ -68,6 +68,48 @@ def test_an_order_that_reduces_the_position_passes() -> None:
     assert run({1: lambda s: s.buy(2), 2: lambda s: s.close()}, **limits).fills["position_after"].tolist() == [2, 0]
 
 
+@pytest.mark.parametrize(
+    ("limits", "steps", "held"),
+    [
+        ({"max_position_value": 599}, {1: lambda s: [s.buy(4), s.buy(4), s.buy(1)]}, [4, 5]),
+        ({"max_gross_value": 599}, {1: lambda s: [s.sell(3), s.sell(3), s.sell(2)]}, [-3, -5]),
+        ({"max_position_value": 599}, {1: lambda s: [s.enter("long", 4, id="a"), s.enter("long", 4, id="b")]}, [4]),
+        ({"max_position_value": 599}, {1: lambda s: [s.buy(4, oco="o"), s.buy(4, limit=95, oco="o")]}, [4]),
+        ({"long_only": True}, {1: lambda s: s.buy(4), 3: lambda s: [s.sell(3), s.sell(1), s.sell(3)]}, [4, 1, 0]),
+        ({"max_order_qty": 4}, {1: lambda s: s.buy(4), 3: lambda s: [s.sell(2), s.sell(5), s.sell(2)]}, [4, 2, 0]),
+    ],
+)
+def test_a_bound_holds_for_all_orders_that_are_open_and_not_for_each_alone(
+    limits: dict, steps: dict, held: list[int]
+) -> None:
+    result = run(steps, **limits)
+    assert result.fills["position_after"].tolist() == held
+
+
+def test_what_would_turn_a_position_with_what_is_open_does_not_only_reduce() -> None:
+    result = run({1: lambda s: s.buy(2), 3: lambda s: [s.sell(2), s.sell(3)]}, max_position_value=250)
+    assert rules(result) == ["max_position_value"]
+    assert result.fills["position_after"].tolist() == [2, 0]
+
+
+def test_a_symbol_without_a_price_yet_has_no_value_that_a_bound_could_hold() -> None:
+    class Other(Strategy):
+        def on_bar(self, bar):
+            if bar.sym == "X":
+                self.buy(5, sym="Y")
+                self.buy(5, sym="Y", limit=1e6)
+
+    bars = {"X": written(FLAT, FLAT), "Y": written(FLAT, FLAT, FLAT).iloc[2:]}
+    terms = {"interval": "1m", "tick": 1, "fills": "tradingview"}
+    for rule in ("max_order_value", "max_position_value", "max_gross_value"):
+        limits = {rule: 1, "stale_s": 0, "price_band": None}
+        result = backtest(Other, bars, **terms, limits=limits)
+        assert [name.split(":")[0] for name in rules(result)] == [rule] * 4
+        assert "no price of Y is known yet" in result.orders["reason"].iloc[-1]
+    result = backtest(Other, bars, **terms, limits={"stale_s": 0})
+    assert [name.split(":")[0] for name in rules(result)] == ["price_band"] * 2
+
+
 def test_a_loss_halts_cancels_and_refuses_and_keeps_the_position() -> None:
     falls = [FLAT, FLAT, (100, 100, 80, 80), (80, 81, 79, 80), (80, 81, 79, 80)]
     steps = {1: lambda s: (s.buy(10), s.buy(1, limit=92, tif="gtc")), 3: lambda s: s.buy(1), 4: lambda s: s.buy(1)}

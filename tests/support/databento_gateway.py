@@ -122,7 +122,8 @@ class DatabentoGateway:
                 for at, record in self.records:
                     if at >= min(starts):
                         session.sendall(record)
-                session.sendall(bytes(done))
+                for _ in starts:
+                    session.sendall(bytes(done))
 
 
 def _fields(line: bytes) -> dict[str, str]:

@@ -36,13 +36,21 @@ class Listed(NamedTuple):
 
 
 def listed(
-    db: Any, schema: Schema, settings: Settings, instruments: Instruments, fills_on: str, sym: str, seq: int, time: int
+    db: Any,
+    schema: Schema,
+    settings: Settings,
+    instruments: Instruments,
+    fills_on: str,
+    sym: str,
+    seq: int,
+    time: int,
+    currency: str = "USD",
 ) -> Listed:
     """Return what was known of a symbol at a seq, when it was `time`.
 
     db            a connection to history and today that has all rows up to the seq
     instruments   what was known of them at the seq
-    fills_on      of the account; "": quotes where the symbol has them, else trades, else bars
+    currency      of the account, as fills_on; "": quotes where the symbol has them, else trades, else bars
 
     Raises what the connection's questions raise.
     """
@@ -67,7 +75,7 @@ def listed(
         filled,
         "bar_closes" if table == "bars" else table,
         priced,
-        assumptions(sym, row),
+        assumptions(sym, row, currency),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from plant.state.orders import FINAL
 from trading.account import Account
+from trading.events import Side
 from trading.instruments import Instrument, money_of
 
 
@@ -54,7 +55,7 @@ class SharedAccount:
         self.own, self.name = own, own.name
         self._held: dict[tuple[str, str], Held] = {}
         self._cash = self._value = self._cost = self._realised = self._commission = 0
-        self._orders: dict[str, str] = {}
+        self._orders: dict[str, Mapping[str, Any]] = {}
         self._peak: int | None = None  # None: there is nobody else, and it is that of `own`
 
     @property
@@ -112,6 +113,12 @@ class SharedAccount:
         others = sum(lots_of(instrument, held.qty) for (_, sym), held in self._held.items() if sym == instrument.sym)
         return self.own.lots(instrument.sym) + others
 
+    def ahead(self, instrument: Instrument, side: Side) -> int:
+        """Return the lots that open orders of others may still buy, or sell; without those that a fill set free."""
+        lots, of = instrument.lots, (instrument.sym, side)
+        entries = (row for row in self._orders.values() if row["state"] != "cancelling" and not row["parent"])
+        return sum(max(lots(row["qty"]) - lots(row["filled"]), 0) for row in entries if (row["sym"], row["side"]) == of)
+
     def told(self, strategy: str, sym: str, held: Held) -> None:
         """Take what another run holds of a symbol, in place of what was known of that."""
         before = self._held.get((strategy, sym), NOTHING)
@@ -142,11 +149,11 @@ class SharedAccount:
         if row["state"] in FINAL:
             self._orders.pop(row["order_id"], None)
         else:
-            self._orders[row["order_id"]] = row["run"]
+            self._orders[row["order_id"]] = row
 
     def ended(self, run: str) -> None:
         """Note that another run is over: it has no orders any more."""
-        self._orders = {name: whose for name, whose in self._orders.items() if whose != run}
+        self._orders = {name: row for name, row in self._orders.items() if row["run"] != run}
 
     def deposit(self, money: int) -> None:
         """Take cash into the account, or out if it is less than 0; the peak goes with it."""

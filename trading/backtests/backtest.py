@@ -110,7 +110,7 @@ def backtest(
     begins = None if start is None else nanoseconds(start)
     name = interval_of(interval) if interval is not None else ""
     if not name:
-        name = usual_interval(rows_of("bars", bars, wanted, "1s", {}, None, as_seen))
+        name = usual_interval(rows_of("bars", bars, wanted, "", {}, None, as_seen))
     series = rows_of("bars", bars, wanted, name, sessions_by, until, as_seen)
     symbols = tuple(rows.sym for rows in series)
     if not rules_fit(rules, series, fills_on):

@@ -130,12 +130,13 @@ def rows_of(
     """Return the rows of a table by symbol, checked.
 
     `source`: a DataFrame, the path of a CSV, Excel, Parquet or Arrow file, a mapping of symbols to such, or a
-    connection of the plant, which needs `sym`. Rows at `end` and later are left out. Raises BadRows for rows that are
+    connection of the plant, which needs `sym`. `interval` of bars "": it is not known yet; rows are of any, and end
+    when the next could begin. Rows at `end` and later are left out. Raises BadRows for rows that are
     unsorted, doubled or not numbers, SettingsError for a source that cannot be read.
     """
     found: list[Rows] = []
     for name, frame in _frames(table, source, sym, interval, as_seen):
-        rows = _checked(table, name, frame, interval, sessions.get(name), as_seen)
+        rows = _checked(table, name, frame, interval or "1s", sessions.get(name), as_seen)
         if end is not None:
             rows = rows.only(rows.time < end)
         found.append(rows)

@@ -62,6 +62,7 @@ class QuickEngine(Engine):
             return None
         position, on_bar, until = listing.position, self._on_bar, listing.clock.next
         shown, updates = self._indicators(listing)
+        used, many = listing.used, len(listing.used)
         count = self._marked = position.bars
         most = self._until_sample - 1 if self._until_sample > 0 else sys.maxsize
         floor.settle = self._settle
@@ -82,7 +83,7 @@ class QuickEngine(Engine):
             except Exception as raised:  # the strategy is somebody else's
                 error = raised
                 break
-            if floor.requests:
+            if floor.requests or len(used) != many:  # an indicator that is new is updated from the next bar on
                 break
         self._settle()
         floor.settle = None

@@ -8,8 +8,9 @@ message of the user data stream, by the WebSocket API (shortened):
      "n": "0.000001", "N": "BTC", "T": 1499405658657, "t": 77, "m": false, "r": "NONE"}}
 
 Traps: of an order that is cancelled `c` is the cancel's own id, and `C` is the order's. `cummulativeQuoteQty` is
-written so, and less than 0 where it is not known. myTrades knows neither our id nor a cumulative quantity. A purchase
-pays its fee in what was bought, unless it is paid in BNB.
+written so, and less than 0 where it is not known. myTrades knows neither our id nor a cumulative quantity. A trade's
+number is one of its symbol alone, and two orders of one account may meet in it. A purchase pays its fee in what was
+bought, unless it is paid in BNB.
 """
 
 import json
@@ -133,7 +134,7 @@ def report_of(event: Mapping[str, Any], instruments: Instruments, asset: Asset |
         fee, fee_lots = _fee(event["n"], event.get("N"), event["L"], instrument, asset)
         executions = (
             Execution(
-                str(event["t"]),
+                _fill_id(sym, event["i"], event["t"]),
                 order_id,
                 str(event["i"]),
                 sym,
@@ -175,7 +176,7 @@ def executions_of(
         fee, fee_lots = _fee(trade["commission"], trade.get("commissionAsset"), trade["price"], instrument, asset)
         found.append(
             Execution(
-                str(trade["id"]),
+                _fill_id(str(trade["symbol"]), trade["orderId"], trade["id"]),
                 "",
                 str(trade["orderId"]),
                 str(trade["symbol"]),
@@ -243,6 +244,11 @@ def _code_of(body: str) -> tuple[int | None, str]:
         return int(answer["code"]), str(answer.get("msg", ""))[:300]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, ""
+
+
+def _fill_id(sym: str, broker_id: object, number: object) -> str:
+    """Return an id that no other fill has: BTCUSDT-4293153-77."""
+    return f"{sym}-{broker_id}-{number}"
 
 
 def _paid(instrument: Instrument, quote: object) -> Fraction | None:

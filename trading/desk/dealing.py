@@ -13,6 +13,7 @@ from plant.errors import PlantError
 from plant.state.commands import terms_of
 from trading.account import Account
 from trading.accounts.shared import held_of
+from trading.desk.ahead import ahead_of
 from trading.desk.guard import Guard
 from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
@@ -35,6 +36,7 @@ class Dealing:
         self.guard = Guard(setup, account, ledger)
         self._executions: dict[str, int] = {}
         self._waiting: list[tuple[Order, str, tuple[str, ...]]] = []
+        self._flattening: dict[str, tuple[str, ...]] = {}  # symbol -> orders that the broker still holds it for
 
     def deal(self, event: Event, requests: Iterable[Request]) -> None:
         """Take up what was asked for, in order."""
@@ -137,10 +139,17 @@ class Dealing:
         """Place what waited for orders that it replaces, once the broker is done with them."""
         waiting, self._waiting = self._waiting, []
         for order, wrong, older in waiting:
-            if all((one := self._ledger.orders.get(name)) is None or one.done for name in older):
-                self._place(order, wrong, event)
+            if self._done(older):  # what closes is decided by what is held now, the rest by what it was decided on
+                self._place(order._replace(made_at=event.known_at) if order.reduces else order, wrong, event)
             else:
                 self._waiting.append((order, wrong, older))
+        for sym, older in list(self._flattening.items()):
+            if self._done(older):
+                del self._flattening[sym]
+                self._close_out(sym, event)
+
+    def _done(self, names: Iterable[str]) -> bool:
+        return all((one := self._ledger.orders.get(name)) is None or one.done for name in names)
 
     def command(self, command: Command) -> None:
         """Do what a person says: order, cancel, flatten, kill, resume, limits. Raises SettingsError."""
@@ -226,27 +235,44 @@ class Dealing:
         if order.percent and self._setup.fills.sized_at == "order":
             order = order._replace(qty=self._share(order, last), percent=Fraction(0))
             wrong = wrong or ("" if order.qty else "its share of the equity is less than one lot")
-        ledger.add(order, event)
         qty = self._estimated(order, last)
-        if not wrong:
-            session = in_session(listing.sessions, event.market_time)
-            now = event.known_at
-            paced_at = available(event) if self._setup.simulated else now
-            market = Market(listing.instrument, last, listing.last_at, now, paced_at, session)
-            if (found := self.guard.refusal(order, qty, market, position.lots)) is not None:
-                of, breach = found
-                wrong = breach.sentence
-                self.guard.tells(breach.rule, "refused", event, order.order_id, breach, of=of)
+        found = None if wrong else self._refusal(order, qty, event)
+        if order.reduces and not self._setup.simulated and not wrong and found is None:
+            if exits := [one for one in ledger.orders if one.parent and one.reduces and one.sym == order.sym]:
+                for one in exits:  # a broker holds the units for them, and would refuse to sell these twice
+                    self._withdraw(one, State.CANCELLED, f"{order.order_id} closes the position", event)
+                if not any(one.reduces and one.sym == order.sym for one, *_ in self._waiting):  # else one waits already
+                    self._waiting.append((order, wrong, tuple(one.order_id for one in exits)))
+                return
+            wrong = "" if qty else "the position is closed by now"
+        ledger.add(order, event)
+        if found is not None:
+            wrong = found[1].sentence
+            self.guard.tells(found[1].rule, "refused", event, order.order_id, found[1], of=found[0])
         if wrong:
             ledger.become(order.order_id, State.REFUSED, event, wrong)
             return
         self._send(order, event, qty)
+
+    def _refusal(self, order: Order, qty: int, event: Event) -> tuple[str, Breach] | None:
+        listing, now = self._listings[order.sym], event.known_at
+        session = in_session(listing.sessions, event.market_time)
+        paced_at = available(event) if self._setup.simulated else now
+        market = Market(listing.instrument, listing.last_ticks, listing.last_at, now, paced_at, session)
+        ahead = ahead_of(order, self._ledger.orders, self._listings, self._left)
+        return self.guard.refusal(order, qty, market, listing.position.lots, ahead)
 
     def _estimated(self, order: Order, last: int) -> int:
         """Return the lots that an order will have, as far as that is known before its fill."""
         if order.reverses or order.reduces or order.percent:
             return self.sized(order, order.limit_price or order.stop_price or last)
         return order.qty
+
+    def _left(self, order: Order) -> int:
+        """Return the lots that an open order may still be filled with."""
+        if self._setup.simulated and not order.filled:
+            return self._estimated(order, self._listings[order.sym].last_ticks)
+        return order.open_qty
 
     def _send(self, order: Order, event: Event, qty: int | None = None) -> None:
         ledger = self._ledger
@@ -299,13 +325,22 @@ class Dealing:
         self._ledger.become(asked.order.order_id, State.REFUSED, command, why)
 
     def _flatten(self, event: Event, only: str | None = None) -> None:
+        """Close positions, at a broker once it let go of the orders, which were cancelled: it holds units for them."""
         for sym, listing in self._listings.items():
-            lots = listing.position.lots
-            if lots and only in (None, sym):
-                side, units = ("sell" if lots > 0 else "buy"), listing.instrument.qty(abs(lots))
-                asked = self.desk.order(event, sym, side, units, tag="flatten", reduces=True)
-                self._ledger.add(asked.order, event)
-                self._send(asked.order, event)
+            if only not in (None, sym):
+                continue
+            older = tuple(order.order_id for order in self._ledger.orders if order.sym == sym)
+            if older and not self._setup.simulated:
+                self._flattening[sym] = older
+            elif listing.position.lots:
+                self._close_out(sym, event)
+
+    def _close_out(self, sym: str, event: Event) -> None:
+        if (listing := self._listings.get(sym)) is not None and (lots := listing.position.lots):
+            side, units = ("sell" if lots > 0 else "buy"), listing.instrument.qty(abs(lots))
+            asked = self.desk.order(event, sym, side, units, tag="flatten", reduces=True)
+            self._ledger.add(asked.order, event)
+            self._send(asked.order, event)
 
 
 def _units(listing: Listing, notional: float) -> float:

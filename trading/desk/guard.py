@@ -12,7 +12,7 @@ from trading.accounts.opening import Opening
 from trading.desk.ledger import Ledger
 from trading.events import Command, Event
 from trading.orders import Order
-from trading.risk import Breach, Market, Risk
+from trading.risk import Ahead, Breach, Market, Risk
 from trading.run import RunSetup
 
 KILL = Breach("kill", math.nan, math.nan)
@@ -36,14 +36,18 @@ class Guard:
         """Whether a halt closes the positions."""
         return any(risk.limits.flatten_on_halt for risk in self._risks.values())
 
-    def refusal(self, order: Order, qty: int, market: Market, lots: int) -> tuple[str, Breach] | None:
-        """Return whose bound an order of `qty` lots breaks, and which; `lots`: the position of the strategy."""
-        shared, own = self._shared, len(self._ledger.orders) - 1
-        found = self._risks["strategy"].refusal(order, qty, market, lots, shared, own)
+    def refusal(self, order: Order, qty: int, market: Market, lots: int, ahead: Ahead) -> tuple[str, Breach] | None:
+        """Return whose bound an order of `qty` lots breaks, and which; `lots`: the position of the strategy.
+
+        ahead   what its other open orders may still do
+        """
+        shared, own = self._shared, len(self._ledger.orders)
+        found = self._risks["strategy"].refusal(order, qty, market, lots, shared, own, ahead)
         if found is not None:
             return "strategy", found
-        of_all = shared.lots(market.instrument)
-        found = self._risks["account"].refusal(order, qty, market, of_all, shared, own + shared.open_orders)
+        of_all, every = shared.lots(market.instrument), own + shared.open_orders
+        ahead = ahead._replace(lots=ahead.lots + shared.ahead(market.instrument, order.side))
+        found = self._risks["account"].refusal(order, qty, market, of_all, shared, every, ahead)
         return None if found is None else ("account", found)
 
     def kill(self, of: str) -> Breach:

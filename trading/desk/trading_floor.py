@@ -147,14 +147,16 @@ class Floor:
         name = self._setup.symbols[0] if sym is None else self._dealing.desk.instrument(sym).sym
         if isinstance(indicator, type) or not callable(getattr(indicator, "update", None)):
             raise SettingsError(f"use: expected an indicator, an object with update(bar), found {indicator!r}")
+        # What is computed of all bars begins with the first of them: one that is used later begins here, bar by bar.
+        known = self._known if not self._listings[name].position.bars else None
         if isinstance(indicator, Scalar):
             self.warm_up = max(self.warm_up, warm_up_of(indicator))
-            used = indicator if self._known is None else self._known.prepared(indicator, name)
+            used = indicator if known is None else known.prepared(indicator, name)
         else:
             used = indicator if hasattr(indicator, "ready") and hasattr(indicator, "value") else Used(indicator)
             self.warm_up = max(self.warm_up, int(getattr(indicator, "warm_up", 0)))
-            if self._known is not None and isinstance(indicator, Preparable):
-                used = indicator.prepared(self._known.window(name))
+            if known is not None and isinstance(indicator, Preparable):
+                used = indicator.prepared(known.window(name))
         self._listings[name].used.append(used)
         self._listings[name].updates.append(used.update)
         return used

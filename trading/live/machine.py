@@ -325,12 +325,11 @@ def _still_open(made: Made) -> bool:
 
 
 def _trade(row: Row) -> Trade:
-    size = row["size"] if row["size"] == row["size"] else 0.0
-    return Trade(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], row["price"], size)
+    return Trade(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], row["price"], row["size"])
 
 
 def _quote(row: Row) -> Quote:
-    numbers = (row[name] if row[name] == row[name] else 0.0 for name in ("bid", "ask", "bid_size", "ask_size"))
+    numbers = (row[name] for name in ("bid", "ask", "bid_size", "ask_size"))  # NaN as in a backtest: nobody offers
     return Quote(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], *numbers)
 
 

@@ -26,13 +26,23 @@ TIMES_WARM_UP = 10
 """So many times the bars that its indicators need, a run is warmed up with."""
 
 
-def assumptions(sym: str, row: Row | None) -> tuple[str, ...]:
-    """Return what is taken for granted of a symbol, as sentences; `row` of `instruments`, None: nothing is known."""
+def assumptions(sym: str, row: Row | None, currency: str) -> tuple[str, ...]:
+    """Return what is taken for granted of a symbol, as sentences.
+
+    row        of `instruments`, None: nothing is known
+    currency   of the account
+    """
     if row is None:
         return (f"no instrument {sym}: its tick is taken as 0.01, lot 1, multiplier 1, currency USD",)
+    found = []
+    if row["currency"] not in ("", currency):
+        found.append(
+            f"{sym} is quoted in {row['currency']}, and the account counts {currency}: one is taken for the other; "
+            "give the account that currency"
+        )
     if all(row[name] != row[name] for name in COMMISSIONS):
-        return (f"no commission of {sym} is known: it is taken as 0; give taker_bps in [[instruments]]",)
-    return ()
+        found.append(f"no commission of {sym} is known: it is taken as 0; give taker_bps in [[instruments]]")
+    return tuple(found)
 
 
 class Prepared(NamedTuple):
@@ -85,7 +95,12 @@ def prepared(
             raise SettingsError(
                 f'strategy {row["sym"]!r}: mode = "live" needs the tick and lot of {sym}; give them in [[instruments]]'
             )
-        assumed += assumptions(sym, told)
+        if told is not None and row["mode"] == "live" and told["currency"] not in ("", account.currency):
+            raise SettingsError(
+                f"strategy {row['sym']!r}: {sym} is quoted in {told['currency']}, and account {account.name!r} counts "
+                f"{account.currency}; give the account currency = {told['currency']!r}"
+            )
+        assumed += assumptions(sym, told, account.currency)
         known[sym] = instrument_of(sym, told)
     calendars = settings.calendars
     codes = {sym: calendars.code(sym) or known[sym].calendar for sym in symbols}
