@@ -196,7 +196,7 @@ class FeedHandler(Process):
         if isinstance(self._publisher, SpoolingPublisher) and self._publisher.spooling:
             rows, size = self._publisher.spool.rows, self._publisher.spool.size / _MEBIBYTE
             doing = "being handed over" if self._publisher.connected else "spooled, no tickerplant"
-            full = f" ({self._publisher.spool.trouble or 'full'})" if self._publisher.spool.full else ""
+            full = f" ({self._publisher.spool.trouble or 'full'})" if self._publisher.full else ""
             return f"{rows:,} rows {doing}, {size:.1f} of {self._own.spool_mb:,} MiB{full}; {state}"
         if not self._publisher.connected:
             return f"no tickerplant, {self._publisher.waiting} batches wait; {state}"

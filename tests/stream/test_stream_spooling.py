@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
+from small_disk import SmallDisk, mounted
 
 from plant.errors import Unavailable
 from plant.stream import spooling as module
@@ -22,14 +23,20 @@ def tickerplant() -> Iterator[ScriptedTickerplant]:
 
 
 @pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with mounted(tmp_path / "disk", 100) as made:
+        yield made
+
+
+@pytest.fixture
 def make(
     tickerplant: ScriptedTickerplant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
     monkeypatch.setattr(module, "PATIENCE_S", 0.2)
     made: list[SpoolingPublisher] = []
 
-    def publisher(most: int = 10**9) -> SpoolingPublisher:
-        made.append(SpoolingPublisher("feed", tickerplant.address, SCHEMA, Spool(tmp_path / "spool", most)))
+    def publisher(most: int = 10**9, folder: Path = tmp_path / "spool") -> SpoolingPublisher:
+        made.append(SpoolingPublisher("feed", tickerplant.address, SCHEMA, Spool(folder, most)))
         return made[-1]
 
     yield publisher
@@ -147,3 +154,40 @@ def test_what_is_not_acknowledged_at_the_end_stays_for_the_next_one(
     left = Spool(tmp_path / "spool", 10**9)
     assert left.rows == ROWS
     left.close()
+
+
+def test_what_a_full_disk_does_not_take_is_kept_and_follows_in_order(
+    tickerplant: ScriptedTickerplant, disk: SmallDisk, make: Callable[..., SpoolingPublisher]
+) -> None:
+    feed = make(folder=disk.folder / "spool")
+    feed.publish("trades", trades(0))
+    until(lambda: feed.spooling, lambda: feed.waiting)
+    disk.fill()
+    taken = 1
+    with pytest.raises(Unavailable, match="the spool of 'feed' is full: the disk takes no more: No space left"):
+        while taken < 100:
+            feed.publish("trades", trades(taken * ROWS), timeout_s=0.1)
+            taken += 1
+    disk.free()
+    until(lambda: not feed.full, lambda: feed.spool.trouble)
+    feed.publish("trades", trades(taken * ROWS))
+    assert tickerplant_rows(tickerplant, (taken + 1) * ROWS) == numbers(taken + 1)
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["known to the plant", "not known yet"])
+def test_a_disk_that_is_full_from_the_start_costs_no_row(
+    tickerplant: ScriptedTickerplant, disk: SmallDisk, make: Callable[..., SpoolingPublisher], connected: bool
+) -> None:
+    feed = make(folder=disk.folder / "spool")
+    feed._outbox_bytes = 50_000
+    if connected:
+        tickerplant.welcome()
+        feed.wait_connected()
+    disk.fill()
+    taken = 0
+    with pytest.raises(Unavailable, match="the disk takes no more"):
+        while taken < 100:
+            feed.publish("trades", trades(taken * ROWS), timeout_s=0.5)
+            taken += 1
+    assert tickerplant_rows(tickerplant, taken * ROWS) == numbers(taken)
+    until(lambda: not feed.waiting, lambda: feed.waiting)
