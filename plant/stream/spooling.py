@@ -174,7 +174,7 @@ class SpoolingPublisher(Publisher):
     def _spooled(self, outbox: Outbox) -> bool:
         """Have the empty spool take what is in the outbox; False if the disk does not, and the spool is empty again.
 
-        All or nothing: which of the records the plant has got is seen by their numbers, and those have the ones on disk.
+        All or nothing: which of them the plant has got is seen by their numbers, and only what is on disk has those.
         """
         first, last = outbox.numbers
         taken = self.spool.begin(first)

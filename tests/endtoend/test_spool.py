@@ -36,25 +36,40 @@ def test_what_was_spooled_is_in_the_plant_once_and_in_order_whoever_is_killed(
     def last() -> int:
         return int(handed.read_text().split()[-1])
 
+    def handed_on(number: int) -> None:
+        eventually(lambda: last() > number, 20, lambda: plant.log("feedhandler counting")[-2000:])
+
     def note() -> None:
         number = last()
         spooled[number // JUMP] = number
 
+    def in_journal() -> int:
+        return sum(file.stat().st_size for file in (plant.settings.plant.data / "journal").glob("*.journal"))
+
+    def grown(size: int) -> None:
+        eventually(lambda: in_journal() > size, 30, lambda: plant.log("feedhandler counting")[-2000:])
+
     for _ in range(kills):
         plant.kill("tickerplant")
         eventually(lambda: spooled_bytes(spool) > 20_000, 20, lambda: plant.log("feedhandler counting")[-2000:])
-        seen = last()  # perhaps it is still on its way from memory to the disk: a batch handed since then tells the end
-        eventually(lambda: last() > seen + 2 * ROWS, 20, lambda: plant.log("feedhandler counting")[-2000:])
+        handed_on(
+            last() + 2 * ROWS
+        )  # what was in memory is on its way to the disk: batches since tell that it is there
         if chance.random() < 0.6:
             note()
             plant.restart("feedhandler counting")
             time.sleep(chance.random() * 0.3)
         note()
+        journaled = in_journal()
         plant.start("tickerplant")
-        time.sleep(chance.random() * 0.4)  # perhaps while it is being handed over
+        if chance.random() < 0.6:  # while it is being handed over
+            grown(journaled + 10_000)
+        time.sleep(chance.random() * 0.4)
+        if chance.random() < 0.2:
+            eventually(lambda: not spooled_bytes(spool), 120, lambda: plant.log("feedhandler counting")[-2000:])
         if chance.random() < 0.5:
             plant.restart("feedhandler counting")
-    eventually(lambda: not spooled_bytes(spool), 30, lambda: plant.log("feedhandler counting")[-2000:])
+    eventually(lambda: not spooled_bytes(spool), 120, lambda: plant.log("feedhandler counting")[-2000:])
     plant.processes["feedhandler counting"].terminate()
     assert plant.processes["feedhandler counting"].wait(20) == 0
     found = [int(name) for batch in plant.journal("trades") for name in batch.columns["trade_id"].tolist()]
