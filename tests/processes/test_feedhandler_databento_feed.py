@@ -92,6 +92,29 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: Databen
     }  # fmt: skip
 
 
+def test_what_was_read_and_not_handed_on_when_a_session_was_dropped_comes_with_the_next(
+    gateway: DatabentoGateway,
+) -> None:
+    now = time.time_ns() - 60 * SECOND
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        gateway.trade(7, SECOND, 1, now)
+        plant.until_rows("trades", 1)
+        for k in range(2, 7):
+            gateway.trade(7, k * SECOND, k, now + k)
+        link: Any = plant.feed._lines[0].link
+        deadline = time.monotonic() + 10
+        while len(link._session.records) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        link.drop("no data for 200 s")
+        plant.until_rows("trades", 6)
+        for _ in range(5):
+            plant.poll()
+    assert [row["price"] for row in plant.rows["trades"]] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
 def test_what_is_older_than_the_gateway_replays_is_told_as_lost(gateway: DatabentoGateway) -> None:
     old = time.time_ns() - 30 * 3_600 * SECOND
     with polled(DatabentoFeed, **keys(gateway)) as plant:
