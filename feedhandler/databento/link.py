@@ -1,4 +1,4 @@
-"""Databento's own client as a connection: a thread reads its records, and a queue has them for the feed.
+"""Databento's own client as a connection: a thread of it reads records, and a queue has them for the feed.
 
 The client is the extra `databento`, imported when a session begins. While the queue is full nothing is read, and the
 gateway waits, or says that we are too slow.
@@ -18,7 +18,7 @@ from typing import Any
 from feedhandler.databento.records import ERROR, MAPPING, REPLAY_COMPLETED, SYSTEM, kind_of, time_of
 from feedhandler.databento.replay import Seen
 from feedhandler.databento.settings import DatabentoFeedSettings
-from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.dialogue import Hole, Unreadable
 from feedhandler.venue.seam import Note, note_of
 from plant.transport.connection_state import ConnectionState, Pauses
 from plant.transport.secret import Secret
@@ -29,7 +29,7 @@ PORT = 13_000
 
 
 class _Session:
-    """One session: `records` that its thread read, and when; `ended` says why it is over.
+    """One session: `records` that came, and when; `ended` says why it is over.
 
     What of an old one is not handed out by the end goes with it: the replay of the next one has it.
     """
@@ -182,7 +182,10 @@ class DatabentoLink:
 
     def _is_new(self, record: bytes) -> bool:
         """Return whether a record is to be handed out: it did not come before."""
-        kind = kind_of(record)
+        try:
+            kind = kind_of(record)
+        except Unreadable:  # whoever parses it says so
+            return True
         if kind == SYSTEM and record[-1] == REPLAY_COMPLETED:
             for seen in self._seen.values():
                 seen.completed()
@@ -192,19 +195,25 @@ class DatabentoLink:
         return not self._seen.setdefault(kind, Seen()).repeated(record, time_of(record))
 
     def _read(self, session: _Session) -> None:
-        """Read records until the session ends; runs in a thread."""
+        """Have records queued until the session ends; runs in a thread.
+
+        By a callback: the client's iteration begins after the session did, and loses what came between.
+        """
+
+        def take(record: Any) -> None:
+            while len(session.records) >= MOST_WAITING and not session.over:
+                time.sleep(0.005)
+            if session.over:
+                return
+            session.records.append((time.time_ns(), bytes(record)))
+            if len(session.records) == 1:
+                os.eventfd_write(self._waker, 1)
+
         reason = "the gateway ended the session"
         try:
-            for record in session.client:
-                while len(session.records) >= MOST_WAITING and not session.over:
-                    time.sleep(0.005)
-                if session.over:
-                    return
-                data = bytes(record)
-                kind_of(data)
-                session.records.append((time.time_ns(), data))
-                if len(session.records) == 1:
-                    os.eventfd_write(self._waker, 1)
+            session.client.add_callback(take)
+            session.client.start()
+            session.client.block_for_close()
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         session.ended = reason

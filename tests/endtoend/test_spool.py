@@ -27,6 +27,7 @@ def test_what_was_spooled_is_in_the_plant_once_and_in_order_whoever_is_killed(
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     plant = start_plant("tickerplant", toml=FEED, sync="batch")
+    plant.wait_s = 120.0
     shutil.copy(SUPPORT / "counting_feed.py", plant.folder)
     plant.start("feedhandler counting")
     spool, handed = plant.settings.plant.data / "spool" / "counting", plant.folder / "handed"

@@ -115,6 +115,29 @@ def test_what_was_read_and_not_handed_on_when_a_session_was_dropped_comes_with_t
     assert [row["price"] for row in plant.rows["trades"]] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
+def test_no_record_is_lost_while_a_session_begins(gateway: DatabentoGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    import databento
+
+    start = databento.Live.start
+
+    def slowly(client: Any) -> None:
+        start(client)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(databento.Live, "start", slowly)
+    now = time.time_ns() - 60 * SECOND
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        gateway.trade(7, SECOND, 1, now)
+        plant.until_rows("trades", 1)
+        gateway.drop()
+        for k in range(2, 5):
+            gateway.trade(7, k * SECOND, k, now + k)
+        plant.until_rows("trades", 4)
+    assert "malformed" not in plant.feed.status()
+
+
 def test_what_is_older_than_the_gateway_replays_is_told_as_lost(gateway: DatabentoGateway) -> None:
     old = time.time_ns() - 30 * 3_600 * SECOND
     with polled(DatabentoFeed, **keys(gateway)) as plant:
