@@ -18,6 +18,7 @@ from typing import Any
 from feedhandler.databento.records import ERROR, MAPPING, REPLAY_COMPLETED, SYSTEM, kind_of, time_of
 from feedhandler.databento.replay import Seen
 from feedhandler.databento.settings import DatabentoFeedSettings
+from feedhandler.past.later import SINCE_NEWEST
 from feedhandler.venue.dialogue import Hole, Unreadable
 from feedhandler.venue.seam import Note, note_of
 from plant.transport.connection_state import ConnectionState, Pauses
@@ -52,6 +53,8 @@ class DatabentoLink:
         self._settings, self._key, self._clock = settings, key, clock
         self._session: _Session | None = None
         self._begun = False
+        self.replaying = False  # what came since the plant's newest rows; the frames of the last `receive` are of it
+        self._replayed = False
         self.notes: list[Note] = []  # what became of holes, the caller's to take
         self._seen: dict[int, Seen] = {}  # by type of record
         self._holes: dict[int, Hole] = {}
@@ -107,7 +110,8 @@ class DatabentoLink:
             os.eventfd_read(self._waker)
         frames: list[bytes] = []
         ended = session.ended  # what is there by then is all there is
-        while session.records and len(frames) < MOST_FRAMES:
+        self.replaying, self._replayed = self.replaying and not self._replayed, False
+        while session.records and len(frames) < MOST_FRAMES and not self._replayed:
             at, record = session.records.popleft()
             if self._is_new(record):
                 self.received_ns.append(at)
@@ -138,6 +142,14 @@ class DatabentoLink:
     def close(self) -> None:
         self._stop()
         os.close(self._waker)
+
+    def catch_up(self, table: str, newest_ns: int, earliest_ns: int) -> None:
+        """Have the first session replay a table from the plant's newest row on, but not from before `earliest_ns`."""
+        kind = _TYPE_OF[self._settings.schemas[table]]
+        self._seen.setdefault(kind, Seen()).newest = max(newest_ns, earliest_ns)
+        hole = self._holes[kind] = Hole(table, self._settings.dataset, start=newest_ns)
+        self.notes.append(note_of(hole, "opened", SINCE_NEWEST))
+        self.replaying = True
 
     def _subscribe(self, client: Any, schema: str, symbols: list[str]) -> None:
         start = None
@@ -190,6 +202,7 @@ class DatabentoLink:
             for seen in self._seen.values():
                 seen.completed()
             self._end_holes("healed", "replayed")
+            self._replayed = True
         if kind in (SYSTEM, ERROR, MAPPING):
             return True
         return not self._seen.setdefault(kind, Seen()).repeated(record, time_of(record))
