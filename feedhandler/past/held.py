@@ -132,10 +132,10 @@ def holes_left(
             ("seq", "<=", seq),
             *([("interval", "==", hole.interval)] if hole.interval else []),
         ]
-        span = (earliest, None) if hole.first else (hole.start, hole.end)
+        start, end = (earliest, None) if hole.first else (hole.start, hole.end)
         if hole.first:
             of += [("venue_seq", ">=", hole.first), ("venue_seq", "<=", hole.last)]
-        found.append(Left(hole, *_known(db, (hole.table, ours[hole.sym], hole.interval), *span, of)))
+        found.append(Left(hole, *_known(db, (hole.table, ours[hole.sym], hole.interval), start, end, of)))
     return found
 
 
