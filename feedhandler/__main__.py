@@ -156,7 +156,8 @@ class FeedHandler(Process):
             wanted = self._feed.asks_for() if hasattr(self._feed, "asks_for") else []
             if not wanted:
                 return True
-            self._asking = Asking(str(self.settings.file), self._label, wanted)
+            names = getattr(self._own, "names", {})
+            self._asking = Asking(str(self.settings.file), self._label, wanted, names)
         if time.monotonic() < self._start_by:
             self._ask(None)
             return self._asking.begun
@@ -176,6 +177,8 @@ class FeedHandler(Process):
             return
         if self._asking.answer is not None:
             self._feed.had(self._asking.answer)
+            if hasattr(self._feed, "left"):
+                self._feed.left(self._asking.left)
             self._asking.close()
             self._asking = None
         elif not self._asking.begun:
@@ -196,7 +199,7 @@ class FeedHandler(Process):
         if isinstance(self._publisher, SpoolingPublisher) and self._publisher.spooling:
             rows, size = self._publisher.spool.rows, self._publisher.spool.size / _MEBIBYTE
             doing = "being handed over" if self._publisher.connected else "spooled, no tickerplant"
-            full = f" ({self._publisher.spool.trouble or 'full'})" if self._publisher.spool.full else ""
+            full = f" ({self._publisher.spool.trouble or 'full'})" if self._publisher.full else ""
             return f"{rows:,} rows {doing}, {size:.1f} of {self._own.spool_mb:,} MiB{full}; {state}"
         if not self._publisher.connected:
             return f"no tickerplant, {self._publisher.waiting} batches wait; {state}"

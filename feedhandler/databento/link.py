@@ -1,4 +1,4 @@
-"""Databento's own client as a connection: a thread reads its records, and a queue has them for the feed.
+"""Databento's own client as a connection: a thread of it reads records, and a queue has them for the feed.
 
 The client is the extra `databento`, imported when a session begins. While the queue is full nothing is read, and the
 gateway waits, or says that we are too slow.
@@ -18,7 +18,8 @@ from typing import Any
 from feedhandler.databento.records import ERROR, MAPPING, REPLAY_COMPLETED, SYSTEM, kind_of, time_of
 from feedhandler.databento.replay import Seen
 from feedhandler.databento.settings import DatabentoFeedSettings
-from feedhandler.venue.dialogue import Hole
+from feedhandler.past.later import SINCE_NEWEST
+from feedhandler.venue.dialogue import Hole, Unreadable
 from feedhandler.venue.seam import Note, note_of
 from plant.transport.connection_state import ConnectionState, Pauses
 from plant.transport.secret import Secret
@@ -26,6 +27,19 @@ from plant.transport.secret import Secret
 MOST_WAITING = 100_000
 MOST_FRAMES = 5_000
 PORT = 13_000
+
+
+class _Session:
+    """One session: `records` that came, and when; `ended` says why it is over.
+
+    What of an old one is not handed out by the end goes with it: the replay of the next one has it.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.records: deque[tuple[int, bytes]] = deque()
+        self.ended = ""
+        self.over = False
 
 
 class DatabentoLink:
@@ -37,20 +51,19 @@ class DatabentoLink:
         self.state = ConnectionState(pauses)
         self.received_ns: list[int] = []
         self._settings, self._key, self._clock = settings, key, clock
-        self._client: Any = None
-        self._records: deque[tuple[int, bytes]] = deque()
-        self._ended = ""  # why the session is over
+        self._session: _Session | None = None
         self._begun = False
+        self.replaying = False  # what came since the plant's newest rows; the frames of the last `receive` are of it
+        self._replayed = False
         self.notes: list[Note] = []  # what became of holes, the caller's to take
         self._seen: dict[int, Seen] = {}  # by type of record
         self._holes: dict[int, Hole] = {}
-        # The gateway says of each schema when its replay is over: so many are still to come, and to be read here.
-        self._replaying = self._unhealed = 0
+        self._replays = 0  # the gateway says of each schema when its replay is over: so many have still to end
         self._waker = os.eventfd(0, os.EFD_NONBLOCK)
 
     @property
     def connected(self) -> bool:
-        return self._client is not None
+        return self._session is not None
 
     @property
     def retry_in_s(self) -> float:
@@ -58,29 +71,29 @@ class DatabentoLink:
 
     def open(self, messages: Sequence[str], url: str = "") -> bool:
         host, _, port = self._settings.url.rpartition(":")
-        self._records.clear()
-        self._ended, self._begun = "", False
-        self._replaying = self._unhealed = 0
-        self._client = library().Live(
-            key=self._key.reveal(),
-            gateway=host or None,
-            port=int(port or PORT),
-            heartbeat_interval_s=int(self._settings.heartbeat_s),
+        self._begun, self._replays = False, 0
+        self._session = _Session(
+            library().Live(
+                key=self._key.reveal(),
+                gateway=host or None,
+                port=int(port or PORT),
+                heartbeat_interval_s=int(self._settings.heartbeat_s),
+            )
         )
         self.state.opened(self._clock())
         return True
 
     def send(self, message: str) -> bool:
         """Subscribe, or begin the session; the first subscription connects, which takes 30 s at worst."""
-        if self._client is None:
+        if self._session is None:
             return False
         said = json.loads(message)
         try:
             if "start" in said:
                 self._begun = True
-                threading.Thread(target=self._read, args=(self._client,), name="databento", daemon=True).start()
+                threading.Thread(target=self._read, args=(self._session,), name="databento", daemon=True).start()
             else:
-                self._subscribe(said["schema"], said["symbols"])
+                self._subscribe(self._session.client, said["schema"], said["symbols"])
         except Exception as error:  # of the client, which has its own kinds for the network and the key
             text = f"{type(error).__name__}: {error}"
             self.drop(text, refused="uthentication" in text and "timed out" not in text)
@@ -89,30 +102,32 @@ class DatabentoLink:
 
     def receive(self, timeout_s: float) -> list[bytes]:
         self.received_ns = []
-        if not self._records and not self._ended and self._client is not None:
+        session = self._session
+        if session is None:
+            return []
+        if not session.records and not session.ended:
             select.select([self._waker], [], [], timeout_s)
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._waker)
         frames: list[bytes] = []
-        while self._records and len(frames) < MOST_FRAMES:
-            at, record = self._records.popleft()
-            self.received_ns.append(at)
-            frames.append(record)
-            if record[1] == SYSTEM and record[-1] == REPLAY_COMPLETED:
-                self._unhealed -= 1
-                if self._unhealed <= 0:
-                    self._end_holes("healed", "replayed")
-        if self._records:
+        ended = session.ended  # what is there by then is all there is
+        self.replaying, self._replayed = self.replaying and not self._replayed, False
+        while session.records and len(frames) < MOST_FRAMES and not self._replayed:
+            at, record = session.records.popleft()
+            if self._is_new(record):
+                self.received_ns.append(at)
+                frames.append(record)
+        if session.records:
             os.eventfd_write(self._waker, 1)
-        elif self._ended and not frames and self._client is not None:
-            self.drop(self._ended)
+        elif ended and not frames:
+            self.drop(ended)
         return frames
 
     def fileno(self) -> int:
         return self._waker
 
     def drop(self, reason: str, refused: bool = False, wait_s: float = 0.0, ended: bool = False) -> None:
-        if self._client is not None:
+        if self._session is not None:
             self._open_holes()
         self._stop()
         reason, now = self._key.redact(reason), self._clock()
@@ -129,16 +144,23 @@ class DatabentoLink:
         self._stop()
         os.close(self._waker)
 
-    def _subscribe(self, schema: str, symbols: list[str]) -> None:
+    def catch_up(self, table: str, newest_ns: int, earliest_ns: int) -> None:
+        """Have the first session replay a table from the plant's newest row on, but not from before `earliest_ns`."""
+        kind = _TYPE_OF[self._settings.schemas[table]]
+        self._seen.setdefault(kind, Seen()).newest = max(newest_ns, earliest_ns)
+        hole = self._holes[kind] = Hole(table, self._settings.dataset, start=newest_ns)
+        self.notes.append(note_of(hole, "opened", SINCE_NEWEST))
+        self.replaying = True
+
+    def _subscribe(self, client: Any, schema: str, symbols: list[str]) -> None:
         start = None
         kind = _TYPE_OF[schema]
         seen = self._seen.get(kind)
         if seen is not None and not self._begun:  # what is new has nothing to go on from
             start = seen.begin(time.time_ns()) if self._settings.backfill else None
             self._begin_hole(kind, start)
-            if start is not None:
-                self._replaying, self._unhealed = self._replaying + 1, self._unhealed + 1
-        self._client.subscribe(
+            self._replays += start is not None
+        client.subscribe(
             dataset=self._settings.dataset,
             schema=schema,
             symbols=symbols,
@@ -172,41 +194,55 @@ class DatabentoLink:
             self.notes.append(note_of(hole._replace(end=time.time_ns()), state, detail))
         self._holes.clear()
 
-    def _read(self, client: Any) -> None:
-        """Read records until the session ends; runs in a thread."""
+    def _is_new(self, record: bytes) -> bool:
+        """Return whether a record is to be handed out: it did not come before."""
+        try:
+            kind = kind_of(record)
+        except Unreadable:  # whoever parses it says so
+            return True
+        if kind == SYSTEM and record[-1] == REPLAY_COMPLETED:
+            self._replays -= 1
+            if self._replays <= 0:
+                for seen in self._seen.values():
+                    seen.completed()
+                self._end_holes("healed", "replayed")
+                self._replayed = True
+        if kind in (SYSTEM, ERROR, MAPPING):
+            return True
+        return not self._seen.setdefault(kind, Seen()).repeated(record, time_of(record))
+
+    def _read(self, session: _Session) -> None:
+        """Have records queued until the session ends; runs in a thread.
+
+        By a callback: the client's iteration begins after the session did, and loses what came between.
+        """
+
+        def take(record: Any) -> None:
+            while len(session.records) >= MOST_WAITING and not session.over:
+                time.sleep(0.005)
+            if session.over:
+                return
+            session.records.append((time.time_ns(), bytes(record)))
+            if len(session.records) == 1:
+                os.eventfd_write(self._waker, 1)
+
         reason = "the gateway ended the session"
         try:
-            for record in client:
-                if self._client is not client:
-                    return
-                self._take(bytes(record))
+            session.client.add_callback(take)
+            session.client.start()
+            session.client.block_for_close()
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-        if self._client is client:
-            self._ended = reason
-            os.eventfd_write(self._waker, 1)
-
-    def _take(self, record: bytes) -> None:
-        kind = kind_of(record)
-        if kind == SYSTEM and record[-1] == REPLAY_COMPLETED:
-            self._replaying -= 1
-            for seen in self._seen.values() if self._replaying <= 0 else ():
-                seen.completed()
-        elif kind not in (SYSTEM, ERROR, MAPPING) and self._seen.setdefault(kind, Seen()).repeated(
-            record, time_of(record)
-        ):
-            return
-        while len(self._records) >= MOST_WAITING and self._client is not None:
-            time.sleep(0.005)
-        self._records.append((time.time_ns(), record))
-        if len(self._records) == 1:
+        session.ended = reason
+        if not session.over:
             os.eventfd_write(self._waker, 1)
 
     def _stop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.over = True
             try:
-                client.terminate()
+                session.client.terminate()
             except Exception:  # it was never connected
                 return
 

@@ -6,10 +6,11 @@ Rdb and hdb may start later than the feed; they are asked until they answer, and
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feedhandler.past.catching_up import Held, Series
+from feedhandler.past.left import COLUMNS, Left, left_of
 from plant.errors import PlantError, QueryError
 from plant.rows.intervals import interval_ns
 
@@ -23,6 +24,11 @@ AGAIN_S, AT_MOST_S = 2.0, 60.0
 BEFORE_NS = 5 * 10**9
 """Rows are compared from so long before the newest one on: a venue does not send quite in order of time."""
 
+LEFT_NS = 24 * 3_600 * 10**9
+"""Holes that were told longer ago are not asked for again, and of the others the newest `MOST_LEFT`."""
+
+MOST_LEFT = 200
+
 _OF_A_BAR = ("open", "high", "low", "close", "volume")
 _OF_A_TRADE = ("trade_id", "exchange", "price", "size", "venue_seq")
 
@@ -30,12 +36,16 @@ _OF_A_TRADE = ("trade_id", "exchange", "price", "size", "venue_seq")
 class Asking:
     """`begin` it once; `answer` has what the plant holds of `wanted`, by series; `trouble` why there is none.
 
-    name: `source` of the feed's rows.
+    `left` are holes of earlier runs, by then. name: `source` of the feed's rows; names: our symbols as the venue's.
     """
 
-    def __init__(self, config: str, name: str, wanted: Sequence[Series]) -> None:
+    def __init__(
+        self, config: str, name: str, wanted: Sequence[Series], names: Mapping[str, str] | None = None
+    ) -> None:
         self.answer: dict[Series, Held] | None = None
+        self.left: list[Left] = []
         self.trouble = ""
+        self._names = names or {}
         self._config, self._name, self._wanted = config, name, list(wanted)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
@@ -69,7 +79,9 @@ class Asking:
             try:
                 with connect(config=self._config, timeout_s=CONNECT_S, warn_unknown=False) as db:
                     until_seen(db, seq)
-                    self.answer = held_of(db, self._name, self._wanted, seq, before_ns)
+                    held = held_of(db, self._name, self._wanted, seq, before_ns)
+                    self.left = holes_left(db, self._name, self._wanted, self._names, seq, time.time_ns())
+                    self.answer = held
                 self.trouble = ""
                 return
             except (PlantError, OSError) as error:
@@ -97,17 +109,46 @@ def held_of(db: Any, name: str, wanted: Sequence[Series], seq: int, before_ns: i
         newest_ns = newest.column("time").cast("int64").to_pylist()
         for sym, when in zip(newest.column("sym").to_pylist(), newest_ns, strict=True):
             since = when if interval else when - BEFORE_NS
-            columns = _OF_A_BAR if interval else _OF_A_TRADE
-            rows = db.select(
-                table, sym, since, None, ["time", *columns], where=where, frames="arrow", timeout_s=ANSWER_S
-            )
-            values = (rows.column(key).to_pylist() for key in columns)
-            keys = zip(rows.column("time").cast("int64").to_pylist(), *values, strict=True)
-            if interval:
-                found[table, sym, interval] = Held(when, since, tuple(keys))
-            else:
-                known = tuple(
-                    (trade_id or ns, exchange, price, size) for ns, trade_id, exchange, price, size, _ in keys
-                )
-                found[table, sym, interval] = Held(when, since, known, tuple(rows.column("venue_seq").to_pylist()))
+            known, numbers = _known(db, (table, sym, interval), since, None, where)
+            found[table, sym, interval] = Held(when, since, known, numbers)
     return found
+
+
+def holes_left(
+    db: Any, name: str, wanted: Sequence[Series], names: Mapping[str, str], seq: int, now_ns: int
+) -> list[Left]:
+    """Return what earlier runs of the feed of this name left, by the venue's symbols, with what the plant has of it."""
+    earliest = now_ns - LEFT_NS
+    told = db.select(
+        "gaps", f"feed-{name}", earliest, None, list(COLUMNS), where=[("seq", "<=", seq)], frames="arrow",
+        timeout_s=ANSWER_S,
+    )  # fmt: skip
+    ours = {names.get(sym, sym): sym for _, sym, _ in wanted}
+    series = [(table, names.get(sym, sym), interval) for table, sym, interval in wanted]
+    found = []
+    for hole in left_of(told.to_pylist(), series)[-MOST_LEFT:]:
+        of = [
+            ("source", "==", name),
+            ("seq", "<=", seq),
+            *([("interval", "==", hole.interval)] if hole.interval else []),
+        ]
+        start, end = (earliest, None) if hole.first else (hole.start, hole.end)
+        if hole.first:
+            of += [("venue_seq", ">=", hole.first), ("venue_seq", "<=", hole.last)]
+        found.append(Left(hole, *_known(db, (hole.table, ours[hole.sym], hole.interval), start, end, of)))
+    return found
+
+
+def _known(
+    db: Any, series: Series, start: int, end: int | None, where: Sequence[Any]
+) -> tuple[tuple[object, ...], tuple[int, ...]]:
+    """Return what tells the rows of a series apart (`Held.known`), and of trades their `venue_seq`."""
+    table, sym, interval = series
+    columns = _OF_A_BAR if interval else _OF_A_TRADE
+    rows = db.select(table, sym, start, end, ["time", *columns], where=where, frames="arrow", timeout_s=ANSWER_S)
+    values = (rows.column(key).to_pylist() for key in columns)
+    keys = zip(rows.column("time").cast("int64").to_pylist(), *values, strict=True)
+    if interval:
+        return tuple(keys), ()
+    known = tuple((trade_id or ns, exchange, price, size) for ns, trade_id, exchange, price, size, _ in keys)
+    return known, tuple(rows.column("venue_seq").to_pylist())

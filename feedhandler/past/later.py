@@ -2,7 +2,8 @@
 
 A hole that is not filled in time is given up for the order of the rows (seams.py), not for the plant: it is asked for
 again after 1, 2, 4 ... 60 minutes, `MOST_TRIES` times, and its rows go on behind those that came since. What is not to
-be had by then `plant backfill` fetches. Rows that went on already are left out, however often their hole is asked for.
+be had by then `plant backfill` fetches. A run after this one goes on with what is left (left.py). Rows that went on
+already are left out, however often their hole is asked for.
 """
 
 from collections import Counter
@@ -22,17 +23,24 @@ MOST_TRIES = 12
 MOST_HOLES = 2_000
 """Holes that are remembered; the oldest is lost then."""
 
+TOLD_AFTER_S = 5.0
+"""A hole of before this run that is not fetched by then is told: a run after this one finds it in `gaps` (left.py)."""
+
+SINCE_NEWEST = "since the newest row in the plant"
+BY_BACKFILL = "plant backfill"
+"""Stands in the detail of a hole that is asked for no more."""
+
 
 class _Late:
-    __slots__ = ("asked", "attempt", "before", "due_at", "known", "rows", "told", "tries")
+    __slots__ = ("asked", "attempt", "before", "due_at", "had", "known", "rows", "tell_at", "told", "tries")
 
     def __init__(self, known: Iterable[object], before: int, due_at: float, told: bool) -> None:
         self.known: Counter[object] = Counter(known)
-        self.before, self.due_at = before, due_at
+        self.before, self.due_at, self.tell_at = before, due_at, due_at + TOLD_AFTER_S
         self.told = told  # that it is there
         self.asked = False
         self.attempt: Counter[object] = Counter()  # rows without an id that this try had
-        self.tries = self.rows = 0
+        self.tries = self.rows = self.had = 0
 
 
 class Later:
@@ -61,10 +69,17 @@ class Later:
     def catch_up(self, hole: Hole, known: Iterable[object], before: int, now: float) -> None:
         """Ask for a hole of before this run, at once; `known` and `before` as in `GivenUp`.
 
-        Whether anything is missing is told once that is known.
+        Whether anything is missing is told once that is known, or after `TOLD_AFTER_S`.
         """
         if hole not in self._holes:
             self._add(hole, _Late(known, before, now, False))
+
+    def left(self, hole: Hole, known: Iterable[object], now: float) -> None:
+        """Ask, at once, for a hole that an earlier run told and left."""
+        if hole not in self._holes:
+            late = _Late(known, 0, now, True)
+            late.had = len(late.known) if hole.first else 0
+            self._add(hole, late)
 
     def seen(self, rows: Iterable[Row]) -> None:
         """Note rows that go on: one that came late is in a hole, and is not to come again when that is fetched."""
@@ -80,6 +95,8 @@ class Later:
         """Return the holes that are to be asked for now."""
         found = []
         for hole, late in self._holes.items():
+            if not late.told and now >= late.tell_at:
+                self._tell(hole, late)
             if not late.asked and now >= late.due_at:
                 late.asked, late.attempt = True, Counter()
                 found.append(hole)
@@ -92,21 +109,20 @@ class Later:
         rows = [row for row in fetched.rows if self._is_new(late, row)]
         late.rows += len(rows)
         if (rows or fetched.lost) and not late.told:
-            late.told = True
-            self.notes.append(note_of(hole, "opened", "since the newest row in the plant"))
+            self._tell(hole, late)
         if not fetched.done:
             return rows
         late.asked = False
         late.tries += 1
         lost, again = fetched.lost, fetched.again
-        if not lost and hole.first and late.rows <= hole.last - hole.first:
+        if not lost and hole.first and late.had + late.rows <= hole.last - hole.first:
             lost, again = "the venue's past has not all of it", True
         if not lost:
             if late.told:
                 self.notes.append(note_of(hole, "healed", f"fetched later, {late.rows:,} rows"))
             self._forget(hole)
         elif not again or late.tries >= MOST_TRIES:
-            self.notes.append(note_of(hole, "lost", f"{lost}; plant backfill may have it later"))
+            self.notes.append(note_of(hole, "lost", f"{lost}; {BY_BACKFILL} may have it later"))
             self._forget(hole)
         else:
             late.due_at = now + min(FIRST_PAUSE_S * 2.0**late.tries, LONGEST_PAUSE_S)
@@ -119,6 +135,10 @@ class Later:
         wait_s = min((late.due_at - now for late in self._holes.values() if not late.asked), default=0.0)
         pause = f", the next in {wait_s:.0f} s" if wait_s > 0 and not any(h.asked for h in self._holes.values()) else ""
         return f"{len(self._holes):,} holes are fetched late{pause}"
+
+    def _tell(self, hole: Hole, late: _Late) -> None:
+        late.told = True
+        self.notes.append(note_of(hole, "opened", SINCE_NEWEST))
 
     def _is_new(self, late: _Late, row: Row) -> bool:
         if type(row) is BarRow:  # one that is the same says nothing new
@@ -143,7 +163,7 @@ class Later:
             self._watched.setdefault(hole.sym, []).append(hole)
         if len(self._holes) > MOST_HOLES:
             oldest = next(iter(self._holes))
-            self.notes.append(note_of(oldest, "lost", f"more than {MOST_HOLES:,} holes; plant backfill may have it"))
+            self.notes.append(note_of(oldest, "lost", f"more than {MOST_HOLES:,} holes; {BY_BACKFILL} may have it"))
             self._forget(oldest)
 
     def _forget(self, hole: Hole) -> None:

@@ -18,6 +18,7 @@ from feedhandler.capture import Capture
 from feedhandler.feed import NS_PER_SECOND, Batch
 from feedhandler.past.catching_up import CatchUp, Held, Series
 from feedhandler.past.later import Later
+from feedhandler.past.left import Left
 from feedhandler.venue.columns import batches, tables_of_channels
 from feedhandler.venue.dialogue import Dialogue, History, Hole
 from feedhandler.venue.events import OtherRow, Row, Topic
@@ -119,6 +120,12 @@ class VenueFeed:
         """Take the plant's answer to `asks_for`; what is missing since is fetched beside the rows that come."""
         names = self.settings.names
         self._catch_up.held({(table, names.get(sym, sym), of): one for (table, sym, of), one in held.items()})
+
+    def left(self, holes: Sequence[Left]) -> None:
+        """Take holes of earlier runs, by the venue's symbols: they are asked for again."""
+        for hole, known, numbers in holes:
+            by_number = hole.table == "trades" and self._seams.numbered
+            self._later.left(hole, numbers if by_number else known, self._clock())
 
     def resubscribe(self, settings: Any) -> None:
         """Take a changed list of symbols: what is new is subscribed, what is over unsubscribed, all else goes on."""

@@ -2,11 +2,12 @@
 
     <folder>/<rows>.spool    records as they go over the wire, one behind the other (docs/wire.md); <rows> are ahead of
                              the file, counted from the first record that there was
-    <folder>/first           the number of the source's row ahead of that record, as the plant counts; none: not known
+    <folder>/first           the number of the source's row ahead of that record, as the plant counts; blank: not known
     <folder>/lock
 
 What was appended is with the system: SIGKILL of the process loses none of it. `sync` has the disk keep it. A record
-whose end is missing, as after a power cut, is cut off when the folder is opened.
+whose end is missing, as after a power cut, is cut off when the folder is opened. `first` is written in place, always as
+long: so it takes no room on a disk that is full.
 
 The plant says how many rows of a source it has. So each record here has its numbers, and what the plant has already is
 left out, whoever was killed meanwhile, and whenever.
@@ -18,12 +19,13 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from plant.data_folder import lock, replace_file, sync_folder
+from plant.data_folder import lock, sync_folder
 from plant.errors import SourceTaken, WireError
 from plant.wire.envelope import HEADER_BYTES, header_at
 from plant.wire.record import records
 
 FILE_BYTES = 32 * 2**20
+FIRST_BYTES = 20
 SUFFIX = ".spool"
 
 
@@ -32,6 +34,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.ahead, self.size = path, int(path.stem), 0
+        self.named = False  # for certain, so that a power cut leaves the name there
 
 
 class _Read(NamedTuple):
@@ -51,9 +54,12 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._most = folder, most_bytes
         self._lock = lock(folder, lambda pid: SourceTaken(f"process {pid} has the spool {folder}; only one may"))
-        self._first: int | None = None
-        with contextlib.suppress(OSError, ValueError):
-            self._first = int((folder / "first").read_text())
+        self._first_file = os.open(folder / "first", os.O_RDWR | os.O_CREAT, 0o644)
+        self.trouble = ""
+        found = os.pread(self._first_file, FIRST_BYTES, 0)
+        self._first = int(found) if found.strip().isdigit() else None
+        self._first_kept = len(found) == FIRST_BYTES  # whether the file says it, too, and has its length
+        self._keep_first()
         self._files = deque(_File(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
         self._end = 0  # rows up to the end of the last record
         for file in self._files:
@@ -66,7 +72,6 @@ class Spool:
         self._source: BinaryIO | None = None
         self._writing: int | None = None
         self._unsynced = False
-        self.trouble = ""
 
     def __bool__(self) -> bool:
         return self.rows > 0
@@ -86,12 +91,19 @@ class Spool:
         """Whether it takes no more."""
         return bool(self.trouble) or self.size >= self._most
 
-    def begin(self, first: int | None) -> None:
-        """Say, while it is empty, which row of the source is the last ahead of it; None: that is not known."""
+    def begin(self, first: int | None) -> bool:
+        """Say, while it is empty, which row of the source is the last ahead of it; None: that is not known.
+
+        False, and `trouble` says why, if the disk takes nothing.
+        """
+        self.trouble = ""
         self._empty(first)
+        return self._keep_first()
 
     def append(self, record: bytes | bytearray, rows: int) -> bool:
         """Keep a record behind the others; False, and `trouble` says why, if the disk does not take it."""
+        if not self._keep_first():
+            return False
         try:
             if self._writing is None or self._files[-1].size >= FILE_BYTES:
                 self._next_file()
@@ -100,7 +112,7 @@ class Spool:
             while written < len(record):
                 written += os.write(self._writing, memoryview(record)[written:])
         except OSError as error:
-            self.trouble = f"the disk takes no more: {error.strerror or error}"
+            self._troubled(error)
             if self._writing is not None:  # no half of a record stays
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._writing, self._files[-1].size)
@@ -116,6 +128,9 @@ class Spool:
         if self._unsynced and self._writing is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._writing)
+                if self._files[-1].size and not self._files[-1].named:
+                    sync_folder(self._folder)
+                    self._files[-1].named = True
             self._unsynced = False
 
     def welcome(self, accepted: int) -> None:
@@ -143,7 +158,12 @@ class Spool:
         self._at = (0, 0)
 
     def read(self) -> tuple[bytearray, int] | None:
-        """Return the next record and its count of rows, None if all were read."""
+        """Return the next record and its count of rows; None if all were read, or while `first` cannot be kept.
+
+        What was handed over under numbers that no file tells would come again after a SIGKILL.
+        """
+        if not self._keep_first():
+            return None
         number, start = self._at
         while number < len(self._files) and start >= self._files[number].size:
             if number == len(self._files) - 1:
@@ -179,6 +199,7 @@ class Spool:
         """Sync, and let go of the folder; what is in it stays."""
         self._close_file()
         self._close_source()
+        os.close(self._first_file)
         os.close(self._lock)
 
     def _next_file(self) -> None:
@@ -216,11 +237,24 @@ class Spool:
         self._set_first(first)
 
     def _set_first(self, first: int | None) -> None:
-        if first is None:
-            (self._folder / "first").unlink(missing_ok=True)
-        else:
-            replace_file(self._folder / "first", b"%d\n" % first)
-        self._first = first
+        self._first, self._first_kept = first, False
+        self._keep_first()
+
+    def _keep_first(self) -> bool:
+        """Have the file say where we begin; False if the disk does not take it."""
+        if not self._first_kept:
+            text = b"" if self._first is None else b"%d" % self._first
+            try:
+                os.pwrite(self._first_file, text.rjust(FIRST_BYTES - 1) + b"\n", 0)
+                os.fdatasync(self._first_file)
+            except OSError as error:
+                self._troubled(error)
+                return False
+            self._first_kept = True
+        return True
+
+    def _troubled(self, error: OSError) -> None:
+        self.trouble = f"the disk takes no more: {error.strerror or error}"
 
 
 def spooled_bytes(folder: Path) -> int:

@@ -2,8 +2,9 @@
 
 The first of `ranked` that sends the symbol counts, then any other in the order in which they came. One that is silent
 for SILENT_NS within a session while another sends hands over to that one from the next minute on, and takes over again
-in the same way. All is decided by rows and when the plant took them, in the order of the journal, so that it is decided
-again alike.
+in the same way. A late trade counts if its feed counted at its time: what a feed missed while another counted, and
+sends once it is back, is of the minutes before. All is decided by rows and when the plant took them, in the order of
+the journal, so that it is decided again alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,10 @@ from processor.trades.folding import MINUTE_NS
 
 SILENT_NS = 15 * 10**9
 _NONE = -1
-_STATE = ("now", "_before", "_from", "_first", "_newest", "_last", "dropped")
+_STATE = ("now", "_before", "_from", "_earlier", "_first", "_newest", "_last", "_reigns", "dropped")
+
+MOST_REIGNS = 16
+"""Of each symbol so many feeds are remembered that counted before the last two."""
 
 
 class Switch(NamedTuple):
@@ -55,6 +59,8 @@ class Sources:
         self.now = np.empty(0, dtype=np.int64)  # of each slot, the feed that counts
         self._before = np.empty(0, dtype=np.int64)  # that counted before `_from`
         self._from = np.empty(0, dtype=np.int64)
+        self._earlier = np.empty(0, dtype=np.int64)  # from when on `_before` counted
+        self._reigns: list[tuple[int, int, int]] = []  # those before that: slot, from when on, feed; oldest first
         self._first = np.empty(0, dtype=np.int64)  # the first minute of all: before it, any feed counts
         self._newest = np.empty(0, dtype=np.int64)
         self._last = np.zeros((0, 0), dtype=np.int64)  # when the plant took a row of slot and feed last
@@ -75,8 +81,9 @@ class Sources:
         more = slots - len(self.now)
         if more > 0:
             self.now, self._before = (np.append(a, np.full(more, _NONE)) for a in (self.now, self._before))
-            self._from, self._first, self._newest = (
-                np.append(a, np.zeros(more, dtype=np.int64)) for a in (self._from, self._first, self._newest)
+            self._from, self._earlier, self._first, self._newest = (
+                np.append(a, np.zeros(more, dtype=np.int64))
+                for a in (self._from, self._earlier, self._first, self._newest)
             )
             self._last = np.pad(self._last, ((0, more), (0, 0)))
 
@@ -92,12 +99,12 @@ class Sources:
             fresh, first = np.unique(slots[new], return_index=True)
             rows = new[first]
             self.now[fresh] = self._before[fresh] = feeds[rows]
-            self._from[fresh] = self._first[fresh] = times[rows] // MINUTE_NS * MINUTE_NS
+            self._from[fresh] = self._earlier[fresh] = self._first[fresh] = times[rows] // MINUTE_NS * MINUTE_NS
         current = self.now[slots]
         other = feeds != current
         switches: list[Switch] = []
         if not other.any():
-            good = (times >= self._from[slots]) | (self._before[slots] == feeds) | (times < self._first[slots])
+            good = self._good(slots, feeds, times)
             self._note(slots, feeds, times, received)
             self.dropped += int(len(good) - good.sum())
             return good, switches
@@ -138,8 +145,16 @@ class Sources:
 
     def _good(self, slots: np.ndarray, feeds: np.ndarray, times: np.ndarray) -> np.ndarray:
         counts = np.where(times >= self._from[slots], self.now[slots], self._before[slots])
-        found: np.ndarray = (counts == feeds) | (times < self._first[slots])
+        free = times < self._first[slots]
+        for row in np.flatnonzero((times < self._earlier[slots]) & ~free).tolist():
+            counts[row] = self._feed_at(int(slots[row]), int(times[row]), int(counts[row]))
+        found: np.ndarray = (counts == feeds) | free
         return found
+
+    def _feed_at(self, slot: int, time: int, otherwise: int) -> int:
+        """Return which feed counted before the last two; `otherwise`: that is not remembered."""
+        of_slot = [(since, feed) for one, since, feed in self._reigns if one == slot]
+        return next((feed for since, feed in reversed(of_slot) if since <= time), otherwise)
 
     def _note(self, slots: np.ndarray, feeds: np.ndarray, times: np.ndarray, received: np.ndarray) -> None:
         np.maximum.at(self._last, (slots, feeds), received)
@@ -155,5 +170,14 @@ class Sources:
         if not silent and self._rank[feed] >= self._rank[current]:
             return None
         minute = max(time // MINUTE_NS * MINUTE_NS + MINUTE_NS, int(self._from[slot]))
+        self._remember(slot)
+        self._earlier[slot] = self._from[slot]
         self.now[slot], self._before[slot], self._from[slot] = feed, current, minute
         return Switch(came, slot, syms[slot], self.names[current], self.names[feed], minute, silent)
+
+    def _remember(self, slot: int) -> None:
+        """Keep who counted before the two that will be the last."""
+        self._reigns.append((slot, int(self._earlier[slot]), int(self._before[slot])))
+        of_slot = [number for number, (one, _, _) in enumerate(self._reigns) if one == slot]
+        if len(of_slot) > MOST_REIGNS:
+            del self._reigns[of_slot[0]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chance import SEED
-from counting_feed import JUMP
+from counting_feed import JUMP, ROWS
 from running import RunningPlant
 
 from plant.stream.spool import spooled_bytes
@@ -27,30 +27,50 @@ def test_what_was_spooled_is_in_the_plant_once_and_in_order_whoever_is_killed(
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     plant = start_plant("tickerplant", toml=FEED, sync="batch")
-    plant.forked = False  # what is noted as handed over is on disk a moment later
+    plant.wait_s = 120.0
     shutil.copy(SUPPORT / "counting_feed.py", plant.folder)
     plant.start("feedhandler counting")
     spool, handed = plant.settings.plant.data / "spool" / "counting", plant.folder / "handed"
     eventually(lambda: handed.is_file() and len(handed.read_text().split()) > 20)
     spooled: dict[int, int] = {}  # by run of the feed: up to which number all is on disk, or in the plant
 
+    def last() -> int:
+        return int(handed.read_text().split()[-1])
+
+    def handed_on(number: int) -> None:
+        eventually(lambda: last() > number, 20, lambda: plant.log("feedhandler counting")[-2000:])
+
     def note() -> None:
-        number = int(handed.read_text().split()[-1])
+        number = last()
         spooled[number // JUMP] = number
+
+    def in_journal() -> int:
+        return sum(file.stat().st_size for file in (plant.settings.plant.data / "journal").glob("*.journal"))
+
+    def grown(size: int) -> None:
+        eventually(lambda: in_journal() > size, 30, lambda: plant.log("feedhandler counting")[-2000:])
 
     for _ in range(kills):
         plant.kill("tickerplant")
         eventually(lambda: spooled_bytes(spool) > 20_000, 20, lambda: plant.log("feedhandler counting")[-2000:])
+        handed_on(
+            last() + 2 * ROWS
+        )  # what was in memory is on its way to the disk: batches since tell that it is there
         if chance.random() < 0.6:
             note()
             plant.restart("feedhandler counting")
             time.sleep(chance.random() * 0.3)
         note()
+        journaled = in_journal()
         plant.start("tickerplant")
-        time.sleep(chance.random() * 0.4)  # perhaps while it is being handed over
+        if chance.random() < 0.6:  # while it is being handed over
+            grown(journaled + 10_000)
+        time.sleep(chance.random() * 0.4)
+        if chance.random() < 0.2:
+            eventually(lambda: not spooled_bytes(spool), 120, lambda: plant.log("feedhandler counting")[-2000:])
         if chance.random() < 0.5:
             plant.restart("feedhandler counting")
-    eventually(lambda: not spooled_bytes(spool), 30, lambda: plant.log("feedhandler counting")[-2000:])
+    eventually(lambda: not spooled_bytes(spool), 120, lambda: plant.log("feedhandler counting")[-2000:])
     plant.processes["feedhandler counting"].terminate()
     assert plant.processes["feedhandler counting"].wait(20) == 0
     found = [int(name) for batch in plant.journal("trades") for name in batch.columns["trade_id"].tolist()]

@@ -12,6 +12,7 @@ from polled_feed import polled
 
 from feedhandler.databento.feed import DatabentoFeed
 from feedhandler.databento.settings import DatabentoFeedSettings
+from feedhandler.past.catching_up import Held
 
 pytest.importorskip("databento")
 from databento_gateway import KEY, DatabentoGateway
@@ -90,6 +91,86 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(gateway: Databen
     assert gateway.subscriptions[0] == {
         "schema": "trades", "stype_in": "raw_symbol", "symbols": "AAPL", "snapshot": "0", "id": "0", "is_last": "1",
     }  # fmt: skip
+
+
+def test_what_was_read_and_not_handed_on_when_a_session_was_dropped_comes_with_the_next(
+    gateway: DatabentoGateway,
+) -> None:
+    now = time.time_ns() - 60 * SECOND
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        gateway.trade(7, SECOND, 1, now)
+        plant.until_rows("trades", 1)
+        for k in range(2, 7):
+            gateway.trade(7, k * SECOND, k, now + k)
+        link: Any = plant.feed._lines[0].link
+        deadline = time.monotonic() + 10
+        while len(link._session.records) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        link.drop("no data for 200 s")
+        plant.until_rows("trades", 6)
+        for _ in range(5):
+            plant.poll()
+    assert [row["price"] for row in plant.rows["trades"]] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+def test_what_came_since_the_newest_row_of_the_plant_is_replayed_less_what_it_has(gateway: DatabentoGateway) -> None:
+    now = time.time_ns() - 600 * SECOND
+    for k in range(1, 9):  # two in each second
+        gateway.trade(7, k * SECOND, k, now + k // 2 * SECOND)
+    with polled(DatabentoFeed, **keys(gateway, symbols=("AAPL", "MSFT"))) as plant:
+        assert plant.feed.asks_for() == [("trades", "AAPL", ""), ("trades", "MSFT", "")]
+        plant.poll()
+        assert gateway.connects == 0
+        known = tuple((now + k // 2 * SECOND, "2", float(k), 5.0) for k in range(2, 5))
+        plant.feed.had({("trades", "AAPL", ""): Held(now + 2 * SECOND, now + SECOND, known)})
+        plant.until_rows("trades", 4)
+        gateway.trade(7, 9 * SECOND, 9, now + 9)  # older than what the plant has, and yet it comes now
+        plant.until_rows("trades", 5)
+        gateway.drop()
+        gateway.trade(7, 10 * SECOND, 10, now + 20 * SECOND)
+        plant.until_rows("trades", 6)
+    assert [row["price"] for row in plant.rows["trades"]] == [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    opened, healed, *_ = plant.rows["gaps"]
+    assert (opened["state"], opened["detail"]) == ("opened", "XNAS.ITCH: since the newest row in the plant")
+    assert (healed["state"], opened["first"], healed["first"]) == ("healed", now + 2 * SECOND, now + 2 * SECOND)
+
+
+def test_a_plant_that_says_too_late_what_it_has_costs_what_came_since_and_that_is_told(
+    gateway: DatabentoGateway,
+) -> None:
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        plant.feed.had({("trades", "AAPL", ""): Held(SECOND, 0)})
+        plant.until_rows("gaps", 1)
+    [lost] = plant.rows["gaps"]
+    assert (lost["state"], lost["first"]) == ("lost", SECOND)
+    assert "plant backfill has what came since" in lost["detail"]
+
+
+def test_no_record_is_lost_while_a_session_begins(gateway: DatabentoGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    import databento
+
+    start = databento.Live.start
+
+    def slowly(client: Any) -> None:
+        start(client)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(databento.Live, "start", slowly)
+    now = time.time_ns() - 60 * SECOND
+    with polled(DatabentoFeed, **keys(gateway)) as plant:
+        plant.until(lambda: gateway.sessions, "a session")
+        gateway.mapping(7, "AAPL")
+        gateway.trade(7, SECOND, 1, now)
+        plant.until_rows("trades", 1)
+        gateway.drop()
+        for k in range(2, 5):
+            gateway.trade(7, k * SECOND, k, now + k)
+        plant.until_rows("trades", 4)
+    assert "malformed" not in plant.feed.status()
 
 
 def test_what_is_older_than_the_gateway_replays_is_told_as_lost(gateway: DatabentoGateway) -> None:

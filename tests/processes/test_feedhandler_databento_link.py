@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedhandler.databento.feed import DatabentoFeed
-from feedhandler.databento.link import DatabentoLink
+from feedhandler.databento.link import DatabentoLink, _Session
 from feedhandler.databento.records import REPLAY_COMPLETED, SYSTEM
 from feedhandler.databento.settings import DatabentoFeedSettings
 from plant.transport.connection_state import Pauses
@@ -37,22 +37,24 @@ def test_the_end_of_one_schemas_replay_is_not_the_end_of_the_others() -> None:
     trade = struct.pack("<BBHIQqIccBBQiI", 12, 0, 1, 7, now, 10**9, 5, b"T", b"A", 0, 0, now, 0, 1)
     bar = struct.pack("<BBHIQqqqqQ", 14, 33, 1, 7, now - now % (60 * 10**9), *(10**9,) * 4, 5)
     over = bytes([80, SYSTEM]) + bytes(317) + bytes([REPLAY_COMPLETED])
-    link._client = Client()
-    for record in (trade, bar):
-        link._take(record)
+    link._session = session = _Session(Client())
+
+    def come(*records: bytes) -> None:
+        session.records.extend((now, record) for record in records)
+
+    come(trade, bar)
     assert link.receive(0.0) == [trade, bar]
     link.drop("cut")
     assert [(note.table, note.state) for note in link.notes] == [("trades", "opened"), ("bars", "opened")]
-    link._client = Client()
+    link._session = session = _Session(Client())
     for schema in ("trades", "ohlcv-1m"):
-        link._subscribe(schema, ["A"])
-    for record in (bar, over, trade):
-        link._take(record)
+        link._subscribe(session.client, schema, ["A"])
+    come(bar, over, trade)
     assert link.receive(0.0) == [over]
     assert len(link.notes) == 2, "the trades are not there yet"
-    link._take(over)
+    come(over)
     assert link.receive(0.0) == [over]
     assert [note.state for note in link.notes[2:]] == ["healed", "healed"]
-    link._take(trade)
+    come(trade)
     assert link.receive(0.0) == [trade], "an equal one later is another"
     link.close()

@@ -1,5 +1,7 @@
 """Records on disk for a plant that is down: each row arrives once and in order, whoever is killed, whatever is torn."""
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -152,6 +154,27 @@ def test_only_one_process_has_a_spool(folder: Path) -> None:
     spool = filled(folder)
     with pytest.raises(SourceTaken, match="has the spool"):
         Spool(folder, 10**9)
+    spool.close()
+
+
+def test_while_the_disk_does_not_say_where_it_begins_it_takes_and_gives_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    spool = Spool(folder, 10**9)
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", no_room)
+        assert not spool.begin(100)
+        assert not spool.append(record(1, 3), 3)
+        assert spool.full
+    assert spool.append(record(1, 3), 3)
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", no_room)
+        spool.welcome(50)  # it lost a tail
+        assert spool.read() is None
+    assert rows_read(spool) == [1, 2, 3]
     spool.close()
 
 

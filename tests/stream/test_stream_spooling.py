@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
+from small_disk import SmallDisk, mounted
 
 from plant.errors import Unavailable
 from plant.stream import spooling as module
@@ -22,14 +23,20 @@ def tickerplant() -> Iterator[ScriptedTickerplant]:
 
 
 @pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with mounted(tmp_path / "disk", 100) as made:
+        yield made
+
+
+@pytest.fixture
 def make(
     tickerplant: ScriptedTickerplant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
     monkeypatch.setattr(module, "PATIENCE_S", 0.2)
     made: list[SpoolingPublisher] = []
 
-    def publisher(most: int = 10**9) -> SpoolingPublisher:
-        made.append(SpoolingPublisher("feed", tickerplant.address, SCHEMA, Spool(tmp_path / "spool", most)))
+    def publisher(most: int = 10**9, folder: Path = tmp_path / "spool") -> SpoolingPublisher:
+        made.append(SpoolingPublisher("feed", tickerplant.address, SCHEMA, Spool(folder, most)))
         return made[-1]
 
     yield publisher
@@ -85,6 +92,16 @@ def tickerplant_rows(tickerplant: ScriptedTickerplant, count: int) -> list[float
     while len(found) < count:
         found += tickerplant.rows_of(1)
     return found
+
+
+def until_refused(feed: SpoolingPublisher, taken: int, timeout_s: float) -> tuple[int, str]:
+    """Publish until that is refused; return how many batches were taken by then, and why no more."""
+    for number in range(taken, 100):
+        try:
+            feed.publish("trades", trades(number * ROWS), timeout_s=timeout_s)
+        except Unavailable as error:
+            return number, str(error)
+    raise AssertionError("it takes everything")
 
 
 def test_a_killed_feed_s_spool_is_handed_over_by_the_next_one_less_what_the_plant_has(
@@ -147,3 +164,34 @@ def test_what_is_not_acknowledged_at_the_end_stays_for_the_next_one(
     left = Spool(tmp_path / "spool", 10**9)
     assert left.rows == ROWS
     left.close()
+
+
+def test_what_a_full_disk_does_not_take_is_kept_and_follows_in_order(
+    tickerplant: ScriptedTickerplant, disk: SmallDisk, make: Callable[..., SpoolingPublisher]
+) -> None:
+    feed = make(folder=disk.folder / "spool")
+    feed.publish("trades", trades(0))
+    until(lambda: feed.spooling, lambda: feed.waiting)
+    disk.fill()
+    taken, why = until_refused(feed, 1, 0.1)
+    assert why.startswith("the spool of 'feed' is full: the disk takes no more: No space left")
+    disk.free()
+    until(lambda: not feed.full, lambda: feed.spool.trouble)
+    feed.publish("trades", trades(taken * ROWS))
+    assert tickerplant_rows(tickerplant, (taken + 1) * ROWS) == numbers(taken + 1)
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["known to the plant", "not known yet"])
+def test_a_disk_that_is_full_from_the_start_costs_no_row(
+    tickerplant: ScriptedTickerplant, disk: SmallDisk, make: Callable[..., SpoolingPublisher], connected: bool
+) -> None:
+    feed = make(folder=disk.folder / "spool")
+    feed._outbox_bytes = 50_000
+    if connected:
+        tickerplant.welcome()
+        feed.wait_connected()
+    disk.fill()
+    taken, why = until_refused(feed, 0, 0.5)
+    assert "the disk takes no more" in why
+    assert tickerplant_rows(tickerplant, taken * ROWS) == numbers(taken)
+    until(lambda: not feed.waiting, lambda: feed.waiting)

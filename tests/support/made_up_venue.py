@@ -165,9 +165,9 @@ class Clock:
 class Polled:
     """Polls a feed as the process around it does, and keeps what it gives, by table."""
 
-    def __init__(self, kind: type[VenueFeed], server: VenueServer, clock: Callable[[], float], **options: Any) -> None:
+    def __init__(self, kind: type[VenueFeed], server: VenueServer, clock: Clock, **options: Any) -> None:
         given = {"symbols": ("A", "B"), "url": server.url, "rest_url": server.rest_url, "name": "made-up"}
-        self.server = server
+        self.server, self.clock = server, clock
         self.feed = kind(MadeUpSettings(**{**given, **options}), clock=clock)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.feed.start(0)
@@ -179,7 +179,12 @@ class Polled:
             rows = zip(*columns.values(), strict=True)
             self.rows.setdefault(table, []).extend(dict(zip(columns, row, strict=True)) for row in rows)
 
-    def until(self, condition: Callable[[], object], what: str, timeout_s: float = 20) -> None:
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock on, unless REST owes an answer: a slow machine is no slow venue."""
+        if not self.feed._rest.busy:
+            self.clock.skipped_s += seconds
+
+    def until(self, condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
         """Poll until `condition` holds; fail with the state."""
         deadline = time.monotonic() + timeout_s
         while not condition():
