@@ -132,7 +132,6 @@ class Visitor:
         assert not self.errors
 
 
-@pytest.mark.soak  # the chart of a backtest, or its run in the address, does not come in one run of two under load
 def test_a_strategy_is_created_tested_and_stopped_and_orders_are_given_cancelled_and_halted(
     plant: PagesPlant, browser: Any, eventually: Eventually
 ) -> None:
