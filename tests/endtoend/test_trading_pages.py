@@ -294,9 +294,9 @@ def test_real_money_is_told_in_words_and_asks_for_the_accounts_name(
     at.number_input(key="ticket-qty").set_value(10.0).run()
     button = at.button(key="send-real")
     assert (button.label, button.disabled) == ("Buy 10 AAPL on REAL MONEY account swing\\-1", True)
-    at.text_input(key="ticket-account").set_value("swing").run()
+    at.text_input(key="ticket-account-0").set_value("swing").run()
     assert at.button(key="send-real").disabled
-    at.text_input(key="ticket-account").set_value("swing-1").run()
+    at.text_input(key="ticket-account-0").set_value("swing-1").run()
     assert not at.button(key="send-real").disabled
     at.selectbox(key="account").select("paper").run()
     assert "REAL MONEY" not in told(at)
