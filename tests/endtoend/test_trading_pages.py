@@ -18,6 +18,7 @@ from trading_plant import TOML, TradingPlant, closed_bars
 
 from dashboard.connections import Connections, live_connections
 from plant.control.writing import give_command
+from plant.errors import Refused
 
 Eventually = Callable[..., Any]
 
@@ -301,6 +302,41 @@ def test_real_money_is_told_in_words_and_asks_for_the_accounts_name(
     at.selectbox(key="account").select("paper").run()
     assert "REAL MONEY" not in told(at)
     assert at.button(key="send-paper").label == "Buy 10 AAPL on PAPER account paper"
+
+
+def test_limits_are_changed_on_the_page_and_hold_for_the_next_order(
+    plant: PagesPlant, connections: Connections, eventually: Eventually
+) -> None:
+    at = drawn("orders", connections)
+    (button,) = [each for each in at.button if each.key == "go-limits"]
+    assert (button.label, button.disabled) == ("Change limits of PAPER account paper", True)
+    at.get_by_key("limits-paper-0-0-max_order_qty").set_value(0.0).run()
+    assert "max_order_qty must be greater than 0, found 0.0" in told(at)
+    assert at.button(key="go-limits").disabled
+    at.get_by_key("limits-paper-0-0-max_order_qty").set_value(5.0).run()
+    assert "max_order_qty: none → 5" in told(at)
+    at.button(key="go-limits").click().run()
+    (command,) = plant.rows("commands", where={"command": "limits"})
+    assert f"Limits of paper are told (seq {command['seq']:,}): max_order_qty 5" in told(at)
+    assert (command["sym"], command["arguments"]) == ("paper", '{"account": "paper", "max_order_qty": 5.0}')
+    desk = connections.desk
+    assert desk is not None
+    with pytest.raises(Refused, match=f"by somebody else meanwhile, at seq {command['seq']:,}; you saw those of seq 0"):
+        desk.limit(desk.accounts[0], "", {"long_only": True}, 0)
+    give_command(str(plant.config), "AAPL", "order", {"account": "paper", "side": "buy", "qty": 6})
+
+    def refused() -> list[str]:
+        return [row["reason"] for row in plant.rows("orders") if row["state"] == "refused" and row["qty"] == 6.0]
+
+    eventually(lambda: "risk: max_order_qty allows 5, this is 6" in refused(), 30.0, refused)
+    at.get_by_key(f"limits-paper-{command['seq']}-1-max_order_qty").set_value(None).run()
+    at.button(key="go-limits").click().run()
+    assert '"max_order_qty": null' in plant.rows("commands", where={"command": "limits"})[-1]["arguments"]
+    real = drawn("orders", connections, query={"account": "swing-1"})
+    real.get_by_key("limits-swing-1-0-0-max_order_qty").set_value(50.0).run()
+    assert real.button(key="danger-limits").disabled
+    real.get_by_key("limits-swing-1-0-0-account").set_value("swing-1").run()
+    assert not real.button(key="danger-limits").disabled
 
 
 @pytest.mark.soak
