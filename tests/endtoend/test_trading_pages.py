@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from forked import Forker
 from running import RunningPlant, all_stopped
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 from trading_plant import TOML, TradingPlant, closed_bars
 
@@ -196,11 +197,11 @@ def test_a_strategy_is_created_tested_and_stopped_and_orders_are_given_cancelled
     visitor.see("Account paper is resumed")
     visitor.all_well()
     page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("/strategies", "/testing", "/orders"):
-        visitor.go(path)
-        page.get_by_role("link", name="Orders").wait_for()
+    for name in ("Orders", "Strategies", "Testing"):  # by its link: a page that is loaded anew costs seconds
+        page.get_by_role("link", name=name).click()
+        page.get_by_role("heading", name=name).wait_for()
         box = page.locator('[data-testid="stMain"]').evaluate("(main) => [main.scrollWidth, main.clientWidth]")
-        assert box[0] <= box[1], f"{path} is wider than a phone"
+        assert box[0] <= box[1], f"{name} is wider than a phone"
     page.close()
 
 
@@ -337,6 +338,38 @@ def test_limits_are_changed_on_the_page_and_hold_for_the_next_order(
     assert real.button(key="danger-limits").disabled
     real.get_by_key("limits-swing-1-0-0-account").set_value("swing-1").run()
     assert not real.button(key="danger-limits").disabled
+
+
+def test_a_result_stays_when_the_browser_has_not_taken_it_and_sends_what_it_had(
+    plant: PagesPlant, connections: Connections, eventually: Eventually
+) -> None:
+    what = {"class_name": "Cross", "symbols": ["AAPL"], "interval": "1m", "parameters": {"length": 7}}
+    first, _ = give_command(str(plant.config), "Cross", "backtest", what)
+
+    def over(run: str) -> bool:
+        return any(row["run"] == run and row["state"] == "completed" for row in plant.rows("runs"))
+
+    eventually(lambda: over(first), 60.0, lambda: plant.log("trading"))
+    at = drawn("testing", connections, query={"runs": first})
+
+    def results() -> Any:
+        return next(box for box in at.multiselect if box.label == "Results")
+
+    assert results().value == [first]
+    had = results()._widget_state
+    at.get_by_key("test--symbols").set_value(["AAPL"])
+    at.selectbox(key="test--class").select("Cross").run()
+    at.button(key="run-backtest").click().run()
+    second = plant.rows("commands", where={"command": "backtest"})[-1]["id"]
+    eventually(lambda: over(second), 60.0, lambda: plant.log("trading"))
+    eventually(lambda: at.run() and results().value == [second])
+    stale = WidgetStates()
+    stale.widgets.extend(one for one in at._tree.get_widget_states().widgets if one.id != results().proto.id)
+    stale.widgets.append(had)
+    at._run(stale)  # as a page does that is told by its chart, or by a timer, what it is to draw again
+    assert not at.exception
+    assert results().value == [second]
+    assert at.query_params["runs"] in (second, [second])
 
 
 @pytest.mark.soak
