@@ -64,7 +64,7 @@ def shown(value: Any) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
-_NONE = (None, False, [])
+_NONE: tuple[Any, ...] = (None, False, [])
 
 
 def _form(desk: Desk, account: AccountSection, strategy: str, told: Told) -> None:

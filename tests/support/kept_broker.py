@@ -26,6 +26,9 @@ POOR = {
 }
 """What each says now and then of an order."""
 
+DROPS = {"alpaca": 0.004, "binance": 0.001}
+"""Chance a step that the order socket is dropped; Binance weighs requests: an account is ready again after seconds."""
+
 FAULTS = 0.08
 STEP_S = 0.02
 
@@ -90,7 +93,9 @@ def _level(order: FakeOrder) -> str | None:
     return next((order.fields[name] for name in names if order.fields.get(name)), None)
 
 
-def _market(face: FakeAlpaca | FakeBinance, chance: random.Random, calm: Path, over: threading.Event) -> None:
+def _market(
+    face: FakeAlpaca | FakeBinance, chance: random.Random, calm: Path, over: threading.Event, drops: float
+) -> None:
     broker = face.broker
     cancelled: list[str] = []
     while not over.wait(STEP_S):
@@ -113,7 +118,7 @@ def _market(face: FakeAlpaca | FakeBinance, chance: random.Random, calm: Path, o
                     cancelled.append(name)
                     if chance.random() < 0.1:
                         broker.execute(name, chance.randint(1, left), price, told)
-        if not quiet and chance.random() < 0.004:
+        if not quiet and chance.random() < drops:
             face.drop()
 
 
@@ -127,4 +132,4 @@ def main() -> None:
     broker = KeptBroker(file, seed, FAULTS, spoken)
     with FACES[spoken](broker, (http, socket)) as face:
         print(f"ready pid={os.getpid()} listen={face.url}", flush=True)
-        _market(face, random.Random(broker.random.random()), file.with_name("calm"), over)
+        _market(face, random.Random(broker.random.random()), file.with_name("calm"), over, DROPS[spoken])
