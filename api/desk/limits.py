@@ -1,11 +1,8 @@
-"""Limits as they are told: a body checked as the trader does it, and what was told before."""
+"""Limits as they are told: a body checked as the trader does it."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from plant.state.commands import GivenCommand
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
@@ -37,12 +34,3 @@ class LimitsBody(BaseModel):
     def told(self) -> dict[str, Any]:
         """The limits that the body names."""
         return {name: getattr(self, name) for name in self.model_fields_set - {"account", "strategy"}}
-
-
-def told_of_target(commands: Iterable[GivenCommand], target: str, name: str) -> tuple[dict[str, Any], int]:
-    """Return the limits that commands have told of an "account" or a "strategy", and the seq of the newest, 0: none."""
-    found = [each for each in commands if each.command == "limits" and each.arguments.get(target) == name]
-    if not found:
-        return {}, 0
-    limits = {key: value for key, value in found[-1].arguments.items() if key not in ("account", "strategy")}
-    return limits, found[-1].seq

@@ -5,6 +5,11 @@ import { changed } from "./changes.js"
 
 const KEPT = 5 // values that changes may be since
 const HAS_MS = 3000 // Python runs again for what it is told: not more often than this
+const IDLE_MS = 1000 // and as soon as the page has nothing to do, at the latest after this
+
+// Streamlit hands Python what all boxes of the page hold whenever one of its parts tells something. What Python has put into a
+// box in the same run is in it only once the page is done with drawing that run.
+const idly = globalThis.requestIdleCallback?.bind(globalThis) ?? ((does) => setTimeout(does, IDLE_MS)) // Safari has none
 
 export class Held {
   constructor() {
@@ -23,8 +28,9 @@ export class Held {
     if (asked) {
       this.keep(revision, value)
       clearTimeout(this.telling)
-      const told = () => { this.toldAt = performance.now(); tell({ has: revision }) }
-      this.telling = setTimeout(told, Math.max(0, (this.toldAt ?? -HAS_MS) + HAS_MS - performance.now()))
+      const told = () => { if (!this.closed) { this.toldAt = performance.now(); tell({ has: revision }) } }
+      const soon = () => idly(told, { timeout: IDLE_MS })
+      this.telling = setTimeout(soon, Math.max(0, (this.toldAt ?? -HAS_MS) + HAS_MS - performance.now()))
     }
     return value
   }
@@ -36,6 +42,7 @@ export class Held {
   }
 
   close() {
+    this.closed = true
     clearTimeout(this.telling)
   }
 }

@@ -13,8 +13,9 @@ import streamlit as st
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
 from plant.control.books import Books
+from plant.control.limits import ACCOUNT, STRATEGY, check, of_account, of_strategy
 from plant.control.writing import change, classes_of, give_command
-from plant.errors import PlantError
+from plant.errors import PlantError, Refused
 from plant.runtime.settings import Settings
 from plant.runtime.trading import AccountSection
 from plant.state.newest import Row
@@ -70,6 +71,31 @@ class Desk:
         """Write a command; return its id and its seq. Raises PlantError."""
         told = {name: value for name, value in arguments.items() if value is not None}
         return give_command(self._config, sym, command, told, by=visitor())
+
+    def limit(self, account: AccountSection, strategy: str, changes: dict[str, Any], seen: int) -> int:
+        """Tell limits of an account, or of a strategy of it (not ""), over those that hold; return the command's seq.
+
+        changes   limits by name, None is none
+        seen      version of those that hold, as plant.control.limits has it
+
+        Raises SettingsError for limits that the trader refuses, Refused if others were told since `seen`.
+        """
+        now = self.books.look(fresh=True)
+        if now.error is not None:
+            raise now.error
+        target, name = (STRATEGY, strategy) if strategy else (ACCOUNT, account.name)
+        if strategy and strategy not in now.strategies:
+            raise Refused(f"there is no strategy {strategy!r} any more. Nothing was written")
+        holds = of_strategy(now.strategies[strategy], now.limits) if strategy else of_account(account, now.limits)
+        if holds.version != seen:
+            raise Refused(
+                f"the limits of {name} were told by somebody else meanwhile, at seq {holds.version:,}; you saw "
+                f"those of seq {seen:,}. Nothing was written"
+            )
+        check(holds.limits | changes, account.mode == "live")
+        _, seq = give_command(self._config, name, "limits", {target: name, **holds.told, **changes}, by=visitor())
+        self.books.look(fresh=True)
+        return seq
 
     @property
     def _config(self) -> str:

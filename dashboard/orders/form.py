@@ -154,10 +154,12 @@ def _sending(connections: Connections, desk: Desk, order: Ticket, halted: bool) 
         st.caption(f":orange[{plain(fault)}]")
     if halted:
         st.caption(":red[The account is halted: an order is refused until it is resumed.]")
-    typed = order.account
+    typed, number = order.account, st.session_state.setdefault(_NUMBER, 0)
     if order.live:
-        typed = st.text_input(
-            f"Type {plain(order.account)} to send an order with REAL MONEY", key="ticket-account", autocomplete="off"
+        typed = st.text_input(  # a box of this order alone: the browser cannot send back what stood in the last one's
+            f"Type {plain(order.account)} to send an order with REAL MONEY",
+            key=f"ticket-account-{number}",
+            autocomplete="off",
         ).strip()
     st.button(
         plain(order.button) if not faults else "Send",
@@ -167,7 +169,7 @@ def _sending(connections: Connections, desk: Desk, order: Ticket, halted: bool) 
         key=f"send-{'real' if order.live else 'paper'}",
         disabled=bool(faults) or typed != order.account,
         on_click=_send,
-        args=(connections, desk, order, st.session_state.setdefault(_NUMBER, 0), _fields()),
+        args=(connections, desk, order, number, _fields()),
     )
 
 
@@ -190,9 +192,7 @@ def _send(connections: Connections, desk: Desk, order: Ticket, number: int, fiel
     given = frame.attempt(lambda: desk.give(order.what.sym, "order", **order.arguments), "")
     if given is None:
         return
-    st.session_state["ticket-qty"] = None  # each order is filled in anew, and with real money typed anew
-    if order.live:
-        st.session_state["ticket-account"] = ""
+    st.session_state["ticket-qty"] = None  # each order is filled in anew
     name, seq = given
     deadline = time.monotonic() + WAIT_S
     while True:

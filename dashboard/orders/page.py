@@ -15,6 +15,7 @@ from dashboard.desk import frame
 from dashboard.desk.desk import Desk
 from dashboard.desk.frame import badge, money_badge
 from dashboard.orders import form
+from dashboard.orders.limits import limits
 from dashboard.orders.shown import (
     days_figure,
     earnings_table,
@@ -58,6 +59,7 @@ def orders(connections: Connections) -> None:
         halt = halt_of(seen.halts, account.name, own)
         _switch(desk, account, halt)
     _halted(connections, account, halt)
+    limits(desk, seen, account)
     left, right = st.columns([1, 2.2], gap="medium")
     with left:
         form.ticket(connections, desk, seen, account, halt.since is not None)

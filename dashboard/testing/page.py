@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -21,7 +22,9 @@ from plant.state.runs import ENDED
 
 REFRESH_S = 0.5
 MOST_RUNS = 200  # newest ones to choose from
-PICKED, ADDRESS = "tested_runs", "runs"  # in the session's state; in the page's address, with commas
+MOST_BESIDE = 8
+ADDRESS = "runs"  # in the page's address: those that are looked at, with commas
+PICKED = "tested_runs"  # in the session's state: how often the page picked by itself, and what is picked
 _GIVEN, _ACTIVE = "given_backtests", "active_backtests"
 A_CLASS = "a class"
 
@@ -118,9 +121,10 @@ def _under_way(desk: Desk) -> None:
     active, given = _active(seen), st.session_state.get(_GIVEN, [])
     ended = [run for run in given if run in seen.runs and run not in active]
     if ended:
+        _, picked = st.session_state.get(PICKED, (0, []))
+        kept = [run for run in picked if run not in ended] if st.session_state.get("beside") else []
+        _pick([*kept, *ended])
         st.session_state[_GIVEN] = [run for run in given if run not in ended]
-        kept = [run for run in st.session_state.get(PICKED, []) if run not in ended]
-        st.session_state["pick_next"] = [*kept, *ended] if kept and st.session_state.get("beside") else ended
     if ended or active != st.session_state.get(_ACTIVE):
         st.rerun()
     for run in active:
@@ -143,28 +147,22 @@ def _cancel(desk: Desk, run: str) -> None:
     frame.attempt(lambda: desk.give(run, "cancel_run", run=run), f"{run} is to be cancelled")
 
 
+def _pick(runs: list[str]) -> None:
+    """Pick runs for the page's visitor, in a box that the browser has not seen yet.
+
+    It would keep what is picked in a box it knows: whatever has Python draw before the browser took the new runs, a
+    chart or a timer, sends back the old ones, and they would count.
+    """
+    number, _ = st.session_state.get(PICKED, (0, []))
+    st.session_state[PICKED] = number + 1, runs[-MOST_BESIDE:]
+
+
 def _results(connections: Connections, runs: list[Row]) -> None:
     """Draw which runs are looked at, and what came of them."""
     by_run = {row["run"]: row for row in runs}
     over = [row["run"] for row in runs if row["state"] in ENDED]
     names = results.names_of(runs, connections.time_zone)
-    wanted = st.session_state.pop("pick_next", None)
-    if wanted is None and PICKED not in st.session_state:
-        wanted = (st.query_params.get(ADDRESS) or "").split(",")
-    if wanted is not None:
-        st.session_state[PICKED] = [run for run in wanted if run in over] or over[:1]
-    st.session_state[PICKED] = [run for run in st.session_state[PICKED] if run in over]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        picked = st.multiselect(
-            "Results",
-            over,
-            format_func=lambda run: names[run],
-            key=PICKED,
-            max_selections=8,
-            placeholder="Runs to look at, side by side",
-        )
-        st.toggle("Keep beside", key="beside", help="A new result is shown beside those that are picked.")
-    st.query_params[ADDRESS] = ",".join(picked)
+    picked = _picked(over, names) if over else []
     good = [run for run in picked if by_run[run]["state"] == "completed"]
     for run in picked:
         if run not in good:
@@ -174,6 +172,30 @@ def _results(connections: Connections, runs: list[Row]) -> None:
         results.draw(connections, [by_run[run] for run in good], {run: names[run] for run in good})
     with st.expander(f"All runs ({len(runs)})", icon=":material/list:", key="all-runs"):
         _all(runs, connections.time_zone)
+
+
+def _picked(over: list[str], names: Mapping[str, str]) -> list[str]:
+    """Draw the box of the runs that are over, and return those that are looked at; at first those of the address."""
+    if PICKED not in st.session_state:
+        linked = (st.query_params.get(ADDRESS) or "").split(",")
+        _pick([run for run in linked if run in over] or over[:1])
+    number, wanted = st.session_state[PICKED]
+    key = f"{PICKED}-{number}"
+    if key not in st.session_state:
+        st.session_state[key] = [run for run in wanted if run in over]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        picked = st.multiselect(
+            "Results",
+            over,
+            format_func=lambda run: names[run],
+            key=key,
+            max_selections=MOST_BESIDE,
+            placeholder="Runs to look at, side by side",
+        )
+        st.toggle("Keep beside", key="beside", help="A new result is shown beside those that are picked.")
+    st.session_state[PICKED] = number, picked
+    st.query_params[ADDRESS] = ",".join(picked)
+    return picked
 
 
 def _all(runs: list[Row], time_zone: str) -> None:

@@ -22,6 +22,7 @@ from plant.rows.arrow import columns_from_arrow
 from plant.rows.columns import Columns, taken
 from plant.rows.ordering import joined
 from plant.rows.schema import META_COLUMNS, Schema
+from plant.state.commands import GivenCommand, told_of
 from plant.state.instruments import Instruments
 from plant.state.newest import Newest, Row, rows_of_columns
 from plant.state.orders import Orders
@@ -45,6 +46,7 @@ class Seen:
     fills       of followed runs, as columns; one may be there twice (plant.state.earnings)
     equity      account -> its newest row
     halts       commands `kill` and `resume` and rows of `risk_events` that halted or resumed, in their order
+    limits      commands `limits` that count, in their order
     seq         everything up to it is known
     error       why this is older than it should be, None: it is not
     at          when it was read, s since the epoch; None: never
@@ -58,6 +60,7 @@ class Seen:
     fills: Columns = field(default_factory=dict)
     equity: Mapping[str, Row] = field(default_factory=dict)
     halts: tuple[Row, ...] = ()
+    limits: tuple[GivenCommand, ...] = ()
     instruments: Instruments = field(default_factory=Instruments)
     seq: int = -1
     error: PlantError | None = None
@@ -78,6 +81,7 @@ class Folds:
         self.equity = Newest(("sym", "run"), schema["equity"].times)
         self._fills: list[Columns] = []
         self._halts: dict[tuple[int, int, str], Row] = {}
+        self._limits: dict[tuple[int, int], GivenCommand] = {}
         self.reached = dict.fromkeys(self.tables, -1)
 
     tables = ("strategies", "runs", "orders", "positions", "fills", "equity", "commands", "risk_events", "instruments")
@@ -107,6 +111,8 @@ class Folds:
             for row in rows_of_columns(columns, self._schema[table].times):
                 if row.get("command") in HALTS or row.get("action") in ("halted", "resumed"):
                     self._halts[row["seq"], row["seq_row"], table] = row
+                elif row.get("command") == "limits" and (told := told_of(row)) is not None:
+                    self._limits[told.place] = told
         else:
             getattr(self, table).take(columns)
         return True
@@ -130,6 +136,7 @@ class Folds:
             fills=_of_runs(self._fills[0], followed, runs) if self._fills else {},
             equity=equity,
             halts=tuple(self._halts[key] for key in sorted(self._halts)),
+            limits=tuple(self._limits[key] for key in sorted(self._limits)),
             instruments=deepcopy(self.instruments),  # they are few; a later look changes the fold
             at=at,
         )

@@ -6,8 +6,9 @@ import pytest
 
 from api.answers.problems import Problem
 from api.desk.earned import performance_of
-from api.desk.limits import LimitsBody, told_of_target
+from api.desk.limits import LimitsBody
 from api.desk.objects import arrow_of, newest_first, object_of
+from plant.control.limits import told_of_target
 from plant.rows.tables import schema_of
 from plant.state.commands import GivenCommand
 from plant.state.newest import Row

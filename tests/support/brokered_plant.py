@@ -1,4 +1,4 @@
-"""A trading plant whose account is held by a fake Alpaca that is a process, and a strategy that keeps it busy."""
+"""A trading plant whose account is held by a fake broker that is a process, and strategies that keep it busy."""
 
 import re
 from fractions import Fraction
@@ -50,34 +50,71 @@ class Busy(Strategy):
 '''
 
 
-class BrokeredPlant(TradingPlant):
-    """`broker` reads the fake's account from its file."""
+SPOT = '''
+from trading.strategy import Strategy
 
-    def __init__(self, folder: Path, forker: Forker, seed: int = 0, **options: Any) -> None:
-        self._ports, self._seed = free_ports(2), seed
+
+class Spot(Strategy):
+    """Buys and sells what it bought, never more: what it does is fixed by the count of its bars."""
+
+    def start(self):
+        self.count = 0
+
+    def on_bar(self, bar):
+        self.count += 1
+        step = self.count % 6
+        if step == 1:
+            self.buy(6)
+        elif step == 2:
+            self.buy(3, limit=round(bar.close - 0.5, 2), id="add")
+        elif step == 3:
+            self.cancel("add")
+        elif step == 4:
+            self.sell(2, limit=round(bar.close + 0.1, 2), id="part")
+        elif step == 0:
+            self.cancel_all()
+            self.close(bar.sym)
+'''
+"""A spot exchange has no short sale."""
+
+WAYS = {"alpaca": ("v2", "stream", "USD"), "binance": ("api/v3", "ws-api/v3", "USDT")}
+"""Where each broker answers, where its order socket is, and what its cash is."""
+
+
+class BrokeredPlant(TradingPlant):
+    """`broker` reads the fake's account from its file; `face` is whose protocol it speaks."""
+
+    def __init__(self, folder: Path, forker: Forker, seed: int = 0, face: str = "alpaca", **options: Any) -> None:
+        self._ports, self._seed, self._face = free_ports(2), seed, face
         http, socket = self._ports
+        rest, stream, currency = WAYS[face]
         toml = f"""
 [[accounts]]
 name = "swing-1"
-broker = "alpaca"
-url = "http://127.0.0.1:{http}/v2"
-stream_url = "ws://127.0.0.1:{socket}/stream"
+broker = "{face}"
+currency = "{currency}"
+url = "http://127.0.0.1:{http}/{rest}"
+stream_url = "ws://127.0.0.1:{socket}/{stream}"
 limits = {{ stale_s = 0, max_orders_per_minute = 100000 }}
 
 [[instruments]]
 sym = "*"
 tick = 0.01
 lot = 1.0
+currency = "{currency}"
 """
         super().__init__(folder, forker, toml=toml, **options)
         (folder / "strategies" / "busy.py").write_text(BUSY)
+        (folder / "strategies" / "spot.py").write_text(SPOT)
         self.file = folder / "broker.jsonl"
 
     @property
     def environment(self) -> dict[str, str]:
-        keys = {"ALPACA_API_KEY_SWING_1": KEY, "ALPACA_API_SECRET_SWING_1": SECRET, "PLANT_TRADING__RECONCILE_S": "3"}
+        own = self._face.upper()
+        keys = {f"{own}_API_KEY_SWING_1": KEY, f"{own}_API_SECRET_SWING_1": SECRET, "PLANT_TRADING__RECONCILE_S": "3"}
         ports = ",".join(map(str, self._ports))
         fake = {"KEPT_BROKER": str(self.file), "KEPT_BROKER_SEED": str(self._seed), "KEPT_BROKER_PORTS": ports}
+        fake["KEPT_BROKER_FACE"] = self._face
         return {**super().environment, **keys, **fake}
 
     def spawn(self, name: str) -> Forked:

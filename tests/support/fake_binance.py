@@ -24,8 +24,8 @@ class FakeBinance(Servers):
 
     ahead_ms = 0
 
-    def __init__(self, broker: Any) -> None:
-        super().__init__(broker)
+    def __init__(self, broker: Any, ports: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(broker, ports)
         self.windows: set[str] = set()
 
     @property
@@ -136,7 +136,7 @@ class FakeBinance(Servers):
             raise Refusal(400, {"code": -1100, "msg": "Illegal characters found in parameter 'newClientOrderId'."})
         old = self.broker.orders.get(name)
         if old is not None and old.status in OPEN:
-            self.broker.arrivals[name] += 1
+            self.broker.arrived(name)
             raise Refusal(400, {"code": -2010, "msg": "Duplicate order sent."})
         order = self.broker.place(name, fields["symbol"], fields["side"].lower(), Fraction(fields["quantity"]), fields)
         return self._json(order) | {"transactTime": order.made_ns // 10**6, "fills": []}

@@ -1,9 +1,9 @@
-"""A broker that remembers: a fake Alpaca in a process of its own, whose account outlives its SIGKILL.
+"""A broker that remembers: a fake Alpaca or Binance in a process of its own, whose account outlives its SIGKILL.
 
 What happens to an order is a line of a file before anybody is told of it. Besides answering it is a market: it executes
 what is open, a part at a time, now and then after a cancel; and it drops its socket. While a file `calm` lies beside
 the first, it makes no more faults and executes what is left. A file `moved` with "units money" is what somebody did by
-hand: a position in A, and cash that came.
+hand: a position in A, and cash that came. KEPT_BROKER_FACE says whose protocol it speaks.
 """
 
 import json
@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from fake_alpaca import FakeAlpaca
+from fake_binance import FakeBinance
 from fake_broker import OPEN, Done, FakeBroker, FakeOrder, Refusal
+
+FACES: dict[str, type[FakeAlpaca | FakeBinance]] = {"alpaca": FakeAlpaca, "binance": FakeBinance}
+POOR = {
+    "alpaca": Refusal(403, {"code": 40310000, "message": "insufficient buying power"}),
+    "binance": Refusal(400, {"code": -2010, "msg": "Account has insufficient balance for requested action."}),
+}
+"""What each says now and then of an order."""
+
+DROPS = {"alpaca": 0.004, "binance": 0.001}
+"""Chance a step that the order socket is dropped; Binance weighs requests: an account is ready again after seconds."""
 
 FAULTS = 0.08
 STEP_S = 0.02
@@ -25,9 +36,9 @@ STEP_S = 0.02
 class KeptBroker(FakeBroker):
     """The account in a file; read when it is made. Tests read it from the side."""
 
-    def __init__(self, file: Path, seed: int = 0, faults: float = 0.0) -> None:
+    def __init__(self, file: Path, seed: int = 0, faults: float = 0.0, face: str = "alpaca") -> None:
         super().__init__(seed, faults)
-        self.file = file
+        self.file, self._poor = file, POOR[face]
         self._out: Any = None
         text = file.read_text() if file.exists() else ""
         lines = text[: text.rfind("\n") + 1]
@@ -55,7 +66,7 @@ class KeptBroker(FakeBroker):
     def place(self, client_id: str, sym: str, side: str, qty: Fraction, fields: dict[str, Any]) -> FakeOrder:
         if self.faults and self.random.random() < 0.03:
             self.arrived(client_id)
-            raise Refusal(403, {"code": 40310000, "message": "insufficient buying power"})
+            raise self._poor
         return super().place(client_id, sym, side, qty, fields)
 
     def _read(self, line: dict[str, Any]) -> None:
@@ -76,7 +87,15 @@ class KeptBroker(FakeBroker):
             self.cash -= Fraction(qty) * Fraction(price) * (1 if order.side == "buy" else -1)
 
 
-def _market(face: FakeAlpaca, chance: random.Random, calm: Path, over: threading.Event) -> None:
+def _level(order: FakeOrder) -> str | None:
+    """Return the price that an order names, as its protocol calls it."""
+    names = ("limit_price", "stop_price", "price", "stopPrice")
+    return next((order.fields[name] for name in names if order.fields.get(name)), None)
+
+
+def _market(
+    face: FakeAlpaca | FakeBinance, chance: random.Random, calm: Path, over: threading.Event, drops: float
+) -> None:
     broker = face.broker
     cancelled: list[str] = []
     while not over.wait(STEP_S):
@@ -90,10 +109,8 @@ def _market(face: FakeAlpaca, chance: random.Random, calm: Path, over: threading
             for name, order in list(broker.orders.items()):
                 left = int(order.qty - order.filled)
                 at = chance.randint(9_000, 11_000)
-                price = Fraction(
-                    str(order.fields.get("limit_price", order.fields.get("stop_price", Fraction(at, 100))))
-                )
-                market = order.fields["type"] == "market"
+                price = Fraction(str(_level(order) or Fraction(at, 100)))
+                market = order.fields["type"].lower() == "market"
                 told = quiet or chance.random() > FAULTS
                 if order.status in OPEN and chance.random() < (0.3 if market else 0.02):
                     broker.execute(name, left if quiet else chance.randint(1, left), price, told)
@@ -101,7 +118,7 @@ def _market(face: FakeAlpaca, chance: random.Random, calm: Path, over: threading
                     cancelled.append(name)
                     if chance.random() < 0.1:
                         broker.execute(name, chance.randint(1, left), price, told)
-        if not quiet and chance.random() < 0.004:
+        if not quiet and chance.random() < drops:
             face.drop()
 
 
@@ -111,7 +128,8 @@ def main() -> None:
     http, socket = (int(port) for port in os.environ["KEPT_BROKER_PORTS"].split(","))
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
-    broker = KeptBroker(file, seed, FAULTS)
-    with FakeAlpaca(broker, (http, socket)) as face:
+    spoken = os.environ["KEPT_BROKER_FACE"]
+    broker = KeptBroker(file, seed, FAULTS, spoken)
+    with FACES[spoken](broker, (http, socket)) as face:
         print(f"ready pid={os.getpid()} listen={face.url}", flush=True)
-        _market(face, random.Random(broker.random.random()), file.with_name("calm"), over)
+        _market(face, random.Random(broker.random.random()), file.with_name("calm"), over, DROPS[spoken])

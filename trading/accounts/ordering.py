@@ -6,6 +6,7 @@ from typing import Any
 
 from plant.client.connect import connect
 from plant.client.connection import Connection
+from plant.control.limits import told_of_target
 from plant.control.writing import ASK_S, check_account, give_command, read_folds, told_nearest
 from plant.errors import QueryError, Refused, Unavailable
 from plant.rows.tables import schema_of
@@ -112,8 +113,7 @@ def told_limits(config: str | None, target: str, name: str) -> dict[str, Any]:
     """Return the limits that commands have told of an "account" or a "strategy": those of the newest."""
     fold = KeptCommands()
     read_folds(config, received=True, commands=fold)
-    found = [each.arguments for each in fold if each.command == "limits" and each.arguments.get(target) == name]
-    return {key: value for key, value in found[-1].items() if key not in ("account", "strategy")} if found else {}
+    return told_of_target(fold, target, name)[0]
 
 
 def _connected(config: str | None) -> Connection:

@@ -11,10 +11,11 @@ from api.answers.problems import Problem, invalid
 from api.answers.rows import json_answer
 from api.desk.desk import Desk, desk_of, threaded
 from api.desk.earned import halt_object, limits_object
-from api.desk.limits import LimitsBody, told_of_target
+from api.desk.limits import LimitsBody
 from api.desk.strategies import version_in
 from api.routes.trading.orders import Account, given
 from api.services import caller_of, change_of, services_of
+from plant.control.limits import told_of_target
 from plant.control.writing import command_row, read_folds, told_nearest
 from plant.state.commands import EVERYBODY, GivenCommand, KeptCommands
 
