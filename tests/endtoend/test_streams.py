@@ -298,6 +298,32 @@ def test_a_stream_is_closed_with_a_code_that_says_why(service: ServicePlant) -> 
     asyncio.run(run())
 
 
+def test_a_failed_login_of_a_stream_is_in_the_audit_before_it_is_closed(service: ServicePlant) -> None:
+    def newest() -> tuple[Any, ...]:
+        row = service.get("/api/v1/tables/audit", "admin", last=1).json()["rows"][0]
+        return row["sym"], row["method"], row["route"], row["status"], row["address"]
+
+    secret = "x" * 43
+
+    async def run() -> None:
+        wrong = {"Authorization": f"Bearer tp_stranger_{secret}"}
+        assert await closed_with(service, additional_headers=wrong) == 1008
+        assert newest() == ("stranger", "GET", "/api/v1/ws", 401, "127.0.0.1")
+        assert await closed_with(service, {"op": "auth", "key": f"tp_late_{secret}"}) == 1008
+        assert newest() == ("late", "GET", "/api/v1/ws", 401, "127.0.0.1")
+        assert await closed_with(service, path="/api/v1/ws?ticket=made-up") == 4401
+        assert newest()[:4] == ("anonymous", "GET", "/api/v1/ws", 401)
+        evil = {"Origin": "http://evil.example"}
+        assert await closed_with(service, path="/api/v1/market-data/ws/X/Y", additional_headers=evil) == 1008
+        assert newest()[2:4] == ("/api/v1/market-data/ws/{symbol:path}", 403)
+
+    asyncio.run(run())
+    wrong = {"Authorization": f"Bearer tp_events_{secret}"}
+    assert service.client.get("/api/v1/events", params={"channel": "trades"}, headers=wrong).status_code == 401
+    assert newest()[:4] == ("events", "GET", "/api/v1/events", 401)
+    assert secret not in service.get("/api/v1/tables/audit", "admin").text
+
+
 def test_what_cannot_be_meant_is_said(service: ServicePlant) -> None:
     wrong = {
         '{"op":"subscribe","channel":"tradse"}': ("unknown_channel", "did you mean 'trades'?"),
