@@ -34,7 +34,8 @@ def open_hub(services: Services) -> Hub:
 
     schema, ended = services.schema, ByClock(settings.calendars, settings.processor.grace_s)
     replays = Replays(settings.journal_address, schema, ended)
-    hub = Hub(settings.plant.name or "main", settings.api, schema, services.ask, replays, ended, may_stay)
+    stored, name = settings.processor.intervals, settings.plant.name or "main"
+    hub = Hub(name, settings.api, schema, services.ask, replays, ended, may_stay, stored)
     live = services.live
     live.listen(hub.take, lambda seq: hub.reached(seq, live.epoch, live.synced))
     services.more[_HUB] = hub

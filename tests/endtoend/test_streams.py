@@ -18,9 +18,8 @@ import pytest
 import service_plant
 from chance import SEED, times
 from service_plant import ServicePlant
-from stream_client import Holding, follow, opened, say, told
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from stream_client import Holding, closing_of, follow, opened, say, told
+from websockets.exceptions import WebSocketException
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -267,61 +266,6 @@ def test_events_go_on_behind_the_last_id(service: ServicePlant) -> None:
                 first, last = some(4)
     again, _ = some(8, **{"Last-Event-ID": last})
     assert first + again == [str(i) for i in range(12)]
-
-
-async def closed_with(service: ServicePlant, *messages: Any, **options: Any) -> int | None:
-    """Return the code by which a connection is closed that says some messages."""
-    socket = await opened(service.url, **options)
-    with contextlib.suppress(ConnectionClosed):
-        for message in messages:
-            await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
-    return await closing_of(socket)
-
-
-async def closing_of(socket: ClientConnection) -> int | None:
-    """Return the code by which a connection is closed, whatever it says before."""
-    with contextlib.suppress(ConnectionClosed):
-        async with asyncio.timeout(10):
-            while True:
-                await socket.recv()
-    return socket.close_code
-
-
-def test_a_stream_is_closed_with_a_code_that_says_why(service: ServicePlant) -> None:
-    async def run() -> None:
-        assert await closed_with(service, additional_headers={"Origin": "http://evil.example"}) == 1008
-        assert await closed_with(service, additional_headers={"Authorization": "Bearer tp_no_key"}) == 1008
-        assert await closed_with(service, {"op": "auth", "key": "tp_no_key"}) == 1008
-        assert await closed_with(service, "x" * 70_000) == 1009
-        assert await closed_with(service, path="/api/v1/ws?ticket=made-up") == 4401
-
-    asyncio.run(run())
-
-
-def test_a_failed_login_of_a_stream_is_in_the_audit_before_it_is_closed(service: ServicePlant) -> None:
-    def newest() -> tuple[Any, ...]:
-        row = service.get("/api/v1/tables/audit", "admin", last=1).json()["rows"][0]
-        return row["sym"], row["method"], row["route"], row["status"], row["address"]
-
-    secret = "x" * 43
-
-    async def run() -> None:
-        wrong = {"Authorization": f"Bearer tp_stranger_{secret}"}
-        assert await closed_with(service, additional_headers=wrong) == 1008
-        assert newest() == ("stranger", "GET", "/api/v1/ws", 401, "127.0.0.1")
-        assert await closed_with(service, {"op": "auth", "key": f"tp_late_{secret}"}) == 1008
-        assert newest() == ("late", "GET", "/api/v1/ws", 401, "127.0.0.1")
-        assert await closed_with(service, path="/api/v1/ws?ticket=made-up") == 4401
-        assert newest()[:4] == ("anonymous", "GET", "/api/v1/ws", 401)
-        evil = {"Origin": "http://evil.example"}
-        assert await closed_with(service, path="/api/v1/market-data/ws/X/Y", additional_headers=evil) == 1008
-        assert newest()[2:4] == ("/api/v1/market-data/ws/{symbol:path}", 403)
-
-    asyncio.run(run())
-    wrong = {"Authorization": f"Bearer tp_events_{secret}"}
-    assert service.client.get("/api/v1/events", params={"channel": "trades"}, headers=wrong).status_code == 401
-    assert newest()[:4] == ("events", "GET", "/api/v1/events", 401)
-    assert secret not in service.get("/api/v1/tables/audit", "admin").text
 
 
 def test_what_cannot_be_meant_is_said(service: ServicePlant) -> None:

@@ -1,13 +1,14 @@
 """What a subscription begins with: its rows up to a seq, by questions to today and history as one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 
+from api.answers.problems import Problem
 from api.streams.pieces import Piece
 from api.streams.shown.bars import Bar, Bars, Ended, never
 from api.streams.shown.channels import BARS, Wanted
@@ -27,10 +28,14 @@ _PLACE = ("seq", "seq_row")
 
 
 class Snapshots:
-    """Asks for what subscriptions begin with; `schema` has the plant's tables."""
+    """Asks for what subscriptions begin with.
 
-    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never) -> None:
-        self._ask, self._schema, self._ended = ask, schema, ended
+    schema   has the plant's tables
+    stored   intervals of which bars come, whether there are any yet or not
+    """
+
+    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never, stored: Sequence[str] = ()) -> None:
+        self._ask, self._schema, self._ended, self._stored = ask, schema, ended, stored
 
     async def read(self, wanted: Wanted) -> tuple[int, Piece]:
         """Return rows and the seq up to which they are complete; those that have keys may be newer."""
@@ -42,6 +47,7 @@ class Snapshots:
         rows, seq = await self._all(asked)
         bars = Bars(table, self._ended)
         if wanted.stream == BARS:
+            await self._check_stored(wanted, rows)
             seq = min(seq, await self._closes(wanted, rows, bars))
         return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars)
 
@@ -87,6 +93,22 @@ class Snapshots:
         found = await asyncio.gather(*map(one, asked))
         whole = pa.concat_tables([rows for rows, _ in found]).unify_dictionaries()
         return whole, min(seq for _, seq in found)
+
+    async def _check_stored(self, wanted: Wanted, rows: pa.Table) -> None:
+        """Raise Problem for an interval that nobody keeps bars of: only an answer could be made, no stream."""
+        there = {*self._stored, *rows.column("interval").to_pylist()}
+        for interval in dict(wanted.where).get("interval", ()):
+            if interval in there:
+                continue
+            where = (("interval", "==", interval),)
+            found, _ = await self._ask(questions.Select("bars", wanted.sym, columns=("time",), where=where, last=1))
+            if not found.num_rows:
+                raise Problem(
+                    "invalid",
+                    f"interval: there are no bars of {interval}, which a stream could follow; it has those of "
+                    f"[processor] intervals ({', '.join(self._stored)}) and those that a feed sends. GET bars makes "
+                    "others when it is asked",
+                )
 
     async def _closes(self, wanted: Wanted, rows: pa.Table, bars: Bars) -> int:
         """Have `bars` know which of some rows are closed; return up to which seq that is so."""
