@@ -106,9 +106,15 @@ function drawZone(context, size, object, place, right, { color, chosen, dim }, c
   context.strokeRect(left + 0.5, Math.round(place.y) + 0.5, width, Math.round(height))
   context.setLineDash([])
   if (height > 12 && width > 50) {
-    context.fillStyle = faded(color, 0.95)
+    const text = fitted(context, nameOf(object), width - 12)
+    const x = Math.max(2, left + 2)
     context.textBaseline = "top"
-    context.fillText(fitted(context, nameOf(object), width - 8), Math.max(4, left + 4), place.y + 3)
+    context.fillStyle = faded(colors.panel, 0.85) // a plate: candles do not run through the words
+    context.fillRect(x, place.y + 2, context.measureText(text).width + 8, Math.min(13, height - 3))
+    context.fillStyle = color
+    context.fillRect(x, place.y + 2, 2, Math.min(13, height - 3))
+    context.fillStyle = dim ? colors.soft : colors.text
+    context.fillText(text, x + 5, place.y + 3)
   }
   if (chosen)
     handles(
@@ -202,7 +208,7 @@ function drawLabels(context, size, labels, colors) {
   const put = []
   context.textBaseline = "middle"
   for (const label of labels.sort((a, b) => Number(b.solid) - Number(a.solid) || a.y - b.y)) {
-    const text = fitted(context, label.text, size.width / 2)
+    const text = fitted(context, label.text, label.solid ? size.width - 12 : size.width / 2)
     const width = context.measureText(text).width + 8
     let right = label.right
     const y = Math.max(8, Math.min(size.height - 8, label.y))
