@@ -134,9 +134,9 @@ def test_an_interval_that_nobody_keeps_is_refused_and_one_that_a_feed_sends_is_n
             found = await told(socket, "error")
             assert found["code"] == "invalid"
             assert "no bars of 3m" in found["detail"]
-            assert "GET bars makes others" in found["detail"]
-            for interval, rows in (("7m", 1), ("1m", 0)):  # of the latter there may be some to come
-                await say(socket, op="subscribe", channel="bars", sym="OWN", interval=interval)
+            assert "GET bars makes them when it is asked" in found["detail"]
+            for sym, interval, rows in (("OWN", "7m", 1), ("OWN", "1m", 0), ("NEW", "3m", 0)):  # some may be to come
+                await say(socket, op="subscribe", channel="bars", sym=sym, interval=interval)
                 assert len((await told(socket, "snapshot"))["rows"]) == rows
 
     asyncio.run(run())
@@ -282,7 +282,7 @@ def test_tls_is_spoken_and_nothing_else(service: ServicePlant, tmp_path: Path) -
             service.until(lambda: client.get("/health").json()["status"] != "down", "health over TLS")
             headers = service.headers("read")
             service.until(lambda: client.get("/api/v1/tables", headers=headers).status_code == 200, "a key over TLS")
-        assert asyncio.run(stream()) == {"type": "pong", "id": None}
+        assert asyncio.run(stream()) == {"type": "pong"}
         with pytest.raises(httpx.ConnectError), httpx.Client(trust_env=False) as stranger:
             stranger.get(f"{url}/health")
         with pytest.raises(httpx.TransportError):

@@ -95,19 +95,23 @@ class Snapshots:
         return whole, min(seq for _, seq in found)
 
     async def _check_stored(self, wanted: Wanted, rows: pa.Table) -> None:
-        """Raise Problem for an interval that nobody keeps bars of: only an answer could be made, no stream."""
-        there = {*self._stored, *rows.column("interval").to_pylist()}
+        """Raise Problem for an interval that is made when it is asked for: no stream would ever tell of it.
+
+        That is so if there are bars of other intervals, and none of this one. Of a symbol that is new any may come.
+        """
+        there = {"1m", *self._stored, *rows.column("interval").to_pylist()}
         for interval in dict(wanted.where).get("interval", ()):
             if interval in there:
                 continue
-            where = (("interval", "==", interval),)
-            found, _ = await self._ask(questions.Select("bars", wanted.sym, columns=("time",), where=where, last=1))
-            if not found.num_rows:
+            found, others = [
+                (await self._ask(questions.Select("bars", wanted.sym, columns=("time",), where=where, last=1)))[0]
+                for where in ((("interval", "==", interval),), ())
+            ]
+            if others.num_rows and not found.num_rows:
                 raise Problem(
                     "invalid",
-                    f"interval: there are no bars of {interval}, which a stream could follow; it has those of "
-                    f"[processor] intervals ({', '.join(self._stored)}) and those that a feed sends. GET bars makes "
-                    "others when it is asked",
+                    f"interval: there are no bars of {interval}, which a stream could follow, only of others; GET bars "
+                    "makes them when it is asked. A stream has what [processor] intervals names, and what a feed sends",
                 )
 
     async def _closes(self, wanted: Wanted, rows: pa.Table, bars: Bars) -> int:
