@@ -21,7 +21,7 @@ FLAGS = [
 ]
 SLOW_MS = 60_000
 MINUTE = 60 * 10**9
-BARS = 400
+BARS, MORE = 400, 60
 SYMS = ("AAPL", "MSFT")
 BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_", "ERR_SOCKET_NOT_CONNECTED")
 """What Chromium complains of where a process is away or slow; the page says it in words."""
@@ -52,9 +52,10 @@ class Market:
 
     def __init__(self, plant: ServicePlant) -> None:
         self.plant = plant
-        self.start = (time.time_ns() // MINUTE - BARS) * MINUTE
+        # All are over by the clock: one of now would close, and an order on it be filled, when its minute ends.
+        self.start = (time.time_ns() // MINUTE - BARS - MORE - 1) * MINUTE
         self.bars = {
-            sym: list(closed_bars(random.Random(n), BARS + 60, (sym,), self.start)) for n, sym in enumerate(SYMS)
+            sym: list(closed_bars(random.Random(n), BARS + MORE, (sym,), self.start)) for n, sym in enumerate(SYMS)
         }
         self.given = 0
 

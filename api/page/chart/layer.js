@@ -60,6 +60,9 @@ export function edgesOf(object, { list, lengthMs, series, timeScale }) {
   return { x: start, x2: object.kind === "line" || object.kind === "flag" ? (end ?? start) : end, y, y2 }
 }
 
+/** On a chart that is not as wide as this, px, the legend takes two lines; names of days stand below them. */
+const NARROW = 480
+
 /** The colour of an object: its own, else by what its type or label means. */
 export function colorOf(object, colors) {
   if (object.order) return object.order.color
@@ -259,8 +262,8 @@ export function drawDays(context, size, days, count, colors, { timeScale, nameOf
       context.fillRect(left, 0, right - left, size.height)
     }
     context.fillStyle = colors.faint
-    if (right - left > 40)
-      context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), 24)
+    const y = size.width < NARROW ? 44 : 24
+    if (right - left > 40) context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), y)
   }
 }
 
