@@ -111,7 +111,7 @@ async def note_refusal(connection: HTTPConnection, refusal: Problem | Closed) ->
         refusal = Problem("unauthenticated", refusal.ended.why)
     if refusal.code == "unauthenticated" or refusal.status == 403:
         nobody = Caller(ANONYMOUS, "read", "", connection.state.address)
-        route = getattr(connection.scope.get("route"), "path", connection.scope["path"])
+        route: str = getattr(connection.scope.get("route"), "path", "") or connection.scope["path"]
         await refused(connection, refusal, nobody, route)
 
 

@@ -3,7 +3,7 @@
 indicators   [{"as", "name", "parameters", "input"}]: a kind of the catalogue under a name of one's own
 signals      [{"id", "action": "entry" | "exit", "side": "long" | "short", "all": [...], "any": [...]}]
              a value is a name of an indicator (with .output), open high low close volume, a number, or an annotation:
-             level:prev_day_high, zone:support (plant.detectors.operands)
+             level:prev_day_high, zone:support (plant.conditions.operands)
 risk         size {"type", "value"}: qty (units), notional (currency), fraction (of the equity, 0.15 is 15 %), risk
              (currency that is lost at the stop_loss, which it needs); stop_loss, take_profit, trailing {"type",
              "value"}: percent (of the close), atr (multiples of ATR 14), level (a price; of trailing a distance);
@@ -17,7 +17,7 @@ from typing import Any
 
 from plant.conditions.condition import Condition
 from plant.conditions.json_form import condition_of_json
-from plant.detectors.operands import OPERANDS, check_operands
+from plant.conditions.operands import OPERANDS, check_operands
 from plant.errors import ConditionError, SettingsError, nearest_names
 from plant.indicators.scalar import scalar
 

@@ -289,30 +289,37 @@ def test_what_the_plant_found_and_somebody_deleted_stays_away(service: ServicePl
     first = 1_795_132_800_000_000_000 // day * day
     date = time.strftime("%Y-%m-%d", time.gmtime(first // 10**9))
 
-    def bars(start: int, prices: tuple[float, ...]) -> None:
-        with service.publisher(f"levels-{start}") as feed:
+    def bars(start: int, *prices: float, interval: str = "1m") -> None:
+        with service.publisher(f"levels-{interval}-{start}") as feed:
             for i, price in enumerate(prices):
-                row = {"time": start + i * hour, "sym": "LVL", "interval": "1m", "volume": 1.0, "source": "own"}
-                feed.publish("bars", row | dict.fromkeys(("open", "high", "low", "close"), price))
+                row = {"time": start + i * hour, "sym": "LVL", "interval": interval, "volume": 1.0, "source": "own"}
+                row |= {"open": 11.0, "high": max(price, 11.0), "low": min(price, 11.0), "close": 11.0}
+                feed.publish("bars", row | ({"high": 12.0, "low": 10.0} if interval == "1d" else {}))
             feed.flush()
 
     def found() -> dict[str, Any]:
         rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
         return {row["type"]: row for row in rows if row["id"].endswith(f"/{date}")}
 
-    bars(first, (10.0, 12.0, 11.0))
-    bars(first + day, (11.0,))
+    bars(first, 11.0, interval="1d")
+    bars(first + day, 11.0)
     high = service.until(lambda: found().get("prev_day_high"), "the level")
     path, seen = f"/api/v1/annotations/{high['id']}", {"If-Match": f'"{high["version"]}"'}
     changed = service.send("PATCH", path, {"price": 1}, "trade", seen)
     assert (changed.status_code, changed.json()["code"]) == (409, "automatic")
     assert service.send("DELETE", path, None, "trade", seen).status_code == 200
-    bars(first + day + 2 * hour, (12.0, 10.0, 11.0))  # touches both
+    bars(first + day + 2 * hour, 12.0, 10.0, 11.0)  # touches both
     service.until(lambda: found()["prev_day_low"]["state"] == "tested", "the other level is tested")
     assert "prev_day_high" not in found()
     service.restart("processor")
-    bars(first + 2 * day, (11.0, 11.0))
-    service.until(lambda: found()["prev_day_low"]["state"] == "expired", "the other level ends")
+    bars(first + day, 11.0, interval="1d")
+    bars(first + 2 * day, 11.0)
+
+    def next_level() -> bool:
+        rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
+        return any(row["type"] == "prev_day_high" and not row["id"].endswith(f"/{date}") for row in rows)
+
+    service.until(next_level, "the level of the next day")
     assert "prev_day_high" not in found()
     events = service.get("/api/v1/annotations/events", "read", sym="LVL").json()["rows"]
     assert [row["action"] for row in events if row["id"] == high["id"]][-1] == "delete"

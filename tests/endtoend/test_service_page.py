@@ -182,8 +182,9 @@ def test_a_position_is_closed_and_the_kill_switch_stops_everything(
     visitor.until(lambda: "asked for" in visitor.text("#toasts"), "that it is asked for")
     market.go(2)
     visitor.until(lambda: "No position" in visitor.text("#lower"), "no position")
-    far = {"sym": "AAPL", "side": "buy", "type": "limit", "limit_price": 1.0, "qty": 5, "time_in_force": "gtc"}
-    assert plant.send("POST", "/api/v1/orders", far).status_code == 201
+    below = round(market.last() - 1, 2)
+    rests = {"sym": "AAPL", "side": "buy", "type": "limit", "limit_price": below, "qty": 5, "time_in_force": "gtc"}
+    assert plant.send("POST", "/api/v1/orders", rests).status_code == 201
     visitor.button("Halt", exact=True).click()
     asked.get_by_role("button", name="Halt now").click()
     visitor.until(lambda: visitor.text("#halt") == "Halted", "that it is halted")

@@ -13,8 +13,8 @@ from PIL import Image
 
 from api.pictures.picture import LEAST, Look, png_of
 from api.pictures.theme import THEMES
-from plant.colours import DOWN, UP
 from api.pictures.viewport import Overlay, PlainBars, Viewport
+from plant.colours import DOWN, UP
 from plant.errors import BadRows, QueryError
 from plant.state.newest import Row
 

@@ -30,7 +30,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
     "detectors": ("rows", "calendars", "indicators", "state"),
-    "conditions": ("rows", "indicators", "detectors"),
+    "conditions": ("rows", "calendars", "indicators", "detectors"),
     "runtime": ("rows", "transport", "calendars", "history", "query", "indicators", "conditions", "detectors"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""

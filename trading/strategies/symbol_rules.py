@@ -8,7 +8,7 @@ import numpy as np
 from plant.calendars.sessions import Sessions
 from plant.conditions.definition import PRICES, Definition, RuleOfSignal
 from plant.conditions.evaluator import Evaluator
-from plant.detectors.operands import Operands
+from plant.conditions.operands import Operands
 from plant.indicators.bars import Bar as PlainBar
 from plant.indicators.scalar import scalar
 from trading.desk.indicators import warm_up_of

@@ -1,6 +1,6 @@
 """Levels and zones as values beside a bar, for conditions: `level:prev_day_high`, `zone:support.bottom`.
 
-They are found by the detectors of this folder, over the bars that a strategy itself is given: so a backtest and a run
+They are found by plant.detectors, over the bars that a strategy itself is given: so a backtest and a run
 that follows the plant have the same. A value is that of the annotation in force **when the bar began**, decided by a
 bar that had ended by then; null (NaN) while there is none. Of several the one that was decided last counts.
 

@@ -8,9 +8,9 @@ from detector_bars import all_bars, detected, in_order, sessions_of, walk
 
 from plant.calendars.sessions import Sessions
 from plant.conditions.definition import definition_of
+from plant.conditions.operands import LENGTHS, OPERANDS, Operand, Operands, check_operands
 from plant.detectors.definitions import TYPES, types_of
 from plant.detectors.machine import DetectorTerms
-from plant.detectors.operands import LENGTHS, OPERANDS, Operand, Operands, check_operands
 from plant.errors import ConditionError
 from plant.rows.schema import UNKNOWN_TIME
 
