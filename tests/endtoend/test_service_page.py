@@ -187,14 +187,14 @@ def test_a_position_is_closed_and_the_kill_switch_stops_everything(
     assert plant.send("POST", "/api/v1/orders", rests).status_code == 201
     visitor.button("Halt", exact=True).click()
     asked.get_by_role("button", name="Halt now").click()
-    visitor.until(lambda: visitor.text("#halt") == "Halted", "that it is halted")
+    visitor.until(lambda: visitor.text("#halt").upper() == "HALTED", "that it is halted")
     visitor.until(lambda: not open_orders(plant, "limit"), "no open order")
     assert visitor.button("Arm this order").is_disabled()
     order = {"sym": "AAPL", "side": "buy", "type": "market", "qty": 1}
     refused = plant.send("POST", "/api/v1/orders", order)
     assert (refused.status_code, refused.json()["code"]) == (422, "refused")
     assert plant.send("POST", "/api/v1/risk/resume", {}, "admin").status_code == 200
-    visitor.until(lambda: visitor.text("#halt") == "Halt", "that an admin resumed")
+    visitor.until(lambda: visitor.text("#halt").upper() == "HALT", "that an admin resumed")
     assert visitor.button("Arm this order").is_enabled()
 
 
