@@ -67,11 +67,12 @@ def figure(
 
 def _colors(choice: Choice, place: int, palette: Palette) -> tuple[str, ...]:
     """Return the colours of a choice's lines: those of the default ones are known, others take theirs in turn."""
+    first, second, third, *_ = palette.lines
     own = {
-        "sma_20": (palette.sma_20,),
-        "ema_20": (palette.ema_20,),
-        "ema_50": (palette.ema_50,),
-        "rsi_14": (palette.ema_50,),
+        "sma_20": (first,),
+        "ema_20": (second,),
+        "ema_50": (third,),
+        "rsi_14": (third,),
         "macd": (palette.macd, palette.macd_signal),
         "bb": (palette.bands,),
     }

@@ -11,64 +11,45 @@ import numpy as np
 import pandas as pd
 
 from dashboard.bars import PLAIN_DIGITS, price_digits, price_text
-
-UP, DOWN = "#26a69a", "#ef5350"
+from plant import colours
+from plant.colours import DOWN, UP, Ground
 
 
 @dataclass(frozen=True)
-class Palette:
+class Palette(Ground):
     """The colours of a figure that depend on whether the page is dark or light."""
 
-    surface: str
-    muted: str  # labels
-    grid: str
     rule: str  # between panes
-    day: str  # where a day begins
     legend: str  # behind the legend
     weaker_up: str
     weaker_down: str
     bands: str
-    sma_20: str
-    ema_20: str
-    ema_50: str
     macd: str
     macd_signal: str
     others: tuple[str, ...]  # lines of further indicators, in turn
 
 
 DARK = Palette(
-    surface="#0b0f17",
-    muted="#8391a7",
-    grid="#1a2332",
+    **vars(colours.DARK),
     rule="#232d3d",
-    day="#2b3850",
     legend="rgba(11,15,23,0.6)",
     weaker_up="#1f6f69",
     weaker_down="#96403f",
     bands="#5b7aa8",
-    sma_20="#f5b83d",
-    ema_20="#4fc3f7",
-    ema_50="#b388ff",
     macd="#4f8ff7",
     macd_signal="#f5a623",
-    others=("#f06292", "#9ccc65", "#ff8a65", "#4dd0e1", "#ba68c8", "#dce775", "#90a4ae", "#ffd54f"),
+    others=(*colours.DARK.lines[3:], "#ba68c8", "#90a4ae", "#ffd54f"),
 )
 LIGHT = Palette(
-    surface="#ffffff",
-    muted="#5b6779",
-    grid="#edf0f4",
+    **vars(colours.LIGHT),
     rule="#d5dbe4",
-    day="#b9c3d1",
     legend="rgba(255,255,255,0.7)",
     weaker_up="#93d3cd",
     weaker_down="#f7a9a7",
     bands="#5b7aa8",
-    sma_20="#c77700",
-    ema_20="#0277bd",
-    ema_50="#7c3aed",
     macd="#1d63d8",
     macd_signal="#c2570c",
-    others=("#c2185b", "#558b2f", "#d84315", "#00838f", "#8e24aa", "#827717", "#546e7a", "#b07900"),
+    others=(*colours.LIGHT.lines[3:], "#8e24aa", "#546e7a", "#b07900"),
 )
 IN_VIEW = 180  # bars shown at first
 MOST_IN_VIEW = 500

@@ -1,27 +1,32 @@
 """A change and its audit: the first answer again for a repeat, and a row of `audit` before any answer."""
 
 import asyncio
+import hashlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import Request, Response
+from starlette.requests import HTTPConnection
 
 from api.access.audit import ANSWER_BYTES, UNFINISHED, row_of, sha_of
 from api.access.audit import Request as Asked
 from api.access.caller import Caller
 from api.access.quota import KNOCK
 from api.answers.problems import MEDIA, Problem
+from plant.control.drawn import fresh_uuid
 
 log = structlog.get_logger()
 
 KEY_LENGTH = 64
 """Characters of an Idempotency-Key at most."""
+
+_CHANCE = len("00000000-0000-7")
+"""Where the part of a UUIDv7 begins that is not its time."""
 
 _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -41,11 +46,22 @@ class Change:
     subject: str = ""
     earlier: dict[str, Any] | None = None
 
-    def fresh_id(self) -> str:
-        """Return an id for what is made: of a repeat the same one, so that it cannot be made twice."""
-        if self.asked.idempotency_key:
-            return str(uuid5(NAMESPACE_URL, "/".join((*self.asked.place, self.asked.route))))
-        return uuid7()
+    def fresh_id(self, known: Iterable[str] = ()) -> str:
+        """Return a UUIDv7 for what is made: of a repeat that of `known` which the first attempt made, if it did.
+
+        With an Idempotency-Key all but the time in it comes of that key, so that a repeat finds it again.
+        """
+        if not self.asked.idempotency_key:
+            return fresh_uuid()
+        made = fresh_uuid(chance=self.chance)
+        return next((name for name in known if name[_CHANCE:] == made[_CHANCE:]), made)
+
+    @property
+    def chance(self) -> int:
+        """A number for ids, 256 bits: random, of a repeat the same one."""
+        if not self.asked.idempotency_key:
+            return secrets.randbits(256)
+        return int.from_bytes(hashlib.sha256("/".join((*self.asked.place, self.asked.route)).encode()).digest())
 
 
 async def write(
@@ -115,21 +131,15 @@ async def changed(
         return await _attempted(request, Change(asked, earlier=earlier), caller, body, secret, inner)
 
 
-async def refused(request: Request, problem: Problem, caller: Caller, route: str) -> None:
-    """Write down that a request was refused ahead of its route; not without end."""
-    services = request.app.state.services
+async def refused(connection: HTTPConnection, problem: Problem, caller: Caller, route: str) -> None:
+    """Write down that a request, or a stream, was refused ahead of its route; not without end."""
+    services = connection.app.state.services
     if not services.quota.hit(KNOCK, caller.counted):
         return
-    name = getattr(problem, "key", "") or caller.id
-    asked = Asked(name, request.method, route, "/".join(map(str, request.path_params.values())), "", "")
-    answer = problem.answer(request.state.id).body
+    name, method = getattr(problem, "key", "") or caller.id, connection.scope.get("method", "GET")
+    asked = Asked(name, method, route, "/".join(map(str, connection.path_params.values())), "", "")
+    answer = problem.answer(connection.state.id).body
     await _note(services, row_of(asked, time.time_ns(), caller.address, problem.status, b"", bytes(answer), 0))
-
-
-def uuid7() -> str:
-    """Return a new UUIDv7 (RFC 9562): its first 48 bits are milliseconds since 1970."""
-    value = (time.time_ns() // 10**6) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return str(UUID(int=value))
 
 
 async def _attempted(

@@ -203,9 +203,10 @@ def _check_media(request: Request, asked: Need) -> None:
 
 async def _body(request: Request, most: int) -> bytes:
     """Return the body, which is read here once. Raises Problem too_large or malformed."""
-    told = request.headers.get("content-length", "0")
-    if told.isdecimal() and int(told) > most:
-        raise Problem("too_large", f"a body may have {most:,} bytes", found=int(told), headers={"Connection": "close"})
+    told = int(length) if (length := request.headers.get("content-length", "0")).isdecimal() else 0
+    asks_first = request.headers.get("expect", "").lower() == "100-continue"
+    if told > most and (asks_first or told > most + DISCARDED_BYTES):
+        raise _too_large(most, told)
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_S):
@@ -220,7 +221,7 @@ async def _body(request: Request, most: int) -> bytes:
             "malformed", f"the body had not come within {BODY_S:g} s", headers={"Connection": "close"}
         ) from None
     if size > most:  # the rest was read, within bounds: who still sends does not see the answer
-        raise Problem("too_large", f"a body may have {most:,} bytes", headers={"Connection": "close"})
+        raise _too_large(most, told or size)
     request._body = b"".join(parts)
     return request._body
 
@@ -238,6 +239,10 @@ def check_constants(body: bytes) -> None:
 
     with contextlib.suppress(ValueError, RecursionError):  # what else is wrong with it is told by who reads it
         json.loads(body, parse_constant=refuse)
+
+
+def _too_large(most: int, found: int) -> Problem:
+    return Problem("too_large", f"a body may have {most:,} bytes", found=found, headers={"Connection": "close"})
 
 
 def _query_names(dependant: Any) -> frozenset[str]:

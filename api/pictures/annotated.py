@@ -10,7 +10,8 @@ from matplotlib.colors import is_color_like, to_hex
 
 from api.pictures.canvas import Area, Canvas, Pane
 from api.pictures.scale import Places, spread_apart
-from api.pictures.theme import DOWN, UP, Theme, drawable
+from api.pictures.theme import Theme, drawable
+from plant.colours import DOWN, UP
 from plant.state.newest import Row
 
 _ZONES, _LEVELS, _MARKS = 1, 1.5, 4

@@ -3,8 +3,9 @@
 import numpy as np
 
 from api.pictures.canvas import Pane
-from api.pictures.theme import DOWN, UP, Theme
+from api.pictures.theme import Theme
 from api.pictures.viewport import Overlay, PlainBars
+from plant.colours import DOWN, UP
 
 _EXTENDED, _GRID, _VOLUME, _WICKS, _BODIES, _LINES = 0.1, 0.5, 2, 2, 2.1, 3
 
@@ -23,7 +24,7 @@ def draw_grid(pane: Pane, prices: list[float], times: list[int], days: list[int]
     """Draw lines across at prices, and up at bars; those at which a day begins are stronger."""
     across = [(pane.x[0], price, pane.x[1], price) for price in prices]
     pane.segments(np.array(across), theme.grid, _GRID)
-    for places, color in ((times, theme.grid), (days, theme.rule)):
+    for places, color in ((times, theme.grid), (days, theme.day)):
         pane.segments(np.array([(x - 0.5, pane.y[0], x - 0.5, pane.y[1]) for x in places]), color, _GRID)
 
 

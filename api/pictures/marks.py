@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from api.pictures.canvas import Canvas, Pane
 from api.pictures.scale import Places
-from api.pictures.theme import DOWN, UP, Theme, drawable
+from api.pictures.theme import Theme, drawable
 from api.pictures.viewport import PlainBars
+from plant.colours import DOWN, UP
 from plant.state.newest import Row
 
 _SIGNALS, _FILLS = 4, 5

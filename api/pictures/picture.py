@@ -24,8 +24,9 @@ from api.pictures.marks import (
     signal_legend,
 )
 from api.pictures.scale import Places, Tick, digits_of, price_range, price_ticks, time_ticks
-from api.pictures.theme import DOWN, THEMES, UP, drawable
+from api.pictures.theme import THEMES, drawable
 from api.pictures.viewport import Overlay, Viewport
+from plant.colours import DOWN, UP
 from plant.errors import QueryError
 from plant.rows.intervals import interval_ns
 
@@ -103,7 +104,7 @@ class _Drawing:
             self._own(pane, ticks, group)
         for above, below in pairwise(panes):
             y = (above.area.bottom + below.area.top) / 2
-            self.canvas.rule(0, y, self.canvas.width, y, self.theme.rule)
+            self.canvas.rule(0, y, self.canvas.width, y, self.theme.day)
         self._times(panes[-1], ticks)
 
     def say_nothing_is_there(self) -> None:
@@ -152,7 +153,7 @@ class _Drawing:
 
     def _overlays(self) -> tuple[list[tuple[Overlay, str]], list[list[tuple[Overlay, str]]]]:
         """Return overlays with their colours: those over the bars, and those of each pane of its own."""
-        colors = self.theme.overlays
+        colors = self.theme.lines
         prices: list[tuple[Overlay, str]] = []
         own: dict[str, list[tuple[Overlay, str]]] = {}
         for overlay in self.view.overlays:
@@ -295,7 +296,7 @@ class _Drawing:
 
     def _times(self, pane: Pane, ticks: list[Tick]) -> None:
         y = self.canvas.height - self.size * 1.05
-        self.canvas.rule(0, pane.area.bottom + 1, self.canvas.width, pane.area.bottom + 1, self.theme.rule)
+        self.canvas.rule(0, pane.area.bottom + 1, self.canvas.width, pane.area.bottom + 1, self.theme.day)
         for tick in ticks:
             half = self.canvas.wide(tick.text, self.size, tick.strong) / 2
             x = pane.x_of(tick.x - 0.5)

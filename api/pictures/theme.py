@@ -8,49 +8,26 @@ from pathlib import Path
 import matplotlib
 from matplotlib.font_manager import FontProperties, get_font
 
-UP, DOWN = "#26a69a", "#ef5350"
+from plant.colours import DARK, LIGHT, Ground
 
 
 @dataclass(frozen=True)
-class Theme:
-    """Colours: surface and what lies behind extended hours; text, strong and muted; lines; what is noted."""
+class Theme(Ground):
+    """Further colours: what lies behind extended hours; strong text; what is noted, and what is neutral."""
 
-    surface: str
     extended: str
     strong: str
-    muted: str
-    grid: str
-    rule: str
     note: str
     on_note: str
     neutral: str
-    overlays: tuple[str, ...]
 
 
 THEMES = {
     "dark": Theme(
-        surface="#0b0f17",
-        extended="#111824",
-        strong="#e3e9f2",
-        muted="#8391a7",
-        grid="#1a2332",
-        rule="#2b3850",
-        note="#f5b83d",
-        on_note="#0b0f17",
-        neutral="#6ea0ff",
-        overlays=("#f5b83d", "#4fc3f7", "#b388ff", "#f06292", "#9ccc65", "#ff8a65", "#4dd0e1", "#dce775"),
+        **vars(DARK), extended="#111824", strong="#e3e9f2", note="#f5b83d", on_note="#0b0f17", neutral="#6ea0ff"
     ),
     "light": Theme(
-        surface="#ffffff",
-        extended="#f4f6f9",
-        strong="#18202c",
-        muted="#5b6779",
-        grid="#edf0f4",
-        rule="#b9c3d1",
-        note="#b45309",
-        on_note="#ffffff",
-        neutral="#1d63d8",
-        overlays=("#c77700", "#0277bd", "#7c3aed", "#c2185b", "#558b2f", "#d84315", "#00838f", "#827717"),
+        **vars(LIGHT), extended="#f4f6f9", strong="#18202c", note="#b45309", on_note="#ffffff", neutral="#1d63d8"
     ),
 }
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.audit import KEPT_NS
 from api.access.changes import seen_version, write
 from api.access.gate import GateRoute, need
 from api.answers.declared import declared
@@ -168,8 +169,14 @@ async def draw(request: Request, body: Drawing, form: Wanted) -> Response:
     """Draw an annotation."""
     with _problems():
         columns = drawn_columns(_fields(request, body))
-    fold = Annotations()
-    row = fold.changed(change_of(request).fresh_id(), "create", caller_of(request).who, time.time_ns(), **columns)
+    now = time.time_ns()
+    known = await _drawn_lately(request, columns["sym"], now)
+    name = change_of(request).fresh_id(known)
+    fold = (await _fold(request, name))[0] if name in known else Annotations()
+    if name in fold:  # drawn by an attempt of which nobody heard more
+        change_of(request).subject = name
+        return _answer(fold[name], form.times, 201)
+    row = fold.changed(name, "create", caller_of(request).who, now, **columns)
     return await _written(request, fold, row, form.times, 201)
 
 
@@ -225,6 +232,17 @@ def _arrow(rows: Columns) -> pa.Table:
 def _plain(row: Row, times: str) -> Row:
     """Return a row as JSON has it."""
     return {n: told_time(row[n], times) if n in TIMES else row[n] for n in NAMES if n in row}
+
+
+async def _drawn_lately(request: Request, sym: str, now: int) -> list[str]:
+    """Return ids among which is that of what a change drew, if it is a repeat."""
+    change = change_of(request)
+    if not change.asked.idempotency_key:
+        return []
+    question = Select("annotations", (sym,), now - KEPT_NS, columns=("id",), where=(("action", "==", "create"),))
+    found, _ = await services_of(request).ask(question)
+    told = [change.earlier["subject"]] if change.earlier is not None else []
+    return [*told, *found.column("id").to_pylist()]
 
 
 async def _fold(request: Request, name: str) -> tuple[Annotations, Row | None]:

@@ -8,7 +8,7 @@ to all that want them, and `lineage.cursor` is behind them.
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -67,6 +67,7 @@ class Hub:
     settings    the section [api]: queue_rows, subscriptions, replay_rows
     ask         asks a question about history and today; see api.streams.shown.snapshots.Ask
     ended       which bars are over by the clock
+    stored      intervals of which bars come, whether there are any yet or not
     may_stay    whether a caller's key still counts, asked each second and with every row of `api_keys`
     whole       the history has all days there ever were
     """
@@ -81,12 +82,13 @@ class Hub:
         ended: Ended = never,
         may_stay: Callable[[Any], bool] = lambda caller: True,
         whole: bool = True,
+        stored: Sequence[str] = (),
     ) -> None:
         self.plant, self.settings, self.schema = plant, settings, schema
         self.lineage = Lineage()
         self.synced = 0
         self.clients: set[Client] = set()
-        self._snapshots = Snapshots(ask, schema, ended, whole)
+        self._snapshots = Snapshots(ask, schema, ended, whole, stored)
         self._replays, self._may_stay = replays, may_stay
         self._members: dict[str, dict[Wanted, set[tuple[Client, int]]]] = defaultdict(dict)
         self._symbols: dict[str, frozenset[str] | None] = {}  # of each stream, those that anybody wants; None: all

@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
-from api.access.caller import Caller
+from api.access.caller import ANONYMOUS, Caller
+from api.access.changes import refused
 from api.answers.problems import Problem
 from api.services import Services
 from api.streams.client import POLICY, QUOTA, TICKET, TOO_SLOW, Ended
@@ -34,7 +35,8 @@ def open_hub(services: Services) -> Hub:
     schema, ended = services.schema, ByClock(settings.calendars, settings.processor.grace_s)
     replays = Replays(settings.journal_address, schema, ended)
     name, whole = settings.plant.name or "main", not settings.hdb.keep_days
-    hub = Hub(name, settings.api, schema, services.ask, replays, ended, may_stay, whole)
+    stored = settings.processor.intervals
+    hub = Hub(name, settings.api, schema, services.ask, replays, ended, may_stay, whole, stored)
     live = services.live
     live.listen(hub.take, lambda seq: hub.reached(seq, live.epoch, live.synced))
     services.more[_HUB] = hub
@@ -100,6 +102,18 @@ async def caller_by_message(websocket: Any) -> Caller:
         raise Closed(Ended(POLICY, f"no key came within {AUTH_S:g} s")) from None
     except (Refused, KeyError) as error:  # KeyError: it was no text
         raise Closed(Ended(POLICY, str(error))) from None
+
+
+async def note_refusal(connection: HTTPConnection, refusal: Problem | Closed) -> None:
+    """Write a row of `audit` of a failed login or a page that may not follow; of nothing else."""
+    if isinstance(refusal, Closed):
+        if refusal.ended.code != TICKET:
+            return
+        refusal = Problem("unauthenticated", refusal.ended.why)
+    if refusal.code == "unauthenticated" or refusal.status == 403:
+        nobody = Caller(ANONYMOUS, "read", "", connection.state.address)
+        route: str = getattr(connection.scope.get("route"), "path", "") or connection.scope["path"]
+        await refused(connection, refusal, nobody, route)
 
 
 def ended_by(problem: Problem) -> Ended:

@@ -15,7 +15,7 @@ from api.answers.problems import CODES, Problem
 from api.services import services_of
 from api.streams import sentences
 from api.streams.client import Client
-from api.streams.opening import Closed, caller_of_stream, check_page, hub_of
+from api.streams.opening import Closed, caller_of_stream, check_page, hub_of, note_refusal
 from api.streams.shown.channels import Refused
 from api.streams.waiting import Message
 
@@ -71,11 +71,14 @@ async def events(
         after = int(resumed)
     if after is not None:
         given |= {"after": after, "epoch": epoch}
-    check_page(request)
     try:
+        check_page(request)
         caller = await caller_of_stream(request)
-    except Closed as closed:
-        raise Problem("unauthenticated", closed.ended.why) from None
+    except (Closed, Problem) as refusal:
+        await note_refusal(request, refusal)
+        if isinstance(refusal, Closed):
+            raise Problem("unauthenticated", refusal.ended.why) from None
+        raise
     if caller is None:
         raise Problem(
             "unauthenticated", "a key is needed: Authorization: Bearer tp_..., or ?ticket= of POST ws-tickets"

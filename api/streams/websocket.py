@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from api.answers.problems import Problem
 from api.services import Services
 from api.streams.client import TOO_SLOW, Client, Ended
-from api.streams.opening import Closed, caller_by_message, caller_of_stream, check_page, ended_by, hub_of
+from api.streams.opening import Closed, caller_by_message, caller_of_stream, check_page, ended_by, hub_of, note_refusal
 from api.streams.talking import hear
 from api.streams.waiting import Message
 
@@ -58,8 +58,10 @@ async def follow(
                 hub.disconnect(client)
     except Closed as closed:
         ended = closed.ended
+        await note_refusal(websocket, closed)
     except Problem as problem:
         ended = ended_by(problem)
+        await note_refusal(websocket, problem)
     except WebSocketDisconnect:
         return
     if ended is not None and websocket.application_state == WebSocketState.CONNECTED:

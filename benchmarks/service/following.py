@@ -5,6 +5,10 @@ import time
 from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+NOT_YET, AGAIN_S = 1013, 0.2
+"""The code by which a service closes that does not follow its plant yet, and the pause before it is tried again."""
 
 
 @dataclass
@@ -17,11 +21,21 @@ class Follower:
     size: int = 0
 
     async def follow(self, url: str, say: str, ready: asyncio.Event, last: int) -> None:
-        """Follow until the message with the number `last` has come; `ready` is set once the first one has."""
-        async with connect(url, proxy=None, max_size=None, compression=None) as socket:
-            if say:
-                await socket.send(say)
-            await self._read(socket, ready, last)
+        """Follow until the message with the number `last` has come; `ready` is set once the first one has.
+
+        Raises ConnectionClosed if the service ends it, RuntimeError with what it says if it refuses.
+        """
+        while True:
+            try:
+                async with connect(url, proxy=None, max_size=None, compression=None) as socket:
+                    if say:
+                        await socket.send(say)
+                    await self._read(socket, ready, last)
+                    return
+            except ConnectionClosed as closed:
+                if self.came or closed.rcvd is None or closed.rcvd.code != NOT_YET:
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def _read(self, socket: ClientConnection, ready: asyncio.Event, last: int) -> None:
         while True:
@@ -29,6 +43,8 @@ class Follower:
             now = time.monotonic()
             self.messages += 1
             self.size += len(text)
+            if '"type":"error"' in text[:40]:
+                raise RuntimeError(f"the service refuses: {text[:500]}")
             number = number_in(text, self.mark)
             if '"type":"snapshot"' in text[:40] or number == 0:
                 ready.set()

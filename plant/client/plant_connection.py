@@ -1,7 +1,9 @@
 """What plant.connect() gives: today and history as one."""
 
 import datetime as dt
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -14,6 +16,9 @@ from plant.rows.schema import Schema, Table
 
 LOOK_S = 1.0
 """Longest the hdb may take to say how it is."""
+
+LISTENS_S = 0.2
+"""Longest its machine may take to refuse a connection, if nobody listens there."""
 
 
 class PlantConnection(Connection):
@@ -48,7 +53,8 @@ class PlantConnection(Connection):
         self.history = Connection("hdb", history, **options, warn_unknown=warn_unknown)
         self._schema, self._partial = schema, partial
         sides = self.history.answer_to, super().answer_to
-        self._seam = Seam(*sides, lambda: bool(self.status().get("caught_up")), partial)
+        today = super().status
+        self._seam = Seam(*sides, lambda: bool(today().get("caught_up")), partial, lambda: _listens(history))
         self._gateway = Gateway(*sides, schema, self._seam)
 
     @property
@@ -85,6 +91,18 @@ class PlantConnection(Connection):
 
     def _title(self) -> str:
         return f"plant: rdb at {self.address}, hdb at {self.history.address}"
+
+
+def _listens(address: str) -> bool:
+    """Return whether there may be somebody at a tcp:// address: False if the connection is refused at once."""
+    place = urlsplit(address)
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 0), LISTENS_S):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except (OSError, ValueError):
+        return True  # who knows: it is asked
 
 
 def _remade(address: str, history: str, tables: list[dict[str, Any]], options: dict[str, Any]) -> PlantConnection:

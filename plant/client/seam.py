@@ -67,16 +67,23 @@ class Seam:
 
     complete   whether memory has taken all there is by now
     partial    while history fails, today answers alone, and `missing` says why
+    listens    whether anybody may be there to answer for history; else it is not waited for, if memory may answer alone
     """
 
     def __init__(
-        self, history: Ask, today: Ask, complete: Callable[[], bool] = lambda: True, partial: bool = False
+        self,
+        history: Ask,
+        today: Ask,
+        complete: Callable[[], bool] = lambda: True,
+        partial: bool = False,
+        listens: Callable[[], bool] = lambda: True,
     ) -> None:
         self.missing = ""
         self._partial = partial
         self._history = history
         self._today = today
         self._complete = complete
+        self._listens = listens
         self._lock = threading.Lock()
         self._through: int | None = None
         self._closed = 0
@@ -146,6 +153,9 @@ class Seam:
             return None
         released = max([self._released.get((name,), 0) for name in about] + [self._released.get(about, 0)])
         if self._through is None or released > self._through:
+            if not (released or self._listens() or self._released_of(about)) and self._complete():
+                self._away_until = time.monotonic() + AWAY_S
+                return None
             try:
                 self._learn(about)
             except Unavailable as error:

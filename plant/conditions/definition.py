@@ -2,6 +2,8 @@
 
 indicators   [{"as", "name", "parameters", "input"}]: a kind of the catalogue under a name of one's own
 signals      [{"id", "action": "entry" | "exit", "side": "long" | "short", "all": [...], "any": [...]}]
+             a value is a name of an indicator (with .output), open high low close volume, a number, or an annotation:
+             level:prev_day_high, zone:support (plant.conditions.operands)
 risk         size {"type", "value"}: qty (units), notional (currency), fraction (of the equity, 0.15 is 15 %), risk
              (currency that is lost at the stop_loss, which it needs); stop_loss, take_profit, trailing {"type",
              "value"}: percent (of the close), atr (multiples of ATR 14), level (a price; of trailing a distance);
@@ -15,6 +17,7 @@ from typing import Any
 
 from plant.conditions.condition import Condition
 from plant.conditions.json_form import condition_of_json
+from plant.conditions.operands import OPERANDS, check_operands
 from plant.errors import ConditionError, SettingsError, nearest_names
 from plant.indicators.scalar import scalar
 
@@ -99,6 +102,12 @@ class Definition:
     symbols: tuple[str, ...]
     interval: str
 
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """The levels and zones that its conditions read, each once."""
+        names = (name for signal in self.signals for name in signal.condition.names)
+        return tuple(dict.fromkeys(name for name in names if name in OPERANDS))
+
 
 def definition_of(document: Any) -> Definition:
     """Return what a document says. Raises ConditionError whose `faults` are all places that are wrong."""
@@ -110,7 +119,8 @@ def definition_of(document: Any) -> Definition:
         raise ConditionError.at([("$.python", f"a class's source is the other form of a strategy: {where}")])
     _known_keys(document, _KEYS, "$", faults)
     indicators, names = _indicators(document.get("indicators", []), faults)
-    signals = _signals(document.get("signals", []), (*PRICES, *names), faults)
+    interval = str(document.get("interval", ""))
+    signals = _signals(document.get("signals", []), (*PRICES, *names), interval, faults)
     risk = _risk(document.get("risk", {}), faults)
     enabled = document.get("enabled", True)
     if not isinstance(enabled, bool):
@@ -121,7 +131,7 @@ def definition_of(document: Any) -> Definition:
         faults.append(("$.sym", f"expected a list of symbols, found {told!r}"))
     if faults:
         raise ConditionError.at(faults)
-    return Definition(tuple(indicators), tuple(signals), risk, enabled, symbols, str(document.get("interval", "")))
+    return Definition(tuple(indicators), tuple(signals), risk, enabled, symbols, interval)
 
 
 def _indicators(told: Any, faults: Faults) -> tuple[list[tuple[str, str, dict[str, Any], str | None]], list[str]]:
@@ -151,7 +161,7 @@ def _indicators(told: Any, faults: Faults) -> tuple[list[tuple[str, str, dict[st
     return found, names
 
 
-def _signals(told: Any, names: tuple[str, ...], faults: Faults) -> list[RuleOfSignal]:
+def _signals(told: Any, names: tuple[str, ...], interval: str, faults: Faults) -> list[RuleOfSignal]:
     found: list[RuleOfSignal] = []
     if not isinstance(told, list):
         faults.append(("$.signals", f"expected a list, found {told!r}"))
@@ -166,8 +176,11 @@ def _signals(told: Any, names: tuple[str, ...], faults: Faults) -> list[RuleOfSi
             if entry.get(key) not in allowed:
                 faults.append((f"{place}.{key}", f"expected {' or '.join(allowed)}, found {entry.get(key)!r}"))
         group = {key: entry[key] for key in ("all", "any") if key in entry}
+        known = (*names, *OPERANDS) if any(kind in str(group) for kind in ("level:", "zone:")) else names
         try:
-            condition = condition_of_json(group or {"all": []}, names, place)
+            condition = condition_of_json(group or {"all": []}, known, place)
+            if interval:
+                check_operands(condition.names, interval)
         except ConditionError as error:
             faults.extend(error.faults or [(place, str(error))])
             continue

@@ -93,11 +93,15 @@ def copied(row: Row) -> dict[str, Any]:
     return fields | {"kind": _AS_IT_IS.get(row["kind"], row["kind"]), "text": row["text"] or row["type"]}
 
 
-def fresh_uuid(time_ns: int | None = None) -> str:
-    """Return a UUID of version 7 (RFC 9562, section 5.7): ids of a later millisecond sort behind earlier ones."""
+def fresh_uuid(time_ns: int | None = None, chance: int | None = None) -> str:
+    """Return a UUID of version 7 (RFC 9562, section 5.7): ids of a later millisecond sort behind earlier ones.
+
+    chance   whose lowest 74 bits are those that tell ids of one millisecond apart; None: random ones
+    """
     milliseconds = (time.time_ns() if time_ns is None else time_ns) // 10**6
-    number = (milliseconds & (2**48 - 1)) << 80 | 7 << 76 | secrets.randbits(12) << 64
-    number |= 0b10 << 62 | secrets.randbits(62)
+    bits = secrets.randbits(74) if chance is None else chance & (2**74 - 1)
+    number = (milliseconds & (2**48 - 1)) << 80 | 7 << 76 | (bits >> 62) << 64
+    number |= 0b10 << 62 | bits & (2**62 - 1)
     text = f"{number:032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 

@@ -111,6 +111,18 @@ def test_without_history_memory_answers_alone_if_it_let_go_of_nothing(monkeypatc
     assert of_both(history, today) == (0, 0)
 
 
+def test_a_history_that_nobody_listens_for_is_not_waited_for_where_memory_may_answer_alone() -> None:
+    history, today = Side(), Side(released=0)
+    Seam(history, today, listens=lambda: False).answer(("trades",), ask)
+    assert (history.asked, today.asked[-1].beyond) == ([], 0)
+    for complete, released in ((False, 0), (True, 7)):
+        history, today = Side(), Side(released=released)
+        history.trouble = [Unavailable("hdb did not answer")]
+        with pytest.raises(Unavailable, match="hdb did not answer"):
+            Seam(history, today, lambda complete=complete: complete, listens=lambda: False).answer(("trades",), ask)
+        assert len(history.asked) == 1, "it may be starting: it is asked, and waited for"
+
+
 def test_without_history_what_memory_let_go_of_is_missing() -> None:
     history, today = Side(), Side(released=7)
     history.trouble = [Unavailable("hdb did not answer")]

@@ -1,11 +1,9 @@
 """The service in front of a plant: what is asked over HTTP is what the plant has, and who may ask what."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -168,9 +166,10 @@ def test_every_route_is_called_with_each_role_and_with_none(service: ServicePlan
     """Without a key, on loopback, one may what the role trade may, as far as it needs no key."""
     found = operations(service)
     assert len(found) > 20
-    for method, path, told in found:
-        needed = told["x-role"]
-        for role in ("", *ROLES):
+
+    def call_all(role: str) -> None:
+        for method, path, told in found:
+            needed = told["x-role"]
             answer = call(service, method, path, told, role)
             allowed = needed == "none" or ROLES.index(role or "trade") >= ROLES.index(needed)
             refused = answer.status_code in (401, 403)
@@ -179,6 +178,9 @@ def test_every_route_is_called_with_each_role_and_with_none(service: ServicePlan
             if not allowed:
                 assert answer.json()["code"] == ("forbidden" if role else "unauthenticated")
                 assert role or answer.headers["WWW-Authenticate"] == "Bearer"
+
+    with ThreadPoolExecutor(4) as at_once:
+        list(at_once.map(call_all, ("", *ROLES)))
 
 
 def test_keys_and_the_audit_are_for_admins_at_every_door(service: ServicePlant) -> None:
@@ -281,37 +283,46 @@ def test_where_keys_are_needed_nothing_but_health_answers_without(service: Servi
         service.restart("api")
 
 
-@pytest.mark.soak
-def test_a_change_that_was_not_acknowledged_is_made_once_when_it_is_repeated(service: ServicePlant) -> None:
-    body, key = {"name": "slow", "role": "read"}, {"Idempotency-Key": "slow-1"}
-    cue = {"timeframes": ["2m"]}
-    service.until(lambda: service.send("POST", "/api/v1/charts/trigger", cue, "admin").status_code == 200, "it writes")
-    service.kill("tickerplant", signal.SIGSTOP)
-    try:
-        first = service.send("POST", "/api/v1/keys", body, "admin", key)
-        assert (first.status_code, first.json()["code"]) == (504, "not_acknowledged")
-    finally:
-        service.kill("tickerplant", signal.SIGCONT)
-    again = service.send("POST", "/api/v1/keys", body, "admin", key)
-    assert again.status_code == 201
-    made = again.json()
-    service.until(
-        lambda: (
-            service.client.get("/api/v1/tables", headers={"Authorization": f"Bearer {made['key']}"}).status_code == 200
-        ),
-        "the key that was told",
-    )
-    told = service.get("/api/v1/keys", "admin").json()["keys"]
-    assert [each["id"] for each in told if each["name"] == "slow"] == [made["id"]]
+def test_what_the_plant_found_and_somebody_deleted_stays_away(service: ServicePlant) -> None:
+    """Also when bars come that would change it, and after the processor was killed."""
+    day, hour = 86_400 * 10**9, 3600 * 10**9
+    first = 1_795_132_800_000_000_000 // day * day
+    date = time.strftime("%Y-%m-%d", time.gmtime(first // 10**9))
 
+    def bars(start: int, *prices: float, interval: str = "1m") -> None:
+        with service.publisher(f"levels-{interval}-{start}") as feed:
+            for i, price in enumerate(prices):
+                row = {"time": start + i * hour, "sym": "LVL", "interval": interval, "volume": 1.0, "source": "own"}
+                row |= {"open": 11.0, "high": max(price, 11.0), "low": min(price, 11.0), "close": 11.0}
+                feed.publish("bars", row | ({"high": 12.0, "low": 10.0} if interval == "1d" else {}))
+            feed.flush()
 
-def test_a_host_open_to_others_is_refused_at_the_start(service: ServicePlant) -> None:
-    environment = {**service.environment, "PLANT_API__HOST": "0.0.0.0", "PLANT_API__PORT": "0"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ended.returncode == 78
-    assert 'auth = "keys"' in ended.stderr
+    def found() -> dict[str, Any]:
+        rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
+        return {row["type"]: row for row in rows if row["id"].endswith(f"/{date}")}
+
+    bars(first, 11.0, interval="1d")
+    bars(first + day, 11.0)
+    high = service.until(lambda: found().get("prev_day_high"), "the level")
+    path, seen = f"/api/v1/annotations/{high['id']}", {"If-Match": f'"{high["version"]}"'}
+    changed = service.send("PATCH", path, {"price": 1}, "trade", seen)
+    assert (changed.status_code, changed.json()["code"]) == (409, "automatic")
+    assert service.send("DELETE", path, None, "trade", seen).status_code == 200
+    bars(first + day + 2 * hour, 12.0, 10.0, 11.0)  # touches both
+    service.until(lambda: found()["prev_day_low"]["state"] == "tested", "the other level is tested")
+    assert "prev_day_high" not in found()
+    service.restart("processor")
+    bars(first + day, 11.0, interval="1d")
+    bars(first + 2 * day, 11.0)
+
+    def next_level() -> bool:
+        rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
+        return any(row["type"] == "prev_day_high" and not row["id"].endswith(f"/{date}") for row in rows)
+
+    service.until(next_level, "the level of the next day")
+    assert "prev_day_high" not in found()
+    events = service.get("/api/v1/annotations/events", "read", sym="LVL").json()["rows"]
+    assert [row["action"] for row in events if row["id"] == high["id"]][-1] == "delete"
 
 
 def test_without_a_plant_it_is_up_and_says_which_process_is_away(service: ServicePlant) -> None:

@@ -1,90 +1,37 @@
 """The page of the service over a real plant, in Chromium: what it asks and shows, what is traded and drawn on it."""
 
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import service_plant
+from page_visitor import (
+    APART,
+    APP,
+    BARS,
+    BARS_OF_CHARTS,
+    CHROMIUM,
+    FLAGS,
+    LAST_CLOSES,
+    SEEN_BARS,
+    SHOWN,
+    SYMS,
+    Market,
+    Visitor,
+)
 from service_plant import ServicePlant
-from trading_plant import TOML, closed_bars
+from trading_plant import TOML
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SLOW_MS = 60_000
-MINUTE = 60 * 10**9
-BARS = 400
-SYMS = ("AAPL", "MSFT")
 pytestmark = pytest.mark.timeout(360)
 
 QUIET = '[annotations]\nsymbols = ["NONE"]\n'
 """Nothing is found but what a test publishes."""
 
 BUILT = 'intervals = ["1m", "2m", "5m", "15m", "1d"]'
-BUSY = ("status of 503", "status of 504", "ERR_CONNECTION_", "ERR_SOCKET_NOT_CONNECTED")
-"""What Chromium complains of where a process is away or slow; the page says it in words."""
 
 WIDTHS = ((1500, 900), (900, 1100), (390, 844))
-
-APP = "const { app } = await import('/page/main.js');"
-"""The page's own object: what is drawn on a canvas cannot be read off the document."""
-
-BARS_OF_CHARTS = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.list.length) }}"
-LAST_CLOSES = f"async () => {{ {APP} return app.stage.charts.map((chart) => chart.bars.last?.close) }}"
-SEEN_BARS = f"""async () => {{ {APP}
-    return app.stage.charts[0].bars.list.map((bar) => [bar.ms, bar.open, bar.high, bar.low, bar.close]) }}"""
-SHOWN = f"""async () => {{ {APP}
-    return app.annotationsOf(app.sym, '15m')
-        .map((each) => [each.kind, each.source, each.top, each.bottom, each.text]) }}"""
-PLACE = f"""async (price) => {{ {APP}
-    const chart = app.stage.charts[2]
-    const box = chart.canvas.getBoundingClientRect()
-    return [box.left, box.top + chart.candles.priceToCoordinate(price), box.width] }}"""
-
-
-APART = f"""async (price) => {{ {APP}
-    const candles = app.stage.charts[2].candles
-    return candles.coordinateToPrice(candles.priceToCoordinate(price) + 60) }}"""
-
-
-class Market:
-    """The bars of the test: one source of real names, one that makes prices up."""
-
-    def __init__(self, plant: ServicePlant) -> None:
-        self.plant = plant
-        self.start = (time.time_ns() // MINUTE - BARS) * MINUTE
-        self.bars = {
-            sym: list(closed_bars(random.Random(n), BARS + 60, (sym,), self.start)) for n, sym in enumerate(SYMS)
-        }
-        self.given = 0
-
-    def go(self, count: int) -> None:
-        """Publish the next bars, and that they closed."""
-        feed = self.plant.publisher(f"bars-{time.time_ns()}")
-        for sym, rows in self.bars.items():
-            for row in rows[self.given : self.given + count]:
-                prices = {name: row[name] for name in ("open", "high", "low", "close", "volume")}
-                source = "finazon" if sym == "AAPL" else "simulated"
-                feed.publish(
-                    "bars", {"time": row["market_time"], "sym": sym, "interval": "1m", **prices, "source": source}
-                )
-        feed.flush()
-        self.given += count
-
-    def last(self, sym: str = "AAPL") -> float:
-        """The close of the newest bar."""
-        return float(self.bars[sym][self.given - 1]["close"])
 
 
 @pytest.fixture(scope="module")
@@ -114,58 +61,6 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-class Visitor:
-    """Somebody at the page; what it asked for and complained of is kept."""
-
-    def __init__(self, browser: Any, plant: ServicePlant, width: int = 1500, height: int = 900) -> None:
-        self.page = browser.new_page(viewport={"width": width, "height": height})
-        self.page.set_default_timeout(SLOW_MS)
-        self.plant, self.asked, self.wrong = plant, list[str](), list[str]()
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda said: self._heard(said.type, said.text))
-
-    def _heard(self, kind: str, text: str) -> None:
-        if kind == "error" and not any(word in text for word in BUSY):
-            self.wrong.append(text)
-
-    def open(self) -> "Visitor":
-        """Open the page, and wait until the charts have bars."""
-        self.page.goto(self.plant.url)
-        self.until(lambda: min(self.page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
-        return self
-
-    def until(self, condition: Callable[[], Any], what: str, deadline_s: float = 60.0) -> Any:
-        end = time.monotonic() + deadline_s
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}; {self.wrong}; {self.text('#toasts')}"
-            self.page.wait_for_timeout(50)
-        return found
-
-    def text(self, selector: str) -> str:
-        return " ".join(self.page.locator(selector).first.inner_text().split())
-
-    def button(self, name: str, **options: Any) -> Any:
-        return self.page.get_by_role("button", name=name, **options)
-
-    def drag(self, price: float, start: tuple[float, int], end: tuple[float, int]) -> None:
-        """Drag on the third chart, from and to a share of its width, so many pixels below a price."""
-        left, top, width = self.page.evaluate(PLACE, price)
-        self.page.mouse.move(left + width * start[0], top + start[1])
-        self.page.mouse.down()
-        self.page.mouse.move(left + width * end[0], top + end[1], steps=4)
-        self.page.mouse.up()
-
-    def close(self) -> None:
-        """Close the page; nothing may have gone wrong on it, and nothing been asked of another host."""
-        host = urlsplit(self.plant.url).netloc
-        hosts = {urlsplit(url).netloc for url in self.asked if not url.startswith(("data:", "blob:"))}
-        self.page.close()
-        assert hosts == {host}
-        assert not self.wrong
-
-
 @pytest.fixture(scope="module")
 def desk(browser: Any, plant: ServicePlant, market: Market) -> Iterator[Visitor]:
     """One page for all tests: it is not opened anew, as a person's is not."""
@@ -183,6 +78,14 @@ def visitor(desk: Visitor) -> Visitor:
     page.evaluate("document.querySelector('#toasts').replaceChildren(); document.activeElement.blur()")
     desk.until(lambda: min(page.evaluate(BARS_OF_CHARTS)) > 20, "bars on all charts")
     return desk
+
+
+def lines(visitor: Visitor) -> list[str]:
+    """What stands at the lines of orders and positions."""
+    found: list[str] = visitor.page.evaluate(
+        f"async () => {{ {APP} return app.orderLinesOf('AAPL').map((l) => l.text) }}"
+    )
+    return found
 
 
 def test_watchlist_and_charts_follow_the_plant(visitor: Visitor, market: Market) -> None:
@@ -231,8 +134,68 @@ def test_an_order_is_armed_then_bought_on_paper(visitor: Visitor, market: Market
     visitor.until(lambda: position.count() and "50" in position.inner_text(), "the position")
     rows = plant.get("/api/v1/orders").json()["rows"]
     assert [row["qty"] for row in rows if row["kind"] == "market"] == [50.0]
-    lines = f"async () => {{ {APP} return app.orderLinesOf('AAPL').map((line) => line.text) }}"
-    visitor.until(lambda: any("long 50" in text for text in page.evaluate(lines)), "the line of the position")
+    visitor.until(lambda: any("long 50" in text for text in lines(visitor)), "the line of the position")
+
+
+def open_orders(plant: ServicePlant, kind: str) -> list[float]:
+    """The prices of the orders of a kind that rest."""
+    rows = plant.get("/api/v1/orders", state="open").json()["rows"]
+    return [row[f"{kind}_price"] for row in rows if row["kind"] == kind]
+
+
+def test_an_order_is_dragged_and_a_stop_set_after_a_question(
+    visitor: Visitor, market: Market, plant: ServicePlant
+) -> None:
+    page, asked = visitor.page, visitor.page.locator("#question")
+    price = round(page.evaluate(APART, market.last()), 2)
+    body = {"sym": "AAPL", "side": "buy", "type": "limit", "limit_price": price, "qty": 5, "time_in_force": "gtc"}
+    assert plant.send("POST", "/api/v1/orders", body).status_code == 201
+    visitor.until(lambda: f"buy 5 limit {price:.2f}" in lines(visitor), "the line of the order")
+    visitor.drag(price, (0.3, 0), (0.3, 25))
+    visitor.until(lambda: "Move the order?" in asked.inner_text(), "a question")
+    asked.get_by_role("button", name="No").click()
+    assert open_orders(plant, "limit") == [price], "nothing happens that was not said yes to"
+    visitor.drag(price, (0.3, 0), (0.3, 25))
+    asked.get_by_role("button", name="Move it").click()
+    (moved,) = visitor.until(lambda: (now := open_orders(plant, "limit")) != [price] and now, "the order moved")
+    assert moved < price
+    visitor.until(lambda: f"buy 5 limit {moved:.2f}" in lines(visitor), "its line")
+    stops = open_orders(plant, "stop")
+    average = plant.get("/api/v1/positions").json()["rows"][0]["average"]
+    visitor.drag(average, (0.7, 0), (0.7, 30))
+    visitor.until(lambda: "Set a stop?" in asked.inner_text(), "a question")
+    assert "(paper)" in asked.inner_text()
+    asked.get_by_role("button", name="Set it").click()
+    (more,) = visitor.until(lambda: set(open_orders(plant, "stop")) - set(stops), "the stop")
+    assert more < average
+
+
+def test_a_position_is_closed_and_the_kill_switch_stops_everything(
+    visitor: Visitor, market: Market, plant: ServicePlant
+) -> None:
+    page, asked = visitor.page, visitor.page.locator("#question")
+    assert plant.send("DELETE", "/api/v1/orders").status_code == 200
+    page.keyboard.press("b")
+    page.locator("table[aria-label=Positions]").get_by_role("button", name="Close").click()
+    visitor.until(lambda: "Close 50 AAPL at market" in asked.inner_text(), "a question")
+    asked.get_by_role("button", name="Close it").click()
+    visitor.until(lambda: "asked for" in visitor.text("#toasts"), "that it is asked for")
+    market.go(2)
+    visitor.until(lambda: "No position" in visitor.text("#lower"), "no position")
+    below = round(market.last() - 1, 2)
+    rests = {"sym": "AAPL", "side": "buy", "type": "limit", "limit_price": below, "qty": 5, "time_in_force": "gtc"}
+    assert plant.send("POST", "/api/v1/orders", rests).status_code == 201
+    visitor.button("Halt", exact=True).click()
+    asked.get_by_role("button", name="Halt now").click()
+    visitor.until(lambda: visitor.text("#halt").upper() == "HALTED", "that it is halted")
+    visitor.until(lambda: not open_orders(plant, "limit"), "no open order")
+    assert visitor.button("Arm this order").is_disabled()
+    order = {"sym": "AAPL", "side": "buy", "type": "market", "qty": 1}
+    refused = plant.send("POST", "/api/v1/orders", order)
+    assert (refused.status_code, refused.json()["code"]) == (422, "refused")
+    assert plant.send("POST", "/api/v1/risk/resume", {}, "admin").status_code == 200
+    visitor.until(lambda: visitor.text("#halt").upper() == "HALT", "that an admin resumed")
+    assert visitor.button("Arm this order").is_enabled()
 
 
 def test_a_zone_that_is_drawn_is_there_after_a_reload_and_can_be_moved(visitor: Visitor, market: Market) -> None:

@@ -1,6 +1,7 @@
-"""A change is made once by its Idempotency-Key; the kill switch does not wait until that is known."""
+"""A change is made once by its Idempotency-Key, with an id of version 7; the kill switch waits for nothing."""
 
 import asyncio
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from fastapi import Request, Response
 
 from api.access.audit import Audit
+from api.access.audit import Request as Asked
 from api.access.caller import Caller
-from api.access.changes import changed
+from api.access.changes import Change, changed
 from api.answers.problems import Problem
 
 
@@ -49,3 +51,24 @@ def test_a_change_waits_until_it_is_known_what_was_asked_before_but_the_kill_swi
     with pytest.raises(Problem, match="not known yet"):
         asked_of(loaded=False, urgent=False)
     assert asked_of(loaded=False, urgent=True) == 1
+
+
+def change(key: str, caller: str = "anonymous", route: str = "/api/v1/annotations") -> Change:
+    return Change(Asked(caller, "POST", route, "", "", key))
+
+
+def test_without_a_key_every_id_is_another() -> None:
+    made = [change("").fresh_id() for _ in range(100)]
+    assert len(set(made)) == 100
+    assert {uuid.UUID(name).version for name in made} == {7}
+
+
+def test_a_repeat_finds_what_the_first_attempt_made_and_nobody_else_does() -> None:
+    first = change("k").fresh_id()
+    others = [change("l").fresh_id(), change("").fresh_id(), "prev_day_high/AAPL/2026-11-20", ""]
+    assert uuid.UUID(first).version == 7
+    assert change("k").fresh_id([*others, first]) == first
+    assert change("k").fresh_id(others) not in others
+    for other in (change("k", caller="ab12"), change("k", route="/api/v1/keys"), change("m")):
+        assert other.fresh_id([first]) != first
+    assert change("k").chance == change("k").chance != change("l").chance

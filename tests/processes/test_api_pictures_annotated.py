@@ -7,7 +7,8 @@ import pytest
 
 from api.pictures import annotated
 from api.pictures.annotated import style_of
-from api.pictures.theme import DOWN, THEMES, UP
+from api.pictures.theme import THEMES
+from plant.colours import DOWN, UP
 from plant.state.newest import Row
 
 DARK = THEMES["dark"]

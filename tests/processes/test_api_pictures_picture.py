@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from api.pictures.picture import LEAST, Look, png_of
-from api.pictures.theme import DOWN, THEMES, UP
+from api.pictures.theme import THEMES
 from api.pictures.viewport import Overlay, PlainBars, Viewport
+from plant.colours import DOWN, UP
 from plant.errors import BadRows, QueryError
 from plant.state.newest import Row
 

@@ -146,3 +146,36 @@ def test_everything_that_is_wrong_is_said_with_its_place() -> None:
         "$.risk.take_profit",
         "$.risk.size",
     ]
+
+
+def test_levels_of_the_day_before_are_the_same_bar_by_bar_and_over_all_bars() -> None:
+    atom = {"left": "close", "operator": "crosses_above", "right": "level:prev_day_high"}
+    document = {
+        "interval": "1h",
+        "signals": [{"id": "up", "action": "entry", "side": "long", "all": [atom]}],
+        "risk": {"size": {"type": "qty", "value": 1}},
+    }
+    frame = walk(2000, freq="h")
+
+    class Plain(Strategy):
+        """The same in Python, days being those of UTC."""
+
+        def start(self):
+            self.day, self.high, self.level, self.side = -1, None, None, 0
+
+        def on_bar(self, bar):
+            day = bar.time // 86_400_000_000_000
+            if day != self.day:
+                self.level, self.high, self.day = self.high, bar.high, day
+            self.high = max(self.high, bar.high)
+            if self.level is not None and bar.close != self.level:
+                side = 1 if bar.close > self.level else -1
+                if side > self.side != 0 and self.position() <= 0:
+                    self.enter("long", 1, tag="up")
+                self.side = side
+
+    terms = {"sym": "X", "interval": "1h", "fills": "tradingview"}
+    told = backtest(Conditions, frame, parameters={"definition": document}, **terms).orders
+    plain = backtest(Plain, frame, **terms).orders
+    assert len(told) > 0
+    assert told["market_time"].tolist() == plain["market_time"].tolist()

@@ -29,8 +29,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "memory": ("rows", "query"),
     "sql": ("rows", "query"),
     "stream": ("rows", "transport", "wire", "intake"),
-    "conditions": ("rows", "indicators"),
     "detectors": ("rows", "calendars", "indicators", "state"),
+    "conditions": ("rows", "calendars", "indicators", "detectors"),
     "runtime": ("rows", "transport", "calendars", "history", "query", "indicators", "conditions", "detectors"),
 }
 """The folders of `plant`, lowest floor first, and those that each may import besides itself and the root's modules."""

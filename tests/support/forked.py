@@ -101,7 +101,8 @@ class Forker:
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         with self._turn:
-            assert self._parent.poll() is None, f"what forks has ended with {self._parent.returncode}"
+            code = self._parent.poll()
+            assert code is None, f"what forks has ended with {code}: its stderr says why"
             self._parent.stdin.write(json.dumps(order) + "\n")
             self._parent.stdin.flush()
             return self._parent.stdout.readline()

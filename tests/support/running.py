@@ -163,11 +163,13 @@ class RunningPlant:
 
 
 def until_live(subscriber: Subscriber, deadline_s: float = RunningPlant.wait_s) -> list[Batch]:
-    """Return what a subscriber gets until it has read the journal to its end."""
+    """Return what a subscriber gets until it has read the journal to its end; `deadline_s`: without a row."""
     found: list[Batch] = []
     end = time.monotonic() + deadline_s
     while not subscriber.caught_up:
-        found += subscriber.poll(0.05)
+        if came := subscriber.poll(0.05):
+            found += came
+            end = time.monotonic() + deadline_s
         assert time.monotonic() < end, f"the journal does not end: the stream wants {subscriber.stream.wants()}"
     return found
 

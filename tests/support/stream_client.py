@@ -1,12 +1,14 @@
 """A client of the service's streams that holds what it is told, and may be cut off at any message."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 Told = dict[str, Any]
 
@@ -30,6 +32,24 @@ async def told(socket: ClientConnection, kind: str = "", timeout_s: float = 30.0
             message: Told = json.loads(await socket.recv())
             if not kind or message["type"] == kind:
                 return message
+
+
+async def closed_with(url: str, *messages: Any, **options: Any) -> int | None:
+    """Return the code by which a connection is closed that says some messages."""
+    socket = await opened(url, **options)
+    with contextlib.suppress(ConnectionClosed):
+        for message in messages:
+            await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
+    return await closing_of(socket)
+
+
+async def closing_of(socket: ClientConnection) -> int | None:
+    """Return the code by which a connection is closed, whatever it says before."""
+    with contextlib.suppress(ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await socket.recv()
+    return socket.close_code
 
 
 @dataclass

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from plant.calendars.sessions import Sessions
 from plant.errors import SettingsError
 from plant.indicators.scalar import Scalar
 from trading.desk.dealing import Dealing
@@ -34,6 +35,14 @@ class Preparable(Protocol):
 
     def prepared(self, window: Window) -> Any:
         """Return an indicator that is used like this one and has the same values."""
+
+
+@runtime_checkable
+class OfSessions(Protocol):
+    """An indicator of ours that goes by the sessions of a symbol's exchange."""
+
+    def follow_sessions(self, sym: str, interval: str, sessions: Sessions | None) -> None:
+        """Say whose bars come, before the first one."""
 
 
 class Floor:
@@ -155,6 +164,8 @@ class Floor:
         else:
             used = indicator if hasattr(indicator, "ready") and hasattr(indicator, "value") else Used(indicator)
             self.warm_up = max(self.warm_up, int(getattr(indicator, "warm_up", 0)))
+            if isinstance(indicator, OfSessions):
+                indicator.follow_sessions(name, self._setup.interval, self._listings[name].sessions)
             if known is not None and isinstance(indicator, Preparable):
                 used = indicator.prepared(known.window(name))
         self._listings[name].used.append(used)

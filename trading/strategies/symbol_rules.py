@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from plant.calendars.sessions import Sessions
 from plant.conditions.definition import PRICES, Definition, RuleOfSignal
 from plant.conditions.evaluator import Evaluator
+from plant.conditions.operands import Operands
 from plant.indicators.bars import Bar as PlainBar
 from plant.indicators.scalar import scalar
 from trading.desk.indicators import warm_up_of
@@ -16,6 +18,8 @@ from trading.strategy import Window
 
 class SymbolRules:
     """The indicators and conditions of one symbol, updated with every closed bar as one indicator is.
+
+    If conditions read levels or zones, `follow_sessions` says whose bars come, before the first one.
 
     value     the signals whose conditions are true on the last bar
     atr       ATR 14 of it, if a distance needs it, else None
@@ -28,6 +32,7 @@ class SymbolRules:
             name: scalar(kind, input=input, **parameters) for name, kind, parameters, input in definition.indicators
         }
         self._atr = scalar("atr", period=14) if definition.risk.needs_atr else None
+        self._annotations: Operands | None = None
         self._evaluators = [Evaluator(signal.condition, {}) for signal in definition.signals]
         for evaluator in self._evaluators:
             evaluator.grow(1)
@@ -36,6 +41,14 @@ class SymbolRules:
         self.value: tuple[RuleOfSignal, ...] = ()
         self.atr: float | None = None
         self.ready = True
+
+    def follow_sessions(self, sym: str, interval: str, sessions: Sessions | None) -> None:
+        """Say whose bars come, and how its exchange's sessions are; None: days of UTC.
+
+        Raises ConditionError if levels or zones cannot be found over bars of this interval.
+        """
+        if self._definition.annotations:
+            self._annotations = Operands(self._definition.annotations, sym, interval, sessions)
 
     def update(self, bar: Bar) -> tuple[RuleOfSignal, ...]:
         """Take a closed bar and return the signals whose conditions are true."""
@@ -61,7 +74,7 @@ class SymbolRules:
         found = list(PRICES)
         for name, used in self._of.items():
             found += [f"{name}.{output}" if output else name for output in used.declaration.outputs]
-        return found
+        return [*found, *(self._annotations.names if self._annotations is not None else ())]
 
     def _row(self, bar: Any) -> list[float]:
         """Update the indicators, and return the values of the bar in the order of the names; NaN: none."""
@@ -71,6 +84,8 @@ class SymbolRules:
         for used in self._of.values():
             found = used.update(bar)
             row += found if isinstance(found, tuple) else (found,)
+        if self._annotations is not None:
+            row += self._annotations.update(bar.time, bar.open, bar.high, bar.low, bar.close)
         return row
 
 

@@ -60,6 +60,9 @@ export function edgesOf(object, { list, lengthMs, series, timeScale }) {
   return { x: start, x2: object.kind === "line" || object.kind === "flag" ? (end ?? start) : end, y, y2 }
 }
 
+/** On a chart that is not as wide as this, px, the legend takes two lines; names of days stand below them. */
+const NARROW = 480
+
 /** The colour of an object: its own, else by what its type or label means. */
 export function colorOf(object, colors) {
   if (object.order) return object.order.color
@@ -106,9 +109,15 @@ function drawZone(context, size, object, place, right, { color, chosen, dim }, c
   context.strokeRect(left + 0.5, Math.round(place.y) + 0.5, width, Math.round(height))
   context.setLineDash([])
   if (height > 12 && width > 50) {
-    context.fillStyle = faded(color, 0.95)
+    const text = fitted(context, nameOf(object), width - 12)
+    const x = Math.max(2, left + 2)
     context.textBaseline = "top"
-    context.fillText(fitted(context, nameOf(object), width - 8), Math.max(4, left + 4), place.y + 3)
+    context.fillStyle = faded(colors.panel, 0.85) // a plate: candles do not run through the words
+    context.fillRect(x, place.y + 2, context.measureText(text).width + 8, Math.min(13, height - 3))
+    context.fillStyle = color
+    context.fillRect(x, place.y + 2, 2, Math.min(13, height - 3))
+    context.fillStyle = dim ? colors.soft : colors.text
+    context.fillText(text, x + 5, place.y + 3)
   }
   if (chosen)
     handles(
@@ -202,7 +211,7 @@ function drawLabels(context, size, labels, colors) {
   const put = []
   context.textBaseline = "middle"
   for (const label of labels.sort((a, b) => Number(b.solid) - Number(a.solid) || a.y - b.y)) {
-    const text = fitted(context, label.text, size.width / 2)
+    const text = fitted(context, label.text, label.solid ? size.width - 12 : size.width / 2)
     const width = context.measureText(text).width + 8
     let right = label.right
     const y = Math.max(8, Math.min(size.height - 8, label.y))
@@ -253,8 +262,8 @@ export function drawDays(context, size, days, count, colors, { timeScale, nameOf
       context.fillRect(left, 0, right - left, size.height)
     }
     context.fillStyle = colors.faint
-    if (right - left > 40)
-      context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), 24)
+    const y = size.width < NARROW ? 44 : 24
+    if (right - left > 40) context.fillText(fitted(context, nameOfDay(day), right - left - 8), Math.max(4, left + 4), y)
   }
 }
 

@@ -3,6 +3,7 @@
 import { byId, set, tell } from "../dom.js"
 import { sentenceOf } from "../service/client.js"
 
+const HALTED_MS = 3000 // while trading is halted, it is asked so often whether it still is
 const HALTED = "Trading is halted: no order is taken until an admin resumes it."
 
 export class Accounts {
@@ -45,7 +46,7 @@ export class Accounts {
       const risk = await this.app.service.get("/risk")
       this.#show(isHalted(risk, this.chosen))
     } catch {
-      // the button works all the same
+      if (this.halted) this.#show(true) // looked at again; the button works all the same
     }
   }
 
@@ -54,6 +55,8 @@ export class Accounts {
     this.app.order.halted(halted ? HALTED : "")
     set(byId("halt"), { "data-halted": String(halted) })
     tell(byId("halt"), halted ? "Halted" : "Halt")
+    clearTimeout(this.again)
+    if (halted) this.again = setTimeout(() => this.#risk(), HALTED_MS) // an admin may resume it from elsewhere
   }
 
   /** The kill switch. */

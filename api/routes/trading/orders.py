@@ -131,7 +131,7 @@ async def cancel(request: Request, id: str) -> Response:
 
 async def given(request: Request, sym: str, command: str, arguments: dict[str, Any]) -> tuple[str, int]:
     """Write a row of `commands`; return its id, which is the same in a repeat, and its seq."""
-    name = change_of(request).fresh_id().replace("-", "")[-12:]
+    name = f"{change_of(request).chance:064x}"[:12]
     row = command_row(sym, command, arguments, caller_of(request).who, name)
     return name, await write(request, "commands", row, change_of(request).subject)
 

@@ -1,13 +1,14 @@
 """What a subscription begins with: its rows up to a seq, by questions to today and history as one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 
+from api.answers.problems import Problem
 from api.streams.pieces import Piece
 from api.streams.shown.bars import Bar, Bars, Ended, never
 from api.streams.shown.channels import BARS, Wanted
@@ -30,12 +31,16 @@ _PLACE = ("seq", "seq_row")
 class Snapshots:
     """Asks for what subscriptions begin with.
 
-    schema   the plant's tables
+    schema   has the plant's tables
     whole    the history has all days there ever were (plant.state.annotations)
+    stored   intervals of which bars come, whether there are any yet or not
     """
 
-    def __init__(self, ask: Ask, schema: Schema, ended: Ended = never, whole: bool = True) -> None:
-        self._ask, self._schema, self._ended, self._whole = ask, schema, ended, whole
+    def __init__(
+        self, ask: Ask, schema: Schema, ended: Ended = never, whole: bool = True, stored: Sequence[str] = ()
+    ) -> None:
+        self._ask, self._schema, self._ended = ask, schema, ended
+        self._whole, self._stored = whole, stored
 
     async def read(self, wanted: Wanted) -> tuple[int, Piece]:
         """Return rows and the seq up to which they are complete; those that have keys may be newer."""
@@ -47,6 +52,7 @@ class Snapshots:
         rows, seq = await self._all(asked)
         bars = Bars(table, self._ended)
         if wanted.stream == BARS:
+            await self._check_stored(wanted, rows)
             seq = min(seq, await self._closes(wanted, rows, bars))
         return seq, await asyncio.to_thread(_piece, wanted, table, rows, seq, bars, self._whole)
 
@@ -92,6 +98,26 @@ class Snapshots:
         found = await asyncio.gather(*map(one, asked))
         whole = pa.concat_tables([rows for rows, _ in found]).unify_dictionaries()
         return whole, min(seq for _, seq in found)
+
+    async def _check_stored(self, wanted: Wanted, rows: pa.Table) -> None:
+        """Raise Problem for an interval that is made when it is asked for: no stream would ever tell of it.
+
+        That is so if there are bars of other intervals, and none of this one. Of a symbol that is new any may come.
+        """
+        there = {"1m", *self._stored, *rows.column("interval").to_pylist()}
+        for interval in dict(wanted.where).get("interval", ()):
+            if interval in there:
+                continue
+            found, others = [
+                (await self._ask(questions.Select("bars", wanted.sym, columns=("time",), where=where, last=1)))[0]
+                for where in ((("interval", "==", interval),), ())
+            ]
+            if others.num_rows and not found.num_rows:
+                raise Problem(
+                    "invalid",
+                    f"interval: there are no bars of {interval}, which a stream could follow, only of others; GET bars "
+                    "makes them when it is asked. A stream has what [processor] intervals names, and what a feed sends",
+                )
 
     async def _closes(self, wanted: Wanted, rows: pa.Table, bars: Bars) -> int:
         """Have `bars` know which of some rows are closed; return up to which seq that is so."""
