@@ -39,13 +39,15 @@ class Plant:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
         self.away = False
+        self.refused = ""
 
     def __call__(self, told: GivenCommand) -> Listed:
         if self.away:
             raise Unavailable("the rdb is away")
         self.asked.append((told.sym, told.seq))
         priced = bar(told.seq - 1) if told.sym == "A" else None
-        return Listed(Instrument(told.sym), None, "1m", "bars", "bar_closes", priced, (f"no instrument {told.sym}",))
+        assumed = (f"no instrument {told.sym}",)
+        return Listed(Instrument(told.sym), None, "1m", "bars", "bar_closes", priced, assumed, self.refused)
 
 
 @pytest.fixture
@@ -104,6 +106,20 @@ def test_what_cannot_be_ordered_is_a_row_that_says_why(run: StandingMachine) -> 
     assert of(made, "strategy_events")[-1]["detail"].startswith("order refused: order: side must be buy or sell")
     assert of(made, "strategy_events")[-1]["detail"].endswith("(command c14)")
     assert run.follows == {}
+
+
+def test_what_real_money_may_not_order_is_refused_with_its_reason_until_that_is_gone(
+    run: StandingMachine, plant: Plant
+) -> None:
+    plant.refused = 'mode = "live" needs the tick and lot of A; give them in [[instruments]]'
+    made = run.take("commands", command(12, side="buy", qty=3))
+    assert states(made) == [("A", "created"), ("A", "refused")]
+    assert of(made, "orders")[-1]["reason"] == plant.refused
+    assert run.follows == {}
+    plant.refused = ""
+    made = run.take("commands", command(13, side="buy", qty=3))
+    assert states(made)[-1] == ("A", "accepted")
+    assert "no instrument A" in [row["detail"] for row in of(made, "strategy_events")]
 
 
 def test_money_is_ordered_by_whole_lots_at_the_last_price(run: StandingMachine) -> None:

@@ -79,7 +79,7 @@ def test_real_money_needs_every_switch(tmp_path: Path, account: str, live: bool,
 def test_prices_in_another_currency_than_the_accounts_are_refused_live_and_told_on_paper(tmp_path: Path) -> None:
     euro = instrument_row("AAPL", "EUR", "equity", 0.01, 1.0) | {"source": "plant.toml"}
     with pytest.raises(
-        SettingsError, match="AAPL is quoted in EUR, and account 'swing-1' counts USD; give the account"
+        SettingsError, match="AAPL is quoted in EUR, and the account counts USD; give the account currency"
     ):
         told(settings_of(tmp_path, LIVE, True), "live", instrument=euro)
     found = told(settings_of(tmp_path, ""), "paper", instrument=euro)

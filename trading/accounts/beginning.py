@@ -113,7 +113,7 @@ class Beginner:
         def lookup(told: GivenCommand) -> Listed:
             db, instruments = self._reach(told.seq), self._known.instruments_at(told.seq)
             what = (setup.fills_on, told.sym, told.seq, told.received)
-            return listed(db, self._schema, self._settings, instruments, *what, currency=setup.currency)
+            return listed(db, self._schema, self._settings, instruments, *what, setup.currency, setup.mode)
 
         orders = [each for each in self._known.commands if each.command == "order"]
         ids = (each.id for each in orders if each.seq <= wanted.first_seq)

@@ -11,7 +11,7 @@ from plant.state.instruments import Instruments
 from plant.state.newest import Row
 from trading.instruments import Instrument
 from trading.live.reading import rows_of
-from trading.live.setups import assumptions, instrument_of
+from trading.live.setups import assumptions, instrument_of, why_not_live
 
 _BARS = 500
 """Among so many closed bars the shortest interval is looked for."""
@@ -24,6 +24,7 @@ class Listed(NamedTuple):
     fills_on   what its orders are filled on
     table, priced   the newest row that tells its price; None: there is none, so nothing can be ordered
     assumed    sentences on what is taken for granted
+    refused    why it cannot be ordered, "" if it can
     """
 
     instrument: Instrument
@@ -33,6 +34,7 @@ class Listed(NamedTuple):
     table: str
     priced: Row | None
     assumed: tuple[str, ...]
+    refused: str = ""
 
 
 def listed(
@@ -45,12 +47,13 @@ def listed(
     seq: int,
     time: int,
     currency: str = "USD",
+    mode: str = "paper",
 ) -> Listed:
     """Return what was known of a symbol at a seq, when it was `time`.
 
     db            a connection to history and today that has all rows up to the seq
     instruments   what was known of them at the seq
-    currency      of the account, as fills_on; "": quotes where the symbol has them, else trades, else bars
+    currency, mode   of the account, as fills_on; "": quotes where the symbol has them, else trades, else bars
 
     Raises what the connection's questions raise.
     """
@@ -76,6 +79,7 @@ def listed(
         "bar_closes" if table == "bars" else table,
         priced,
         assumptions(sym, row, currency),
+        why_not_live(sym, row, currency) if mode == "live" else "",
     )
 
 

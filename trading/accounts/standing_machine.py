@@ -83,16 +83,19 @@ class StandingMachine(RunMachine):
 
     def _list(self, told: GivenCommand) -> None:
         found, sym, setup = self._lookup(told), told.sym, self.setup
+        refused = self._engine.listings.refused
         instruments: Any = setup.instruments  # a dict, as RunSetup says of a standing run
         sessions: Any = setup.sessions
-        if sym not in instruments:
-            self._assumed += found.assumed
+        if sym not in instruments or refused.pop(sym, ""):
+            self._assumed += () if found.refused else found.assumed
             self._grown = True
             instruments[sym] = found.instrument
             if found.sessions is not None:
                 sessions[sym] = found.sessions
             self._sessions[sym] = found.sessions or Sessions()
-        if found.priced is not None:
+        if found.refused and told.arguments:  # what an earlier run held is listed all the same
+            refused[sym] = found.refused
+        elif found.priced is not None:
             event = self._makes[found.table](found.priced)
             assert isinstance(event, Bar | Trade | Quote)
             self._engine.listings.add_priced(event, found.fills_on)

@@ -5,7 +5,7 @@ is put out.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +17,7 @@ from trading.desk.ahead import ahead_of
 from trading.desk.guard import Guard
 from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
+from trading.desk.listings import Listings
 from trading.desk.requests import Asked, OrderDesk, Request
 from trading.events import Command, Event, Fill, Neighbour, OrderReport, available
 from trading.exchange import Ended, Execution
@@ -29,7 +30,7 @@ from trading.run import RunSetup, in_session
 class Dealing:
     """The way of one run's orders, out and back."""
 
-    def __init__(self, setup: RunSetup, account: Account, ledger: Ledger, listings: Mapping[str, Listing]) -> None:
+    def __init__(self, setup: RunSetup, account: Account, ledger: Ledger, listings: Listings) -> None:
         self._setup, self._account, self._ledger, self._listings = setup, account, ledger, listings
         self._shared = ledger.shared
         self.desk = OrderDesk(setup)
@@ -313,7 +314,8 @@ class Dealing:
         side, listing = terms.pop("side"), self._listings.get(command.sym)
         qty, why = terms.pop("qty", None), ""
         if listing is None:
-            why = f"the plant has no bar, trade or quote of {command.sym}, so its price is not known"
+            unpriced = f"the plant has no bar, trade or quote of {command.sym}, so its price is not known"
+            why = self._listings.refused.get(command.sym, unpriced)
         elif qty is None:
             qty = _units(listing, terms["notional"])
         terms.pop("notional", None)

@@ -13,11 +13,13 @@ class Listings(dict[str, Listing]):
 
     clocks    by the code of an exchange's calendar, "" for days of UTC
     account   the clock by which the account's sessions go: that of the first symbol; of a standing run days of UTC
+    refused   of symbols not listed: why they cannot be ordered, if it is not that nobody knows a price
     """
 
     def __init__(self, setup: RunSetup, ledger: Ledger, sized: Sized) -> None:
         super().__init__()
         self._setup, self._ledger, self._sized = setup, ledger, sized
+        self.refused: dict[str, str] = {}
         self.clocks: dict[str, Clock] = {"": Clock(None)} if setup.standing else {}
 
     @property

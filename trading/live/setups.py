@@ -45,6 +45,21 @@ def assumptions(sym: str, row: Row | None, currency: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def why_not_live(sym: str, row: Row | None, currency: str) -> str:
+    """Return why a symbol cannot be ordered for real money in an account of this currency, "" if it can.
+
+    row   of `instruments`, None: nothing is known
+    """
+    if row is None:
+        return f'mode = "live" needs the tick and lot of {sym}; give them in [[instruments]]'
+    if row["currency"] not in ("", currency):
+        return (
+            f"{sym} is quoted in {row['currency']}, and the account counts {currency}; give the account currency = "
+            f"{row['currency']!r}"
+        )
+    return ""
+
+
 class Prepared(NamedTuple):
     """What a run begins with: its setup, SHA-256 of its class's source, what was taken for granted."""
 
@@ -91,15 +106,8 @@ def prepared(
     assumed: list[str] = []
     for sym in symbols:
         told = instruments.at(sym, row["received"])
-        if told is None and row["mode"] == "live":
-            raise SettingsError(
-                f'strategy {row["sym"]!r}: mode = "live" needs the tick and lot of {sym}; give them in [[instruments]]'
-            )
-        if told is not None and row["mode"] == "live" and told["currency"] not in ("", account.currency):
-            raise SettingsError(
-                f"strategy {row['sym']!r}: {sym} is quoted in {told['currency']}, and account {account.name!r} counts "
-                f"{account.currency}; give the account currency = {told['currency']!r}"
-            )
+        if why := why_not_live(sym, told, account.currency) if row["mode"] == "live" else "":
+            raise SettingsError(f"strategy {row['sym']!r}: {why}")
         assumed += assumptions(sym, told, account.currency)
         known[sym] = instrument_of(sym, told)
     calendars = settings.calendars
