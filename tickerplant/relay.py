@@ -12,16 +12,12 @@ import zmq
 
 from plant.errors import JournalDiverged, SchemaError, SettingsError
 from plant.journal.journal import Journal
-from plant.rows.schema import Schema, Table
+from plant.rows.schema import Schema
 from plant.runtime.settings import Settings
+from plant.stream.as_journaled import Relayed, as_it_is
 from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
-from plant.wire.envelope import HEADER_BYTES, Header
-from plant.wire.runs import Run
 from tickerplant.group_commit import Turn
-
-Relayed = tuple[Table, Header, bytes]
-"""A record's table, its envelope, and all of its bytes."""
 
 
 class Relay:
@@ -95,10 +91,5 @@ class Relay:
             upstream.journal,
             cursor=Mark(self.position.seq, newest.seq, newest.header_crc) if newest else self.position.seq,
             name=f"tickerplant@{self._settings.plant.name or 'chained'}",
-            decode=_as_it_is,
+            decode=as_it_is,
         )
-
-
-def _as_it_is(table: Table, run: Run) -> Relayed:
-    start, header = run.starts[0], run.first
-    return table, header, run.message[start - HEADER_BYTES : start + header.length]

@@ -29,6 +29,7 @@ from plant.runtime.sections import (
     DashboardSettings,
     FeedSection,
     HdbSettings,
+    MirrorSettings,
     PlantSettings,
     ProcessorSettings,
     RdbSettings,
@@ -49,6 +50,7 @@ PROCESS_NAMES = frozenset(
         "feeds",
         "dashboard",
         "monitor",
+        "mirror",
         "trading",
         "api",
         "end-of-day",
@@ -71,6 +73,7 @@ class Settings(BaseModel):
     plant: PlantSettings = PlantSettings()
     tickerplant: TickerplantSettings = TickerplantSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    mirror: MirrorSettings = MirrorSettings()
     rdb: RdbSettings = RdbSettings()
     processor: ProcessorSettings = ProcessorSettings()
     bars: BarsSettings = BarsSettings()
@@ -143,7 +146,7 @@ class Settings(BaseModel):
     @property
     def ingest_address(self) -> str:
         """Where this plant's rows are published: its own tickerplant, or the one it follows; "" if that is not told."""
-        return self.upstream.ingest if self.upstream.publish else self.address(self.tickerplant.ingest_port)
+        return self.upstream.ingest if self.upstream.followed else self.address(self.tickerplant.ingest_port)
 
     @property
     def publish_address(self) -> str:
