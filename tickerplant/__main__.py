@@ -47,13 +47,14 @@ class Tickerplant(Process):
             plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20, settings.segment_hours
         )
         log_damage(self.journal)
-        refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
+        followed = plant.upstream.followed
+        refusal = f"this plant follows {followed}; publish there" if followed else ""
         sessions = Sessions(self.journal.folder / FILE)
         earlier = [table for table in self.journal.segments.tables() if not is_of_a_user(table)]
         self.remembered = Remembered(self.journal.folder, plant.days, settings.trade_ids)
         self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier, self.remembered)
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
+        self.relay = Relay(plant, self.schema, self.journal) if followed else None
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
         self.keeper = Keeper(self.journal, settings.sync_s, self.vitals)
