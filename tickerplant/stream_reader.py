@@ -109,9 +109,9 @@ class StreamReader:
         """Begin a journal with the stream's first record. Raises JournalError if it is not the first one any more."""
         if trimmed and first > before.seq + 1:
             raise JournalError(
-                f"the stream begins with seq {first} by now, what came behind {before.seq} was removed by its retention: "
-                "a plant cannot begin there. Put a copy of the journal's folder of another plant that follows it in place of "
-                "this one's"
+                f"the stream begins with seq {first} by now, what came behind {before.seq} was removed by its "
+                "retention: a plant cannot begin there. Put a copy of the journal's folder of another plant that "
+                "follows it in place of this one's"
             )
         self._seq = before.seq
 
