@@ -26,7 +26,7 @@ from plant.transport.request import Requester
 PAUSE_S = 0.25
 """Pause before the stream is opened again after it failed: a cluster elects a new leader within 4 to 9 s."""
 
-LOOK_S = 10.0
+LOOK_S = 5.0
 """Pause between looks at the stream: where it begins by now, and whether its retention removed what this needs."""
 
 
@@ -50,7 +50,7 @@ class Mirror(Process):
         self._journal = self.opened(Requester(settings.journal_address, "tickerplant", ASK_S))
         self._telling = self.opened(Telling(settings.journal_address))
         self._link = self.opened(Link(own))
-        self._unchecked = unchecked(own.monitor)
+        unchecked(own.monitor)  # at once, so that a supervisor sees it
         self._copying: Copying | None = None
         self._source: Source | None = None
         self._standing: Standing | None = None
@@ -108,7 +108,6 @@ class Mirror(Process):
             time.sleep(min(PAUSE_S, STEP_S))
             return
         if self._opening is None:
-            self._unchecked = unchecked(self.settings.mirror.monitor)
             self._opening = self._link.standing()
         if not _ended(self._opening):
             return
@@ -210,8 +209,9 @@ class Mirror(Process):
 
     def _well(self, source: Source) -> None:
         """Tell that all goes well, as far as it does, and how far the stream is."""
-        self._note("no tickerplant" if not source.connected else self._unchecked or "ok")
-        standing, seq = self._standing, self._vitals.seq_seen
+        standing = self._standing
+        self._note("no tickerplant" if not source.connected else (standing and standing.unchecked) or "ok")
+        seq = self._vitals.seq_seen
         behind = max(source.plant_seq - seq, 0)
         kept = (
             f", {self._link.stream} from its message {standing.first:,}, {standing.replicas} replicas"

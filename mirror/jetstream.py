@@ -21,6 +21,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
 from mirror.copying import Place
+from mirror.syncing import unchecked
 from plant.errors import SettingsError, Unavailable, WireError
 from plant.runtime.sections import MirrorSettings
 from plant.stream.mirrored import (
@@ -62,6 +63,7 @@ class Standing(NamedTuple):
     plant_seq   how far the writer of that message knew its journal to be
     declared    how tables are declared, None if nobody has said so yet, and the message that says it
     first, messages, replicas   of the stream: its first message, how many there are, how many servers keep them
+    unchecked   what is not known of whether the servers sync, "" if they do
     """
 
     place: Place
@@ -72,6 +74,7 @@ class Standing(NamedTuple):
     first: int
     messages: int
     replicas: int
+    unchecked: str
 
 
 class Link:
@@ -172,9 +175,10 @@ class Link:
         context = await self._connected()
         info = await self._info(context, make)
         state, last = info.state, Place(info.state.last_seq, Mark(0))
+        not_known = await asyncio.to_thread(unchecked, self._settings.monitor)
         declared, declared_at = await self._declared(context)
         if not last.js_seq:
-            return Standing(last, "", 0, declared, declared_at, 0, 0, info.config.num_replicas or 1)
+            return Standing(last, "", 0, declared, declared_at, 0, 0, info.config.num_replicas or 1, not_known)
         found = await self._last(context, info)
         headers = found.headers or {}
         mark, data = Mark(0), found.data or b""
@@ -191,7 +195,7 @@ class Link:
         plant_seq = int(headers.get(PLANT_SEQ, mark.seq))
         return Standing(
             place, headers.get(OWNER, ""), plant_seq, declared, declared_at, state.first_seq, state.messages,
-            info.config.num_replicas or 1,
+            info.config.num_replicas or 1, not_known,
         )  # fmt: skip
 
     async def _last(self, context: JetStreamContext, info: StreamInfo) -> RawStreamMsg:

@@ -1,8 +1,11 @@
 """The journal mirrored in JetStream, and read back: real servers, real processes, killed."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from chance import SEED, times
@@ -10,6 +13,7 @@ from faults import FaultyPlant
 from nats_cluster import NatsCluster, cluster
 
 from plant.journal.segments import Segments
+from plant.runtime.lifecycle import EXIT_SETTINGS
 
 Start = Callable[..., FaultyPlant]
 Fingerprint = tuple[int, int]
@@ -84,3 +88,108 @@ def test_the_journal_made_from_the_stream_is_the_same_whatever_is_killed(
     first.finish_feeds()
     same = same_journal(first, far)
     print(f"\nmirror: seed {SEED}, {kills} kills, {len(same):,} records of {first.reached():,} rows acknowledged")
+
+
+@pytest.mark.timeout(180)
+def test_two_mirrors_of_one_plant_write_each_record_once(start: Start, servers: NatsCluster) -> None:
+    first = start("tickerplant", toml=servers.mirror(name="two"))
+    second = start("tickerplant")
+    own = f'heartbeat_s = 0.2\nname = "second"\ndata = "{first.settings.plant.data}"\n'
+    second.config.write_text(first.config.read_text().replace("heartbeat_s = 0.2\n", own))
+    first.start("mirror")
+    second.start("mirror")
+    far = start("tickerplant", toml=following(servers, "two"))
+    first.feed("a", 3000)
+    for _ in range(3):
+        met = first.log("mirror").count("wrong last sequence") + second.log("mirror").count("wrong last sequence")
+        first.until(
+            lambda m=met: first.log("mirror").count("wrong last sequence")
+            + second.log("mirror").count("wrong last sequence") > m + 2, "the two never met",
+        )  # fmt: skip
+        first.strike("mirror")
+    first.finish_feeds()
+    second.kill("mirror")
+    second.mortal.add("mirror")
+    print(f"\ntwo mirrors: {len(same_journal(first, far)):,} records")
+
+
+@pytest.mark.timeout(180)
+def test_without_a_majority_the_plant_goes_on_and_the_mirror_catches_up(start: Start, servers: NatsCluster) -> None:
+    first = start("tickerplant", "rdb", toml=servers.mirror(name="quorum"))
+    first.start("mirror")
+    far = start("tickerplant", toml=following(servers, "quorum"))
+    first.feed("a", 2000)
+    first.reach(1000)
+    for server in (0, 1):
+        servers.kill(server)
+    first.reach(4000)
+    rdb = first.ask()
+
+    def shown() -> str:
+        found = rdb.last("heartbeats", frames="arrow").to_pylist()
+        return "; ".join(row["state"] for row in found if row["sym"] == "mirror")
+
+    first.until(lambda: "begins anew" in shown() and "batches behind" in shown(), shown)
+    first.reach(1000)
+    for server in (0, 1):
+        servers.start(server)
+    first.until(lambda: "ok; 0 batches behind" in shown() or "ok; 1 batches" in shown(), shown)
+    first.finish_feeds()
+    print(f"\nquorum: {len(same_journal(first, far)):,} records")
+
+
+@pytest.mark.parametrize(
+    ("options", "keys", "said"),
+    [
+        (
+            {"size": 1, "sync": "2m"},
+            {},
+            "does not sync what it acknowledges, .*: set sync_interval: always",
+        ),
+        ({"size": 1, "max_payload": "1MB"}, {}, "takes messages of 1,048,576 bytes, .*: set max_payload: 9MB"),
+        ({"size": 1}, {"replicas": 3}, r"cannot be kept by 3 servers: .*or set \[mirror\] replicas = 1"),
+    ],
+    ids=["does not sync", "small payload", "one server"],
+)
+def test_servers_that_keep_less_than_was_asked_for_are_refused(
+    start: Start, tmp_path: Path, options: dict[str, Any], keys: dict[str, Any], said: str
+) -> None:
+    with cluster(tmp_path / "nats", **options) as one:
+        plant = start("tickerplant", toml=one.mirror(**keys))
+        process = plant.processes["mirror"] = plant.spawn("mirror")
+        plant.mortal.add("mirror")
+        assert process.wait(30) == EXIT_SETTINGS
+        assert re.search(said, plant.log("mirror").splitlines()[-1])
+
+
+def test_a_stream_with_fewer_replicas_is_refused_and_unchecked_syncing_is_told(
+    start: Start, servers: NatsCluster
+) -> None:
+    plant = start("tickerplant", "rdb", toml=servers.mirror(name="few", replicas=1, monitor=[]))
+    plant.start("mirror")
+    rdb = plant.ask()
+
+    def shown() -> list[str]:
+        return [r["state"] for r in rdb.last("heartbeats", frames="arrow").to_pylist() if r["sym"] == "mirror"]
+
+    plant.until(lambda: any("not checked whether the servers sync: set [mirror] monitor" in s for s in shown()), shown)
+    plant.kill("mirror")
+    plant.config.write_text(plant.config.read_text().replace("replicas = 1", "replicas = 3"))
+    plant.processes["mirror"] = plant.spawn("mirror")
+    plant.mortal.add("mirror")
+    assert plant.processes["mirror"].wait(30) == EXIT_SETTINGS
+    last = plant.log("mirror").splitlines()[-1]
+    assert "plant-few is kept by 1 of the servers, [mirror] replicas says 3" in last
+
+
+def test_a_mirror_whose_journal_is_another_one_ends_with_journal_diverged(start: Start, servers: NatsCluster) -> None:
+    toml = servers.mirror(name="other")
+    first, second = (start("tickerplant", toml=toml) for _ in range(2))
+    first.feed("a", 500, 500)
+    first.start("mirror")
+    first.wait_feeds()
+    first.until(lambda: "state=ok" in first.log("mirror"), lambda: first.log("mirror"))
+    second.processes["mirror"] = second.spawn("mirror")
+    second.mortal.add("mirror")
+    assert second.processes["mirror"].wait(30) == 1
+    assert "JournalDiverged: plant-other goes on with other rows than this journal" in second.log("mirror")

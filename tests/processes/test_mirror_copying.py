@@ -16,8 +16,8 @@ from plant.wire.envelope import HEADER_BYTES, MORE, header_at, stamp
 from plant.wire.record import encode, records
 
 TRADES = schema_of()["trades"]
-ABOUT = 1500
-"""Bytes of a message: a few records, so that it matters."""
+ABOUT = 500
+"""Bytes of a message: two or three records, so that it matters."""
 
 
 def record(seq: int, more: bool = False, rows: int = 1) -> bytes:
@@ -62,7 +62,7 @@ class Mirrors(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.journal: list[bytes] = []
+        self.journal = [record(seq) for seq in range(1, 11)]
         self.stream = ModelStream()
         self.copying = [Copying(ABOUT * 20, ABOUT) for _ in range(2)]
         self.wire: list[tuple[int, int, bytes, int]] = []  # whose, number of what it was told, body, after
