@@ -44,6 +44,9 @@ class TickerplantSettings(_Section):
     publish_port: Port = 5001
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
+    ack: Literal["journaled", "mirrored"] = Field(
+        "journaled", description="publishers are acknowledged once the journal, or the mirror, too, has their rows"
+    )
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
     segment_hours: float = Field(24.0, gt=0, description="age at which it does so")
     compress: bool = Field(True, description="compress the journal's closed files")
