@@ -164,7 +164,6 @@ class Tickerplant(Process):
                     send(self.ingest, [source.peer, *messages.ack(source_seq, seq)])
             self.remembered.read_wanted()
 
-
     def _answer(self, frames: list[Any]) -> None:
         send(self.ingest, frames)
 

@@ -9,8 +9,8 @@ from plant.errors import JournalError, TakesNoRows
 from plant.journal.fence import fence, fenced_in
 from plant.journal.journal import Journal
 from plant.wire import messages
-from tickerplant.keeper import Keeper
 from tickerplant.group_commit import Turn
+from tickerplant.keeper import Keeper
 from tickerplant.sequencer import Sequencer
 from tickerplant.waiting_acks import Acks, WaitingAcks
 

@@ -78,6 +78,17 @@ class UpstreamSettings(_Section):
     ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
 
 
+class StandbySection(_Section):
+    """[[standby]]: where a plant is that follows this one; a port that is not given is as this plant's own."""
+
+    host: str = Field("", description="empty: as [plant] host")
+    ingest_port: Port | None = Field(None, gt=0, description="where feeds and publishers go on")
+    publish_port: Port | None = Field(None, gt=0, description="where subscribers go on")
+    journal_port: Port | None = Field(None, gt=0, description="where they read its journal")
+    rdb_port: Port | None = Field(None, gt=0, description="what rdb.connect(), plant.connect() ask if ours is silent")
+    hdb_port: Port | None = Field(None, gt=0, description="and of the history")
+
+
 class AnsweringSettings(_Section):
     """What the sections of processes that answer questions have in common."""
 

@@ -46,6 +46,8 @@ class Addresses(Generic[Address]):
 
     def refused(self, now: float) -> None:
         """Note that the present one is not what is looked for: the next one's turn is now, or after a pause."""
+        if self._next_at is not None:
+            return  # it said so before
         self._refusals += 1
         if self._refusals >= len(self.all):
             self._refusals, self._next_at = 0, now + PAUSE_S

@@ -1,4 +1,4 @@
-"""A publisher's connection: hello to a plant until it welcomes, anew when it is silent, on to the next that takes rows."""
+"""A publisher's connection: hello until a plant welcomes, anew if it is silent, on to the next that takes rows."""
 
 import time
 from collections.abc import Iterable

@@ -16,6 +16,9 @@ from itertools import islice, takewhile
 from plant.errors import SourceTaken
 from plant.wire.envelope import number
 
+UNDER_WAY, WAITING = 10, 10_000
+"""Records that are not in the plant's journal, and records that are not acknowledged, that are many."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -55,6 +58,11 @@ class Outbox:
     def under_way(self) -> int:
         """Records that are not known to be in the plant's journal."""
         return len(self.entries) - self.held
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the plant is behind, or long acknowledges nothing of what it has."""
+        return self.under_way >= UNDER_WAY or len(self.entries) >= WAITING
 
     @property
     def unsent(self) -> int:

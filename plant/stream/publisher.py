@@ -135,9 +135,9 @@ class Publisher:
         return len(self._outbox) + (self._gathering is not None and self._gathering.rows > 0)
 
     @property
-    def under_way(self) -> int:
-        """Batches that are not known to be in the plant's journal: of a plant that acknowledges late, fewer."""
-        return self._outbox.under_way + (self._gathering is not None and self._gathering.rows > 0)
+    def crowded(self) -> bool:
+        """Whether what can be left out should be: the plant is behind, or long acknowledges nothing of what it has."""
+        return self._outbox.crowded
 
     def wait_connected(self, timeout_s: float = 10.0) -> int:
         """Wait for the tickerplant and return `accepted`; raises Unavailable."""

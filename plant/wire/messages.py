@@ -110,7 +110,7 @@ class JournalQuestion(NamedTuple):
 
 
 class Mirrored(NamedTuple):
-    """The replicated stream holds the journal up to `seq`; `epoch`: of the tickerplant that it was copied from, or 0."""
+    """The replicated stream holds the journal up to `seq`; `epoch`: of the tickerplant it was copied from, or 0."""
 
     seq: int
     epoch: int = 0
