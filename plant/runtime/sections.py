@@ -44,6 +44,9 @@ class TickerplantSettings(_Section):
     publish_port: Port = 5001
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
+    ack: Literal["journaled", "mirrored"] = Field(
+        "journaled", description="publishers are acknowledged once the journal, or the mirror, too, has their rows"
+    )
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
     segment_hours: float = Field(24.0, gt=0, description="age at which it does so")
     compress: bool = Field(True, description="compress the journal's closed files")
@@ -108,6 +111,17 @@ class MirrorSettings(_Section):
         (), description='their monitoring addresses, "http://host-1:8222", to check that they sync; empty: not checked'
     )
     name: StreamName = Field("main", description="of the stream; one plant writes to one of a name")
+
+
+class StandbySection(_Section):
+    """[[standby]]: where a plant is that follows this one; a port that is not given is as this plant's own."""
+
+    host: str = Field("", description="empty: as [plant] host")
+    ingest_port: Port | None = Field(None, gt=0, description="where feeds and publishers go on")
+    publish_port: Port | None = Field(None, gt=0, description="where subscribers go on")
+    journal_port: Port | None = Field(None, gt=0, description="where they read its journal")
+    rdb_port: Port | None = Field(None, gt=0, description="what rdb.connect(), plant.connect() ask if ours is silent")
+    hdb_port: Port | None = Field(None, gt=0, description="and of the history")
 
 
 class AnsweringSettings(_Section):

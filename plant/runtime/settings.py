@@ -33,6 +33,7 @@ from plant.runtime.sections import (
     PlantSettings,
     ProcessorSettings,
     RdbSettings,
+    StandbySection,
     TickerplantSettings,
     UpstreamSettings,
 )
@@ -83,6 +84,7 @@ class Settings(BaseModel):
     annotations: AnnotationsSettings = AnnotationsSettings()
     trading: TradingSettings = TradingSettings()
     api: ApiSettings = ApiSettings()
+    standby: tuple[StandbySection, ...] = ()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
     indicators: tuple[dict[str, Any], ...] = ()
@@ -174,9 +176,9 @@ class Settings(BaseModel):
         """Return the name a process of this plant publishes under."""
         return f"{process}@{self.plant.name}" if self.plant.name else process
 
-    def address(self, port: int) -> str:
-        """Return the ZeroMQ address of a port of this plant."""
-        return f"tcp://{_bracketed(self.plant.host)}:{port or '*'}"
+    def address(self, port: int, host: str = "") -> str:
+        """Return the ZeroMQ address of a port of this plant, or of another host."""
+        return f"tcp://{_bracketed(host or self.plant.host)}:{port or '*'}"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:
