@@ -131,7 +131,7 @@ class Mirror(Process):
         if not copying.waits_from:
             self._take(copying, source)
         if not (first := copying.waits_from):
-            self._telling.mirrored(self._vitals.seq_seen)
+            self._telling.mirrored(self._vitals.seq_seen, source.epoch)
             self._well(source)
             self._look_at_the_stream()
             return
@@ -163,8 +163,8 @@ class Mirror(Process):
         message = copying.acked(writing.result())
         self._vitals.seq_seen = message.mark.seq
         self._vitals.rows += message.rows
-        self._telling.mirrored(message.mark.seq)
         assert self._source is not None
+        self._telling.mirrored(message.mark.seq, self._source.epoch)
         self._well(self._source)
 
     def _declaration_written(self, copying: Copying, writing: "Future[int]", declared: Declared) -> None:

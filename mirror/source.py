@@ -23,7 +23,7 @@ class Source:
 
     def __init__(self, settings: Settings, journal: Requester, mark: Mark) -> None:
         self._settings, self._journal = settings, journal
-        self._epoch = int(journal.status()["epoch"])
+        self.epoch = int(journal.status()["epoch"])
         (every,), (in_force,) = journal.ask(**messages.ask_schema(every=True)), journal.ask(**messages.ask_schema())
         self._every = {t.schema_id: t for t in messages.declarations_of(every)}
         declared = messages.declarations_of(in_force)
@@ -39,7 +39,7 @@ class Source:
     @property
     def restarted(self) -> bool:
         """Whether another tickerplant beats by now than the one that told how tables are declared."""
-        return self._subscriber.epoch not in (0, self._epoch)
+        return self._subscriber.epoch not in (0, self.epoch)
 
     @property
     def connected(self) -> bool:

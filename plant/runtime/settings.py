@@ -24,6 +24,7 @@ from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.alerting import AlertSection, MonitorSettings
 from plant.runtime.annotating import AnnotationsSettings
+from plant.runtime.promotion import Promotion, promotion_of
 from plant.runtime.sections import (
     BarsSettings,
     DashboardSettings,
@@ -98,12 +99,18 @@ class Settings(BaseModel):
     def _at_least_one(cls, value: tuple[AccountSection, ...]) -> tuple[AccountSection, ...]:
         return value or (PAPER_ACCOUNT,)
 
+    _promotion: Promotion | None = PrivateAttr(None)
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
     @property
     def file(self) -> Path:
         """Where they are from; a relative path in them is meant from its folder. It may be absent."""
         return self._file
+
+    @property
+    def promotion(self) -> Promotion | None:
+        """Which stream this plant took over, if it did; [upstream] is empty then, whatever plant.toml says."""
+        return self._promotion
 
     @property
     def table_schema(self) -> Schema:
@@ -214,9 +221,22 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
     api = {name: str(base / named) for name in ("tls_cert", "tls_key") if (named := getattr(settings.api, name))}
     sections = {"plant": plant, "dashboard": page.model_copy(update=files), "api": settings.api.model_copy(update=api)}
+    if (promotion := promotion_of(plant.data)) is not None:
+        sections["upstream"] = _promoted(settings.upstream, promotion, file)
     found = settings.model_copy(update=sections)
+    found._promotion = promotion
     found._file = file
     return found
+
+
+def _promoted(upstream: UpstreamSettings, promotion: Promotion, file: Path) -> UpstreamSettings:
+    """Return [upstream] of a plant that was promoted: none. Raises SettingsError if it means another plant by now."""
+    if upstream.followed and not (upstream.stream and upstream.name == promotion.name):
+        raise SettingsError(
+            f"{file}: [upstream] says to follow {upstream.followed}, and this plant took over the stream "
+            f"{promotion.name} at {promotion.at}: its journal is its own since. Give it another [plant] data folder"
+        )
+    return UpstreamSettings()
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path:

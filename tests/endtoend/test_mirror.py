@@ -1,19 +1,25 @@
 """The journal mirrored in JetStream, and read back: real servers, real processes, killed."""
 
+import contextlib
 import itertools
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chance import SEED, times
+from chance import FEW, SEED, times
 from faults import FaultyPlant
 from nats_cluster import NatsCluster, cluster
 
+from mirror.promoting import Promoted, promote
+from mirror.verifying import compare
+from plant.errors import PlantError
 from plant.journal.segments import Segments
 from plant.runtime.lifecycle import EXIT_SETTINGS
+from plant.runtime.settings import load
 
 Start = Callable[..., FaultyPlant]
 Fingerprint = tuple[int, int]
@@ -193,3 +199,125 @@ def test_a_mirror_whose_journal_is_another_one_ends_with_journal_diverged(start:
     second.mortal.add("mirror")
     assert second.processes["mirror"].wait(30) == 1
     assert "JournalDiverged: plant-other goes on with other rows than this journal" in second.log("mirror")
+
+
+def standby(start: Start, servers: NatsCluster, name: str) -> FaultyPlant:
+    """Start a plant that follows a stream and may take it over."""
+    return start("tickerplant", toml=servers.mirror(name=name) + following(servers, name))
+
+
+def with_standby(far: FaultyPlant) -> str:
+    """Return what a plant.toml says of a plant that goes on in its place."""
+    ports = far.settings.tickerplant
+    return (
+        f"[[standby]]\ningest_port = {ports.ingest_port}\npublish_port = {ports.publish_port}\n"
+        f"journal_port = {ports.journal_port}\n"
+    )
+
+
+def take_over(far: FaultyPlant, name: str) -> Promoted:
+    """Promote a plant, and start it again as what it is then."""
+    far.until(lambda: f"stream=plant-{name}" in far.log("tickerplant"), lambda: far.log("tickerplant"))
+    done: list[Promoted] = []
+
+    def promoted() -> bool:
+        with contextlib.suppress(PlantError):
+            done.append(promote(load(far.config), 0.6))
+        return bool(done)
+
+    far.until(promoted, lambda: far.log("tickerplant")[-2000:])
+    far.settings = load(far.config)
+    assert not far.settings.upstream.followed
+    far.restart("tickerplant")
+    far.start("mirror")
+    return done[0]
+
+
+@pytest.mark.timeout(240)
+def test_a_standby_takes_over_and_the_old_plant_is_fenced(start: Start, servers: NatsCluster) -> None:
+    far = standby(start, servers, "promoted")
+    first = start("tickerplant", toml=servers.mirror(name="promoted") + with_standby(far))
+    first.start("mirror")
+    feed = first.publisher("feed")
+    for i in range(1, 101):
+        feed.publish("trades", {"time": time.time_ns(), "sym": "A", "price": 1.0, "size": float(i)})
+    feed.flush()
+    with pytest.raises(PlantError, match=r"plant-promoted still grows: .* `plant down` there"):
+        promote(far.settings, 1.0)
+    first.until(lambda: level(first, far), lambda: first.log("mirror"))
+    for name in ("tickerplant", "mirror"):
+        first.kill(name)
+        first.mortal.add(name)
+    for i in range(101, 201):
+        feed.publish("trades", {"time": time.time_ns(), "sym": "A", "price": 1.0, "size": float(i)})
+    done = take_over(far, "promoted")
+    feed.flush(30)
+    batches = far.journal()
+    assert [b.seq for b in batches] == list(range(1, len(batches) + 1))
+    numbers = [n for b in batches if b.table == "trades" for n in b.columns["size"].tolist()]
+    assert numbers == [float(n) for n in range(1, 201)]
+    assert far.position()["seq"] > done.seq
+    first.start("tickerplant")
+    first.processes["mirror"] = first.spawn("mirror")
+    assert first.processes["mirror"].wait(30) == 1
+    assert "JournalDiverged: plant-promoted goes on with other rows" in first.log("mirror")
+    assert "another plant took it over" in first.log("mirror")
+    far.until(lambda: first.position()["role"] == "fenced", lambda: str(first.position()))
+    with pytest.raises(PlantError, match="promoted already"):
+        promote(far.settings, 0.1)
+    third = start("tickerplant", toml=following(servers, "promoted"))
+    assert same_journal(far, third)
+
+
+@times("kills", 8, timeout_s=1200)
+@pytest.mark.timeout(300)
+def test_with_ack_mirrored_no_acknowledged_row_is_lost_when_the_machine_burns(
+    start: Start, servers: NatsCluster, kills: int
+) -> None:
+    for kill in range(1 if kills == FEW else kills):
+        name = f"burns-{kills}-{kill}"
+        far = standby(start, servers, name)
+        first = start("tickerplant", toml=servers.mirror(name=name) + with_standby(far), ack="mirrored")
+        first.start("mirror")
+        feed = first.feed("a,b", 3000)
+        first.reach(2000)
+        time.sleep(first.chance.uniform(0.05, 0.5))
+        acknowledged = {source: max(first.acknowledged(source)) for source in ("a", "b")}
+        for process in ("tickerplant", "mirror"):
+            first.kill(process)
+            first.processes.pop(process)
+        shutil.rmtree(first.settings.plant.data)
+        take_over(far, name)
+        first.reach(1000)
+        first.finish_feeds()
+        batches = far.journal("trades", "bars")
+        for source in ("a", "b"):
+            known = max(first.acknowledged(source))
+            assert known > acknowledged[source]
+            numbers = sorted(
+                n for b in batches for n, s in zip(
+                    b.columns["size" if b.table == "trades" else "volume"].tolist(),
+                    b.columns["source"].tolist(), strict=True,
+                ) if s == source
+            )  # fmt: skip
+            assert numbers == [float(n) for n in range(1, len(numbers) + 1)], f"{source}: rows missing or doubled"
+            assert len(numbers) >= known
+        assert feed not in first.processes
+        print(f"\nburnt: seed {SEED}, {len(batches):,} batches, {acknowledged} acknowledged before")
+        far.kill("mirror")
+        far.processes.pop("mirror")
+
+
+def test_stream_and_journal_are_compared(start: Start, servers: NatsCluster) -> None:
+    first = start("tickerplant", toml=servers.mirror(name="compared"))
+    first.start("mirror")
+    first.feed("a", 2000, 3000)
+    first.wait_feeds()
+    found = compare(first.settings, lambda done, of: None)
+    assert found.same
+    assert found.records > 10
+    other = start("tickerplant", toml=servers.mirror(name="compared"))
+    other.until(lambda: other.position()["seq"] > 2, "no heartbeats")
+    found = compare(other.settings, lambda done, of: None)
+    assert not found.same
+    assert "seq 1: another record in the stream than in the journal" in found.differences

@@ -1,4 +1,4 @@
-"""Acknowledgements that wait for the mirror: whatever is killed or lost, nothing is acknowledged that was not mirrored."""
+"""Acknowledgements that wait for the mirror: whatever is lost, nothing is acknowledged that was not mirrored."""
 
 from collections import deque
 from types import SimpleNamespace
