@@ -242,7 +242,8 @@ def test_a_standby_takes_over_and_the_old_plant_is_fenced(start: Start, servers:
     for i in range(1, 101):
         feed.publish("trades", {"time": time.time_ns(), "sym": "A", "price": 1.0, "size": float(i)})
     feed.flush()
-    with pytest.raises(PlantError, match=r"plant-promoted still grows: .* `plant down` there"):
+    first.until(lambda: far.position()["seq"] > 0, lambda: first.log("mirror"))
+    with pytest.raises(PlantError, match=r"plant-promoted still grows: .*`plant down` there"):
         promote(far.settings, 1.0)
     first.until(lambda: level(first, far), lambda: first.log("mirror"))
     for name in ("tickerplant", "mirror"):
