@@ -89,6 +89,30 @@ def test_a_chained_plant_starts_again_with_the_tables_that_were_added_to_the_fir
     eventually(lambda: far.ask().status()["caught_up"] and far.ask().count("news") == 1, 15, lambda: far.log("rdb"))
 
 
+def test_a_chained_plant_has_the_rows_of_tables_as_they_were_declared_before(
+    start_plant: Start, eventually: Any
+) -> None:
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    first = start_plant("tickerplant", toml=news)
+    feed = first.publisher("feed")
+    feed.publish("news", {"time": time.time_ns(), "sym": "A", "headline": "first"})
+    feed.flush()
+    grown = news.replace('["headline", "text"]', '["headline", "text"], ["weight", "float"]')
+    first.config.write_text(first.config.read_text().replace(news, grown))
+    first.restart("tickerplant")
+    feed = first.publisher("other")
+    feed.publish("news", {"time": time.time_ns(), "sym": "A", "headline": "second", "weight": 2.0})
+    feed.flush()
+    ports, address = first.settings.tickerplant, first.settings.address
+    upstream = f'[upstream]\npublish = "{address(ports.publish_port)}"\njournal = "{address(ports.journal_port)}"\n'
+    far = start_plant("tickerplant", "rdb", name="far", toml=upstream + grown)
+    eventually(lambda: far.ask().count("news") == 2, what=lambda: far.log("tickerplant"))
+    assert far.ask().select("news")["headline"].tolist() == ["first", "second"]
+    far.restart("tickerplant")
+    far.restart("rdb")
+    eventually(lambda: far.ask().status()["caught_up"] and far.ask().count("news") == 2, what=lambda: far.log("rdb"))
+
+
 def test_a_chained_plant_that_was_down_while_the_first_lost_its_tail_refuses_to_mix_the_two(
     start_plant: Start, eventually: Any
 ) -> None:
