@@ -322,3 +322,48 @@ def test_stream_and_journal_are_compared(start: Start, servers: NatsCluster) -> 
     found = compare(other.settings, lambda done, of: None)
     assert not found.same
     assert "seq 1: another record in the stream than in the journal" in found.differences
+
+
+NEWS = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+GROWN = NEWS.replace('["headline", "text"]', '["headline", "text"], ["weight", "float"]')
+FLASH = NEWS.replace('"news"', '"flash"')
+
+
+def test_a_journal_whose_beginning_was_removed_and_whose_tables_changed_is_copied_as_it_is(
+    start: Start, servers: NatsCluster
+) -> None:
+    first = start("tickerplant", toml=servers.mirror(name="begun") + NEWS)
+    folder = first.settings.plant.data / "journal"
+    told = {"time": time.time_ns(), "sym": "A", "headline": "as declared then"}
+    for tables in (NEWS, FLASH + NEWS, GROWN):  # each start with other tables begins a segment
+        text = first.config.read_text()
+        first.config.write_text(text[: text.index("[[tables]]")] + tables)
+        first.restart("tickerplant")
+        for name in ("news", "flash") if tables == FLASH + NEWS else ("news",):
+            feed = first.publisher(f"{name}-{len(tables)}")
+            feed.publish(name, told)
+            feed.flush()
+            feed.close()
+    first.kill("tickerplant")
+    segments = sorted(folder.glob("*.journal*"))
+    for path in segments:
+        if path.name.startswith(segments[0].name[:20]):
+            path.unlink()
+    first.start("tickerplant", "mirror")
+    far = start("tickerplant", "rdb", toml=following(servers, "begun") + GROWN)
+    far.until(lambda: level(first, far), lambda: far.log("tickerplant"))
+    begun = first.position()["first_seq"]
+    assert begun > 1
+    assert far.position()["first_seq"] == begun
+    far.until(lambda: far.ask().count("news") == 2, lambda: far.log("rdb"))
+    for plant in (first, far):
+        plant.kill("tickerplant")
+        plant.mortal |= {"tickerplant", "rdb"}
+    ours, theirs = fingerprints(first), fingerprints(far)
+    both = min(len(ours), len(theirs))
+    assert ours[:both] == theirs[:both]
+    assert both > 3
+    one, two = (Segments(plant.settings.plant.data / "journal")[0].header for plant in (first, far))
+    assert one["sources"] == two["sources"]
+    assert one["table_seqs"] == two["table_seqs"]
+    assert "flash" in {t.name for t in Segments(far.settings.plant.data / "journal").tables()}

@@ -1,4 +1,4 @@
-"""What a relay takes of a stream's messages: every record once, in order, of a table that is known; else it says why."""
+"""What a relay takes of a stream's messages: every record once, in order, of a known table; else why not."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,9 +59,8 @@ def record(seq: int) -> bytes:
 def tables(reader: Any, js_seq: int, *every: Table, in_force: Any = None, before: int = 0) -> None:
     declared = every or tuple(SCHEMA.values())
     ids = tuple(t.schema_id for t in (in_force or declared))
-    reader._thread.hand(
-        Came(js_seq, packed_tables(Declared(declared, ids, Before(before, {}, {}), 0, 0)), False, False)
-    )
+    told = Declared(declared, ids, Before(before, {}, {}), 0, 0)
+    reader._thread.hand(Came(js_seq, packed_tables(told), False, False))
 
 
 def seqs(reader: Any, js_seq: int, *records: bytes, trimmed: bool = False) -> list[int]:

@@ -1,4 +1,4 @@
-"""A plant that was promoted follows nobody, whatever plant.toml says, and only if that names the stream it took over."""
+"""A plant that was promoted follows nobody, whatever plant.toml says, if that names the stream it took over."""
 
 from pathlib import Path
 
