@@ -28,7 +28,7 @@ soak: install
 	TICKPLANT_SOAK=1 $(BIN)/python -m pytest -m "soak or hypothesis" -s --timeout 3600
 
 bench: install bench-servers bench-csp bench-vectorbt
-	for name in capture query history page computing backtests service mirror; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in capture query history page computing backtests service mirroring; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 cluster: install
 	$(BIN)/python examples/cluster.py

@@ -31,8 +31,8 @@ from plant.stream.mirrored import (
     journal_subject,
     last_record,
     stream_of,
-    tables_of,
     tables_subject,
+    unpacked_tables,
 )
 from plant.stream.stream import Mark
 from plant.wire.envelope import HEADER_BYTES
@@ -187,7 +187,7 @@ class Link:
                 header = last_record(data)
                 mark = Mark(header.seq, header.seq, header.header_crc)
             else:
-                told = tables_of(data)
+                told = unpacked_tables(data)
                 mark = Mark(told.seq, told.seq, told.crc)
         except WireError as error:
             raise SettingsError(f"{self.stream}, message {last.js_seq}: {error}") from None
@@ -215,7 +215,7 @@ class Link:
             found = await context.get_msg(self.stream, subject=tables_subject(self._settings.name))
         except nats.js.errors.NotFoundError:
             return None, 0
-        return tables_of(found.data or b""), found.seq or 0
+        return unpacked_tables(found.data or b""), found.seq or 0
 
     async def _info(self, context: JetStreamContext, make: bool) -> StreamInfo:
         """Return what the leader says of the stream. Raises SettingsError for one that keeps less than asked for."""

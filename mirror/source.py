@@ -5,12 +5,12 @@ from plant.journal.files import paths_between, segment_at
 from plant.journal.position import Position
 from plant.rows.schema import Schema
 from plant.runtime.settings import Settings
-from plant.stream.as_journaled import Relayed, as_it_is
 from plant.stream.mirrored import Before, Declared
 from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
 from plant.transport.request import Requester
 from plant.wire import messages
+from plant.wire.decoding import Relayed, as_it_is
 from plant.wire.record import records
 
 

@@ -18,9 +18,9 @@ from plant.journal.position import Position
 from plant.rows.schema import Schema
 from plant.runtime.sections import UpstreamSettings
 from plant.runtime.settings import Settings
-from plant.stream.as_journaled import Relayed, as_it_is
 from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
+from plant.wire.decoding import Relayed, as_it_is
 from tickerplant.group_commit import Turn
 
 

@@ -14,10 +14,10 @@ from plant.errors import JournalError, WireError
 from plant.rows.schema import Schema, Table
 from plant.runtime.lifecycle import log
 from plant.runtime.sections import UpstreamSettings
-from plant.stream.as_journaled import Relayed
-from plant.stream.mirrored import Before, Declared, tables_of
+from plant.stream.mirrored import Before, Declared, unpacked_tables
 from plant.stream.stream import Mark
 from plant.transport import sockets
+from plant.wire.decoding import Relayed
 from plant.wire.envelope import HEADER_BYTES
 from plant.wire.record import records
 from tickerplant.jetstream import Came, StreamThread
@@ -75,7 +75,7 @@ class StreamReader:
             if came.of_records:
                 found += self._records(came)
             else:
-                self._learn(came.js_seq, tables_of(came.body))
+                self._learn(came.js_seq, unpacked_tables(came.body))
         return found
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ def packed_tables(declared: Declared) -> bytes:
     return bytes(msgpack.packb({**declared._asdict(), "every": tables, "before": list(declared.before)}))
 
 
-def tables_of(body: bytes) -> Declared:
+def unpacked_tables(body: bytes) -> Declared:
     """Read a message about tables. Raises WireError for what is none, SchemaError for a broken declaration."""
     try:
         fields: Mapping[str, object] = msgpack.unpackb(body, strict_map_key=False)

@@ -5,7 +5,7 @@ import pytest
 from plant.errors import WireError
 from plant.rows.schema import Column, Table
 from plant.rows.tables import schema_of
-from plant.stream.mirrored import Before, Declared, last_record, packed_tables, tables_of
+from plant.stream.mirrored import Before, Declared, last_record, packed_tables, unpacked_tables
 
 SCHEMA = schema_of()
 OLD = Table("news", (Column("time", "time"), Column("sym", "symbol")))
@@ -19,7 +19,7 @@ def declared(*tables: Table, in_force: tuple[Table, ...]) -> Declared:
 
 def test_what_is_declared_is_read_as_it_was_written() -> None:
     told = declared(OLD, NEW, *SCHEMA.values(), in_force=(NEW, *SCHEMA.values()))
-    assert tables_of(packed_tables(told)) == told
+    assert unpacked_tables(packed_tables(told)) == told
 
 
 def test_what_was_declared_before_stays_known_and_comes_first() -> None:
@@ -35,7 +35,7 @@ def test_what_was_declared_before_stays_known_and_comes_first() -> None:
 @pytest.mark.parametrize("body", [b"", b"\x80", b"\x93\x01\x02\x03", b"rows of somebody"])
 def test_what_does_not_declare_tables_is_told_as_such(body: bytes) -> None:
     with pytest.raises(WireError, match="expected how tables are declared"):
-        tables_of(body)
+        unpacked_tables(body)
 
 
 def test_a_message_without_a_record_has_no_last_one() -> None:

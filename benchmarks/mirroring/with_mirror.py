@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.capture.roles import READY_S, RoleFailed
 from benchmarks.capture.tickplant import Tickplant, running_plant
-from benchmarks.mirror.servers import NatsCluster
+from benchmarks.mirroring.servers import NatsCluster
 from plant.client.connect import publisher
 
 SYNC = "100 ms"

