@@ -23,11 +23,11 @@ from tickerplant.fanout import FanOut
 from tickerplant.group_commit import Turn
 from tickerplant.keeper import Keeper
 from tickerplant.mirrored import Mirrored
-from tickerplant.relay import Relay
 from tickerplant.repeats.remembered import Remembered
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import FILE, Sessions
 from tickerplant.upkeep import Upkeep
+from tickerplant.upstream.relay import Relay
 from tickerplant.waiting_acks import WaitingAcks
 
 TURN_MESSAGES = 2000

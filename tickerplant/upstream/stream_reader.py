@@ -20,7 +20,7 @@ from plant.transport import sockets
 from plant.wire.decoding import Relayed
 from plant.wire.envelope import HEADER_BYTES
 from plant.wire.record import records
-from tickerplant.jetstream import Came, StreamThread
+from tickerplant.upstream.jetstream import Came, StreamThread
 
 HELD_BYTES = 8 * 2**20
 """About so much is read ahead of the tickerplant, and handed on at a time."""

@@ -14,9 +14,9 @@ from plant.stream.mirrored import Before, Declared, packed_tables
 from plant.stream.stream import Mark
 from plant.wire.envelope import stamp
 from plant.wire.record import encode
-from tickerplant import stream_reader
-from tickerplant.jetstream import Came
-from tickerplant.stream_reader import HELD_BYTES, StreamReader
+from tickerplant.upstream import stream_reader
+from tickerplant.upstream.jetstream import Came
+from tickerplant.upstream.stream_reader import HELD_BYTES, StreamReader
 
 SCHEMA = schema_of()
 TRADES = SCHEMA["trades"]

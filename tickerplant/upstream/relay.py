@@ -129,7 +129,7 @@ class Relay:
 def _reader_of(schema: Schema, upstream: UpstreamSettings, mark: Mark) -> Upstream:
     """Return who reads a stream. Raises SettingsError without what an extra brings."""
     try:
-        from tickerplant.stream_reader import StreamReader
+        from tickerplant.upstream.stream_reader import StreamReader
     except ModuleNotFoundError as error:
         if error.name != "nats":
             raise
