@@ -61,7 +61,7 @@ class Tickerplant(Process):
             self.schema, self.journal.position, refusal, sessions, earlier, self.remembered, self.waiting
         )
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal) if followed else None
+        self.relay = Relay(plant, self.schema, self.journal, self._declared) if followed else None
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
         self.keeper = Keeper(self.journal, settings.sync_s, self.vitals)
@@ -136,6 +136,11 @@ class Tickerplant(Process):
         if not self._keep(relay.turn):
             relay.undo()
             self._watch()
+
+    def _declared(self) -> None:
+        """Have all who read the journal ask anew how tables are declared: as after a restart, from the next beat on."""
+        self.epoch = self.mirrored.epoch = time.time_ns()
+        self.fan_out.beat(self._position())
 
     def _turn(self) -> None:
         sequencer = self.sequencer

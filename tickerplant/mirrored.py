@@ -43,7 +43,7 @@ class Mirrored:
         self._sequencer = sequencer
         self._waiting = waiting
         self._send = send
-        self._epoch = epoch
+        self.epoch = epoch
 
     @property
     def answers(self) -> Mapping[str, Callable[[dict[str, Any]], list[Any]]]:
@@ -74,8 +74,8 @@ class Mirrored:
         seq, epoch = messages.mirrored_of(fields)
         if self.fenced:
             raise TakesNoRows(self.fenced)
-        if epoch not in (0, self._epoch):
-            raise JournalError(f"mirrored: seq {seq} was copied from tickerplant {epoch}, this is {self._epoch}")
+        if epoch not in (0, self.epoch):
+            raise JournalError(f"mirrored: seq {seq} was copied from tickerplant {epoch}, this is {self.epoch}")
         if not 0 <= seq <= self._keeper.written:
             raise JournalError(f"mirrored: expected a seq up to {self._keeper.written}, found {seq}")
         self._keeper.mirrored = max(seq, self._keeper.mirrored)

@@ -142,8 +142,8 @@ class Journal:
         self._roll()
         return True
 
-    def declare(self, tables: Mapping[int, Table]) -> None:
-        """Have the segment that is written to declare these tables, too, by schema id: a new one, if it does not.
+    def declare(self, tables: Mapping[int, Table]) -> bool:
+        """Have the segment that is written to declare these tables, too, by schema id: return whether it did not.
 
         Records copied from another journal may be of a table as it was declared there before. `position` must be
         current. Raises JournalError.
@@ -152,6 +152,7 @@ class Journal:
         if missing:
             self._others |= {schema_id: tables[schema_id] for schema_id in missing}
             self._roll()
+        return bool(missing)
 
     def begin_behind(self, position: Position) -> None:
         """Have a journal without records begin behind a position, as the one it is copied from. Raises JournalError."""

@@ -355,7 +355,8 @@ def test_a_journal_whose_beginning_was_removed_and_whose_tables_changed_is_copie
     begun = first.position()["first_seq"]
     assert begun > 1
     assert far.position()["first_seq"] == begun
-    far.until(lambda: far.ask().count("news") == 2, lambda: far.log("rdb"))
+    db = far.ask()
+    far.until(lambda: db.count("news") == 2, lambda: f"{db.count('news')} rows; {far.log('rdb')}")
     for plant in (first, far):
         plant.kill("tickerplant")
         plant.mortal |= {"tickerplant", "rdb"}

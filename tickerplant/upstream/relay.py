@@ -8,6 +8,7 @@ It goes on only if the other plant still holds the last record of our journal: o
 those numbers to other rows, and we would have both.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import zmq
@@ -38,9 +39,14 @@ class Upstream(Protocol):
 
 
 class Relay:
-    """Follow the plant that [upstream] names, from where our journal ends."""
+    """Follow the plant that [upstream] names, from where our journal ends.
 
-    def __init__(self, settings: Settings, schema: Schema, journal: Journal) -> None:
+    `declared` is called when the journal begins to declare more tables than it did, ahead of the first record of one:
+    who reads it has to learn of them, or would pass such records over.
+    """
+
+    def __init__(self, settings: Settings, schema: Schema, journal: Journal, declared: Callable[[], None]) -> None:
+        self._declared = declared
         if settings.upstream.publish and not settings.upstream.journal:
             raise SettingsError("[upstream] names publish but not journal: a chained tickerplant needs both addresses")
         self.position = journal.position
@@ -107,7 +113,8 @@ class Relay:
         if relayed and before and before.seq and not self.position.seq:
             self._journal.begin_behind(Position(*before))
             self._saved = self.position.copy()
-        self._journal.declare({table.schema_id: table for table, _, _ in relayed})
+        if self._journal.declare({table.schema_id: table for table, _, _ in relayed}):
+            self._declared()
 
     def _subscribe(self) -> Upstream:
         upstream, newest = self._settings.upstream, self._journal.newest()
