@@ -246,9 +246,7 @@ def test_rows_that_the_plant_holds_are_kept_not_sent_again_and_hold_nothing_up()
     outbox.welcome(2, 3)
     assert (len(outbox), outbox.held, outbox.unsent, outbox.accepted) == (2, 1, 1, 2)
     outbox.welcome(0, 4)
-    assert (len(outbox), outbox.held, outbox.unsent) == (2, 2, 0), (
-        "a plant that began anew acknowledged none yet"
-    )
+    assert (len(outbox), outbox.held, outbox.unsent) == (2, 2, 0), "a plant that began anew acknowledged none yet"
     outbox.welcome(3)
     assert (len(outbox), outbox.held, outbox.unsent) == (1, 0, 1), "another plant has less, and gets the rest"
     outbox.ack(4, 44)
