@@ -107,4 +107,4 @@ class Mirrored:
 
 def _silent(seq: int) -> str:
     told = f"it told of seq {seq:,} last" if seq else "it has told nothing since this tickerplant began"
-    return f"acknowledgements wait for the mirror, {told}: see the process mirror in `plant status`"
+    return f"{messages.ACKS_WAIT} for the mirror, {told}: see the process mirror in `plant status`"

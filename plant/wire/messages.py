@@ -24,6 +24,9 @@ REPEATS, HELD = b"repeats", b"held"
 FOLLOWS, FENCED = "follows", "fenced"
 """Why a plant takes no publishers, in its beats: it follows another plant; another plant has taken its place."""
 
+ACKS_WAIT = "acknowledgements wait"
+"""The state of a tickerplant that begins so is of one that keeps and publishes what comes."""
+
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
 
