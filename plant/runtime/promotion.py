@@ -30,7 +30,11 @@ def promotion_of(data: Path) -> Promotion | None:
     try:
         fields = json.loads(path.read_text())
         return Promotion(str(fields["name"]), int(fields["seq"]), str(fields["at"]))
-    except FileNotFoundError:
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+    ):  # who may not read there is no process of the plant
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
