@@ -153,7 +153,7 @@ def tell(first: Path, second: Path) -> None:
         f"""
 the first plant, with the mirror     {one} status
 its copy compared with its journal   {one} mirror verify
-the second, which follows the copy   {two} query 'select count(*) from trades'
+the second, which follows the copy   {two} query 'select sym, count(*) from bars group by sym'
 the second takes the first's place   {one} down; {two} promote
     (its processor, trading and service start then: a plant that follows computes and trades nothing)
 Ctrl-C here ends all""",

@@ -34,7 +34,7 @@ def promotion_of(data: Path) -> Promotion | None:
         FileNotFoundError,
         NotADirectoryError,
         PermissionError,
-    ):  # who may not read there is no process of the plant
+    ):  # he who may not is none of its processes
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
