@@ -2,12 +2,13 @@
 # make test   lint, types and all tests that fit in a few minutes
 # make soak   the long kill, load and soak runs; TICKPLANT_SEED=... repeats one
 # make bench  the benchmarks (docs/performance.md)
+# make cluster  three servers of NATS and two plants, one of which follows, to try the mirror with (docs/scale.md)
 # make lint   ruff and mypy alone; make format rewrites the code in our format
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak bench bench-servers bench-csp bench-vectorbt lint format docs install browser clean
+.PHONY: run stop test soak cluster bench bench-servers bench-csp bench-vectorbt lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -27,7 +28,10 @@ soak: install
 	TICKPLANT_SOAK=1 $(BIN)/python -m pytest -m "soak or hypothesis" -s --timeout 3600
 
 bench: install bench-servers bench-csp bench-vectorbt
-	for name in capture query history page computing backtests service; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in capture query history page computing backtests service mirroring; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+cluster: install
+	$(BIN)/python examples/cluster.py
 
 lint: install
 	$(BIN)/ruff check .

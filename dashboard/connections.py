@@ -220,7 +220,7 @@ def live_connections() -> Connections:
         processor=_live("processor", settings.processor.port, settings),
         lists=_live("rdb", settings.rdb.port, settings, retry_s=LISTS_RETRY_S, share_s=LISTS_SHARE_S),
         pulse=Pulse({name: _asking(name, settings) for name in ASKED}),
-        feeds=() if settings.upstream.publish else tuple(feed.label for feed in settings.feeds),
+        feeds=() if settings.upstream.followed else tuple(feed.label for feed in settings.feeds),
         heartbeat_s=settings.plant.heartbeat_s,
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,

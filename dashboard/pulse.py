@@ -17,6 +17,7 @@ import pandas as pd
 from dashboard.freshness import age_text, utc_nanoseconds
 from plant.errors import PlantError
 from plant.runtime.sections import MISCONFIGURED
+from plant.wire.messages import ACKS_WAIT
 
 LOOK_S = 0.5
 ANSWER_S = 1.0  # with LOOK_S and a page that is drawn every second: seen within 2.5 s
@@ -116,7 +117,7 @@ def capture_stopped(looks: Mapping[str, Look], now: float) -> str:
     look = looks.get("tickerplant", Look("ok"))
     if look.error:
         return f"the tickerplant has not answered for {age_text(now - (look.since or now))}: {look.error}"
-    return "" if look.state == "ok" else f"the tickerplant says: {look.state}"
+    return "" if look.state == "ok" or look.state.startswith(ACKS_WAIT) else f"the tickerplant says: {look.state}"
 
 
 def _asked(name: str, look: Look) -> Health:

@@ -26,6 +26,7 @@ from plant.errors import BadRows, PlantError, SchemaError, SettingsError, Unavai
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, load
+from plant.runtime.standby import ingest_addresses
 from plant.stream.publisher import Publisher
 from plant.stream.repeated import told
 from plant.stream.spool import Spool
@@ -67,7 +68,7 @@ class FeedHandler(Process):
 
     def startup(self) -> dict[str, Any]:
         """Make the two publishers; a feed that can be replayed starts once the plant says which of its rows it has."""
-        ingest, schema = self.settings.address(self.settings.tickerplant.ingest_port), self.settings.table_schema
+        ingest, schema = ingest_addresses(self.settings), self.settings.table_schema
         unique = self._own.unique_trade_ids
         self._publisher: Publisher
         if self._own.spool_mb and not self._feed.replayable and not self._feed.finished:
@@ -77,7 +78,7 @@ class FeedHandler(Process):
             self._publisher = Publisher(self._label, ingest, schema, unique_trade_ids=unique)
         self._reports = Publisher(self.name, ingest, schema)
         self._start_by, self._began_ns = time.monotonic() + KNOWN_WITHIN_S, time.time_ns()
-        return {"feed": self._label, "plant": ingest}
+        return {"feed": self._label, "plant": " or ".join(ingest)}
 
     def step(self) -> None:
         """Publish what waits; when nothing waits, poll the feed."""
@@ -186,7 +187,7 @@ class FeedHandler(Process):
 
     def _report(self) -> None:
         self._vitals.state = self._state()
-        if self._heartbeat.due() and self._reports.connected and self._reports.waiting < 10:
+        if self._heartbeat.due() and self._reports.connected and not self._reports.crowded:
             self._reports.publish("heartbeats", self._vitals.row())
 
     def _state(self) -> str:

@@ -1,6 +1,7 @@
 """Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
 
-And the monitor, which sends alerts, while there are [[alerts]]: a plant without them has no such program.
+And the processes that not every plant has: the monitor, which sends alerts, while there are [[alerts]]; the mirror with
+[mirror] servers.
 
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
@@ -14,6 +15,7 @@ import shlex
 import sys
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,11 @@ from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, file_of, load
 from plant.runtime.supervision import program
 
-MONITOR = "monitor"
+ALSO: dict[str, tuple[Callable[[Settings], bool], tuple[str, ...]]] = {
+    "monitor": (lambda settings: bool(settings.alerts), ("alerts", "monitor", "feeds")),
+    "mirror": (lambda settings: bool(settings.mirror.servers), ("mirror",)),
+}
+"""Processes by name: when the plant has them, and the sections that they read when they start."""
 
 LOOK_S = 1.0
 """Seconds between looks at plant.toml."""
@@ -73,7 +79,7 @@ class Roster(Process):
         """Return the programs of the plant whose plant.toml is in `folder`, as sections of supervisord's."""
         run_folder = str(self._path.parent)
         feeds = "".join(_program(f, folder, run_folder) for f in self.settings.feeds)
-        return feeds + _monitor(self.settings, folder, run_folder)
+        return feeds + "".join(_also(name, self.settings, folder, run_folder) for name in _wanted(self.settings))
 
     def _apply(self) -> None:
         self._path.write_text(self._programs)
@@ -86,7 +92,7 @@ class Roster(Process):
         for name in new:
             groups.addProcessGroup(name)
         kept = {group["group"] for group in groups.getAllProcessInfo()}
-        wanted = [f"feed-{f.label}" for f in self.settings.feeds] + [MONITOR] * bool(self.settings.alerts)
+        wanted = [f"feed-{f.label}" for f in self.settings.feeds] + _wanted(self.settings)
         if missing := [name for name in wanted if name not in kept]:
             raise SettingsError(
                 f"supervisord does not read {self._path}, so that these cannot start: {', '.join(missing)}; "
@@ -97,7 +103,7 @@ class Roster(Process):
 
 def _ours(names: list[str]) -> list[str]:
     """Return the groups that are ours: what else changed in supervisord.conf is for its owner to take up."""
-    return [name for name in names if name.startswith("feed-") or name == MONITOR]
+    return [name for name in names if name.startswith("feed-") or name in ALSO]
 
 
 def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
@@ -118,14 +124,17 @@ def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
     )
 
 
-def _monitor(settings: Settings, folder: Path, run_folder: str) -> str:
-    """Return the monitor's program, "" without [[alerts]]; what it watches and tells is read when it starts."""
-    if not settings.alerts:
-        return ""
-    read = settings.model_dump_json(include={"alerts", "monitor", "feeds"})
+def _wanted(settings: Settings) -> list[str]:
+    """Return which of ALSO this plant has."""
+    return [name for name, (has, _) in ALSO.items() if has(settings)]
+
+
+def _also(name: str, settings: Settings, folder: Path, run_folder: str) -> str:
+    """Return the program of one of ALSO; it names a hash of what it reads, so that a change starts it again."""
+    read = settings.model_dump_json(include=set(ALSO[name][1]))
     version = hashlib.sha256(read.encode()).hexdigest()[:12]
-    command = shlex.join([sys.executable, "-m", MONITOR])
-    return program(MONITOR, command, run_folder, 70, str(folder), f'environment=ALERT_SETTINGS="{version}"\n')
+    command = shlex.join([sys.executable, "-m", name])
+    return program(name, command, run_folder, 70, str(folder), f'environment={name.upper()}_SETTINGS="{version}"\n')
 
 
 def main() -> None:

@@ -17,7 +17,8 @@
     │   ├── QueryLimit         the question is right but too large or too slow
     │   └── Cancelled          its asker gave up
     ├── Refused                a peer answered, and said no
-    │   └── SourceTaken        a newer publisher uses the same source name
+    │   ├── SourceTaken        a newer publisher uses the same source name
+    │   └── TakesNoRows        this plant takes no publishers: it follows another, or another took its place
     └── Unavailable            a peer did not answer in time
 
 A question that is right but names a symbol that no row has is answered, with a warning: UnknownSymbolWarning.
@@ -155,6 +156,10 @@ class Refused(PlantError):
 
 class SourceTaken(Refused):
     """A newer publisher has taken over this source name."""
+
+
+class TakesNoRows(Refused):
+    """The plant takes no publishers: it follows another one, or another one has taken its place."""
 
 
 class Unavailable(PlantError):

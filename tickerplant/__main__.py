@@ -1,7 +1,8 @@
 """The tickerplant's process: sockets and files around the Sequencer.
 
 A step takes all that waits in the ingest socket as one turn: number and check it, write it to the journal, publish it,
-acknowledge it. In that order: no subscriber sees, and no publisher is told of, what is not in the journal.
+acknowledge it. In that order: no subscriber sees, and no publisher is told of, what is not in the journal. With
+`[tickerplant] ack = "mirrored"` an acknowledgement also waits for the mirror's word; nothing else does.
 """
 
 import time
@@ -21,11 +22,13 @@ from tickerplant.control import Control, log_damage, send
 from tickerplant.fanout import FanOut
 from tickerplant.group_commit import Turn
 from tickerplant.keeper import Keeper
-from tickerplant.relay import Relay
+from tickerplant.mirrored import Mirrored
 from tickerplant.repeats.remembered import Remembered
 from tickerplant.sequencer import Own, Sequencer
 from tickerplant.sessions import FILE, Sessions
 from tickerplant.upkeep import Upkeep
+from tickerplant.upstream.relay import Relay
+from tickerplant.waiting_acks import WaitingAcks
 
 TURN_MESSAGES = 2000
 """At most this many messages make a turn, so that the first of them need not wait for long."""
@@ -47,13 +50,18 @@ class Tickerplant(Process):
             plant.plant.data / "journal", self.schema, settings.segment_mb * 2**20, settings.segment_hours
         )
         log_damage(self.journal)
-        refusal = f"this plant follows {plant.upstream.publish}; publish there" if plant.upstream.publish else ""
+        followed = plant.upstream.followed
+        refusal = f"this plant follows {followed}; publish there" if followed else ""
         sessions = Sessions(self.journal.folder / FILE)
         earlier = [table for table in self.journal.segments.tables() if not is_of_a_user(table)]
         self.remembered = Remembered(self.journal.folder, plant.days, settings.trade_ids)
-        self.sequencer = Sequencer(self.schema, self.journal.position, refusal, sessions, earlier, self.remembered)
+        waits = settings.ack == "mirrored" and not refusal
+        self.waiting = WaitingAcks(self.journal.position) if waits else None
+        self.sequencer = Sequencer(
+            self.schema, self.journal.position, refusal, sessions, earlier, self.remembered, self.waiting
+        )
         self.own = Own(self.sequencer)
-        self.relay = Relay(plant, self.schema, self.journal) if plant.upstream.publish else None
+        self.relay = Relay(plant, self.schema, self.journal, self._declared) if followed else None
         self.epoch = time.time_ns()
         self.vitals = Vitals(self.name)
         self.keeper = Keeper(self.journal, settings.sync_s, self.vitals)
@@ -66,7 +74,8 @@ class Tickerplant(Process):
         )
         control_socket, control = sockets.bind(context, zmq.ROUTER, plant.address(settings.journal_port), SNDHWM=16)
         self.fan_out = FanOut(publish_socket, settings.batch_ms)
-        self.control = Control(control_socket, self.journal, self._position)
+        self.mirrored = Mirrored(self.journal, self.keeper, self.sequencer, self.waiting, self._answer, self.epoch)
+        self.control = Control(control_socket, self.journal, self._position, self.mirrored.answers)
         self._watch()
         self._beat_timer = Timer(BEAT_S, 0)
         self._heartbeat_timer = Timer(plant.plant.heartbeat_s)
@@ -78,6 +87,8 @@ class Tickerplant(Process):
             report=lambda line: log.info("journal", upkeep=line),
         )
         self.vitals.state = "ok"
+        if self.relay is None:
+            self.mirrored.begin()
         self.keeper.start()
         self.upkeep.start()
         return {"ingest": ingest, "publish": publish, "journal": control, "seq": self.journal.position.seq}
@@ -99,6 +110,7 @@ class Tickerplant(Process):
             self._heartbeat()
         self.fan_out.publish_if_due()
         if self._beat_timer.due():
+            self.mirrored.look()
             self.fan_out.beat(self._position())
 
     def shutdown(self) -> None:
@@ -125,6 +137,11 @@ class Tickerplant(Process):
             relay.undo()
             self._watch()
 
+    def _declared(self) -> None:
+        """Have all who read the journal ask anew how tables are declared: as after a restart, from the next beat on."""
+        self.epoch = self.mirrored.epoch = time.time_ns()
+        self.fan_out.beat(self._position())
+
     def _turn(self) -> None:
         sequencer = self.sequencer
         sequencer.begin()
@@ -144,11 +161,17 @@ class Tickerplant(Process):
             # that it does not know of yet would look like a plant that lost its tail.
             for answer in turn.answers:
                 send(self.ingest, answer)
-            for source in turn.acks.values():
-                source_seq = sequencer.position.sources.get(source.source_id, 0)
-                seq = source.seq or sequencer.position.seq  # sent again, it came at some seq before
-                send(self.ingest, [source.peer, *messages.ack(source_seq, seq)])
+            if self.waiting is not None:
+                self.mirrored.written(self.waiting, turn)
+            else:
+                for source in turn.acks.values():
+                    source_seq = sequencer.position.sources.get(source.source_id, 0)
+                    seq = source.seq or sequencer.position.seq  # sent again, it came at some seq before
+                    send(self.ingest, [source.peer, *messages.ack(source_seq, seq)])
             self.remembered.read_wanted()
+
+    def _answer(self, frames: list[Any]) -> None:
+        send(self.ingest, frames)
 
     def _sessions_saved(self) -> bool:
         """Keep who the newest publishers are, before any of them is welcomed; False if that cannot be written."""
@@ -171,7 +194,7 @@ class Tickerplant(Process):
         return True
 
     def _heartbeat(self) -> None:
-        if self.relay is not None:
+        if self.relay is not None or self.mirrored.fenced:
             return  # its numbers are the other plant's: no row can be added here
         self.vitals.seq_seen = self.sequencer.position.seq
         self.sequencer.begin()
@@ -191,6 +214,8 @@ class Tickerplant(Process):
             epoch=self.epoch,
             time=time.time_ns(),
             state=self.vitals.state,
+            mirrored=self.keeper.mirrored,
+            role=messages.FOLLOWS if self.relay is not None else messages.FENCED if self.mirrored.fenced else "",
         )
 
 

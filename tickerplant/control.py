@@ -1,6 +1,7 @@
 """Questions to the tickerplant: the journal from any position, the tables, how it is and who reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgpack
@@ -18,22 +19,36 @@ TURN_ANSWERS = 4
 """At most so many questions are answered between two turns: capture comes first."""
 
 
-class Control:
-    """The socket for questions (ROUTER); `position` gives what an answer tells of where the plant stands."""
+Answer = Callable[[dict[str, Any]], list[Any]]
+"""Makes the frames behind `ok` of a question's fields."""
 
-    def __init__(self, socket: zmq.Socket[bytes], journal: Journal, position: Callable[[], messages.Beat]) -> None:
+
+class Control:
+    """The socket for questions (ROUTER); `position` gives what an answer tells of where the plant stands.
+
+    more    answers to further questions, by their `ask`
+    """
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        journal: Journal,
+        position: Callable[[], messages.Beat],
+        more: Mapping[str, Answer] = MappingProxyType({}),
+    ) -> None:
         self.socket = socket
         self._journal = journal
         self._position = position
         self._readers = Readers()
         self._must_wait = False
         self._later: dict[bytes, list[bytes]] = {}  # by peer: its question that waits for the index of a segment
-        self._answers: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
+        self._answers: dict[str, Answer] = {
             "journal": self._read,
             "schema": self._schema,
             "status": self._status,
             "report": self._report,
             "confirmed": self._confirm,
+            **more,
         }
 
     def answer_some(self) -> None:
@@ -63,7 +78,7 @@ class Control:
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
         if not isinstance(ask, str) or ask not in self._answers:
-            raise QueryError(f"the tickerplant answers journal, schema, status and confirmed; found {ask!r}")
+            raise QueryError(f"the tickerplant answers {', '.join(self._answers)}; found {ask!r}")
         return self._answers[ask](fields)
 
     def _status(self, _fields: dict[str, Any]) -> list[Any]:

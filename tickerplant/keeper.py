@@ -11,16 +11,19 @@ from tickerplant.group_commit import Turn
 class Keeper:
     """Write turns; with `sync_s` above 0 a thread syncs them so often, with 0 each is durable before it is answered.
 
-    `written` is the seq up to which the journal has everything, `synced` up to which a power cut would leave it. What
-    goes wrong with writing or syncing is the state of the process's `vitals`, until it goes right again.
+    `written` is the seq up to which the journal has everything, `synced` up to which a power cut would leave it,
+    `mirrored` up to which the mirror has said that the loss of the machine would, 0 if it has said nothing. What
+    goes wrong with writing or syncing is the state of the process's `vitals`, until it goes right again; so is that
+    acknowledgements wait for the mirror, and, for ever, that the plant is fenced.
     """
 
     def __init__(self, journal: Journal, sync_s: float | None, vitals: Vitals) -> None:
         self.written = self.synced = journal.position.seq
+        self.mirrored = 0
         self._journal = journal
         self._sync_s = sync_s
         self._vitals = vitals
-        self._states = {"write": "ok", "sync": "ok"}
+        self._states = {"fence": "ok", "write": "ok", "sync": "ok", "mirror": "ok"}  # the first counts that is not ok
         self._stopping = threading.Event()
         self._syncer = threading.Thread(target=self._sync_now_and_then, name="syncer", daemon=True)
 
@@ -54,7 +57,7 @@ class Keeper:
             self.note("write", str(error))
 
     def note(self, what: str, state: str) -> None:
-        """Note how writing or syncing the journal went; a change is logged, and `plant status` shows what is wrong."""
+        """Note how `what` is done ("fence", "write", "sync", "mirror"); a change is logged, `plant status` shows it."""
         if state != self._states[what]:
             self._states[what] = state
             (log.info if state == "ok" else log.error)(f"journal {what}", state=state)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from plant.errors import BadRows, PlantError, Refused, SourceTaken, WireError
+from plant.errors import BadRows, PlantError, SourceTaken, TakesNoRows, WireError
 from plant.intake.rejects import rejected
 from plant.journal.position import Position
 from plant.rows.columns import Columns
@@ -30,6 +30,7 @@ from tickerplant.repeats import telling
 from tickerplant.repeats.remembered import TRADES, Remembered
 from tickerplant.repeats.trade_ids import TradeIds, Verdict
 from tickerplant.sessions import Sessions
+from tickerplant.waiting_acks import WaitingAcks
 
 REJECTS_IN_ONE = 10_000
 """Most rows in one record of the table rejects."""
@@ -40,7 +41,8 @@ class Sequencer:
 
     `earlier` are declarations that tables had before: a publisher that still has them is taken, and its rows become
     what they would be had it left out the columns that were added since. `remembered` has the ids of the trades of
-    those that promise that each is unique: what they send again is dropped.
+    those that promise that each is unique: what they send again is dropped. `waiting` has what is not acknowledged
+    before it is mirrored, None if nothing waits for that.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Sequencer:
         sessions: Sessions | None = None,
         earlier: Iterable[Table] = (),
         remembered: Remembered | None = None,
+        waiting: WaitingAcks | None = None,
     ) -> None:
         self.schema = schema
         known = {t.schema_id: t for t in earlier if t.name in schema} | schema.by_id
         self._declared = {schema_id: (t, schema[t.name]) for schema_id, t in known.items()}  # as it was, as it is
         self._refusal = refusal  # why nobody may publish here, if so
+        self._waiting = waiting
         self.sessions = sessions or Sessions()
         self.position = position
         self.remembered = remembered or Remembered()
@@ -83,6 +87,17 @@ class Sequencer:
         for source in self.turn.acks.values():
             source.seq = 0
         self.turn = Turn(self.position.seq + 1)
+
+    def fence(self, refusal: str) -> list[list[bytes]]:
+        """Take nobody's rows any more, and return what to say to all who publish here: why."""
+        self._refusal = refusal
+        peers, self._peers, self._sources, self._arriving = self._peers, {}, {}, {}
+        return [[peer, *messages.refused(TakesNoRows(refusal))] for peer in peers]
+
+    def peer_of(self, source_id: int) -> bytes | None:
+        """Return who publishes under a source id at present, None if nobody does."""
+        source = self._sources.get(source_id)
+        return source.peer if source else None
 
     def message(self, frames: list[bytes], now: int) -> None:
         """Take one message as the ingest socket received it: [peer, verb, body]; `now` is ns since 1970."""
@@ -120,7 +135,7 @@ class Sequencer:
         """
         name, session, unique = said
         if self._refusal:
-            self._refuse(peer, Refused(self._refusal))
+            self._refuse(peer, TakesNoRows(self._refusal))
             return
         if name == Own.NAME:
             self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
@@ -147,13 +162,18 @@ class Sequencer:
         else:
             self.remembered.forget(source_id)
         self._sources[source_id] = self._peers[peer] = source
-        self._say(peer, messages.welcome(self.position.sources.get(source_id, 0), self.position.seq))
+        held = self.position.sources.get(source_id, 0)
+        acknowledged = held if self._waiting is None else self._waiting.of(source_id)
+        self._say(peer, messages.welcome(acknowledged, self.position.seq, held))
 
     def take(self, peer: bytes, message: bytearray, now: int) -> None:
         """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""
         source = self._peers.get(peer)
         if source is None:
-            self._say(peer, messages.say_hello())
+            if self._refusal:
+                self._refuse(peer, TakesNoRows(self._refusal))
+            else:
+                self._say(peer, messages.say_hello())
             return
         try:
             for header, start in records(message):

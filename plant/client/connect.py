@@ -7,20 +7,25 @@ for batch in plant.subscribe("trades", sym="AAPL", since="09:30"): ...
 with plant.publisher("my-feed") as feed: feed.publish("trades", frame)
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plant.client.arguments import Moment, Syms, moment_of, names_of
 from plant.client.connection import Connection
 from plant.client.unknown_symbols import LOOK_S, has_all, lacking, names_in, warn_user
-from plant.errors import PlantError, QueryError, UnknownSymbolWarning
+from plant.errors import PlantError, QueryError, Unavailable, UnknownSymbolWarning
 from plant.runtime.settings import Settings, load
+from plant.runtime.standby import answering_addresses, followed_addresses, ingest_addresses
 from plant.transport import sockets
 
 if TYPE_CHECKING:  # imported when they are opened: who only asks the rdb waits for none of them
     from plant.client.plant_connection import PlantConnection
     from plant.stream.publisher import Publisher
     from plant.stream.subscriber import Subscriber
+
+Opened = TypeVar("Opened", bound=Connection)
+"""A kind of connection."""
 
 
 def connect(
@@ -34,7 +39,8 @@ def connect(
     """Return a connection to the plant of plant.toml, today and history as one.
 
     `address` ("host:port") or `port` is that of its rdb, `history` that of its hdb; options are those of Connection.
-    Raises Unavailable at once if the rdb does not answer within `timeout_s` (10 s).
+    Raises Unavailable at once if the rdb does not answer within `timeout_s` (10 s), nor, unless an address was given,
+    that of a plant of [[standby]].
 
     >>> plant.connect().count("trades")
     8
@@ -42,14 +48,14 @@ def connect(
     from plant.client.plant_connection import PlantConnection
 
     settings = _plant_of(config)
-    connection = PlantConnection(
-        _address(settings, address, port, settings.rdb.port),
-        _address(settings, history, None, settings.hdb.port),
-        settings.table_schema,
-        **{"zone": settings.zone, **options},
-    )
-    connection.status()
-    return connection
+    given = address is not None or port is not None or history is not None
+    rdb, hdb = answering_addresses(settings, "rdb"), answering_addresses(settings, "hdb")
+    if given:
+        rdb = (_address(settings, address, port, settings.rdb.port),)
+        hdb = (_address(settings, history, None, settings.hdb.port),)
+    options = {"zone": settings.zone, **options}
+    makers = [partial(PlantConnection, *both, settings.table_schema, **options) for both in zip(rdb, hdb, strict=True)]
+    return _first_that_answers(makers)
 
 
 def connect_to(
@@ -66,22 +72,22 @@ def connect_to(
     `address` may leave out tcp://; `port` alone is one of plant.toml's host.
 
     options are those of Connection, `kind` is what is made. Raises Unavailable at once if it does not answer within
-    `timeout_s` (10 s).
+    `timeout_s` (10 s), nor, for rdb and hdb without an address, that of a plant of [[standby]].
 
     >>> from plant.client.connect import connect_to
     >>> connect_to("rdb", frames="arrow").last("trades").num_rows
     2
     """
     settings = _plant_of(config)
-    address = _address(settings, address, port, getattr(settings, who).port)
-    connection = kind(who, address, **{"zone": settings.zone, **options})
-    connection.status()
-    return connection
+    where = answering_addresses(settings, who)
+    if address is not None or port is not None:
+        where = (_address(settings, address, port, getattr(settings, who).port),)
+    return _first_that_answers([partial(kind, who, each, **{"zone": settings.zone, **options}) for each in where])
 
 
 def publisher(
     name: str,
-    address: str | None = None,
+    address: str | Sequence[str] | None = None,
     *,
     config: str | None = None,
     timeout_s: float | None = None,
@@ -90,7 +96,8 @@ def publisher(
 ) -> "Publisher":
     """Return a publisher called `name`, connected: rows are acknowledged, sent again when in doubt, never doubled.
 
-    `address` is the tickerplant's ingest socket; default: as in plant.toml. `unit` is that of int times since 1970 UTC,
+    `address` is the tickerplant's ingest socket, or several: it goes on to the next one when a plant is silent, or
+    takes no rows; default: as in plant.toml, with those of [[standby]]. `unit` is that of int times since 1970 UTC,
     "s", "ms", "us" or "ns"; without it they are ns, and refused if they look like another. With `unique_trade_ids` it
     promises that a trade_id is that of one trade within (source, sym, day): the plant drops trades that come again,
     and `repeats` of the publisher counts them. Raises Unavailable if the plant does not answer within `timeout_s`:
@@ -104,7 +111,7 @@ def publisher(
     from plant.stream.publisher import Publisher
 
     settings = _plant_of(config)
-    where = address or settings.address(settings.tickerplant.ingest_port)
+    where = address or ingest_addresses(settings)
     made = Publisher(name, where, settings.table_schema, unit=unit, unique_trade_ids=unique_trade_ids)
     try:
         made.wait_connected((60.0 if unique_trade_ids else 10.0) if timeout_s is None else timeout_s)
@@ -135,6 +142,9 @@ def subscribe(
              that need not see every step
     name     under which `plant status` shows how far the subscriber is behind
 
+    With [[standby]] in plant.toml it goes on to the next plant when one is silent or fenced. Raises JournalDiverged if
+    that one never got what was handed on here: subscribe anew.
+
     Warns (UnknownSymbolWarning) of a symbol that no row has yet, if the rdb can say so within LOOK_S.
 
     >>> for batch in plant.subscribe("trades", sym="AAPL", since="2026-11-20 14:31"):
@@ -164,7 +174,8 @@ def subscriber_of(
     **options: Any,
 ) -> "Subscriber":
     """Return `subscribe` for settings already loaded; options are those of Subscriber."""
-    from plant.stream.subscriber import Subscriber, only
+    from plant.stream.narrowing import only
+    from plant.stream.subscriber import Subscriber
 
     since_ns = None if since in (None, "start") else moment_of(since, settings.zone)
     return Subscriber(
@@ -175,6 +186,7 @@ def subscriber_of(
         cursor=after if after is not None else None if since is None else 0,
         keep=only(sym, since_ns),
         spin_us=settings.plant.spin_us,
+        standby=followed_addresses(settings),
         **options,
     )
 
@@ -209,6 +221,24 @@ def unknown_symbols(
     except PlantError:
         return []
     return [UnknownSymbolWarning.named(name, names, known) for name in left]
+
+
+def _first_that_answers(makers: Sequence[Callable[[], Opened]]) -> Opened:
+    """Return the first connection whose process answers. Raises Unavailable, the first one's, if none does."""
+    silent: Unavailable | None = None
+    for make in makers:
+        connection = make()
+        try:
+            connection.status()
+            return connection
+        except Unavailable as error:
+            silent = silent or error
+            connection.close()
+        except BaseException:
+            connection.close()
+            raise
+    assert silent is not None
+    raise silent
 
 
 def _plant_of(config: str | None) -> Settings:

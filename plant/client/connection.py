@@ -90,7 +90,8 @@ class Connection(Watchable):
         """
         from plant.client.watch import Watch
         from plant.query.view import known_columns
-        from plant.stream.subscriber import Subscriber, only
+        from plant.stream.narrowing import only
+        from plant.stream.subscriber import Subscriber
 
         syms, start_ns, conditions = names_of(sym), self._ns(start), conditions_of(where, self._zone)
         wanted = frames or self._frames

@@ -15,7 +15,8 @@ from plant.query.view import condition
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.schema import Table
-from plant.stream.subscriber import Subscriber, conflated
+from plant.stream.narrowing import conflated
+from plant.stream.subscriber import Subscriber
 
 ABSENT_S = 10.0
 """Without a beat of the tickerplant for this long at the start, it counts as absent."""

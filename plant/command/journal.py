@@ -1,6 +1,7 @@
-"""The commands `plant journal verify | repair | export`."""
+"""The commands `plant journal verify | repair | export | unfence`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 from plant.command.terminal import Config, out, overview
 from plant.journal.check import Verification, check_journal
 from plant.journal.export import export_journal
+from plant.journal.fence import unfence
+from plant.journal.journal import journal_lock
 from plant.journal.repair import repair
 from plant.runtime.settings import Settings, load
 
@@ -76,6 +79,18 @@ def export_journal_command(
     if done.damage:
         print(*done.damage, sep="\n")
         raise typer.Exit(EXIT_DAMAGED)
+
+
+@app.command(name="unfence")
+def unfence_command(folder: Folder = None, config: Config = None) -> None:
+    """Let a plant take rows again whose place another one had taken; stop this plant before, and that one for good."""
+    place = _folder(folder, load(config))
+    held = journal_lock(place)
+    try:
+        reason = unfence(place)
+    finally:
+        os.close(held)
+    print(f"no longer fenced; it was: {reason}" if reason else f"{place}: this plant is not fenced")
 
 
 def _folder(folder: Path | None, settings: Settings) -> Path:

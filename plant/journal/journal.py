@@ -16,7 +16,7 @@ segment as `<segment>.torn-<offset>`; damage with good records after it is skipp
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ from plant.journal.segment import (
 )
 from plant.journal.segments import Segments
 from plant.rows.built_in import is_of_a_user
-from plant.rows.schema import Schema
+from plant.rows.schema import Schema, Table
 from plant.wire.envelope import Header, header_at
 
 CONFIRMED = "confirmed"
@@ -75,6 +75,7 @@ class Journal:
         self.segment_bytes = segment_bytes
         self.segment_s = segment_hours * _HOUR_S
         self.beginning: Beginning | None = None
+        self._others: dict[int, Table] = {}
         self._begun_size = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +139,31 @@ class Journal:
         if not full or self.position.seq < last.first_seq:
             self._note_beginning(last)
             return False
+        self._roll()
+        return True
+
+    def declare(self, tables: Mapping[int, Table]) -> bool:
+        """Have the segment that is written to declare these tables, too, by schema id: return whether it did not.
+
+        Records copied from another journal may be of a table as it was declared there before. `position` must be
+        current. Raises JournalError.
+        """
+        missing = tables.keys() - self.segments[-1].tables.keys()
+        if missing:
+            self._others |= {schema_id: tables[schema_id] for schema_id in missing}
+            self._roll()
+        return bool(missing)
+
+    def begin_behind(self, position: Position) -> None:
+        """Have a journal without records begin behind a position, as the one it is copied from. Raises JournalError."""
+        if self.position.seq:
+            raise JournalError(f"{self.folder}: it has records, and cannot begin behind seq {position.seq}")
+        empty = self.segments[-1]
+        self.position.restore(position)
+        self._roll()
+        self.segments.exchange(empty, None)
+
+    def _roll(self) -> None:
         self.sync()
         with self._file:
             old = self._fd
@@ -149,7 +175,6 @@ class Journal:
                     f"the journal goes on in {self.segments[-1].path.name}"
                 ) from None
             os.close(old)
-        return True
 
     def sync(self) -> None:
         """Make what was appended survive a power cut (fdatasync); any thread may call it. Raises JournalError.
@@ -230,7 +255,7 @@ class Journal:
                 "version": SEGMENT_VERSION,
                 "first_seq": self.position.seq + 1,
                 "created": time.time_ns(),
-                "tables": [t.declaration() for t in self.schema.values()],
+                "tables": [t.declaration() for t in (*self._others.values(), *self.schema.values())],
                 "table_seqs": self.position.table_seqs,
                 "sources": self.position.sources,
             }

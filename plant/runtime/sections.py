@@ -44,6 +44,9 @@ class TickerplantSettings(_Section):
     publish_port: Port = 5001
     journal_port: Port = 5002
     sync: str = Field("100 ms", description='when the journal is fsynced: "none", "<n> ms" or "batch"')
+    ack: Literal["journaled", "mirrored"] = Field(
+        "journaled", description="publishers are acknowledged once the journal, or the mirror, too, has their rows"
+    )
     segment_mb: int = Field(256, gt=0, description="size at which the journal begins a new file, MiB")
     segment_hours: float = Field(24.0, gt=0, description="age at which it does so")
     compress: bool = Field(True, description="compress the journal's closed files")
@@ -67,12 +70,58 @@ class TickerplantSettings(_Section):
         return sync_interval_s(self.sync)
 
 
+StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+"""What a journal's stream in JetStream is named for."""
+
+
 class UpstreamSettings(_Section):
     """[upstream]: the plant this one follows; all empty: none, it takes publishers itself."""
 
     publish: str = Field("", description='the other plant\'s publish socket, e.g. "tcp://127.0.0.1:5001"')
     journal: str = Field("", description="its journal socket")
     ingest: str = Field("", description="its ingest socket, for heartbeats of this plant's processes; empty: none")
+    stream: tuple[str, ...] = Field(
+        (), description='instead of publish and journal: servers of NATS that have its journal, "nats://host:4222"'
+    )
+    name: StreamName = Field("main", description="with stream: the other plant's [mirror] name")
+
+    @field_validator("stream", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return tuple(filter(None, (value,))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.stream and (self.publish or self.journal):
+            raise ValueError("follow a plant by its sockets (publish, journal) or by its stream; found both")
+        return self
+
+    @property
+    def followed(self) -> str:
+        """What is followed, as a text; "" for nothing."""
+        return self.publish or (f"stream {self.name} at {', '.join(self.stream)}" if self.stream else "")
+
+
+class MirrorSettings(_Section):
+    """[mirror]: the journal copied to a stream of NATS JetStream (docs/scale.md); no servers: it is not."""
+
+    servers: tuple[str, ...] = Field((), description='servers of one cluster, e.g. ["nats://host-1:4222", ...]')
+    replicas: int = Field(3, ge=1, le=5, description="servers that keep the stream; fewer are refused")
+    monitor: tuple[str, ...] = Field(
+        (), description='their monitoring addresses, "http://host-1:8222", to check that they sync; empty: not checked'
+    )
+    name: StreamName = Field("main", description="of the stream; one plant writes to one of a name")
+
+
+class StandbySection(_Section):
+    """[[standby]]: where a plant is that follows this one; a port that is not given is as this plant's own."""
+
+    host: str = Field("", description="empty: as [plant] host")
+    ingest_port: Port | None = Field(None, gt=0, description="where feeds and publishers go on")
+    publish_port: Port | None = Field(None, gt=0, description="where subscribers go on")
+    journal_port: Port | None = Field(None, gt=0, description="where they read its journal")
+    rdb_port: Port | None = Field(None, gt=0, description="what rdb.connect(), plant.connect() ask if ours is silent")
+    hdb_port: Port | None = Field(None, gt=0, description="and of the history")
 
 
 class AnsweringSettings(_Section):

@@ -24,14 +24,17 @@ from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.alerting import AlertSection, MonitorSettings
 from plant.runtime.annotating import AnnotationsSettings
+from plant.runtime.promotion import Promotion, promotion_of
 from plant.runtime.sections import (
     BarsSettings,
     DashboardSettings,
     FeedSection,
     HdbSettings,
+    MirrorSettings,
     PlantSettings,
     ProcessorSettings,
     RdbSettings,
+    StandbySection,
     TickerplantSettings,
     UpstreamSettings,
 )
@@ -49,6 +52,7 @@ PROCESS_NAMES = frozenset(
         "feeds",
         "dashboard",
         "monitor",
+        "mirror",
         "trading",
         "api",
         "end-of-day",
@@ -71,6 +75,7 @@ class Settings(BaseModel):
     plant: PlantSettings = PlantSettings()
     tickerplant: TickerplantSettings = TickerplantSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    mirror: MirrorSettings = MirrorSettings()
     rdb: RdbSettings = RdbSettings()
     processor: ProcessorSettings = ProcessorSettings()
     bars: BarsSettings = BarsSettings()
@@ -80,6 +85,7 @@ class Settings(BaseModel):
     annotations: AnnotationsSettings = AnnotationsSettings()
     trading: TradingSettings = TradingSettings()
     api: ApiSettings = ApiSettings()
+    standby: tuple[StandbySection, ...] = ()
     feeds: tuple[FeedSection, ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
     indicators: tuple[dict[str, Any], ...] = ()
@@ -93,12 +99,18 @@ class Settings(BaseModel):
     def _at_least_one(cls, value: tuple[AccountSection, ...]) -> tuple[AccountSection, ...]:
         return value or (PAPER_ACCOUNT,)
 
+    _promotion: Promotion | None = PrivateAttr(None)
     _file: Path = PrivateAttr(default_factory=lambda: Path("plant.toml").absolute())
 
     @property
     def file(self) -> Path:
         """Where they are from; a relative path in them is meant from its folder. It may be absent."""
         return self._file
+
+    @property
+    def promotion(self) -> Promotion | None:
+        """Which stream this plant took over, if it did; [upstream] is empty then, whatever plant.toml says."""
+        return self._promotion
 
     @property
     def table_schema(self) -> Schema:
@@ -143,7 +155,7 @@ class Settings(BaseModel):
     @property
     def ingest_address(self) -> str:
         """Where this plant's rows are published: its own tickerplant, or the one it follows; "" if that is not told."""
-        return self.upstream.ingest if self.upstream.publish else self.address(self.tickerplant.ingest_port)
+        return self.upstream.ingest if self.upstream.followed else self.address(self.tickerplant.ingest_port)
 
     @property
     def publish_address(self) -> str:
@@ -171,9 +183,9 @@ class Settings(BaseModel):
         """Return the name a process of this plant publishes under."""
         return f"{process}@{self.plant.name}" if self.plant.name else process
 
-    def address(self, port: int) -> str:
-        """Return the ZeroMQ address of a port of this plant."""
-        return f"tcp://{_bracketed(self.plant.host)}:{port or '*'}"
+    def address(self, port: int, host: str = "") -> str:
+        """Return the ZeroMQ address of a port of this plant, or of another host."""
+        return f"tcp://{_bracketed(host or self.plant.host)}:{port or '*'}"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:
@@ -209,9 +221,22 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
     api = {name: str(base / named) for name in ("tls_cert", "tls_key") if (named := getattr(settings.api, name))}
     sections = {"plant": plant, "dashboard": page.model_copy(update=files), "api": settings.api.model_copy(update=api)}
+    if (promotion := promotion_of(plant.data)) is not None:
+        sections["upstream"] = _promoted(settings.upstream, promotion, file)
     found = settings.model_copy(update=sections)
+    found._promotion = promotion
     found._file = file
     return found
+
+
+def _promoted(upstream: UpstreamSettings, promotion: Promotion, file: Path) -> UpstreamSettings:
+    """Return [upstream] of a plant that was promoted: none. Raises SettingsError if it means another plant by now."""
+    if upstream.followed and not (upstream.stream and upstream.name == promotion.name):
+        raise SettingsError(
+            f"{file}: [upstream] says to follow {upstream.followed}, and this plant took over the stream "
+            f"{promotion.name} at {promotion.at}: its journal is its own since. Give it another [plant] data folder"
+        )
+    return UpstreamSettings()
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path:

@@ -35,8 +35,8 @@ class Follower:
     doing       says in a line what it does, asked once a second: for its heartbeat and `plant status`, beside the state
 
     The journal is read only once the tickerplant knows this process as a publisher: what an earlier process of its name
-    had under way is then in the journal, or never will be. One that follows `gaps` among its tables reports what the
-    journal has lost once, not at each start.
+    had under way is then in the journal, or never will be; or, with `whole`, once it said that it takes no rows. One
+    that follows `gaps` among its tables reports what the journal has lost once, not at each start.
 
     Rows of days that are closed are in the history; once the tickerplant says so, they are released.
     """
@@ -83,6 +83,11 @@ class Follower:
         """Whether all that the journal holds has been taken."""
         return self.subscriber is not None and self.subscriber.caught_up
 
+    @property
+    def _reads_on(self) -> bool:
+        """Whether the plant takes nobody's rows, and the process has none but its reports: what there is, it reads."""
+        return self._whole and self.publisher is not None and bool(self.publisher.turned_away)
+
     def missing(self) -> str:
         """Say why rows are missing that the journal has; "" once it was read to its end."""
         if self._has_read:
@@ -97,7 +102,8 @@ class Follower:
     def step(self, wait_s: float = STEP_S) -> None:
         """Take what has come, and report; waits `wait_s` for it at most, longer while there is nothing to follow."""
         if self.subscriber is None:
-            if self.publisher is not None and not self.publisher.connected:
+            if self.publisher is not None and not self.publisher.connected and not self._reads_on:
+                self.note(self.state())
                 time.sleep(0.05)
                 return
             self.subscriber = self._subscribe()
@@ -137,6 +143,8 @@ class Follower:
         """Return one line on how the process is; "ok" if all is well."""
         if trouble := self._trouble():
             return trouble
+        if self.publisher is not None and (refusal := self.publisher.turned_away):
+            return refusal
         if self.subscriber is None or not self.subscriber.connected:
             return "no tickerplant"
         return "ok" if self.subscriber.caught_up else "replaying the journal"

@@ -52,7 +52,7 @@ class Usage:
 
     def publish(self, publisher: Publisher) -> None:
         """Hand the rows on, unless the tickerplant is away or behind; then they wait."""
-        if not self._rows or not publisher.connected or publisher.waiting >= 10:
+        if not self._rows or not publisher.connected or publisher.crowded:
             return
         with self._lock:
             rows, lost = list(self._rows), self._lost

@@ -78,7 +78,7 @@ class Reports:
             return
         if self._usage is not None and self._usage_due.due():
             self._usage.publish(publisher)
-        if self._heartbeat.due() and publisher.waiting < 10:
+        if self._heartbeat.due() and not publisher.crowded:
             publisher.publish("heartbeats", self._vitals.row())
         for gap in self._gaps.due(gaps, caught_up):
             publisher.publish("gaps", gap_row(gap, publisher.name))

@@ -4,13 +4,20 @@ Rows are numbered 1, 2, 3, ... per source. The plant says at each welcome which 
 fixes where a new publisher's rows begin. After any welcome everything newer is sent again: what was sent before the
 hello on the same connection was answered for by it, and what an old connection still held is lost, so this is never
 too much and never too little.
+
+A plant that acknowledges only what is mirrored says which further rows it holds. Those stay here, for another plant may
+take its place that does not have them; but they need not be sent again, and hold nothing up.
 """
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from plant.errors import SourceTaken
 from plant.wire.envelope import number
+
+UNDER_WAY, WAITING = 10, 10_000
+"""Records that are not in the plant's journal, and records that are not acknowledged, that are many."""
 
 
 @dataclass(slots=True)
@@ -25,7 +32,7 @@ class Outbox:
     """The records a publisher holds until they are acknowledged: `entries`.
 
     `accepted` rows of the source are in the plant (None before the first welcome); `seq` is the journal sequence number
-    that came with the last acknowledgement.
+    that came with the last acknowledgement; `held` of the entries, the first, are in the plant's journal.
     """
 
     def __init__(self) -> None:
@@ -35,6 +42,7 @@ class Outbox:
         self.rows = 0
         self._base = 0  # row number of the source before our first row
         self._acked = 0  # our rows that are acknowledged
+        self.held = 0
         self.entries: deque[Entry] = deque()
         self._unsent: deque[Entry] = deque()
 
@@ -45,6 +53,16 @@ class Outbox:
     def numbers(self) -> tuple[int | None, int]:
         """The row ahead of the first entry, as the plant counts (None before the first welcome) and as we do."""
         return None if self.accepted is None else self._base + self._acked, self._acked
+
+    @property
+    def under_way(self) -> int:
+        """Records that are not known to be in the plant's journal."""
+        return len(self.entries) - self.held
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the plant is behind, or long acknowledges nothing of what it has."""
+        return self.under_way >= UNDER_WAY or len(self.entries) >= WAITING
 
     @property
     def unsent(self) -> int:
@@ -70,24 +88,30 @@ class Outbox:
         """Note that `next_unsent` went out."""
         self._unsent.popleft()
 
-    def welcome(self, accepted: int) -> None:
+    def welcome(self, accepted: int, held: int | None = None) -> None:
         """Take the plant's word on which row of this source it holds last; all newer rows are unsent again.
 
-        If that is less than it acknowledged before (its disk lost a tail that was never synced), our rows are numbered
-        anew from there. Raises SourceTaken if it holds rows under our name that we never made.
+        accepted    the last row that is acknowledged: those up to it are let go
+        held        the last row that is in the plant's journal; None: the same
+
+        If it holds less than was acknowledged before (its disk lost a tail that was never synced, or it is another
+        plant, that did not get it), our rows are numbered anew from there. Raises SourceTaken if it holds rows under
+        our name that we never made.
         """
-        if self.accepted is None or accepted < self._base + self._acked:
-            self._base = accepted - self._acked
+        held = accepted if held is None else held
+        if self.accepted is None or held < self._base + self._acked:
+            self._base = held - self._acked
             for entry in self.entries:
                 number(entry.record, self._base + entry.last_row)
-        if accepted > self._base + self.rows:
+        if held > self._base + self.rows:
             raise SourceTaken(
-                f"the plant holds row {accepted} of this source, but this publisher has made only up to row "
+                f"the plant holds row {held} of this source, but this publisher has made only up to row "
                 f"{self._base + self.rows}: another one uses the same name; give each its own"
             )
-        self.accepted = accepted
+        self.accepted = max(min(accepted, held), self._base + self._acked)
         self._drop(accepted)
-        self._unsent = deque(self.entries)
+        self.held = sum(1 for _ in takewhile(lambda entry: entry.last_row + self._base <= held, self.entries))
+        self._unsent = deque(islice(self.entries, self.held, None))
 
     def ack(self, accepted: int, seq: int) -> None:
         """Take an acknowledgement: rows up to `accepted` are journaled, the last of them at or before `seq`."""
@@ -97,8 +121,15 @@ class Outbox:
         while self._unsent and self._unsent[0].last_row + self._base <= accepted:
             self._unsent.popleft()
 
+    def hold(self, row: int) -> None:
+        """Take the word that rows up to `row` are in the plant's journal: they are kept, and not sent again."""
+        while self.held < len(self.entries) and self.entries[self.held].last_row + self._base <= row:
+            self.held += 1
+
     def _drop(self, accepted: int) -> None:
         while self.entries and self.entries[0].last_row + self._base <= accepted:
             entry = self.entries.popleft()
+            if self.held:
+                self.held -= 1
             self.bytes -= len(entry.record)
             self._acked = entry.last_row

@@ -3,7 +3,7 @@
 Any thread may publish. While fewer than WINDOW records are unacknowledged, a row is sent at once, by the call itself,
 so that an idle plant sees it within microseconds. Beyond that rows gather until an acknowledgement comes, or FULL_ROWS
 are together: the batches grow with the load, as in Nagle's algorithm (RFC 896). A thread of the publisher's own takes
-acknowledgements, sends what has gathered, and renews lost connections.
+acknowledgements, sends what has gathered, and renews lost connections (plant.stream.line).
 """
 
 import os
@@ -11,20 +11,21 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
 
-from plant.errors import BadRows, PlantError, Refused, SourceTaken, Unavailable
+from plant.errors import BadRows, PlantError, Refused, SourceTaken, TakesNoRows, Unavailable
 from plant.intake.rejects import readable
 from plant.rows.batch import Batch
 from plant.rows.schema import Schema
 from plant.rows.times import TIME_UNITS_NS
 from plant.stream.gathering import Gathering
+from plant.stream.line import Line
 from plant.stream.outbox import Outbox
 from plant.stream.repeated import noted
 from plant.stream.sealing import sealed_records
-from plant.transport import sockets
 from plant.transport.forking import begins_anew
 from plant.wire import messages
 from plant.wire.record import source_id_of
@@ -47,27 +48,26 @@ BUSY_CALLS = 16
 MOST_ERRORS = 1_000
 """Of what the plant answered to batches, so much is kept until `flush` raises it; older answers go first."""
 
-HELLO_AGAIN_S = 1.0
-"""Pause before asking again, while no welcome or no acknowledgement comes."""
-
 
 class Publisher:
     """A named source of rows.
 
     name        a source of its own: the plant remembers, under this name, which rows it has
-    address     the tickerplant's ingest socket, e.g. "tcp://127.0.0.1:5000"
+    address     the tickerplant's ingest socket, e.g. "tcp://127.0.0.1:5000"; several: also those of its standbys, and
+                it goes on to the next when one is silent, or says that it takes no rows
     schema      the tables of the plant
     unit        of int times since 1970 UTC: "s", "ms", "us" or "ns"; None: ns, but refused if they look like another
     unique_trade_ids   a trade_id is one trade's within (source, sym, day): the plant drops repeats, `repeats` counts
 
     As a context manager it flushes and closes at the end. Raises SourceTaken from any call once a newer publisher has
-    the same name, and BadRows, UnknownTable or UnknownColumn for rows that do not fit.
+    the same name, TakesNoRows while its only plant says so, and BadRows, UnknownTable or UnknownColumn for rows that do
+    not fit.
     """
 
     def __init__(
         self,
         name: str,
-        address: str,
+        address: str | Sequence[str],
         schema: Schema,
         outbox_bytes: int = OUTBOX_BYTES,
         unit: str | None = None,
@@ -78,11 +78,10 @@ class Publisher:
         if not name:
             raise Refused('a publisher needs a name of its own, e.g. plant.publisher("my-feed")')
         self.name = name
-        self.address = address
         self.errors: deque[PlantError] = deque(maxlen=MOST_ERRORS)
         self._schema = schema
         self._source_id = source_id_of(name)
-        self._unit, self._unique = unit, unique_trade_ids
+        self._unit = unit
         self.repeats = messages.Repeats()
         self._session = time.time_ns()
         self._outbox = Outbox()
@@ -96,10 +95,8 @@ class Publisher:
         self._gatherings: dict[str, Gathering] = {}
         self._closed = False
         self._fatal: PlantError | None = None
-        self._hello_sent: float | None = None
-        self._progress = self._connected_at = time.monotonic()
-        self._welcomed = False
-        self._socket = sockets.connect(sockets.context(), zmq.DEALER, address, IMMEDIATE=1, SNDHWM=1000)
+        addresses = (address,) if isinstance(address, str) else address
+        self._line = Line(addresses, messages.hello(name, self._session, unique_trade_ids))
         self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
         self._keeper.start()
         begins_anew(self)
@@ -118,18 +115,33 @@ class Publisher:
         return self._outbox.accepted
 
     @property
+    def address(self) -> str:
+        """Of the plant that rows go to now."""
+        return self._line.address
+
+    @property
     def connected(self) -> bool:
         """Whether the tickerplant has answered lately."""
-        return self._welcomed
+        return self._line.welcomed
+
+    @property
+    def turned_away(self) -> str:
+        """Why the plant takes no rows, "" if it does: it follows another, or another has taken its place."""
+        return str(self._line.refusal or "")
 
     @property
     def waiting(self) -> int:
         """Unacknowledged batches."""
         return len(self._outbox) + (self._gathering is not None and self._gathering.rows > 0)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether what can be left out should be: the plant is behind, or long acknowledges nothing of what it has."""
+        return self._outbox.crowded
+
     def wait_connected(self, timeout_s: float = 10.0) -> int:
         """Wait for the tickerplant and return `accepted`; raises Unavailable."""
-        self._service_until(lambda: self._welcomed, timeout_s, "did not answer")
+        self._service_until(lambda: self._line.welcomed, timeout_s, "did not answer")
         return self._outbox.accepted or 0
 
     def publish(self, table: str, rows: Any, timeout_s: float = 60.0, *, strict: bool = False) -> None:
@@ -167,7 +179,7 @@ class Publisher:
                 for name, columns in list(divided):
                     self.publish(name, Batch(name, columns, 0, 0, 0), timeout_s, strict=True)
                 return
-            if len(self._outbox) < WINDOW or gathering.rows >= FULL_ROWS:
+            if self._outbox.under_way < WINDOW or gathering.rows >= FULL_ROWS:
                 self._seal()
                 self._service()
             else:
@@ -175,7 +187,8 @@ class Publisher:
                 if self._ahead < 0:
                     self._service()
             if self._ahead < 0:
-                self._ahead = min(LOOK_EVERY, FULL_ROWS - 1 - gathering.rows) if len(self._outbox) >= WINDOW else 0
+                full = self._outbox.under_way >= WINDOW
+                self._ahead = min(LOOK_EVERY, FULL_ROWS - 1 - gathering.rows) if full else 0
         if self._resting:
             self._wake.set()
 
@@ -186,7 +199,7 @@ class Publisher:
         to batches that went to rejects as a whole is raised here, once.
         """
         self._service_until(
-            lambda: self._welcomed and not self.waiting,
+            lambda: self._line.welcomed and not self.waiting,
             timeout_s,
             lambda: f"has not acknowledged {self.waiting} batches",
         )
@@ -205,7 +218,7 @@ class Publisher:
                 self._ahead = 0
             self._wake.set()
             self._keeper.join()
-            self._socket.close(0)
+            self._line.close()
 
     def __enter__(self) -> "Publisher":
         return self
@@ -216,8 +229,15 @@ class Publisher:
     def _check(self) -> None:
         if self._fatal:
             raise self._fatal
+        if self._line.refusal is not None and not self._waits_out:
+            raise self._line.refusal
         if self._closed:
             raise Refused(f"publisher {self.name!r} is closed")
+
+    @property
+    def _waits_out(self) -> bool:
+        """Whether a plant that takes no rows is no error: another one may, or what comes is kept elsewhere."""
+        return self._line.addresses.several
 
     def _service_until(self, done: Any, timeout_s: float, complaint: Any) -> None:
         deadline = time.monotonic() + timeout_s
@@ -229,12 +249,13 @@ class Publisher:
                     return
                 left = deadline - time.monotonic()
                 if left > 0:
-                    self._socket.poll(int(min(left, 0.02) * 1000))
+                    self._line.socket.poll(int(min(left, 0.02) * 1000))
             if left <= 0:
                 what = complaint() if callable(complaint) else complaint
+                said = f"; the last one asked said: {self.turned_away}" if self.turned_away else ""
                 raise Unavailable(
-                    f"tickerplant at {self.address} {what} within {timeout_s:g} s (publisher {self.name!r}); "
-                    "is the plant up? `plant status` tells"
+                    f"tickerplant at {self._line.names} {what} within {timeout_s:g} s (publisher {self.name!r}); "
+                    f"is the plant up? `plant status` tells{said}"
                 )
 
     def _gather(self, table: str) -> Gathering:
@@ -261,15 +282,18 @@ class Publisher:
 
     def _keep(self) -> None:
         """Serve the socket whenever something comes, and now and then; rest while nothing is under way."""
-        arrival = select.poll()  # select() knows no file beyond 1023
-        arrival.register(int(self._socket.getsockopt(zmq.FD)), select.POLLIN)
+        watched = None
         while not self._closed:
             with self._lock:
                 if self._closed or self._fatal:
                     return
                 self._service()
-                busy = not self._welcomed or self.waiting > 0
+                busy = not self._line.welcomed or self.waiting > 0
                 self._resting = not busy
+                if watched is not self._line.socket:
+                    watched = self._line.socket
+                    arrival = select.poll()  # select() knows no file beyond 1023
+                    arrival.register(int(watched.getsockopt(zmq.FD)), select.POLLIN)
             if busy:
                 calls = self._calls
                 arrival.poll(20)
@@ -280,68 +304,47 @@ class Publisher:
                 self._wake.clear()
 
     def _service(self) -> None:
-        while True:
-            try:
-                verb, body = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            except ValueError:
-                continue  # not two frames: not from a tickerplant
-            self._take(verb, body)
+        while (said := self._line.receive()) is not None:
+            self._take(*said)
         if self._fatal:
             return
-        now = time.monotonic()
-        if not self._welcomed and now - max(self._progress, self._connected_at) > sockets.SILENCE_S:
-            self._connected_at, self._hello_sent = now, None
-            sockets.reconnect(self._socket, self.address)
-        stalled = len(self._outbox) > 0 and now - self._progress > HELLO_AGAIN_S
-        if (not self._welcomed or stalled) and (self._hello_sent is None or now - self._hello_sent > HELLO_AGAIN_S):
-            self._hello()
-        if len(self._outbox) < WINDOW:
+        self._line.attend(len(self._outbox) > 0)
+        if self._outbox.under_way < WINDOW:
             self._seal()
         self._send()
 
     def _take(self, verb: bytes, body: bytes) -> None:
-        self._progress = time.monotonic()
         self._ahead = 0
         if verb == messages.ACK:
             self._outbox.ack(*messages.ack_of(body))
+        elif verb == messages.HELD:
+            self._outbox.hold(messages.ack_of(body)[0])
         elif verb == messages.REPEATS:
             self.repeats = noted(self.repeats, messages.repeats_of(body), self.name)
         elif verb == messages.WELCOME:
-            self._hello_sent = None
+            self._line.hello_sent = None
             known = messages.welcome_of(body)
             try:
-                self._outbox.welcome(known.source_seq)
+                self._outbox.welcome(known.source_seq, known.held)
                 self._outbox.seq = max(self._outbox.seq, known.seq)
-                self._welcomed = True
+                self._line.take_welcome()
             except SourceTaken as taken:
                 self._fatal = taken
         elif verb in (messages.SAY_HELLO, messages.AGAIN):  # a restarted tickerplant, or rows lost with a connection
-            self._welcomed = False
-            if self._hello_sent is None:
-                self._hello()
+            self._line.welcomed = False
+            if self._line.hello_sent is None:
+                self._line.say_hello()
         elif verb == messages.ERROR:
             error = messages.refused_of(body)
-            if isinstance(error, Refused):
+            if isinstance(error, TakesNoRows):
+                self._line.take_refusal(error)
+            elif isinstance(error, Refused):
                 self._fatal = error
             else:
                 self.errors.append(error)
 
-    def _hello(self) -> None:
-        try:
-            self._socket.send_multipart(messages.hello(self.name, self._session, self._unique), zmq.NOBLOCK)
-        except zmq.Again:
-            self._welcomed = False  # not connected: ask as soon as we are
-            return
-        self._hello_sent = time.monotonic()
-
     def _send(self) -> None:
-        if not self._welcomed or self._hello_sent is not None:
+        if not self._line.welcomed or self._line.hello_sent is not None:
             return
-        while (record := self._outbox.next_unsent()) is not None:
-            try:
-                self._socket.send_multipart(messages.update(record), zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        while (record := self._outbox.next_unsent()) is not None and self._line.send(messages.update(record)):
             self._outbox.sent()

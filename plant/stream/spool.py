@@ -133,22 +133,24 @@ class Spool:
                     self._files[-1].named = True
             self._unsynced = False
 
-    def welcome(self, accepted: int) -> None:
+    def welcome(self, held: int, accepted: int | None = None) -> None:
         """Take the plant's word on how many rows of the source it has: `read` goes on at the first that it lacks.
 
-        If that does not fit our numbers, all records get those that follow on what it has: it lost a tail that was
+        accepted    the last row that is acknowledged; those between it and `held` are kept. None: all it has
+
+        If `held` does not fit our numbers, all records get those that follow on what it has: it lost a tail that was
         never synced, or the source published rows past the spool.
         """
         ahead = self._files[0].ahead if self._files else self._end
         first = self._first
-        if first is not None and first + ahead <= accepted <= first + self._end:
+        if first is not None and first + ahead <= held <= first + self._end:
             self.rewind()
-            while self._read_up_to < accepted - first and self.read() is not None:
+            while self._read_up_to < held - first and self.read() is not None:
                 pass
-            if self._read_up_to == accepted - first:
-                self.acknowledged(accepted)
+            if self._read_up_to == held - first:
+                self.acknowledged(held if accepted is None else accepted)
                 return
-        self._set_first(accepted - ahead)
+        self._set_first(held - ahead)
         self.rewind()
 
     def rewind(self) -> None:

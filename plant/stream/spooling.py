@@ -10,6 +10,7 @@ meanwhile, as with any publisher.
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from plant.errors import Unavailable
@@ -18,7 +19,6 @@ from plant.stream.outbox import Outbox
 from plant.stream.publisher import Publisher
 from plant.stream.sealing import sealed_records
 from plant.stream.spool import Spool
-from plant.transport import sockets
 from plant.wire import messages
 
 PATIENCE_S = 2.0
@@ -37,7 +37,14 @@ class SpoolingPublisher(Publisher):
     `publish` raises Unavailable only while the spool is full.
     """
 
-    def __init__(self, name: str, address: str, schema: Schema, spool: Spool, unique_trade_ids: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str | Sequence[str],
+        schema: Schema,
+        spool: Spool,
+        unique_trade_ids: bool = False,
+    ) -> None:
         self.spool = spool
         self.spooling = bool(spool)
         self._left: deque[tuple[bytearray, int]] = deque()  # new records that the disk does not take, and their rows
@@ -91,6 +98,10 @@ class SpoolingPublisher(Publisher):
             finally:
                 self.spool.close()
 
+    @property
+    def _waits_out(self) -> bool:
+        return True
+
     def _seal(self) -> None:
         if not self.spooling:
             super()._seal()
@@ -115,7 +126,7 @@ class SpoolingPublisher(Publisher):
     def _service(self) -> None:
         super()._service()
         now = time.monotonic()
-        if self._welcomed:
+        if self._line.welcomed:
             self._away_since = now
         elif not self.spooling and now - self._away_since > PATIENCE_S and self.waiting:
             self._withdraw()
@@ -126,13 +137,14 @@ class SpoolingPublisher(Publisher):
             self._synced_at = now
             self.spool.sync()
             self._spool_left()
-        while self._welcomed and self._hello_sent is None and self._outbox.bytes < UNDER_WAY_BYTES:
+        line = self._line
+        while line.welcomed and line.hello_sent is None and self._outbox.bytes < UNDER_WAY_BYTES:
             found = self.spool.read()
             if found is None:
                 break
             self._outbox.add(*found)
         self._send()
-        if self._welcomed and not self.spool and not len(self._outbox):
+        if line.welcomed and not self.spool and not len(self._outbox):
             self.spooling = False
             while self._left:
                 self._outbox.add(*self._left.popleft())
@@ -142,18 +154,22 @@ class SpoolingPublisher(Publisher):
         if not self.spooling:
             super()._take(verb, body)
             return
-        if verb == messages.ACK and not self._welcomed:
+        if verb in (messages.ACK, messages.HELD) and not self._line.welcomed:
             return  # of what was withdrawn: the welcome will tell
         if verb == messages.WELCOME:
             seq, self._outbox = self._outbox.seq, Outbox()
             self._outbox.seq = seq
             super()._take(verb, body)
             if self._outbox.accepted is not None:
-                self.spool.welcome(self._outbox.accepted)
+                known = messages.welcome_of(body)
+                self.spool.welcome(known.held, known.source_seq)
+            return
+        if verb == messages.HELD:  # the spool keeps them until they are acknowledged: memory need not
+            self._outbox.ack(*messages.ack_of(body))
             return
         super()._take(verb, body)
         if verb == messages.ACK and self._outbox.accepted is not None:
-            self.spool.acknowledged(self._outbox.accepted)
+            self.spool.acknowledged(messages.ack_of(body)[0])
 
     def _withdraw(self) -> None:
         """Move all that is not acknowledged to the spool, and begin anew with the plant."""
@@ -168,8 +184,7 @@ class SpoolingPublisher(Publisher):
             self._seal()
         self._outbox = Outbox()
         self._outbox.seq = outbox.seq
-        self._welcomed, self._hello_sent = False, None
-        sockets.reconnect(self._socket, self.address)
+        self._line.renew()
 
     def _spooled(self, outbox: Outbox) -> bool:
         """Have the empty spool take what is in the outbox; False if the disk does not, and the spool is empty again.

@@ -157,7 +157,7 @@ class Stream:
         """Take a beat: the last table_seq of every table, the plant's seq, and when its tickerplant started."""
         self.plant_seq = seq
         if self._divergence.beat(epoch):
-            self.catching_up = True
+            self._doubt()
         if self.catching_up:
             return
         for name in self.names & tables.keys():
@@ -178,7 +178,7 @@ class Stream:
         """
         found: list[Any] = []
         if epoch and self._divergence.restarted(epoch):
-            self.catching_up = True
+            self._doubt()
             return found  # it answers what an earlier tickerplant was asked: `wants` is another now
         if self.cursor is not None and seq < self.cursor:
             raise JournalDiverged(
@@ -237,6 +237,15 @@ class Stream:
         """Report a record that was handed on undecoded, and cannot be decoded: it is lost."""
         detail = f"seq {header.seq} of the journal cannot be read: {why}"
         self._lose(Gap(table.name, header.table_seq, header.table_seq, "lost", detail))
+
+    def _doubt(self) -> None:
+        """Read the journal again, of a tickerplant that may have lost records, or never got them.
+
+        Those held may be such ones. So may be what an earlier beat told of: only what was handed on is compared.
+        """
+        self.catching_up = True
+        self._held, self._held_bytes = [], 0
+        self.complete = min(self.complete, self.complete if self.cursor is None else self.cursor)
 
     def _found_again(self, chunk: bytes, first_seq: int) -> bool:
         """Compare the records that we know with the journal's; return whether those behind them are wanted now.

@@ -4,19 +4,19 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgpack
-import numpy as np
 import zmq
 
 from plant.errors import Unavailable
 from plant.rows.batch import Batch
-from plant.rows.columns import Symbols
 from plant.rows.evolution import as_declared
 from plant.rows.schema import Schema, Table
+from plant.stream.addresses import Addresses
+from plant.stream.narrowing import Wanted, conflated
 from plant.stream.stream import Mark, Stream
 from plant.transport import sockets
 from plant.transport.cuts import Cuts
@@ -35,8 +35,6 @@ DRAIN_TURNS = 100
 READ_BYTES = 8 * 2**20
 """About so much is read before it is handed on, so that a subscriber that is behind needs no more memory than that."""
 
-Wanted = Callable[[Batch], Batch | None]
-
 _IN_FORCE, _EVERY = b"in force", b"every"
 """Request ids of the questions how tables are declared, and how records of the journal were."""
 
@@ -48,6 +46,9 @@ class Subscriber:
     `schema` (plant.rows.evolution).
 
     publish, journal   addresses of the tickerplant's sockets
+    standby            those of plants that follow it, (publish, journal) each: on from one that is silent or fenced to
+                       the next, and `sockets` are others then. Raises JournalDiverged if that one never got what was
+                       handed on here
     tables             names
     cursor             seq of the last record already known: 0 for the whole journal, None for only what comes now; or
                        the `stream.mark` that an earlier subscriber to these tables saved
@@ -83,6 +84,7 @@ class Subscriber:
         as_journaled: bool = False,
         in_order: bool = False,
         spin_us: float = 0.0,
+        standby: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._spin_us, self._in_order = spin_us, in_order
         self.stream = Stream(schema, tables, cursor, *((raw, runs) if merge else (decode, singly)))
@@ -94,7 +96,9 @@ class Subscriber:
         self.redeclared = ""  # tables that the plant declares otherwise since we follow it
         self.epoch = self._declared_in = 0  # of the tickerplant that beats, and of the one that told the declarations
         self.name = name or f"{Path(sys.argv[0]).stem or 'python'}-{os.getpid()}"
-        self.publish_address, self._journal_address = publish, journal
+        self._addresses = Addresses(((publish, journal), *standby), time.monotonic())
+        self.role = ""  # of the plant that beats, as in plant.wire.messages.Beat
+        self._passed_over = False  # its journal is not the one to read
         self._keep = keep
         self._conflate = conflate
         self._reported = 0.0
@@ -106,18 +110,24 @@ class Subscriber:
         self._connect()
         begins_anew(self)
 
+    @property
+    def publish_address(self) -> str:
+        """Of the plant that is followed now."""
+        return self._addresses.present[0]
+
     def _connect(self) -> None:
         context = sockets.context()
-        self._live = sockets.connect(context, zmq.SUB, self.publish_address, RCVHWM=1000)
+        publish, journal = self._addresses.present
+        self._live = sockets.connect(context, zmq.SUB, publish, RCVHWM=1000)
         self._cuts = Cuts(self._live) if self._in_order else None
-        self._journal = sockets.connect(context, zmq.DEALER, self._journal_address, IMMEDIATE=1)
+        self._journal = sockets.connect(context, zmq.DEALER, journal, IMMEDIATE=1)
         for table in self.stream.names:
             self._live.subscribe(messages.topic_of(table))
         self._live.subscribe(messages.BEAT_TOPIC)  # last: its beat says that the others are in force
         self._poller = Poller((self._live, self._journal), self._spin_us)
         self._asked: float | None = None
         self._beat_at: float | None = None
-        self._connected_at = time.monotonic()
+        self._passed_over = False
 
     def forked(self) -> None:
         """Connect anew at the next poll, in the child of a fork, and go on where the parent was."""
@@ -188,6 +198,9 @@ class Subscriber:
     def close(self) -> None:
         """Disconnect; an iteration under way ends."""
         self._closed = True
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._cuts is not None:
             self._cuts.close()
         self._live.close(0)
@@ -223,10 +236,18 @@ class Subscriber:
 
     def _reconnect_if_silent(self) -> None:
         now = time.monotonic()
-        if now - max(self._beat_at or 0.0, self._connected_at) > sockets.SILENCE_S:
-            self._connected_at, self._asked = now, None
-            sockets.reconnect(self._live, self.publish_address)
-            sockets.reconnect(self._journal, self._journal_address)
+        if not self._addresses.due(now, sockets.SILENCE_S):
+            return
+        before = self._addresses.present
+        if self._addresses.go_on(now) != before:
+            self._disconnect()
+            self._connect()
+            self._request += 1  # what the other plant was asked is not wanted any more
+            self.stream.catch_up()
+            return
+        self._asked = None
+        for socket, address in zip(self.sockets, before, strict=True):
+            sockets.reconnect(socket, address)
 
     def _read_live(self, found: list[Batch]) -> None:
         came = self._came(1000, READ_BYTES)
@@ -253,16 +274,32 @@ class Subscriber:
             if topic == messages.BEAT_TOPIC:
                 beat = messages.beat_of(published[0])
                 self._beat_at, self.epoch = time.monotonic(), beat.epoch
+                self._judge(beat)
                 self.confirmed, self.synced = max(self.confirmed, beat.confirmed), beat.synced
                 self.stream.beat(beat.tables, beat.seq, beat.epoch)
             else:
                 for message in published:
                     found += self.stream.live(message)
 
+    def _judge(self, beat: messages.Beat) -> None:
+        """Decide whether this plant is the one to follow: not if it is fenced, nor while it lags behind the one before.
+
+        One that follows gets what it lacks if that plant lives; else what it lacks is known once it follows no more.
+        """
+        self.role, now = beat.role, time.monotonic()
+        behind = beat.role == messages.FOLLOWS and beat.seq < (self.stream.cursor or 0)
+        fenced = beat.role == messages.FENCED
+        self._passed_over = self._addresses.several and (behind or fenced)
+        if not self._passed_over:
+            self._addresses.heard(now)
+            self._addresses.welcomed()
+        elif fenced:
+            self._addresses.refused(now)
+
     def _ask_journal(self) -> None:
         seq = self.stream.wants()
         now = time.monotonic()
-        if seq is None or self._beat_at is None:
+        if seq is None or self._beat_at is None or self._passed_over:
             return
         if self._asked is not None and seq == self._asked_seq and now - self._asked < ASK_AGAIN_S:
             return
@@ -310,41 +347,3 @@ class Subscriber:
         beat = messages.beat_of(head)
         self.epoch = beat.epoch
         found += self.stream.replayed(chunk[0], beat.seq, beat.tables, beat.epoch, beat.first_seq)
-
-
-def only(syms: Iterable[str] | None, since_ns: int | None) -> Wanted | None:
-    """Return a `keep` for a Subscriber: rows of these symbols (None: all), from this time on (None: all)."""
-    wanted = None if syms is None else set(syms)
-    if wanted is None and since_ns is None:
-        return None
-
-    def keep(batch: Batch) -> Batch | None:
-        rows = np.ones(len(batch), dtype=bool)
-        if wanted is not None:
-            sym: Symbols = batch.columns["sym"]
-            rows &= np.array([name in wanted for name in sym.names], dtype=bool)[sym.codes]
-        if since_ns is not None:
-            rows &= batch.columns["time"] >= since_ns
-        if rows.all():
-            return batch
-        return batch.filtered(rows) if rows.any() else None
-
-    return keep
-
-
-def conflated(batches: list[Batch]) -> list[Batch]:
-    """Return the batches with only the newest row of each key; of each symbol in a table without a key."""
-    seen: dict[str, set[tuple[Any, ...]]] = {}
-    kept: list[Batch] = []
-    for batch in reversed(batches):
-        columns = [batch.columns[name].tolist() for name in batch.key or ("sym",)]
-        known = seen.setdefault(batch.table, set())
-        rows = []
-        keys = zip(*(reversed(c) for c in columns), strict=True)
-        for row, key in zip(range(len(batch) - 1, -1, -1), keys, strict=True):
-            if key not in known:
-                known.add(key)
-                rows.append(row)
-        if rows:
-            kept.append(batch if len(rows) == len(batch) else batch.filtered(np.array(rows[::-1])))
-    return kept[::-1]

@@ -8,7 +8,7 @@ from plant.errors import WireError
 from plant.rows.batch import Batch
 from plant.rows.schema import Table
 from plant.wire import record
-from plant.wire.envelope import Header
+from plant.wire.envelope import HEADER_BYTES, Header
 from plant.wire.runs import Divide, Run, runs
 from plant.wire.several import several
 from plant.wire.singles import Singles
@@ -21,6 +21,16 @@ def decoded(table: Table, run: Run) -> Batch:
     """Hand on a record as a Batch."""
     start, header = run.starts[0], run.first
     return record.decode(table, header, memoryview(run.message)[start : start + header.length])
+
+
+Relayed = tuple[Table, Header, bytes]
+"""A record's table, its envelope, and all of its bytes."""
+
+
+def as_it_is(table: Table, run: Run) -> Relayed:
+    """Hand on a record with all of its bytes: for a plant that follows another, and for the mirror."""
+    start, header = run.starts[0], run.first
+    return table, header, run.message[start - HEADER_BYTES : start + header.length]
 
 
 Raw = tuple[Table, Run]

@@ -19,7 +19,13 @@ from plant.rows.schema import Table
 
 HELLO, UPDATE = b"hello", b"upd"
 WELCOME, ACK, SAY_HELLO, AGAIN, ERROR = b"welcome", b"ack", b"hello?", b"again", b"error"
-REPEATS = b"repeats"
+REPEATS, HELD = b"repeats", b"held"
+
+FOLLOWS, FENCED = "follows", "fenced"
+"""Why a plant takes no publishers, in its beats: it follows another plant; another plant has taken its place."""
+
+ACKS_WAIT = "acknowledgements wait"
+"""The state of a tickerplant that begins so is of one that keeps and publishes what comes."""
 
 BEAT_TOPIC = b"\0beat"
 """Topic of the tickerplant's beats; a table's topic is its name and a zero byte."""
@@ -48,10 +54,15 @@ class Hello(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """The last row of a source that is in the journal, and the journal's seq."""
+    """The last row of a source that is acknowledged, the journal's seq, and the last row that is in the journal.
+
+    The two rows differ in a plant that acknowledges what is mirrored: the publisher keeps what lies between them, and
+    sends what is behind both.
+    """
 
     source_seq: int
     seq: int
+    held: int
 
 
 class Repeats(NamedTuple):
@@ -77,6 +88,8 @@ class Beat(NamedTuple):
     confirmed   up to which days are closed: the history has their rows
     tables      the last table_seq of each table
     epoch       when this tickerplant started, ns since 1970 UTC
+    mirrored    up to which the mirror has said that the replicated stream holds the journal; 0: it has said nothing
+    role        "" of a plant that takes publishers; FOLLOWS or FENCED
     """
 
     seq: int
@@ -87,6 +100,8 @@ class Beat(NamedTuple):
     confirmed: int = 0
     time: int = 0
     state: str = ""
+    mirrored: int = 0
+    role: str = ""
 
 
 class JournalQuestion(NamedTuple):
@@ -95,6 +110,13 @@ class JournalQuestion(NamedTuple):
     seq: int
     max_bytes: int
     check: bool
+
+
+class Mirrored(NamedTuple):
+    """The replicated stream holds the journal up to `seq`; `epoch`: of the tickerplant it was copied from, or 0."""
+
+    seq: int
+    epoch: int = 0
 
 
 class Report(NamedTuple):
@@ -124,15 +146,19 @@ def update(records: bytes | bytearray) -> Said:
     return [UPDATE, records]
 
 
-def welcome(source_seq: int, seq: int) -> Said:
-    """Return the answer to a hello: the last row of the source that is in the journal, and the journal's seq."""
-    return [WELCOME, msgpack.packb({"source_seq": source_seq, "seq": seq})]
+def welcome(source_seq: int, seq: int, held: int | None = None) -> Said:
+    """Return the answer to a hello: the last row of the source that is acknowledged, and the journal's seq.
+
+    held    the last row of the source that is in the journal, if that is another
+    """
+    more = {} if held in (None, source_seq) else {"held": held}
+    return [WELCOME, msgpack.packb({"source_seq": source_seq, "seq": seq, **more})]
 
 
 def welcome_of(body: bytes) -> Welcome:
     """Read a welcome."""
     fields = _map(body)
-    return Welcome(fields["source_seq"], fields["seq"])
+    return Welcome(fields["source_seq"], fields["seq"], fields.get("held", fields["source_seq"]))
 
 
 def ack(source_seq: int, seq: int) -> Said:
@@ -140,8 +166,13 @@ def ack(source_seq: int, seq: int) -> Said:
     return [ACK, _ACK.pack(source_seq, seq)]
 
 
+def held(source_seq: int, seq: int) -> Said:
+    """Return the word that rows up to `source_seq` are in the journal and will be acknowledged later: keep them."""
+    return [HELD, _ACK.pack(source_seq, seq)]
+
+
 def ack_of(body: bytes) -> tuple[int, int]:
-    """Read an acknowledgement: (source_seq, seq)."""
+    """Read an acknowledgement, or the word that rows are held: (source_seq, seq)."""
     source_seq, seq = _ACK.unpack(body)
     return source_seq, seq
 
@@ -232,6 +263,32 @@ def confirm_of(fields: Mapping[str, Any]) -> int:
     if type(seq) is not int:
         raise QueryError(f"confirmed: expected a whole number seq, found {seq!r}")
     return seq
+
+
+def mirrored(seq: int, epoch: int = 0) -> dict[str, Any]:
+    """Return the message that the replicated stream holds everything up to `seq`, copied from this `epoch`."""
+    return {"ask": "mirrored", "seq": seq, "epoch": epoch}
+
+
+def mirrored_of(fields: Mapping[str, Any]) -> Mirrored:
+    """Read up to which seq the replicated stream holds everything."""
+    seq, epoch = fields.get("seq"), fields.get("epoch", 0)
+    if type(seq) is not int or type(epoch) is not int:
+        raise QueryError(f"mirrored: expected whole numbers seq and epoch, found {seq!r} and {epoch!r}")
+    return Mirrored(seq, epoch)
+
+
+def diverged(reason: str) -> dict[str, Any]:
+    """Return the message that another plant has taken the stream over: this one is fenced."""
+    return {"ask": "diverged", "reason": reason}
+
+
+def diverged_of(fields: Mapping[str, Any]) -> str:
+    """Read why the plant is fenced."""
+    reason = fields.get("reason")
+    if type(reason) is not str or not reason.strip():
+        raise QueryError(f"diverged: expected a reason in words, found {reason!r}")
+    return " ".join(reason.split())
 
 
 def report(name: str, tables: dict[str, int]) -> dict[str, Any]:

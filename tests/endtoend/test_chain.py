@@ -11,12 +11,15 @@ import pytest
 import zmq
 from running import RunningPlant, until_live
 
-from plant.client.connect import subscribe, subscriber_of
+from plant.client.connect import publisher, subscribe, subscriber_of
 from plant.errors import Refused
 from plant.journal.segment import Segment
-from plant.wire.messages import topic_of
+from plant.runtime.sections import StandbySection
+from plant.runtime.standby import followed_addresses
+from plant.wire.messages import FOLLOWS, topic_of
 
 Start = Callable[..., RunningPlant]
+PORTS = ("ingest_port", "publish_port", "journal_port")
 
 
 def trades(first: int, count: int, sym: str = "AAPL") -> dict[str, Any]:
@@ -89,6 +92,30 @@ def test_a_chained_plant_starts_again_with_the_tables_that_were_added_to_the_fir
     eventually(lambda: far.ask().status()["caught_up"] and far.ask().count("news") == 1, 15, lambda: far.log("rdb"))
 
 
+def test_a_chained_plant_has_the_rows_of_tables_as_they_were_declared_before(
+    start_plant: Start, eventually: Any
+) -> None:
+    news = '[[tables]]\nname = "news"\ncolumns = [["time", "time"], ["sym", "symbol"], ["headline", "text"]]\n'
+    first = start_plant("tickerplant", toml=news)
+    feed = first.publisher("feed")
+    feed.publish("news", {"time": time.time_ns(), "sym": "A", "headline": "first"})
+    feed.flush()
+    grown = news.replace('["headline", "text"]', '["headline", "text"], ["weight", "float"]')
+    first.config.write_text(first.config.read_text().replace(news, grown))
+    first.restart("tickerplant")
+    feed = first.publisher("other")
+    feed.publish("news", {"time": time.time_ns(), "sym": "A", "headline": "second", "weight": 2.0})
+    feed.flush()
+    ports, address = first.settings.tickerplant, first.settings.address
+    upstream = f'[upstream]\npublish = "{address(ports.publish_port)}"\njournal = "{address(ports.journal_port)}"\n'
+    far = start_plant("tickerplant", "rdb", name="far", toml=upstream + grown)
+    eventually(lambda: far.ask().count("news") == 2, what=lambda: far.log("tickerplant"))
+    assert far.ask().select("news")["headline"].tolist() == ["first", "second"]
+    far.restart("tickerplant")
+    far.restart("rdb")
+    eventually(lambda: far.ask().status()["caught_up"] and far.ask().count("news") == 2, what=lambda: far.log("rdb"))
+
+
 def test_a_chained_plant_that_was_down_while_the_first_lost_its_tail_refuses_to_mix_the_two(
     start_plant: Start, eventually: Any
 ) -> None:
@@ -131,6 +158,34 @@ def test_nobody_publishes_into_a_chained_plant(start_plant: Start, eventually: A
     with pytest.raises(Refused, match=r"follows tcp://.*publish there"):
         far.publisher("stray")
     eventually(lambda: "rdb@far" in far.position()["readers"] or "rdb" in far.position()["readers"])
+
+
+def test_who_knows_both_publishes_into_the_first_and_reads_on_from_the_chained_one(
+    start_plant: Start, eventually: Any
+) -> None:
+    first = start_plant("tickerplant")
+    far = chained(start_plant, first)
+    ports, address = far.settings.tickerplant, far.settings.address
+    both = [address(ports.ingest_port), first.settings.ingest_address]
+    with publisher("feed", both, config=str(first.config)) as feed:
+        assert feed.address == both[1]
+        feed.publish("trades", trades(0, 10))
+        feed.flush()
+    known = first.settings.model_copy(update={"standby": (StandbySection(**ports.model_dump(include=set(PORTS))),)})
+    assert followed_addresses(known) == ((far.settings.publish_address, far.settings.journal_address),)
+    seen: list[str] = []
+    with subscriber_of(known, ("trades",)) as live:
+        eventually(lambda: seen.extend(i for b in live.poll(0.02) for i in b.columns["trade_id"].tolist()) or seen)
+        eventually(lambda: far.ask().count("trades") == 10)
+        first.kill("tickerplant")
+        eventually(lambda: live.poll(0.02) == [] and live.role == FOLLOWS and live.caught_up, 30)
+        assert live.publish_address == far.settings.publish_address
+        first.restart("tickerplant")
+        first.publisher("another").publish("trades", trades(10, 10))
+        eventually(
+            lambda: seen.extend(i for b in live.poll(0.02) for i in b.columns["trade_id"].tolist()) or len(seen) == 20
+        )
+    assert seen == [str(n) for n in range(20)]
 
 
 def test_a_conflating_subscriber_has_the_newest_row_of_each_symbol(start_plant: Start, eventually: Any) -> None:

@@ -12,6 +12,7 @@ from running import RunningPlant, all_stopped
 from dashboard.connections import live_connections
 from dashboard.pulse import Look, Pulse, capture_stopped, judged
 from plant.errors import Unavailable
+from plant.wire.messages import ACKS_WAIT
 
 WELL = {name: Look("ok") for name in ("tickerplant", "rdb", "processor", "hdb")}
 
@@ -105,3 +106,10 @@ def _until(holds: Callable[[], bool], limit_s: float = 15.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it does not come true"
         time.sleep(0.02)
+
+
+def test_a_tickerplant_whose_acknowledgements_wait_captures() -> None:
+    silent = Look(f"{ACKS_WAIT} for the mirror, it told of seq 7 last: see the process mirror in `plant status`")
+    assert capture_stopped({"tickerplant": silent}, time.time()) == ""
+    full = Look("cannot write: No space left on device")
+    assert capture_stopped({"tickerplant": full}, time.time()) == "the tickerplant says: " + full.state

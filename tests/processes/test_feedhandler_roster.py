@@ -3,7 +3,7 @@
 import configparser
 from pathlib import Path
 
-from feedhandler.roster import MONITOR, Roster
+from feedhandler.roster import Roster
 from plant.runtime.settings import load
 
 ALERT = '[[alerts]]\nevents = ["gap"]\nto = "json://${ALERT_TOKEN}@127.0.0.1:9000"\n'
@@ -22,8 +22,8 @@ def test_the_monitor_is_a_program_only_while_there_are_alerts(tmp_path: Path) ->
     feed = '[[feeds]]\nkind = "simulated"\n'
     assert list(programs(tmp_path, feed)) == ["feed-simulated"]
     found = programs(tmp_path, feed + ALERT)
-    assert list(found) == ["feed-simulated", MONITOR]
-    assert found[MONITOR]["command"].endswith("-m monitor")
+    assert list(found) == ["feed-simulated", "monitor"]
+    assert found["monitor"]["command"].endswith("-m monitor")
 
 
 def test_a_change_of_symbols_alone_restarts_no_feed_and_any_other_does(tmp_path: Path) -> None:
@@ -34,7 +34,15 @@ def test_a_change_of_symbols_alone_restarts_no_feed_and_any_other_does(tmp_path:
 
 
 def test_what_it_tells_and_watches_starts_it_again_and_nothing_else_does(tmp_path: Path) -> None:
-    first = programs(tmp_path, ALERT)[MONITOR]
-    assert programs(tmp_path, ALERT + "[rdb]\nkeep_gb = 3.0\n")[MONITOR] == first
+    first = programs(tmp_path, ALERT)["monitor"]
+    assert programs(tmp_path, ALERT + "[rdb]\nkeep_gb = 3.0\n")["monitor"] == first
     for more in ("every_s = 5.0\n", "[monitor]\ndisk_free_gb = 9.0\n", '[[feeds]]\nkind = "simulated"\n'):
-        assert programs(tmp_path, ALERT + more)[MONITOR] != first
+        assert programs(tmp_path, ALERT + more)["monitor"] != first
+
+
+def test_the_mirror_is_a_program_only_while_it_has_servers(tmp_path: Path) -> None:
+    assert list(programs(tmp_path, "")) == []
+    first = programs(tmp_path, '[mirror]\nservers = ["nats://127.0.0.1:4222"]\n')
+    assert list(first) == ["mirror"]
+    assert first["mirror"]["command"].endswith("-m mirror")
+    assert programs(tmp_path, '[mirror]\nservers = ["nats://127.0.0.1:4222"]\nreplicas = 1\n') != first

@@ -5,7 +5,7 @@ from plain_rows import NOON, SCHEMA, batch_of, trade
 
 from plant.rows.batch import Batch, arrow_of
 from plant.rows.evolution import as_declared
-from plant.stream.subscriber import conflated, only
+from plant.stream.narrowing import conflated, only
 
 
 def places(*batches: Batch) -> list[tuple[int, int, float]]:

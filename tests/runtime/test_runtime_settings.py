@@ -16,7 +16,7 @@ from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (
-    *("plant", "tickerplant", "upstream", "rdb", "processor", "bars", "hdb", "dashboard"),
+    *("plant", "tickerplant", "upstream", "mirror", "rdb", "processor", "bars", "hdb", "dashboard"),
     *("monitor", "annotations", "trading", "api"),
 )
 
@@ -85,8 +85,9 @@ def test_the_file_in_the_repository_names_every_key_with_its_default() -> None:
 def test_the_examples_in_the_files_comments_can_be_used(tmp_path: Path) -> None:
     text = (ROOT / "plant.toml").read_text()
     examples = re.sub(r"^# ((?:\[\[|[a-z_]+ = ).*)$", r"\1", text, flags=re.MULTILINE)
-    assert examples.count("\n[[") == 7
+    assert examples.count("\n[[") == 8
     found = load(written(tmp_path, examples))
+    assert [each.rdb_port for each in found.standby] == [7006]
     assert [f.kind for f in found.feeds] == ["simulated", "recorded", "finazon"]
     assert (found.accounts[0].limits.max_daily_loss, found.instruments[0].tick) == (2_000.0, 0.00001)
     assert [a.to for a in found.alerts] == ["json://127.0.0.1:9000/hook"]

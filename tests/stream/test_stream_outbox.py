@@ -11,6 +11,7 @@ from random_rows import columns_from, trades
 
 from plant.errors import SourceTaken
 from plant.rows.tables import schema_of
+from plant.stream import outbox as module
 from plant.stream.outbox import Outbox
 from plant.wire.envelope import header_at
 from plant.wire.record import decode, encode, records
@@ -230,3 +231,52 @@ def test_rows_in_the_plant_that_we_never_made_mean_that_another_uses_our_name(ro
         outbox.add(record(i, 1), 1)
     with pytest.raises(SourceTaken, match=f"holds row 8 .* only up to row {5 + rows}: another one uses"):
         outbox.welcome(8)
+
+
+def test_rows_that_the_plant_holds_are_kept_not_sent_again_and_hold_nothing_up() -> None:
+    outbox = Outbox()
+    outbox.welcome(0)
+    for i in range(1, 5):
+        outbox.add(record(i, 1), 1)
+        outbox.sent()
+    outbox.hold(3)
+    assert (len(outbox), outbox.under_way, outbox.held) == (4, 1, 3)
+    outbox.ack(2, 40)
+    assert (len(outbox), outbox.under_way, outbox.held) == (2, 1, 1)
+    outbox.welcome(2, 3)
+    assert (len(outbox), outbox.held, outbox.unsent, outbox.accepted) == (2, 1, 1, 2)
+    outbox.welcome(0, 4)
+    assert (len(outbox), outbox.held, outbox.unsent) == (2, 2, 0), "a plant that began anew acknowledged none yet"
+    outbox.welcome(3)
+    assert (len(outbox), outbox.held, outbox.unsent) == (1, 0, 1), "another plant has less, and gets the rest"
+    outbox.ack(4, 44)
+    assert (len(outbox), outbox.held, outbox.unsent, outbox.accepted) == (0, 0, 0, 4)
+
+
+def test_a_new_publisher_numbers_its_rows_behind_what_the_plant_holds() -> None:
+    outbox = Outbox()
+    outbox.add(record(1, 2), 2)
+    outbox.welcome(10, 20)
+    message = outbox.next_unsent()
+    assert message is not None
+    assert header_at(message, 0).source_seq == 22
+    outbox.ack(20, 7)
+    assert len(outbox) == 1
+    outbox.welcome(15)  # another plant, which never got those that the first one held
+    assert header_at(outbox.entries[0].record, 0).source_seq == 17
+
+
+def test_it_is_crowded_by_what_is_under_way_or_by_very_much_that_is_held() -> None:
+    outbox = Outbox()
+    outbox.welcome(0)
+    one = record(1, 1)
+    for _ in range(module.UNDER_WAY):
+        assert not outbox.crowded
+        outbox.add(bytearray(one), 1)
+    assert outbox.crowded
+    outbox.hold(module.UNDER_WAY)
+    assert not outbox.crowded
+    for _ in range(module.WAITING - module.UNDER_WAY):
+        outbox.add(bytearray(one), 1)
+    outbox.hold(module.WAITING)
+    assert outbox.crowded

@@ -10,6 +10,7 @@ from scripted_tickerplant import ROWS, SCHEMA, ScriptedTickerplant, trades
 from stranger import Stranger
 
 from plant.errors import BadRows, SourceTaken, Unavailable, to_wire
+from plant.stream import line
 from plant.stream import publisher as publishing
 from plant.stream.publisher import Publisher
 from plant.transport import sockets
@@ -84,7 +85,7 @@ def test_what_was_refused_is_kept_up_to_a_bound_though_nobody_flushes(
 def test_a_publisher_whose_name_was_taken_says_no_more(
     tickerplant: ScriptedTickerplant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "HELLO_AGAIN_S", 0.02)
+    monkeypatch.setattr(line, "HELLO_AGAIN_S", 0.02)
     feed = Publisher("feed", tickerplant.address, SCHEMA)
     assert tickerplant.hear() == b"hello"
     tickerplant.say(b"error", msgpack.packb(to_wire(SourceTaken("a newer publisher has this name"))))

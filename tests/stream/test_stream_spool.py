@@ -185,3 +185,26 @@ def test_it_is_full_at_its_bound(folder: Path) -> None:
         assert spool.append(record(1, 1), 1)
     assert 500 <= spool.size < 1_000
     spool.close()
+
+
+def test_what_the_plant_holds_and_has_not_acknowledged_stays_and_is_not_read_again(folder: Path) -> None:
+    spool = Spool(folder, 10**9)
+    spool.begin(100)
+    for first in range(1, 8, 2):
+        spool.append(record(first, 2), 2)
+    spool.welcome(104, 102)
+    found = spool.read()
+    assert found is not None
+    assert sizes_of(bytes(found[0])) == [5.0, 6.0]
+    assert spool.rows == 6
+    spool.acknowledged(104)
+    assert spool.rows == 4
+    spool.welcome(102)  # another plant, which has less: all that it lacks is still there
+    found = spool.read()
+    assert found is not None
+    assert sizes_of(bytes(found[0])) == [3.0, 4.0]
+    spool.welcome(108, 0)
+    assert spool.read() is None
+    spool.acknowledged(108)
+    assert not spool
+    spool.close()

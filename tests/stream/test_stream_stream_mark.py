@@ -151,3 +151,32 @@ def test_the_mark_of_a_stream_that_heals_begins_where_something_is_missing() -> 
     assert first.mark[:2] == (1, 3)
     second = Stream(SCHEMA, ("trades", "quotes"), first.mark)
     assert journal.feed(second) == [2, 3, 5, 6, 9]
+
+
+def test_rows_under_numbers_that_only_a_beat_of_the_earlier_tickerplant_told_of_are_handed_on() -> None:
+    """Its seqs 4 to 6 were of other tables, and got lost; a new one gives them to ours, too."""
+    stream = Stream(SCHEMA, ("trades",), 0)
+    old = Journal(["trades", "quotes", "trades"])
+    assert old.feed(stream) == [1, 3]
+    stream.beat({"trades": 2, "quotes": 1}, 3, 1)
+    stream.beat({"trades": 2, "quotes": 1, "bars": 3}, 6, 1)
+    assert stream.complete == 6
+    new = Journal(["trades", "quotes", "trades", "trades", "bars", "trades", "bars"])
+    stream.beat(new.tables, 7, 2)
+    assert new.feed(stream) == [4, 6]
+    assert stream.gaps == []
+
+
+def test_what_waited_of_the_earlier_tickerplant_is_not_taken_for_records_of_the_new_one() -> None:
+    stream = Stream(SCHEMA, ("trades",), 0)
+    old, new = Journal(["trades"] * 4), Journal(["trades"] * 4, mistaken=3)
+    Journal(["trades"] * 2).feed(stream)
+    stream.beat({"trades": 2}, 2, 1)
+    stream.catch_up()
+    assert stream.live(old.records[2]) + stream.live(old.records[3]) == [], "they wait for the journal"
+    stream.beat({"trades": 2}, 2, 2)
+    short = Journal(["trades"] * 2)
+    assert short.feed(stream) == []
+    found = [batch for record in new.records[2:] for batch in stream.live(record)]
+    assert [header_at(record, 0).seq for record in new.records[2:]] == [b.seq for b in found] == [3, 4]
+    assert [b.columns["time"][0] for b in found] == [trade(seq)["time"] + 1 for seq in (3, 4)]

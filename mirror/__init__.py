@@ -1,0 +1,1 @@
+"""The journal, byte for byte, in a replicated stream of NATS JetStream: beside the plant, never in its way."""

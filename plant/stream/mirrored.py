@@ -1,0 +1,104 @@
+"""The journal in a stream of NATS JetStream, as who writes it and who reads it see it (docs/scale.md); no sockets.
+
+A message of the journal's subject is records as the journal has them, whole publishes one behind the other. Ahead of
+the first that needs them goes a message of the subject for tables: how tables are and were declared, since records have
+only a declaration's id. Each message says who wrote it, and is accepted only right behind the one its writer knew last.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgpack
+
+from plant.errors import WireError
+from plant.rows.schema import Table
+from plant.wire.envelope import Header
+from plant.wire.record import records
+
+OWNER = "Tickplant-Owner"
+"""Header of each message: which plant wrote it, a random text that a plant keeps."""
+
+PLANT_SEQ = "Tickplant-Seq"
+"""Header of a message of the journal: up to which seq the journal was written at that moment, as far as was known."""
+
+
+class Before(NamedTuple):
+    """Where the plant stood before the first record that was copied: seq, and the last of each table and source."""
+
+    seq: int
+    table_seqs: dict[str, int]
+    sources: dict[int, int]
+
+
+class Declared(NamedTuple):
+    """How tables are declared: `every`, those of older records first, and the ids of those in force.
+
+    before      where the plant stood before the stream's first record
+    seq, crc    of the last record ahead of this message: its number, and the header_crc of its envelope; 0: none
+    """
+
+    every: tuple[Table, ...]
+    in_force: tuple[int, ...]
+    before: Before
+    seq: int
+    crc: int
+
+    def joined(self, every: Iterable[Table], in_force: Iterable[int]) -> "Declared":
+        """Return this with what is declared now; what was declared before stays known."""
+        known = {t.schema_id: t for t in self.every}
+        now = {t.schema_id: t for t in every}
+        return self._replace(
+            every=(*(t for i, t in known.items() if i not in now), *now.values()), in_force=tuple(in_force)
+        )
+
+    def same_tables(self, other: "Declared | None") -> bool:
+        """Return whether another one declares the same."""
+        return (
+            other is not None
+            and {t.schema_id for t in self.every} == {t.schema_id for t in other.every}
+            and set(self.in_force) == set(other.in_force)
+        )
+
+
+def stream_of(name: str) -> str:
+    """Return what the stream of a plant's journal is called."""
+    return f"plant-{name}"
+
+
+def journal_subject(name: str) -> str:
+    """Return the subject of its records."""
+    return f"plant.{name}.journal"
+
+
+def tables_subject(name: str) -> str:
+    """Return the subject of how tables are declared."""
+    return f"plant.{name}.tables"
+
+
+def packed_tables(declared: Declared) -> bytes:
+    """Return the body of a message about tables."""
+    tables = [table.declaration() for table in declared.every]
+    return bytes(msgpack.packb({**declared._asdict(), "every": tables, "before": list(declared.before)}))
+
+
+def unpacked_tables(body: bytes) -> Declared:
+    """Read a message about tables. Raises WireError for what is none, SchemaError for a broken declaration."""
+    try:
+        fields: Mapping[str, object] = msgpack.unpackb(body, strict_map_key=False)
+        every = tuple(Table.declared(each) for each in fields["every"])  # type: ignore[attr-defined]
+        return Declared(every, tuple(fields["in_force"]), Before(*fields["before"]), fields["seq"], fields["crc"])  # type: ignore[arg-type, misc]
+    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        raise WireError(
+            f"expected how tables are declared, found {body[:40]!r} ({type(error).__name__}: {error}); "
+            "is the stream another program's? [mirror] name gives this plant another one"
+        ) from None
+
+
+def last_record(data: bytes) -> Header:
+    """Return the envelope of the last record of a message. Raises WireError if a record is damaged or there is none."""
+    last: Header | None = None
+    for header, _ in records(data):
+        last = header
+    if last is None:
+        raise WireError("expected records of a journal, found an empty message; is the stream another program's?")
+    return last

@@ -1,0 +1,43 @@
+"""What is said of tables in a stream: written and read back, joined with what was known before."""
+
+import pytest
+
+from plant.errors import WireError
+from plant.rows.schema import Column, Table
+from plant.rows.tables import schema_of
+from plant.stream.mirrored import Before, Declared, last_record, packed_tables, unpacked_tables
+
+SCHEMA = schema_of()
+OLD = Table("news", (Column("time", "time"), Column("sym", "symbol")))
+NEW = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("headline", "text")))
+
+
+def declared(*tables: Table, in_force: tuple[Table, ...]) -> Declared:
+    ids = tuple(t.schema_id for t in in_force)
+    return Declared(tables, ids, Before(7, {"news": 3}, {2**63: 5}), 9, 2**32 - 1)
+
+
+def test_what_is_declared_is_read_as_it_was_written() -> None:
+    told = declared(OLD, NEW, *SCHEMA.values(), in_force=(NEW, *SCHEMA.values()))
+    assert unpacked_tables(packed_tables(told)) == told
+
+
+def test_what_was_declared_before_stays_known_and_comes_first() -> None:
+    before = declared(OLD, in_force=(OLD,))
+    now = before.joined([NEW], [NEW.schema_id])
+    assert now.every == (OLD, NEW)
+    assert now.in_force == (NEW.schema_id,)
+    assert not now.same_tables(before)
+    assert now.same_tables(now.joined([NEW], [NEW.schema_id]))
+    assert not now.same_tables(None)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x80", b"\x93\x01\x02\x03", b"rows of somebody"])
+def test_what_does_not_declare_tables_is_told_as_such(body: bytes) -> None:
+    with pytest.raises(WireError, match="expected how tables are declared"):
+        unpacked_tables(body)
+
+
+def test_a_message_without_a_record_has_no_last_one() -> None:
+    with pytest.raises(WireError, match="found an empty message"):
+        last_record(b"")
