@@ -110,18 +110,18 @@ def test_a_level_is_drawn_moved_and_deleted_and_every_version_is_kept(plant: ser
 
 def test_a_repeat_of_a_drawing_that_nobody_answered_draws_nothing_more(plant: service_plant.ServicePlant) -> None:
     """The row came to the journal, and the service was killed before it wrote down what it had done."""
-    drawing = {"sym": "ONCE", "kind": "level", "price": 5, "start_at": "2026-11-20"}
+    drawing = {"sym": "TWICE", "kind": "level", "price": 5, "start_at": "2026-11-20"}
     key = {"Idempotency-Key": "once-1"}
     first = plant.send("POST", ROUTE, drawing, "", key).json()
     assert uuid.UUID(first["id"]).version == 7
     assert plant.send("POST", ROUTE, drawing, "", key).json() == first
     change = Change(Request("anonymous", "POST", ROUTE, "", "", "once-2"))
-    fields = {"sym": "ONCE", "kind": "level", "price": 6.0, "start_at": START}
+    fields = {"sym": "TWICE", "kind": "level", "price": 6.0, "start_at": START}
     row = Annotations().changed(change.fresh_id(), "create", "user:anonymous", time.time_ns(), **fields)
     published(plant, row)
     again = plant.send("POST", ROUTE, drawing, "", {"Idempotency-Key": "once-2"})
     assert (again.status_code, again.json()["id"], again.json()["price"]) == (201, row["id"], 6.0)
-    assert len(plant.get(ROUTE, sym="ONCE").json()["rows"]) == 2
+    assert len(plant.get(ROUTE, sym="TWICE").json()["rows"]) == 2
 
 
 @pytest.mark.parametrize(
