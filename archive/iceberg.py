@@ -1,0 +1,239 @@
+"""The archive's tables in Iceberg's catalogue: which files a table has, and one snapshot that makes it have others.
+
+A table is loaded anew whenever it is looked at or changed, and pyiceberg's own repetition of a commit is off: a commit
+that somebody else came before is refused, and what to do is decided again from what is there then. pyiceberg's
+`add_files` on a table that was loaded earlier adds a file that is there already once more, and says nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from archive.copies import file_of
+from archive.steps import Commit
+from archive.stores import first_line
+from plant.errors import HistoryError, PlantError, SettingsError, Unavailable
+from plant.history.catalogue import File
+from plant.history.projection import MONTH, REST
+from plant.history.warehouse import Warehouse
+from plant.runtime.alerting import VARIABLE
+from plant.runtime.archiving import ArchiveSettings
+
+NAME = "tickplant"
+"""The catalogue's name, as pyiceberg's own settings have it (PYICEBERG_CATALOG__TICKPLANT__TOKEN, ...)."""
+
+READERS = 8
+"""Footers that are read at once."""
+
+_PROPERTIES = {
+    "format-version": "2",
+    "commit.retry.num-retries": "0",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+}
+
+
+class Tables:
+    """The tables of one archive.
+
+    settings      its section
+    warehouse     where its files lie
+    data          the data folder, where the catalogue is if the section names none
+    environment   has what the catalogue's URI names as ${NAME}
+
+    Raises SettingsError if pyiceberg is missing or cannot use the catalogue's URI, Unavailable if it does not answer.
+    """
+
+    def __init__(
+        self, settings: ArchiveSettings, warehouse: Warehouse, data: Path, environment: Mapping[str, str]
+    ) -> None:
+        catalog = _imported()
+        uri = _filled(settings.catalog, environment) or f"sqlite:///{(data / 'archive' / 'catalog.db').absolute()}"
+        kind = "rest" if uri.startswith(("http://", "https://")) else "sql"
+        options = {"type": kind, "uri": uri, "warehouse": warehouse.place, **_of_store(warehouse)}
+        given = {name: _filled(value, environment) for name, value in settings.catalog_options.items()}
+        self._namespace = settings.namespace
+        self._warehouse = warehouse
+        with _answered("the catalogue"):
+            self._catalog = catalog.load_catalog(NAME, **{**options, **given})
+        self._known: dict[str, Any] = {}
+
+    def planned(self) -> dict[str, tuple[str, ...]]:
+        """Return the files of the newest snapshot of each table: by name, each as often as it is there.
+
+        One of which other engines have deleted rows counts twice, so that it is put there again.
+        """
+        with _answered("the catalogue"):
+            found = {}
+            for namespace, prefix in ((self._namespace, ""), (f"{self._namespace}_replaced", "replaced/")):
+                if not self._catalog.namespace_exists(namespace):
+                    continue
+                for *_, name in self._catalog.list_tables(namespace):
+                    found[f"{prefix}{name}"] = self._files_of(self._catalog.load_table((namespace, name)))
+        return found
+
+    def commit(self, commit: Commit, files: Mapping[str, File], facts: Mapping[str, Any]) -> None:
+        """Make one snapshot of it. Raises HistoryError if a file is not what it should be, or the result is not.
+
+        files   those that are wanted of the table, by name
+        facts   what the snapshot's summary tells besides: "generation" becomes tickplant.generation
+        """
+        fresh = {name: self._described(files[name]) for name in sorted(commit.add | commit.again)}
+        with _answered(f"the table {commit.table}"):
+            table = self._opened(commit.table, list(fresh.values()))
+            gone = {} if table.current_snapshot() is None else self._tasks(table, commit.drop | commit.again)
+            with ThreadPoolExecutor(READERS, "footers") as readers:
+                made = list(readers.map(lambda name: _data_file(table, self._warehouse.uri(name)), fresh))
+            summary = {f"tickplant.{name}": str(value) for name, value in facts.items()}
+            with table.transaction() as transaction:
+                producer = transaction.update_snapshot(snapshot_properties=summary)
+                with producer.overwrite() if gone else producer.fast_append() as change:
+                    for file in gone.values():
+                        change.delete_data_file(file)
+                    for file in made:
+                        change.append_data_file(file)
+            there = self._files_of(self._catalog.load_table(self._identifier(commit.table)))
+        if sorted(there) != sorted(files):
+            raise HistoryError(
+                f"{commit.table}: its newest snapshot should have {len(files):,} files, found {len(there):,}: somebody "
+                "else writes this table; it is looked at again"
+            )
+
+    def _identifier(self, table: str) -> tuple[str, str]:
+        *replaced, name = table.split("/")
+        return (f"{self._namespace}_replaced" if replaced else self._namespace), name
+
+    def _files_of(self, table: Any) -> tuple[str, ...]:
+        names = []
+        for task in table.scan().plan_files():
+            names += [self._warehouse.name(task.file.file_path)] * (2 if task.delete_files else 1)
+        return tuple(names)
+
+    def _tasks(self, table: Any, names: frozenset[str]) -> dict[str, Any]:
+        files = (task.file for task in table.scan().plan_files())
+        return {name: file for file in files if (name := self._warehouse.name(file.file_path)) in names}
+
+    def _described(self, file: File) -> pa.Schema:
+        """Return the columns of a copy that is in the store. Raises HistoryError if it is not that of `file`."""
+        found, schema = file_of(self._warehouse.filesystem, self._warehouse.path(file.path), file.path)
+        if (found.rows, found.row_sum) != (file.rows, file.row_sum):
+            raise HistoryError(
+                f"{self._warehouse.uri(file.path)}: expected the copy of {file.rows:,} rows with the sum "
+                f"{file.row_sum:#018x}, found that of {found.rows:,} with {found.row_sum:#018x}: another plant's? Give "
+                "each plant a warehouse of its own"
+            )
+        return schema
+
+    def _opened(self, table: str, schemas: list[pa.Schema]) -> Any:
+        """Return a table as it is now, made if it is not there, with every column that files have."""
+        from pyiceberg.exceptions import NoSuchTableError
+
+        identifier = self._identifier(table)
+        try:
+            found = self._catalog.load_table(identifier)
+        except NoSuchTableError:
+            self._catalog.create_namespace_if_not_exists(identifier[0])
+            found = self._made(table, identifier, schemas)
+        if MONTH not in {field.name for field in found.spec().fields}:
+            raise HistoryError(f"{'.'.join(identifier)} is no table of this archive: it is not partitioned by {MONTH}")
+        kinds = {f.name: f.type for schema in schemas for f in schema}
+        if more := [name for name in kinds if name not in found.schema().column_names]:
+            with found.update_schema() as change:
+                for name in more:
+                    change.add_column(name, _kind_of(kinds[name]), _meaning_of(name))
+        return found
+
+    def _made(self, table: str, identifier: tuple[str, str], schemas: list[pa.Schema]) -> Any:
+        from pyiceberg.partitioning import PartitionField, PartitionSpec
+        from pyiceberg.schema import Schema
+        from pyiceberg.transforms import IdentityTransform
+        from pyiceberg.types import NestedField
+
+        if metadata := self._newest_metadata(table):
+            return self._catalog.register_table(identifier, metadata)
+        kinds = {f.name: f.type for schema in schemas for f in schema}
+        fields = [NestedField(i, n, _kind_of(k), required=False, doc=_meaning_of(n)) for i, (n, k) in
+                  enumerate(kinds.items(), 1)]  # fmt: skip
+        schema = Schema(*fields)
+        month = PartitionField(schema.find_field(MONTH).field_id, 1000, IdentityTransform(), MONTH)
+        return self._catalog.create_table(
+            identifier,
+            schema,
+            self._warehouse.uri(table),
+            PartitionSpec(month),
+            properties={**_PROPERTIES, "schema.name-mapping.default": schema.name_mapping.model_dump_json()},
+        )
+
+    def _newest_metadata(self, table: str) -> str | None:
+        """Return where the newest metadata of a table are that the catalogue does not know: it was lost."""
+        folder = self._warehouse.path(f"{table}/metadata")
+        found = self._warehouse.filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        files = [f for f in found if f.base_name.endswith(".metadata.json")]
+        newest = max(files, key=lambda f: (f.base_name.split("-")[0], f.mtime_ns or 0), default=None)
+        return newest and self._warehouse.uri(newest.path.removeprefix(f"{self._warehouse.root}/"))
+
+
+def _data_file(table: Any, uri: str) -> Any:
+    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+    return parquet_file_to_data_file(table.io, table.metadata, uri)
+
+
+def _kind_of(kind: pa.DataType) -> Any:
+    from pyiceberg import types
+
+    if pa.types.is_timestamp(kind):
+        return types.TimestamptzType()
+    kinds = {pa.int32(): types.IntegerType, pa.int64(): types.LongType, pa.float64(): types.DoubleType}
+    return kinds.get(kind, types.StringType)()
+
+
+def _meaning_of(name: str) -> str:
+    if name == MONTH:
+        return "of the file's first day: what the table is partitioned by"
+    return f"what {name.removesuffix(REST)} has beyond its us, ns, 0 to 999" if name.endswith(REST) else ""
+
+
+def _of_store(warehouse: Warehouse) -> dict[str, str]:
+    options = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+    if not warehouse.is_s3:
+        return options
+    access = warehouse.access
+    options |= {"s3.access-key-id": access.key, "s3.secret-access-key": access.secret, "s3.region": access.region}
+    if access.token:
+        options["s3.session-token"] = access.token
+    return options | ({"s3.endpoint": warehouse.endpoint} if warehouse.endpoint else {})
+
+
+def _filled(text: str, environment: Mapping[str, str]) -> str:
+    missing = [name for name in VARIABLE.findall(text) if not environment.get(name)]
+    if missing:
+        raise SettingsError(f"[archive]: the environment has no {missing[0]}, which it names; set it, or correct the name")
+    return VARIABLE.sub(lambda match: environment[match[1]], text)
+
+
+def _imported() -> Any:
+    try:
+        import pyiceberg.catalog
+    except ImportError as error:
+        raise SettingsError(
+            f"[archive] needs pyiceberg, which is not installed ({error}); pip install 'tickplant[iceberg]', or remove "
+            "[archive] warehouse"
+        ) from None
+    return pyiceberg.catalog
+
+
+@contextmanager
+def _answered(what: str) -> Iterator[None]:
+    """Turn what libraries raise while they talk to a store or a catalogue into Unavailable: it is tried again."""
+    try:
+        yield
+    except PlantError:
+        raise
+    except Exception as error:  # of SQLAlchemy, requests, pyarrow, pyiceberg
+        raise Unavailable(f"{what}: {type(error).__name__}: {first_line(error)}") from error
