@@ -55,13 +55,15 @@ class Tables:
         catalog = _imported()
         uri = _filled(settings.catalog, environment) or f"sqlite:///{(data / 'archive' / 'catalog.db').absolute()}"
         kind = "rest" if uri.startswith(("http://", "https://")) else "sql"
+        self._rest = kind == "rest"
         options = {"type": kind, "uri": uri, "warehouse": warehouse.place, **_of_store(warehouse)}
+        if self._rest:  # where a credential is exchanged for a token, unless the options say so
+            options["oauth2-server-uri"] = f"{uri.rstrip('/')}/v1/oauth/tokens"
         given = {name: _filled(value, environment) for name, value in settings.catalog_options.items()}
         self._namespace = settings.namespace
         self._warehouse = warehouse
         with _answered("the catalogue"):
             self._catalog = catalog.load_catalog(NAME, **{**options, **given})
-        self._known: dict[str, Any] = {}
 
     def planned(self) -> dict[str, tuple[str, ...]]:
         """Return the files of the newest snapshot of each table: by name, each as often as it is there.
@@ -154,7 +156,7 @@ class Tables:
         from pyiceberg.transforms import IdentityTransform
         from pyiceberg.types import NestedField
 
-        if metadata := self._newest_metadata(table):
+        if not self._rest and (metadata := self._newest_metadata(table)):
             return self._catalog.register_table(identifier, metadata)
         kinds = {f.name: f.type for schema in schemas for f in schema}
         fields = [NestedField(i, n, _kind_of(k), required=False, doc=_meaning_of(n)) for i, (n, k) in
@@ -164,7 +166,7 @@ class Tables:
         return self._catalog.create_table(
             identifier,
             schema,
-            self._warehouse.uri(table),
+            None if self._rest else self._warehouse.uri(table),  # who serves a REST catalogue says where metadata lie
             PartitionSpec(month),
             properties={**_PROPERTIES, "schema.name-mapping.default": schema.name_mapping.model_dump_json()},
         )
