@@ -111,8 +111,7 @@ class Archiving:
         if isinstance(step, Commit):
             files = {n: f for n, f in wanted.files.items() if table_of(f) == step.table}
             facts = {"generation": wanted.generation, "closed": wanted.closed, "closed_day": wanted.closed_day}
-            self._tables.commit(step, files, facts)
-            self.done.snapshots += 1
+            self.done.snapshots += self._tables.commit(step.table, files, facts)
         elif isinstance(step, Tell):
             self._tell(wanted)
         elif isinstance(step, Note):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from archive.copies import file_of
-from archive.steps import Commit
+from archive.steps import difference
 from archive.stores import first_line
 from plant.errors import HistoryError, PlantError, SettingsError, Unavailable
 from plant.history.catalogue import File
@@ -79,32 +79,41 @@ class Tables:
                     found[f"{prefix}{name}"] = self._files_of(self._catalog.load_table((namespace, name)))
         return found
 
-    def commit(self, commit: Commit, files: Mapping[str, File], facts: Mapping[str, Any]) -> None:
-        """Make one snapshot of it. Raises HistoryError if a file is not what it should be, or the result is not.
+    def commit(self, name: str, files: Mapping[str, File], facts: Mapping[str, Any]) -> bool:
+        """Make one snapshot of a table so that it has exactly these files; return whether it had others.
 
         files   those that are wanted of the table, by name
         facts   what the snapshot's summary tells besides: "generation" becomes tickplant.generation
+
+        What is to change is decided from the table as it is loaded here, and the commit holds only if it is still that.
+        Raises HistoryError if a file is not what it should be, or the result is not; Unavailable if somebody else was
+        faster.
         """
-        fresh = {name: self._described(files[name]) for name in sorted(commit.add | commit.again)}
-        with _answered(f"the table {commit.table}"):
-            table = self._opened(commit.table, list(fresh.values()))
-            gone = {} if table.current_snapshot() is None else self._tasks(table, commit.drop | commit.again)
+        with _answered(f"the table {name}"):
+            table = self._loaded(name)
+            change = difference(name, set(files), self._files_of(table) if table else ())
+            if change is None:
+                return False
+            fresh = {each: self._described(files[each]) for each in sorted(change.add | change.again)}
+            table = self._fitted(name, table, list(fresh.values()))
+            gone = self._data_files(table, change.drop | change.again)
             with ThreadPoolExecutor(READERS, "footers") as readers:
-                made = list(readers.map(lambda name: _data_file(table, self._warehouse.uri(name)), fresh))
-            summary = {f"tickplant.{name}": str(value) for name, value in facts.items()}
+                made = list(readers.map(lambda each: _data_file(table, self._warehouse.uri(each)), fresh))
+            summary = {f"tickplant.{fact}": str(value) for fact, value in facts.items()}
             with table.transaction() as transaction:
                 producer = transaction.update_snapshot(snapshot_properties=summary)
-                with producer.overwrite() if gone else producer.fast_append() as change:
-                    for file in gone.values():
-                        change.delete_data_file(file)
+                with producer.overwrite() if gone else producer.fast_append() as snapshot:
+                    for file in gone:
+                        snapshot.delete_data_file(file)
                     for file in made:
-                        change.append_data_file(file)
-            there = self._files_of(self._catalog.load_table(self._identifier(commit.table)))
+                        snapshot.append_data_file(file)
+            there = self._files_of(self._catalog.load_table(self._identifier(name)))
         if sorted(there) != sorted(files):
             raise HistoryError(
-                f"{commit.table}: its newest snapshot should have {len(files):,} files, found {len(there):,}: somebody "
-                "else writes this table; it is looked at again"
+                f"{name}: its newest snapshot should have {len(files):,} files, found {len(there):,}: somebody else "
+                "writes this table; it is looked at again"
             )
+        return True
 
     def _identifier(self, table: str) -> tuple[str, str]:
         *replaced, name = table.split("/")
@@ -116,9 +125,10 @@ class Tables:
             names += [self._warehouse.name(task.file.file_path)] * (2 if task.delete_files else 1)
         return tuple(names)
 
-    def _tasks(self, table: Any, names: frozenset[str]) -> dict[str, Any]:
-        files = (task.file for task in table.scan().plan_files())
-        return {name: file for file in files if (name := self._warehouse.name(file.file_path)) in names}
+    def _data_files(self, table: Any, names: frozenset[str]) -> list[Any]:
+        """Return files of a table, each once however often it is there."""
+        files = (task.file for task in table.scan().plan_files()) if names else ()
+        return list({f.file_path: f for f in files if self._warehouse.name(f.file_path) in names}.values())
 
     def _described(self, file: File) -> pa.Schema:
         """Return the columns of a copy that is in the store. Raises HistoryError if it is not that of `file`."""
@@ -131,42 +141,49 @@ class Tables:
             )
         return schema
 
-    def _opened(self, table: str, schemas: list[pa.Schema]) -> Any:
-        """Return a table as it is now, made if it is not there, with every column that files have."""
+    def _loaded(self, name: str) -> Any:
+        """Return a table as it is now, None if there is none; one that the catalogue has lost is found again."""
         from pyiceberg.exceptions import NoSuchTableError
 
-        identifier = self._identifier(table)
+        identifier = self._identifier(name)
         try:
             found = self._catalog.load_table(identifier)
         except NoSuchTableError:
             self._catalog.create_namespace_if_not_exists(identifier[0])
-            found = self._made(table, identifier, schemas)
+            metadata = None if self._rest else self._newest_metadata(name)
+            if metadata is None:
+                return None
+            found = self._catalog.register_table(identifier, metadata)
         if MONTH not in {field.name for field in found.spec().fields}:
             raise HistoryError(f"{'.'.join(identifier)} is no table of this archive: it is not partitioned by {MONTH}")
-        kinds = {f.name: f.type for schema in schemas for f in schema}
-        if more := [name for name in kinds if name not in found.schema().column_names]:
-            with found.update_schema() as change:
-                for name in more:
-                    change.add_column(name, _kind_of(kinds[name]), _meaning_of(name))
         return found
 
-    def _made(self, table: str, identifier: tuple[str, str], schemas: list[pa.Schema]) -> Any:
+    def _fitted(self, name: str, table: Any, schemas: list[pa.Schema]) -> Any:
+        """Return a table that has every column of files; made, if there is none yet."""
+        if table is None:
+            return self._made(name, schemas)
+        kinds = {f.name: f.type for schema in schemas for f in schema}
+        if more := [column for column in kinds if column not in table.schema().column_names]:
+            with table.update_schema() as change:
+                for column in more:
+                    change.add_column(column, _kind_of(kinds[column]), _meaning_of(column))
+        return table
+
+    def _made(self, name: str, schemas: list[pa.Schema]) -> Any:
         from pyiceberg.partitioning import PartitionField, PartitionSpec
         from pyiceberg.schema import Schema
         from pyiceberg.transforms import IdentityTransform
         from pyiceberg.types import NestedField
 
-        if not self._rest and (metadata := self._newest_metadata(table)):
-            return self._catalog.register_table(identifier, metadata)
         kinds = {f.name: f.type for schema in schemas for f in schema}
         fields = [NestedField(i, n, _kind_of(k), required=False, doc=_meaning_of(n)) for i, (n, k) in
                   enumerate(kinds.items(), 1)]  # fmt: skip
         schema = Schema(*fields)
         month = PartitionField(schema.find_field(MONTH).field_id, 1000, IdentityTransform(), MONTH)
         return self._catalog.create_table(
-            identifier,
+            self._identifier(name),
             schema,
-            None if self._rest else self._warehouse.uri(table),  # who serves a REST catalogue says where metadata lie
+            None if self._rest else self._warehouse.uri(name),  # who serves a REST catalogue says where metadata lie
             PartitionSpec(month),
             properties={**_PROPERTIES, "schema.name-mapping.default": schema.name_mapping.model_dump_json()},
         )

@@ -1,6 +1,7 @@
 """Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
 
-And the monitor, which sends alerts, while there are [[alerts]]: a plant without them has no such program.
+And the monitor, which sends alerts, while there are [[alerts]], and the archive while [archive] names a warehouse: a
+plant without them has no such program.
 
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
@@ -27,6 +28,8 @@ from plant.runtime.settings import Settings, file_of, load
 from plant.runtime.supervision import program
 
 MONITOR = "monitor"
+
+ARCHIVE = "archive"
 
 LOOK_S = 1.0
 """Seconds between looks at plant.toml."""
@@ -73,7 +76,7 @@ class Roster(Process):
         """Return the programs of the plant whose plant.toml is in `folder`, as sections of supervisord's."""
         run_folder = str(self._path.parent)
         feeds = "".join(_program(f, folder, run_folder) for f in self.settings.feeds)
-        return feeds + _monitor(self.settings, folder, run_folder)
+        return feeds + _monitor(self.settings, folder, run_folder) + _archive(self.settings, folder, run_folder)
 
     def _apply(self) -> None:
         self._path.write_text(self._programs)
@@ -87,6 +90,7 @@ class Roster(Process):
             groups.addProcessGroup(name)
         kept = {group["group"] for group in groups.getAllProcessInfo()}
         wanted = [f"feed-{f.label}" for f in self.settings.feeds] + [MONITOR] * bool(self.settings.alerts)
+        wanted += [ARCHIVE] * bool(self.settings.archive.warehouse)
         if missing := [name for name in wanted if name not in kept]:
             raise SettingsError(
                 f"supervisord does not read {self._path}, so that these cannot start: {', '.join(missing)}; "
@@ -97,7 +101,7 @@ class Roster(Process):
 
 def _ours(names: list[str]) -> list[str]:
     """Return the groups that are ours: what else changed in supervisord.conf is for its owner to take up."""
-    return [name for name in names if name.startswith("feed-") or name == MONITOR]
+    return [name for name in names if name.startswith("feed-") or name in (MONITOR, ARCHIVE)]
 
 
 def _program(feed: FeedSection, folder: Path, run_folder: str) -> str:
@@ -126,6 +130,15 @@ def _monitor(settings: Settings, folder: Path, run_folder: str) -> str:
     version = hashlib.sha256(read.encode()).hexdigest()[:12]
     command = shlex.join([sys.executable, "-m", MONITOR])
     return program(MONITOR, command, run_folder, 70, str(folder), f'environment=ALERT_SETTINGS="{version}"\n')
+
+
+def _archive(settings: Settings, folder: Path, run_folder: str) -> str:
+    """Return the archive's program, "" without a warehouse; what it works by is read when it starts."""
+    if not settings.archive.warehouse:
+        return ""
+    version = hashlib.sha256(settings.archive.model_dump_json().encode()).hexdigest()[:12]
+    command = shlex.join([sys.executable, "-m", ARCHIVE])
+    return program(ARCHIVE, command, run_folder, 75, str(folder), f'environment=ARCHIVE_SETTINGS="{version}"\n')
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def projected(rows: pa.Table, schema: pa.Schema, month: str) -> pa.Table:
         columns[name], columns[f"{name}{REST}"] = _split(rows.column(name))
     codes = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
     columns[MONTH] = pa.DictionaryArray.from_arrays(codes, pa.array([month])).cast(pa.string())
-    return pa.table([columns.get(f.name, None) or rows.column(f.name) for f in schema], schema=schema)
+    return pa.table([columns[f.name] if f.name in columns else rows.column(f.name) for f in schema], schema=schema)
 
 
 def restored(rows: pa.Table, columns: Iterable[str]) -> pa.Table:

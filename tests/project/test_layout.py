@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = ("tickerplant", "rdb", "processor", "hdb", "feedhandler", "dashboard", "monitor", "trading", "api")
+PROCESSES = (
+    "tickerplant",
+    "rdb",
+    "processor",
+    "hdb",
+    "feedhandler",
+    "dashboard",
+    "monitor",
+    "trading",
+    "api",
+    "archive",
+)
 PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {
     "rows": (),

@@ -2,14 +2,20 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from histories import Found, History
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import PyArrowFile
 
+import archive.archiving as archiving_module
+from archive import s3, stores
 from archive.archiving import Archiving
 from plant.history.catalogue import Catalogue, File
 from plant.history.projection import of_history, restored
@@ -82,3 +88,48 @@ def assert_level(history: History, made: Archiving) -> None:
                 assert iceberg_rows(table) == history_rows(history.folder, of_table)
     wanted = {f.table for f in catalogue.files}
     assert {n for n, t in tables.items() if "/" not in n and list(t.scan().plan_files())} == wanted
+
+
+class Killed(BaseException):
+    """What an archive that is killed does not see."""
+
+
+@contextmanager
+def killed_at(step: int) -> Iterator[list[str]]:
+    """Let the archive die at the step-th moment at which something changes, before or behind it; yield the changes."""
+    done: list[str] = []
+
+    def dying(name: str, change: Any) -> Any:
+        def at_step(*arguments: Any, **options: Any) -> Any:
+            _count(f"before {name}")
+            found = change(*arguments, **options)
+            _count(f"after {name}")
+            return found
+
+        return at_step
+
+    def _count(name: str) -> None:
+        if len(done) >= step:
+            raise Killed
+        done.append(name)
+
+    with ExitStack() as patched:
+        for owner, name in CHANGES:
+            patched.enter_context(mock.patch.object(owner, name, dying(name, getattr(owner, name))))
+        try:
+            yield done
+        except Killed:
+            done.append("killed")
+
+
+CHANGES: tuple[tuple[Any, str], ...] = (
+    (stores.FolderStore, "put"),
+    (stores.FolderStore, "replace"),
+    (s3.S3Store, "put"),
+    (s3.S3Store, "replace"),
+    (SqlCatalog, "create_table"),
+    (SqlCatalog, "commit_table"),
+    (PyArrowFile, "create"),
+    (archiving_module, "note_archived"),
+)
+"""What changes something: in the store, in Iceberg's catalogue, its files beside, in the history's folder."""

@@ -28,6 +28,7 @@ MODULES = (
     "trading.__main__",
     "feedhandler.__main__",
     "monitor.__main__",
+    "archive.__main__",
     "kept_broker",
     "numbered_feed",
 )
