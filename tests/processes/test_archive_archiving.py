@@ -54,7 +54,7 @@ def history(tmp_path: Path) -> History:
 
 def test_the_rows_of_closed_days_are_in_icebergs_tables_to_the_nanosecond(tmp_path: Path, history: History) -> None:
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     assert (made.done.files, made.done.snapshots) == (2, 2)
     trades = tables_of(made)["trades"]
     summary = trades.current_snapshot().summary
@@ -101,7 +101,7 @@ def test_whatever_changes_is_one_snapshot_and_the_one_before_has_the_rows_from_b
     before = {name: (table.current_snapshot().snapshot_id, iceberg_rows(table)) for name, table in tables_of(made).items()}
     CHANGED[what](history)
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     for name, table in tables_of(made).items():
         count = len(table.snapshots())
         assert count == (2 if name in before else 1), f"{name}: {count} snapshots"
@@ -129,7 +129,7 @@ def test_days_go_once_the_archive_has_them_and_stay_there(tmp_path: Path, histor
     assert iceberg_rows(tables_of(made)["bars"]) == everything
     day(history, 1, bar(NOON + DAY + 30, close=1.0))  # rows for a day that only the archive has
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     assert Catalogue.load(history.folder).archived == catalogue.archived
 
 
@@ -141,7 +141,7 @@ def test_what_only_the_archive_has_goes_from_there_too_in_one_snapshot(tmp_path:
         pass
     assert not Catalogue.load(history.folder).archived
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     trades = tables_of(made)["trades"]
     assert len(trades.snapshots()) == 2
     first = trades.snapshots()[0].snapshot_id
@@ -163,7 +163,7 @@ def test_killed_at_any_step_it_goes_on_and_nothing_is_there_twice(
     assert (done[-1] == "killed") == (moment < len(done))
     assert len(done) < MOMENTS
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     assert {len(t.snapshots()) for n, t in tables_of(made).items() if "/" not in n} == {2}
     assert made._manifest.names == {f.path for f in history.store.catalogue.every_file()}
     assert archived_in(history.folder) == made._manifest.names
@@ -195,7 +195,7 @@ def test_a_file_that_was_added_twice_and_one_that_is_nobodys_are_found_and_put_r
     assert sum(iceberg_rows(tables_of(made)["trades"]).values()) == 12
     made = archive(history, tmp_path / "warehouse")
     assert made.done.snapshots == 1
-    assert_level(history, made)
+    assert_level(history.folder, made)
 
 
 def test_a_handle_that_is_stale_commits_nothing(tmp_path: Path, history: History) -> None:
@@ -213,7 +213,7 @@ def test_a_handle_that_is_stale_commits_nothing(tmp_path: Path, history: History
     made._tables._catalog.load_table = stale
     made.run(threading.Event())
     made.close()
-    assert_level(history, made)
+    assert_level(history.folder, made)
 
 
 def test_a_catalogue_that_was_lost_is_taken_from_the_warehouse_again(tmp_path: Path, history: History) -> None:
@@ -223,7 +223,7 @@ def test_a_catalogue_that_was_lost_is_taken_from_the_warehouse_again(tmp_path: P
     (tmp_path / "data" / "archive" / "catalog.db").unlink()
     day(history, 1)
     made = archive(history, tmp_path / "warehouse")
-    assert_level(history, made)
+    assert_level(history.folder, made)
     assert [s.snapshot_id for s in tables_of(made)["trades"].snapshots()][0] == first
 
 

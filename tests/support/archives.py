@@ -73,9 +73,9 @@ def found_in(rows: pa.Table) -> Found:
     return Counter(tuple((n, v) for n, v in zip(names, row, strict=True) if v is not None) for row in values)
 
 
-def assert_level(history: History, made: Archiving) -> None:
+def assert_level(folder: Path, made: Archiving) -> None:
     """Iceberg's newest snapshots have the rows of the catalogue, table by table and day by day, and no file twice."""
-    catalogue = Catalogue.load(history.folder)
+    catalogue = Catalogue.load(folder)
     tables = tables_of(made)
     for prefix, files in (("", catalogue.files), ("replaced/", catalogue.replaced)):
         for name in {f.table for f in files}:
@@ -85,7 +85,7 @@ def assert_level(history: History, made: Archiving) -> None:
             gone = [f.path for f in catalogue.archived_of(name, bool(prefix))]
             assert planned == sorted([*(f.path for f in of_table), *gone])
             if not gone:
-                assert iceberg_rows(table) == history_rows(history.folder, of_table)
+                assert iceberg_rows(table) == history_rows(folder, of_table)
     wanted = {f.table for f in catalogue.files}
     assert {n for n, t in tables.items() if "/" not in n and list(t.scan().plan_files())} == wanted
 
