@@ -106,7 +106,8 @@ class Hdb(Process):
         def today(question: questions.Select, budget: Budget) -> pa.Table:
             return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
 
-        return HistoryAnswerer(self.store.folder, self.schema, today)
+        archive = self.settings.archive
+        return HistoryAnswerer(self.store.folder, self.schema, today, archive.place if archive.read else None)
 
     def _follow(self) -> Subscriber | None:
         """Follow the plant from where the history ends, if its journal is still the one the history was made from."""
