@@ -12,7 +12,20 @@ from archive.copies import make
 from archive.iceberg import Tables
 from archive.manifest import Manifest
 from archive.s3 import S3Store
-from archive.steps import Commit, Lost, Note, Present, Step, Tell, Upload, Wanted, after, next_step, table_of
+from archive.steps import (
+    NO_MANIFEST,
+    Commit,
+    Lost,
+    Note,
+    Present,
+    Step,
+    Tell,
+    Upload,
+    Wanted,
+    after,
+    next_step,
+    table_of,
+)
 from archive.stores import FolderStore, Store
 from plant.data_folder import PARTIAL, lock, replace_file, sync_folder
 from plant.errors import HistoryError, SettingsError
@@ -88,8 +101,10 @@ class Archiving:
 
     def look(self) -> Present:
         """Return what there is, by asking the store and the catalogue."""
-        manifest = self._manifest.names, self._manifest.closed
-        return Present(self._store.sizes(), self._tables.planned(), manifest, archived_in(self._history))
+        planned = self._tables.planned()
+        told = self._manifest.tables == self._tables.locations
+        manifest = (self._manifest.names, self._manifest.closed) if told else NO_MANIFEST
+        return Present(self._store.sizes(), planned, manifest, archived_in(self._history))
 
     def _steps(self, wanted: Wanted, stopping: threading.Event, progress: Callable[[str], None]) -> bool:
         if self._present is None or self._level is None or wanted.closed != self._level.closed:
@@ -137,7 +152,7 @@ class Archiving:
 
     def _tell(self, wanted: Wanted) -> None:
         assert self._present is not None
-        manifest = Manifest.of(self.owner, wanted, self._present.objects)
+        manifest = Manifest.of(self.owner, wanted, self._present.objects, dict(self._tables.locations))
         version = self._store.replace(MANIFEST, manifest.encoded(), self._version)
         if version is None:
             self._manifest, self._version = self._claimed()  # an answer that was lost, or another archive

@@ -62,6 +62,8 @@ class Tables:
         given = {name: _filled(value, environment) for name, value in settings.catalog_options.items()}
         self._namespace = settings.namespace
         self._warehouse = warehouse
+        self.locations: dict[str, str] = {}
+        """Where the newest metadata of each table are, as far as `planned` and `commit` saw."""
         with _answered("the catalogue"):
             self._catalog = catalog.load_catalog(NAME, **{**options, **given})
 
@@ -72,11 +74,14 @@ class Tables:
         """
         with _answered("the catalogue"):
             found = {}
+            self.locations.clear()
             for namespace, prefix in ((self._namespace, ""), (f"{self._namespace}_replaced", "replaced/")):
                 if not self._catalog.namespace_exists(namespace):
                     continue
                 for *_, name in self._catalog.list_tables(namespace):
-                    found[f"{prefix}{name}"] = self._files_of(self._catalog.load_table((namespace, name)))
+                    table = self._catalog.load_table((namespace, name))
+                    found[f"{prefix}{name}"] = self._files_of(table)
+                    self.locations[f"{prefix}{name}"] = table.metadata_location
         return found
 
     def commit(self, name: str, files: Mapping[str, File], facts: Mapping[str, Any]) -> bool:
@@ -93,6 +98,7 @@ class Tables:
             table = self._loaded(name)
             change = difference(name, set(files), self._files_of(table) if table else ())
             if change is None:
+                self.locations[name] = table.metadata_location
                 return False
             fresh = {each: self._described(files[each]) for each in sorted(change.add | change.again)}
             table = self._fitted(name, table, list(fresh.values()))
@@ -107,7 +113,8 @@ class Tables:
                         snapshot.delete_data_file(file)
                     for file in made:
                         snapshot.append_data_file(file)
-            there = self._files_of(self._catalog.load_table(self._identifier(name)))
+            table = self._catalog.load_table(self._identifier(name))
+            there, self.locations[name] = self._files_of(table), table.metadata_location
         if sorted(there) != sorted(files):
             raise HistoryError(
                 f"{name}: its newest snapshot should have {len(files):,} files, found {len(there):,}: somebody else "

@@ -20,6 +20,7 @@ class Manifest:
     generation   of the catalogue it was made of; `closed`, `closed_day` as there
     files        as in the catalogue, without crc; `bytes` of the copy
     replaced     likewise, rows that were amended or replaced after their day was closed
+    tables       where Iceberg's newest metadata of each table are, for those who have no catalogue to ask
     """
 
     owner: str
@@ -27,10 +28,11 @@ class Manifest:
     closed: int = 0
     closed_day: str = ""
     files: tuple[Mapping[str, Any], ...] = ()
-    replaced: tuple[Mapping[str, Any], ...] = field(default=())
+    replaced: tuple[Mapping[str, Any], ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, owner: str, wanted: Wanted, sizes: Mapping[str, int]) -> "Manifest":
+    def of(cls, owner: str, wanted: Wanted, sizes: Mapping[str, int], tables: Mapping[str, str]) -> "Manifest":
         """Return the manifest of what an archive holds."""
         files: list[Mapping[str, Any]] = []
         replaced: list[Mapping[str, Any]] = []
@@ -38,7 +40,7 @@ class Manifest:
             fields = {**dataclasses.asdict(file), "bytes": sizes[name]}
             del fields["crc"]
             (replaced if name.startswith("replaced/") else files).append(fields)
-        return cls(owner, wanted.generation, wanted.closed, wanted.closed_day, tuple(files), tuple(replaced))
+        return cls(owner, wanted.generation, wanted.closed, wanted.closed_day, tuple(files), tuple(replaced), tables)
 
     @property
     def names(self) -> frozenset[str]:

@@ -18,6 +18,9 @@ from plant.history.catalogue import Catalogue, File
 from plant.history.layout import REPLACED
 
 
+NO_MANIFEST: tuple[frozenset[str], int] = (frozenset(), -1)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the archive is to hold: the closed days of a catalogue, and those that only the archive has.
@@ -58,7 +61,8 @@ class Present:
 
     objects    names of files in the store, with their sizes
     planned    of each table of Iceberg's that exists, the files of its newest snapshot: each as often as it is there
-    manifest   names of the files in the manifest, and the seq up to which it says days are closed
+    manifest   names of the files in the manifest, and the seq up to which it says days are closed; NO_MANIFEST for one
+               that says of a table's metadata what is no longer true
     noted      what the history was told that the archive holds
     """
 
@@ -133,7 +137,7 @@ def after(present: Present, step: Upload | Commit | Tell | Note, wanted: Wanted,
         return replace(present, objects={**present.objects, step.file.path: size})
     if isinstance(step, Commit):
         files = tuple(sorted(wanted.tables.get(step.table, ())))
-        return replace(present, planned={**present.planned, step.table: files})
+        return replace(present, planned={**present.planned, step.table: files}, manifest=NO_MANIFEST)
     if isinstance(step, Tell):
         return replace(present, manifest=(frozenset(wanted.files), wanted.closed))
     return replace(present, noted=frozenset(wanted.files))
