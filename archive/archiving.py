@@ -53,12 +53,12 @@ class Archiving:
     be written safely; SettingsError for what is missing; Unavailable if the store or the catalogue does not answer.
     """
 
-    def __init__(
-        self, settings: ArchiveSettings, data: Path, environment: Mapping[str, str] = os.environ
-    ) -> None:
+    def __init__(self, settings: ArchiveSettings, data: Path, environment: Mapping[str, str] = os.environ) -> None:
         place = settings.place
         if place is None:
-            raise SettingsError("no [archive] warehouse, so there is nowhere to copy days to; docs/archive.md has examples")
+            raise SettingsError(
+                "no [archive] warehouse, so there is nowhere to copy days to; docs/archive.md has examples"
+            )
         self.warehouse: Warehouse = place
         self.done = Done()
         self._history = history_folder(data)

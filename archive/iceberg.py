@@ -239,7 +239,9 @@ def _of_store(warehouse: Warehouse) -> dict[str, str]:
 def _filled(text: str, environment: Mapping[str, str]) -> str:
     missing = [name for name in VARIABLE.findall(text) if not environment.get(name)]
     if missing:
-        raise SettingsError(f"[archive]: the environment has no {missing[0]}, which it names; set it, or correct the name")
+        raise SettingsError(
+            f"[archive]: the environment has no {missing[0]}, which it names; set it, or correct the name"
+        )
     return VARIABLE.sub(lambda match: environment[match[1]], text)
 
 

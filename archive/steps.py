@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from plant.history.catalogue import Catalogue, File
 from plant.history.layout import REPLACED
 
-
 NO_MANIFEST: tuple[frozenset[str], int] = (frozenset(), -1)
 
 

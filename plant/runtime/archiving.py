@@ -25,7 +25,8 @@ class ArchiveSettings(BaseModel):
     )
     endpoint: str = Field("", description='of an S3 store that is not AWS\'s: "http://127.0.0.1:8333"')
     catalog: str = Field(
-        "", description="Iceberg's catalogue: a SQL database (SQLAlchemy), or REST (http); empty: SQLite in the data folder"
+        "",
+        description="Iceberg's catalogue: a SQL database (SQLAlchemy), or REST (http); empty: SQLite in the data folder",
     )
     catalog_options: dict[str, str] = Field({}, description='more of pyiceberg\'s, e.g. {warehouse = "s3://bucket"}')
     namespace: str = Field(
@@ -56,7 +57,9 @@ class ArchiveSettings(BaseModel):
     @classmethod
     def _sql_or_rest(cls, value: str) -> str:
         if value and "://" not in value:
-            raise ValueError('expected a catalogue\'s URI: "sqlite:///catalog.db", "postgresql+psycopg2://...", "http://..."')
+            raise ValueError(
+                'expected a catalogue\'s URI: "sqlite:///catalog.db", "postgresql+psycopg2://...", "http://..."'
+            )
         return value
 
     @model_validator(mode="after")

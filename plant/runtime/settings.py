@@ -215,7 +215,12 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     archive = settings.archive
     if archive.warehouse and not archive.warehouse.startswith(S3):
         archive = archive.model_copy(update={"warehouse": str((base / archive.warehouse).absolute())})
-    sections = {"archive": archive, "plant": plant, "dashboard": page.model_copy(update=files), "api": settings.api.model_copy(update=api)}
+    sections = {
+        "archive": archive,
+        "plant": plant,
+        "dashboard": page.model_copy(update=files),
+        "api": settings.api.model_copy(update=api),
+    }
     found = settings.model_copy(update=sections)
     found._file = file
     return found

@@ -18,7 +18,7 @@ from histories import History
 from history_files import HOURS
 from plain_rows import NOON, bar, trade
 from running import RunningPlant
-from seaweed import KEY, SECRET, Seaweed, seaweed
+from seaweed import KEY, Seaweed, seaweed
 
 from archive.archiving import Archiving
 from archive.s3 import S3Store
@@ -135,7 +135,9 @@ def test_killed_at_any_moment_every_row_is_in_iceberg_once(
 ) -> None:
     print(f"seed {SEED}")
     chance, prefix = random.Random(SEED), f"kills-{kills}"
-    plant = start_plant("tickerplant", "hdb", "archive", hdb="part_s = 0.1\ncompact_mb = 0.0\n", toml=toml(weed, prefix))
+    plant = start_plant(
+        "tickerplant", "hdb", "archive", hdb="part_s = 0.1\ncompact_mb = 0.0\n", toml=toml(weed, prefix)
+    )
     db, feed = plant.ask("hdb"), plant.publisher("feed")
     today, sent = time.time_ns() // DAY * DAY, 0
     for kill in range(kills):

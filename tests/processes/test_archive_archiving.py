@@ -22,7 +22,6 @@ from plant.errors import HistoryError, SettingsError, Unavailable
 from plant.history.amending import amendment
 from plant.history.catalogue import Catalogue
 from plant.history.warehouse import MANIFEST, archived_in
-
 from plant.runtime.archiving import ArchiveSettings
 
 DAY = 24 * HOURS
@@ -31,7 +30,9 @@ DAY = 24 * HOURS
 def day(history: History, number: int, *more: dict[str, Any]) -> Catalogue:
     """Publish rows of a day of November, 20 + number, and close it."""
     noon = NOON + number * DAY
-    history.publish("trades", [trade(noon + i * 1001, ("A", "B")[i % 2], 100.0 + i, trade_id=f"t{i}") for i in range(4)])
+    history.publish(
+        "trades", [trade(noon + i * 1001, ("A", "B")[i % 2], 100.0 + i, trade_id=f"t{i}") for i in range(4)]
+    )
     history.publish("bars", [bar(noon + i * HOURS, close=10.0 + i) for i in range(3)])
     for row in more:
         history.publish("bars", [row])
@@ -98,7 +99,9 @@ def test_whatever_changes_is_one_snapshot_and_the_one_before_has_the_rows_from_b
     tmp_path: Path, history: History, what: str
 ) -> None:
     made = archive(history, tmp_path / "warehouse")
-    before = {name: (table.current_snapshot().snapshot_id, iceberg_rows(table)) for name, table in tables_of(made).items()}
+    before = {
+        name: (table.current_snapshot().snapshot_id, iceberg_rows(table)) for name, table in tables_of(made).items()
+    }
     CHANGED[what](history)
     made = archive(history, tmp_path / "warehouse")
     assert_level(history.folder, made)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from archive.steps import Commit, Lost, Note, Present, Tell, Upload, Wanted, after, difference, next_step, table_of
 from plant.history.catalogue import ArchivedFile, Catalogue, File
 
-NAMES = [f"{t}/month=2026-11/2026-11-2{d}.{cut}.parquet" for t in ("bars", "trades") for d in range(3) for cut in (1, 2)]
+NAMES = [
+    f"{t}/month=2026-11/2026-11-2{d}.{cut}.parquet" for t in ("bars", "trades") for d in range(3) for cut in (1, 2)
+]
 NAMES.append("replaced/bars/00000000000000000002.2026-11-20.parquet")
 
 names = st.frozensets(st.sampled_from(NAMES))

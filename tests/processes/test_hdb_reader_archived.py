@@ -79,7 +79,9 @@ QUESTIONS = {
     "tables": questions.Tables(),
     "asof": questions.Asof("trades", "quotes"),
     "bars": questions.Resample("trades", "1h"),
-    "sql": questions.Sql("select sym, count(*) as n, max(time) as last, sum(price) as p from trades group by sym order by sym"),
+    "sql": questions.Sql(
+        "select sym, count(*) as n, max(time) as last, sum(price) as p from trades group by sym order by sym"
+    ),
     "sql, revised": questions.Sql("select time, sym, close from bars order by time, sym"),
 }
 
