@@ -39,7 +39,7 @@ class Archive(Process):
         place = settings.archive.place
         if place is None:
             raise SettingsError(
-                f"{settings.file}: no [archive] warehouse, so there is nowhere to copy days to; docs/archive.md has examples"
+                f"{settings.file}: no [archive] warehouse, so days are copied nowhere; docs/archive.md has examples"
             )
         try:
             self._archiving = Archiving(settings.archive, settings.plant.data)

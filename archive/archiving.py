@@ -56,9 +56,7 @@ class Archiving:
     def __init__(self, settings: ArchiveSettings, data: Path, environment: Mapping[str, str] = os.environ) -> None:
         place = settings.place
         if place is None:
-            raise SettingsError(
-                "no [archive] warehouse, so there is nowhere to copy days to; docs/archive.md has examples"
-            )
+            raise SettingsError("no [archive] warehouse, so days are copied nowhere; docs/archive.md has examples")
         self.warehouse: Warehouse = place
         self.done = Done()
         self._history = history_folder(data)
@@ -177,8 +175,8 @@ class Archiving:
             )
         if self._store.replace(MANIFEST, found[0], None) is not None:
             raise HistoryError(
-                f"{self.warehouse.endpoint or self.warehouse.place} replaces a file that is there although asked to make "
-                "it only if it is not (If-None-Match): two archives could write at once; use a store that keeps to it"
+                f"{self.warehouse.endpoint or self.warehouse.place} replaces a file although asked to make it only if it "
+                "is not there (If-None-Match): two archives could write at once; use a store that keeps to it"
             )
         return manifest, found[1]
 

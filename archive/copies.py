@@ -30,7 +30,7 @@ class Interrupted(Exception):
 
 
 def make(folder: Path, file: File, copy: Path, stopping: threading.Event) -> None:
-    """Make the copy of a file of the history in `folder`. Raises HistoryError if it is not exactly that, Interrupted."""
+    """Make the copy of a file of the history in `folder`. Raises HistoryError if it is not that, Interrupted."""
     check_bytes(folder, file)
     source = folder / file.path
     try:

@@ -27,6 +27,8 @@ MOST_BYTES = 5 * 2**30
 
 _TAKEN = 412
 _UNDER_WAY = 409
+_SERVER_ERROR = 500
+_NOT_FOUND = 404
 
 
 class S3Store:
@@ -65,7 +67,7 @@ class S3Store:
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See archive.stores.Store."""
         answer = self._ask("GET", name, {})
-        return None if answer.status_code == requests.codes.not_found else (answer.content, answer.headers["ETag"])
+        return None if answer.status_code == _NOT_FOUND else (answer.content, answer.headers["ETag"])
 
     def replace(self, name: str, data: bytes, version: str | None) -> str | None:
         """See archive.stores.Store."""
@@ -99,10 +101,10 @@ class S3Store:
             )
         except requests.RequestException as error:
             raise Unavailable(f"{self._base} does not answer ({type(error).__name__}: {first_line(error)})") from None
-        if answer.ok or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == 404):
+        if answer.ok or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == _NOT_FOUND):
             return answer
         said = f"{method} {url}: {answer.status_code} {answer.reason}: {' '.join(answer.text.split())[:300]}"
-        if answer.status_code == _UNDER_WAY or answer.status_code >= requests.codes.server_error:
+        if answer.status_code == _UNDER_WAY or answer.status_code >= _SERVER_ERROR:
             raise Unavailable(said)
         raise HistoryError(f"{said}; does the bucket exist, and may these keys read and write there?")
 

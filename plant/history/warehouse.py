@@ -54,7 +54,8 @@ class Access:
                 "where the plant is started (`plant up`)"
             )
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
-        return cls(*(environment[name] for name in names), environment.get("AWS_SESSION_TOKEN", ""), region)
+        key, secret = (environment[name] for name in names)
+        return cls(key, secret, environment.get("AWS_SESSION_TOKEN", ""), region)
 
     def __repr__(self) -> str:
         return f"Access({self.key!r}, region={self.region!r})"

@@ -26,7 +26,7 @@ class ArchiveSettings(BaseModel):
     endpoint: str = Field("", description='of an S3 store that is not AWS\'s: "http://127.0.0.1:8333"')
     catalog: str = Field(
         "",
-        description="Iceberg's catalogue: a SQL database (SQLAlchemy), or REST (http); empty: SQLite in the data folder",
+        description="Iceberg's catalogue: a SQL database (SQLAlchemy), or REST (http); empty: SQLite, in the data",
     )
     catalog_options: dict[str, str] = Field({}, description='more of pyiceberg\'s, e.g. {warehouse = "s3://bucket"}')
     namespace: str = Field(

@@ -59,7 +59,8 @@ def test_a_name_is_made_once_and_replaced_only_as_it_was_read(weed: Seaweed, tmp
     file.write_bytes(b"second")
     assert not store.put("a/b c+d.parquet", file, crc32(b"second"))
     found = store.read("a/b c+d.parquet")
-    assert found is not None and found[0] == b"first"
+    assert found is not None
+    assert found[0] == b"first"
     assert store.read("nothing") is None
     version = store.replace("a/b c+d.parquet", b"third", found[1])
     assert version is not None
@@ -81,7 +82,7 @@ def test_a_body_that_is_not_what_was_to_be_sent_is_refused(weed: Seaweed, tmp_pa
 
 def test_with_wrong_keys_it_says_so(weed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(HistoryError, match="403 Forbidden.*does the bucket exist, and may these keys"):
+    with pytest.raises(HistoryError, match=r"403 Forbidden.*does the bucket exist, and may these keys"):
         store_of(weed, "keys").read("x")
 
 

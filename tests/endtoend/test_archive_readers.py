@@ -1,6 +1,6 @@
 """Who reads the archive beside the plant answers what the hdb answers: the examples of docs/archive.md, as they stand.
 
-They run in an environment of their own (`make archive-readers`), each in a process, over a real S3 store; in a soak alone.
+They run in an environment of their own (`make archive-readers`), each in a process, over a real S3 store; in a soak.
 """
 
 import json
@@ -28,6 +28,8 @@ PAGE = (ROOT / "docs" / "archive.md").read_text()
 EXAMPLE = "http://127.0.0.1:8333"
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+
+PRICES = ("time", "sym", "price", "size")
 
 Answers = dict[str, list[tuple[Any, ...]]]
 
@@ -73,13 +75,9 @@ def answers(plant: tuple[History, Seaweed, Path]) -> Answers:
     """What the hdb answers."""
     hdb = HistoryAnswerer(plant[0].folder, SCHEMA)
     return {
-        "rows": rows_of(hdb.answer(questions.Select("trades", sym=("AAPL",), columns=("time", "sym", "price", "size")))),
+        "rows": rows_of(hdb.answer(questions.Select("trades", sym=("AAPL",), columns=PRICES))),
         "november": rows_of(
-            hdb.answer(
-                questions.Select(
-                    "trades", sym=("AAPL",), columns=("time", "sym", "price", "size"), end=NOON + 5 * 24 * HOURS
-                )
-            )
+            hdb.answer(questions.Select("trades", sym=("AAPL",), columns=PRICES, end=NOON + 5 * 24 * HOURS))
         ),
         "bars": sorted(
             (sym, *rest)
@@ -117,7 +115,8 @@ def run(plant: tuple[History, Seaweed, Path], code: str, shown: str) -> dict[str
 
 
 def test_clickhouse(plant: tuple[History, Seaweed, Path], answers: Answers) -> None:
-    shown = "{n: [list(r.values()) for r in v.to_pylist()] for n, v in (('rows', rows), ('bars', bars), ('asof', asof), ('count', count))}"
+    named = "{'rows': rows, 'bars': bars, 'asof': asof, 'count': count}"
+    shown = f"{{n: [list(r.values()) for r in v.to_pylist()] for n, v in {named}.items()}}"
     found = run(plant, "\n".join(blocks("ClickHouse")), shown)
     assert found["rows"] == answers["november"]
     assert sorted(found["bars"]) == answers["bars"]
@@ -126,14 +125,19 @@ def test_clickhouse(plant: tuple[History, Seaweed, Path], answers: Answers) -> N
 
 
 def test_duckdb(plant: tuple[History, Seaweed, Path], answers: Answers) -> None:
-    found = run(plant, "\n".join(blocks("DuckDB")), "{'rows': rows, 'bars': bars, 'asof': asof}")
+    there = "import duckdb_extensions\nfor e in ('httpfs', 'avro', 'iceberg'): duckdb_extensions.import_extension(e)\n"
+    found = run(plant, there + "\n".join(blocks("DuckDB")), "{'rows': rows, 'bars': bars, 'asof': asof}")
     assert found["rows"] == answers["rows"]
     assert sorted(found["bars"]) == answers["bars"]
     assert found["asof"] == answers["asof"]
 
 
 def test_polars_and_dask_and_ray(plant: tuple[History, Seaweed, Path], answers: Answers) -> None:
-    more = "\ntotal = {}\nfor some in found:\n    for row in some:\n        total[row['sym']] = total.get(row['sym'], 0) + row['size_sum']\n"
+    more = """
+total = {}
+for row in (row for some in found for row in some):
+    total[row["sym"]] = total.get(row["sym"], 0) + row["size_sum"]
+"""
     code = "\n".join([*blocks("Polars"), *blocks("Dask and Ray")]) + more
     shown = (
         "{'rows': rows.rows(), 'bars': bars.select('sym', 'bar', 'open', 'high', 'low', 'close', 'volume').rows(), "

@@ -181,7 +181,7 @@ def test_a_second_archive_of_the_history_and_one_of_another_are_refused(tmp_path
     with pytest.raises(HistoryError, match=r"another archive \(pid \d+\) writes there"):
         archiving(other, tmp_path / "warehouse")
     first.close()
-    with pytest.raises(HistoryError, match="is written by another archive .* name another"):
+    with pytest.raises(HistoryError, match=r"is written by another archive .* name another"):
         archiving(other, tmp_path / "warehouse")
 
 
@@ -202,7 +202,7 @@ def test_a_file_that_was_added_twice_and_one_that_is_nobodys_are_found_and_put_r
 
 
 def test_a_handle_that_is_stale_commits_nothing(tmp_path: Path, history: History) -> None:
-    """What would be a file twice with pyiceberg's `add_files`: another archive was at work since the table was loaded."""
+    """With `add_files` of pyiceberg a file would be there twice: somebody was at work since the table was loaded."""
     made = archiving(history, tmp_path / "warehouse")
     made.run(threading.Event())
     day(history, 1)
@@ -227,7 +227,7 @@ def test_a_catalogue_that_was_lost_is_taken_from_the_warehouse_again(tmp_path: P
     day(history, 1)
     made = archive(history, tmp_path / "warehouse")
     assert_level(history.folder, made)
-    assert [s.snapshot_id for s in tables_of(made)["trades"].snapshots()][0] == first
+    assert tables_of(made)["trades"].snapshots()[0].snapshot_id == first
 
 
 def test_a_damaged_file_of_the_history_is_not_archived(tmp_path: Path, history: History) -> None:
@@ -251,7 +251,7 @@ def test_a_file_of_another_plant_under_the_same_name_is_refused(tmp_path: Path, 
     place = tmp_path / "warehouse" / mine.path
     place.parent.mkdir(parents=True)
     shutil.copyfile(tmp_path / "theirs" / theirs.path, place)
-    with pytest.raises(HistoryError, match="expected the archive's copy of .*, found that of"):
+    with pytest.raises(HistoryError, match=r"expected the archive's copy of .*, found that of"):
         archive(history, tmp_path / "warehouse")
 
 

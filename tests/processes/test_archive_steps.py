@@ -1,4 +1,4 @@
-"""The steps of an archive: from anything that may be there they lead to exactly what is wanted, and never wrong between.
+"""The steps of an archive: from anything that may be there they lead to exactly what is wanted, by no wrong way.
 
 The model is sets of names: what is there, what is wanted.
 """
@@ -50,7 +50,7 @@ def test_from_whatever_is_there_the_steps_lead_to_what_is_wanted(
     local: frozenset[str], objects: frozenset[str], tables: list[str], manifest: frozenset[str], noted: frozenset[str],
     forgets: int,
 ) -> None:  # fmt: skip
-    """After any number of steps the archive may be killed, and looks again: `forgets`. The steps go on as they would."""
+    """After any number of steps, `forgets`, the archive may be killed and looks again: it goes on as it would."""
     wanted, present = wanted_of(local), present_of(objects, tables, manifest, noted)
     commits, steps = [], 0
     while (step := next_step(wanted, present)) is not None:

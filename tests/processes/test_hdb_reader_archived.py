@@ -5,7 +5,6 @@ Two histories of the same rows: one whose old days went into the archive, the ot
 
 import random
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,7 +27,7 @@ SYMS = ("A", "B", "C")
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HistoryAnswerer, HistoryAnswerer, History]]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HistoryAnswerer, HistoryAnswerer, History]:
     """Answerers of the history that archives and of the whole one, and the former; late rows came for old days."""
     print(f"seed {SEED}")
     folder, chance = tmp_path_factory.mktemp("archived"), random.Random(SEED)
@@ -52,7 +51,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HistoryAnsw
     assert {f.table for f in histories[0].store.catalogue.archived} == {"trades", "quotes", "bars"}
     assert {f.path.split("/")[0] for f in histories[0].store.catalogue.archived} >= {"trades", "bars"}
     far = HistoryAnswerer(histories[0].folder, SCHEMA, warehouse=Warehouse(str(folder / "warehouse")))
-    yield far, HistoryAnswerer(histories[1].folder, SCHEMA), histories[0]
+    return far, HistoryAnswerer(histories[1].folder, SCHEMA), histories[0]
 
 
 def rows_of(found: pa.Table) -> list[dict[str, object]]:
