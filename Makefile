@@ -27,7 +27,7 @@ soak: install archive-readers
 	TICKPLANT_SOAK=1 $(BIN)/python -m pytest -m "soak or hypothesis" -s --timeout 3600
 
 bench: install bench-servers bench-csp bench-vectorbt
-	for name in capture query history page computing backtests service; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in capture query history page computing backtests service archiving; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .

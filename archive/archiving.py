@@ -175,8 +175,8 @@ class Archiving:
             )
         if self._store.replace(MANIFEST, found[0], None) is not None:
             raise HistoryError(
-                f"{self.warehouse.endpoint or self.warehouse.place} replaces a file although asked to make it only if it "
-                "is not there (If-None-Match): two archives could write at once; use a store that keeps to it"
+                f"{self.warehouse.endpoint or self.warehouse.place} replaces a file although asked to make it only if "
+                "it is not there (If-None-Match): two archives could write at once; use a store that keeps to it"
             )
         return manifest, found[1]
 
