@@ -189,3 +189,8 @@ def test_while_the_store_is_away_days_wait_in_the_history_and_go_once_it_has_the
     eventually(lambda: state() == "ok", 30, state)
     catalogue = Catalogue.load(history_folder(plant.settings.plant.data))
     assert [f.rows for f in catalogue.archived if f.table == "trades"] == [1, 1]
+    plant.config.write_text(plant.config.read_text().replace("[archive]\n", "[archive]\nread = true\n"))
+    plant.restart("hdb")
+    eventually(lambda: plant.ask("hdb").count("trades") == 3, 30, lambda: plant.log("hdb"))
+    assert plant.whole().select("trades").time.is_monotonic_increasing
+    assert plant.whole().count("trades") == 3

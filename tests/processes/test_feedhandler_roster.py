@@ -1,9 +1,9 @@
-"""Which programs supervisord is given: one for each feed, and the monitor's while there are alerts."""
+"""Which programs supervisord is given: one for each feed, the monitor's and the archive's where they are set."""
 
 import configparser
 from pathlib import Path
 
-from feedhandler.roster import MONITOR, Roster
+from feedhandler.roster import ARCHIVE, MONITOR, Roster
 from plant.runtime.settings import load
 
 ALERT = '[[alerts]]\nevents = ["gap"]\nto = "json://${ALERT_TOKEN}@127.0.0.1:9000"\n'
@@ -38,3 +38,12 @@ def test_what_it_tells_and_watches_starts_it_again_and_nothing_else_does(tmp_pat
     assert programs(tmp_path, ALERT + "[rdb]\nkeep_gb = 3.0\n")[MONITOR] == first
     for more in ("every_s = 5.0\n", "[monitor]\ndisk_free_gb = 9.0\n", '[[feeds]]\nkind = "simulated"\n'):
         assert programs(tmp_path, ALERT + more)[MONITOR] != first
+
+
+def test_the_archive_is_a_program_only_while_there_is_a_warehouse(tmp_path: Path) -> None:
+    where = '[archive]\nwarehouse = "far"\n'
+    found = programs(tmp_path, where)
+    assert list(found) == [ARCHIVE]
+    assert found[ARCHIVE]["command"].endswith("-m archive")
+    assert programs(tmp_path, where + "keep_days = 9.0\n")[ARCHIVE] != found[ARCHIVE]
+    assert programs(tmp_path, where + "[rdb]\nkeep_gb = 3.0\n")[ARCHIVE] == found[ARCHIVE]
