@@ -196,12 +196,25 @@ class Tables:
         )
 
     def _newest_metadata(self, table: str) -> str | None:
-        """Return where the newest metadata of a table are that the catalogue does not know: it was lost."""
-        folder = self._warehouse.path(f"{table}/metadata")
-        found = self._warehouse.filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        """Return where the newest metadata of a table are that the catalogue does not know: it was lost.
+
+        What cannot be read whole never counted: who wrote it was killed meanwhile.
+        """
+        from pyiceberg.exceptions import ValidationError
+        from pyiceberg.table.metadata import TableMetadataUtil
+
+        folder, filesystem = self._warehouse.path(f"{table}/metadata"), self._warehouse.filesystem
+        found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
         files = [f for f in found if f.base_name.endswith(".metadata.json")]
-        newest = max(files, key=lambda f: (f.base_name.split("-")[0], f.mtime_ns or 0), default=None)
-        return newest and self._warehouse.uri(newest.path.removeprefix(f"{self._warehouse.root}/"))
+        for file in sorted(files, key=lambda f: (f.base_name.split("-")[0], f.mtime_ns or 0), reverse=True):
+            with filesystem.open_input_stream(file.path) as stream:
+                data = stream.read()
+            try:
+                TableMetadataUtil.parse_raw(data.decode())
+            except (ValueError, ValidationError):
+                continue
+            return self._warehouse.uri(file.path.removeprefix(f"{self._warehouse.root}/"))
+        return None
 
 
 def _data_file(table: Any, uri: str) -> Any:

@@ -155,7 +155,7 @@ MOMENTS = 100
 """More moments than there are at which an archive can be killed while it works at the second day."""
 
 
-@pytest.mark.parametrize("moment", range(0, MOMENTS, 1 if SOAK else 8))
+@pytest.mark.parametrize("moment", range(6, MOMENTS, 1 if SOAK else 8))
 def test_killed_at_any_step_it_goes_on_and_nothing_is_there_twice(
     tmp_path: Path, history: History, moment: int
 ) -> None:
@@ -224,6 +224,8 @@ def test_a_catalogue_that_was_lost_is_taken_from_the_warehouse_again(tmp_path: P
     first = tables_of(made)["trades"].current_snapshot().snapshot_id
     made._tables._catalog.engine.dispose()
     (tmp_path / "data" / "archive" / "catalog.db").unlink()
+    half = tmp_path / "warehouse" / "trades" / "metadata" / "00009-half.metadata.json"
+    half.write_text('{"format-version": 2, ')  # of an archive that was killed while it wrote
     day(history, 1)
     made = archive(history, tmp_path / "warehouse")
     assert_level(history.folder, made)
