@@ -8,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run stop test soak cluster bench bench-servers bench-csp bench-vectorbt lint format docs install browser clean
+.PHONY: run stop test soak cluster bench bench-servers bench-csp bench-vectorbt archive-readers lint format docs install browser clean
 
 run: install
 	$(BIN)/plant up -d
@@ -24,11 +24,11 @@ test: install browser
 	$(BIN)/python -m pytest -m "not soak" -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$lint; linted=$$?; cat $$log; rm -f $$log; [ $$tests = 0 ] && [ $$linted = 0 ]
 
-soak: install
+soak: install archive-readers
 	TICKPLANT_SOAK=1 $(BIN)/python -m pytest -m "soak or hypothesis" -s --timeout 3600
 
 bench: install bench-servers bench-csp bench-vectorbt
-	for name in capture query history page computing backtests service mirroring; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in capture query history page computing backtests service mirroring archiving; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 cluster: install
 	$(BIN)/python examples/cluster.py
@@ -84,5 +84,14 @@ bench-vectorbt: .venv-vectorbt/installed
 	@$(PYTHON) -m venv .venv-vectorbt && .venv-vectorbt/bin/pip install --quiet --disable-pip-version-check vectorbt==1.2.0 && touch $@ \
 		|| echo "vectorbt cannot be installed: its lines will say so"
 
+# Who reads the archive beside the plant: DuckDB of a version that has its extensions on PyPI, ClickHouse, Dask, Ray, Spark.
+archive-readers: .venv-archive/installed
+
+.venv-archive/installed:
+	@$(PYTHON) -m venv .venv-archive && .venv-archive/bin/pip install --quiet --disable-pip-version-check duckdb==1.5.5 \
+		duckdb-extensions duckdb-extension-httpfs==1.5.5 duckdb-extension-iceberg==1.5.5 duckdb-extension-avro==1.5.5 \
+		chdb==4.4.0 polars 'pyiceberg[sql-sqlite,pyarrow]==0.12.0' 'dask[dataframe]' ray pyspark && touch $@ \
+		|| echo "what reads the archive cannot be installed: its tests will be skipped and say so"
+
 clean:
-	rm -rf .venv .venv-csp .venv-vectorbt build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-csp .venv-vectorbt .venv-archive build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

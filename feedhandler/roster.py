@@ -1,7 +1,7 @@
 """Keep one supervised process for each [[feeds]] of plant.toml: `python -m feedhandler.roster run/feeds.conf`.
 
 And the processes that not every plant has: the monitor, which sends alerts, while there are [[alerts]]; the mirror with
-[mirror] servers.
+[mirror] servers; the archive with an [archive] warehouse.
 
 supervisord's configuration cannot loop over another file. So this small program, itself supervised, writes a program
 section per feed into a file that supervisord.conf includes, and tells supervisord to take up what changed: at start,
@@ -31,6 +31,7 @@ from plant.runtime.supervision import program
 ALSO: dict[str, tuple[Callable[[Settings], bool], tuple[str, ...]]] = {
     "monitor": (lambda settings: bool(settings.alerts), ("alerts", "monitor", "feeds")),
     "mirror": (lambda settings: bool(settings.mirror.servers), ("mirror",)),
+    "archive": (lambda settings: bool(settings.archive.warehouse), ("archive",)),
 }
 """Processes by name: when the plant has them, and the sections that they read when they start."""
 

@@ -106,7 +106,8 @@ class Hdb(Process):
         def today(question: questions.Select, budget: Budget) -> pa.Table:
             return from_ipc(rdb.table(question.to_wire(), min(budget.left_s, RDB_S)))
 
-        return HistoryAnswerer(self.store.folder, self.schema, today)
+        archive = self.settings.archive
+        return HistoryAnswerer(self.store.folder, self.schema, today, archive.place if archive.read else None)
 
     def _follow(self) -> Subscriber | None:
         """Follow the plant from where the history ends, if its journal is still the one the history was made from."""
@@ -119,7 +120,10 @@ class Hdb(Process):
             return None
         subscriber = follow(self.settings, self.name, self.schema, self.store.catalogue.through, as_journaled=True)
         subscriber.stream.by_id.update({t.schema_id: t for t in every})
-        house = Housekeeping(self.store, self.settings.hdb.compact_mb, self.settings.hdb.keep_days)
+        own, archive = self.settings.hdb, self.settings.archive
+        house = Housekeeping(
+            self.store, own.compact_mb, own.keep_days, archive.keep_days if archive.warehouse else None
+        )
         self._closer = self.opened(Closer(self.store, journaled, house, self._tell, self._confirm))
         return subscriber
 

@@ -8,15 +8,18 @@ lost.
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from hdb.reader.archived import ArchivedFooter
 from hdb.reader.footers import Footers, MissingFile
 from hdb.reader.history import HistoryView
 from hdb.reader.sql import HistorySql
 from plant.errors import HistoryError, QueryError
 from plant.history.catalogue import CATALOGUE, Catalogue, File
+from plant.history.warehouse import Warehouse
 from plant.query import questions
 from plant.query.answers import Answerer
 from plant.query.limits import Budget
@@ -66,13 +69,16 @@ class HistoryAnswerer:
 
     `today` gives the rows that came since, for the questions that are about both. The schema metadata of an answer say
     up to which seq the history held everything, `through`, and which seq the last closed day ended with, `closed`.
+    `warehouse` is the archive's, from which days are answered that only it has; None: they are not there.
     """
 
-    def __init__(self, folder: Path, schema: Schema, today: Today | None = None) -> None:
+    def __init__(
+        self, folder: Path, schema: Schema, today: Today | None = None, warehouse: Warehouse | None = None
+    ) -> None:
         self._folder = folder
         self._schema = schema
         self._today = today
-        self._footers = Footers()
+        self._footers = Footers(archived=partial(ArchivedFooter, warehouse) if warehouse else None)
         self._sql = HistorySql(folder)
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None

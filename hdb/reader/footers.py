@@ -10,7 +10,8 @@ import sys
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import HistoryError
-from plant.history.catalogue import File
+from plant.history.catalogue import ArchivedFile, File
 from plant.history.layout import REPLACED
 from plant.rows.arrow import columns_from_arrow, kind_of
 from plant.rows.schema import Table
@@ -49,10 +50,16 @@ class MissingFile(HistoryError):
 
 
 class Footers:
-    """The footers of files that were read lately; any thread."""
+    """The footers of files that were read lately; any thread.
 
-    def __init__(self, limit_bytes: int = FOOTER_BYTES) -> None:
+    `archived` opens a file that only the archive has (hdb.reader.archived); None: such days are not answered about.
+    """
+
+    def __init__(
+        self, limit_bytes: int = FOOTER_BYTES, archived: "Callable[[ArchivedFile], Footer] | None" = None
+    ) -> None:
         self._limit = limit_bytes
+        self.archived = archived
         self._known: OrderedDict[tuple[Path, str], Footer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -65,7 +72,10 @@ class Footers:
             if footer is not None:
                 self._known.move_to_end(key)
                 return footer
-        footer = Footer(folder / file.path, file)
+        if isinstance(file, ArchivedFile) and self.archived is not None:
+            footer = self.archived(file)
+        else:
+            footer = Footer(folder / file.path, file)
         with self._lock:
             if key not in self._known:
                 self._known[key] = footer
@@ -78,13 +88,14 @@ class Footers:
 class Footer:
     """What a file says of its rows without reading them. Raises HistoryError as `Footers.of` does."""
 
+    apart = False
+    """Whether it lies elsewhere, so that what is needed is better read in few pieces."""
+
     def __init__(self, path: Path, file: File) -> None:
         self.path = path
         self.file = file
         self._path = str(path)
-        with _explaining(path), pa.OSFile(self._path) as source:
-            if source.size() != file.bytes:
-                raise _damaged(path, f"expected {file.bytes:,} bytes as in the catalogue, found {source.size():,}")
+        with self._explaining(), self._opened() as source:
             self.metadata = pq.read_metadata(source)
         self.bytes = self.metadata.serialized_size
         self.names = frozenset(self.metadata.schema.names)
@@ -149,13 +160,35 @@ class Footer:
             return pa.table(
                 [_constant(alike[n], found.num_rows) if n in alike else found.column(n) for n in there], there
             )
+        return self._read(groups, table, there or ["time"], symbols, threads)
+
+    def _opened(self) -> pa.NativeFile:
+        """Return the file, open. Raises HistoryError if it has another size."""
+        source = pa.OSFile(self._path)
+        if source.size() != self.file.bytes:
+            size = source.size()
+            source.close()
+            raise _damaged(self.path, f"expected {self.file.bytes:,} bytes as in the catalogue, found {size:,}")
+        return source
+
+    def _explaining(self) -> AbstractContextManager[None]:
+        return _explaining(self.path)
+
+    def _read(
+        self, groups: Sequence[int], table: Table, columns: Sequence[str], symbols: Sequence[str], threads: bool
+    ) -> pa.Table:
+        """Return columns of some row groups, read from the file; `symbols` are those that become dictionaries."""
         options = {"metadata": self.metadata, "read_dictionary": symbols, "page_checksum_verification": True}
         with (
-            _explaining(self.path),
-            pa.OSFile(self._path) as source,
-            pq.ParquetFile(source, pre_buffer=False, **options) as opened,
+            self._explaining(),
+            self._source() as source,
+            pq.ParquetFile(source, pre_buffer=self.apart, **options) as opened,
         ):
-            return opened.read_row_groups(list(groups), columns=there or ["time"], use_threads=threads)
+            return opened.read_row_groups(list(groups), columns=list(columns), use_threads=threads)
+
+    def _source(self) -> pa.NativeFile:
+        """Return the file, open; its size was looked at before."""
+        return pa.OSFile(self._path)
 
     def _groups_of(self, name: str) -> Iterable[int]:
         count = self.metadata.num_row_groups
@@ -219,13 +252,11 @@ def _meet(times: tuple[int, int], start: int | None, end: int | None) -> bool:
     return (start is None or times[1] >= start) and (end is None or times[0] < end)
 
 
-class _explaining:
+class _explaining(AbstractContextManager[None]):
     """Turn what goes wrong with a file into HistoryError, naming it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, FileNotFoundError):

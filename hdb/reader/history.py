@@ -25,7 +25,7 @@ from hdb.reader.footers import Footers
 from hdb.reader.loose import Loose
 from hdb.reader.runs import by_symbol, columns_of, joined_columns, parts_of, runs_of
 from hdb.reader.selecting import Pick, earliest, in_order, latest, newest_of_each_symbol
-from plant.history.catalogue import Catalogue, File
+from plant.history.catalogue import ArchivedFile, Catalogue, File
 from plant.history.layout import cut_of_replaced
 from plant.query.limits import Budget
 from plant.query.parallel import shared
@@ -55,9 +55,15 @@ class HistoryView:
         name = declaration.name
         closed, parts = self._known(catalogue.days_of(name)), self._known(catalogue.parts_of(name))
         replaced = self._known(catalogue.replaced_of(name)) if as_of is not None else []
+        far: list[File] = []
+        if footers.archived is not None:
+            far = self._known(catalogue.archived_of(name))
+            replaced += self._known(catalogue.archived_of(name, replaced=True)) if as_of is not None else []
         gone = [f for f in replaced if as_of is not None and cut_of_replaced(f.path) > as_of]
-        self._parts = parts if declaration.key else []
-        self._settled = [*closed, *gone, *([] if declaration.key else parts)]
+        later = later_than(far, closed, gone) if declaration.key else []
+        self._parts = [*parts, *later] if declaration.key else []
+        settled = [f for f in (*far, *closed, *gone) if f not in later] if later else [*far, *closed, *gone]
+        self._settled = [*settled, *([] if declaration.key else parts)]
         self._rows_in = FileRows(declaration, folder, footers, as_of, gone)
         self._apart = ("seq_row",) if gone else ()  # what tells the order of a symbol's rows of one seq in two files
 
@@ -202,12 +208,21 @@ class HistoryView:
         terms, key = Terms(beyond=beyond, budget=budget), self.declaration.key
         loose = self._loose(terms, every, later if key else None)
         reached = self._reached(terms)
-        whole = [f for f in reached if self._rows_in.takes_whole(terms, f) and not loose.may_revise(f)]
+        here = [f for f in reached if not isinstance(f, ArchivedFile)]
+        whole = [f for f in here if self._rows_in.takes_whole(terms, f) and not loose.may_revise(f)]
         others = columns_of(
-            self._read([f for f in reached if f not in whole], terms, every, loose), self.declaration, every
+            self._read([f for f in here if f not in whole], terms, every, loose), self.declaration, every
         )
+        if len(here) < len(reached):  # DuckDB does not reach the archive: its days are held in memory, if they are few
+            far = self._counted([f for f in reached if f not in here], terms, every, loose._replace(chosen=self._none))
+            others = joined_columns([others, far], every)
         rows = joined_columns([loose.chosen, *([] if key or later is None else [later]), others], every)
         return whole, pa.table({name: arrow_column(rows[name], name in self.declaration.times) for name in every})
+
+    @property
+    def _none(self) -> Columns:
+        """No rows, with every column."""
+        return self._rows_in.empty((*self.declaration.names, *META_COLUMNS))
 
     @cached_property
     def _rows(self) -> int:
@@ -273,6 +288,24 @@ class HistoryView:
         if not loose.may_revise(file):
             return self._rows_in.picked(file, terms, columns, pick)
         return columns_of(self._read([file], terms, columns, loose), self.declaration, columns)
+
+
+def later_than(archived: Iterable[File], closed: Iterable[File], gone: Iterable[File]) -> list[File]:
+    """Return the files whose rows may take the place of rows of a day that was closed before, and was in the archive.
+
+    Such a day is not written anew with what came late: that has a file of its own, whose rows count as those of parts
+    do. So do rows of its days that were replaced since, `gone`.
+    """
+    months: dict[str, list[File]] = {}
+    for file in archived:
+        months.setdefault(file.first_day[:7], []).append(file)
+
+    def shares(file: File, other: File) -> bool:
+        return file.first_day <= other.last_day and other.first_day <= file.last_day
+
+    found = [f for f in (*archived, *closed)
+             if any(shares(f, o) and o.last_seq < f.first_seq for o in months.get(f.first_day[:7], ()))]  # fmt: skip
+    return found + [f for f in gone if any(shares(f, o) for o in months.get(f.first_day[:7], ()))]
 
 
 def _together(pieces: Iterator[Piece], count: int) -> Iterator[list[Piece]]:

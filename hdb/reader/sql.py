@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hdb.reader.footers import MissingFile
 from plant.errors import QueryError
-from plant.history.catalogue import File
+from plant.history.catalogue import ArchivedFile, File
 from plant.query.limits import Budget
 from plant.rows.schema import Table
 from plant.sql.engine import SqlEngine
@@ -48,7 +48,7 @@ class HistorySql(SqlEngine):
         except QueryError:
             for view in views.values():
                 for file in view.files:
-                    if not (self._files / file.path).exists():
+                    if not isinstance(file, ArchivedFile) and not (self._files / file.path).exists():
                         raise MissingFile.of(self._files / file.path) from None
             raise
 

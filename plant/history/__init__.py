@@ -1,1 +1,1 @@
-"""How closed days lie on disk: catalogue, layout, one file, its order, merging, amendments; the days."""
+"""How closed days lie on disk and in an archive: catalogue, layout, one file, order, merging, amendments; the days."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from plant.data_folder import replace_file, sync_folder
 from plant.errors import HistoryError
-from plant.history.layout import SUFFIX
+from plant.history.layout import REPLACED, SUFFIX
 
 VERSION = 1
 
@@ -40,6 +40,14 @@ class File:
     first_day: str
     last_day: str
     row_sum: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile(File):
+    """A file that the history has no longer, but its archive has, under the same path (plant.history.warehouse).
+
+    What it says is true of the rows; `bytes` and `crc` are those of the file that the history had.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Catalogue:
     ends         ends of day that are not closed yet
     files        days and months, sorted by table and day
     replaced     rows that were amended or replaced after their day was closed
+    archived     files of either that went for their age, and that the archive has
     """
 
     generation: int = 0
@@ -95,6 +104,7 @@ class Catalogue:
     parts: tuple[Part, ...] = ()
     files: tuple[File, ...] = ()
     replaced: tuple[File, ...] = ()
+    archived: tuple[ArchivedFile, ...] = ()
     version: int = field(default=VERSION)
 
     @property
@@ -114,8 +124,12 @@ class Catalogue:
         """Return the files of rows of a table that were replaced after their day was closed, oldest first."""
         return [f for f in self.replaced if f.table == table]
 
+    def archived_of(self, table: str, replaced: bool = False) -> list[File]:
+        """Return the files of closed days of a table that only the archive has, or those of rows replaced since."""
+        return [f for f in self.archived if f.table == table and f.path.startswith(f"{REPLACED}/") == replaced]
+
     def every_file(self) -> Iterator[File]:
-        """Yield every file that counts."""
+        """Yield every file that counts and that the history has."""
         yield from self.files
         yield from self.replaced
         for part in self.parts:
@@ -135,7 +149,10 @@ class Catalogue:
         path = folder / CATALOGUE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(_plain(self), separators=(",", ":")).encode())
+            fields = _plain(self)
+            if not self.archived:  # so that a tickplant that knows of none can read it
+                del fields["archived"]
+            replace_file(path, json.dumps(fields, separators=(",", ":")).encode())
             sync_folder(folder)
         except OSError as error:
             raise HistoryError(f"{path}: cannot write the catalogue: {error.strerror}") from None
@@ -171,6 +188,7 @@ class Catalogue:
                     "parts": tuple(parts),
                     "files": _files(fields["files"]),
                     "replaced": _files(fields["replaced"]),
+                    "archived": tuple(ArchivedFile(**f) for f in fields.get("archived", ())),
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -18,12 +18,14 @@ from plant.calendars.assignment import Calendars
 from plant.conditions.rules import Rule, rules_of
 from plant.errors import SchemaError, SettingsError, nearest_names
 from plant.history.days import Days
+from plant.history.warehouse import S3
 from plant.indicators.declarations import Declaration, declared
 from plant.rows.built_in import refuse_built_in
 from plant.rows.schema import Column, Schema, Table
 from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.alerting import AlertSection, MonitorSettings
 from plant.runtime.annotating import AnnotationsSettings
+from plant.runtime.archiving import ArchiveSettings
 from plant.runtime.promotion import Promotion, promotion_of
 from plant.runtime.sections import (
     BarsSettings,
@@ -55,6 +57,7 @@ PROCESS_NAMES = frozenset(
         "mirror",
         "trading",
         "api",
+        "archive",
         "end-of-day",
     )
 )
@@ -80,6 +83,7 @@ class Settings(BaseModel):
     processor: ProcessorSettings = ProcessorSettings()
     bars: BarsSettings = BarsSettings()
     hdb: HdbSettings = HdbSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     dashboard: DashboardSettings = DashboardSettings()
     monitor: MonitorSettings = MonitorSettings()
     annotations: AnnotationsSettings = AnnotationsSettings()
@@ -220,7 +224,15 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
     page = settings.dashboard
     files = {name: str(base / named) for name in ("certificate", "certificate_key") if (named := getattr(page, name))}
     api = {name: str(base / named) for name in ("tls_cert", "tls_key") if (named := getattr(settings.api, name))}
-    sections = {"plant": plant, "dashboard": page.model_copy(update=files), "api": settings.api.model_copy(update=api)}
+    archive = settings.archive
+    if archive.warehouse and not archive.warehouse.startswith(S3):
+        archive = archive.model_copy(update={"warehouse": str((base / archive.warehouse).absolute())})
+    sections = {
+        "archive": archive,
+        "plant": plant,
+        "dashboard": page.model_copy(update=files),
+        "api": settings.api.model_copy(update=api),
+    }
     if (promotion := promotion_of(plant.data)) is not None:
         sections["upstream"] = _promoted(settings.upstream, promotion, file)
     found = settings.model_copy(update=sections)

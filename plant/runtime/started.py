@@ -18,7 +18,11 @@ from plant.runtime.settings import Settings
 _OF_ALL = ("plant", "upstream", "tables", "indicators")
 """The sections that every process reads; of the others one reads its own, and how to find the rest."""
 
-_ALSO = {"processor": ("bars", "instruments", "signals"), "trading": ("accounts", "instruments")}
+_ALSO = {
+    "processor": ("bars", "instruments", "signals"),
+    "trading": ("accounts", "instruments"),
+    "hdb": ("archive",),
+}
 """The sections of another name that a process reads."""
 
 _FOUND_BY = ("port", "ingest_port", "publish_port", "journal_port", "roll_at", "time_zone", "calendar", "defaults")

@@ -80,6 +80,15 @@ def test_the_monitor_runs_while_there_are_alerts(supervised: Supervised, eventua
     eventually(lambda: "monitor" not in supervised.states(), 40, supervised.states)
 
 
+@pytest.mark.soak
+def test_the_archive_runs_while_there_is_a_warehouse(supervised: Supervised, eventually: Callable[..., Any]) -> None:
+    supervised.config.write_text(supervised.sections + FEEDS + '[archive]\nwarehouse = "far"\n')
+    eventually(lambda: supervised.states().get("archive") == "up", 40, supervised.states)
+    eventually(lambda: supervised.healths()["archive"]["detail"] == "ok", 40, supervised.healths)
+    supervised.config.write_text(supervised.sections + FEEDS)
+    eventually(lambda: "archive" not in supervised.states(), 40, supervised.states)
+
+
 def test_status_tells_what_is_wrong_by_its_exit_code(supervised: Supervised) -> None:
     assert supervised.plant("status").returncode == 0
     place = supervision_of(load(supervised.config), str(supervised.config))

@@ -1,4 +1,4 @@
-"""Which programs supervisord is given: one for each feed, and the monitor's while there are alerts."""
+"""Which programs supervisord is given: one for each feed, the monitor's and the archive's where they are set."""
 
 import configparser
 from pathlib import Path
@@ -46,3 +46,12 @@ def test_the_mirror_is_a_program_only_while_it_has_servers(tmp_path: Path) -> No
     assert list(first) == ["mirror"]
     assert first["mirror"]["command"].endswith("-m mirror")
     assert programs(tmp_path, '[mirror]\nservers = ["nats://127.0.0.1:4222"]\nreplicas = 1\n') != first
+
+
+def test_the_archive_is_a_program_only_while_there_is_a_warehouse(tmp_path: Path) -> None:
+    where = '[archive]\nwarehouse = "far"\n'
+    found = programs(tmp_path, where)
+    assert list(found) == ["archive"]
+    assert found["archive"]["command"].endswith("-m archive")
+    assert programs(tmp_path, where + "keep_days = 9.0\n")["archive"] != found["archive"]
+    assert programs(tmp_path, where + "[rdb]\nkeep_gb = 3.0\n")["archive"] == found["archive"]

@@ -23,6 +23,7 @@ PROCESSES = (
     "trading",
     "api",
     "mirror",
+    "archive",
 )
 PACKAGES = ("plant", *PROCESSES)
 BELOW: dict[str, tuple[str, ...]] = {

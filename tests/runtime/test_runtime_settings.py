@@ -16,7 +16,7 @@ from plant.runtime.settings import Settings, file_of, load
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (
-    *("plant", "tickerplant", "upstream", "mirror", "rdb", "processor", "bars", "hdb", "dashboard"),
+    *("plant", "tickerplant", "upstream", "mirror", "rdb", "processor", "bars", "hdb", "archive", "dashboard"),
     *("monitor", "annotations", "trading", "api"),
 )
 

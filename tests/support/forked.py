@@ -29,6 +29,7 @@ MODULES = (
     "feedhandler.__main__",
     "monitor.__main__",
     "mirror.__main__",
+    "archive.__main__",
     "kept_broker",
     "numbered_feed",
 )

@@ -45,7 +45,7 @@ async def runs(
         for row in seen.runs.values()
         if (not mode or row["mode"] in mode) and (not state or row["state"] in state) and strategy in (None, row["sym"])
     ]
-    shown, following = newest_first(rows, page.limit or PAGE, page.cursor)
+    shown, following = newest_first(rows, page.limit or PAGE, page.cursor, seen.seq)
     return row_answer("runs", arrow_of(shown, desk.settings.table_schema["runs"]), seen.seq, form, following)
 
 
