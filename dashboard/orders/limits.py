@@ -10,7 +10,7 @@ from dashboard.desk import frame
 from dashboard.desk.desk import Desk, tried
 from dashboard.views import plain
 from plant.control.books import Seen
-from plant.control.limits import NAMES, Told, check, of_account, of_strategy
+from plant.control.limits import NAMES, LimitsInForce, check, of_account, of_strategy
 from plant.runtime.trading import AccountSection, LimitsSection
 
 COUNTS = ("max_open_orders", "max_orders_per_minute")
@@ -67,7 +67,7 @@ def shown(value: Any) -> str:
 _NONE: tuple[Any, ...] = (None, False, [])
 
 
-def _form(desk: Desk, account: AccountSection, strategy: str, told: Told) -> None:
+def _form(desk: Desk, account: AccountSection, strategy: str, told: LimitsInForce) -> None:
     """Draw the form of one target; it shows one version, and only over that it writes."""
     name, number = strategy or account.name, st.session_state.setdefault(_GIVEN, 0)
     key = f"limits-{name}-{told.version}-{number}"

@@ -25,7 +25,7 @@ ORDERS_PER_MINUTE = 10
 NAMES = tuple(LimitsSection.model_fields)
 
 
-class Told(NamedTuple):
+class LimitsInForce(NamedTuple):
     """What holds of a target.
 
     limits    name -> value, None is none
@@ -47,13 +47,13 @@ def told_of_target(commands: Iterable[GivenCommand], target: str, name: str) -> 
     return limits, found[-1].seq
 
 
-def of_account(account: AccountSection, commands: Iterable[GivenCommand]) -> Told:
+def of_account(account: AccountSection, commands: Iterable[GivenCommand]) -> LimitsInForce:
     """Return what holds of an account: what plant.toml says, over it what was told."""
     told, version = told_of_target(commands, ACCOUNT, account.name)
-    return Told(_plain(account.limits.model_dump(mode="json") | told), told, version)
+    return LimitsInForce(_plain(account.limits.model_dump(mode="json") | told), told, version)
 
 
-def of_strategy(row: Row, commands: Iterable[GivenCommand]) -> Told:
+def of_strategy(row: Row, commands: Iterable[GivenCommand]) -> LimitsInForce:
     """Return what holds of a strategy: what its parameters say under `limits`, over it what was told.
 
     row   the newest of `strategies`
@@ -64,7 +64,7 @@ def of_strategy(row: Row, commands: Iterable[GivenCommand]) -> Told:
     except (ValueError, AttributeError):
         own = {}
     usual = LimitsSection().model_dump(mode="json") | {"max_orders_per_minute": ORDERS_PER_MINUTE}
-    return Told(_plain(usual | (own if isinstance(own, dict) else {}) | told), told, version)
+    return LimitsInForce(_plain(usual | (own if isinstance(own, dict) else {}) | told), told, version)
 
 
 def check(limits: Mapping[str, Any], live: bool) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from plant.data_folder import replace_file, sync_folder
 from plant.errors import SettingsError
+from plant.runtime.sections import UpstreamSettings
 
 PROMOTED = "promoted"
 """The file's name."""
@@ -47,3 +48,13 @@ def keep_promotion(data: Path, promotion: Promotion) -> None:
     """Note that the plant of a data folder was promoted, so that a power cut does not make it forgotten."""
     replace_file(data / PROMOTED, f"{json.dumps(promotion._asdict())}\n".encode())
     sync_folder(data)
+
+
+def upstream_of(upstream: UpstreamSettings, promotion: Promotion, file: Path) -> UpstreamSettings:
+    """Return [upstream] of a plant that was promoted: none. Raises SettingsError if it means another plant by now."""
+    if upstream.followed and not (upstream.stream and upstream.name == promotion.name):
+        raise SettingsError(
+            f"{file}: [upstream] says to follow {upstream.followed}, and this plant took over the stream "
+            f"{promotion.name} at {promotion.at}: its journal is its own since. Give it another [plant] data folder"
+        )
+    return UpstreamSettings()

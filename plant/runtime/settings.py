@@ -26,7 +26,7 @@ from plant.rows.tables import SIMULATED, schema_of
 from plant.runtime.alerting import AlertSection, MonitorSettings
 from plant.runtime.annotating import AnnotationsSettings
 from plant.runtime.archiving import ArchiveSettings
-from plant.runtime.promotion import Promotion, promotion_of
+from plant.runtime.promotion import Promotion, promotion_of, upstream_of
 from plant.runtime.sections import (
     BarsSettings,
     DashboardSettings,
@@ -234,21 +234,11 @@ def load(path: str | os.PathLike[str] | None = None) -> Settings:
         "api": settings.api.model_copy(update=api),
     }
     if (promotion := promotion_of(plant.data)) is not None:
-        sections["upstream"] = _promoted(settings.upstream, promotion, file)
+        sections["upstream"] = upstream_of(settings.upstream, promotion, file)
     found = settings.model_copy(update=sections)
     found._promotion = promotion
     found._file = file
     return found
-
-
-def _promoted(upstream: UpstreamSettings, promotion: Promotion, file: Path) -> UpstreamSettings:
-    """Return [upstream] of a plant that was promoted: none. Raises SettingsError if it means another plant by now."""
-    if upstream.followed and not (upstream.stream and upstream.name == promotion.name):
-        raise SettingsError(
-            f"{file}: [upstream] says to follow {upstream.followed}, and this plant took over the stream "
-            f"{promotion.name} at {promotion.at}: its journal is its own since. Give it another [plant] data folder"
-        )
-    return UpstreamSettings()
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path:
