@@ -281,6 +281,7 @@ def test_where_keys_are_needed_nothing_but_health_answers_without(service: Servi
     finally:
         service.more = {}
         service.restart("api")
+        service.until(lambda: service.get("/api/v1/tables", "read").status_code == 200, "the keys")
 
 
 def test_what_the_plant_found_and_somebody_deleted_stays_away(service: ServicePlant) -> None:
@@ -298,7 +299,9 @@ def test_what_the_plant_found_and_somebody_deleted_stays_away(service: ServicePl
             feed.flush()
 
     def found() -> dict[str, Any]:
-        rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
+        answer = service.get("/api/v1/annotations", "read", sym="LVL")
+        assert answer.status_code == 200, answer.text
+        rows = answer.json()["rows"]
         return {row["type"]: row for row in rows if row["id"].endswith(f"/{date}")}
 
     bars(first, 11.0, interval="1d")
@@ -316,7 +319,9 @@ def test_what_the_plant_found_and_somebody_deleted_stays_away(service: ServicePl
     bars(first + 2 * day, 11.0)
 
     def next_level() -> bool:
-        rows = service.get("/api/v1/annotations", "read", sym="LVL").json()["rows"]
+        answer = service.get("/api/v1/annotations", "read", sym="LVL")
+        assert answer.status_code == 200, answer.text
+        rows = answer.json()["rows"]
         return any(row["type"] == "prev_day_high" and not row["id"].endswith(f"/{date}") for row in rows)
 
     service.until(next_level, "the level of the next day")

@@ -60,6 +60,33 @@ def command(service: ServicePlant, *words: str) -> str:
     return result.stdout
 
 
+def test_a_stream_is_closed_with_a_code_that_says_why_and_a_failed_login_is_in_the_audit(service: ServicePlant) -> None:
+    def newest() -> tuple[Any, ...]:
+        row = service.get("/api/v1/tables/audit", "admin", last=1).json()["rows"][0]
+        return row["sym"], row["method"], row["route"], row["status"], row["address"]
+
+    secret = "x" * 43
+
+    async def run() -> None:
+        wrong = {"Authorization": f"Bearer tp_stranger_{secret}"}
+        assert await closed_with(service.url, additional_headers=wrong) == 1008
+        assert newest() == ("stranger", "GET", "/api/v1/ws", 401, "127.0.0.1")
+        assert await closed_with(service.url, {"op": "auth", "key": f"tp_late_{secret}"}) == 1008
+        assert newest() == ("late", "GET", "/api/v1/ws", 401, "127.0.0.1")
+        assert await closed_with(service.url, path="/api/v1/ws?ticket=made-up") == 4401
+        assert newest()[:4] == ("anonymous", "GET", "/api/v1/ws", 401)
+        evil = {"Origin": "http://evil.example"}
+        assert await closed_with(service.url, path="/api/v1/market-data/ws/X/Y", additional_headers=evil) == 1008
+        assert newest()[2:4] == ("/api/v1/market-data/ws/{symbol:path}", 403)
+        assert await closed_with(service.url, "x" * 70_000) == 1009
+
+    asyncio.run(run())
+    wrong = {"Authorization": f"Bearer tp_events_{secret}"}
+    assert service.client.get("/api/v1/events", params={"channel": "trades"}, headers=wrong).status_code == 401
+    assert newest()[:4] == ("events", "GET", "/api/v1/events", 401)
+    assert secret not in service.get("/api/v1/tables/audit", "admin").text
+
+
 def test_a_key_of_the_command_opens_the_door_until_it_is_revoked(service: ServicePlant) -> None:
     key = command(service, "create", "a desk", "--role", "read", "--expires", "2099-01-01").strip()
     name = key.split("_")[1]
@@ -94,33 +121,6 @@ def test_a_key_of_the_command_opens_the_door_until_it_is_revoked(service: Servic
 def test_what_the_command_cannot_do_it_says(service: ServicePlant, words: tuple[str, ...], said: str) -> None:
     with pytest.raises(Exception, match=said):
         command(service, *words)
-
-
-def test_a_stream_is_closed_with_a_code_that_says_why_and_a_failed_login_is_in_the_audit(service: ServicePlant) -> None:
-    def newest() -> tuple[Any, ...]:
-        row = service.get("/api/v1/tables/audit", "admin", last=1).json()["rows"][0]
-        return row["sym"], row["method"], row["route"], row["status"], row["address"]
-
-    secret = "x" * 43
-
-    async def run() -> None:
-        wrong = {"Authorization": f"Bearer tp_stranger_{secret}"}
-        assert await closed_with(service.url, additional_headers=wrong) == 1008
-        assert newest() == ("stranger", "GET", "/api/v1/ws", 401, "127.0.0.1")
-        assert await closed_with(service.url, {"op": "auth", "key": f"tp_late_{secret}"}) == 1008
-        assert newest() == ("late", "GET", "/api/v1/ws", 401, "127.0.0.1")
-        assert await closed_with(service.url, path="/api/v1/ws?ticket=made-up") == 4401
-        assert newest()[:4] == ("anonymous", "GET", "/api/v1/ws", 401)
-        evil = {"Origin": "http://evil.example"}
-        assert await closed_with(service.url, path="/api/v1/market-data/ws/X/Y", additional_headers=evil) == 1008
-        assert newest()[2:4] == ("/api/v1/market-data/ws/{symbol:path}", 403)
-        assert await closed_with(service.url, "x" * 70_000) == 1009
-
-    asyncio.run(run())
-    wrong = {"Authorization": f"Bearer tp_events_{secret}"}
-    assert service.client.get("/api/v1/events", params={"channel": "trades"}, headers=wrong).status_code == 401
-    assert newest()[:4] == ("events", "GET", "/api/v1/events", 401)
-    assert secret not in service.get("/api/v1/tables/audit", "admin").text
 
 
 def test_an_interval_that_nobody_keeps_is_refused_and_one_that_a_feed_sends_is_not(service: ServicePlant) -> None:

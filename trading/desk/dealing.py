@@ -312,10 +312,9 @@ class Dealing:
         """Take an order by hand. Raises SettingsError for one that cannot be said in a row of `orders`."""
         terms = terms_of(told)
         side, listing = terms.pop("side"), self._listings.get(command.sym)
-        qty, why = terms.pop("qty", None), ""
+        qty, why = terms.pop("qty", None), self._listings.refused.get(command.sym, "")
         if listing is None:
-            unpriced = f"the plant has no bar, trade or quote of {command.sym}, so its price is not known"
-            why = self._listings.refused.get(command.sym, unpriced)
+            why = why or f"the plant has no bar, trade or quote of {command.sym}, so its price is not known"
         elif qty is None:
             qty = _units(listing, terms["notional"])
         terms.pop("notional", None)
