@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pyarrow.fs as pafs
+from typing import TYPE_CHECKING, Any
 
 from plant.data_folder import replace_file, sync_folder
 from plant.errors import HistoryError, SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
 
 MANIFEST = "manifest.json"
 
@@ -88,8 +89,10 @@ class Warehouse:
         return Access.of_environment()
 
     @cached_property
-    def filesystem(self) -> pafs.FileSystem:
+    def filesystem(self) -> "pafs.FileSystem":
         """The files of the store, as PyArrow reads them. Raises SettingsError as `access` does."""
+        import pyarrow.fs as pafs  # which who only reads the settings does without
+
         if not self.is_s3:
             return pafs.LocalFileSystem()
         access = self.access

@@ -15,8 +15,8 @@ from plant.serving.waiting import Asked
 class Feed:
     """A publisher as Usage sees it."""
 
-    def __init__(self, connected: bool = True, waiting: int = 0) -> None:
-        self.connected, self.waiting = connected, waiting
+    def __init__(self, connected: bool = True, crowded: bool = False) -> None:
+        self.connected, self.crowded = connected, crowded
         self.rows: list[dict[str, Any]] = []
 
     def publish(self, table: str, rows: list[dict[str, Any]]) -> None:
@@ -93,7 +93,7 @@ def test_long_questions_and_long_lists_are_cut() -> None:
     assert select["question"].endswith("'S19', ... 10000 in all]")
 
 
-@pytest.mark.parametrize("feed", [Feed(connected=False), Feed(waiting=10)])
+@pytest.mark.parametrize("feed", [Feed(connected=False), Feed(crowded=True)])
 def test_rows_wait_while_the_tickerplant_is_away_or_behind(feed: Feed) -> None:
     usage = Usage("rdb")
     usage.note(asked(table="bars"))

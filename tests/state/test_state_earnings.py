@@ -56,10 +56,11 @@ def test_sums_are_those_of_the_newest_row_of_each_fill(rows: list[dict[str, Any]
         found[1] += row["realised"]
         found[2] += row["commission"]
     expected = [
-        (name, count, round(realised, 6), round(paid, 6)) for name, (count, realised, paid) in sorted(sums.items())
+        (name, count, pytest.approx(realised, abs=1e-6), pytest.approx(paid, abs=1e-6))
+        for name, (count, realised, paid) in sorted(sums.items())
     ]
     told = earned(fills(rows), (), by)
-    assert [(each.name, each.fills, round(each.realised, 6), round(each.commission, 6)) for each in told] == expected
+    assert [(each.name, each.fills, each.realised, each.commission) for each in told] == expected
 
 
 def test_what_is_held_counts_by_symbol_and_by_strategy_and_belongs_to_no_day() -> None:
