@@ -125,3 +125,16 @@ def test_a_file_that_the_archive_does_not_give_is_an_error_that_says_so(
         answerer.answer(QUESTIONS["everything"])
     newest = questions.Select("trades", start=NOON + 4 * DAY)
     assert len(rows_of(answerer.answer(newest))) > 0
+
+
+def test_a_day_that_was_read_here_is_read_in_the_archive_once_it_went_there(tmp_path: Path) -> None:
+    history = History(tmp_path / "data")
+    far = HistoryAnswerer(history.folder, SCHEMA, warehouse=Warehouse(str(tmp_path / "warehouse")))
+    for day in (0, 3):
+        history.publish("trades", [trade(NOON + day * DAY + i, "A", 1.0 + i) for i in range(5)])
+        history.part(f"2026-11-{20 + day}")
+        history.close()
+    before = rows_of(far.answer(QUESTIONS["everything"]))
+    archive(history, tmp_path / "warehouse")
+    assert Housekeeping(history.store, 0.0, 1.0, 0.0).work(threading.Event())
+    assert rows_of(far.answer(QUESTIONS["everything"])) == before
