@@ -138,3 +138,29 @@ def test_a_day_that_was_read_here_is_read_in_the_archive_once_it_went_there(tmp_
     archive(history, tmp_path / "warehouse")
     assert Housekeeping(history.store, 0.0, 1.0, 0.0).work(threading.Event())
     assert rows_of(far.answer(QUESTIONS["everything"])) == before
+
+
+def test_a_revision_of_an_archived_row_counts_in_a_file_of_a_month_with_rows_that_came_before_it(
+    tmp_path: Path,
+) -> None:
+    history, whole = History(tmp_path / "data"), History(tmp_path / "whole")
+    every = (history, whole)
+
+    def day(number: int, *rows: dict[str, object]) -> None:
+        for each in every:
+            for row in rows:
+                each.publish("bars", [row])
+            each.part(f"2026-11-{20 + number}" if number <= 10 else f"2026-12-{number - 10:02}")
+            each.close()
+
+    day(0, bar(NOON + 9 * DAY, close=1.0), bar(NOON, close=2.0))  # the first one came before its day
+    day(10, bar(NOON + 10 * DAY, close=3.0))
+    archive(history, tmp_path / "warehouse")
+    house = Housekeeping(history.store, 0.0, 5.0, 0.0)
+    assert house.work(threading.Event())
+    day(15, bar(NOON, close=77.0))  # revises what only the archive has
+    months = Housekeeping(history.store, 16.0, 0.0, 0.0)
+    assert months.work(threading.Event())
+    far = HistoryAnswerer(history.folder, SCHEMA, warehouse=Warehouse(str(tmp_path / "warehouse")))
+    question = questions.Select("bars")
+    assert rows_of(far.answer(question)) == rows_of(HistoryAnswerer(whole.folder, SCHEMA).answer(question))
