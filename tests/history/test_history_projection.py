@@ -60,8 +60,8 @@ def test_a_table_with_a_column_of_the_archives_own_name_is_refused() -> None:
 
 
 def test_a_column_called_like_the_rest_of_one_that_is_no_time_is_the_tables_own() -> None:
-    table = Table("pings", (Column("time", "time"), Column("sym", "symbol"), Column("took", "float"), Column("took_ns", "int")))  # fmt: skip
-    schema = partition_schema(table)
+    columns = {"time": "time", "sym": "symbol", "took": "float", "took_ns": "int"}
+    schema = partition_schema(Table("pings", tuple(Column(name, kind) for name, kind in columns.items())))
     values = [[1], ["A"], [0.5], [500], [1], [0], [2]]
     before = pa.table([pa.array(v).cast(f.type) for v, f in zip(values, schema, strict=True)], schema=schema)
     made = projected(before, projected_schema(schema), "2026-11")
