@@ -70,7 +70,8 @@ _NONE: tuple[Any, ...] = (None, False, [])
 def _form(desk: Desk, account: AccountSection, strategy: str, told: LimitsInForce) -> None:
     """Draw the form of one target; it shows one version, and only over that it writes."""
     name, number = strategy or account.name, st.session_state.setdefault(_GIVEN, 0)
-    key = f"{'strategy-' if strategy else ''}limits-{name}-{told.version}-{number}"  # a strategy may be called like an account
+    whose = "strategy-limits" if strategy else "limits"  # it may be called like an account
+    key = f"{whose}-{name}-{told.version}-{number}"
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         found = {each: _field(each, told.limits.get(each), f"{key}-{each}") for each in NAMES}
     changes = {each: value for each, value in found.items() if value != told.limits.get(each)}
