@@ -66,7 +66,7 @@ class Archiving:
             self.owner = self._owner()
             self._store: Store = S3Store(place) if place.is_s3 else FolderStore(place)
             opened.callback(self._store.close)
-            self._tables = Tables(settings, place, data, environment)
+            self._tables = Tables(settings, place, data, environment, self.owner)
             self._manifest, self._version = self._claimed()
             self._opened = opened.pop_all()
         self._present: Present | None = None
@@ -86,6 +86,7 @@ class Archiving:
         Raises HistoryError, Unavailable, and archive.copies.Interrupted once `stopping` is set.
         """
         wanted = Wanted.by(Catalogue.load(self._history))
+        self._manifest.check_age(wanted)
         if wanted.same_files(self._level):
             self.done.generation = wanted.generation
             return False
@@ -100,14 +101,16 @@ class Archiving:
     def look(self) -> Present:
         """Return what there is, by asking the store and the catalogue."""
         planned = self._tables.planned()
-        told = self._manifest.tables == self._tables.locations
+        objects = self._store.sizes()
+        told = self._manifest.tables == self._tables.locations and self._manifest.names <= objects.keys()
         manifest = (self._manifest.names, self._manifest.closed) if told else NO_MANIFEST
-        return Present(self._store.sizes(), planned, manifest, archived_in(self._history))
+        return Present(objects, planned, manifest, archived_in(self._history, self.warehouse.place))
 
     def _steps(self, wanted: Wanted, stopping: threading.Event, progress: Callable[[str], None]) -> bool:
         if self._present is None or self._level is None or wanted.closed != self._level.closed:
             progress("looking at what is there")
             self._present = self.look()
+            self._manifest.check_files(wanted, self._present.objects)
         worked = False
         while not stopping.is_set() and (step := next_step(wanted, self._present)) is not None:
             progress(shown(step, wanted))
@@ -128,11 +131,11 @@ class Archiving:
         elif isinstance(step, Tell):
             self._tell(wanted)
         elif isinstance(step, Note):
-            note_archived(self._history, wanted.generation, wanted.closed, wanted.files)
+            note_archived(self._history, wanted.generation, wanted.closed, wanted.files, self.warehouse.place)
         else:
             raise HistoryError(
                 f"{self.warehouse.uri(step.name)} is missing, and the history has it no longer: somebody removed it; "
-                "restore it, or the journal's rows of that day (plant rebuild)"
+                "restore it, from the store's versions or a backup"
             )
         return 0
 

@@ -80,7 +80,7 @@ def _prove(copy: Path, file: File, stopping: threading.Event) -> None:
         if stopping.is_set():
             raise Interrupted(file.path)
         rows += group.num_rows
-        total += row_sum(restored(group, of_history(group.column_names)))
+        total += row_sum(restored(group, of_history(group.schema)))
     if (rows, total % MODULUS) != (file.rows, file.row_sum):
         raise HistoryError(
             f"{copy}: expected the {file.rows:,} rows of {file.path} with the sum {file.row_sum:#018x}, found {rows:,} "

@@ -27,6 +27,9 @@ from plant.runtime.archiving import ArchiveSettings
 NAME = "tickplant"
 """The catalogue's name, as pyiceberg's own settings have it (PYICEBERG_CATALOG__TICKPLANT__TOKEN, ...)."""
 
+OWNER = "tickplant.owner"
+"""Property of a table: the archive that it is of."""
+
 READERS = 8
 """Footers that are read at once."""
 
@@ -45,12 +48,13 @@ class Tables:
     warehouse     where its files lie
     data          the data folder, where the catalogue is if the section names none
     environment   has what the catalogue's URI names as ${NAME}
+    owner         tells this archive from others that may use the same catalogue
 
     Raises SettingsError if pyiceberg is missing or cannot use the catalogue's URI, Unavailable if it does not answer.
     """
 
     def __init__(
-        self, settings: ArchiveSettings, warehouse: Warehouse, data: Path, environment: Mapping[str, str]
+        self, settings: ArchiveSettings, warehouse: Warehouse, data: Path, environment: Mapping[str, str], owner: str
     ) -> None:
         catalog = _imported()
         uri = _filled(settings.catalog, environment) or f"sqlite:///{(data / 'archive' / 'catalog.db').absolute()}"
@@ -62,6 +66,7 @@ class Tables:
         given = {name: _filled(value, environment) for name, value in settings.catalog_options.items()}
         self._namespace = settings.namespace
         self._warehouse = warehouse
+        self._owner = owner
         self.locations: dict[str, str] = {}
         """Where the newest metadata of each table are, as far as `planned` and `commit` saw."""
         with _answered("the catalogue"):
@@ -79,7 +84,7 @@ class Tables:
                 if not self._catalog.namespace_exists(namespace):
                     continue
                 for *_, name in self._catalog.list_tables(namespace):
-                    table = self._catalog.load_table((namespace, name))
+                    table = self._ours(self._catalog.load_table((namespace, name)), f"{namespace}.{name}")
                     found[f"{prefix}{name}"] = self._files_of(table)
                     self.locations[f"{prefix}{name}"] = table.metadata_location
         return found
@@ -161,9 +166,19 @@ class Tables:
             if metadata is None:
                 return None
             found = self._catalog.register_table(identifier, metadata)
-        if MONTH not in {field.name for field in found.spec().fields}:
-            raise HistoryError(f"{'.'.join(identifier)} is no table of this archive: it is not partitioned by {MONTH}")
-        return found
+        return self._ours(found, ".".join(identifier))
+
+    def _ours(self, table: Any, name: str) -> Any:
+        """Return a table. Raises HistoryError if it is not this archive's: its files would be dropped."""
+        if MONTH not in {field.name for field in table.spec().fields}:
+            raise HistoryError(f"{name} is no table of this archive: it is not partitioned by {MONTH}")
+        owner = table.properties.get(OWNER, self._owner)
+        if owner != self._owner:
+            raise HistoryError(
+                f"{name} is a table of another archive ({owner}; this one is {self._owner}) in the same catalogue: "
+                "give each plant an [archive] namespace of its own"
+            )
+        return table
 
     def _fitted(self, name: str, table: Any, schemas: list[pa.Schema]) -> Any:
         """Return a table that has every column of files; made, if there is none yet."""
@@ -192,7 +207,11 @@ class Tables:
             schema,
             None if self._rest else self._warehouse.uri(name),  # who serves a REST catalogue says where metadata lie
             PartitionSpec(month),
-            properties={**_PROPERTIES, "schema.name-mapping.default": schema.name_mapping.model_dump_json()},
+            properties={
+                **_PROPERTIES,
+                OWNER: self._owner,
+                "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
+            },
         )
 
     def _newest_metadata(self, table: str) -> str | None:

@@ -47,6 +47,35 @@ class Manifest:
         """Names of all files."""
         return frozenset(f["path"] for f in (*self.files, *self.replaced))
 
+    def check_age(self, wanted: Wanted) -> None:
+        """Raise HistoryError if a history knows less than the archive was told: it would let go of the rest."""
+        if wanted.closed < self.closed:
+            raise HistoryError(
+                f"the archive has days closed up to seq {self.closed:,} ({self.closed_day}), this history up to "
+                f"{wanted.closed:,} only: it is another one, or an older one that was restored; restore the newest "
+                "catalogue, or name another [archive] warehouse"
+            )
+
+    def check_files(self, wanted: Wanted, sizes: Mapping[str, int]) -> None:
+        """Raise HistoryError if a file in the store is not the one that is wanted under its name, or not all of it.
+
+        sizes   of the files in the store; one that is missing is put there
+        """
+        for told in (*self.files, *self.replaced):
+            file = wanted.files.get(told["path"])
+            if file is None:
+                continue
+            if (told["rows"], told["row_sum"]) != (file.rows, file.row_sum):
+                raise HistoryError(
+                    f"{file.path}: the archive has it with {told['rows']:,} rows, the history with {file.rows:,}, or "
+                    "others: the history was restored, or is another one; name another [archive] warehouse"
+                )
+            if (found := sizes.get(file.path, told["bytes"])) != told["bytes"]:
+                raise HistoryError(
+                    f"{file.path}: expected the {told['bytes']:,} bytes that the archive has put there, found "
+                    f"{found:,}: somebody changed it; remove it, and it is put there again if the history has it"
+                )
+
     def encoded(self) -> bytes:
         """Return its bytes."""
         return json.dumps({"version": VERSION, **dataclasses.asdict(self)}, separators=(",", ":")).encode()

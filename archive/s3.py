@@ -25,6 +25,7 @@ CONNECT_S, ANSWER_S = 5.0, 120.0
 MOST_BYTES = 5 * 2**30
 """What one request can put (AWS's limit)."""
 
+_REDIRECT, _ERROR = 300, 400
 _TAKEN = 412
 _UNDER_WAY = 409
 _SERVER_ERROR = 500
@@ -101,11 +102,14 @@ class S3Store:
             )
         except requests.RequestException as error:
             raise Unavailable(f"{self._base} does not answer ({type(error).__name__}: {first_line(error)})") from None
-        if answer.ok or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == _NOT_FOUND):
+        there = answer.status_code < _REDIRECT  # `ok` of requests is true of a redirect, too, which put nothing there
+        if there or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == _NOT_FOUND):
             return answer
         said = f"{method} {url}: {answer.status_code} {answer.reason}: {' '.join(answer.text.split())[:300]}"
         if answer.status_code == _UNDER_WAY or answer.status_code >= _SERVER_ERROR:
             raise Unavailable(said)
+        if answer.status_code < _ERROR:
+            raise HistoryError(f"{said}; the bucket is of another region, or elsewhere: set AWS_REGION, or endpoint")
         raise HistoryError(f"{said}; does the bucket exist, and may these keys read and write there?")
 
 

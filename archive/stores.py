@@ -74,7 +74,10 @@ class FolderStore:
                 return False
             finally:
                 partial.unlink()
-            sync_folder(place.parent)
+            for folder in place.parents:  # of which some may be new as well
+                sync_folder(folder)
+                if folder == self._folder:
+                    break
         except OSError as error:
             raise HistoryError(f"{place}: cannot be written: {error.strerror}") from None
         return True

@@ -179,7 +179,8 @@ def compare_with(db: Any, file: FileRows, source: str, progress: Progress = quie
         "trades", file.syms, int(times[0]), int(times[-1]) + 1, columns=["exchange", "trade_id"],
         where=[("source", "==", source)], frames="arrow",
     )  # fmt: skip
-    there = {*zip(held.column("exchange").to_pylist(), held.column("trade_id").to_pylist(), strict=True)}
+    exchanges = (exchange or "" for exchange in held.column("exchange").to_pylist())  # null in files without it
+    there = {*zip(exchanges, held.column("trade_id").to_pylist(), strict=True)}
     ids = [*zip(file.columns["exchange"].tolist(), file.columns["trade_id"].tolist(), strict=True)]
     has = (each in there or ("", each[1]) in there for each in ids)
     file.same |= np.fromiter(has, bool, len(ids)) & ~file.replaced

@@ -122,7 +122,11 @@ class Hdb(Process):
         subscriber.stream.by_id.update({t.schema_id: t for t in every})
         own, archive = self.settings.hdb, self.settings.archive
         house = Housekeeping(
-            self.store, own.compact_mb, own.keep_days, archive.keep_days if archive.warehouse else None
+            self.store,
+            own.compact_mb,
+            own.keep_days,
+            archive.keep_days if archive.warehouse else None,
+            archive.warehouse,
         )
         self._closer = self.opened(Closer(self.store, journaled, house, self._tell, self._confirm))
         return subscriber

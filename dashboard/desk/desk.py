@@ -12,7 +12,7 @@ import streamlit as st
 
 from plant.client.connection import Connection
 from plant.client.plant_connection import PlantConnection
-from plant.control.books import Books
+from plant.control.books import Books, Seen
 from plant.control.limits import ACCOUNT, STRATEGY, check, of_account, of_strategy
 from plant.control.writing import change, classes_of, give_command
 from plant.errors import PlantError, Refused
@@ -45,6 +45,10 @@ class Desk:
     def account(self, name: str) -> AccountSection | None:
         """Return an account by name, the first for "", None for what is none of plant.toml."""
         return next((each for each in self.accounts if name in ("", each.name)), None)
+
+    def strategies_of(self, seen: Seen, account: str) -> list[str]:
+        """Return the names of the strategies of an account, sorted; one that names none is of the first."""
+        return sorted(n for n, row in seen.strategies.items() if (row["account"] or self.accounts[0].name) == account)
 
     def classes(self) -> list[dict[str, Any]]:
         """Return the classes of strategies there are. Raises Unavailable without a trader."""
@@ -84,8 +88,8 @@ class Desk:
         if now.error is not None:
             raise now.error
         target, name = (STRATEGY, strategy) if strategy else (ACCOUNT, account.name)
-        if strategy and strategy not in now.strategies:
-            raise Refused(f"there is no strategy {strategy!r} any more. Nothing was written")
+        if strategy and strategy not in self.strategies_of(now, account.name):
+            raise Refused(f"account {account.name} has no strategy {strategy!r} any more. Nothing was written")
         holds = of_strategy(now.strategies[strategy], now.limits) if strategy else of_account(account, now.limits)
         if holds.version != seen:
             raise Refused(

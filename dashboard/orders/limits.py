@@ -23,7 +23,7 @@ def limits(desk: Desk, seen: Seen, account: AccountSection) -> None:
     """Draw them in an expander; what holds is told in its head."""
     whole = of_account(account, seen.limits)
     with st.expander(f"Limits of {account.name} · {line(whole.limits)}", icon=":material/shield:", key="limits"):
-        own = sorted(name for name, row in seen.strategies.items() if row["account"] in (account.name, ""))
+        own = desk.strategies_of(seen, account.name)
         strategy = ""
         if own:
             strategy = st.selectbox(
@@ -70,7 +70,8 @@ _NONE: tuple[Any, ...] = (None, False, [])
 def _form(desk: Desk, account: AccountSection, strategy: str, told: LimitsInForce) -> None:
     """Draw the form of one target; it shows one version, and only over that it writes."""
     name, number = strategy or account.name, st.session_state.setdefault(_GIVEN, 0)
-    key = f"limits-{name}-{told.version}-{number}"
+    whose = "strategy-limits" if strategy else "limits"  # it may be called like an account
+    key = f"{whose}-{name}-{told.version}-{number}"
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         found = {each: _field(each, told.limits.get(each), f"{key}-{each}") for each in NAMES}
     changes = {each: value for each, value in found.items() if value != told.limits.get(each)}
@@ -90,7 +91,10 @@ def _form(desk: Desk, account: AccountSection, strategy: str, told: LimitsInForc
     label = f"Change limits of {'REAL MONEY' if live else 'PAPER'} account {account.name}"
     label = f"{label}, strategy {strategy}" if strategy else label
     off = not changes or bool(wrong) or typed != account.name
-    if st.button(plain(label), icon=":material/shield:", key=f"{'danger' if live else 'go'}-limits", disabled=off):
+    if (
+        st.button(plain(label), icon=":material/shield:", key=f"{'danger' if live else 'go'}-limits", disabled=off)
+        and not off
+    ):
         st.session_state[_GIVEN] = number + 1
         frame.attempt(
             lambda: desk.limit(account, strategy, changes, told.version),

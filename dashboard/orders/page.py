@@ -55,8 +55,7 @@ def orders(connections: Connections) -> None:
     seen = desk.books.look()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="switch"):
         account = _account(desk)
-        own = [name for name, row in seen.strategies.items() if row["account"] in (account.name, "")]
-        halt = halt_of(seen.halts, account.name, own)
+        halt = halt_of(seen.halts, account.name, desk.strategies_of(seen, account.name))
         _switch(desk, account, halt)
     _halted(connections, account, halt)
     limits(desk, seen, account)

@@ -150,5 +150,5 @@ def _known(
     keys = zip(rows.column("time").cast("int64").to_pylist(), *values, strict=True)
     if interval:
         return tuple(keys), ()
-    known = tuple((trade_id or ns, exchange, price, size) for ns, trade_id, exchange, price, size, _ in keys)
+    known = tuple((trade_id or ns, exchange or "", price, size) for ns, trade_id, exchange, price, size, _ in keys)
     return known, tuple(rows.column("venue_seq").to_pylist())

@@ -108,6 +108,7 @@ class Later:
         late = self._holes[hole]
         rows = [row for row in fetched.rows if self._is_new(late, row)]
         late.rows += len(rows)
+        self._beside(hole, rows)
         if (rows or fetched.lost) and not late.told:
             self._tell(hole, late)
         if not fetched.done:
@@ -135,6 +136,20 @@ class Later:
         wait_s = min((late.due_at - now for late in self._holes.values() if not late.asked), default=0.0)
         pause = f", the next in {wait_s:.0f} s" if wait_s > 0 and not any(h.asked for h in self._holes.values()) else ""
         return f"{len(self._holes):,} holes are fetched late{pause}"
+
+    def _beside(self, hole: Hole, rows: Iterable[Row]) -> None:
+        """Note trades that one hole had in all others that may have them as well: those of two starts overlap."""
+        others = [
+            (o, late) for o, late in self._holes.items() if o != hole and (o.table, o.sym) == (hole.table, hole.sym)
+        ]
+        for row in rows if others else ():
+            if type(row) is not TradeRow:
+                continue
+            key = key_of(row, self._numbered)
+            for other, late in others:
+                if other.first <= row.venue_seq <= other.last if other.first else other.start <= row.time < other.end:
+                    late.had += key not in late.known
+                    late.known[key] += 1
 
     def _tell(self, hole: Hole, late: _Late) -> None:
         late.told = True

@@ -25,7 +25,7 @@ class ArchivedFooter(Footer):
         self._where = warehouse.uri(file.path)
         self._columns: frozenset[str] = frozenset()
         super().__init__(Path(file.path), file)
-        self._columns, self.names = self.names, frozenset(of_history(self.names))
+        self._columns, self.names = self.names, frozenset(of_history(self.metadata.schema.to_arrow_schema()))
 
     def _opened(self) -> pa.NativeFile:
         return self._source()
@@ -37,7 +37,7 @@ class ArchivedFooter(Footer):
         return _Explaining(self._where)
 
     def _read(self, groups: Any, table: Table, columns: Any, symbols: Any, threads: bool) -> pa.Table:
-        rest = [f"{name}{REST}" for name in columns if f"{name}{REST}" in self._columns]
+        rest = [f"{name}{REST}" for name in columns if f"{name}{REST}" in self._columns - self.names]
         found = restored(super()._read(groups, table, [*columns, *rest], symbols, True), columns)
         for name in columns:
             if name in table.names and kind_of(table, name) == "text":

@@ -60,13 +60,14 @@ class Footers:
     ) -> None:
         self._limit = limit_bytes
         self.archived = archived
-        self._known: OrderedDict[tuple[Path, str], Footer] = OrderedDict()
+        self._known: OrderedDict[tuple[Path, str, bool], Footer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def of(self, folder: Path, file: File) -> "Footer":
         """Return the footer of a file. Raises HistoryError if the file is missing or damaged."""
-        key = folder, file.path
+        far = isinstance(file, ArchivedFile)  # under the same path, once the history has it no longer
+        key = folder, file.path, far
         with self._lock:
             footer = self._known.get(key)
             if footer is not None:

@@ -293,8 +293,9 @@ class HistoryView:
 def later_than(archived: Iterable[File], closed: Iterable[File], gone: Iterable[File]) -> list[File]:
     """Return the files whose rows may take the place of rows of a day that was closed before, and was in the archive.
 
-    Such a day is not written anew with what came late: that has a file of its own, whose rows count as those of parts
-    do. So do rows of its days that were replaced since, `gone`.
+    Such a day is not written anew with what came late: that has a file of its own, or is in that of its month, which
+    may begin before the day's last row; its rows count as those of parts do. So do rows of its days that were replaced
+    since, `gone`.
     """
     months: dict[str, list[File]] = {}
     for file in archived:
@@ -304,7 +305,7 @@ def later_than(archived: Iterable[File], closed: Iterable[File], gone: Iterable[
         return file.first_day <= other.last_day and other.first_day <= file.last_day
 
     found = [f for f in (*archived, *closed)
-             if any(shares(f, o) and o.last_seq < f.first_seq for o in months.get(f.first_day[:7], ()))]  # fmt: skip
+             if any(shares(f, o) and o.last_seq < f.last_seq for o in months.get(f.first_day[:7], ()))]  # fmt: skip
     return found + [f for f in gone if any(shares(f, o) for o in months.get(f.first_day[:7], ()))]
 
 

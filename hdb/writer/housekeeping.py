@@ -22,13 +22,17 @@ class Housekeeping:
     keep_days    days that ended so many days before the last closed one are removed; 0: none
     archive      None, or how long days are kept that then only the archive has, 0: for ever. With an archive nothing is
                  removed that it has not said it holds, and the catalogue still names what was
+    place        where that archive lies; "": wherever
     """
 
-    def __init__(self, store: Store, compact_mb: float, keep_days: float, archive: float | None = None) -> None:
+    def __init__(
+        self, store: Store, compact_mb: float, keep_days: float, archive: float | None = None, place: str = ""
+    ) -> None:
         self.store = store
         self.compact_mb = compact_mb
         self.keep_days = keep_days
         self.archive = archive
+        self.place = place
 
     def work(self, stopping: threading.Event) -> bool:
         """Do one thing if there is one to do, and return whether there was. Raises HistoryError or Interrupted."""
@@ -53,7 +57,7 @@ class Housekeeping:
         gone = _before(self.keep_days, catalogue, (*catalogue.files, *catalogue.replaced))
         if not gone or self.archive is None:
             return gone
-        held = archived_in(self.store.folder)
+        held = archived_in(self.store.folder, self.place)
         return [f for f in gone if f.path in held]
 
     def let_go(self, catalogue: Catalogue) -> list[File]:

@@ -85,6 +85,11 @@ class Rebuilding:
         name = day.isoformat()
         if not self._catalogue.closed:
             raise HistoryError(f"{self._folder}: no day is closed yet; there is nothing to rebuild")
+        if far := [f for f in self._catalogue.archived if f.first_day <= name <= f.last_day]:
+            raise HistoryError(
+                f"{name} is not made again: only the archive has {far[0].path}, and the rows would be there twice; "
+                "restore what is wrong with it there"
+            )
         stored = {f.table: f for f in self._catalogue.files if f.first_day <= name <= f.last_day}
         spans = {table: self._span(stored.get(table), name) for table in self._tables}
         if first := [f for f in stored.values() if f.first_seq < self._journal.first]:

@@ -60,15 +60,15 @@ def restored(rows: pa.Table, columns: Iterable[str]) -> pa.Table:
     for name in columns:
         rest = f"{name}{REST}"
         column = rows.column(name)
-        found[name] = _joined(column, rows.column(rest)) if rest in rows.column_names else column
+        split = pa.types.is_timestamp(column.type) and rest in rows.column_names
+        found[name] = _joined(column, rows.column(rest)) if split else column
     return pa.table(found)
 
 
-def of_history(names: Iterable[str]) -> list[str]:
-    """Return those of the names of a file's columns in the archive that the file of the history has."""
-    names = list(names)
-    own = {MONTH, *(f"{name}{REST}" for name in names)}
-    return [name for name in names if name not in own]
+def of_history(schema: pa.Schema) -> list[str]:
+    """Return the names of those of a file's columns in the archive that the file of the history has."""
+    own = {MONTH, *(f"{name}{REST}" for name in times_in(schema))}
+    return [name for name in schema.names if name not in own]
 
 
 def _split(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:

@@ -121,12 +121,14 @@ class Warehouse:
         return uri.removeprefix(self.uri(""))
 
 
-def note_archived(folder: Path, generation: int, closed: int, paths: Iterable[str]) -> None:
+def note_archived(folder: Path, generation: int, closed: int, paths: Iterable[str], place: str = "") -> None:
     """Write down in the history's folder which of its files the archive holds, and of which catalogue that is true.
+
+    `place` is where the archive lies.
 
     Raises HistoryError, what was written before left in place.
     """
-    fields = {"generation": generation, "closed": closed, "paths": sorted(paths)}
+    fields = {"generation": generation, "closed": closed, "warehouse": place, "paths": sorted(paths)}
     try:
         replace_file(folder / ARCHIVED, json.dumps(fields, separators=(",", ":")).encode())
         sync_folder(folder)
@@ -134,10 +136,15 @@ def note_archived(folder: Path, generation: int, closed: int, paths: Iterable[st
         raise HistoryError(f"{folder / ARCHIVED}: cannot be written: {error.strerror}") from None
 
 
-def archived_in(folder: Path) -> frozenset[str]:
-    """Return the files of the history in `folder` that the archive holds, as far as it said. Raises HistoryError."""
+def archived_in(folder: Path, place: str = "") -> frozenset[str]:
+    """Return the files of the history in `folder` that the archive holds, as far as it said. Raises HistoryError.
+
+    `place` is where the archive lies: what another one said is not true of it; "": of whichever there is.
+    """
     try:
-        return frozenset(json.loads((folder / ARCHIVED).read_text())["paths"])
+        fields = json.loads((folder / ARCHIVED).read_text())
+        paths = frozenset(fields["paths"])
+        return paths if not place or fields.get("warehouse", place) in ("", place) else frozenset()
     except FileNotFoundError:
         return frozenset()
     except (OSError, ValueError, KeyError, TypeError) as error:

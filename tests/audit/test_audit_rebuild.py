@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import random
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from plant.audit.rebuild import Rebuilding, Rebuilt
 from plant.audit.verify import verify
 from plant.command.rebuild import app
 from plant.errors import HistoryError, PlantError
+from plant.history.catalogue import ArchivedFile, Catalogue
 from plant.history.days import Days
 from plant.rows.schema import Schema, Table
 
@@ -52,6 +54,16 @@ def filled(past: Past) -> None:
             past.close_day()
     past.part()
     past.store.close()
+
+
+def test_a_day_that_only_the_archive_has_is_not_made_again_beside_it(past: Past) -> None:
+    filled(past)
+    catalogue = Catalogue.load(past.store.folder)
+    old = [f for f in catalogue.files if f.first_day == str(DAYS[0])]
+    gone = tuple(ArchivedFile(**asdict(f)) for f in old)
+    catalogue.changed(files=[f for f in catalogue.files if f not in old], archived=gone).save(past.store.folder)
+    with pytest.raises(HistoryError, match=f"{DAYS[0]} is not made again: only the archive has"):
+        rebuilt(past, write=True)
 
 
 def test_a_day_made_again_is_the_one_that_is_stored(past: Past) -> None:

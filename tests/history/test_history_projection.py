@@ -47,7 +47,7 @@ def test_every_time_is_what_it_was_to_the_nanosecond(found: list[tuple[int, str,
     for name in ("time_ns", "told_ns", "received_ns"):
         assert all(v is None or 0 <= v < 1000 for v in made.column(name).to_pylist())
     assert set(made.column("month").to_pylist()) <= {"2026-11"}
-    after = restored(made, of_history(made.column_names))
+    after = restored(made, of_history(made.schema))
     assert after.column_names == SCHEMA.names
     assert row_sum(after) == row_sum(before)
     assert after.cast(SCHEMA).equals(before)
@@ -57,3 +57,13 @@ def test_a_table_with_a_column_of_the_archives_own_name_is_refused() -> None:
     taken = Table("news", (Column("time", "time"), Column("sym", "symbol"), Column("month", "text")))
     with pytest.raises(HistoryError, match="has a column 'month', a name that the archive needs"):
         projected_schema(partition_schema(taken))
+
+
+def test_a_column_called_like_the_rest_of_one_that_is_no_time_is_the_tables_own() -> None:
+    columns = {"time": "time", "sym": "symbol", "took": "float", "took_ns": "int"}
+    schema = partition_schema(Table("pings", tuple(Column(name, kind) for name, kind in columns.items())))
+    values = [[1], ["A"], [0.5], [500], [1], [0], [2]]
+    before = pa.table([pa.array(v).cast(f.type) for v, f in zip(values, schema, strict=True)], schema=schema)
+    made = projected(before, projected_schema(schema), "2026-11")
+    assert of_history(made.schema) == schema.names
+    assert row_sum(restored(made, of_history(made.schema))) == row_sum(before)

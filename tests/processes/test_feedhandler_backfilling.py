@@ -23,7 +23,7 @@ from plant.rows.tables import schema_of
 from plant.runtime.sections import FeedSection
 
 BEGIN = BEGIN_MS * MS
-TRADES = (("1", "N"), ("1", "Q"), ("2", "Q"), ("3", "Q"), ("4", "N"))
+TRADES = (("1", "N"), ("1", "Q"), ("2", "Q"), ("3", "Q"), ("4", "N"), ("5", "N"))
 PROCESS = "feedhandler made-up"
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -90,7 +90,7 @@ def test_rows_that_come_twice_are_one() -> None:
 def test_a_trade_is_known_by_its_id_and_its_exchange_where_each_numbers_by_itself() -> None:
     class Plant:
         def select(self, *_: Any, columns: list[str], **terms: Any) -> pa.Table:
-            return pa.table({"exchange": ["Q", "Q", ""], "trade_id": ["1", "2", "4"]}).select(columns)
+            return pa.table({"exchange": ["Q", "Q", "", None], "trade_id": ["1", "2", "4", "5"]}).select(columns)
 
     rows = [TradeRow(BEGIN + n, "A", 1.0, 1.0, name, exchange=where) for n, (name, where) in enumerate(TRADES)]
     [part] = parts_of(_venue(), ["trades"], "A", "1m", BEGIN, BEGIN + 10**9)

@@ -140,3 +140,26 @@ def test_too_many_holes_cost_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None
     later.give_up([GivenUp(NUMBERS._replace(sym=sym)) for sym in "ABC"], 0.0)
     assert len(later) == 2
     assert later.notes[0].detail == "A: more than 2 holes; plant backfill may have it"
+
+
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_a_trade_in_two_holes_goes_on_once(with_ids: bool) -> None:
+    """A start that was killed left a hole, and nothing came since: the next one's begins where that did."""
+    left, since = TIMES, Hole("trades", "A", "", TIMES.start, 12 * S)
+    later = Later(numbered=False)
+    later.left(left, (), 0.0)
+    later.catch_up(since, (), 0, 0.0)
+    twice = [trade(3, with_ids)] if with_ids else [trade(3, False), trade(3, False)]
+    first = later.take(Fetched(left, twice, done=True), 0.0)
+    assert later.take(Fetched(since, [*twice, trade(9)], done=True), 0.0) == [trade(9)]
+    assert first == twice
+
+
+def test_a_trade_in_two_holes_by_number_goes_on_once_and_counts_in_both() -> None:
+    later = Later(numbered=True)
+    left, since = NUMBERS, Hole("trades", "A", "", S, 12 * S, 5, 7)
+    later.left(left, (), 0.0)
+    later.catch_up(since, (), 8, 0.0)
+    assert numbers(later.take(Fetched(left, [trade(n) for n in (3, 4, 5, 6)], done=True), 0.0)) == [3, 4, 5, 6]
+    assert numbers(later.take(Fetched(since, [trade(n) for n in (5, 6, 7)], done=True), 0.0)) == [7]
+    assert len(later) == 0

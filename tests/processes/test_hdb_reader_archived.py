@@ -125,3 +125,42 @@ def test_a_file_that_the_archive_does_not_give_is_an_error_that_says_so(
         answerer.answer(QUESTIONS["everything"])
     newest = questions.Select("trades", start=NOON + 4 * DAY)
     assert len(rows_of(answerer.answer(newest))) > 0
+
+
+def test_a_day_that_was_read_here_is_read_in_the_archive_once_it_went_there(tmp_path: Path) -> None:
+    history = History(tmp_path / "data")
+    far = HistoryAnswerer(history.folder, SCHEMA, warehouse=Warehouse(str(tmp_path / "warehouse")))
+    for day in (0, 3):
+        history.publish("trades", [trade(NOON + day * DAY + i, "A", 1.0 + i) for i in range(5)])
+        history.part(f"2026-11-{20 + day}")
+        history.close()
+    before = rows_of(far.answer(QUESTIONS["everything"]))
+    archive(history, tmp_path / "warehouse")
+    assert Housekeeping(history.store, 0.0, 1.0, 0.0).work(threading.Event())
+    assert rows_of(far.answer(QUESTIONS["everything"])) == before
+
+
+def test_a_revision_of_an_archived_row_counts_in_a_file_of_a_month_with_rows_that_came_before_it(
+    tmp_path: Path,
+) -> None:
+    history, whole = History(tmp_path / "data"), History(tmp_path / "whole")
+    every = (history, whole)
+
+    def day(number: int, *rows: dict[str, object]) -> None:
+        for each in every:
+            for row in rows:
+                each.publish("bars", [row])
+            each.part(f"2026-11-{20 + number}" if number <= 10 else f"2026-12-{number - 10:02}")
+            each.close()
+
+    day(0, bar(NOON + 9 * DAY, close=1.0), bar(NOON, close=2.0))  # the first one came before its day
+    day(10, bar(NOON + 10 * DAY, close=3.0))
+    archive(history, tmp_path / "warehouse")
+    house = Housekeeping(history.store, 0.0, 5.0, 0.0)
+    assert house.work(threading.Event())
+    day(15, bar(NOON, close=77.0))  # revises what only the archive has
+    months = Housekeeping(history.store, 16.0, 0.0, 0.0)
+    assert months.work(threading.Event())
+    far = HistoryAnswerer(history.folder, SCHEMA, warehouse=Warehouse(str(tmp_path / "warehouse")))
+    question = questions.Select("bars")
+    assert rows_of(far.answer(question)) == rows_of(HistoryAnswerer(whole.folder, SCHEMA).answer(question))

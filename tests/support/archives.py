@@ -51,7 +51,7 @@ def tables_of(made: Archiving) -> dict[str, Any]:
 def iceberg_rows(table: Any, snapshot_id: int | None = None) -> Found:
     """Return the rows of a table of Iceberg's as it reads them, as they were in the history."""
     rows = table.scan(snapshot_id=snapshot_id).to_arrow()
-    return found_in(restored(rows, of_history(rows.column_names)))
+    return found_in(restored(rows, of_history(rows.schema)))
 
 
 def history_rows(folder: Path, files: Iterable[File]) -> Found:
