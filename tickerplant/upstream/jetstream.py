@@ -38,7 +38,8 @@ SILENT_S = 2.0
 """With no message for so long the leader is asked whether there is more: a consumer may be gone with its server."""
 
 DOUBT_S = 15.0
-"""A stream that ends before what is known is looked at again for so long: a new leader may not have all of it yet."""
+"""A stream that ends before what is known, and does not grow, is looked at again for so long: a new leader may not have
+all of it yet."""
 
 PENDING_MESSAGES, PENDING_BYTES = 2**20, 256 * 2**20
 """About so much the client may hold; the server's flow control keeps it well below."""
@@ -79,7 +80,7 @@ class StreamThread:
         self._last: Came | None = None  # what was handed on last of the journal; its last record is where we are
         self._next = 0
         self._trimmed = False
-        self._doubted: float | None = None
+        self._doubted: tuple[float, int] | None = None  # since when, and how far the stream was when last looked at
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
@@ -103,7 +104,7 @@ class StreamThread:
             self._end(error)
         finally:
             self._cancel()
-            self._loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(self._loop), return_exceptions=True))
+            self._loop.run_until_complete(_ended())
             self._loop.close()
 
     async def _follow(self) -> None:
@@ -184,13 +185,15 @@ class StreamThread:
                 )
             self._doubted = None
             self._next = found + 1
-            if self._last is None and (rest := body[start + header.length :]):
+            if rest := body[start + header.length :]:  # of another message than that was: the stream was made again
                 await self._take(found, journal_subject(self._upstream.name), rest)
             return
         now = time.monotonic()
-        self._doubted = self._doubted or now
+        since, reached = self._doubted or (now, 0)
+        since = now if info.state.last_seq > reached else since  # it grows: it is made again, say
+        self._doubted = since, info.state.last_seq
         ends = f"{self.stream} ends before seq {self._mark.seq}, which was read of it"
-        if now - self._doubted > DOUBT_S:
+        if now - since > DOUBT_S:
             raise JournalDiverged(f"{ends}: it lost its tail, or is the journal of another plant")
         raise Anew(ends)
 
@@ -210,7 +213,8 @@ class StreamThread:
             else:
                 best, low = found, found[0] + 1
         if best is None and self._last is not None:
-            raise Anew("the stream has not what was read of it")
+            self._last = None  # the stream was made again, with other messages: looked for in all of it
+            raise Anew("the stream has not what was read of it, where it was")
         if best is None and beyond > wanted + 1:
             raise JournalError(
                 f"{self.stream} begins at seq {beyond} by now, and this journal ends at {wanted}: what is between was "
@@ -250,6 +254,11 @@ class StreamThread:
                 "another follower's there"
             ) from None
         raise Anew(f"message {came} came, expected {self._next}")
+
+
+async def _ended() -> None:
+    """Wait for what was cancelled."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
 
 def _first_seq(body: bytes) -> int:
