@@ -131,7 +131,8 @@ class Mirror(Process):
         if not copying.waits_from:
             self._take(copying, source)
         if not (first := copying.waits_from):
-            self._telling.mirrored(self._vitals.seq_seen, source.epoch)
+            if source.compared:  # else the stream may have, under these numbers, what this journal has lost
+                self._telling.mirrored(self._vitals.seq_seen, source.epoch)
             self._well(source)
             self._look_at_the_stream()
             return
