@@ -157,11 +157,14 @@ class SpoolingPublisher(Publisher):
         if verb in (messages.ACK, messages.HELD) and not self._line.welcomed:
             return  # of what was withdrawn: the welcome will tell
         if verb == messages.WELCOME:
+            known = messages.welcome_of(body)
+            if known.unsure and not self.spool.fits(known.held):
+                self._line.take_doubt(known.held)
+                return
             seq, self._outbox = self._outbox.seq, Outbox()
             self._outbox.seq = seq
             super()._take(verb, body)
             if self._outbox.accepted is not None:
-                known = messages.welcome_of(body)
                 self.spool.welcome(known.held, known.source_seq)
             return
         if verb == messages.HELD:  # the spool keeps them until they are acknowledged: memory need not

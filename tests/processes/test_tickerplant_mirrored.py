@@ -80,7 +80,7 @@ def test_a_restarted_plant_acknowledges_nothing_before_the_mirror_has_told_it_al
     plant.close()
     plant.start()
     plant.turn(hello())
-    assert msgpack.unpackb(plant.log[0][2]) == {"source_seq": 0, "seq": 2, "held": 2}
+    assert msgpack.unpackb(plant.log[0][2]) == {"source_seq": 0, "seq": 2, "held": 2, "unsure": True}
     mirror.mirrored(1)
     assert mirror.told() == []
     mirror.mirrored(2)

@@ -143,6 +143,15 @@ def test_a_plant_that_lost_its_tail_gets_all_that_is_still_there(folder: Path) -
     spool.close()
 
 
+def test_it_is_told_whether_what_a_plant_holds_fits_what_is_here(folder: Path) -> None:
+    spool = Spool(folder, 10**9)
+    assert spool.fits(7), "its numbers are not known"
+    spool.close()
+    spool = filled(folder, first=100)
+    assert [spool.fits(held) for held in (99, 100, 109, 110)] == [False, True, True, False]
+    spool.close()
+
+
 def test_rows_that_were_published_past_the_spool_do_not_count_as_its_own(folder: Path) -> None:
     spool = filled(folder, first=100)
     spool.welcome(150)
