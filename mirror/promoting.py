@@ -104,7 +104,8 @@ def _refuse(settings: Settings) -> None:
     """Raise PlantError for a plant that cannot be promoted as it is set up."""
     if (done := settings.promotion) is not None:
         raise PlantError(
-            f"this plant was promoted already, at {done.at}, behind seq {done.seq}: it writes the stream {done.name}"
+            f"this plant was promoted already, at {done.at}, behind seq {done.seq}: it writes the stream {done.name}; "
+            "if its processes were not started anew since, do that: `plant down`, then `plant up`"
         )
     upstream, own = settings.upstream, settings.mirror
     if not upstream.stream:

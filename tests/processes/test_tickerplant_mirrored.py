@@ -160,6 +160,10 @@ def test_a_fence_that_cannot_be_written_down_holds_for_now_and_is_told(
     monkeypatch.setattr(fencing, "replace_file", fail)
     assert "cannot note that the plant is fenced" in mirror.say(messages.diverged("taken over"))[1]["message"]
     assert plant.turn(upd(1)) == [(b"peer", b"error")]
+    assert fenced_in(plant.process.journal.folder) == ""
+    monkeypatch.undo()
+    assert mirror.say(messages.diverged("taken over"))[0] == "ok"
+    assert fenced_in(plant.process.journal.folder) == "taken over"
 
 
 def test_a_fence_file_that_says_nothing_is_one_and_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
