@@ -149,7 +149,8 @@ class Spool:
         ahead = self._files[0].ahead if self._files else self._end
         first = self._first
         if first is not None and self.fits(held):
-            self.rewind()
+            if self._read_up_to != held - first:
+                self.rewind()
             while self._read_up_to < held - first and self.read() is not None:
                 pass
             if self._read_up_to == held - first:

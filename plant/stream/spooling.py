@@ -132,6 +132,8 @@ class SpoolingPublisher(Publisher):
             self._withdraw()
         if not self.spooling:
             return
+        if self.spool and not len(self._outbox):  # the plant holds all of it: one that was restarted knows us no more
+            self._line.attend(True)
         self._seal()
         if now - self._synced_at > SYNC_S:
             self._synced_at = now
