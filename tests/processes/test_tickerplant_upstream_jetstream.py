@@ -89,6 +89,15 @@ def test_one_of_fewer_messages_is_looked_for_in_all_of_it(thread: Any) -> None:
     assert (thread.handed, thread._next) == ([1, 2, 3, 4, 5, 6], 3)
 
 
+@pytest.mark.parametrize(("complete", "handed", "goes_on_at"), [(2, [3, 4], 3), (4, [], 3), (5, [], 4)])
+def test_a_journal_that_removed_its_last_record_goes_on_behind_its_number(
+    thread: Any, complete: int, handed: list[int], goes_on_at: int
+) -> None:
+    thread._mark = Mark(complete)
+    find(thread, Stream((1,), (2, 3, 4), (5,), (6,)))
+    assert (thread.handed, thread._next) == (handed, goes_on_at)
+
+
 def test_one_that_ends_before_what_was_read_is_doubted_once_it_grows_no_more(
     thread: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ class Anew(Exception):
 
 
 class StreamThread:
-    """Hands each message behind `mark` (seq 0: all of them) to `hand`, the declarations of tables in force first.
+    """Hands each message behind `mark` (0: all of them) to `hand`, the declarations of tables in force first.
 
     `hand` returns whether there is room for more. `ended` is told why the thread cannot go on: JournalDiverged if the
     stream has another record in the mark's place, JournalError if messages that are wanted are gone.
@@ -163,13 +163,18 @@ class StreamThread:
         while not self._hand(came):
             await asyncio.sleep(0.005)
 
+    @property
+    def _wanted(self) -> int:
+        """The seq that is known; only its number if our journal has removed the record."""
+        return self._mark.seq or self._mark.complete
+
     async def _find(self, context: JetStreamContext, info: StreamInfo) -> None:
         """Find the message to go on with. Raises JournalDiverged, JournalError."""
         if self._last is not None:
             header = last_record(self._last.body)
             self._mark = Mark(header.seq, header.seq, header.header_crc)
         await self._declarations(context)
-        if not self._mark.seq:
+        if not self._wanted:
             self._next = max(info.state.first_seq, 1)
             return
         place = await self._place(context, info)
@@ -177,11 +182,11 @@ class StreamThread:
             return
         found, body = place
         for header, start in records(body):
-            if header.seq < self._mark.seq:
+            if header.seq < self._wanted:
                 continue
-            if (header.seq, header.header_crc) != self._mark[1:]:
+            if header.seq > self._wanted or (self._mark.seq and header.header_crc != self._mark.checksum):
                 raise JournalDiverged(
-                    f"{self.stream} has no longer what was read as {self._mark.seq}: it is the journal of another plant"
+                    f"{self.stream} has no longer what was read as {self._wanted}: it is the journal of another plant"
                 )
             self._doubted = None
             self._next = found + 1
@@ -192,14 +197,14 @@ class StreamThread:
         since, reached = self._doubted or (now, 0)
         since = now if info.state.last_seq > reached else since  # it grows: it is made again, say
         self._doubted = since, info.state.last_seq
-        ends = f"{self.stream} ends before seq {self._mark.seq}, which was read of it"
+        ends = f"{self.stream} ends before seq {self._wanted}, which was read of it"
         if now - since > DOUBT_S:
             raise JournalDiverged(f"{ends}: it lost its tail, or is the journal of another plant")
         raise Anew(ends)
 
     async def _place(self, context: JetStreamContext, info: StreamInfo) -> tuple[int, bytes] | None:
         """Return the last message that begins with the mark's record or before; None if the stream begins behind it."""
-        wanted, low, high = self._mark.seq, info.state.first_seq, info.state.last_seq + 1
+        wanted, low, high = self._wanted, info.state.first_seq, info.state.last_seq + 1
         if self._last is not None:  # most likely it is still where it was
             low = max(low, self._last.js_seq)
         best: tuple[int, bytes] | None = None
