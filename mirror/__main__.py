@@ -17,6 +17,7 @@ from mirror.source import Source
 from mirror.syncing import unchecked
 from mirror.telling import Telling
 from plant.errors import JournalDiverged, SettingsError, Unavailable
+from plant.journal.fence import fenced_in
 from plant.runtime.lifecycle import STEP_S, Process, Timer, Vitals, log, run
 from plant.serving.opening import ASK_S, reports_of
 from plant.stream.mirrored import Declared, packed_tables
@@ -107,6 +108,8 @@ class Mirror(Process):
         if time.monotonic() < self._not_before:
             time.sleep(min(PAUSE_S, STEP_S))
             return
+        if reason := fenced_in(self.settings.plant.data / "journal"):
+            raise JournalDiverged(f"this plant is fenced ({reason})")  # nor does it make a stream that was removed
         if self._opening is None:
             self._opening = self._link.standing()
         if not _ended(self._opening):
@@ -131,7 +134,8 @@ class Mirror(Process):
         if not copying.waits_from:
             self._take(copying, source)
         if not (first := copying.waits_from):
-            self._telling.mirrored(self._vitals.seq_seen, source.epoch)
+            if source.compared:  # else the stream may have, under these numbers, what this journal has lost
+                self._telling.mirrored(self._vitals.seq_seen, source.epoch)
             self._well(source)
             self._look_at_the_stream()
             return

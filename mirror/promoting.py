@@ -104,7 +104,8 @@ def _refuse(settings: Settings) -> None:
     """Raise PlantError for a plant that cannot be promoted as it is set up."""
     if (done := settings.promotion) is not None:
         raise PlantError(
-            f"this plant was promoted already, at {done.at}, behind seq {done.seq}: it writes the stream {done.name}"
+            f"this plant was promoted already, at {done.at}, behind seq {done.seq}: it writes the stream {done.name}; "
+            "if its processes were not started anew since, do that: `plant down`, then `plant up`"
         )
     upstream, own = settings.upstream, settings.mirror
     if not upstream.stream:
@@ -160,9 +161,14 @@ def _take_over(link: Link, standing: Standing, owner: str) -> None:
 
 
 def _tell(old: str, reason: str) -> int | None:
-    """Fence the old plant, if it still answers; return where its journal ends."""
+    """Fence the old plant, if it still answers; return where its journal ends.
+
+    One that follows takes no rows, so it is not the old one, whatever was typed: it may be this very plant.
+    """
     requester = Requester(old, "the old plant's tickerplant", ASK_S)
     try:
+        if requester.status().get("role") == messages.FOLLOWS:
+            return None
         requester.ask(**messages.diverged(reason))
         return int(requester.status()["seq"])
     except Unavailable:

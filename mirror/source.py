@@ -42,6 +42,11 @@ class Source:
         return self._subscriber.epoch not in (0, self.epoch)
 
     @property
+    def compared(self) -> bool:
+        """Whether the journal was seen to have the stream's last record: until then it may be another one."""
+        return not self._subscriber.stream.in_doubt
+
+    @property
     def connected(self) -> bool:
         """Whether the tickerplant beats."""
         return self._subscriber.connected

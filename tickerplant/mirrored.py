@@ -38,6 +38,7 @@ class Mirrored:
         epoch: int,
     ) -> None:
         self.fenced = ""
+        self._noted = False  # whether the disk says so, too
         self._journal = journal
         self._keeper = keeper
         self._sequencer = sequencer
@@ -53,6 +54,7 @@ class Mirrored:
     def begin(self) -> None:
         """Be fenced if the plant was before this start. Raises JournalError if that cannot be read."""
         if reason := fenced_in(self._journal.folder):
+            self._noted = True
             self._fence(reason)
 
     def written(self, waiting: WaitingAcks, turn: Turn) -> None:
@@ -87,7 +89,9 @@ class Mirrored:
         reason = messages.diverged_of(fields)
         if not self.fenced:
             self._fence(reason)  # at once, whether or not it can be written down
+        if not self._noted:
             fence(self._journal.folder, reason)
+            self._noted = True
         return [msgpack.packb({"fenced": self.fenced})]
 
     def _fence(self, reason: str) -> None:

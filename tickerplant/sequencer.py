@@ -163,8 +163,9 @@ class Sequencer:
             self.remembered.forget(source_id)
         self._sources[source_id] = self._peers[peer] = source
         held = self.position.sources.get(source_id, 0)
-        acknowledged = held if self._waiting is None else self._waiting.of(source_id)
-        self._say(peer, messages.welcome(acknowledged, self.position.seq, held))
+        waiting = self._waiting
+        acknowledged, unsure = (waiting.of(source_id), waiting.unsure) if waiting else (held, False)
+        self._say(peer, messages.welcome(acknowledged, self.position.seq, held, unsure))
 
     def take(self, peer: bytes, message: bytearray, now: int) -> None:
         """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""

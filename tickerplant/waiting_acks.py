@@ -27,10 +27,11 @@ class WaitingAcks:
     """Which rows of each source are mirrored, of a plant that stands at `position` when its tickerplant begins.
 
     `mirrored` is the seq the mirror told last, 0 before it has told any. `clock` gives seconds.
+    `unsure`: it has not told yet, and so not compared the journal with the stream.
     """
 
     def __init__(self, position: Position, clock: Callable[[], float] = time.monotonic) -> None:
-        self.mirrored = 0
+        self.mirrored, self.unsure = 0, True
         self._clock = clock
         self._sources: dict[int, int] = {}  # by source id: its last row that is mirrored
         begun = [(position.seq, dict(position.sources))] if position.seq else []
@@ -64,7 +65,7 @@ class WaitingAcks:
 
     def told(self, seq: int) -> Acks:
         """Take the mirror's word on up to which seq it has the journal; return what can be acknowledged now."""
-        self._told_at = self._clock()
+        self._told_at, self.unsure = self._clock(), False
         self.mirrored = max(seq, self.mirrored)
         acks: Acks = {}
         while self._turns and self._turns[0][0] <= self.mirrored:

@@ -89,8 +89,18 @@ class Line:
 
     def take_welcome(self) -> None:
         """Note that the plant takes our rows."""
-        self.welcomed, self.refusal = True, None
+        self.welcomed, self.hello_sent, self.refusal = True, None, None
         self.addresses.welcomed()
+
+    def take_doubt(self, held: int) -> None:
+        """Note that this plant may have another journal than the one that is mirrored, and its rows do not fit ours."""
+        self.take_refusal(
+            TakesNoRows(
+                f"the plant at {self.address} holds this source up to row {held}, which does not fit what was "
+                "acknowledged, and its mirror has not said yet that its journal is the one in the stream: "
+                "see mirror in `plant status`"
+            )
+        )
 
     def take_refusal(self, refusal: TakesNoRows) -> None:
         """Note that this plant takes no rows: the next one is asked, or this one again after a while."""

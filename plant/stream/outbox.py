@@ -88,6 +88,10 @@ class Outbox:
         """Note that `next_unsent` went out."""
         self._unsent.popleft()
 
+    def fits(self, held: int) -> bool:
+        """Return whether a plant with rows up to `held` has all that was acknowledged, and none that we never made."""
+        return self.accepted is None or self._base + self._acked <= held <= self._base + self.rows
+
     def welcome(self, accepted: int, held: int | None = None) -> None:
         """Take the plant's word on which row of this source it holds last; all newer rows are unsent again.
 

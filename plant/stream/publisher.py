@@ -251,11 +251,10 @@ class Publisher:
                 if left > 0:
                     self._line.socket.poll(int(min(left, 0.02) * 1000))
             if left <= 0:
-                what = complaint() if callable(complaint) else complaint
                 said = f"; the last one asked said: {self.turned_away}" if self.turned_away else ""
                 raise Unavailable(
-                    f"tickerplant at {self._line.names} {what} within {timeout_s:g} s (publisher {self.name!r}); "
-                    f"is the plant up? `plant status` tells{said}"
+                    f"tickerplant at {self._line.names} {complaint() if callable(complaint) else complaint} within "
+                    f"{timeout_s:g} s (publisher {self.name!r}); is the plant up? `plant status` tells{said}"
                 )
 
     def _gather(self, table: str) -> Gathering:
@@ -322,8 +321,9 @@ class Publisher:
         elif verb == messages.REPEATS:
             self.repeats = noted(self.repeats, messages.repeats_of(body), self.name)
         elif verb == messages.WELCOME:
-            self._line.hello_sent = None
             known = messages.welcome_of(body)
+            if known.unsure and not self._outbox.fits(known.held):
+                return self._line.take_doubt(known.held)
             try:
                 self._outbox.welcome(known.source_seq, known.held)
                 self._outbox.seq = max(self._outbox.seq, known.seq)

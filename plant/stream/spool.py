@@ -133,6 +133,11 @@ class Spool:
                     self._files[-1].named = True
             self._unsynced = False
 
+    def fits(self, held: int) -> bool:
+        """Return whether a plant with rows up to `held` has all that was let go here, and none behind our last."""
+        ahead = self._files[0].ahead if self._files else self._end
+        return self._first is None or self._first + ahead <= held <= self._first + self._end
+
     def welcome(self, held: int, accepted: int | None = None) -> None:
         """Take the plant's word on how many rows of the source it has: `read` goes on at the first that it lacks.
 
@@ -143,8 +148,9 @@ class Spool:
         """
         ahead = self._files[0].ahead if self._files else self._end
         first = self._first
-        if first is not None and first + ahead <= held <= first + self._end:
-            self.rewind()
+        if first is not None and self.fits(held):
+            if self._read_up_to != held - first:
+                self.rewind()
             while self._read_up_to < held - first and self.read() is not None:
                 pass
             if self._read_up_to == held - first:

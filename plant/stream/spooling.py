@@ -132,6 +132,8 @@ class SpoolingPublisher(Publisher):
             self._withdraw()
         if not self.spooling:
             return
+        if self.spool and not len(self._outbox):  # the plant holds all of it: one that was restarted knows us no more
+            self._line.attend(True)
         self._seal()
         if now - self._synced_at > SYNC_S:
             self._synced_at = now
@@ -157,11 +159,14 @@ class SpoolingPublisher(Publisher):
         if verb in (messages.ACK, messages.HELD) and not self._line.welcomed:
             return  # of what was withdrawn: the welcome will tell
         if verb == messages.WELCOME:
+            known = messages.welcome_of(body)
+            if known.unsure and not self.spool.fits(known.held):
+                self._line.take_doubt(known.held)
+                return
             seq, self._outbox = self._outbox.seq, Outbox()
             self._outbox.seq = seq
             super()._take(verb, body)
             if self._outbox.accepted is not None:
-                known = messages.welcome_of(body)
                 self.spool.welcome(known.held, known.source_seq)
             return
         if verb == messages.HELD:  # the spool keeps them until they are acknowledged: memory need not

@@ -110,6 +110,11 @@ class Stream:
         return {name: self._last.get(name, 0) for name in self.names}
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the journal was not yet seen to have the record that is known of it, as at the beginning."""
+        return self._divergence.in_doubt
+
+    @property
     def newest(self) -> Header | None:
         """The envelope of the newest record handed on, None before there is one."""
         return self._newest

@@ -57,12 +57,14 @@ class Welcome(NamedTuple):
     """The last row of a source that is acknowledged, the journal's seq, and the last row that is in the journal.
 
     The two rows differ in a plant that acknowledges what is mirrored: the publisher keeps what lies between them, and
-    sends what is behind both.
+    sends what is behind both. `unsure`: such a plant does not know yet whether its journal is the one that the stream
+    has; a publisher whose rows it does not fit waits, or goes on to another plant.
     """
 
     source_seq: int
     seq: int
     held: int
+    unsure: bool = False
 
 
 class Repeats(NamedTuple):
@@ -146,19 +148,22 @@ def update(records: bytes | bytearray) -> Said:
     return [UPDATE, records]
 
 
-def welcome(source_seq: int, seq: int, held: int | None = None) -> Said:
+def welcome(source_seq: int, seq: int, held: int | None = None, unsure: bool = False) -> Said:
     """Return the answer to a hello: the last row of the source that is acknowledged, and the journal's seq.
 
-    held    the last row of the source that is in the journal, if that is another
+    held      the last row of the source that is in the journal, if that is another
+    unsure    whether this may be another journal than the one that is mirrored
     """
     more = {} if held in (None, source_seq) else {"held": held}
+    more |= {"unsure": True} if unsure else {}
     return [WELCOME, msgpack.packb({"source_seq": source_seq, "seq": seq, **more})]
 
 
 def welcome_of(body: bytes) -> Welcome:
     """Read a welcome."""
     fields = _map(body)
-    return Welcome(fields["source_seq"], fields["seq"], fields.get("held", fields["source_seq"]))
+    held = fields.get("held", fields["source_seq"])
+    return Welcome(fields["source_seq"], fields["seq"], held, fields.get("unsure") is True)
 
 
 def ack(source_seq: int, seq: int) -> Said:

@@ -80,7 +80,7 @@ def test_a_restarted_plant_acknowledges_nothing_before_the_mirror_has_told_it_al
     plant.close()
     plant.start()
     plant.turn(hello())
-    assert msgpack.unpackb(plant.log[0][2]) == {"source_seq": 0, "seq": 2, "held": 2}
+    assert msgpack.unpackb(plant.log[0][2]) == {"source_seq": 0, "seq": 2, "held": 2, "unsure": True}
     mirror.mirrored(1)
     assert mirror.told() == []
     mirror.mirrored(2)
@@ -160,6 +160,10 @@ def test_a_fence_that_cannot_be_written_down_holds_for_now_and_is_told(
     monkeypatch.setattr(fencing, "replace_file", fail)
     assert "cannot note that the plant is fenced" in mirror.say(messages.diverged("taken over"))[1]["message"]
     assert plant.turn(upd(1)) == [(b"peer", b"error")]
+    assert fenced_in(plant.process.journal.folder) == ""
+    monkeypatch.undo()
+    assert mirror.say(messages.diverged("taken over"))[0] == "ok"
+    assert fenced_in(plant.process.journal.folder) == "taken over"
 
 
 def test_a_fence_file_that_says_nothing_is_one_and_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

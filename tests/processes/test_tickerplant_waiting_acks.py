@@ -75,7 +75,7 @@ class OnePlant:
 
 
 class MirroredMachine(RuleBasedStateMachine):
-    """A publisher, a plant that is killed or loses its machine, a mirror; the plain model is the list of rows."""
+    """A publisher, a mirror, a plant that is killed or loses its machine or its journal's end; the model: all rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,6 +138,8 @@ class MirroredMachine(RuleBasedStateMachine):
             return
         if verb == messages.WELCOME:
             known = messages.welcome_of(body)
+            if known.unsure and not self.outbox.fits(known.held):
+                return  # it asks again later, or another plant
             self.outbox.welcome(known.source_seq, known.held)
             self.greeted = True
         elif verb == messages.ACK:
@@ -150,12 +152,37 @@ class MirroredMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.stream) < len(self.plant.journal))
     @rule(count=st.integers(1, 5))
     def mirror_copies(self, count: int) -> None:
-        self.stream += self.plant.journal[len(self.stream) : len(self.stream) + count]
+        if not self.fenced():
+            self.stream += self.plant.journal[len(self.stream) : len(self.stream) + count]
 
     @rule(behind=st.integers(0, 3))
     def mirror_tells(self, behind: int) -> None:
         """Late at times: what it tells may be less than what the stream has by now."""
-        self.plant.tell(max(len(self.stream) - behind, 0))
+        if not self.fenced():
+            self.plant.tell(max(len(self.stream) - behind, 0))
+
+    @property
+    def diverged(self) -> bool:
+        return self.plant.journal[: len(self.stream)] != self.stream
+
+    def fenced(self) -> bool:
+        """Have the standby go on if the mirror sees that the journal has not what the stream has."""
+        if found := self.diverged:
+            self.plant = OnePlant(list(self.stream))
+            self.lose_connection()
+        return found
+
+    @precondition(lambda self: self.outbox.accepted is not None)
+    @rule(lost=st.integers(1, 5), mirrored=st.booleans(), rows=st.integers(0, 3))
+    def power_is_cut(self, lost: int, mirrored: bool, rows: int) -> None:
+        """The journal loses its end, which the stream may have; until the mirror sees that, it takes rows."""
+        if mirrored:
+            self.mirror_copies(100)
+            self.mirror_tells(0)
+            self.all_goes_well(0)
+        self.plant = OnePlant(self.plant.journal[: max(len(self.plant.journal) - lost, 0)])
+        self.lose_connection()
+        self.all_goes_well(rows)
 
     def lose_connection(self) -> None:
         self.up.clear()
@@ -166,6 +193,8 @@ class MirroredMachine(RuleBasedStateMachine):
     def something_ends(self, what: str) -> None:
         """Of a machine that burns nothing is left: the standby has what the stream has."""
         if what == "the publisher":
+            if self.diverged:
+                return  # a new one knows of no rows by which it could tell
             self.gone |= set(self.made) - set(self.acked())
             self.new_publisher()
         elif what != "the connection":
@@ -201,6 +230,7 @@ class MirroredMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once nothing is lost any more, all that the living publisher made is mirrored and acknowledged."""
         self.lose_connection()
+        self.fenced()
         for _ in range(50):
             while self.up:
                 self.plant_takes_all()
@@ -208,7 +238,7 @@ class MirroredMachine(RuleBasedStateMachine):
             self.plant.tell(len(self.stream))
             while self.plant.down:
                 self.hear(*self.plant.down.popleft())
-            self.send(100)
+            self.send(100) if self.greeted else self.hello()
             if self.greeted and not len(self.outbox):
                 break
         assert not len(self.outbox)

@@ -266,6 +266,17 @@ def test_a_new_publisher_numbers_its_rows_behind_what_the_plant_holds() -> None:
     assert header_at(outbox.entries[0].record, 0).source_seq == 17
 
 
+def test_it_is_told_whether_what_a_plant_holds_can_be_rows_of_its_own() -> None:
+    outbox = Outbox()
+    assert outbox.fits(7), "it knows of no rows yet"
+    outbox.welcome(100)
+    for number in range(4):
+        outbox.add(record(number, 1), 1)
+        outbox.sent()
+    outbox.ack(102, 9)
+    assert [outbox.fits(held) for held in (0, 101, 102, 104, 105)] == [False, False, True, True, False]
+
+
 def test_it_is_crowded_by_what_is_under_way_or_by_very_much_that_is_held() -> None:
     outbox = Outbox()
     outbox.welcome(0)

@@ -143,6 +143,30 @@ def test_a_plant_that_lost_its_tail_gets_all_that_is_still_there(folder: Path) -
     spool.close()
 
 
+def test_a_plant_that_says_again_how_far_it_is_has_nothing_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = filled(folder, first=100)
+    spool.welcome(106, 103)
+    monkeypatch.setattr(spool, "rewind", lambda: pytest.fail("it is read again from the beginning"))
+    spool.welcome(106, 103)
+    assert (spool.rows, rows_read(spool)) == (6, [7, 8, 9])
+    spool.welcome(109, 106)
+    assert (spool.rows, rows_read(spool)) == (3, [])
+    spool.acknowledged(109)
+    assert not spool
+    spool.close()
+
+
+def test_it_is_told_whether_what_a_plant_holds_fits_what_is_here(folder: Path) -> None:
+    spool = Spool(folder, 10**9)
+    assert spool.fits(7), "its numbers are not known"
+    spool.close()
+    spool = filled(folder, first=100)
+    assert [spool.fits(held) for held in (99, 100, 109, 110)] == [False, True, True, False]
+    spool.close()
+
+
 def test_rows_that_were_published_past_the_spool_do_not_count_as_its_own(folder: Path) -> None:
     spool = filled(folder, first=100)
     spool.welcome(150)

@@ -13,6 +13,7 @@ from plant.errors import Unavailable
 from plant.stream import spooling as module
 from plant.stream.spool import Spool, spooled_bytes
 from plant.stream.spooling import SpoolingPublisher
+from plant.wire import messages
 
 
 @pytest.fixture
@@ -102,6 +103,24 @@ def until_refused(feed: SpoolingPublisher, taken: int, timeout_s: float) -> tupl
         except Unavailable as error:
             return number, str(error)
     raise AssertionError("it takes everything")
+
+
+def test_what_the_plant_holds_is_asked_about_until_it_is_acknowledged(
+    tickerplant: ScriptedTickerplant, make: Callable[..., SpoolingPublisher]
+) -> None:
+    """The one that held it was restarted: it will acknowledge what it holds to nobody who has not said hello."""
+    feed = make()
+    feed.publish("trades", trades(0))
+    until(lambda: feed.spooling, lambda: feed.waiting)
+    while tickerplant.hear() == messages.HELLO:
+        tickerplant.say(*messages.welcome(0, 0))
+    tickerplant.say(*messages.held(ROWS, 1))
+    until(lambda: not len(feed._outbox), lambda: feed.waiting)
+    assert tickerplant.hear() == messages.HELLO
+    tickerplant.say(*messages.welcome(0, 1, ROWS))
+    assert tickerplant.hear() == messages.HELLO
+    tickerplant.say(*messages.welcome(ROWS, 1))
+    until(lambda: not feed.waiting and not feed.spooling, lambda: feed.waiting)
 
 
 def test_a_killed_feed_s_spool_is_handed_over_by_the_next_one_less_what_the_plant_has(

@@ -76,6 +76,19 @@ def test_a_mark_is_kept_by_a_stream_that_learned_nothing_new() -> None:
     assert again.mark == first.mark == (6, 6, header_at(Journal(TEN).records[5], 0).header_crc)
 
 
+def test_a_stream_from_a_mark_is_in_doubt_until_the_journal_was_compared() -> None:
+    first = Stream(SCHEMA, TABLES, 0)
+    assert not first.in_doubt, "it knows nothing that could be missing"
+    Journal(TEN[:6]).feed(first)
+    second = Stream(SCHEMA, TABLES, first.mark)
+    second.beat(Journal(TEN).tables, 10, 1)
+    assert second.in_doubt, "a beat tells numbers, not which records have them"
+    Journal(TEN).feed(second)
+    assert not second.in_doubt
+    second.beat(Journal(TEN).tables, 10, 2)
+    assert second.in_doubt, "another tickerplant"
+
+
 @pytest.mark.parametrize("length", [6, 7, 10])
 def test_a_journal_with_another_record_in_its_place_is_refused(length: int) -> None:
     """The tail was lost and its numbers were given again: only the bytes tell, for the plant is as far, or further."""

@@ -38,7 +38,8 @@ SILENT_S = 2.0
 """With no message for so long the leader is asked whether there is more: a consumer may be gone with its server."""
 
 DOUBT_S = 15.0
-"""A stream that ends before what is known is looked at again for so long: a new leader may not have all of it yet."""
+"""A stream that ends before what is known, and does not grow, is looked at again for so long: a new leader may not have
+all of it yet."""
 
 PENDING_MESSAGES, PENDING_BYTES = 2**20, 256 * 2**20
 """About so much the client may hold; the server's flow control keeps it well below."""
@@ -63,7 +64,7 @@ class Anew(Exception):
 
 
 class StreamThread:
-    """Hands each message behind `mark` (seq 0: all of them) to `hand`, the declarations of tables in force first.
+    """Hands each message behind `mark` (0: all of them) to `hand`, the declarations of tables in force first.
 
     `hand` returns whether there is room for more. `ended` is told why the thread cannot go on: JournalDiverged if the
     stream has another record in the mark's place, JournalError if messages that are wanted are gone.
@@ -79,7 +80,7 @@ class StreamThread:
         self._last: Came | None = None  # what was handed on last of the journal; its last record is where we are
         self._next = 0
         self._trimmed = False
-        self._doubted: float | None = None
+        self._doubted: tuple[float, int] | None = None  # since when, and how far the stream was when last looked at
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
@@ -103,7 +104,7 @@ class StreamThread:
             self._end(error)
         finally:
             self._cancel()
-            self._loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(self._loop), return_exceptions=True))
+            self._loop.run_until_complete(_ended())
             self._loop.close()
 
     async def _follow(self) -> None:
@@ -162,13 +163,18 @@ class StreamThread:
         while not self._hand(came):
             await asyncio.sleep(0.005)
 
+    @property
+    def _wanted(self) -> int:
+        """The seq that is known; only its number if our journal has removed the record."""
+        return self._mark.seq or self._mark.complete
+
     async def _find(self, context: JetStreamContext, info: StreamInfo) -> None:
         """Find the message to go on with. Raises JournalDiverged, JournalError."""
         if self._last is not None:
             header = last_record(self._last.body)
             self._mark = Mark(header.seq, header.seq, header.header_crc)
         await self._declarations(context)
-        if not self._mark.seq:
+        if not self._wanted:
             self._next = max(info.state.first_seq, 1)
             return
         place = await self._place(context, info)
@@ -176,27 +182,29 @@ class StreamThread:
             return
         found, body = place
         for header, start in records(body):
-            if header.seq < self._mark.seq:
+            if header.seq < self._wanted:
                 continue
-            if (header.seq, header.header_crc) != self._mark[1:]:
+            if header.seq > self._wanted or (self._mark.seq and header.header_crc != self._mark.checksum):
                 raise JournalDiverged(
-                    f"{self.stream} has no longer what was read as {self._mark.seq}: it is the journal of another plant"
+                    f"{self.stream} has no longer what was read as {self._wanted}: it is the journal of another plant"
                 )
             self._doubted = None
             self._next = found + 1
-            if self._last is None and (rest := body[start + header.length :]):
+            if rest := body[start + header.length :]:  # of another message than that was: the stream was made again
                 await self._take(found, journal_subject(self._upstream.name), rest)
             return
         now = time.monotonic()
-        self._doubted = self._doubted or now
-        ends = f"{self.stream} ends before seq {self._mark.seq}, which was read of it"
-        if now - self._doubted > DOUBT_S:
+        since, reached = self._doubted or (now, 0)
+        since = now if info.state.last_seq > reached else since  # it grows: it is made again, say
+        self._doubted = since, info.state.last_seq
+        ends = f"{self.stream} ends before seq {self._wanted}, which was read of it"
+        if now - since > DOUBT_S:
             raise JournalDiverged(f"{ends}: it lost its tail, or is the journal of another plant")
         raise Anew(ends)
 
     async def _place(self, context: JetStreamContext, info: StreamInfo) -> tuple[int, bytes] | None:
         """Return the last message that begins with the mark's record or before; None if the stream begins behind it."""
-        wanted, low, high = self._mark.seq, info.state.first_seq, info.state.last_seq + 1
+        wanted, low, high = self._wanted, info.state.first_seq, info.state.last_seq + 1
         if self._last is not None:  # most likely it is still where it was
             low = max(low, self._last.js_seq)
         best: tuple[int, bytes] | None = None
@@ -210,7 +218,8 @@ class StreamThread:
             else:
                 best, low = found, found[0] + 1
         if best is None and self._last is not None:
-            raise Anew("the stream has not what was read of it")
+            self._last = None  # the stream was made again, with other messages: looked for in all of it
+            raise Anew("the stream has not what was read of it, where it was")
         if best is None and beyond > wanted + 1:
             raise JournalError(
                 f"{self.stream} begins at seq {beyond} by now, and this journal ends at {wanted}: what is between was "
@@ -250,6 +259,11 @@ class StreamThread:
                 "another follower's there"
             ) from None
         raise Anew(f"message {came} came, expected {self._next}")
+
+
+async def _ended() -> None:
+    """Wait for what was cancelled."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
 
 def _first_seq(body: bytes) -> int:

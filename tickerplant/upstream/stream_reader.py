@@ -27,7 +27,8 @@ HELD_BYTES = 8 * 2**20
 
 
 class StreamReader:
-    """Hands on the records of a stream behind `mark`, the last record of our journal (seq 0: from the beginning).
+    """Hands on the records of a stream behind `mark`, the last record of our journal (0: from the beginning; without a
+    checksum if that record was removed here).
 
     `poll` raises JournalDiverged if the stream has another record in its place, and JournalError if it has lost what is
     wanted, or is damaged. `before` is where the plant stood before the stream's first record, once it is known;
@@ -38,7 +39,7 @@ class StreamReader:
         self.before: Before | None = None
         self.redeclared = ""
         self._schema = schema
-        self._seq = mark.seq
+        self._seq = mark.seq or mark.complete
         self._tables: dict[int, Table] = {}
         self._told_at = 0  # the message that tells how tables are declared now
         self._came: list[Came] = []
