@@ -62,7 +62,7 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [
         BINARY, "-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer", "-s3",
-        "-master.volumeSizeLimitMB=64", "-volume.max=40", "-master.telemetry=false", "-s3.port.lance=0",
+        "-master.volumeSizeLimitMB=256", "-volume.max=40", "-master.telemetry=false", "-s3.port.lance=0",
         f"-s3.config={folder / 'id.json'}", f"-s3.localSocket={folder / 's3.sock'}",
         f"-filer.localSocket={folder / 'f.sock'}", *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
