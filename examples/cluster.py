@@ -26,6 +26,7 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 PORTS = ("ingest", "publish", "journal", "rdb", "processor", "hdb", "dashboard", "trading", "api")
 READY_S = 60.0
+STOP_S = 5.0
 KEYS = {"AWS_ACCESS_KEY_ID": "trying", "AWS_SECRET_ACCESS_KEY": "trying-secret", "AWS_REGION": "us-east-1"}
 BUCKET = "plant"
 
@@ -152,7 +153,11 @@ def servers_running(commands: list[tuple[Path, list[str]]]) -> Iterator[None]:
         for process in running:
             process.terminate()
         for process in running:
-            process.wait(20)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:  # SeaweedFS takes its time to say goodbye
+                process.kill()
+                process.wait()
 
 
 def plant(path: Path, *words: str) -> None:
