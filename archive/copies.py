@@ -9,7 +9,6 @@ import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -18,11 +17,9 @@ import pyarrow.parquet as pq
 from plant.errors import HistoryError
 from plant.history.catalogue import File
 from plant.history.layout import METADATA
-from plant.history.partition_file import check_bytes, row_groups
+from plant.history.partition_file import check_bytes, parquet_options, row_groups
 from plant.history.projection import PROJECTED, of_history, projected, projected_schema, restored
 from plant.rows.row_hashes import MODULUS, row_sum
-
-_DELTA = ("time", "seq", "received", "replaced_by")
 
 
 class Interrupted(Exception):
@@ -43,7 +40,8 @@ def make(folder: Path, file: File, copy: Path, stopping: threading.Event) -> Non
     notes = {METADATA: (schema.metadata or {}).get(METADATA, b"{}"), PROJECTED: json.dumps(asdict(file))}
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(copy, wanted, **_options(wanted)) as writer:
+        # Arrow's own types (a dictionary, text of 64 bits) are nothing to other engines.
+        with pq.ParquetWriter(copy, wanted, **parquet_options(wanted, store_schema=False)) as writer:
             writer.add_key_value_metadata(notes)  # those of the schema go with Arrow's types, which are left out
             for rows in row_groups(source):
                 if stopping.is_set():
@@ -86,16 +84,3 @@ def _prove(copy: Path, file: File, stopping: threading.Event) -> None:
             f"{copy}: expected the {file.rows:,} rows of {file.path} with the sum {file.row_sum:#018x}, found {rows:,} "
             f"with {total % MODULUS:#018x}; nothing was put into the archive"
         )
-
-
-def _options(schema: pa.Schema) -> dict[str, Any]:
-    delta = [name for name in _DELTA if name in schema.names]
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": [f.name for f in schema if f.name not in delta and not pa.types.is_large_string(f.type)],
-        "column_encoding": {**dict.fromkeys(delta, "DELTA_BINARY_PACKED")},
-        "write_page_checksum": True,
-        "write_statistics": True,
-        "store_schema": False,  # Arrow's own types (a dictionary, text of 64 bits) are nothing to other engines
-    }

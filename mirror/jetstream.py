@@ -7,7 +7,6 @@ broke is not taken up by nats-py, which would send what waited in it.
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -30,6 +29,7 @@ from plant.stream.mirrored import (
     Declared,
     journal_subject,
     last_record,
+    login_of,
     stream_of,
     tables_subject,
     unpacked_tables,
@@ -50,6 +50,8 @@ _NO_PEERS, _NO_CLUSTER = 10005, 10074
 """Codes of errors (server/errors.json): not enough servers in the cluster by now; a server that is in none."""
 
 _EXPECTED = "Nats-Expected-Last-Sequence"
+
+_OPTIONS: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": CONNECT_S, "name": "tickplant mirror"}
 
 _PASSING = (nats.errors.Error, asyncio.TimeoutError, OSError, EOFError)
 
@@ -152,7 +154,9 @@ class Link:
             server = servers[self._next_server % len(servers)]
             self._next_server += 1
             try:
-                return await asyncio.wait_for(nats.connect(server, error_cb=_quiet, **_options()), 2 * CONNECT_S)
+                return await asyncio.wait_for(
+                    nats.connect(server, error_cb=_quiet, **_OPTIONS, **login_of()), 2 * CONNECT_S
+                )
             except (*_PASSING, ValueError) as error:
                 last = error
         raise ConnectionError(f"no server can be connected to: {str(last) or type(last).__name__}")
@@ -282,14 +286,8 @@ class Link:
         return found.seq or 0, found.data or b""
 
 
-def _options() -> dict[str, Any]:
-    """Return how to connect: by NATS_CREDS (a file), or NATS_USER and NATS_PASSWORD, if the environment has them."""
-    found: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": CONNECT_S, "name": "tickplant mirror"}
-    if creds := os.environ.get("NATS_CREDS"):
-        found["user_credentials"] = creds
-    if user := os.environ.get("NATS_USER"):
-        found |= {"user": user, "password": os.environ.get("NATS_PASSWORD", "")}
-    return found
+async def _connect(server: str) -> Client:
+    return await nats.connect(server, error_cb=_quiet, **_OPTIONS, **login_of())
 
 
 async def _quiet(_error: Exception) -> None:

@@ -63,7 +63,7 @@ class PartitionFile:
         self.schema = (schema or partition_schema(table)).with_metadata({METADATA: json.dumps(fields).encode()})
         try:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._partial, self.schema, **_options(self.schema))
+            self._writer = pq.ParquetWriter(self._partial, self.schema, **parquet_options(self.schema))
         except OSError as error:
             raise self._failed(error) from None
 
@@ -269,7 +269,8 @@ def _compact(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(moved, names.take(pa.array(used)))
 
 
-def _options(schema: pa.Schema) -> dict[str, Any]:
+def parquet_options(schema: pa.Schema, store_schema: bool = True) -> dict[str, Any]:
+    """Return how files of the history, and copies of them, are written; `store_schema`: with Arrow's own types."""
     delta = [name for name in _DELTA if name in schema.names]
     return {
         "compression": "zstd",
@@ -278,5 +279,5 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
         "column_encoding": {**dict.fromkeys(delta, "DELTA_BINARY_PACKED")},
         "write_page_checksum": True,
         "write_statistics": True,
-        "store_schema": True,
+        "store_schema": store_schema,
     }

@@ -5,6 +5,7 @@ the first that needs them goes a message of the subject for tables: how tables a
 only a declaration's id. Each message says who wrote it, and is accepted only right behind the one its writer knew last.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -102,3 +103,13 @@ def last_record(data: bytes) -> Header:
     if last is None:
         raise WireError("expected records of a journal, found an empty message; is the stream another program's?")
     return last
+
+
+def login_of(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return how to log in at NATS: by NATS_CREDS (a file), or NATS_USER and NATS_PASSWORD; {} if none is there."""
+    found = {}
+    if creds := environment.get("NATS_CREDS"):
+        found["user_credentials"] = creds
+    if user := environment.get("NATS_USER"):
+        found |= {"user": user, "password": environment.get("NATS_PASSWORD", "")}
+    return found

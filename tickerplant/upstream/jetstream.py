@@ -7,7 +7,6 @@ the place is found again: nothing is taken to be there that was there before.
 
 import asyncio
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy, RawStreamMsg, StreamInfo
 from plant.errors import JournalDiverged, JournalError, WireError
 from plant.runtime.lifecycle import log
 from plant.runtime.sections import UpstreamSettings
-from plant.stream.mirrored import journal_subject, last_record, stream_of, tables_subject
+from plant.stream.mirrored import journal_subject, last_record, login_of, stream_of, tables_subject
 from plant.stream.stream import Mark
 from plant.wire.envelope import header_at
 from plant.wire.record import records
@@ -43,6 +42,8 @@ all of it yet."""
 
 PENDING_MESSAGES, PENDING_BYTES = 2**20, 256 * 2**20
 """About so much the client may hold; the server's flow control keeps it well below."""
+
+_OPTIONS: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": CONNECT_S, "name": "tickplant"}
 
 _PASSING = (nats.errors.Error, asyncio.TimeoutError, OSError, EOFError)
 
@@ -114,7 +115,9 @@ class StreamThread:
             client: Client | None = None
             try:
                 server, turn = servers[turn % len(servers)], turn + 1
-                client = await asyncio.wait_for(nats.connect(server, error_cb=_quiet, **_options()), 2 * CONNECT_S)
+                client = await asyncio.wait_for(
+                    nats.connect(server, error_cb=_quiet, **_OPTIONS, **login_of()), 2 * CONNECT_S
+                )
                 await self._read(client)
             except (*_PASSING, Anew) as error:
                 reason = str(error).removeprefix("nats: ") or type(error).__name__
@@ -273,14 +276,8 @@ def _first_seq(body: bytes) -> int:
         raise JournalError(f"the stream has a message that does not begin with a record: {error}") from None
 
 
-def _options() -> dict[str, Any]:
-    """Return how to connect: by NATS_CREDS (a file), or NATS_USER and NATS_PASSWORD, if the environment has them."""
-    found: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": CONNECT_S, "name": "tickplant"}
-    if creds := os.environ.get("NATS_CREDS"):
-        found["user_credentials"] = creds
-    if user := os.environ.get("NATS_USER"):
-        found |= {"user": user, "password": os.environ.get("NATS_PASSWORD", "")}
-    return found
+async def _connect(server: str) -> Client:
+    return await nats.connect(server, error_cb=_quiet, **_OPTIONS, **login_of())
 
 
 async def _quiet(_error: Exception) -> None:
