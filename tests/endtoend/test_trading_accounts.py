@@ -56,7 +56,8 @@ def told(plant: TradingPlant) -> Callable[..., Any]:
 
 
 def whole_rows(plant: TradingPlant, table: str) -> list[dict[str, Any]]:
-    return rows_of(plant.whole(frames="arrow"), plant.settings.table_schema, table, [])
+    with plant.whole(frames="arrow") as connection:
+        return rows_of(connection, plant.settings.table_schema, table, [])
 
 
 def all_made_again(plant: TradingPlant) -> None:
