@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from plant.errors import QueryError, Refused, SettingsError
 from plant.journal.files import name_of, segment_paths
+from plant.journal.journal import CONFIRMED
 from trading.command import app
 from trading.live.reading import rows_of
 
@@ -169,10 +171,9 @@ def test_after_a_run_diverged_the_next_takes_over_and_waits_for_a_resume(
     assert (found.difference, found.missing) == ("", 0)
 
 
-def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
-    plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
-) -> None:
-    bars, trader = Bars(plant), lambda: plant.log("trading")
+def traded_and_closed(plant: TradingPlant, told: Callable[..., Any], eventually: Eventually, bars: Bars) -> str:
+    """Have a strategy and an order by hand filled, and the day closed; return the run of that order."""
+    trader = partial(plant.log, "trading")
     plant.cross()
     bars.publish(20)
     eventually(lambda: plant.rows("fills"), 30.0, trader)
@@ -188,7 +189,15 @@ def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    through = plant.position()["confirmed"]
+    return str(order["run"])
+
+
+def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
+    plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
+) -> None:
+    bars = Bars(plant)
+    by_hand = traded_and_closed(plant, told, eventually, bars)
+    through = eventually(lambda: plant.position()["confirmed"])
     for name in ("trading", "tickerplant"):
         plant.kill(name)
     folder = plant.settings.plant.data / "journal"
@@ -202,16 +211,35 @@ def test_runs_go_on_when_the_journal_no_longer_has_their_beginning(
     bars_left = [batch.seq for batch in plant.journal("bar_closes")]
     assert min(bars_left) > min(row["first_seq"] for row in whole_rows(plant, "runs")), "the journal has all"
     eventually(
-        lambda: (
-            {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {order["run"], *runs(plant)}
-        ),
+        lambda: {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {by_hand, *runs(plant)},
         60.0,
-        trader,
+        lambda: plant.log("trading"),
     )
     assert not [row for row in whole_rows(plant, "runs") if row["state"] == "failed"]
-    for run in (order["run"], *runs(plant)):
+    for run in (by_hand, *runs(plant)):
         found = plant.again(run)
         assert (found.difference, found.missing) == ("", 0), run
+
+
+def test_runs_go_on_when_the_rdb_has_let_go_of_a_day_that_the_trader_does_not_know_to_be_closed(
+    plant: TradingPlant, told: Callable[..., Any], eventually: Eventually
+) -> None:
+    bars = Bars(plant)
+    by_hand = traded_and_closed(plant, told, eventually, bars)
+    eventually(lambda: plant.position()["confirmed"])
+    eventually(lambda: plant.ask("rdb").status()["released"])
+    for name in ("trading", "tickerplant"):
+        plant.kill(name)
+    (plant.settings.plant.data / "journal" / CONFIRMED).unlink()
+    plant.start("tickerplant", "trading")
+    assert plant.position()["confirmed"] == 0
+    last = bars.publish(10)
+    eventually(
+        lambda: {row["run"] for row in whole_rows(plant, "equity") if row["seq"] > last} == {by_hand, *runs(plant)},
+        60.0,
+        lambda: plant.log("trading"),
+    )
+    assert not [row for row in whole_rows(plant, "runs") if row["state"] == "failed"]
 
 
 def runs(plant: TradingPlant) -> set[str]:

@@ -209,10 +209,9 @@ class Trader(Process):
         """Return where rows are by now. Raises Unavailable."""
         beat, _ = self._journal.ask(HISTORY_S, **messages.ask_journal(0, max_bytes=0))
         through = self.follower.released
-        plant = self._plant if through else self._today  # before the first day is closed, history has nothing
         reached = int(self._today.status(STATUS_S)["seq"])
         first_seq = messages.beat_of(beat).first_seq
-        return Place(self._history.as_of(through), through, plant, self.tables, first_seq, reached)
+        return Place(self._history.as_of(through), through, self._plant, self.tables, first_seq, reached)
 
     def _subscribe(self, tables: Sequence[str], behind: int) -> Subscriber:
         return follow(self.settings, f"{self.name} run", tables, behind, merge=False, in_order=True)
