@@ -70,6 +70,20 @@ def local_times(times_ns: np.ndarray, time_zone: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times_ns, tz="UTC").tz_convert(time_zone).tz_localize(None)
 
 
+def moments(times_ns: np.ndarray, now_ns: int, time_zone: str) -> list[str]:
+    """Return when something was, for who looks at `now_ns`: "14:31" is today, else "15 Feb", or "15 Feb 2019".
+
+    >>> moments(np.array([1550264340 * 10**9, 1796029464 * 10**9]), 1796029464 * 10**9, "UTC")
+    ['15 Feb 2019', '09:04']
+    """
+    times = local_times(np.append(times_ns, now_ns), time_zone)
+    today = times[-1]
+    return [
+        f"{time:%H:%M}" if time.date() == today.date() else f"{time:%d %b}" + f" {time:%Y}" * (time.year != today.year)
+        for time in times[:-1]
+    ]
+
+
 def price_digits(prices: np.ndarray, least: int = 2) -> int:
     """Return how many decimals show these numbers: as many as they have, within what the smallest of them needs.
 

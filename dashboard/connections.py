@@ -26,6 +26,7 @@ from plant.client.plant_connection import PlantConnection
 from plant.control.annotations import Pen, pen_of
 from plant.errors import PlantError, Unavailable
 from plant.indicators.declarations import DEFAULTS, Declaration
+from plant.runtime.sections import FeedSection
 from plant.runtime.settings import Settings, load
 from plant.transport import sockets
 from plant.transport.request import Requester
@@ -195,7 +196,7 @@ class Connections:
     processor: Connection
     lists: Connection
     pulse: Pulse
-    feeds: tuple[str, ...] = ()  # names of the plant's feeds
+    feeds: tuple[FeedSection, ...] = ()  # of plant.toml; none for a plant that follows another
     heartbeat_s: float = 1.0
     refresh_s: float = 5.0
     time_zone: str = "UTC"  # IANA name; the page shows all times in it
@@ -220,7 +221,7 @@ def live_connections() -> Connections:
         processor=_live("processor", settings.processor.port, settings),
         lists=_live("rdb", settings.rdb.port, settings, retry_s=LISTS_RETRY_S, share_s=LISTS_SHARE_S),
         pulse=Pulse({name: _asking(name, settings) for name in ASKED}),
-        feeds=() if settings.upstream.followed else tuple(feed.label for feed in settings.feeds),
+        feeds=() if settings.upstream.followed else settings.feeds,
         heartbeat_s=settings.plant.heartbeat_s,
         refresh_s=settings.dashboard.refresh_s,
         time_zone=settings.hdb.time_zone,

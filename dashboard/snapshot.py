@@ -17,7 +17,6 @@ TRADE_COLUMNS = ("time", "sym", "price")
 QUOTE_COLUMNS = ("time", "sym", "bid", "ask")
 RECENT_SIGNALS = 200
 CHART_SIGNALS = 500
-SIMULATED = ("simulated", "built:simulated")  # what `source` is of rows of the simulated feed, and of bars made of them
 _NOTHING = Answer(None, None)
 
 

@@ -26,10 +26,11 @@ from dashboard.indicators.answers import with_calculated
 from dashboard.panes import DARK, LIGHT
 from dashboard.pulse import Look, capture_stopped, judged
 from dashboard.refresh import beat
-from dashboard.snapshot import SIMULATED, Snapshot
+from dashboard.snapshot import Snapshot
 from dashboard.tables import chart_signals
 from dashboard.watchlist import SHOWN, watch_rows
 from plant.control.annotations import source_of
+from plant.serving.origins import origin_notes
 
 WANTED = "wanted_symbol"  # in the session's state: the one that was clicked in the watchlist, until the box has it
 _FRESHNESS_COLORS: dict[Level, Literal["green", "orange", "red", "gray"]] = {
@@ -70,14 +71,14 @@ def processes(connections: Connections, newest: Answer, beats: Answer, paused: b
     badges: list[tuple[str, str]] = []  # in one element, drawn every second: each of its own cost as much as all
     if stopped:
         badges.append((_badge("capture stopped", "red", ":material/emergency_home:"), f"capture: {stopped}"))
-    for health in judged(looks, connections.feeds, beats.frame, at, connections.heartbeat_s):
+    for health in judged(looks, [feed.label for feed in connections.feeds], beats.frame, at, connections.heartbeat_s):
         label = f"{health.process} {health.word}"
         color, icon = _HEALTH_BADGES[health.level]
         badges.append((_badge(label, color, icon), f"{label}: {health.detail}" if health.detail else ""))
     badges.append(_freshness_badge(freshness(newest.frame, int(now * 1e9)), known=newest_known))
-    if newest.frame is not None and newest.frame["source"].astype(str).isin(SIMULATED).any():
-        told = "simulated data: at least one symbol comes from the simulated feed"
-        badges.append((_badge("simulated data", "violet"), told))
+    sources = () if newest.frame is None else newest.frame["source"].astype(str).unique()
+    for note in origin_notes(sources, connections.feeds)[0]:
+        badges.append((_badge(note.partition(":")[0], "violet"), note))
     if paused:
         badges.append((_badge("paused", "orange"), ""))
     clock = datetime.fromtimestamp(now, ZoneInfo(connections.time_zone))
@@ -121,7 +122,8 @@ def watch(connections: Connections, now: Snapshot) -> None:
     """Draw the watchlist; a click switches the symbol of the chart."""
     more = len(now.symbols) - SHOWN
     st.caption("Watchlist" + (f" · first {SHOWN}, {more} more in the symbol box" if more > 0 else ""))
-    rows = watch_rows(now.newest.frame, now.history.frame, connections.opens, connections.time_zone, now.others)
+    zone, at = connections.time_zone, time.time_ns()
+    rows = watch_rows(now.newest.frame, now.history.frame, connections.opens, zone, at, now.others)
     component.watchlist(rows, now.symbol or "", on_pick=_pick, stale=now.newest.stale)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.bars import local_times, price_digits, price_text
+from dashboard.bars import moments, price_digits, price_text
 from dashboard.freshness import utc_nanoseconds
 
 SHOWN = 60  # symbols in the list; the rest are reached through the symbol box
@@ -92,26 +92,28 @@ def watch_rows(
     history: pd.DataFrame | None,
     opens: DayOpens,
     time_zone: str,
+    now_ns: int,
     others: Mapping[str, Tick] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return a row for each of the first SHOWN symbols, by name, as `dashboard.component.watchlist` takes them.
 
     `last_bars` has the newest bar of each symbol, `others` the newest tick of those without bars;
+    `now_ns` is the time, UTC: a bar of another day shows that;
     `history` recent bars with ROW_COLUMNS, for the sparklines.
     Change is a fraction, 0.0 as long as the first price of the day is unknown (and then its text is a dash).
     """
-    rows = [_tick_row(sym, tick, time_zone) for sym, tick in others.items()]
+    rows = [_tick_row(sym, tick, time_zone, now_ns) for sym, tick in others.items()]
     if last_bars is not None and not last_bars.empty:
-        rows += _bar_rows(last_bars, history, opens, time_zone)
+        rows += _bar_rows(last_bars, history, opens, time_zone, now_ns)
     return sorted(rows, key=lambda row: str(row["sym"]))[:SHOWN]
 
 
-def _tick_row(sym: str, tick: Tick, time_zone: str) -> dict[str, Any]:
-    clock = local_times(np.array([tick.time_ns]), time_zone).strftime("%H:%M")[0]
+def _tick_row(sym: str, tick: Tick, time_zone: str, now_ns: int) -> dict[str, Any]:
+    (when,) = moments(np.array([tick.time_ns]), now_ns, time_zone)
     known = bool(np.isfinite(tick.price))
     return {
         "sym": sym,
-        "detail": f"{tick.kind} · {clock}",
+        "detail": f"{tick.kind} · {when}",
         "last": tick.price if known else 0.0,
         "price": price_text(tick.price, price_digits(np.array([tick.price]))) if known else "-",
         "change": 0.0,
@@ -121,22 +123,22 @@ def _tick_row(sym: str, tick: Tick, time_zone: str) -> dict[str, Any]:
 
 
 def _bar_rows(
-    last_bars: pd.DataFrame, history: pd.DataFrame | None, opens: DayOpens, time_zone: str
+    last_bars: pd.DataFrame, history: pd.DataFrame | None, opens: DayOpens, time_zone: str, now_ns: int
 ) -> list[dict[str, Any]]:
     starts = day_starts(last_bars, time_zone)
     closes = _closes(history)
     rows = []
     listed = last_bars.sort_values("sym", key=lambda syms: syms.astype(str)).head(SHOWN)
-    clocks = local_times(utc_nanoseconds(listed["time"]), time_zone).strftime("%H:%M")
+    times = moments(utc_nanoseconds(listed["time"]), now_ns, time_zone)
     columns = [listed[name].tolist() for name in ("sym", "interval", "close")]
-    for sym, interval, last, clock in zip(*columns, clocks, strict=True):
+    for sym, interval, last, when in zip(*columns, times, strict=True):
         spark = closes.get((sym, interval), [last])
         first = opens.of(sym, starts[sym])
         change = (last - first) / abs(first) if first else None
         rows.append(
             {
                 "sym": sym,
-                "detail": f"{interval} · {clock}",
+                "detail": f"{interval} · {when}",
                 "last": last,
                 "price": price_text(last, price_digits(np.array(spark))),
                 "change": change or 0.0,

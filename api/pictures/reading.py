@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from api.pictures.notes import age_note, origin_notes
+from api.pictures.notes import age_note
 from api.pictures.viewport import PRICES, Overlay, PlainBars, Viewport
 from plant.calendars.sessions import REGULAR, Sessions
 from plant.client.connection import Connection
@@ -19,6 +19,7 @@ from plant.rows.columns import Columns, taken
 from plant.rows.intervals import interval_name
 from plant.rows.schema import META_COLUMNS
 from plant.runtime.settings import Settings
+from plant.serving.origins import origin_notes
 from plant.state.annotations import selected, state_of
 from plant.state.newest import Row, rows_of_columns
 

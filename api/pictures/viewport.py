@@ -61,7 +61,7 @@ class Viewport:
 
     annotations        rows of that table, the newest of each object (plant.state)
     signals, fills     rows of those tables; those outside the bars are not drawn
-    notes              what must be said of the data in words, e.g. "simulated: made-up prices"
+    notes              what must be said of the data in words, e.g. "simulated data: made-up prices"
     faint              a word that is written large and faint across the bars; "": none
     aging              whether what is said of its age may change as time goes by
     zone               in which times are written

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.bars import moments
 from dashboard.connections import Connections
 from dashboard.desk import frame
 from dashboard.desk.desk import Desk, tried
@@ -239,6 +240,7 @@ def _known(connections: Connections, seen: Seen, sym: str) -> tuple[Traded, str]
     """Return what is known of a symbol, its newest price among it, and where and when that is from."""
     row = seen.instruments.at(sym, time.time_ns()) if sym else None
     newest: tuple[int, float, str] | None = None
+    now = time.time_ns()
     for table, names in PRICES if sym else ():
         columns = ["time", "sym", *names, "received"]
         answer = connections.rdb.last(table, needs=columns, sym=sym, columns=columns)
@@ -248,11 +250,12 @@ def _known(connections: Connections, seen: Seen, sym: str) -> tuple[Traded, str]
         price = sum(float(last[name]) for name in names) / len(names)
         (received,) = utc_nanoseconds(answer.frame["received"].tail(1))
         if math.isfinite(price) and (newest is None or received > newest[0]):
-            newest = int(received), price, table.removesuffix("s")
+            (of,) = moments(utc_nanoseconds(answer.frame["time"].tail(1)), now, connections.time_zone)
+            newest = int(received), price, table.removesuffix("s") + (f" of {of}" if ":" not in of else "")
     if newest is None:
         return traded(sym, row), ""
     at, price, table = newest
-    return traded(sym, row, price), f"{table}, {age_text(max(0.0, time.time() - at / 1e9))} ago"
+    return traded(sym, row, price), f"{table}, {age_text(max(0, now - at) / 1e9)} ago"
 
 
 def _told(what: Traded, when: str) -> str:

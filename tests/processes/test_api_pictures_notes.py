@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from api.pictures.notes import age_note, origin_notes
+from api.pictures.notes import age_note
 from plant.calendars.exchange import exchange
 from plant.calendars.sessions import Sessions
 from plant.runtime.sections import FeedSection
+from plant.serving.origins import origin_notes
 
 FEEDS = (
     FeedSection(kind="recorded", name="tape"),
@@ -20,8 +21,8 @@ FEEDS = (
     [
         ({"binance"}, [], ""),
         ({"built:binance"}, [], ""),
-        ({"simulated"}, ["simulated: made-up prices"], "SIMULATED"),
-        ({"built:simulated", "binance"}, ["simulated, in part: made-up prices"], "SIMULATED"),
+        ({"simulated"}, ["simulated data: made-up prices"], "SIMULATED"),
+        ({"built:simulated", "binance"}, ["simulated data, in part: made-up prices"], "SIMULATED"),
         ({"built:tape"}, ["played back, not live: tape"], ""),
         ({"recorded"}, ["played back, not live: recorded"], ""),
         ({"built:polygon"}, ["delayed by the venue: polygon"], ""),

@@ -5,6 +5,7 @@ import pkgutil
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard
 from dashboard.connections import Connections
+from plant.runtime.sections import FeedSection
 
 HOME = Path(dashboard.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.iter_modules([str(HOME)]))
@@ -82,6 +84,14 @@ def test_intervals_are_switched_and_a_symbol_without_the_interval_shows_its_own(
 
 def test_data_of_another_source_is_not_called_simulated() -> None:
     assert "simulated data" not in badges(page(Market(source="finazon").connections()))
+
+
+def test_a_recording_that_is_played_again_is_called_so() -> None:
+    feed = FeedSection(kind="recorded", name="february")
+    connections = replace(Market(source="built:february").connections(), feeds=(feed,))
+    assert "played back, not live" in badges(page(connections))
+    live = FeedSection(kind="finazon", name="february")
+    assert "played back" not in badges(page(replace(connections, feeds=(live,))))
 
 
 def test_another_symbol_is_asked_for_and_shown() -> None:

@@ -14,6 +14,7 @@ from dashboard.bars import INDICATORS
 from dashboard.connections import Connection, Connections
 from dashboard.pulse import ASKED, Pulse
 from plant.errors import Unavailable
+from plant.runtime.sections import FeedSection
 
 MINUTE_NS = 60_000_000_000
 OPEN_NS = 1_763_649_000_000_000_000  # 2025-11-20 14:30 UTC, 09:30 in New York
@@ -69,7 +70,7 @@ class Market:
             processor=Connection("processor", "tcp://127.0.0.1:5011", lambda: Processor(self), **every_time),
             lists=Connection("rdb", "tcp://127.0.0.1:5006", lambda: Rdb(self), **every_time),
             pulse=Pulse({name: partial(self.status, name) for name in ASKED}, every_s=0.0),
-            feeds=("simulated",),
+            feeds=(FeedSection(kind="simulated"),),
             **{"time_zone": "America/New_York", "refresh_s": 1.0, **options},
         )
 
