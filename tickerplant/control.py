@@ -1,8 +1,9 @@
 """Questions to the tickerplant: the journal from any position, the tables, how it is and who reads it."""
 
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import zmq
@@ -21,6 +22,14 @@ TURN_ANSWERS = 4
 
 Answer = Callable[[dict[str, Any]], list[Any]]
 """Makes the frames behind `ok` of a question's fields."""
+
+
+class Ahead(NamedTuple):
+    """A question about what the journal does not have yet: from which seq on, and until when it may wait."""
+
+    frames: list[bytes]
+    seq: int
+    until: float
 
 
 class Control:
@@ -42,6 +51,8 @@ class Control:
         self._readers = Readers()
         self._must_wait = False
         self._later: dict[bytes, list[bytes]] = {}  # by peer: its question that waits for the index of a segment
+        self._comes_from = 0  # the seq that the present question would wait for, 0 if it would for none
+        self._ahead: dict[bytes, Ahead] = {}  # by peer: its question that waits for records to come
         self._answers: dict[str, Answer] = {
             "journal": self._read,
             "schema": self._schema,
@@ -58,22 +69,29 @@ class Control:
                 return
             self.answer(self.socket.recv_multipart())
 
-    def answer(self, frames: list[bytes]) -> None:
+    def answer(self, frames: list[bytes], waited: bool = False) -> None:
         """Answer a question; one about a segment without an index later, in place of an earlier one of the same peer.
 
-        To go through a segment takes seconds, in which nothing would be captured: the upkeep does it.
+        To go through a segment takes seconds, in which nothing would be captured: the upkeep does it. Likewise one that
+        waits for records to come, unless it has `waited`.
         """
-        self._must_wait = False
+        self._must_wait, self._comes_from = False, 0
         answer = reply.answer(frames, self._handle)
         if self._must_wait:
             self._later[frames[0]] = frames
+        elif self._comes_from and not waited:
+            self._ahead[frames[0]] = Ahead(frames, self._comes_from, time.monotonic() + messages.WAIT_S)
         else:
             send(self.socket, answer)
 
     def answer_later(self) -> None:
-        """Answer a question that had to wait for an index, once there is one."""
+        """Answer a question that had to wait for an index, once there is one; and those whose records have come."""
         if self._later and self._journal.segments.unindexed is None:
             self.answer(self._later.pop(next(iter(self._later))))
+        if self._ahead:
+            seq, now = self._journal.position.seq, time.monotonic()
+            for peer in [peer for peer, each in self._ahead.items() if each.seq <= seq or each.until <= now]:
+                self.answer(self._ahead.pop(peer).frames, waited=True)
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
         ask = fields["ask"]
@@ -98,9 +116,11 @@ class Control:
         found = b""
         if asked.seq <= self._journal.position.seq:
             try:
-                found = self._journal.segments.read(*asked, walk=False)
+                found = self._journal.segments.read(asked.seq, asked.max_bytes, asked.check, walk=False)
             except NotIndexed:
                 self._must_wait = True
+        elif asked.wait:
+            self._comes_from = asked.seq
         log_damage(self._journal)
         return [messages.beat(self._position()), found]
 

@@ -33,6 +33,9 @@ BEAT_TOPIC = b"\0beat"
 CHUNK_BYTES = 4 * 2**20
 """Most a reader of the journal gets at once."""
 
+WAIT_S = 1.0
+"""A question for records that are still to come is answered after so long, without any, if none has come."""
+
 REPORT_S = 1.0
 """Pause between a subscriber's reports of how far it is."""
 
@@ -107,11 +110,15 @@ class Beat(NamedTuple):
 
 
 class JournalQuestion(NamedTuple):
-    """Records from the first whose seq is at least `seq`, at most so many bytes; `check`: each verified first."""
+    """Records from the first whose seq is at least `seq`, at most so many bytes; `check`: each verified first.
+
+    wait: if there is none yet, the answer is for when there is, or for when WAIT_S is over.
+    """
 
     seq: int
     max_bytes: int
     check: bool
+    wait: bool
 
 
 class Mirrored(NamedTuple):
@@ -229,9 +236,10 @@ def beat_of(body: bytes) -> Beat:
     return Beat(**{name: fields[name] for name in Beat._fields if name in fields})
 
 
-def ask_journal(seq: int, check: bool = False, max_bytes: int = CHUNK_BYTES) -> dict[str, Any]:
+def ask_journal(seq: int, check: bool = False, max_bytes: int = CHUNK_BYTES, wait: bool = False) -> dict[str, Any]:
     """Return the question for records from `seq` on; its answer is a beat and the records, joined."""
-    return {"ask": "journal", "seq": seq, "check": check, "max_bytes": max_bytes}
+    asked = {"ask": "journal", "seq": seq, "check": check, "max_bytes": max_bytes}
+    return {**asked, "wait": True} if wait else asked
 
 
 def journal_question_of(fields: Mapping[str, Any]) -> JournalQuestion:
@@ -239,7 +247,7 @@ def journal_question_of(fields: Mapping[str, Any]) -> JournalQuestion:
     seq, most, check = fields.get("seq", 1), fields.get("max_bytes", CHUNK_BYTES), bool(fields.get("check"))
     if type(seq) is not int or type(most) is not int:
         raise QueryError(f"journal: expected whole numbers seq and max_bytes, found {seq!r} and {most!r}")
-    return JournalQuestion(seq, min(max(most, 0), CHUNK_BYTES), check)
+    return JournalQuestion(seq, min(max(most, 0), CHUNK_BYTES), check, bool(fields.get("wait")))
 
 
 def ask_schema(every: bool = False) -> dict[str, Any]:
