@@ -1,6 +1,6 @@
 """The mirror's process: `python -m mirror`. It copies the journal to a stream of NATS JetStream, beside the plant.
 
-It reads the journal as any subscriber does, so nothing waits for it, and what it cannot write yet stays in the journal.
+It asks for the journal piece by piece, so nothing waits for it, and what it cannot write yet stays in the journal.
 Where the stream stands is read from the stream, never remembered: whatever was killed, it goes on there, if the journal
 still has the stream's last record. If not, this plant's journal is another one (or another plant was promoted): it
 tells the tickerplant so and ends with JournalDiverged, each time it is started.
@@ -13,7 +13,7 @@ from typing import Any
 from mirror.copying import Copying
 from mirror.jetstream import Link, Standing
 from mirror.owner import owner_of
-from mirror.source import Source
+from mirror.source import GATHER_S, Source
 from mirror.syncing import unchecked
 from mirror.telling import Telling
 from plant.errors import JournalDiverged, SettingsError, Unavailable
@@ -121,7 +121,8 @@ class Mirror(Process):
                 f"another plant took it over, and wrote up to seq {standing.place.mark.seq} (owner {standing.owner}, "
                 f"this one is {self._owner})"
             )
-        self._source = Source(self.settings, self._journal, standing.place.mark)
+        gather_s = 0.0 if self.settings.tickerplant.ack == "mirrored" else GATHER_S
+        self._source = Source(self.settings, self._journal, standing.place.mark, gather_s)
         self._copying = self._copying or Copying(self._link.most)
         self._copying.begin(standing.place)
         self._standing, self._declared = standing, standing.declared
@@ -155,10 +156,11 @@ class Mirror(Process):
         found = source.poll(STEP_S)
         if source.restarted:
             raise Unavailable("the tickerplant was started anew")
-        for _, header, record in found:
-            if header.seq != copying.expected and not source.lacks(copying.expected, header.seq):
-                raise Unavailable(f"seq {header.seq} came, expected {copying.expected}; the journal is read again")
-            copying.take(header, record)
+        for some in found:
+            seq = some.first.seq
+            if seq != copying.expected and not source.lacks(copying.expected, seq):
+                raise Unavailable(f"seq {seq} came, expected {copying.expected}; the journal is read again")
+            copying.take(some)
 
     def _written(self, copying: Copying, writing: "Future[int]") -> None:
         if not _ended(writing):

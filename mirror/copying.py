@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from plant.errors import JournalError
 from plant.stream.stream import Mark
-from plant.wire.envelope import MORE, Header
+from plant.wire.envelope import HEADER_BYTES, MORE, Header
+from plant.wire.runs import Run
 
 MESSAGE_BYTES = 512 * 1024
 """About so much is written as one message; a longer publish is alone in one."""
@@ -36,10 +37,10 @@ class Message(NamedTuple):
     rows: int
 
 
-class Publish(NamedTuple):
-    """The records of one publish: all of them are in the journal, or none."""
+class Whole(NamedTuple):
+    """Records of whole publishes, one behind the other: all of them go into one message."""
 
-    chunks: list[bytes]
+    pieces: list[memoryview]
     size: int
     first: int
     last: Header
@@ -56,8 +57,8 @@ class Copying:
         self.place: Place | None = None
         self.under_way: Message | None = None
         self._most, self._about = most, about
-        self._waiting: deque[Publish] = deque()
-        self._group: list[tuple[Header, bytes]] = []
+        self._waiting: deque[Whole] = deque()
+        self._begun: list[Run] = []  # records of a publish whose end is still to come
         self._taken = 0
 
     @property
@@ -69,7 +70,7 @@ class Copying:
         """Go on behind the stream's last message, as its leader has it."""
         self.place, self.under_way = place, None
         self._waiting.clear()
-        self._group.clear()
+        self._begun.clear()
         self._taken = place.mark.seq
 
     @property
@@ -88,23 +89,28 @@ class Copying:
         """Nothing is known of the stream any more: its last message tells where to go on."""
         self.place = self.under_way = None
 
-    def take(self, header: Header, record: bytes) -> None:
-        """Take the journal's next record. Raises JournalError for one that comes again or goes back."""
-        if header.seq <= self._taken:
-            raise JournalError(f"the journal gave seq {header.seq} behind {self._taken}; the mirror begins anew")
-        self._taken = header.seq
-        self._group.append((header, record))
-        if header.flags & MORE:
+    def take(self, run: Run) -> None:
+        """Take the journal's next records. Raises JournalError for one that comes again or goes back."""
+        if run.first.seq <= self._taken:
+            raise JournalError(f"the journal gave seq {run.first.seq} behind {self._taken}; the mirror begins anew")
+        self._taken = run.last.seq
+        whole = not (self._begun or run.last.flags & MORE or len(_bytes_of(run)) > self._about)
+        for each in (run,) if whole else run.each():
+            self._take(each)
+
+    def _take(self, run: Run) -> None:
+        self._begun.append(run)
+        if run.last.flags & MORE:
             return
-        group, self._group = self._group, []
-        size = sum(len(chunk) for _, chunk in group)
-        first, rows = group[0][0].seq, sum(h.rows for h, _ in group)
+        begun, self._begun = self._begun, []
+        pieces = [_bytes_of(r) for r in begun]
+        size, first = sum(map(len, pieces)), begun[0].first.seq
         if size > self._most:
             raise JournalError(
-                f"seq {first} to {header.seq} were one publish and are {size:,} bytes, and the servers take messages "
+                f"seq {first} to {run.last.seq} were one publish and are {size:,} bytes, and the servers take messages "
                 f"of {self._most:,}: set a larger max_payload there (64MB at most), or publish fewer rows at once"
             )
-        self._waiting.append(Publish([chunk for _, chunk in group], size, first, header, rows))
+        self._waiting.append(Whole(pieces, size, first, run.last, sum(r.rows for r in begun)))
 
     def next(self) -> Message | None:
         """Return the message to write now; None if one is under way, nothing waits, or `begin` is to come first."""
@@ -117,11 +123,11 @@ class Copying:
             some.append(self._waiting.popleft())
         last = some[-1].last
         self.under_way = Message(
-            b"".join(chunk for publish in some for chunk in publish.chunks),
+            b"".join(piece for whole in some for piece in whole.pieces),
             self.place.js_seq,
             some[0].first,
             Mark(last.seq, last.seq, last.header_crc),
-            sum(publish.rows for publish in some),
+            sum(whole.rows for whole in some),
         )
         return self.under_way
 
@@ -136,3 +142,7 @@ class Copying:
             raise JournalError(f"the stream acknowledged message {js_seq}, under way was {after}")
         self.place, self.under_way = Place(js_seq, message.mark), None
         return message
+
+
+def _bytes_of(run: Run) -> memoryview:
+    return memoryview(run.message)[run.starts[0] - HEADER_BYTES : run.starts[-1] + run.last.length]

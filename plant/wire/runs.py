@@ -30,6 +30,13 @@ class Run(NamedTuple):
     first: Header
     last: Header
 
+    @property
+    def rows(self) -> int:
+        """How many rows its records have."""
+        if self.first.rows == 1 or len(self.starts) == 1:
+            return self.first.rows * len(self.starts)
+        return int(envelopes(self.message, np.array(self.starts))["rows"].sum(dtype=np.int64))
+
     def behind(self, table_seq: int) -> "Run":
         """Return those whose table_seq is greater; there must be one."""
         known = table_seq + 1 - self.first.table_seq

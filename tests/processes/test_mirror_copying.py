@@ -12,8 +12,9 @@ from plant.errors import JournalError
 from plant.rows.tables import schema_of
 from plant.stream.mirrored import last_record
 from plant.stream.stream import Mark
-from plant.wire.envelope import HEADER_BYTES, MORE, header_at, stamp
+from plant.wire.envelope import HEADER_BYTES, MORE, stamp
 from plant.wire.record import encode, records
+from plant.wire.runs import runs
 
 TRADES = schema_of()["trades"]
 ABOUT = 500
@@ -28,8 +29,9 @@ def record(seq: int, more: bool = False, rows: int = 1) -> bytes:
 
 
 def take(copying: Copying, *taken: bytes) -> None:
-    for each in taken:
-        copying.take(header_at(each, 0), each)
+    """Take records as they come: those of one answer in runs, as long as may be."""
+    for run in runs(b"".join(taken), few=0):
+        copying.take(run)
 
 
 class ModelStream:

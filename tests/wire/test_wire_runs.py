@@ -126,3 +126,10 @@ def test_rows_between_those_of_a_table_not_wanted_are_still_decoded_in_one_step(
     (batch,) = Merge().batches(found)
     assert batch.parts is not None
     assert batch.parts[1].tolist() == list(range(2, 41, 2))
+
+
+def test_a_run_has_the_rows_of_all_of_its_records() -> None:
+    several = [record("trades", rows, seq, seq) for seq, rows in enumerate((2, 3, 70_000), 1)]
+    assert [run.rows for run in runs(b"".join(several), few=0)] == [70_005]
+    assert [run.rows for run in runs(b"".join(several))] == [2, 3, 70_000]
+    assert [run.rows for run in runs(b"".join(ones(50)))] == [50]
