@@ -30,8 +30,10 @@ from plant.stream.mirrored import (
     journal_subject,
     last_record,
     login_of,
+    packed_records,
     stream_of,
     tables_subject,
+    unpacked_records,
     unpacked_tables,
 )
 from plant.stream.stream import Mark
@@ -79,6 +81,14 @@ class Standing(NamedTuple):
     unchecked: str
 
 
+class Written(NamedTuple):
+    """A message as it is in the stream: its number, its body, and the headers that say how to read that."""
+
+    js_seq: int
+    body: bytes
+    headers: dict[str, str]
+
+
 class Link:
     """A connection to the servers of `[mirror]`, opened when it is needed."""
 
@@ -102,16 +112,17 @@ class Link:
 
     def publish(self, data: bytes, after: int, owner: str, plant_seq: int) -> "Future[int]":
         """Write records behind message `after` of the stream; its number once a majority of its servers has it."""
-        headers = {_EXPECTED: str(after), OWNER: owner, PLANT_SEQ: str(plant_seq)}
-        return self._begun(self._publish(journal_subject(self._settings.name), data, headers))
+        body, packing = packed_records(data)
+        headers = {_EXPECTED: str(after), OWNER: owner, PLANT_SEQ: str(plant_seq), **packing}
+        return self._begun(self._publish(journal_subject(self._settings.name), body, headers))
 
     def declare(self, data: bytes, after: int, owner: str, plant_seq: int) -> "Future[int]":
         """Write how tables are declared, likewise."""
         headers = {_EXPECTED: str(after), OWNER: owner, PLANT_SEQ: str(plant_seq)}
         return self._begun(self._publish(tables_subject(self._settings.name), data, headers))
 
-    def message(self, js_seq: int) -> "Future[tuple[int, bytes]]":
-        """Read the first message of the journal from this number on: its number and records; 0, b"" behind the last."""
+    def message(self, js_seq: int) -> "Future[Written]":
+        """Read the first message of the journal from this number on; its number is 0 behind the last."""
         return self._begun(self._message(js_seq))
 
     def close(self) -> None:
@@ -188,7 +199,7 @@ class Link:
         mark, data = Mark(0), found.data or b""
         try:
             if found.subject == journal_subject(self._settings.name):
-                header = last_record(data)
+                header = last_record(unpacked_records(data, headers))
                 mark = Mark(header.seq, header.seq, header.header_crc)
             else:
                 told = unpacked_tables(data)
@@ -275,15 +286,15 @@ class Link:
         ack = await context.publish(subject, data, timeout=ANSWER_S, stream=self.stream, headers=headers)
         return int(ack.seq)
 
-    async def _message(self, js_seq: int) -> tuple[int, bytes]:
+    async def _message(self, js_seq: int) -> Written:
         context = await self._connected()
         try:
             found = await context.get_msg(
                 self.stream, seq=js_seq, subject=journal_subject(self._settings.name), next=True
             )
         except nats.js.errors.NotFoundError:
-            return 0, b""
-        return found.seq or 0, found.data or b""
+            return Written(0, b"", {})
+        return Written(found.seq or 0, found.data or b"", found.headers or {})
 
 
 async def _connect(server: str) -> Client:

@@ -10,7 +10,7 @@ from plant.errors import Unavailable, WireError
 from plant.journal.segments import Segments
 from plant.progress import Progress
 from plant.runtime.settings import Settings
-from plant.stream.mirrored import Before
+from plant.stream.mirrored import Before, unpacked_records
 from plant.transport.request import Requester
 from plant.wire import messages
 from plant.wire.record import records
@@ -93,12 +93,12 @@ def _compare(stream: Iterator[Found], journal: Iterator[Found], found: Compariso
 def _stream(link: Link, first: int, end: int, found: Comparison, progress: Progress) -> Iterator[Found]:
     at = first
     while at <= end:
-        at, body = link.message(at).result(STREAM_S)
+        at, body, headers = link.message(at).result(STREAM_S)
         if not at or at > end:
             return
         found.messages += 1
         try:
-            for header, _ in records(body):
+            for header, _ in records(unpacked_records(body, headers)):
                 yield header.seq, header.header_crc
         except WireError as error:
             found.differ(f"message {at} of the stream is damaged: {error}")

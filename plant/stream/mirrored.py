@@ -1,6 +1,7 @@
 """The journal in a stream of NATS JetStream, as who writes it and who reads it see it (docs/scale.md); no sockets.
 
-A message of the journal's subject is records as the journal has them, whole publishes one behind the other. Ahead of
+A message of the journal's subject is records as the journal has them, whole publishes one behind the other, a longer
+one compressed. Ahead of
 the first that needs them goes a message of the subject for tables: how tables are and were declared, since records have
 only a declaration's id. Each message says who wrote it, and is accepted only right behind the one its writer knew last.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgpack
+import pyarrow as pa
 
 from plant.errors import WireError
 from plant.rows.schema import Table
@@ -21,6 +23,17 @@ OWNER = "Tickplant-Owner"
 
 PLANT_SEQ = "Tickplant-Seq"
 """Header of a message of the journal: up to which seq the journal was written at that moment, as far as was known."""
+
+PLAIN = "Tickplant-Plain"
+"""Header of a message of the journal whose body is a zstd frame: how many bytes of records are in it."""
+
+PLAIN_BYTES = 4096
+"""Shorter messages stay as they are: of those a server's work is the message, not its bytes."""
+
+MOST_BYTES = 64 * 2**20
+"""The longest message there may be, whatever it says of itself."""
+
+_ZSTD = pa.Codec("zstd", 1)
 
 
 class Before(NamedTuple):
@@ -93,6 +106,30 @@ def unpacked_tables(body: bytes) -> Declared:
             f"expected how tables are declared, found {body[:40]!r} ({type(error).__name__}: {error}); "
             "is the stream another program's? [mirror] name gives this plant another one"
         ) from None
+
+
+def packed_records(data: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return the body of a message with these records, and the headers that say how to read it."""
+    if len(data) >= PLAIN_BYTES and len(body := _ZSTD.compress(data, asbytes=True)) < len(data):
+        return body, {PLAIN: str(len(data))}
+    return data, {}
+
+
+def unpacked_records(body: bytes, headers: Mapping[str, str] | None) -> bytes:
+    """Return the records of a message. Raises WireError if its body is not what its headers say."""
+    plain = (headers or {}).get(PLAIN)
+    if plain is None:
+        return body
+    size = int(plain) if plain.isdecimal() and len(plain) < 10 else -1
+    try:
+        if not 0 < size <= MOST_BYTES:
+            raise ValueError(f"at most {MOST_BYTES:,} bytes are allowed")
+        found = bytes(_ZSTD.decompress(body, size, asbytes=True))
+    except (OSError, ValueError) as error:  # Arrow's errors among them
+        raise WireError(f"expected a zstd frame of {plain[:20]!r} bytes of records: {error}") from None
+    if len(found) != size:
+        raise WireError(f"expected a zstd frame of {size:,} bytes of records, found {len(found):,}")
+    return found
 
 
 def last_record(data: bytes) -> Header:

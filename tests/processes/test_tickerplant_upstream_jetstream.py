@@ -8,10 +8,11 @@ import nats.js.errors
 import pytest
 from random_rows import columns_from, trades
 
-from plant.errors import JournalDiverged
+from plant.errors import JournalDiverged, JournalError
 from plant.rows.tables import schema_of
 from plant.runtime.sections import UpstreamSettings
-from plant.stream.mirrored import journal_subject
+from plant.stream import mirrored
+from plant.stream.mirrored import PLAIN, journal_subject, packed_records
 from plant.stream.stream import Mark
 from plant.wire.envelope import stamp
 from plant.wire.record import encode, records
@@ -31,13 +32,20 @@ class Stream:
     """Messages of records, numbered from 1, as the leader answers for them."""
 
     def __init__(self, *messages: tuple[int, ...]) -> None:
-        self._messages = [b"".join(map(record, seqs)) for seqs in messages]
+        self._messages = [packed_records(b"".join(map(record, seqs))) for seqs in messages]
         self.info: Any = SimpleNamespace(state=SimpleNamespace(first_seq=1, last_seq=len(messages)))
 
     async def get_msg(self, _name: str, seq: int = 0, subject: str = "", next: bool = False) -> Any:
         if subject != journal_subject("main") or not 1 <= seq <= len(self._messages):
             raise nats.js.errors.NotFoundError
-        return SimpleNamespace(seq=seq, data=self._messages[seq - 1])
+        body, headers = self._messages[seq - 1]
+        return SimpleNamespace(seq=seq, data=body, headers=headers or None)
+
+
+@pytest.fixture(autouse=True)
+def all_is_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or as good as all: short messages are."""
+    monkeypatch.setattr(mirrored, "PLAIN_BYTES", 300)
 
 
 @pytest.fixture
@@ -113,3 +121,11 @@ def test_one_that_ends_before_what_was_read_is_doubted_once_it_grows_no_more(
     now += jetstream.DOUBT_S
     with pytest.raises(JournalDiverged, match="it lost its tail, or is the journal of another plant"):
         find(thread, Stream((1,), (2,)))
+
+
+def test_a_message_that_is_not_what_its_header_says_is_damaged(thread: Any) -> None:
+    thread._mark = Mark(2)
+    stream = Stream((1, 2, 3), (4,))
+    stream._messages[0] = b"of nobody", {PLAIN: "500"}
+    with pytest.raises(JournalError, match=r"message 1 of the stream is damaged: .*`plant mirror verify` tells"):
+        find(thread, stream)

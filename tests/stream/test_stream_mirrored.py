@@ -1,11 +1,25 @@
 """What is said of tables in a stream: written and read back, joined with what was known before."""
 
+import random
+
 import pytest
+from chance import SEED
 
 from plant.errors import WireError
 from plant.rows.schema import Column, Table
 from plant.rows.tables import schema_of
-from plant.stream.mirrored import Before, Declared, last_record, packed_tables, unpacked_tables
+from plant.stream.mirrored import (
+    MOST_BYTES,
+    PLAIN,
+    PLAIN_BYTES,
+    Before,
+    Declared,
+    last_record,
+    packed_records,
+    packed_tables,
+    unpacked_records,
+    unpacked_tables,
+)
 
 SCHEMA = schema_of()
 OLD = Table("news", (Column("time", "time"), Column("sym", "symbol")))
@@ -41,3 +55,23 @@ def test_what_does_not_declare_tables_is_told_as_such(body: bytes) -> None:
 def test_a_message_without_a_record_has_no_last_one() -> None:
     with pytest.raises(WireError, match="found an empty message"):
         last_record(b"")
+
+
+def test_records_are_read_as_they_were_written_and_many_are_compressed() -> None:
+    for data in (b"few", b"row" * PLAIN_BYTES, random.Random(SEED).randbytes(2 * PLAIN_BYTES)):
+        body, headers = packed_records(data)
+        assert unpacked_records(body, headers) == data
+        assert len(body) <= len(data)
+        assert (PLAIN in headers) == (len(body) < len(data))
+    assert unpacked_records(b"as a mirror of before wrote it", None) == b"as a mirror of before wrote it"
+
+
+@pytest.mark.parametrize("told", ["", "many", "-1", "0", "12287", "12289", str(MOST_BYTES + 1), "9" * 5000, "²"])
+def test_a_body_that_is_not_what_its_header_says_is_damaged(told: str) -> None:
+    body, headers = packed_records(b"row" * PLAIN_BYTES)
+    assert headers == {PLAIN: "12288"}
+    with pytest.raises(WireError, match="expected a zstd frame of"):
+        unpacked_records(body, {PLAIN: told})
+    for other in (b"", b"TPLT", body[:-1]):
+        with pytest.raises(WireError, match="expected a zstd frame of"):
+            unpacked_records(other, headers)

@@ -52,6 +52,11 @@ class NatsCluster:
         return [f"nats://127.0.0.1:{port}" for port in self.ports]
 
     @property
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        return [process.pid for process in self._processes.values()]
+
+    @property
     def monitors(self) -> list[str]:
         """Their monitoring addresses."""
         return [f"http://127.0.0.1:{port}" for port in self.monitor_ports]

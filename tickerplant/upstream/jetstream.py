@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import nats
@@ -22,7 +22,14 @@ from nats.js.api import ConsumerConfig, DeliverPolicy, RawStreamMsg, StreamInfo
 from plant.errors import JournalDiverged, JournalError, WireError
 from plant.runtime.lifecycle import log
 from plant.runtime.sections import UpstreamSettings
-from plant.stream.mirrored import journal_subject, last_record, login_of, stream_of, tables_subject
+from plant.stream.mirrored import (
+    journal_subject,
+    last_record,
+    login_of,
+    stream_of,
+    tables_subject,
+    unpacked_records,
+)
 from plant.stream.stream import Mark
 from plant.wire.envelope import header_at
 from plant.wire.record import records
@@ -156,7 +163,8 @@ class StreamThread:
                 continue
             if js_seq > self._next:
                 await self._missing(context, js_seq)
-            await self._take(js_seq, message.subject, message.data)
+            body = self._plain(js_seq, message.data, message.headers)
+            await self._take(js_seq, message.subject, body)
 
     async def _take(self, js_seq: int, subject: str, body: bytes) -> None:
         came = Came(js_seq, body, subject == journal_subject(self._upstream.name), self._trimmed)
@@ -165,6 +173,15 @@ class StreamThread:
             self._last = came
         while not self._hand(came):
             await asyncio.sleep(0.005)
+
+    def _plain(self, js_seq: int, body: bytes, headers: Mapping[str, str] | None) -> bytes:
+        """Return what a message's body is. Raises JournalError for one that is damaged."""
+        try:
+            return unpacked_records(body, headers)
+        except WireError as error:
+            raise JournalError(
+                f"message {js_seq} of the stream is damaged: {error}; `plant mirror verify` tells"
+            ) from None
 
     @property
     def _wanted(self) -> int:
@@ -241,7 +258,8 @@ class StreamThread:
             found: RawStreamMsg = await context.get_msg(self.stream, seq=js_seq, subject=subject, next=True)
         except nats.js.errors.NotFoundError:
             return None
-        return found.seq or 0, found.data or b""
+        js_seq = found.seq or 0
+        return js_seq, self._plain(js_seq, found.data or b"", found.headers)
 
     async def _declarations(self, context: JetStreamContext) -> None:
         try:
