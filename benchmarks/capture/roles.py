@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.capture.work import Feed, Sink, Work
+from benchmarks.processes import Usage
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -39,16 +40,19 @@ class Stage:
         self._connection = connection
         self.begun_ns = 0
         self.stopped_ns = 0
+        self.used = Usage.own()
 
     def ready(self) -> None:
         """Wait for the start, everything being connected."""
         self._connection.send(("ready", None))
         self._connection.recv()
+        self.used = Usage.own()
         self.begun_ns = time.monotonic_ns()
 
     def stop(self) -> None:
-        """Note the time."""
+        """Note the time, and what was used since the start."""
         self.stopped_ns = time.monotonic_ns()
+        self.used = Usage.own() - self.used
 
 
 class System(Protocol):
@@ -85,12 +89,16 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One measurement: seconds from the first publish to all acknowledgements, and to all rows at all subscribers."""
+    """One measurement: seconds from the first publish to all acknowledgements, and to all rows at all subscribers.
+
+    used    by the publisher, and by the subscriber (the first of several), from the start until they were done
+    """
 
     work: Work
     acked_s: float
     received_s: float
     latencies_ns: np.ndarray
+    used: dict[str, Usage]
 
 
 class Role:
@@ -139,16 +147,23 @@ def run(system: System, work: Work, subscribers: int = 1) -> Run:
             raise RoleFailed(f"{system.name}, {work}: {error}") from None
 
 
-def measure(system: System, address: str, work: Work, subscribers: int) -> Run:
-    """Measure one run against servers that are up; with no subscribers, `received_s` is 0."""
+def measure(
+    system: System, address: str, work: Work, subscribers: int, at_start: Callable[[], None] = lambda: None
+) -> Run:
+    """Measure one run against servers that are up; with no subscribers, `received_s` is 0.
+
+    at_start    called when everybody is ready
+    """
     with _roles(system, address, work, subscribers) as (publisher, receivers):
+        at_start()
         for role in (*receivers, publisher):
             role.go()
-        begun, acked, _ = publisher.hear("done", RUN_S)
+        begun, acked, _, publishing = publisher.hear("done", RUN_S)
         results = [role.hear("done", RUN_S) for role in receivers]
-    received = max((stopped for _, stopped, _ in results), default=begun)
+    received = max((stopped for _, stopped, _, _ in results), default=begun)
     latencies = results[0][2] if results else np.empty(0, dtype=np.int64)
-    return Run(work, (acked - begun) / 1e9, (received - begun) / 1e9, latencies)
+    used = {"publisher": publishing, **({"subscriber": results[0][3]} if results else {})}
+    return Run(work, (acked - begun) / 1e9, (received - begun) / 1e9, latencies, used)
 
 
 @contextmanager
@@ -168,7 +183,7 @@ def _roles(system: System, address: str, work: Work, subscribers: int) -> Iterat
             role.__exit__(None)
 
 
-def _publisher(system: System, address: str, work: Work, stage: Stage) -> tuple[int, int, None]:
+def _publisher(system: System, address: str, work: Work, stage: Stage) -> tuple[int, int, None, Usage]:
     feed = Feed(work)
     gc.collect()
     gc.freeze()  # a feed does not hold its whole day; looking through these again would be charged to the system
@@ -176,14 +191,14 @@ def _publisher(system: System, address: str, work: Work, stage: Stage) -> tuple[
         system.publish(address, feed, stage)
     finally:
         gc.unfreeze()
-    return stage.begun_ns, stage.stopped_ns, None
+    return stage.begun_ns, stage.stopped_ns, None, stage.used
 
 
-def _subscriber(system: System, address: str, work: Work, stage: Stage) -> tuple[int, int, np.ndarray]:
+def _subscriber(system: System, address: str, work: Work, stage: Stage) -> tuple[int, int, np.ndarray, Usage]:
     sink = Sink(work)
     system.receive(address, sink, stage)
     sink.check()
-    return stage.begun_ns, stage.stopped_ns, sink.latencies_ns()
+    return stage.begun_ns, stage.stopped_ns, sink.latencies_ns(), stage.used
 
 
 def _play(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

