@@ -289,8 +289,9 @@ class Subscriber:
         self.role, now = beat.role, time.monotonic()
         behind = beat.role == messages.FOLLOWS and beat.seq < (self.stream.cursor or 0)
         fenced = beat.role == messages.FENCED
-        self._passed_over = self._addresses.several and (behind or fenced)
-        if not self._passed_over:
+        several = self._addresses.several
+        self._passed_over = behind or (fenced and several)
+        if not (several and self._passed_over):
             self._addresses.heard(now)
             self._addresses.welcomed()
         elif fenced:

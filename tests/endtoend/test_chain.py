@@ -16,6 +16,7 @@ from plant.errors import Refused
 from plant.journal.segment import Segment
 from plant.runtime.sections import StandbySection
 from plant.runtime.standby import followed_addresses
+from plant.stream.subscriber import Subscriber
 from plant.wire.messages import FOLLOWS, topic_of
 
 Start = Callable[..., RunningPlant]
@@ -47,6 +48,46 @@ def journaled(plant: RunningPlant, table: str = "trades") -> list[tuple[int, int
     """Return (seq, table_seq, trade ids) of each batch in the plant's journal."""
     found = plant.journal(table)
     return [(b.seq, b.table_seq, b.columns["trade_id"].tolist()) for b in found]
+
+
+def test_a_subscriber_that_comes_to_a_plant_that_lags_waits_for_it(
+    start_plant: Start, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plant.transport.sockets.SILENCE_S", 1.0)
+    first = start_plant("tickerplant")
+    far = chained(start_plant, first)
+    feed = first.publisher("feed")
+    feed.publish("trades", trades(1, 10))
+    feed.flush()
+    eventually(lambda: far.position()["seq"] >= 1, what=lambda: far.log("tickerplant"))
+    far.kill("tickerplant")
+    feed.publish("trades", trades(11, 10))
+    feed.flush()
+    addresses = (far.settings.publish_address, far.settings.journal_address)
+    seen: list[str] = []
+    settings = first.settings
+    subscriber = Subscriber(
+        settings.table_schema, ("trades",), settings.publish_address, settings.journal_address, standby=(addresses,)
+    )
+
+    def read() -> list[str]:
+        for batch in subscriber.poll(0.02):
+            seen.extend(batch.columns["trade_id"].tolist())
+        return seen
+
+    with subscriber:
+        eventually(lambda: len(read()) == 20 and subscriber.caught_up)
+        first.kill("tickerplant")
+        far.start("tickerplant")
+        eventually(lambda: read() and subscriber.role == FOLLOWS)
+        until = time.monotonic() + 1.5  # by then it goes round; nothing is handed on, nor taken for gone
+        while time.monotonic() < until:
+            assert len(read()) == 20
+        first.start("tickerplant")
+        feed.publish("trades", trades(21, 10))
+        feed.flush()
+        eventually(lambda: len(read()) == 30, what=lambda: f"{seen}; {far.log('tickerplant')[-1000:]}")
+    assert seen == [str(n) for n in range(1, 31)]
 
 
 def test_a_chained_plant_has_the_same_rows_under_the_same_numbers_whatever_is_killed(

@@ -12,11 +12,12 @@ import zmq
 from plain_rows import SCHEMA, batch_of, quote, trade
 from stranger import Stranger
 
-from plant.errors import SettingsError
+from plant.errors import JournalDiverged, SettingsError
+from plant.stream.stream import Mark
 from plant.stream.subscriber import Subscriber
 from plant.transport import sockets
-from plant.wire.envelope import stamp
-from plant.wire.messages import BEAT_TOPIC, topic_of
+from plant.wire.envelope import header_at, stamp
+from plant.wire.messages import BEAT_TOPIC, FOLLOWS, topic_of
 from plant.wire.record import encode
 
 
@@ -30,6 +31,7 @@ class Peer:
         self.records: list[bytes] = []
         self.tables: Counter[str] = Counter()
         self.epoch = 1
+        self.role = ""
 
     def bound(self) -> Any:
         """Return a new publish socket at the old address, None while that is not free yet."""
@@ -46,7 +48,7 @@ class Peer:
         self.records.append(bytes(record))
 
     def position(self) -> dict[str, Any]:
-        return {"seq": len(self.records), "tables": dict(self.tables), "epoch": self.epoch}
+        return {"seq": len(self.records), "tables": dict(self.tables), "epoch": self.epoch, "role": self.role}
 
     def beat(self) -> None:
         self.publish.send_multipart([BEAT_TOPIC, msgpack.packb(self.position())])
@@ -197,3 +199,40 @@ def test_nothing_is_handed_on_before_what_was_lost_with_a_connection_whatever_it
         assert subscriber.poll(0.01) == [], "of another table, and the next of its own"
         eventually(lambda: caught_up() and len(seqs) == 3)
     assert seqs == [1, 2, 3]
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_a_plant_that_follows_and_lags_behind_what_was_handed_on_is_waited_for(
+    peer: Peer, eventually: Callable[..., Any], promoted: bool
+) -> None:
+    """It gets what it lacks; once it follows no more, what it lacks is gone."""
+    for _ in range(3):
+        peer.add()
+    newest, lacking = header_at(peer.records[-1], 0), [peer.records.pop() for _ in range(2)][::-1]
+    peer.tables["trades"], peer.role = 1, FOLLOWS
+    mark = Mark(newest.seq, newest.seq, newest.header_crc)
+    with Subscriber(SCHEMA, ("trades",), peer.publish_address, peer.journal_address, cursor=mark) as subscriber:
+        seqs: list[int] = []
+
+        def heard() -> bool:
+            peer.beat()
+            seqs.extend(batch.seq for batch in subscriber.poll(0.01))
+            for frames in peer.asked():
+                peer.answer(frames)
+            return subscriber.role == peer.role and subscriber.connected
+
+        eventually(heard)
+        for _ in range(20):
+            heard()
+        assert not seqs
+        assert not subscriber.caught_up
+        if promoted:
+            peer.role, peer.epoch = "", 2
+            with pytest.raises(JournalDiverged):
+                eventually(lambda: heard() and subscriber.caught_up)
+            return
+        peer.records += lacking
+        peer.tables["trades"] = 3
+        peer.add()
+        eventually(lambda: heard() and subscriber.caught_up)
+        assert seqs == [4]
