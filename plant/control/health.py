@@ -1,9 +1,12 @@
 """How the processes of a plant are: what supervisord says, whether they answer, how old their last heartbeat is."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import pyarrow as pa
 
 from plant.client.connection import Connection
 from plant.errors import PlantError, Unavailable
@@ -65,7 +68,7 @@ def health_of(settings: Settings | None, place: Supervision) -> tuple[list[Healt
     names = list(supervised) or [*ANSWERING, *feeds]
     asked = {name: started.get(name, settings) for name in names}
     rdb = asked.get("rdb")
-    beats = _heartbeats(rdb) if rdb else {}
+    beats = _heartbeats(rdb, {name: p["pid"] for name, p in supervised.items()}) if rdb else {}
     order = {name: i for i, name in enumerate(("tickerplant", "rdb", "processor", "hdb", "trading", "feeds"))}
     names.sort(key=lambda n: (order.get(n, 9 if n in PAGES else 5), n))
     with ThreadPoolExecutor(len(names)) as pool:  # one that does not answer holds up no other
@@ -126,6 +129,8 @@ def _health(
             young = supervised is not None and (health.uptime_s or 0) < 10
             health.state = "starting" if young else "silent"
             health.detail = "; ".join(filter(None, ("no heartbeat yet", spooled)))
+        elif name not in ANSWERING and settings.upstream.followed and not settings.ingest_address:
+            health.detail = "tells nothing of itself: this plant follows another, and has no [upstream] ingest"
         return health
     health.rows, health.rate, health.memory = beat["rows"], beat["rate"], beat["memory"]
     health.pid = health.pid or beat["pid"]
@@ -147,12 +152,22 @@ def _spooled(settings: Settings, name: str) -> str:
     return f"{size / 2**20:.1f} MiB spooled" if size else ""
 
 
-def _heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the last heartbeat row of each process, {} if the rdb does not answer."""
+def _heartbeats(settings: Settings, pids: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Return the last heartbeat row of each process, {} if the rdb does not answer.
+
+    Of a plant that follows another only those of its own processes, which have these `pids`: the others came with the
+    journal, and are the first plant's.
+    """
     with Connection("rdb", settings.address(settings.rdb.port), timeout_s=PROBE_S, frames="arrow") as db:
         try:
-            rows = db.last("heartbeats")
+            if settings.upstream.followed:
+                own = [db.last("heartbeats", name, where=[("pid", "==", pid)]) for name, pid in pids.items() if pid]
+                rows = pa.concat_tables(own) if own else None
+            else:
+                rows = db.last("heartbeats")
         except PlantError:
             return {}
+    if rows is None:
+        return {}
     times = rows.column("time").cast("int64").to_pylist()
     return {row["sym"]: {**row, "time": at} for row, at in zip(rows.drop(["time"]).to_pylist(), times, strict=True)}
