@@ -26,7 +26,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlant]:
             feed.publish("heartbeats", {"time": time.time_ns(), "sym": "mirror", **row})
         feed.flush()
         deadline = time.monotonic() + 20
-        while not made.ask().count("heartbeats", "mirror") == 2:
+        while made.ask().count("heartbeats", "mirror") != 2:
             assert time.monotonic() < deadline
         yield made
 
