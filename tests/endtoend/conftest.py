@@ -8,6 +8,7 @@ import pytest
 from chance import SEED
 from faults import FaultyPlant
 from forked import Forker, shared
+from nats_cluster import NatsCluster, cluster
 from running import all_stopped
 from small_disk import SmallDisk, mounted
 
@@ -31,6 +32,13 @@ def start(tmp_path: Path, forker: Forker) -> Iterator[Callable[..., FaultyPlant]
             return plant
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    """Return three servers of NATS; a test that kills one starts it again."""
+    with cluster(tmp_path_factory.mktemp("nats")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,67 +1,14 @@
 """The journal mirrored in JetStream, and read back: real servers, real processes, killed."""
 
-import contextlib
-import itertools
-import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from chance import FEW, SEED, times
-from faults import FaultyPlant
-from nats_cluster import NatsCluster, cluster
+from chance import SEED, times
+from mirrored_plants import Start, fingerprints, following, level, same_journal
+from nats_cluster import NatsCluster
 
-from mirror.promoting import Promoted, promote
 from mirror.verifying import compare
-from plant.errors import PlantError
 from plant.journal.segments import Segments
-from plant.runtime.lifecycle import EXIT_SETTINGS
-from plant.runtime.settings import load
-
-Start = Callable[..., FaultyPlant]
-Fingerprint = tuple[int, int]
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
-    """Return three servers; a test that kills one starts it again."""
-    with cluster(tmp_path_factory.mktemp("nats")) as running:
-        yield running
-
-
-def fingerprints(plant: FaultyPlant) -> list[Fingerprint]:
-    """Return (seq, header_crc) of each record in the journal on disk; the crc covers the payload's, too."""
-    folder = plant.settings.plant.data / "journal"
-    return [(header.seq, header.header_crc) for segment in Segments(folder) for header, _ in segment.scan()]
-
-
-def following(servers: NatsCluster, name: str) -> str:
-    """Return the section [upstream] of a plant.toml that follows the stream of this name."""
-    listed = ", ".join(f'"{server}"' for server in servers.servers)
-    return f'[upstream]\nstream = [{listed}]\nname = "{name}"\n'
-
-
-def level(one: FaultyPlant, two: FaultyPlant) -> bool:
-    """Return whether both are at the same seq; heartbeats of the first may still come."""
-    return bool(one.position()["seq"] == two.position()["seq"])
-
-
-def same_journal(first: FaultyPlant, far: FaultyPlant) -> list[Fingerprint]:
-    """Stop writing, wait until both are level, and compare record by record."""
-    first.until(lambda: level(first, far), lambda: f"{first.log('mirror')[-2000:]}\n{far.log('tickerplant')[-2000:]}")
-    for plant in (first, far):
-        plant.kill("tickerplant")
-        plant.mortal.add("tickerplant")
-    ours, theirs = fingerprints(first), fingerprints(far)
-    last = min(ours[-1][0], theirs[-1][0])
-    ours, theirs = ([each for each in found if each[0] <= last] for found in (ours, theirs))
-    wrong = [pair for pair in itertools.zip_longest(ours, theirs) if pair[0] != pair[1]]
-    assert not wrong, f"{len(wrong)} of {len(ours)} records differ, first {wrong[:3]}"
-    assert [seq for seq, _ in ours] == list(range(1, len(ours) + 1))
-    return ours
 
 
 @times("kills", 13, timeout_s=900)
@@ -144,50 +91,6 @@ def test_without_a_majority_the_plant_goes_on_and_the_mirror_catches_up(start: S
     print(f"\nquorum: {len(same_journal(first, far)):,} records")
 
 
-@pytest.mark.parametrize(
-    ("options", "keys", "said"),
-    [
-        (
-            {"size": 1, "sync": "2m"},
-            {},
-            "does not sync what it acknowledges, .*: set sync_interval: always",
-        ),
-        ({"size": 1, "max_payload": "1MB"}, {}, "takes messages of 1,048,576 bytes, .*: set max_payload: 9MB"),
-        ({"size": 1}, {"replicas": 3}, r"cannot be kept by 3 servers: .*or set \[mirror\] replicas = 1"),
-    ],
-    ids=["does not sync", "small payload", "one server"],
-)
-def test_servers_that_keep_less_than_was_asked_for_are_refused(
-    start: Start, tmp_path: Path, options: dict[str, Any], keys: dict[str, Any], said: str
-) -> None:
-    with cluster(tmp_path / "nats", **options) as one:
-        plant = start("tickerplant", toml=one.mirror(**keys))
-        process = plant.processes["mirror"] = plant.spawn("mirror")
-        plant.mortal.add("mirror")
-        assert process.wait(30) == EXIT_SETTINGS
-        assert re.search(said, plant.log("mirror").splitlines()[-1])
-
-
-def test_a_stream_with_fewer_replicas_is_refused_and_unchecked_syncing_is_told(
-    start: Start, servers: NatsCluster
-) -> None:
-    plant = start("tickerplant", "rdb", toml=servers.mirror(name="few", replicas=1, monitor=[]))
-    plant.start("mirror")
-    rdb = plant.ask()
-
-    def shown() -> list[str]:
-        return [r["state"] for r in rdb.last("heartbeats", frames="arrow").to_pylist() if r["sym"] == "mirror"]
-
-    plant.until(lambda: any("not checked whether the servers sync: set [mirror] monitor" in s for s in shown()), shown)
-    plant.kill("mirror")
-    plant.config.write_text(plant.config.read_text().replace("replicas = 1", "replicas = 3"))
-    plant.processes["mirror"] = plant.spawn("mirror")
-    plant.mortal.add("mirror")
-    assert plant.processes["mirror"].wait(30) == EXIT_SETTINGS
-    last = plant.log("mirror").splitlines()[-1]
-    assert "plant-few is kept by 1 of the servers, [mirror] replicas says 3" in last
-
-
 def test_a_mirror_whose_journal_is_another_one_ends_with_journal_diverged(start: Start, servers: NatsCluster) -> None:
     toml = servers.mirror(name="other")
     first, second = (start("tickerplant", toml=toml) for _ in range(2))
@@ -199,114 +102,6 @@ def test_a_mirror_whose_journal_is_another_one_ends_with_journal_diverged(start:
     second.mortal.add("mirror")
     assert second.processes["mirror"].wait(30) == 1
     assert "JournalDiverged: plant-other goes on with other rows than this journal" in second.log("mirror")
-
-
-def standby(start: Start, servers: NatsCluster, name: str) -> FaultyPlant:
-    """Start a plant that follows a stream and may take it over."""
-    return start("tickerplant", toml=servers.mirror(name=name) + following(servers, name))
-
-
-def with_standby(far: FaultyPlant) -> str:
-    """Return what a plant.toml says of a plant that goes on in its place."""
-    ports = far.settings.tickerplant
-    return (
-        f"[[standby]]\ningest_port = {ports.ingest_port}\npublish_port = {ports.publish_port}\n"
-        f"journal_port = {ports.journal_port}\n"
-    )
-
-
-def take_over(far: FaultyPlant, name: str) -> Promoted:
-    """Promote a plant, and start it again as what it is then."""
-    far.until(lambda: f"stream=plant-{name}" in far.log("tickerplant"), lambda: far.log("tickerplant"))
-    done: list[Promoted] = []
-
-    def promoted() -> bool:
-        with contextlib.suppress(PlantError):
-            done.append(promote(load(far.config), 0.6))
-        return bool(done)
-
-    far.until(promoted, lambda: far.log("tickerplant")[-2000:])
-    far.settings = load(far.config)
-    assert not far.settings.upstream.followed
-    far.restart("tickerplant")
-    far.start("mirror")
-    return done[0]
-
-
-@pytest.mark.timeout(240)
-def test_a_standby_takes_over_and_the_old_plant_is_fenced(start: Start, servers: NatsCluster) -> None:
-    far = standby(start, servers, "promoted")
-    first = start("tickerplant", toml=servers.mirror(name="promoted") + with_standby(far))
-    first.start("mirror")
-    feed = first.publisher("feed")
-    for i in range(1, 101):
-        feed.publish("trades", {"time": time.time_ns(), "sym": "A", "price": 1.0, "size": float(i)})
-    feed.flush()
-    first.until(lambda: far.position()["seq"] > 0, lambda: first.log("mirror"))
-    with pytest.raises(PlantError, match=r"plant-promoted still grows: .*`plant down` there"):
-        promote(far.settings, 1.0)
-    first.until(lambda: level(first, far), lambda: first.log("mirror"))
-    for name in ("tickerplant", "mirror"):
-        first.kill(name)
-        first.mortal.add(name)
-    for i in range(101, 201):
-        feed.publish("trades", {"time": time.time_ns(), "sym": "A", "price": 1.0, "size": float(i)})
-    done = take_over(far, "promoted")
-    feed.flush(30)
-    batches = far.journal()
-    assert [b.seq for b in batches] == list(range(1, len(batches) + 1))
-    numbers = [n for b in batches if b.table == "trades" for n in b.columns["size"].tolist()]
-    assert numbers == [float(n) for n in range(1, 201)]
-    assert far.position()["seq"] > done.seq
-    first.start("tickerplant")
-    first.processes["mirror"] = first.spawn("mirror")
-    assert first.processes["mirror"].wait(30) == 1
-    assert "JournalDiverged: plant-promoted goes on with other rows" in first.log("mirror")
-    assert "another plant took it over" in first.log("mirror")
-    far.until(lambda: first.position()["role"] == "fenced", lambda: str(first.position()))
-    with pytest.raises(PlantError, match="promoted already"):
-        promote(far.settings, 0.1)
-    third = start("tickerplant", toml=following(servers, "promoted"))
-    assert same_journal(far, third)
-
-
-@times("kills", 8, timeout_s=1200)
-@pytest.mark.timeout(300)
-def test_with_ack_mirrored_no_acknowledged_row_is_lost_when_the_machine_burns(
-    start: Start, servers: NatsCluster, kills: int
-) -> None:
-    for kill in range(1 if kills == FEW else kills):
-        name = f"burns-{kills}-{kill}"
-        far = standby(start, servers, name)
-        first = start("tickerplant", toml=servers.mirror(name=name) + with_standby(far), ack="mirrored")
-        first.start("mirror")
-        feed = first.feed("a,b", 3000)
-        first.reach(2000)
-        time.sleep(first.chance.uniform(0.05, 0.5))
-        acknowledged = {source: max(first.acknowledged(source)) for source in ("a", "b")}
-        for process in ("tickerplant", "mirror"):
-            first.kill(process)
-            first.processes.pop(process)
-        shutil.rmtree(first.settings.plant.data)
-        take_over(far, name)
-        first.reach(1000)
-        first.finish_feeds()
-        batches = far.journal("trades", "bars")
-        for source in ("a", "b"):
-            known = max(first.acknowledged(source))
-            assert known > acknowledged[source]
-            numbers = sorted(
-                n for b in batches for n, s in zip(
-                    b.columns["size" if b.table == "trades" else "volume"].tolist(),
-                    b.columns["source"].tolist(), strict=True,
-                ) if s == source
-            )  # fmt: skip
-            assert numbers == [float(n) for n in range(1, len(numbers) + 1)], f"{source}: rows missing or doubled"
-            assert len(numbers) >= known
-        assert feed not in first.processes
-        print(f"\nburnt: seed {SEED}, {len(batches):,} batches, {acknowledged} acknowledged before")
-        far.kill("mirror")
-        far.processes.pop("mirror")
 
 
 def test_stream_and_journal_are_compared(start: Start, servers: NatsCluster) -> None:
