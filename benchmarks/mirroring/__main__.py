@@ -31,6 +31,7 @@ from benchmarks.mirroring.with_mirror import (
     Beside,
     Counted,
     Mirrored,
+    Niced,
     WithSubscriber,
     following,
     paced,
@@ -103,7 +104,7 @@ def in_turns(effort: Effort, servers: NatsCluster, work: Work) -> dict[str, list
     """Return the runs of each plant, by what it is called; the plants take turns."""
     found: dict[str, list[Counted]] = {}
     for _ in effort.times(3):
-        for system in (Beside(), WithSubscriber(), Mirrored(servers), AckMirrored(servers)):
+        for system in (Beside(), WithSubscriber(), Mirrored(servers), Niced(), AckMirrored(servers)):
             with tempfile.TemporaryDirectory(prefix="bench-") as folder:
                 found.setdefault(system.called, []).append(system.measured(Path(folder), work))
     return found

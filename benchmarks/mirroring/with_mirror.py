@@ -1,5 +1,6 @@
 """The plants that are measured, alone and with somebody beside them; what travels to processes of their own."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from benchmarks.capture.roles import READY_S, SPAWN, RoleFailed, Run, measure
 from benchmarks.capture.tickplant import BenchPlant, Tickplant, running_plant
 from benchmarks.capture.work import Work
-from benchmarks.mirroring.servers import NatsCluster
+from benchmarks.mirroring.servers import NatsCluster, cluster
 from benchmarks.processes import Usage
 from plant.client.connect import publisher
 from plant.runtime.settings import load
@@ -20,6 +21,9 @@ from plant.stream.subscriber import Subscriber
 from plant.wire.decoding import as_it_is
 
 SYNC = "100 ms"
+
+NICE = 19
+"""The least that a process can ask for (nice(1))."""
 
 
 class Counted(NamedTuple):
@@ -99,6 +103,20 @@ class Mirrored(Beside):
         """Return whether the stream does, but for the newest heartbeats."""
         position = plant.position()
         return bool(position["mirrored"] >= position["seq"] - 3)
+
+
+class Niced(Mirrored):
+    """One whose mirror, and servers, have the CPUs only when nobody else wants them."""
+
+    called = "with the mirror, niced"
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[Running]:
+        """Run it, with servers of its own."""
+        with cluster(folder / "nats", nice=NICE) as servers, Mirrored(servers).running(folder) as (plant, counted):
+            for thread in Path(f"/proc/{counted['mirror'][0]}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), NICE)
+            yield plant, counted
 
 
 class AckMirrored(Mirrored):

@@ -27,11 +27,13 @@ def binary() -> str:
 
 
 class NatsCluster:
-    """Servers that keep streams together, in folders below `folder`."""
+    """Servers that keep streams together, in folders below `folder`; `nice` as in nice(1)."""
 
-    def __init__(self, folder: Path, size: int = 3, sync: str = "always", max_payload: str = "9MB") -> None:
+    def __init__(
+        self, folder: Path, size: int = 3, sync: str = "always", max_payload: str = "9MB", nice: int = 0
+    ) -> None:
         self.folder, self.size = folder, size
-        self._binary = binary()
+        self._command = [*(("nice", "-n", str(nice)) if nice else ()), binary()]
         ports = free_ports(3 * size)
         self.ports, self.monitor_ports, cluster = ports[:size], ports[size : 2 * size], ports[2 * size :]
         self._routes = ", ".join(f"nats://127.0.0.1:{port}" for port in cluster)
@@ -71,7 +73,8 @@ class NatsCluster:
         for i in which or range(self.size):
             home = self.folder / f"n{i}"
             with (home / "log").open("ab") as log:
-                self._processes[i] = subprocess.Popen([self._binary, "-c", home / "nats.conf"], stdout=log, stderr=log)
+                command = [*self._command, "-c", home / "nats.conf"]
+                self._processes[i] = subprocess.Popen(command, stdout=log, stderr=log)
         if len(self._processes) > self.size // 2:
             self.until_led()
 
