@@ -90,7 +90,8 @@ class Control:
             self.answer(self._later.pop(next(iter(self._later))))
         if self._ahead:
             seq, now = self._journal.position.seq, time.monotonic()
-            for peer in [peer for peer, each in self._ahead.items() if each.seq <= seq or each.until <= now]:
+            due = [peer for peer, each in self._ahead.items() if each.seq <= seq or each.until <= now]
+            for peer in due[:TURN_ANSWERS]:
                 self.answer(self._ahead.pop(peer).frames, waited=True)
 
     def _handle(self, fields: dict[str, Any]) -> list[Any]:
