@@ -112,7 +112,7 @@ class Link:
 
     def publish(self, data: bytes, after: int, owner: str, plant_seq: int) -> "Future[int]":
         """Write records behind message `after` of the stream; its number once a majority of its servers has it."""
-        body, packing = packed_records(data)
+        body, packing = packed_records(data) if self._settings.compress else (data, {})
         headers = {_EXPECTED: str(after), OWNER: owner, PLANT_SEQ: str(plant_seq), **packing}
         return self._begun(self._publish(journal_subject(self._settings.name), body, headers))
 

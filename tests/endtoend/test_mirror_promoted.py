@@ -18,7 +18,7 @@ from plant.errors import PlantError
 @pytest.mark.timeout(240)
 def test_a_standby_takes_over_and_the_old_plant_is_fenced(start: Start, servers: NatsCluster) -> None:
     far = standby(start, servers, "promoted")
-    first = start("tickerplant", toml=servers.mirror(name="promoted") + with_standby(far))
+    first = start("tickerplant", toml=servers.mirror(name="promoted", compress=True) + with_standby(far))
     first.start("mirror")
     feed = first.publisher("feed")
     for i in range(1, 101):
@@ -60,7 +60,7 @@ def test_with_ack_mirrored_no_acknowledged_row_is_lost_when_the_machine_burns(
     for kill in range(1 if kills == FEW else kills):
         name = f"burns-{kills}-{kill}"
         far = standby(start, servers, name)
-        first = start("tickerplant", toml=servers.mirror(name=name) + with_standby(far), ack="mirrored")
+        first = start("tickerplant", toml=servers.mirror(name=name, compress=True) + with_standby(far), ack="mirrored")
         first.start("mirror")
         feed = first.feed("a,b", 3000)
         first.reach(2000)
