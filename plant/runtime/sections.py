@@ -112,7 +112,7 @@ class MirrorSettings(_Section):
     )
     name: StreamName = Field("main", description="of the stream; one plant writes to one of a name")
     compress: bool = Field(
-        False, description="with zstd: a fifth of the bytes, but not the journal's own in the stream"
+        False, description="with zstd: a fifth of the bytes, but not the journal's own"
     )
 
 

@@ -2,8 +2,8 @@
 
 A message of the journal's subject is records as the journal has them, whole publishes one behind the other; with
 `[mirror] compress` a longer one is compressed. Ahead of the first that needs them goes a message of the subject for
-tables: how tables are and were declared, since records have only a declaration's id. Each message says who wrote it, and
-is accepted only right behind the one its writer knew last.
+tables: how tables are and were declared, since records have only a declaration's id. Each message says who wrote it,
+and is accepted only right behind the one its writer knew last.
 """
 
 import os
