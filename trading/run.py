@@ -31,7 +31,8 @@ def _number(value: Any) -> bool:
 class FillRules:
     """How the simulated exchange fills; the defaults are those of `careful`.
 
-    volume_share        of a bar's or trade's volume that may be filled, over all orders; None: any, also without volume
+    volume_share        of a bar's or trade's volume that may be filled, over all orders of the run; None: any, also
+                        without volume
     through_ticks       ticks beyond a limit that the price must go
     slippage_ticks, slippage_bps   against market and stop orders
     half_spread_ticks   likewise, on bars and trades; on quotes the spread is in them

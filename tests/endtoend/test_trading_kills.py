@@ -141,3 +141,50 @@ def test_what_the_broker_has_and_the_books_do_not_is_booked_and_halts_until_some
     for run in {row["run"] for row in plant.rows("runs")}:
         assert plant.again(run).difference == "", run
     assert {row["sym"] for row in plant.rows("runs")} == {"busy", "manual"}
+
+
+def test_a_fill_that_comes_after_the_end_of_its_run_is_its_strategys(
+    plant: BrokeredPlant, eventually: Eventually
+) -> None:
+    def log() -> str:
+        return plant.log("trading")[-3000:]
+
+    def fills_of(order: str) -> list[Any]:
+        return [row for row in plant.rows("fills") if row["order_id"] == order]
+
+    def held() -> float:
+        rows = [row for row in plant.rows("positions") if row["strategy"] == "busy"]
+        return float(rows[-1]["qty"]) if rows else 0.0
+
+    def both() -> bool:
+        return held() == float(plant.broker.positions().get("A", 0))
+
+    plant.calm()
+    plant.cross("busy", class_name="Busy", parameters={"limits": {"stale_s": 0, "max_orders_per_minute": 100_000}})
+    eventually(lambda: plant.trader_is_well, 30.0, log)
+    feed, bars = plant.publisher("bars"), iter(closed_bars(random.Random(SEED), 1000))
+    for _ in range(9):
+        feed.publish("bar_closes", next(bars))
+    feed.flush()
+    eventually(lambda: any(one.status == "canceled" for one in plant.broker.orders.values()), 30.0, log)
+    plant.change("busy", wanted="stopped")
+    eventually(lambda: plant.state_of("busy") == "completed", 60.0, log)
+    order = plant.late(1, "101.5")
+    eventually(lambda: fills_of(order), 30.0, log)
+    (run,) = {row["run"] for row in plant.rows("runs") if row["sym"] == "busy"}
+    assert (fills_of(order)[-1]["run"], fills_of(order)[-1]["strategy"]) == (run, "busy")
+    eventually(both, 30.0, log)
+    plant.kill("trading")
+    plant.start("trading")
+    plant.change("busy", wanted="running")
+    eventually(lambda: plant.state_of("busy") == "running" and plant.trader_is_well, 60.0, log)
+    fills = len(fills_of(order))
+    eventually(lambda: order == plant.late(1, "101.5"), 1.0)
+    eventually(lambda: len(fills_of(order)) == fills + 1, 30.0, log)
+    eventually(both, 30.0, log)
+    details = [row["detail"] for row in plant.rows("risk_events") if row["action"] == "adopted"]
+    assert any(f"{order} was filled after run {run} was over" in each for each in details), details
+    for each in {row["run"] for row in plant.rows("runs")}:
+        found = plant.again(each)
+        assert (found.difference, found.missing) == ("", 0), each
+    assert not [row for row in plant.rows("positions") if row["strategy"] == "unallocated"]

@@ -30,6 +30,7 @@ class Journal:
 
     def run(self, name: str, first_seq: int, strategy: str = "cross", **told: Any) -> None:
         row = {"sym": strategy, "mode": "paper", "state": "running", "seq": first_seq, "first_seq": first_seq}
+        row["last_seq"] = first_seq
         risk = json.dumps({"account": told.pop("account", "paper")})
         self.runs[name] = {**row, "risk": risk, "symbols": '["A", "B"]', "detail": "", **told}
 

@@ -199,7 +199,7 @@ def test_an_account_whose_keys_came_later_is_opened_without_a_restart() -> None:
     assert desk.held.heard[1:] == [("place", "tp-r-2-0", 5, "submitting")]
 
 
-def test_what_a_run_that_is_over_left_at_the_broker_is_cancelled_and_its_end_told() -> None:
+def test_what_a_run_that_is_over_left_at_the_broker_is_cancelled() -> None:
     desk = Desk()
     desk.back(desk.row("accepted"))
     desk.step()
@@ -208,12 +208,6 @@ def test_what_a_run_that_is_over_left_at_the_broker_is_cancelled_and_its_end_tol
     desk.step()
     desk.step()
     assert desk.held.heard[1:] == [("cancel", "tp-r-1-0")]
-    desk.held.tells = [OrderReport("A", 0, 0, 0, 0, "tp-r-1-0", "cancelled", reason="by us")]
-    desk.step()
-    desk.back(desk.published[-1][1], "broker_reports")
-    desk.step()
-    table, told = desk.published[-1]
-    assert (table, told["state"], told["n"], told["reason"]) == ("orders", "cancelled", 3, "by us")
 
 
 def test_books_count_a_fill_once_and_what_a_reconciliation_moved() -> None:

@@ -316,7 +316,7 @@ def position(seq: int, run: str = "old", strategy: str = "s", qty: float = 10.0,
 
 def ended(seq: int, run: str = "old", detail: str = "") -> Row:
     told = {"sym": "s", "run": run, "state": "completed", "detail": detail, "time": START, "received": START}
-    return {**told, "seq": seq, "seq_row": 0, "mode": "paper"}
+    return {**told, "seq": seq, "seq_row": 0, "mode": "paper", "last_seq": seq - 1}
 
 
 def test_a_run_takes_over_what_the_one_before_left_and_closes_it(made_of: Any) -> None:
@@ -353,6 +353,24 @@ def test_it_gives_no_orders_before_the_run_before_is_over(made_of: Any) -> None:
     assert [row["value"] for row in of(made, "risk_events")] == [-4.0]
     later = [each for row in rows[10:] for each in run.take("bar_closes", row)]
     assert of(later, "fills")
+
+
+def test_it_takes_over_a_fill_that_came_after_the_end_of_the_run_before_once(made_of: Any) -> None:
+    run = machine(made_of, broker="alpaca", account="swing-1")
+    fill = {"sym": "A", "strategy": "s", "run": "old", "order_id": "tp-old-1-0", "fill_id": "x", "side": "buy"}
+    fill |= {"qty": 2.0, "price": 99.0, "commission": 0.0, "liquidity": "taker", "market_time": START}
+    fill |= {"seq": 40, "seq_row": 0, "received": START}
+    run.begin(opening=Opening(after=frozenset({"old"})))
+    assert run.take("fills", {**fill, "seq": 20}) == [], "its own fill is in its position"
+    run.take("positions", position(21, qty=-4.0))
+    (adopted,) = of(run.take("runs", ended(30)), "risk_events")
+    assert adopted["value"] == -4.0
+    made = run.take("fills", fill)
+    ((told,), (held,)) = (of(made, table) for table in ("risk_events", "positions"))
+    assert (told["action"], told["value"], held["qty"], held["run"]) == ("adopted", 2.0, -2.0, "r")
+    assert of(made, "fills") == of(made, "orders") == []
+    assert run.take("positions", position(41, "manual-swing-1", qty=-2.0)) == []
+    assert of(run.take("fills", {**fill, "seq": 42, "qty": 1.0}), "positions")[-1]["qty"] == -1.0
 
 
 def test_after_one_that_diverged_nothing_is_traded_until_a_resume(made_of: Any) -> None:

@@ -149,6 +149,14 @@ currency = "{currency}"
         written.write_text(f"{units} {money}")
         written.rename(self.file.with_name("moved"))
 
+    def late(self, units: int, price: str) -> str:
+        """Have the broker execute a part of an order that is cancelled; return its id."""
+        name = next(n for n, one in self.broker.orders.items() if one.status == "canceled" and one.filled < one.qty)
+        written = self.file.with_name("racing")
+        written.write_text(f"{name} {units} {price}")
+        written.rename(self.file.with_name("late"))
+        return name
+
     def newest_orders(self) -> dict[str, Row]:
         """Return the newest row of each order."""
         orders = Orders()

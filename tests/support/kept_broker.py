@@ -3,7 +3,8 @@
 What happens to an order is a line of a file before anybody is told of it. Besides answering it is a market: it executes
 what is open, a part at a time, now and then after a cancel; and it drops its socket. While a file `calm` lies beside
 the first, it makes no more faults and executes what is left. A file `moved` with "units money" is what somebody did by
-hand: a position in A, and cash that came. KEPT_BROKER_FACE says whose protocol it speaks.
+hand: a position in A, and cash that came. One `late` with "id units price" is an execution that raced with the order's
+cancel. KEPT_BROKER_FACE says whose protocol it speaks.
 """
 
 import json
@@ -104,6 +105,10 @@ def _market(
             units, money = (Fraction(word) for word in by_hand.read_text().split())
             broker.moved, broker.cash = {"A": units}, broker.cash + money
             by_hand.unlink()
+        if (late := calm.with_name("late")).exists():
+            name, units, price = late.read_text().split()
+            broker.execute(name, Fraction(units), price)
+            late.unlink()
         broker.faults = 0.0 if quiet else FAULTS
         with broker.lock:
             for name, order in list(broker.orders.items()):

@@ -11,9 +11,11 @@ from trading.accounts.commands import order_account
 from trading.accounts.lookup import Listed, listed
 from trading.accounts.neighbours import Neighbours
 from trading.accounts.opening import Opening
-from trading.accounts.past import opening
+from trading.accounts.past import opening, order_before, runs_before
 from trading.accounts.standing import is_standing, standing_prepared
-from trading.accounts.standing_machine import StandingMachine
+from trading.accounts.standing_machine import StandingMachine, asked_of
+from trading.brokered.late_orders import Known as KnownOrder
+from trading.instruments import Instrument
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted
 from trading.live.inputs import tables_of
@@ -71,7 +73,7 @@ class Beginner:
         known, first_seq = self._known, wanted.first_seq
         before, db = known.row_of(wanted), self._reach(first_seq)
         if is_standing(wanted):
-            machine, assumed, tables, earlier = self._standing(wanted, before)
+            machine, assumed, tables, earlier = self._standing(wanted, before, db)
         else:
             machine, assumed, tables, earlier = self._strategy(wanted, before, db)
         setup = machine.setup
@@ -83,9 +85,11 @@ class Beginner:
             and other.start_seq < first_seq
             and other.run not in known.runs
         )
-        there = opening(db, self._schema, known.runs, known.commands, run, strategy, account, first_seq, untold)
+        what = (known.runs, known.commands, run, strategy, account, first_seq, untold)
+        there = opening(db, self._schema, *what, at_broker=not setup.simulated)
         modes = {name: row["mode"] for name, row in known.runs.items()}
-        return Beginning(machine, assumed, tables, earlier, Neighbours(run, account, modes), there)
+        neighbours = Neighbours(run, account, modes, "" if setup.standing else strategy)
+        return Beginning(machine, assumed, tables, earlier, neighbours, there)
 
     def _strategy(self, wanted: Wanted, before: Row | None, db: Any) -> _Parts:
         instruments = self._known.instruments_at(wanted.first_seq)
@@ -105,7 +109,7 @@ class Beginner:
         tables = tables_of(setup.fills_on, lambda name: hears(setup, name), setup.simulated)
         return machine, found.assumed, tables, machine.follows
 
-    def _standing(self, wanted: Wanted, before: Row | None) -> _Parts:
+    def _standing(self, wanted: Wanted, before: Row | None, db: Any) -> _Parts:
         found = standing_prepared(wanted, before, self._settings, self._catalogue)
         _check_source(found, before)
         setup, first = found.setup, self._settings.accounts[0].name
@@ -118,6 +122,16 @@ class Beginner:
         orders = [each for each in self._known.commands if each.command == "order"]
         ids = (each.id for each in orders if each.seq <= wanted.first_seq)
         machine = StandingMachine(setup, wanted.row, found.code_sha, lookup, first, ids)
+        if not setup.simulated:
+
+            def known_of(order_id: str, row: Row) -> KnownOrder | None:
+                def instrument(sym: str) -> Instrument:
+                    return lookup(asked_of(sym, row)).instrument
+
+                rows = self._reach(row["seq"])
+                return order_before(rows, self._schema, setup.account, order_id, row["seq"], instrument)
+
+            machine.take_late(known_of, runs_before(db, self._schema, setup.account, wanted.first_seq))
         both = not setup.fills_on
         tables = tables_of(setup.fills_on, lambda name: both and name in ("on_trade", "on_quote"), setup.simulated)
         earlier = {each.sym: "" for each in orders if order_account(each, first) == setup.account}

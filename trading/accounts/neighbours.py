@@ -11,8 +11,9 @@ from plant.rows.columns import Columns, Symbols
 from plant.state.newest import Row
 from plant.state.runs import BY_EVENTS
 
-NEIGHBOURS = ("positions", "orders", "risk_events", "runs")
-"""Tables of which a run is handed rows that others made."""
+NEIGHBOURS = ("positions", "orders", "risk_events", "runs", "fills")
+"""Tables of which a run is handed rows that others made; of `fills` one whose orders are at a broker, those of its
+strategy."""
 
 
 def follow_the_plant(row: Row) -> bool:
@@ -64,10 +65,11 @@ class Neighbours:
 
     account that of the run
     modes   run -> its mode, of runs of which a row was read before
+    fills_of   the strategy whose fills are handed on, "": of all
     """
 
-    def __init__(self, run: str, account: str, modes: Mapping[str, str]) -> None:
-        self._run, self.account = run, account
+    def __init__(self, run: str, account: str, modes: Mapping[str, str], fills_of: str = "") -> None:
+        self._run, self.account, self._fills_of = run, account, fills_of
         self._others = {name for name, mode in modes.items() if mode in BY_EVENTS} - {run}
 
     def wanted(self, table: str, columns: Columns) -> NDArray[np.bool_]:
@@ -81,6 +83,8 @@ class Neighbours:
         mine = np.asarray(columns["account"] == self.account)
         if table == "risk_events":  # which of them are of others, the run sees by their detail
             return mine & (columns["strategy"] == "") & (columns["action"] == "halted")
+        if table == "fills" and self._fills_of:
+            mine = mine & (columns["strategy"] == self._fills_of)
         return mine & self._of(columns["run"], self._others)
 
     def where(self, table: str) -> list[tuple[str, str, Any]]:
@@ -88,6 +92,7 @@ class Neighbours:
         if table == "runs":
             return []
         of = [("strategy", "==", ""), ("action", "==", "halted")] if table == "risk_events" else []
+        of += [("strategy", "==", self._fills_of)] if table == "fills" and self._fills_of else []
         return [("account", "==", self.account), *of]
 
     def takes(self, table: str, row: Row) -> bool:

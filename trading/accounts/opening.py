@@ -25,6 +25,8 @@ class Opening:
     times, equity   int64[n]: market times and equities, 1e-8 of the currency, that rows of the account told since the
                     last resume and deposit; `peak` the highest of all since that deposit
     deposits  cash that came into the account, or left it, and that no fill tells of; 1e-8 of the currency
+    late      rows of `fills` of its strategy that came after their runs were over
+    ends      runs of its strategy that were over -> the seq up to which each took what it was handed
     """
 
     rows: tuple[tuple[str, Row], ...] = ()
@@ -35,6 +37,8 @@ class Opening:
     equity: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     peak: int | None = None
     deposits: int = 0
+    late: tuple[Row, ...] = ()
+    ends: Mapping[str, int] = field(default_factory=dict)
 
 
 def remembered(

@@ -1,6 +1,6 @@
 """What an account had, and what its runs were told, before one of them begins: read as of its first seq."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from plant.state.runs import ENDED
 from plant.state.strategies import MANUAL
 from trading.accounts.neighbours import account_of_run, follow_the_plant, is_of_account, run_of_event, symbols_of_run
 from trading.accounts.opening import Opening, remembered
+from trading.brokered.late_orders import Known, trip_of
 from trading.brokered.report_rows import finding_of
 from trading.brokers.desk.reconciliation import What
+from trading.instruments import Instrument
 from trading.live.machine import DIVERGED
 from trading.live.reading import rows_of
 
@@ -34,6 +36,7 @@ def opening(
     account: str,
     seq: int,
     under_way: Iterable[str] = (),
+    at_broker: bool = False,
 ) -> Opening:
     """Return what a run began with, or begins with now.
 
@@ -42,6 +45,7 @@ def opening(
     commands   that count
     seq        the run's first_seq
     under_way  runs of which there is no row yet
+    at_broker  whether a broker fills the account's orders, so that fills may come after the end of a run
 
     Raises what the connection's questions raise.
     """
@@ -75,14 +79,58 @@ def opening(
     since = learned > resumed
     ordered = sorted(rows, key=lambda each: (each[1]["seq"], each[1]["seq_row"]))
     peak = int(equity.max()) if len(equity) else None
+    ended = {name: row for name, row in others.items() if row["sym"] == strategy and _over(row, seq)}
+    late = _late(db, schema, ended, strategy, past) if at_broker and ended else []
     return Opening(
-        tuple(ordered), frozenset(after | set(under_way)), halts, limits, times[since], equity[since], peak, deposits
+        tuple(ordered),
+        frozenset(after | set(under_way)),
+        halts,
+        limits,
+        times[since],
+        equity[since],
+        peak,
+        deposits,
+        tuple(late),
+        {name: row["last_seq"] for name, row in ended.items()},
     )
+
+
+def runs_before(db: Any, schema: Schema, account: str, seq: int) -> list[Row]:
+    """Return the newest row of `runs`, as of a seq, of each run of an account that follows the plant."""
+    newest = {row["run"]: row for row in rows_of(db, schema, "runs", [("seq", "<=", seq)]) if follow_the_plant(row)}
+    return [row for row in newest.values() if account_of_run(row) == account]
+
+
+def order_before(
+    db: Any, schema: Schema, account: str, order_id: str, seq: int, instrument: Callable[[str], Instrument]
+) -> Known | None:
+    """Return what the plant has of an order of an account as of a seq, None: nothing."""
+    past = [("account", "==", account), ("seq", "<=", seq)]
+    rows = rows_of(db, schema, "orders", [*past, ("order_id", "==", order_id)])
+    if not rows:
+        return None
+    order = max(rows, key=lambda row: row["n"])
+    of, traded = order["run"], instrument(order["sym"])
+    fills = rows_of(db, schema, "fills", [*past, ("strategy", "==", order["strategy"])], [order["sym"]])
+    began = trip_of(fills, traded)[1]
+    tags = rows_of(db, schema, "orders", [*past, ("order_id", "==", began)]) if began else []
+    trips = rows_of(db, schema, "round_trips", [("run", "==", of), ("seq", "<=", seq)])
+    number = max((row["number"] for row in trips), default=0)
+    return Known(order, traded, fills, tags[-1]["tag"] if tags else "", number)
 
 
 def _over(row: Row, seq: int) -> bool:
     """Return whether a run was over at a seq."""
     return row["state"] in ENDED and row["seq"] <= seq
+
+
+def _late(
+    db: Any, schema: Schema, ended: Mapping[str, Row], strategy: str, past: list[tuple[str, str, Any]]
+) -> list[Row]:
+    """Return the fills of runs that came after these had ended."""
+    first = min(row["seq"] for row in ended.values())
+    rows = rows_of(db, schema, "fills", [*past, ("strategy", "==", strategy), ("seq", ">", first)])
+    return [row for row in rows if row["run"] in ended and row["seq"] > ended[row["run"]]["seq"]]
 
 
 def _positions(db: Any, schema: Schema, runs: Mapping[str, Row], account: str, seq: int) -> list[Row]:

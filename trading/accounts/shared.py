@@ -140,6 +140,14 @@ class SharedAccount:
             del self._held[strategy, sym]
         return found
 
+    def held(self, strategy: str, instrument: Instrument) -> Held:
+        """Return what a strategy holds of a symbol, by its books or by what others told."""
+        own = self.own.positions.get((strategy, instrument.sym))
+        if own is None:
+            return self._held.get((strategy, instrument.sym), NOTHING)
+        qty, price = instrument.qty(own.lots), instrument.price(own.mark)
+        return Held(qty, price, 0, own.cost, own.value, own.realised, own.commission)
+
     def symbols(self, strategy: str) -> list[str]:
         """Return the symbols of which others hold or held something under a strategy's name."""
         return [sym for name, sym in self._held if name == strategy]

@@ -14,9 +14,10 @@ from trading.accounts.commands import order_account
 from trading.accounts.lookup import Listed
 from trading.accounts.opening import Opening
 from trading.brokered.findings import MOVES, Findings
+from trading.brokered.late_orders import Known, LateOrders
 from trading.brokered.report_rows import ORDER
-from trading.events import Bar, Command, Quote, Trade
-from trading.live.machine import NOTHING_BEFORE, Made, RunMachine
+from trading.events import Bar, Command, Quote, Trade, neighbour_of
+from trading.live.machine import NOTHING_BEFORE, Made, RunMachine, made_of
 from trading.run import RunSetup
 
 Lookup = Callable[[GivenCommand], Listed]
@@ -36,6 +37,7 @@ class StandingMachine(RunMachine):
         super().__init__(setup, began, code_sha)
         self._lookup, self._first, self._ids = lookup, first, set(ids)
         self._assumed: list[str] = []
+        self._late_orders: LateOrders | None = None
         self._findings = Findings(setup.account, setup.run, setup.strategy)
         self._grown = False  # whether it has a symbol that no row tells of yet
 
@@ -46,8 +48,7 @@ class StandingMachine(RunMachine):
             if table == "positions" and row["strategy"] == UNALLOCATED:
                 self._findings.remember(row)
             if table == "positions" and row["strategy"] == setup.strategy:
-                place = (began["received"], began["received"], began["seq"], 0)
-                self._list(GivenCommand("", "order", row["sym"], {}, *place))
+                self._list(asked_of(row["sym"], began))
         return super().begin(assumed, opening)
 
     def take(self, table: str, row: Row) -> list[Made]:
@@ -56,10 +57,10 @@ class StandingMachine(RunMachine):
             return []
         of_broker = table == "broker_reports" and row["kind"] != ORDER
         if of_broker and row["kind"] in MOVES and row["sym"] not in self.setup.instruments:
-            self._list(
-                GivenCommand("", "order", row["sym"], {}, row["received"], row["received"], row["seq"], row["seq_row"])
-            )
-        made = super().take(table, row)
+            self._list(asked_of(row["sym"], row))
+        late = self._late_rows(table, row)
+        made = super().take(table, row) if table != "fills" else []
+        made += self._follow(late, row)
         if of_broker:
             made = [*(Made(*each) for each in self._findings.take(row)), *made]
         for sym in [sym for sym in self.follows if self._engine.listings.let_go(sym)]:
@@ -69,6 +70,41 @@ class StandingMachine(RunMachine):
             made.insert(0, self._run_row(row["received"], row["seq"], 0, ""))
             self._grown = False
         return [*(Made("strategy_events", self._event(row["received"], "log", each)) for each in assumed), *made]
+
+    def take_late(self, known: Callable[[str, Row], Known | None], runs: Iterable[Row]) -> None:
+        """Have it take what its broker says of orders of runs that are over.
+
+        known   as LateOrders has it; runs: the newest rows of the account's runs, of before it began
+        """
+        self._late_orders = LateOrders(self.setup, known, self._engine.ledger.shared)
+        for row in runs:
+            self._late_orders.remember(row)
+
+    def _late_rows(self, table: str, row: Row) -> list[tuple[str, Row]]:
+        late = self._late_orders
+        if late is None or self.ended:
+            return []
+        if table in ("orders", "fills"):
+            late.made(table, row)
+        elif table == "runs":
+            return late.run(row)
+        elif table == "broker_reports" and row["kind"] == ORDER and row["order_id"] not in self._engine.ledger.orders:
+            return late.report(row)
+        return []
+
+    def _follow(self, late: list[tuple[str, Row]], cause: Row) -> list[Made]:
+        """Return rows of late orders, and what follows from them: the account's equity, or what is this run's own."""
+        made = [Made(*each) for each in late]
+        for table, row in late:
+            at = {**row, "received": cause["received"], "seq": cause["seq"], "seq_row": cause["seq_row"]}
+            event = neighbour_of(table, at, row.get("market_time") or 0)
+            if table == "positions":
+                made += made_of(self._engine.member.tell(event))
+            elif table == "fills" and row["run"] == self.setup.run:
+                if row["sym"] not in self.setup.instruments:
+                    self._list(asked_of(row["sym"], cause))
+                made += made_of(self._engine.member.hear(event))
+        return made
 
     def _command(self, row: Row) -> Command | None:
         told = told_of(row)
@@ -100,3 +136,8 @@ class StandingMachine(RunMachine):
             assert isinstance(event, Bar | Trade | Quote)
             self._engine.listings.add_priced(event, found.fills_on)
             self.follows[sym] = found.interval
+
+
+def asked_of(sym: str, row: Row) -> GivenCommand:
+    """Return a question for a symbol as of a row of the journal."""
+    return GivenCommand("", "order", sym, {}, row["received"], row["received"], row["seq"], row.get("seq_row", 0))

@@ -15,12 +15,11 @@ from typing import Protocol
 from plant.errors import PlantError
 from plant.state.newest import Row
 from trading.brokered.books import AccountBooks
-from trading.brokered.report_rows import ORDER, finding_row, report_of, report_row
+from trading.brokered.report_rows import finding_row, report_row
 from trading.brokers.desk.reconciliation import Finding
-from trading.desk.rows import order_row
 from trading.events import OrderReport
 from trading.instruments import Instrument
-from trading.orders import Order, State, transition
+from trading.orders import Order, State
 
 SECOND = 10**9
 KEPT_NS = 24 * 3600 * SECOND
@@ -76,7 +75,7 @@ class BrokeredAccount:
     instrument  gives the tick and lot that a symbol is traded with
     publish     takes a table and a row of it
     stale_s     of the run of an order: no older decision is sent, 0 for any age
-    over        whether a run has ended: what it left at the broker is cancelled, and who else would say so
+    over        whether a run has ended: what it left at the broker is cancelled
     wall        ns since 1970
     """
 
@@ -102,7 +101,6 @@ class BrokeredAccount:
         self._fresh: set[str] = set()
         self._unsent: set[str] = set()
         self._back: list[Row] = []
-        self._said: list[Row] = []
         self._withdrawn: set[str] = set()
         self._under_way = self._due = 0
         self._waits_since, self._waits = 0, False
@@ -137,9 +135,7 @@ class BrokeredAccount:
             self._back.append(row)
         elif table == "broker_reports":
             self._due = row["seq"]
-            if self._under_way:
-                self._under_way -= 1
-                self._said += [row] * (row["kind"] == ORDER)
+            self._under_way = max(self._under_way - 1, 0)
 
     def step(self, ready: bool, told_seq: int | None) -> None:
         """Hand on what is in the journal, and publish what the broker said.
@@ -163,9 +159,6 @@ class BrokeredAccount:
             if row["order_id"] not in self._withdrawn and self._over(row["run"]):
                 self._withdrawn.add(row["order_id"])
                 self._say(held.cancel(row["order_id"]))
-        said, self._said = self._said, []
-        for row in said:
-            self._bequeathed(row)
         now = self._wall()
         if not self._under_way and (told_seq is None or told_seq >= self._due):
             self._say(held.poll())
@@ -210,18 +203,6 @@ class BrokeredAccount:
             self._say([OrderReport(order.sym, 0, 0, 0, 0, name, State.REJECTED, reason=f"not sent: {why}")])
             return
         self._say(held.place(order._replace(state=State.SUBMITTING)))
-
-    def _bequeathed(self, row: Row) -> None:
-        """Say what became of an order whose run is over: nobody else does. Its fills are left to the reconciliation."""
-        order = self.books.order(row["order_id"])
-        if order is None or not self._over(order.run):
-            return
-        report = report_of(row)._replace(fill=None, filled=None, paid=None)
-        after = transition(order, report).order
-        if after is not None:
-            told = order_row(row["received"], after, self._instrument(order.sym))
-            self.books.take("orders", told)
-            self._publish("orders", told)
 
     def _say(self, told: Told) -> None:
         for one in told:

@@ -4,21 +4,20 @@ The simulated exchange and a broker differ here and nowhere else: the one is han
 is put out.
 """
 
-import math
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from plant.errors import PlantError
 from plant.state.commands import terms_of
 from trading.account import Account
 from trading.accounts.shared import held_of
 from trading.desk.ahead import ahead_of
 from trading.desk.guard import Guard
-from trading.desk.ledger import ADOPTED, Booked, Cancel, Ledger, Place
+from trading.desk.ledger import Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
 from trading.desk.listings import Listings
 from trading.desk.requests import Asked, OrderDesk, Request
+from trading.desk.takeover import Takeover
 from trading.events import Command, Event, Fill, Neighbour, OrderReport, available
 from trading.exchange import Ended, Execution
 from trading.instruments import money_of
@@ -35,6 +34,7 @@ class Dealing:
         self._shared = ledger.shared
         self.desk = OrderDesk(setup)
         self.guard = Guard(setup, account, ledger)
+        self.takeover = Takeover(setup, ledger, self.guard)
         self._executions: dict[str, int] = {}
         self._waiting: list[tuple[Order, str, tuple[str, ...]]] = []
         self._flattening: dict[str, tuple[str, ...]] = {}  # symbol -> orders that the broker still holds it for
@@ -128,13 +128,17 @@ class Dealing:
             else:
                 self._withdraw(other, State.CANCELLED, f"{order.order_id} of its group was filled", event)
         if booked.turned:
-            for other in [o for o in self._ledger.orders if o.parent and o.sym == order.sym and o.reduces]:
-                if other.order_id != order.order_id:
-                    self._withdraw(other, State.CANCELLED, "the position it was to close is closed", event)
+            self._closed(order.sym, order.order_id, event)
         if booking.opened:
             for child in self.desk.children(order, booking.opened, event):
                 self._ledger.add(child, event)
                 self._send(child, event)
+
+    def _closed(self, sym: str, by: str, event: Event) -> None:
+        """Cancel what was to close a position, since an order has."""
+        for other in [o for o in self._ledger.orders if o.parent and o.sym == sym and o.reduces]:
+            if other.order_id != by:
+                self._withdraw(other, State.CANCELLED, "the position it was to close is closed", event)
 
     def released(self, event: Event) -> None:
         """Place what waited for orders that it replaces, once the broker is done with them."""
@@ -191,27 +195,15 @@ class Dealing:
                 self.guard.counted(row["market_time"] if self._setup.simulated else row["time"])
         elif event.table == "runs":
             shared.ended(row["run"])
+        elif event.table == "fills":
+            if self.takeover.inherit(row, event):
+                self._closed(row["sym"], row["order_id"], event)
         elif self.guard.halted_by(row):  # of risk_events
             self._put_down(event, f"risk: {row['detail']}")
 
-    def adopt(self, sym: str, event: Event) -> None:
-        """Take over what runs of the strategy left of a symbol, and say so."""
-        setup, shared, ledger = self._setup, self._shared, self._ledger
-        held = shared.released(setup.strategy, sym)
-        if held is None:
-            return
-        text = f"holds {held.qty:g} {sym}, which runs of {setup.strategy} before this one left"
-        try:
-            ledger.adopt(sym, held, event)
-        except PlantError as error:
-            shared.told(setup.strategy, sym, held)
-            text = str(error)
-        else:
-            if held.qty:
-                self.guard.tells(ADOPTED, ADOPTED, event, breach=Breach(text, math.nan, held.qty), sym=sym)
-        if held.qty:
-            told = {"run": setup.run, "market_time": event.market_time, "kind": "log", "detail": text}
-            ledger.row("strategy_events", event, sym=setup.strategy, **told)
+    def mark(self, event: Event) -> None:
+        """Put out what the account is worth by now."""
+        self._ledger.sample(event, event.market_time, positions=False)
 
     def look(self, event: Event) -> None:
         """Look at loss and drawdown; a breach halts."""

@@ -126,7 +126,7 @@ class Ledger:
         self._tell(order, event)
         if step.fill is None:
             return Booked(order)
-        return self._book(order, step.fill, event)
+        return self.book(order, step.fill, event)
 
     def sample(self, event: Event, market_time: int, positions: bool = True) -> None:
         """Put out rows of equity and of the positions that are or were held."""
@@ -156,6 +156,15 @@ class Ledger:
         trip.entry = int(paid) if paid.denominator == 1 else paid
         trip.qty, trip.value, position.trip = abs(lots), abs(held.cost), trip
 
+    def inherit(self, fill: Fill, event: Event) -> Booking:
+        """Book a fill of another run's order, of which that order's rows tell."""
+        position = self.position(fill.sym)
+        if position.trip is not None:
+            position.trip.folded(position)
+        booking = self.account.book(position, fill)
+        self._travel(position, ADOPTED, fill, booking, event)
+        return booking
+
     def open_trip(self, sym: str, event: Event, market_time: int) -> None:
         """Put out the trip of a symbol that is still open, as though it were closed at the last price."""
         position = self.positions[sym]
@@ -175,7 +184,8 @@ class Ledger:
         if self.hears["on_order"]:
             self.told.append(("on_order", order_view(order, instrument)))
 
-    def _book(self, order: Order, fill: Fill, event: Event) -> Booked:
+    def book(self, order: Order, fill: Fill, event: Event) -> Booked:
+        """Book a fill of an order, which is as it is with it."""
         position = self.positions[fill.sym]
         if position.trip is not None:
             position.trip.folded(position)
@@ -188,10 +198,10 @@ class Ledger:
         if self.hears["on_fill"]:
             view = fill_view(fill, order, booking.realised, position.lots, instrument)
             self.told.append(("on_fill", view))
-        self._travel(position, order, fill, booking, event)
+        self._travel(position, order.tag, fill, booking, event)
         return Booked(order, fill, booking, turned=bool(before) and before * position.lots <= 0)
 
-    def _travel(self, position: Position, order: Order, fill: Fill, booking: Booking, event: Event) -> None:
+    def _travel(self, position: Position, tag: str, fill: Fill, booking: Booking, event: Event) -> None:
         """Bring the trip on: what the fill closed belongs to the one that is open, the rest to it or to a new one."""
         trip, instrument = position.trip, position.instrument
         fee = fill.commission
@@ -202,7 +212,7 @@ class Ledger:
             trip.exit += booking.closed * fill.price
             trip.out += booking.closed
             if booking.opened or not position.lots:
-                trip.exit_at, trip.exit_tag, trip.closed = fill.market_time, order.tag, True
+                trip.exit_at, trip.exit_tag, trip.closed = fill.market_time, tag, True
                 trip.bars = position.bars - trip.began
                 trip.best, trip.worst = max(trip.best, trip.realised), min(trip.worst, trip.realised)
                 self._trip_row(trip, instrument, event)
@@ -216,7 +226,7 @@ class Ledger:
                     fill.sym,
                     position.lots > 0,
                     fill.market_time,
-                    order.tag,
+                    tag,
                     began=position.bars,
                     told=position.bars,
                 )

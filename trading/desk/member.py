@@ -31,10 +31,18 @@ class Member:
             self._dealing.look(neighbour)
         return self._taken()
 
+    def tell(self, neighbour: Neighbour) -> Sequence[Action]:
+        """Take what this run told of what another strategy holds, and mark the equity; return what follows."""
+        self._dealing.neighbour(neighbour)
+        self._dealing.mark(neighbour)
+        if self._begun():
+            self._dealing.look(neighbour)
+        return self._taken()
+
     def adopt(self, event: Event, symbols: Iterable[str], why: str = "") -> Sequence[Action]:
         """Take over what runs of the strategy left of some symbols; `why` the strategy is halted, "": it is not."""
         for sym in symbols:
-            self._dealing.adopt(sym, event)
+            self._dealing.takeover.adopt(sym, event)
         if why:
             self._dealing.guard.halt(why)
         return self._taken()

@@ -5,11 +5,13 @@ from typing import Any
 
 from plant.errors import QueryError
 from plant.runtime.settings import Settings
+from plant.state.newest import Row
 from plant.state.runs import BY_EVENTS
 from trading.accounts.beginning import Beginner
+from trading.accounts.standing import is_standing
 from trading.live.catalogue import Catalogue
 from trading.live.known import Known
-from trading.live.reading import MADE, inputs_behind, made_by, made_where, rows_of
+from trading.live.reading import MADE, ends_of, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
 
 
@@ -38,7 +40,13 @@ def again(run: str, db: Any, settings: Settings) -> Again:
         return Again(run, 0, 0, str(error))
     first_seq, machine = wanted.first_seq, begins.machine
     account = machine.setup.account
-    there = {t: made_by(t, run, rows_of(db, schema, t, made_where(t, run, account, first_seq))) for t in MADE}
+    standing, ends = is_standing(wanted), ends_of(known.runs.values(), account)
+
+    def made(table: str) -> list[Row]:
+        rows = rows_of(db, schema, table, made_where(table, run, account, first_seq, standing))
+        return made_by(table, run, rows, ends, standing)
+
+    there = {table: made(table) for table in MADE}
     repeated, new = Repeated(schema, there), 0
     through = max((rows[-1]["seq"] for rows in there.values() if rows), default=0)
     try:

@@ -18,7 +18,7 @@ from plant.state.runs import BY_EVENTS, FAILED
 from plant.stream.subscriber import Subscriber
 from trading.accounts.beginning import Beginner
 from trading.accounts.neighbours import account_of_run
-from trading.accounts.standing import run_of
+from trading.accounts.standing import is_standing, run_of
 from trading.brokered.brokered_accounts import BrokeredAccounts
 from trading.live.catalogue import Catalogue
 from trading.live.director import Wanted, has_ended
@@ -26,7 +26,7 @@ from trading.live.inputs import Inputs
 from trading.live.known import Known
 from trading.live.live_run import Broken, LiveRun
 from trading.live.machine import Made
-from trading.live.reading import MADE, in_order, inputs_behind, made_by, made_where, rows_of
+from trading.live.reading import MADE, ends_of, in_order, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
 
 AGAIN_S = 1.0
@@ -184,15 +184,16 @@ class Desk:
     def _there(self, place: Place, wanted: Wanted, account: str) -> dict[str, list[Row]]:
         """Return what the plant has of a run by now, table by table, in the order of the journal."""
         found: dict[str, list[Row]] = {}
+        standing, ends = is_standing(wanted), ends_of(self._known.runs.values(), account)
         for name in MADE:
             table = self._schema[name]
             names = (*table.names, *META_COLUMNS)
-            where = made_where(name, wanted.run, account, wanted.first_seq)
+            where = made_where(name, wanted.run, account, wanted.first_seq, standing)
             today = place.tables[name].snapshot().select(Terms(where=tuple(where)), names)
             found[name] = rows_of_columns(today, table.times)
             if place.through > wanted.first_seq:
                 found[name] += rows_of(place.history, self._schema, name, where)
-            found[name] = made_by(name, wanted.run, in_order(found[name]))
+            found[name] = made_by(name, wanted.run, in_order(found[name]), ends, standing)
         return found
 
     def _made(self, made: Made) -> None:
@@ -211,26 +212,32 @@ class Desk:
         now = row["received"]
         event = {"time": now, "sym": row["sym"], "run": wanted.run, "market_time": UNKNOWN_TIME}
         self._publish("strategy_events", {**event, "kind": kind, "detail": why})
-        if before is not None:
-            self._put_down(wanted, before, f"its run failed: {kind}")
+        taken = 0 if before is None else self._put_down(wanted, before, f"its run failed: {kind}")
         names = ("class_name", "code_sha", "parameters", "symbols", "interval")
         told = before or {"mode": row["mode"], **{n: row[n] for n in names}, "first_seq": row["seq"], "start_at": now}
         kept = {n: UNKNOWN_TIME if told[n] is None else told[n] for n in self._schema["runs"].names if n in told}
         told_now = {"time": now, "sym": row["sym"], "run": wanted.run, "state": FAILED, "detail": why}
+        told_now |= {"last_seq": taken} if taken else {}
         self._publish("runs", {**kept, **told_now})
 
-    def _put_down(self, wanted: Wanted, before: Row, why: str) -> None:
-        """Say that the open orders of a run that is over are cancelled: its simulated exchange ended with it."""
+    def _put_down(self, wanted: Wanted, before: Row, why: str) -> int:
+        """Say that the open orders of a run that is over are cancelled: its simulated exchange ended with it.
+
+        Returns the seq of the newest row that the run made, as far as it can be read: what it took is in them.
+        """
         account = account_of_run(before)
-        if any(each.name == account and each.broker != "paper" for each in self._settings.accounts):
-            return  # a broker has them, and says what becomes of them
         try:
-            rows = self._there(self._place(), wanted, account)["orders"]
+            there = self._there(self._place(), wanted, account)
         except PlantError as error:
             log.error("run", run=wanted.run, state=FAILED, reason=f"its open orders could not be read: {error}")
-            return
+            return 0
+        newest = max((rows[-1]["seq"] for rows in there.values() if rows), default=0)
+        if any(each.name == account and each.broker != "paper" for each in self._settings.accounts):
+            return newest  # a broker has the orders, and says what becomes of them
+        rows = there["orders"]
         for row in {row["order_id"]: row for row in rows}.values():
             if row["state"] not in FINAL:
                 kept = {name: UNKNOWN_TIME if row[name] is None else row[name] for name in self._schema["orders"].names}
                 told = {"time": wanted.row["received"], "n": row["n"] + 1, "state": "cancelled", "reason": why}
                 self._publish("orders", {**kept, **told})
+        return newest

@@ -35,7 +35,8 @@ def tables_of(fills_on: str, hears: Callable[[str], bool], simulated: bool = Tru
     wanted += ["trades"] * (fills_on == "trades" or hears("on_trade"))
     wanted += ["quotes"] * (fills_on == "quotes" or hears("on_quote"))
     wanted += ["signals"] * hears("on_signal")
-    return (*CONTROL, *NEIGHBOURS, *wanted, *(() if simulated else OF_ACCOUNTS))
+    neighbours = [name for name in NEIGHBOURS if name != "fills" or not simulated]
+    return (*CONTROL, *neighbours, *wanted, *(() if simulated else OF_ACCOUNTS))
 
 
 class Inputs:

@@ -15,8 +15,9 @@ from plant.rows.schema import UNKNOWN_TIME
 from plant.state.commands import GivenCommand, told_of
 from plant.state.newest import Row
 from plant.state.runs import CANCELLED, COMPLETED, ENDED, FAILED, PAUSED, RUNNING
-from plant.state.strategies import STOPPED
+from plant.state.strategies import MANUAL, STOPPED
 from trading.accounts.commands import arguments_for
+from trading.accounts.late_fills import LateFills
 from trading.accounts.neighbours import NEIGHBOURS
 from trading.accounts.opening import Opening
 from trading.backtests.metrics import metric_rows
@@ -24,8 +25,9 @@ from trading.brokered.report_rows import ORDER, finding_of, report_of
 from trading.brokers.desk.reconciliation import What
 from trading.desk.ledger import TableRow
 from trading.engine import Engine
-from trading.events import Bar, Command, Event, Quote, Signal, Trade, neighbour_of
+from trading.events import Bar, Command, Event, neighbour_of
 from trading.live.director import WHAT_IT_IS
+from trading.live.market_rows import quote_of, signal_of, trade_of
 from trading.live.setups import fills_told, risk_told
 from trading.run import RunSetup
 
@@ -74,12 +76,13 @@ class RunMachine:
         self._told_bars, self._version = 0, began["version"]
         self._trips: list[Row] = []  # those that are over
         self._after: set[str] = set()  # runs of its strategy that are not over
+        self._late = LateFills(setup.strategy, f"{MANUAL}-{setup.account}")
         self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}
         self._makes: dict[str, Callable[[Row], Event]] = {
             "bar_closes": self._bar,
-            "trades": _trade,
-            "quotes": _quote,
-            "signals": _signal,
+            "trades": trade_of,
+            "quotes": quote_of,
+            "signals": signal_of,
         }
 
     @property
@@ -105,6 +108,7 @@ class RunMachine:
         """
         row = self._began
         self._engine.member.remember(opening)
+        self._late.remember(opening)
         self._after = set(opening.after)
         made = [self._run_row(row["received"], row["seq"], 0, row["note"])]
         for sentence in assumed:
@@ -117,7 +121,7 @@ class RunMachine:
 
     def take(self, table: str, row: Row) -> list[Made]:
         """Take the next row of the journal, and return the rows that it makes."""
-        if self.ended or (self._leaving and table != "broker_reports"):
+        if self.ended or (self._leaving and table not in ("broker_reports", "fills")):
             return []
         if table == "strategies":
             return list(self._wanted(row))
@@ -156,7 +160,9 @@ class RunMachine:
         """Take a row of another run; once those of its strategy are over, take over what they left, and go on."""
         if table == "runs" and row["state"] not in ENDED:
             return []
-        made = _rows(self._engine.member.hear(neighbour_of(table, row, self._market_time)))
+        if row["sym" if table == "runs" else "strategy"] == self.setup.strategy and not self._of_strategy(table, row):
+            return []
+        made = made_of(self._engine.member.hear(neighbour_of(table, row, self._market_time)))
         if table == "runs" and row["run"] in self._after:
             self._after.discard(row["run"])
             if not self._after:
@@ -165,14 +171,31 @@ class RunMachine:
                 made += self._adopted(row["received"], row["seq"], why)
         return made
 
+    def _of_strategy(self, table: str, row: Row) -> bool:
+        """Take a row of another run of its strategy; return whether it concerns the run now."""
+        if table == "runs":
+            self._late.ended(row)
+        elif table == "fills":
+            if self._after and row["run"] not in self._after:
+                self._late.fill(row)
+            return not self._after and row["sym"] in self.follows
+        elif table == "positions":
+            self._late.position(row)  # once it took over what was left, what it holds is its own to tell
+            return bool(self._after) or row["sym"] not in self.follows
+        return True
+
     def _adopted(self, known_at: int, seq: int, why: str = "") -> list[Made]:
         symbols = list(self.setup.instruments) if self.setup.standing else self.setup.symbols
         event = Command(self.setup.account, known_at, known_at, seq, 0, "adopt", {})
-        return _rows(self._engine.member.adopt(event, symbols, why))
+        made = made_of(self._engine.member.adopt(event, symbols, why))
+        for row in (row for sym in symbols for row in self._late.untaken(sym)):
+            now = {**row, "received": known_at, "seq": seq, "seq_row": 0}
+            made += made_of(self._engine.member.hear(neighbour_of("fills", now, self._market_time)))
+        return made
 
     def _acted(self, event: Event) -> Iterator[Made]:
         try:
-            yield from _rows(self._engine.take(event))
+            yield from made_of(self._engine.take(event))
         except PlantError as error:
             if not isinstance(event, Command):
                 raise
@@ -258,12 +281,12 @@ class RunMachine:
         made = []
         if (last := self._engine.now) is not None:
             event = Command(last.sym, market_time, known_at, seq, 0, "stop", {})
-            made += _rows(self._engine.stop(event, detail or state))
+            made += made_of(self._engine.stop(event, detail or state))
             if len(self._engine.ledger.orders):  # the broker has yet to say what becomes of them
                 first, self._leaving = self._leaving is None, (state, detail)
                 waits = f"{detail or state}; its orders at the broker are being cancelled"
                 return [*made, self._run_row(known_at, seq, market_time, waits)] if first else made
-            made += (each for each in _rows(self._engine.finish()) if not _still_open(each))
+            made += (each for each in made_of(self._engine.finish()) if not _still_open(each))
         self.ended = self._state = state
         self.detail = detail
         return [*made, self._run_row(known_at, seq, market_time, detail)]
@@ -315,24 +338,11 @@ class RunMachine:
         }
 
 
-def _rows(actions: Any) -> list[Made]:
+def made_of(actions: Any) -> list[Made]:
+    """Return actions as rows that a run makes."""
     return [Made(action.table, action.row) for action in actions if isinstance(action, TableRow)]
 
 
 def _still_open(made: Made) -> bool:
     """Return whether it is a round trip that is not over: live and on paper a trip is a row once it is closed."""
     return made.table == "round_trips" and bool(made.row["open"])
-
-
-def _trade(row: Row) -> Trade:
-    return Trade(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], row["price"], row["size"])
-
-
-def _quote(row: Row) -> Quote:
-    numbers = (row[name] for name in ("bid", "ask", "bid_size", "ask_size"))  # NaN as in a backtest: nobody offers
-    return Quote(row["sym"], row["time"], row["received"], row["seq"], row["seq_row"], *numbers)
-
-
-def _signal(row: Row) -> Signal:
-    place = (row["sym"], row["time"], row["received"], row["seq"], row["seq_row"])
-    return Signal(*place, row["interval"], row["signal"], row["side"], row["price"], row["detail"])

@@ -6,7 +6,8 @@ from typing import Any
 from plant.rows.arrow import columns_from_arrow
 from plant.rows.schema import META_COLUMNS, Schema
 from plant.state.newest import Row, rows_of_columns
-from trading.accounts.neighbours import NEIGHBOURS, Neighbours, run_of_event
+from plant.state.runs import ENDED
+from trading.accounts.neighbours import NEIGHBOURS, Neighbours, account_of_run, follow_the_plant, run_of_event
 from trading.live.inputs import CONTROL, OF_ACCOUNTS, Input
 
 OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "equity", "round_trips", "metrics")
@@ -14,6 +15,9 @@ OUTPUTS = ("runs", "strategy_events", "plots", "orders", "fills", "positions", "
 
 MADE = (*OUTPUTS, "risk_events")
 """And those in which a row has no column for its run."""
+
+LATE = ("orders", "fills", "round_trips")
+"""Those in which the standing run of an account makes rows in the name of runs that are over."""
 
 Where = Sequence[tuple[str, str, Any]]
 
@@ -80,11 +84,33 @@ def inputs_behind(
     return sorted(found, key=lambda each: (each.row["seq"], each.row["seq_row"]))
 
 
-def made_where(name: str, run: str, account: str, first_seq: int) -> Where:
-    """Return which rows of a table of MADE may be those of a run that began behind a seq; `made_by` looks closer."""
+def made_where(name: str, run: str, account: str, first_seq: int, standing: bool = False) -> Where:
+    """Return which rows of a table of MADE may be those of a run that began behind a seq; `made_by` looks closer.
+
+    standing   whether it is the standing run of the account
+    """
+    if standing and name in LATE:
+        return [("seq", ">", first_seq), *([("account", "==", account)] if name != "round_trips" else [])]
     return [("run", "==", run) if name in OUTPUTS else ("account", "==", account), ("seq", ">", first_seq)]
 
 
-def made_by(name: str, run: str, rows: Iterable[Row]) -> list[Row]:
-    """Return which of the rows of `made_where` are those of the run."""
-    return [row for row in rows if name in OUTPUTS or run_of_event(row) == run]
+def made_by(name: str, run: str, rows: Iterable[Row], ends: Mapping[str, int], standing: bool = False) -> list[Row]:
+    """Return which of the rows of `made_where` are those of the run.
+
+    ends   of the account's runs that are over, the seq of the row of `runs` that says so: what is in their name behind
+           it was made by the standing run
+    """
+    if name not in OUTPUTS:
+        return [row for row in rows if run_of_event(row) == run]
+
+    def mine(row: Row) -> bool:
+        late = row["run"] in ends and row["seq"] > ends[row["run"]]
+        return standing if late else bool(row["run"] == run)
+
+    return [row for row in rows if mine(row)]
+
+
+def ends_of(runs: Iterable[Row], account: str) -> dict[str, int]:
+    """Return `ends` as `made_by` takes it, of the newest rows of runs."""
+    over = (row for row in runs if row["state"] in ENDED and follow_the_plant(row))
+    return {row["run"]: row["seq"] for row in over if account_of_run(row) == account}
