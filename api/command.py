@@ -76,7 +76,7 @@ def revoke(id: Annotated[str, typer.Argument(help="The key's id, as `list` shows
     name = id.removeprefix("tp_").partition("_")[0]
     if name not in keys:
         raise QueryError(f"there is no key {name!r}{told_nearest(name, keys)}; `plant key list` shows them")
-    if keys[name]["action"] == "revoke":
+    if keys.is_revoked(name):
         out.print(f"key {name} was revoked before", highlight=False)
         return
     seq = _publish(config, keys.revoked(name, time.time_ns()))
@@ -92,4 +92,4 @@ def _publish(config: str | None, row: dict[str, Any]) -> int:
 def _state(keys: Keys, name: str, now: int) -> str:
     if keys.usable(name, now):
         return "usable"
-    return "revoked" if keys[name]["action"] == "revoke" else "expired"
+    return "revoked" if keys.is_revoked(name) else "expired"

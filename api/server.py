@@ -13,8 +13,10 @@ import h11
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.answers.problems import MEDIA, Problem
+from api.taking import TAKES_NOTHING_S, Taking, Waits
 from plant.errors import SettingsError
 from plant.runtime.service import ApiSettings
 
@@ -26,6 +28,9 @@ HEADERS_S = 10.0
 KEEP_ALIVE_S = 30.0
 
 BACKLOG = 512
+
+LOOK_S = 5.0
+"""So often is looked at what waits for each connection (api.taking)."""
 
 RESERVED_FILES = 512
 """Of the files that the process may open, so many are not for connections."""
@@ -58,7 +63,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or refuse it with an answer."""
         super().connection_made(transport)
-        self._waiting = None
+        self._waiting, self._resumed = None, 0
         if len(self.connections) > self.most:
             transport.write(_REFUSAL)
             transport.close()
@@ -71,6 +76,18 @@ class BoundedProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and self._waiting is not None:
             self._waiting.cancel()
+
+    def resume_writing(self) -> None:
+        """Write on: the other side has taken something."""
+        self._resumed += 1
+        super().resume_writing()
+
+    @property
+    def waits(self) -> Waits | None:
+        """What waits for the other side while nothing more is written, None if more is, or nothing waits."""
+        left = self.transport.get_write_buffer_size()
+        over = self.cycle is None or self.cycle.response_complete or self.transport.is_closing()
+        return Waits(self, left, (self.cycle, self._resumed)) if left and (over or self.flow.write_paused) else None
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Hand over to the protocol of WebSockets, which has bounds of its own."""
@@ -109,6 +126,16 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
 
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose end waits for one who takes nothing no longer than an answer; until then the hub sees to it."""
+
+    @property
+    def waits(self) -> Waits | None:
+        """What waits for the other side while it is being closed, None for nothing."""
+        left = self.transport.get_write_buffer_size()
+        return Waits(self, left) if left and self.transport.is_closing() else None
+
+
 class ServerThread:
     """Runs an app, from construction to close."""
 
@@ -123,7 +150,7 @@ class ServerThread:
         config = uvicorn.Config(
             app,
             http=protocol,
-            ws="websockets-sansio",
+            ws=BoundedWebSocket,
             ws_max_size=64 * 1024,
             ws_ping_timeout=60.0,  # who is slow answers late, behind all that waits for him
             ws_per_message_deflate=False,  # it would pack the same rows once for each client
@@ -160,9 +187,28 @@ class ServerThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve([self._socket]))
+            asyncio.run(self._serve())
         except (Exception, SystemExit) as error:
             log.error("the HTTP server ended", error=repr(error), exc_info=error)
+
+    async def _serve(self) -> None:
+        looking = asyncio.create_task(self._look_at_all())
+        try:
+            await self._server.serve([self._socket])
+        finally:
+            looking.cancel()
+
+    async def _look_at_all(self) -> None:
+        """Cut connections that take nothing of what waits for them."""
+        taking, now = Taking(TAKES_NOTHING_S), asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(LOOK_S)
+            connections: list[Any] = list(self._server.server_state.connections)
+            waiting = [found for one in connections if (found := one.waits) is not None]
+            cut: list[Any] = taking.look(waiting, now())
+            for each in cut:
+                log.info("a connection is cut", why=f"it took nothing for {TAKES_NOTHING_S:g} s")
+                each.transport.abort()
 
 
 def bound(settings: ApiSettings) -> socket.socket:

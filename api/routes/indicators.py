@@ -1,9 +1,9 @@
 """Indicators: which there are, and their values, declared or not."""
 
-import asyncio
 import json
 from typing import Annotated, Any, Self
 
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,7 +11,7 @@ from api.access.gate import GateRoute, need
 from api.answers.declared import declared, listed
 from api.answers.pages import check_symbols
 from api.answers.problems import Problem, invalid
-from api.answers.rows import json_answer, plain_columns, seq_header
+from api.answers.rows import beside, json_answer, plain_columns, seq_header
 from api.answers.terms import INTERVAL, LARGEST_PAGE, PAGE, End, Start, Sym, Wanted, interval_in, time_of
 from api.services import services_of
 from plant.errors import QueryError, SettingsError, UnknownColumn, nearest_names
@@ -33,6 +33,9 @@ async def indicators(request: Request) -> Response:
     """List the kinds of indicators: parameters with their bounds, inputs, outputs, pane, warm-up."""
     return json_answer([kind.data() for kind in CATALOGUE.values()])
 
+
+FEW_VALUES = 5_000
+"""More are written in a thread."""
 
 MOST_BARS = 20_000
 """Bars that a request may bring with it."""
@@ -69,7 +72,7 @@ async def values(
         raise Problem(
             "query_limit", f"more than {LARGEST_PAGE:,} rows from then on; ask for a shorter range, or for last"
         )
-    return _answer({"sym": sym, "interval": length, "seq": seq}, plain_columns(found, form.times))
+    return await _answered({"sym": sym, "interval": length, "seq": seq}, found, form.times)
 
 
 class BarRange(BaseModel):
@@ -154,27 +157,26 @@ async def calculate(request: Request, form: Wanted, body: CalculateBody) -> Resp
     if found.num_rows > LARGEST_PAGE:
         raise Problem("query_limit", f"{found.num_rows:,} bars, at most {LARGEST_PAGE:,} are answered; ask for fewer")
     told = {"name": body.name, "sym": bars.sym, "interval": interval, "seq": seq}
-    return _answer(told, plain_columns(found, form.times))
+    return await _answered(told, found, form.times)
 
 
 async def _of_given(request: Request, name: str, parameters: dict[str, Any], given: list[GivenBar]) -> Response:
     """Compute an indicator over bars that the request brings with it, which are not the plant's."""
     one = declaration_over_bars(name, parameters)
     indicator = Scalar(one)
-    times = [time_of(request, f"bars[{i}].time", str(bar.time)) or 0 for i, bar in enumerate(given)]
-    if times != sorted(set(times)):
-        raise invalid("$.bars", "must be in the order of their times, each once")
 
-    def computed() -> list[Any]:
-        found = []
+    def computed() -> Response:
+        times = [time_of(request, f"bars[{i}].time", str(bar.time)) or 0 for i, bar in enumerate(given)]
+        if times != sorted(set(times)):
+            raise invalid("$.bars", "must be in the order of their times, each once")
+        rows = []
         for time, bar in zip(times, given, strict=True):
             value = indicator.update(Bar(time, bar.open, bar.high, bar.low, bar.close, bar.volume))
-            found.append(value if isinstance(value, tuple) else (value,))
-        return found
+            rows.append(value if isinstance(value, tuple) else (value,))
+        outputs = dict(zip(one.columns, map(list, zip(*rows, strict=True)), strict=True))
+        return json_answer({"name": name, "time": [bar.time for bar in given], "outputs": outputs})
 
-    rows = await asyncio.to_thread(computed)
-    outputs = dict(zip(one.columns, map(list, zip(*rows, strict=True)), strict=True))
-    return json_answer({"name": name, "time": [bar.time for bar in given], "outputs": outputs})
+    return await beside(computed)
 
 
 def declaration_over_bars(name: str, parameters: dict[str, Any]) -> Declaration:
@@ -194,6 +196,12 @@ def declaration_over_bars(name: str, parameters: dict[str, Any]) -> Declaration:
     return one
 
 
-def _answer(told: dict[str, Any], columns: dict[str, Any]) -> Response:
+async def _answered(told: dict[str, Any], found: pa.Table, times: str) -> Response:
+    """Return a list for each output; many values are written in a thread, so that no other request waits for them."""
+    return await beside(_answer, told, found, times, many=found.num_rows * found.num_columns > FEW_VALUES)
+
+
+def _answer(told: dict[str, Any], found: pa.Table, times: str) -> Response:
+    columns = plain_columns(found, times)
     outputs = {name: column for name, column in columns.items() if name not in NAMED}
     return json_answer({**told, "time": columns["time"], "outputs": outputs}, headers=seq_header(told["seq"]))

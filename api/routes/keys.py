@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.changes import seen_version, write
 from api.access.gate import GateRoute, need
-from api.access.keys import make_key
+from api.access.keys import KeyRing, make_key
 from api.access.tickets import TICKET_S
 from api.answers.declared import declared
 from api.answers.pages import Reading, read
@@ -64,9 +64,15 @@ async def create_key(request: Request, body: NewKey) -> Response:
                       id=earlier["subject"])  # fmt: skip
     # A repeat of what was not acknowledged makes the same key with another secret: the newest row of an id counts.
     made = make_key(_hasher, f"{change_of(request).chance:064x}"[:12])
+    ring = services_of(request).ring
+    _check_not_revoked(ring, made.id)
+    if earlier is None and made.id in ring.keys:  # of an attempt that no row of `audit` tells of (any more)
+        raise Problem("idempotency_conflict", f"this Idempotency-Key made the key {made.id} before; its secret is kept "
+                      "nowhere. Give each request its own", id=made.id)  # fmt: skip
     row = {"time": now, "sym": made.id, "version": 1, "action": "create", "role": body.role, "hash": made.hash}
     row |= {"name": body.name} | ({"expires": expires} if expires is not None else {})
     seq = await write(request, "api_keys", row, made.id, anew=True)
+    _check_not_revoked(ring, made.id)
     told = {"id": made.id, "key": made.key, "name": body.name, "role": body.role, "version": 1, "seq": seq}
     return json_answer({**told, "expires": told_time(expires)}, 201)
 
@@ -82,7 +88,7 @@ async def revoke_key(request: Request, id: Annotated[str, Path(max_length=100)])
         raise Problem("not_found", f"there is no key {id!r}", found=id)
     if "if-match" in request.headers and seen_version(request) != row["version"]:
         raise Problem("version_conflict", f"the key {id} is at version {row['version']}", expected=row["version"])
-    if row["action"] == "revoke":
+    if ring.keys.is_revoked(id):
         return json_answer(_told(row, time.time_ns()))
     changed = ring.keys.revoked(id, time.time_ns())
     seq = await write(request, "api_keys", changed, subject=id)
@@ -117,9 +123,16 @@ async def audit(
     return await answered("audit", found, seq, form, next_)
 
 
-def _loaded(ring: Any) -> None:
+def _loaded(ring: KeyRing) -> None:
     if not ring.loaded:
         raise Problem("unavailable", "keys are not known yet: the plant does not answer", headers={"Retry-After": "1"})
+
+
+def _check_not_revoked(ring: KeyRing, name: str) -> None:
+    """Raise Problem for a repeat that would make a key which was revoked since the first attempt."""
+    if ring.keys.is_revoked(name):
+        told = f"the key {name}, which this request made before, was revoked and stays so"
+        raise Problem("idempotency_conflict", f"{told}; for a new key ask with another Idempotency-Key", id=name)
 
 
 def _told(row: Row, now: int, times: str = "rfc3339") -> dict[str, Any]:

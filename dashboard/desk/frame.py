@@ -31,6 +31,8 @@ _SINCE = "told_since"  # likewise: since when that is drawn, s of the monotonic 
 SAID_S = 4.0  # a run that ends just then draws the page again: what was said is not gone with it
 _WHOLE = "whole_page"  # likewise: that a click within a fragment is about the whole page
 
+AGAIN_S = 3.0  # so often is the trader asked again that did not answer
+
 STYLE = """<style>
 [class*="st-key-real-money"] { border-left: 4px solid var(--st-red-color, #ef5350) !important; }
 [class*="st-key-paper-money"] { border-left: 4px solid var(--st-primary-color, #4f8ff7) !important; }
@@ -57,15 +59,24 @@ def begin(connections: Connections, title: str, icon: str) -> Desk | None:
 
 
 def trader_away(desk: Desk) -> str:
-    """Draw what to do where the trader does not answer; return why, "" if it does."""
+    """Draw what to do where the trader does not answer, until it does; return why, "" if it does."""
     _, error = tried(desk.classes)
+    place = st.container(key="trader-away")  # also while it is there: see `said`
     if error:
-        st.warning(
+        place.warning(
             f"**The trader is not answering**: {plain(error)}. Nothing is traded and no backtest begins until it is "
             "there. `plant status` tells why; `supervisorctl start trading` starts it.",
             icon=":material/power_off:",
         )
+        with place:
+            st.fragment(_until_it_answers, run_every=AGAIN_S)(desk, time.monotonic())
     return error
+
+
+def _until_it_answers(desk: Desk, since: float) -> None:
+    """Draw the whole page once the trader answers again; `since` when it did not, s of the monotonic clock."""
+    if time.monotonic() - since > AGAIN_S / 2 and not tried(desk.classes)[1]:
+        st.rerun()
 
 
 def books_stale(seen: Seen) -> None:
@@ -82,14 +93,19 @@ def say(level: Literal["success", "error", "info"], sentence: str) -> None:
 
 
 def said() -> None:
-    """Draw what the last click left to say: at first, and when the page is drawn again within SAID_S."""
+    """Draw what the last click left to say: at first, and when the page is drawn again within SAID_S.
+
+    It has a place of its own, also while there is nothing to say: what follows keeps its place then. Streamlit knows a
+    fragment by that, and takes no click in one that has moved since the browser drew it.
+    """
     since = st.session_state.setdefault(_SINCE, time.monotonic())
+    place = st.container(key="said")
     if told := st.session_state.get(_TOLD):
         if time.monotonic() - since > SAID_S:
             st.session_state.pop(_TOLD)
             return
         level, sentence = told
-        {"success": st.success, "error": st.error, "info": st.info}[level](plain(sentence))
+        {"success": place.success, "error": place.error, "info": place.info}[level](plain(sentence))
 
 
 def draw_whole() -> None:

@@ -57,7 +57,8 @@ def orders(connections: Connections) -> None:
         account = _account(desk)
         halt = halt_of(seen.halts, account.name, desk.strategies_of(seen, account.name))
         _switch(desk, account, halt)
-    _halted(connections, account, halt)
+    with st.container(key="halted"):  # also while it is not: see frame.said
+        _halted(connections, account, halt)
     limits(desk, seen, account)
     left, right = st.columns([1, 2.2], gap="medium")
     with left:

@@ -38,10 +38,11 @@ def strategies(connections: Connections) -> None:
     if opened is not None:
         _one(connections, desk, seen, opened, away)
         return
-    if st.session_state.get(NEW):
-        _new(connections, desk, seen, away)
-    elif seen.strategies:
-        st.button("New strategy", icon=":material/add:", on_click=_set, args=(NEW, True), key="new", type="primary")
+    with st.container(key="make-new"):  # also while it is empty: see frame.said
+        if st.session_state.get(NEW):
+            _new(connections, desk, seen, away)
+        elif seen.strategies:
+            st.button("New strategy", icon=":material/add:", on_click=_set, args=(NEW, True), key="new", type="primary")
     st.fragment(_list, run_every=REFRESH_S)(desk)
 
 

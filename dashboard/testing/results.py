@@ -37,6 +37,8 @@ from plant.state.newest import Row
 SPAN_NS = 60 * 10**9
 """Rows of a backtest have the time of its command and a count of ns: none is further away."""
 
+_FILE = "trips_file"  # in the session's state: of which run and how many rows the file is, and the file
+
 AHEAD = 40  # bars behind a trade that the chart shows
 
 
@@ -100,7 +102,7 @@ def _trades(connections: Connections, row: Row, palette: Palette) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download CSV",
-            data=lambda: trips_csv(answer.frame),
+            data=_csv(row["run"], answer.frame),
             file_name=f"{re.sub(r'[^A-Za-z0-9.-]+', '_', row['sym'])}_{row['run']}.csv",
             mime="text/csv",
             on_click="ignore",
@@ -118,6 +120,20 @@ def _trades(connections: Connections, row: Row, palette: Palette) -> None:
         ],
         column_config=_trip_columns(table),
     )
+
+
+def _csv(run: str, trips: pd.DataFrame | None) -> bytes:
+    """Return the round trips of a run that is over, which change no more, as a file; the newest is kept.
+
+    Made here and not when it is clicked: that goes by a name which is another one each time the page is drawn, and a
+    click by an old name is lost.
+    """
+    known, data = st.session_state.get(_FILE, (None, b""))
+    of = run, 0 if trips is None else len(trips)
+    if known != of:
+        data = trips_csv(trips)
+        st.session_state[_FILE] = of, data
+    return data
 
 
 def _trip_columns(table: pd.DataFrame) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from plant.conditions.condition import Condition
 from plant.conditions.json_form import condition_of_json
 from plant.conditions.operands import OPERANDS, check_operands
+from plant.conditions.parsing import ANNOTATED
 from plant.errors import ConditionError, SettingsError, nearest_names
 from plant.indicators.scalar import scalar
 
@@ -176,7 +177,7 @@ def _signals(told: Any, names: tuple[str, ...], interval: str, faults: Faults) -
             if entry.get(key) not in allowed:
                 faults.append((f"{place}.{key}", f"expected {' or '.join(allowed)}, found {entry.get(key)!r}"))
         group = {key: entry[key] for key in ("all", "any") if key in entry}
-        known = (*names, *OPERANDS) if any(kind in str(group) for kind in ("level:", "zone:")) else names
+        known = (*names, *OPERANDS) if any(kind in str(group) for kind in ANNOTATED) else names
         try:
             condition = condition_of_json(group or {"all": []}, known, place)
             if interval:

@@ -45,6 +45,10 @@ def condition_of(text: str, known: Collection[str] | None = None) -> Condition:
     return Condition(reader.truth(reader.root, 0))
 
 
+ANNOTATED = ("level:", "zone:")
+"""How names of levels and zones begin."""
+
+
 def value_of(text: str, known: Collection[str] | None = None) -> Value:
     """Return the value that a text says, such as `close`, `2 * volume[1]` or `30`. Raises as `condition_of` does."""
     reader = _Reader(text, known)
@@ -52,8 +56,23 @@ def value_of(text: str, known: Collection[str] | None = None) -> Value:
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
-    """Return the sentence about a name that is not known, with the nearest one that is."""
+    """Return the sentence about a name that is not known, with the nearest one that is.
+
+    Of a level or a zone it says why not: rules of [[signals]] have none, and what somebody drew has no name.
+    """
     near = nearest_names(name, known, 1)
+    if name.startswith(ANNOTATED):
+        there = [each for each in known if each.startswith(ANNOTATED)]
+        if not there:
+            return (
+                f"{name!r}: levels and zones stand in conditions of strategies only; a rule of [[signals]] reads "
+                "columns of the bar and of its indicators"
+            )
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return (
+            f"unknown level or zone {name!r}{hint}: a condition compares with those that are found over its own bars, "
+            "docs/detectors.md lists their names; what somebody drew is for eyes and cannot be compared with"
+        )
     more = f", ... {len(known)} in all" if len(known) > _LISTED else ""
     listed = f"{', '.join(sorted(known)[:_LISTED]) or 'none'}{more}"
     return f"unknown name {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}; names are: {listed}"

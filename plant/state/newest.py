@@ -49,23 +49,27 @@ class Newest(Mapping[Any, Row]):
     """
 
     def __init__(self, ids: Sequence[str], times: frozenset[str], then: str = "seq_row") -> None:
-        self._ids, self._times, self._then = tuple(ids), times, then
+        self._ids, self._times = tuple(ids), times
+        self._order = ("seq", *dict.fromkeys((then, "seq_row")))
         self._rows: dict[Any, Row] = {}
 
     def take(self, columns: Columns) -> list[Row]:
         """Take rows, with `seq` and `seq_row`; return those that are the newest of their object by now."""
         if not len(columns["seq"]):
             return []
-        order = ("seq", *dict.fromkeys((self._then, "seq_row")))
-        latest = newest(columns, self._ids, order)
+        latest = newest(columns, self._ids, self._order)
         found = []
         for row in rows_of_columns(taken(columns, latest), self._times):
             name = self.id_of(row)
             before = self._rows.get(name)
-            if before is None or [row[c] for c in order] > [before[c] for c in order]:
+            if before is None or self.counts(row, before):
                 self._rows[name] = row
                 found.append(row)
         return found
+
+    def counts(self, row: Row, before: Row) -> bool:
+        """Return whether a row takes the place of another one of its object."""
+        return [row[c] for c in self._order] > [before[c] for c in self._order]
 
     def id_of(self, row: Row) -> Any:
         """Return the id of a row's object."""

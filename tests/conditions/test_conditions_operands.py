@@ -92,6 +92,9 @@ def test_a_document_may_name_them_and_is_told_the_nearest_of_a_wrong_one() -> No
     assert definition_of(document("close[1]")).annotations == ()
     with pytest.raises(ConditionError, match="did you mean 'level:prev_day_high'"):
         definition_of(document("level:prev_day_hihg"))
+    for drawn in ("level:user", "zone:user.top", "level:drawn"):
+        with pytest.raises(ConditionError, match=f"unknown level or zone '{drawn}'.*; what somebody drew is for eyes"):
+            definition_of(document(drawn))
     with pytest.raises(ConditionError, match="zone:support is found over bars of which 15m are so many, not over"):
         definition_of(document("zone:support", "1h"))
 

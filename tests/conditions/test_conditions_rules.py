@@ -95,6 +95,10 @@ def test_a_rule_watches_its_symbols_and_intervals() -> None:
             {"when": "close > hihg"},
             r"when = 'close > hihg', character 9: unknown name 'hihg' \(did you mean 'high'\?\)",
         ),
+        (
+            {"when": "close > level:prev_day_high"},
+            "'level:prev_day_high': levels and zones stand in conditions of strategies only; a rule of",
+        ),
         ({"when": "close"}, "expected a comparison"),
         ({"intervals": ["5"]}, r"intervals: expected an interval .* found '5'"),
         ({"intervals": "5m"}, "intervals must be a list of texts"),

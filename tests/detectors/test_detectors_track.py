@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from plain_detectors import B
 from processor_plant import objects_of
 
+from plant.calendars.sessions import REGULAR, Sessions
+from plant.detectors.annotation import Change
 from plant.detectors.detectors import Detectors
+from plant.detectors.machine import ClosedBar, DetectorTerms, Place
+from plant.detectors.openings import OPENING_RANGE
+from plant.detectors.track import DAY, FINE, Track
 from plant.rows.columns import Columns, Symbols
+
+MINUTE = 60 * 10**9
 
 QUICK = (Phase.explicit, Phase.generate)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -153,3 +160,21 @@ def test_only_symbols_that_are_named_are_looked_at(pattern: str) -> None:
     detectors.take_closes(columns(rows))
     detectors.settle()
     assert (detectors.due() is not None) == (pattern == "B*")
+
+
+def test_a_late_bar_decides_an_opening_range_and_does_not_count_in_it() -> None:
+    """The bar of minute 400 proves that the first 5 minutes are over; one of those that comes after it revises them."""
+    sessions = Sessions()
+    place = Place("X", FINE, sessions, DetectorTerms(frozenset(OPENING_RANGE), (), (5,)))
+    track = Track(place, DAY)
+
+    def bar(minute: int, high: float, low: float) -> ClosedBar:
+        return ClosedBar(minute * MINUTE, (minute + 1) * MINUTE, low, high, low, high, REGULAR, 0)
+
+    def told(changes: list[Change]) -> list[tuple[int, str, float]]:
+        return [(change.time // MINUTE, change.action, change.annotation.price) for change in changes]
+
+    assert told(track.take(FINE, bar(0, 10.0, 9.0)) + track.take(FINE, bar(1, 11.0, 9.5))) == []
+    assert told(track.take(FINE, bar(400, 50.0, 1.0))) == [(401, "create", 11.0), (401, "create", 9.0)]
+    revised = track.revised(FINE, 4 * MINUTE, bar(4, 30.0, 8.0))
+    assert told(revised or []) == [(401, "update", 30.0), (401, "update", 8.0)]

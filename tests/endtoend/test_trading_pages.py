@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -206,6 +207,22 @@ def test_a_strategy_is_created_tested_and_stopped_and_orders_are_given_cancelled
     page.close()
 
 
+def test_a_page_that_waits_for_the_trader_goes_on_by_itself(plant: PagesPlant, browser: Any) -> None:
+    visitor = Visitor(browser, plant.served())
+    page = visitor.page
+    plant.kill("trading", signal.SIGSTOP)
+    try:
+        visitor.go("/testing")
+        visitor.see("The trader is not answering")
+        visitor.see("A backtest is run by the trader")
+    finally:
+        plant.kill("trading", signal.SIGCONT)
+    page.get_by_role("combobox", name="Class").first.wait_for()
+    assert page.get_by_text("The trader is not answering").count() == 0
+    visitor.all_well()
+    page.close()
+
+
 def drawn(name: str, connections: Connections, **state: Any) -> AppTest:
     """Return a page as Streamlit draws it; `state` is what its session has, and `query` its address."""
 
@@ -228,6 +245,26 @@ def told(at: AppTest) -> str:
     """Return all that a page says in words."""
     kinds = (at.markdown, at.caption, at.error, at.success, at.warning, at.info)
     return re.sub(r"\\(.)", r"\1", " ".join(element.value for kind in kinds for element in kind))
+
+
+def place(node: Any, key: str) -> list[int] | None:
+    """Return by which numbers one comes to a widget of a page from its top, None if it is not there."""
+    for number, child in getattr(node, "children", {}).items():
+        if getattr(child, "key", None) == key:
+            return [number]
+        if (found := place(child, key)) is not None:
+            return [number, *found]
+    return None
+
+
+def test_a_message_that_comes_or_goes_moves_nothing_of_the_page(connections: Connections) -> None:
+    """Streamlit knows a fragment by its place, and loses a click in one that has moved meanwhile."""
+    places = [
+        place(drawn("orders", connections, **told).main, "earnings-by")
+        for told in ({}, {"told_by_desk": ("success", "done")})
+    ]
+    assert places[0] is not None
+    assert places[0] == places[1]
 
 
 def test_a_form_that_stood_open_does_not_overwrite_what_another_wrote(

@@ -1,7 +1,8 @@
 """Rows of the journal behind a seq, for one subscription; at most one question of this service at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -49,6 +50,38 @@ def tables_of(wanted: Wanted) -> tuple[str, ...]:
     return made.get(wanted.stream, (wanted.table,))
 
 
+class _Told:
+    """Batches on their way to pieces, in the thread that reads: what is read at once costs milliseconds to encode."""
+
+    def __init__(self, wanted: Wanted, after: int, batches: list[Batch], bars: Bars) -> None:
+        self._wanted, self._after, self._batches, self._bars = wanted, after, deque(batches), bars
+        self.pieces: list[Piece] = []
+
+    def go_on(self, found: Sequence[pa.Table] | None = None) -> list[Bar]:
+        """Make pieces of the batches up to one that closes bars whose rows are not known, and return those.
+
+        `found` has the rows of what was returned before, as far as there are any; the batch is told with those.
+        """
+        asked = found is not None
+        for rows in found or ():
+            self._bars.know(rows)
+        while self._batches:
+            if self._wanted.stream == BARS and not asked and (missing := self._bars.missing(self._batches[0])):
+                return missing
+            asked = False
+            update = self._update(self._batches.popleft())
+            if update is not None and (piece := update.piece(self._wanted)) and len(piece := piece.beyond(self._after)):
+                self.pieces.append(piece)
+        return []
+
+    def _update(self, batch: Batch) -> Update | None:
+        if self._wanted.stream == CHARTS:
+            return cues_of(batch)
+        if self._wanted.stream == BARS:
+            return self._bars.update(batch)
+        return update_of(batch, self._wanted.stream, self._wanted.sym)
+
+
 class Replays:
     """Reads the journal at `address` (the tickerplant's); `schema` has the tables as rows are told."""
 
@@ -77,21 +110,11 @@ class Replays:
             raise
         except PlantError as error:
             raise Later(str(error)) from None
-        pieces, bars = [], Bars(self._schema["bars"], self._ended, closed)
-        for batch in batches:
-            if wanted.stream == BARS and (missing := bars.missing(batch)):
-                for rows in await lookup(missing):
-                    bars.know(rows)
-            update = self._update(wanted, batch, bars)
-            if update is not None and (piece := update.piece(wanted)):
-                pieces.append(piece.beyond(after))
-        return Read([piece for piece in pieces if len(piece)], reached, reached - after)
-
-    @staticmethod
-    def _update(wanted: Wanted, batch: Batch, bars: Bars) -> Update | None:
-        if wanted.stream == CHARTS:
-            return cues_of(batch)
-        return bars.update(batch) if wanted.stream == BARS else update_of(batch, wanted.stream, wanted.sym)
+        told = _Told(wanted, after, batches, Bars(self._schema["bars"], self._ended, closed))
+        missing = await loop.run_in_executor(self._thread, told.go_on)
+        while missing:
+            missing = await loop.run_in_executor(self._thread, told.go_on, await lookup(missing))
+        return Read(told.pieces, reached, reached - after)
 
     def _batches(self, wanted: Wanted, after: int, epoch: int) -> tuple[list[Batch], int]:
         names = tables_of(wanted)

@@ -104,7 +104,7 @@ class Snapshots:
 
         That is so if there are bars of other intervals, and none of this one. Of a symbol that is new any may come.
         """
-        there = {"1m", *self._stored, *rows.column("interval").to_pylist()}
+        there = {"1m", *self._stored, *rows.column("interval").unique().to_pylist()}
         for interval in dict(wanted.where).get("interval", ()):
             if interval in there:
                 continue
@@ -121,7 +121,7 @@ class Snapshots:
 
     async def _closes(self, wanted: Wanted, rows: pa.Table, bars: Bars) -> int:
         """Have `bars` know which of some rows are closed; return up to which seq that is so."""
-        every = sorted(set(rows.column("interval").to_pylist()))
+        every = sorted(rows.column("interval").unique().to_pylist())
         asked: list[questions.Question] = [
             questions.Last(
                 "bar_closes",
