@@ -131,7 +131,7 @@ def test_a_jump_that_the_past_does_not_fill_is_told_as_lost_and_the_rows_behind_
     venue: VenueServer, polled: Callable[..., Polled]
 ) -> None:
     clock = Clock()
-    one = polled(clock=clock, backfill=False)
+    one = polled(clock=clock, backfill=False, symbols=("A",))
     connected(one)
     venue.trade("A", 2)
     one.until(lambda: len(one.ids("A")) == 2, "two trades")
