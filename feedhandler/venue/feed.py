@@ -279,9 +279,9 @@ class VenueFeed:
             self._seams.interrupted(symbols, now)
         if line.news and line.link.connected:
             self._seams.begun(symbols, now_ns)
-            if line.news == "again" and not self.tells_cuts:
+            if not self.tells_cuts:  # also of the first: one that was cut before all was acknowledged may have had rows
                 self._seams.resumed(symbols, now_ns, now)
-        line.news = ""
+        line.news = False
         return on
 
     def _data_expected(self, now_ns: int) -> bool:
