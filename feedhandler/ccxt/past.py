@@ -1,7 +1,9 @@
 """The past of an exchange by CCXT's client, for `plant backfill`: pages from a time on, as far back as it goes.
 
-What an exchange gives for a time it does not go back to is its own: nothing, or its newest rows. So the oldest trade is
-asked for once more, alone: an exchange that goes on from the time asked for gives the same one.
+What an exchange gives for a time it does not go back to is its own: nothing, or its newest rows, of which CCXT's client
+leaves out those that are older than what was asked for. So a first page that begins behind that time is looked at: the
+oldest trade alone has to be the same one; and either the page ends before the exchange's newest rows begin, or the
+exchange has older ones. Where neither is so, that is told with the rows.
 """
 
 import time
@@ -19,6 +21,9 @@ PAGE = 1_000
 MOST_TRIES = 4
 RETRY_S = 2.0
 """Pause before the second try; each further one is twice as long."""
+
+BACK_MS = (3_600_000, 86_400_000, 30 * 86_400_000)
+"""So much before the time that is asked for an exchange is looked at for older rows."""
 
 _HAS = {"trades": "fetchTrades", "bars": "fetchOHLCV"}
 
@@ -45,15 +50,19 @@ class CcxtPast:
         """Return the rows of a hole, and why some are missing, "" if none are."""
         rows: dict[object, Row] = {}
         since_ms = -(-hole.start // MS)
-        bad = ""
+        bad, asked = "", False
         while True:
             page, trouble = self._page(hole, since_ms, PAGE, sleep)
             if trouble:
                 return [*rows.values()], trouble
             bad = bad or next((row.reason for row in page if isinstance(row, Malformed)), "")
             read = [row for row in page if isinstance(row, TradeRow | BarRow)]
-            if not rows and read and (trouble := self._not_so_far(hole, since_ms, read, sleep)):
-                return [], trouble
+            if not asked and read:
+                asked = True
+                trouble, doubt = self._not_so_far(hole, since_ms, read, sleep)
+                if trouble:
+                    return [], trouble
+                bad = bad or doubt
             before = len(rows)
             rows |= {_key(row): row for row in read if _within(hole, row)}
             progress(len(rows), None)
@@ -72,7 +81,7 @@ class CcxtPast:
         return self._exchange
 
     def _page(
-        self, hole: Hole, since_ms: int, limit: int, sleep: Callable[[float], None]
+        self, hole: Hole, since_ms: int | None, limit: int, sleep: Callable[[float], None]
     ) -> tuple[list[Row | Malformed], str]:
         for tries in range(MOST_TRIES):
             try:
@@ -91,16 +100,30 @@ class CcxtPast:
 
     def _not_so_far(
         self, hole: Hole, since_ms: int, read: list[TradeRow | BarRow], sleep: Callable[[float], None]
-    ) -> str:
-        """Return why the first page is not what was asked for, "" if it is."""
-        oldest = min(read, key=_time)
-        if hole.table != "trades" or oldest.time // MS <= since_ms:
-            return ""
-        page, trouble = self._page(hole, since_ms, 1, sleep)
-        alone = [row.time for row in page if isinstance(row, TradeRow | BarRow)]
-        if trouble or not alone or min(alone) == oldest.time:
-            return trouble
-        return "the exchange gives its newest trades alone, whatever time is asked for"
+    ) -> tuple[str, str]:
+        """Return why the first page is not what was asked for, and why it may not be, "" if it is."""
+        oldest, newest = min(row.time for row in read), max(row.time for row in read)
+        if oldest // MS <= since_ms:
+            return "", ""
+        if hole.table == "trades":
+            alone, trouble = self._times(hole, since_ms, 1, sleep)
+            if trouble or (alone and min(alone) != oldest):
+                return trouble or "the exchange gives its newest trades alone, whatever time is asked for", ""
+        present, trouble = self._times(hole, None, PAGE, sleep)
+        if trouble or (present and newest < min(present)):
+            return trouble, ""
+        for back_ms in BACK_MS:
+            older, trouble = self._times(hole, max(since_ms - back_ms, 1), PAGE, sleep)
+            if trouble or (older and min(older) < oldest):
+                return trouble, ""
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(oldest // 10**9))
+        return "", f"the exchange has nothing older than {since} UTC, which may be the oldest there is, or all it gives"
+
+    def _times(
+        self, hole: Hole, since_ms: int | None, limit: int, sleep: Callable[[float], None]
+    ) -> tuple[list[int], str]:
+        page, trouble = self._page(hole, since_ms, limit, sleep)
+        return [row.time for row in page if isinstance(row, TradeRow | BarRow)], trouble
 
 
 def _key(row: TradeRow | BarRow) -> object:

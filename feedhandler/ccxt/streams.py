@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from feedhandler.ccxt.pages import BACK_MS, Following
 from feedhandler.ccxt.rows import MS, bars_of, instrument_of, quote_of, trades_of
 from feedhandler.past.catching_up import Held
 from feedhandler.venue.dialogue import Hole
@@ -25,7 +26,12 @@ from plant.transport.connection_state import ConnectionState, Pauses
 KEPT = 1_000
 """Trades that the client keeps for who does not ask; an answer of so many may lack some before them."""
 
-MOST_PAGES = 200
+LONG_BACK_MS = 3_600_000
+"""How far ahead of a time that no known row has a row is looked for."""
+
+LAGS_S = (1.0, 2.0, 4.0)
+"""Pauses before an exchange whose past ends too early is asked again: some write it a moment later."""
+
 PAUSES = Pauses(jitter=0.5, settled_s=10.0, refused_s=None)
 
 _WATCHES = {"trades": "watchTrades", "quotes": "watchTicker", "bars": "watchOHLCV"}
@@ -147,10 +153,11 @@ class Streams:
                 clients = {*(getattr(self._exchange, "clients", None) or {}).values()}
                 broken, before = broken or bool(clients - before), clients
                 notes: tuple[Note, ...] = ()
-                if (broken or len(rows) >= KEPT) and topic in self._last:
-                    came = len(rows)
-                    rows = await self._with_missed(topic, rows)
-                    notes = self._ended(topic, len(rows) - came, rows)
+                came = len(rows)
+                jumped = broken or came >= KEPT
+                if topic in self._last and (jumped or self._polled(topic)):
+                    rows, missing = await self._with_missed(topic, rows)
+                    notes = self._ended(topic, len(rows) - came, rows, missing) if jumped or missing else ()
                 state.good(time.monotonic())
                 broken = await self._put(topic, self._instrument(topic.sym) + rows, notes)
             except self._staying as error:
@@ -178,90 +185,105 @@ class Streams:
         state.opened(time.monotonic())
         return True
 
+    def _polled(self, topic: Topic) -> bool:
+        """Return whether the exchange is asked for rows of a kind that it does not stream, again and again."""
+        return topic.channel != "quotes" and not self._exchange.has.get(_WATCHES[topic.channel])
+
     async def _next(self, topic: Topic) -> list[Row | Malformed]:
-        """Return what the exchange sends next, or what it answers now if it streams nothing of the kind."""
+        """Return what the exchange sends next, or what it answers now; none if what followed is to be asked for."""
         exchange, streams = self._exchange, bool(self._exchange.has.get(_WATCHES[topic.channel]))
         if not streams:
             await asyncio.sleep(max(1.0, exchange.rateLimit / 1000 * len(self._tasks)) if topic in self._last else 0)
         if topic.channel == "quotes":
             ask = exchange.watch_ticker if streams else exchange.fetch_ticker
             return quote_of(await ask(topic.sym), topic.sym, time.time_ns())
+        if not streams:
+            return [] if topic in self._last else await self._page(topic, None)
         if topic.channel == "trades":
-            if streams:
-                return trades_of(await exchange.watch_trades(topic.sym), topic.sym)
-            return await self._with_missed(topic, []) if topic in self._last else await self._page(topic, None)
-        if streams:
-            return bars_of(await exchange.watch_ohlcv(topic.sym, self._interval), topic.sym, self._interval)
-        return await self._page(topic, self._last[topic][0] if topic in self._last else None)
+            return trades_of(await exchange.watch_trades(topic.sym), topic.sym)
+        return bars_of(await exchange.watch_ohlcv(topic.sym, self._interval), topic.sym, self._interval)
 
-    async def _with_missed(self, topic: Topic, rows: list[Row | Malformed]) -> list[Row | Malformed]:
-        """Return rows together with what the exchange's REST has since the newest one; repeats are known by their ids.
+    async def _with_missed(self, topic: Topic, rows: list[Row | Malformed]) -> tuple[list[Row | Malformed], str]:
+        """Return rows together with what the exchange's REST has since the newest one, and why some are not there.
 
-        What is missing may lie between two of the rows as well: what came before a connection was lost, and nobody had
-        asked for, is handed out together with the first that came after it. Some exchanges number trades otherwise in
-        REST, or give them aggregated: of those only what has a time of its own is taken, so that nothing is doubled.
+        Repeats are known by their ids. What is missing may lie between two of the rows as well: what came before a
+        connection was lost, and nobody had asked for, is handed out together with the first that came after it. Some
+        exchanges number trades otherwise in REST, or give them aggregated: of those only what has a time of its own is
+        taken, so that nothing is doubled.
         """
-        if topic.channel == "quotes" or not self._exchange.has.get(_FETCHES[topic.channel]):
-            return rows
+        if topic.channel == "quotes":
+            return rows, ""
+        if not self._exchange.has.get(_FETCHES[topic.channel]):
+            return rows, "the exchange has no such past"
         begin, last_id = self._last[topic]
         until = _newest(rows)
-        found = await self._from(topic, begin, until[0] if until is not None else None)
+        for pause_s in (*LAGS_S, 0.0):
+            following = await self._from(topic, Following(begin, last_id, *(until or ())))
+            if not (following.lags and pause_s):
+                break
+            await asyncio.sleep(pause_s)
         if topic.channel == "bars":
-            return found + rows
+            return following.rows + rows, following.missing
         ids = {row.trade_id for row in rows if isinstance(row, TradeRow)} | {last_id}
-        fetched = [row for row in found if isinstance(row, TradeRow)]
+        fetched = [row for row in following.rows if isinstance(row, TradeRow) and row.time // MS >= begin]
         if any(row.trade_id in ids for row in fetched if row.trade_id):
             missing = [row for row in fetched if not row.trade_id or row.trade_id not in ids]
         else:
             times = {row.time // MS for row in rows if isinstance(row, TradeRow)}
             end = until[0] if until is not None else 2**63
             missing = [row for row in fetched if begin < row.time // MS < end and row.time // MS not in times]
-        return sorted([*missing, *rows], key=_time)
+        bad = [row for row in following.rows if isinstance(row, Malformed)]
+        return sorted([*bad, *missing, *rows], key=_time), following.missing
 
-    async def _from(self, topic: Topic, begin_ms: int, until_ms: int | None) -> list[Row | Malformed]:
-        """Return what REST has from a time on, page by page."""
-        found: list[Row | Malformed] = []
-        since = begin_ms
-        for _ in range(MOST_PAGES):
-            page = await self._page(topic, since)
-            found += page
-            newest, _ = _newest(page) or (0, "")
-            if newest <= since or (until_ms is not None and newest >= until_ms):
-                break
-            since = newest
-        return found
+    async def _from(self, topic: Topic, following: Following) -> Following:
+        """Ask REST for what followed on a row, until that is over."""
+        while not following.take(await self._page(topic, following.since_ms)):
+            pass
+        return following
 
     async def _catch_up(self, topic: Topic, held: Held, most_ms: int) -> None:
         """Hand over what came between the newest row in the plant and the first of this run; it comes late."""
         while topic not in self._first:
             await asyncio.sleep(0.2)
+        await asyncio.sleep(LAGS_S[0])
         first = self._first[topic]
         begin = max(held.time // MS, first - most_ms)
         interval = self._interval if topic.channel == "bars" else ""
         hole = Hole(topic.channel, topic.sym, interval, begin * MS, first * MS)
+        if held.time // MS < begin:
+            older = hole._replace(start=held.time, end=begin * MS)
+            lost = note_of(older, "lost", "older than catch_up_h at the start; plant backfill may have it")
+            self._say(Told(topic, [], notes=(lost,)))
+        back_ms = BACK_MS if held.time // MS == begin else LONG_BACK_MS
+        following, trouble = Following(begin), ""
         for pause_s in (2.0, 60.0, 600.0, 0.0):
             try:
-                found = await self._from(topic, begin, first)
-                break
-            except self._passing as error:
+                following = await self._from(topic, Following(begin, "", first, back_ms=back_ms))
+                trouble = following.missing
+                if not following.lags:
+                    break
+            except Exception as error:  # also of the library's own mistakes
                 trouble = _text(error)
-                await asyncio.sleep(pause_s)
-        else:
-            self._say(Told(topic, [], notes=(note_of(hole, "lost", f"{trouble}; plant backfill may have it"),)))
-            return
+                if not isinstance(error, self._passing):
+                    break
+            await asyncio.sleep(pause_s)
         known = set(held.known)
+        found = [row for row in following.rows if isinstance(row, TradeRow | BarRow)]
+        found = [row for row in found if begin * MS <= row.time < first * MS]
+        rows: list[Row | Malformed]
         if topic.channel == "bars":
-            rows: list[Row | Malformed] = [
-                row
-                for row in found
-                if isinstance(row, BarRow) and row.time < first * MS and row[:1] + row[3:8] not in known
-            ]
+            rows = [row for row in found if row[:1] + row[3:8] not in known]
         else:
-            trades = [row for row in found if isinstance(row, TradeRow) and row.time // MS < first]
+            trades = [row for row in found if isinstance(row, TradeRow)]
             same_ids = any(key_of(row, False) in known for row in trades)
             rows = [r for r in trades if (key_of(r, False) not in known if same_ids else r.time // MS > begin)]
-        if rows:
-            opened = note_of(hole, "opened", "since the newest row in the plant")
+        opened = note_of(hole, "opened", "since the newest row in the plant")
+        if trouble:
+            rest = note_of(
+                hole, "lost", f"{trouble}; {len(rows):,} rows were fetched, plant backfill may have the others"
+            )
+            self._say(Told(topic, rows, notes=(opened, rest)))
+        elif rows:
             self._say(Told(topic, rows, notes=(opened, note_of(hole, "healed", f"fetched later, {len(rows):,} rows"))))
 
     async def _page(self, topic: Topic, since_ms: int | None) -> list[Row | Malformed]:
@@ -278,17 +300,16 @@ class Streams:
         hole = self._holes[topic] = Hole(topic.channel, topic.sym, interval, self._last[topic][0] * MS)
         return (note_of(hole, "opened", why),)
 
-    def _ended(self, topic: Topic, count: int, rows: Iterable[Row | Malformed]) -> tuple[Note, ...]:
-        """Return the notes on a hole whose end has come: `count` rows were fetched, if the exchange has a past."""
+    def _ended(self, topic: Topic, count: int, rows: Iterable[Row | Malformed], missing: str) -> tuple[Note, ...]:
+        """Return the notes on a hole whose end has come: `count` rows were fetched, `missing` says why not all."""
         opened = self._opened(topic, "what came was not asked for in time, or on another connection")
         hole = self._holes.pop(topic, None)
         if hole is None:
             return ()
         newest = _newest(rows)
         hole = hole._replace(end=newest[0] * MS if newest is not None else hole.start)
-        if self._exchange.has.get(_FETCHES[topic.channel]):
-            return (*opened, note_of(hole, "healed", f"fetched, {count:,} rows"))
-        return (*opened, note_of(hole, "lost", "the exchange has no such past"))
+        state, detail = ("lost", missing) if missing else ("healed", f"fetched, {count:,} rows")
+        return (*opened, note_of(hole, state, detail))
 
     async def _put(self, topic: Topic, rows: list[Row | Malformed], notes: tuple[Note, ...]) -> bool:
         """Hand over rows; return whether nobody took them for a while, so that the next may lack some before them."""

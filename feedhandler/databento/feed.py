@@ -29,6 +29,7 @@ class DatabentoFeed(VenueFeed):
     dialogue = DatabentoDialogue
     key_variables = ("DATABENTO_API_KEY",)
     page = "docs/feeds.md#databento"
+    tells_cuts = True
 
     def __init__(self, settings: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(settings, clock=clock)

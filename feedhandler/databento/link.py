@@ -15,12 +15,24 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from feedhandler.databento.records import ERROR, MAPPING, REPLAY_COMPLETED, SYSTEM, kind_of, time_of
+from feedhandler.databento.records import (
+    AGED_OUT,
+    BARS,
+    ERROR,
+    MAPPING,
+    REPLAY_COMPLETED,
+    SKIPPED,
+    SYSTEM,
+    error_code,
+    kind_of,
+    time_of,
+)
 from feedhandler.databento.replay import Seen
 from feedhandler.databento.settings import DatabentoFeedSettings
 from feedhandler.past.later import SINCE_NEWEST
 from feedhandler.venue.dialogue import Hole, Unreadable
 from feedhandler.venue.seam import Note, note_of
+from plant.rows.intervals import interval_ns
 from plant.transport.connection_state import ConnectionState, Pauses
 from plant.transport.secret import Secret
 
@@ -117,6 +129,9 @@ class DatabentoLink:
             if self._is_new(record):
                 self.received_ns.append(at)
                 frames.append(record)
+            if error_code(record) == SKIPPED:  # what comes behind it comes again, together with what is missing
+                self.drop("we read too slowly, and the gateway left records out")
+                return frames
         if session.records:
             os.eventfd_write(self._waker, 1)
         elif ended and not frames:
@@ -167,6 +182,10 @@ class DatabentoLink:
             stype_in=self._settings.stype_in,
             start=start,
         )
+        if seen is None:  # a session that is cut before the first record is replayed from here on
+            self._seen[kind] = Seen()
+            length_ns = interval_ns(BARS[kind]) if kind in BARS else 0
+            self._seen[kind].subscribed(time.time_ns() - length_ns)
 
     def _open_holes(self) -> None:
         """Note from when on records are missing, once for each kind of them."""
@@ -207,6 +226,8 @@ class DatabentoLink:
                     seen.completed()
                 self._end_holes("healed", "replayed")
                 self._replayed = True
+        if error_code(record) == AGED_OUT:
+            self._end_holes("lost", "the gateway replays no longer what is so old; plant backfill has it")
         if kind in (SYSTEM, ERROR, MAPPING):
             return True
         return not self._seen.setdefault(kind, Seen()).repeated(record, time_of(record))

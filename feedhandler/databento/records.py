@@ -35,6 +35,8 @@ BARS = {32: "1s", 33: "1m", 34: "1h"}
 """The length of the bars of each type of record. Those of a day end at midnight UTC, which is no session's end."""
 
 REPLAY_COMPLETED = 3
+SKIPPED, AGED_OUT = 7, 8
+"""Codes of errors: records were left out as we read too slowly; what is to be replayed is too old."""
 
 _HEADER = struct.Struct("<BBHIQ")  # length, type, publisher, instrument, ts_event
 _TICK = struct.Struct("<qIccBBQiI")  # price, size, action, side, flags, depth, ts_recv, ts_in_delta, sequence
@@ -75,6 +77,11 @@ def time_of(record: bytes) -> int:
     if kind in BARS:
         return int(_HEADER.unpack_from(record)[4])
     return int(struct.unpack_from("<Q", record, 16 if kind == STATUS else 32)[0]) if len(record) >= 40 else 0
+
+
+def error_code(record: bytes) -> int:
+    """Return the code of an error, 0 of any other record."""
+    return record[318] if len(record) > 318 and record[1] == ERROR else 0
 
 
 def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Bar:

@@ -17,14 +17,18 @@ class Seen:
     def __init__(self) -> None:
         self._recent: deque[tuple[int, bytes]] = deque()
         self._again: Counter[bytes] = Counter()
-        self.newest = 0
+        self.newest = self._floor = 0
+
+    def subscribed(self, now_ns: int) -> None:
+        """Note, before the first record, from when on there would be some: what is older is not replayed."""
+        self.newest = self._floor = now_ns
 
     def begin(self, now_ns: int) -> int | None:
         """Return from when on the next session is to be replayed (UTC ns), None: it begins now."""
         if not self.newest:
             return None
         self._again = Counter(record for _, record in self._recent)
-        return max(self.newest - OVERLAP_NS, now_ns - LONGEST_NS)
+        return max(self.newest - OVERLAP_NS, self._floor, now_ns - LONGEST_NS)
 
     def completed(self) -> None:
         """Note that the replay is over."""
@@ -35,6 +39,8 @@ class Seen:
         if self._again and self._again[record] > 0:
             self._again[record] -= 1
             return True
+        if self._floor and not self._recent:
+            self.newest, self._floor = time_ns, min(self._floor, time_ns)
         self._recent.append((time_ns, record))
         self.newest = max(self.newest, time_ns)
         while self._recent and self._recent[0][0] < self.newest - OVERLAP_NS:

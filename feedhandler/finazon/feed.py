@@ -17,7 +17,7 @@ The key is part of the WebSocket's address. It is held in a `Secret`, and whatev
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from feedhandler.feed import NS_PER_SECOND, Batch
-from feedhandler.finazon.history import Backfill
+from feedhandler.finazon.history import Backfill, Lost
 from feedhandler.finazon.messages import (
     Alive,
     Bar,
@@ -39,7 +39,11 @@ from feedhandler.finazon.messages import (
     subscribe_messages,
 )
 from feedhandler.finazon.settings import FinazonFeedSettings
+from feedhandler.past.catching_up import Held, Series
+from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.feed import notes_of
 from feedhandler.venue.line import standing
+from feedhandler.venue.seam import Note, note_of
 from plant.transport.connection_state import Pauses
 from plant.transport.secret import Secret, SecretLike
 from plant.transport.websocket import WebSocket
@@ -47,12 +51,15 @@ from plant.transport.websocket import WebSocket
 KEY_VARIABLE = "FINAZON_API_KEY"
 """The environment variable that holds the key."""
 
+OLDEST_S = 86_400
+"""Bars of so long before the day of the first connection are fetched, if the plant lacks them."""
+
 _NEW_YORK = ZoneInfo("America/New_York")
 _log = logging.getLogger(__name__)
 
 
 class FinazonFeed:
-    """Bars of `symbols` from Finazon, as revisions of the minute that forms; interval "1m", source "finazon".
+    """Bars of `symbols` from Finazon, as revisions of the minute that forms; interval "1m", source the feed's name.
 
     api_key: None takes it from the environment. clock: monotonic seconds, for the pauses and the heartbeat.
 
@@ -76,10 +83,11 @@ class FinazonFeed:
         if not self._key:
             raise ValueError(f"the environment has no {KEY_VARIABLE}; set it to your Finazon key")
         self._clock = clock
+        self._name = settings.name or "finazon"
         self._symbols = list(settings.symbols)
         self._dataset, self._frequency = settings.dataset, settings.frequency
         self._connection = WebSocket(
-            "finazon",
+            self._name,
             settings.url,
             self._key,
             settings.heartbeat_s,
@@ -91,6 +99,9 @@ class FinazonFeed:
         )
         self._history = Backfill(settings.rest_url, settings.dataset, self._key, clock) if settings.backfill else None
         self._covered: dict[str, int] = {}  # sym -> start (s) of the first minute that may still be missing
+        self._since_s = 0  # midnight before the first connection: from here on history is asked for
+        self._held: dict[str, int] = {}  # sym -> start (s) of the newest bar that the plant had at the start
+        self._lost: list[Lost] = []
         self._unheard: set[str] = set()  # symbols without a bar on this connection
         self._unsupported: set[str] = set()
         self._zero_prices = self._malformed = 0
@@ -98,6 +109,15 @@ class FinazonFeed:
 
     def start(self, accepted: int) -> None:
         """Begin; the connection is opened by the first poll."""
+
+    def asks_for(self) -> list[Series]:
+        """Return of which series the plant is to say what it has: what came since, before today, is fetched."""
+        return [("bars", sym, "1m") for sym in self._symbols] if self._history is not None else []
+
+    def had(self, held: Mapping[Series, Held]) -> None:
+        """Take the plant's answer to `asks_for`."""
+        self._held |= {sym: one.time // NS_PER_SECOND for (_, sym, _), one in held.items()}
+        self._ask_older()
 
     def poll(self, now_ns: int, timeout_s: float) -> list[Batch]:
         if not self._connection.connected:
@@ -109,7 +129,14 @@ class FinazonFeed:
         bars = self._fetch_history()
         for frame in self._connection.receive(0.0 if bars else timeout_s):
             bars += self._handle(frame)
-        return [("bars", _columns(bars))] if bars else []
+        found: list[Batch] = [("bars", _columns(bars, self._name))] if bars else []
+        if self._history is not None and self._history.lost:
+            self._lost += self._history.lost
+            self._history.lost.clear()
+        if self._lost:
+            found += notes_of([_note(lost) for lost in self._lost], now_ns, self._name)
+            self._lost.clear()
+        return found
 
     @property
     def finished(self) -> bool:
@@ -139,10 +166,24 @@ class FinazonFeed:
         self._complaint = ""
         self._unheard = set(wanted)
         minute_s = now_ns // NS_PER_SECOND // 60 * 60
+        if not self._since_s:
+            self._since_s = _midnight_s(now_ns)
+            self._ask_older()
         for sym in wanted:
             start_s = self._covered.get(sym, _midnight_s(now_ns))
+            if self._history is None and sym in self._covered and start_s < minute_s:
+                self._lost.append(Lost(sym, start_s, minute_s, "backfill is false"))
             self._ask_history(sym, start_s, minute_s)
             self._covered[sym] = max(start_s, minute_s)
+
+    def _ask_older(self) -> None:
+        """Ask for what came between the plant's newest bars and the day of the first connection."""
+        while self._since_s and self._held:
+            sym, start_s = self._held.popitem()
+            earliest_s = self._since_s - OLDEST_S
+            if start_s < earliest_s:
+                self._lost.append(Lost(sym, start_s, earliest_s, "older than what is fetched at the start"))
+            self._ask_history(sym, max(start_s, earliest_s), self._since_s)
 
     def _ask_history(self, sym: str, start_s: int, end_s: int) -> None:
         if self._history is not None:
@@ -203,17 +244,22 @@ class FinazonFeed:
             self._warn(f"malformed message dropped, further ones are only counted: {reason}")
 
     def _warn(self, text: str) -> None:
-        _log.warning("finazon: %s", self._key.redact(text))
+        _log.warning("%s: %s", self._name, self._key.redact(text))
 
 
-def _columns(bars: Sequence[Bar]) -> dict[str, Any]:
+def _note(lost: Lost) -> Note:
+    hole = Hole("bars", lost.sym, "1m", lost.start_s * NS_PER_SECOND, lost.end_s * NS_PER_SECOND)
+    return note_of(hole, "lost", lost.reason)
+
+
+def _columns(bars: Sequence[Bar], source: str) -> dict[str, Any]:
     numbers = np.array([bar[3:] for bar in bars], dtype=np.float64)
     return {
         "time": np.array([bar.time_s for bar in bars], dtype=np.int64) * NS_PER_SECOND,
         "sym": [bar.sym for bar in bars],
         "interval": [bar.interval for bar in bars],
         **{name: numbers[:, k].copy() for k, name in enumerate(("open", "high", "low", "close", "volume"))},
-        "source": ["finazon"] * len(bars),
+        "source": [source] * len(bars),
     }
 
 

@@ -13,9 +13,9 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from feedhandler.finazon.messages import Bar, Malformed, Refused, parse_time_series, time_series_query
+from feedhandler.finazon.messages import NO_PAGE, Bar, Malformed, Refused, parse_time_series, time_series_query
 from plant.transport.secret import Secret
 
 PAGE_SIZE = 1_000
@@ -40,6 +40,15 @@ class _Gap:
         return f"{self.sym} from {self.start_s} to {self.end_s} (Unix seconds)"
 
 
+class Lost(NamedTuple):
+    """Minutes that are not to be had: those of `sym` that start in [start_s, end_s), Unix seconds."""
+
+    sym: str
+    start_s: int
+    end_s: int
+    reason: str
+
+
 class Backfill:
     """A queue of gaps; `step()` fetches one page of the first and returns its bars.
 
@@ -57,6 +66,7 @@ class Backfill:
         # Whether the venue counts pages from 0 or 1 is nowhere written down: begin at 0, and learn.
         self._first_page = 0
         self.note = ""
+        self.lost: list[Lost] = []  # the caller's to take
         self.malformed: list[str] = []
 
     def __len__(self) -> int:
@@ -95,6 +105,10 @@ class Backfill:
             self._refused(gap, 401 if events[0].kind == "key" else 0, events[0].message)
             return []
         self.note = ""
+        if len(events) == 1 and isinstance(events[0], Malformed) and events[0].reason.startswith(NO_PAGE):
+            self.malformed.append(events[0].reason)
+            self._try_later(gap, events[0].reason)  # as of maintenance: it says nothing of the bars
+            return []
         self.malformed += [event.reason for event in events if isinstance(event, Malformed)]
         bars = {
             event.time_s: event
@@ -107,6 +121,8 @@ class Backfill:
         # Page 0 can be empty, or the same as page 1, where pages are counted from 1; so only later ones end the gap.
         nothing_new = not bars and gap.page > 1
         if (0 < len(events) < PAGE_SIZE) or nothing_new or (not events and gap.page > 0) or gap.page >= MAX_PAGES:
+            if gap.page >= MAX_PAGES and bars:
+                self.lost.append(Lost(gap.sym, gap.start_s, gap.end_s, f"there are more than {MAX_PAGES} pages of it"))
             self._gaps.popleft()
         gap.page += 1
         gap.tries = 0
@@ -114,7 +130,8 @@ class Backfill:
 
     def _refused(self, gap: _Gap, status: int, reason: str) -> None:
         if status in (401, 403):
-            self._gaps.clear()
+            while self._gaps:
+                self._give_up(reason)
             self.note = f"no history: the key was refused ({reason})"
         elif status == 429:
             self._not_before = self._clock() + RATE_LIMIT_PAUSE_S
@@ -135,7 +152,9 @@ class Backfill:
             self.note = f"history of {gap} is tried again in {RETRY_S:.0f} s: {reason}"
 
     def _give_up(self, reason: str) -> None:
-        self.note = f"history of {self._gaps.popleft()} is missing: {reason}"
+        gap = self._gaps.popleft()
+        self.lost.append(Lost(gap.sym, gap.start_s, gap.end_s, reason))
+        self.note = f"history of {gap} is missing: {reason}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -18,6 +18,9 @@ MAX_TICKERS_PER_EVENT = 1_000
 
 MAX_TIME_S = 9_223_372_036  # the last second that fits int64 nanoseconds
 
+NO_PAGE = 'expected {"data": [...]}'
+"""How the reason of a body begins that is no page of history."""
+
 _SHOWN = 120  # characters of a bad frame quoted in a reason
 _UNSUPPORTED = re.compile(r"\btickers?\s+[\"'\[(]*([^\s\"',\])]+)(\W+you have specified)?", re.IGNORECASE)
 _KEY_TEXTS = ("api key", "apikey", "api_key", "unauthorized", "unauthorised", "forbidden")
@@ -184,7 +187,7 @@ def parse_time_series(body: str | bytes, sym: str) -> list[Event]:
         ]
     if isinstance(page, dict) and ("message" in page or page.get("status") == "error"):
         return [_parse_refusal(page)]
-    return [Malformed(f'expected {{"data": [...]}}, found {_quote(body)}')]
+    return [Malformed(f"{NO_PAGE}, found {_quote(body)}")]
 
 
 def _parse_bar(frame: dict[str, Any], sym: object, interval: object) -> Event:

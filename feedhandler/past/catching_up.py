@@ -4,7 +4,7 @@ The plant is asked once, for what it had before the start (held.py). What is fet
 out what it has, and what came by the socket meanwhile (later.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from feedhandler.past.later import Later
@@ -16,6 +16,7 @@ Series = tuple[str, str, str]
 """A table, a symbol, and the interval of bars, "" of trades."""
 
 LOOK_S = 1.0
+NOT_FETCHED = "what came since the newest row in the plant, if anything did"
 _SKEW_NS = 5 * 10**9  # the venue's clock may be so far ahead of ours
 
 
@@ -34,10 +35,17 @@ class Held(NamedTuple):
 
 
 class CatchUp:
-    """Call `look` now and then; `most_ns`: what is older than so long before the start is not asked for."""
+    """Call `look` now and then; `notes` are the caller's to take.
 
-    def __init__(self, seams: Seams, later: Later, most_ns: int) -> None:
+    most_ns    what is older than so long before the start is not asked for
+    without    says why nothing of a hole can be fetched, "" if it can: what cannot be is told as lost
+    """
+
+    def __init__(
+        self, seams: Seams, later: Later, most_ns: int, without: Callable[[Hole], str] = lambda hole: ""
+    ) -> None:
         self.notes: list[Note] = []
+        self._without = without
         self._seams, self._later, self._most_ns = seams, later, most_ns
         self._waiting: dict[Series, Held] = {}
         self._look_at = 0.0
@@ -61,6 +69,14 @@ class CatchUp:
     def _ask(self, series: Series, held: Held, seam: Seam, now: float) -> None:
         table, sym, interval = series
         earliest = seam.begun - self._most_ns
+        why = self._without(Hole(table, sym, interval, held.time, seam.begun))
+        if why:
+            number = max((number for number in held.numbers if number < seam.first), default=0)
+            if table != "trades" or not number or number + 1 < seam.first:
+                span = (number + 1, seam.first - 1) if number else (0, 0)
+                hole = Hole(table, sym, interval, held.time, seam.begun, *span)
+                self.notes.append(note_of(hole, "lost", f"{NOT_FETCHED}: {why}"))
+            return
         if held.time < earliest:
             lost = Hole(table, sym, interval, held.time, earliest)
             self.notes.append(note_of(lost, "lost", "older than catch_up_h at the start; plant backfill has it"))

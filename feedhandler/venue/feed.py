@@ -60,6 +60,9 @@ class VenueFeed:
     key_variables: ClassVar[tuple[str, ...]] = ()
     page: ClassVar[str] = "docs/feeds.md"
 
+    tells_cuts: ClassVar[bool] = False
+    """Whether its `link` itself tells what is missing after a cut, and has it replayed."""
+
     def __init__(self, settings: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings: VenueSettings = settings
         self.keys = keys_of(self.key_variables, self.page)
@@ -71,9 +74,13 @@ class VenueFeed:
         if self.history is not None:
             self._past = Past(self.history(settings, self.keys), self._rest, self._venues(settings.symbols))
         self._fetches = self._past is not None and settings.backfill
-        self._seams = Seams(self.dialogue.numbered, self._fetches)
+        without = (
+            "the venue has no such past" if self._past is None else "backfill is false; plant backfill may have it"
+        )
+        self._seams = Seams(self.dialogue.numbered, self._fetches, without)
         self._later = Later(self.dialogue.numbered)
-        self._catch_up = CatchUp(self._seams, self._later, int(settings.catch_up_h * 3_600 * NS_PER_SECOND))
+        most_ns = int(settings.catch_up_h * 3_600 * NS_PER_SECOND)
+        self._catch_up = CatchUp(self._seams, self._later, most_ns, self._without)
         self._counts = Counts()
         self._capture: Capture | None = None
         self._lines: list[Line] = []
@@ -106,14 +113,13 @@ class VenueFeed:
         """Begin; connections are opened by the polls."""
 
     def asks_for(self) -> list[Series]:
-        """Return of which series the plant is to say what it has, by our symbols: what came since is fetched."""
-        if self._past is None or not self._fetches or not self.settings.catch_up_h:
+        """Return of which series the plant is to say what it has: what came since is fetched, or told as lost."""
+        if not self.settings.catch_up_h:
             return []
         found, interval = [], self.settings.interval
         for table in tables_of_channels(self.settings.channels):
-            of = interval if table == "bars" else ""
-            if table != "quotes" and self._past.has(Hole(table, self._venues(self.settings.symbols)[0], of, 0, 1)):
-                found += [(table, sym, of) for sym in self.settings.symbols]
+            if table != "quotes":
+                found += [(table, sym, interval if table == "bars" else "") for sym in self.settings.symbols]
         return found
 
     def had(self, held: Mapping[Series, Held]) -> None:
@@ -124,6 +130,8 @@ class VenueFeed:
     def left(self, holes: Sequence[Left]) -> None:
         """Take holes of earlier runs, by the venue's symbols: they are asked for again."""
         for hole, known, numbers in holes:
+            if self._without(hole):
+                continue
             by_number = hole.table == "trades" and self._seams.numbered
             self._later.left(hole, numbers if by_number else known, self._clock())
 
@@ -248,6 +256,12 @@ class VenueFeed:
             return [line for line in self._lines if due or (line.link.connected and line.link.fileno() in ready)]
         return self._lines
 
+    def _without(self, hole: Hole) -> str:
+        """Return why nothing of a hole can be fetched, "" if it can."""
+        if self._past is None or not self._past.has(hole):
+            return "the venue has no such past"
+        return "" if self._fetches else "backfill is false; plant backfill may have it"
+
     def _record(self, frames: list[bytes], received_ns: list[int]) -> None:
         if self._capture is not None:
             self._capture.add(frames, received_ns)
@@ -261,13 +275,13 @@ class VenueFeed:
         if was_connected == line.link.connected and not line.news:
             return on
         symbols = {topic.sym for topic in line.subscriptions.wanted}
-        if was_connected and not line.link.connected:
+        if was_connected and not line.link.connected and not self.tells_cuts:
             self._seams.interrupted(symbols, now)
         if line.news and line.link.connected:
             self._seams.begun(symbols, now_ns)
-            if line.news == "again":
+            if not self.tells_cuts:  # also of the first: one that was cut before all was acknowledged may have had rows
                 self._seams.resumed(symbols, now_ns, now)
-        line.news = ""
+        line.news = False
         return on
 
     def _data_expected(self, now_ns: int) -> bool:
@@ -280,12 +294,12 @@ class VenueFeed:
         return self._expected
 
     def _fetched(self, now: float, now_ns: int) -> list[Row]:
+        self._catch_up.look(now)
         if self._past is None:
             return []
         if self._fetches:
             self._later.give_up(self._seams.given_up, now)
             self._seams.given_up.clear()
-            self._catch_up.look(now)
             self._past.add(self._seams.due(now), now)
             self._past.add(self._later.due(now), now, hurried=False)
         on: list[Row] = []

@@ -3,7 +3,8 @@
 Those that rows wait for come first, between two pages of one that nobody waits for.
 
 A request that fails for the network's or the venue's own trouble is sent `MOST_TRIES` times, with growing pauses. Too
-many requests make a pause, as long as the venue says. A refused key ends it: nothing more is asked for.
+many requests make a pause, as long as the venue says. A refused key ends it: nothing more is asked for, where it is not
+entitled to a table (HTTP 403) nothing more of that.
 """
 
 from collections import deque
@@ -56,6 +57,7 @@ class Healing:
     def __init__(self, history: History, bucket: TokenBucket) -> None:
         self.note = ""
         self.refused = False
+        self._not_entitled: set[str] = set()  # tables
         self._history, self._bucket = history, bucket
         self._queue: deque[_Fetching] = deque()
         self._unhurried: deque[_Fetching] = deque()
@@ -90,7 +92,7 @@ class Healing:
             if first.cursor is None and not wants(first.hole):
                 self._over(first)
                 continue
-            if self.refused:
+            if self.refused or first.hole.table in self._not_entitled:
                 without.append(self._give_up(first, "the key was refused"))
                 continue
             if now < first.not_before:
@@ -135,8 +137,10 @@ class Healing:
             self.note = f"history waits {answer.wait_s:.0f} s: too many requests ({answer.reason})"
             return None
         if answer.kind == "key":
-            self.refused = True
-            self.note = f"no history: the key was refused ({answer.reason})"
+            of = f" of {asked.hole.table}" if answer.partly else ""
+            self.refused = self.refused or not answer.partly
+            self._not_entitled.add(asked.hole.table)
+            self.note = f"no history{of}: the key was refused ({answer.reason})"
             return self._give_up(asked, self.note)
         return self._later(asked, answer.reason, now) if answer.kind == "later" else self._give_up(asked, answer.reason)
 

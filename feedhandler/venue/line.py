@@ -7,7 +7,7 @@ and messages go out. A venue whose own client connects gives another `Link` than
 import logging
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from feedhandler.venue.columns import TABLE_OF
 from feedhandler.venue.dialogue import Dialogue, Request, Unreadable
@@ -73,7 +73,7 @@ class Counts:
 
 
 class Line:
-    """Poll it: rows come out. `news`, for its caller to take: it is subscribed, for the first time or again.
+    """Poll it: rows come out. `news`, for its caller to take: a connection is subscribed.
 
     make       makes the Dialogue of a new connection
     ask        sends a request of the Dialogue's and returns its answer, waiting for it
@@ -94,12 +94,11 @@ class Line:
     ) -> None:
         self.subscriptions = Subscriptions(topics)
         self.link = link
-        self.news: Literal["", "first", "again"] = ""
+        self.news = False
         self._name, self._make, self._secret, self._clock = name, make, secret, clock
         self._ask, self._capture, self._counts = ask, capture, counts
         self._dialogue: Dialogue | None = None
         self._opened_at = 0.0
-        self._was_subscribed = False
         self._told: set[Topic] = set()  # missing acknowledgements that were logged
 
     def poll(self, timeout_s: float, expected: bool) -> list[Row]:
@@ -223,7 +222,7 @@ class Line:
         if link.state.name == "connecting" and wanted.subscribed(missing):
             link.state.subscribed(now)
             self._counts.complaint = ""
-            self.news, self._was_subscribed = "again" if self._was_subscribed else "first", True
+            self.news = True
         if now - self._opened_at >= self._dialogue.lives_s and not math.isinf(self._dialogue.lives_s):
             link.drop(f"the venue would end it: it is {(now - self._opened_at) / 3600:.1f} hours old", ended=True)
 

@@ -30,14 +30,16 @@ Kind = Literal["good", "wait", "key", "no", "later"]
 class Answer(NamedTuple):
     """What became of a request.
 
-    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: the one we have was refused. no: the
-    venue refuses this request, again and again. later: the network, or the venue's own trouble; `reason` says what.
+    good: `body` is the answer. wait: too many requests, none for `wait_s`. key: the one we have was refused, `partly`:
+    for what was asked, as its plan may have other things. no: the venue refuses this request, again and again. later:
+    the network, or the venue's own trouble; `reason` says what.
     """
 
     kind: Kind
     body: bytes = b""
     reason: str = ""
     wait_s: float = 0.0
+    partly: bool = False
 
 
 def ask(session: requests.Session, rest_url: str, request: Request, secret: Secret) -> Answer:
@@ -69,7 +71,7 @@ def _answer_of(status: int, body: bytes, retry_after: str, secret: Secret) -> An
     if status in (418, 429) or (status == 403 and not secret):
         return Answer("wait", reason=reason, wait_s=_seconds(retry_after))
     if status in (401, 403):
-        return Answer("key", reason=reason)
+        return Answer("key", reason=reason, partly=status == 403)
     return Answer("later" if status >= 500 or status == 408 else "no", reason=reason)
 
 

@@ -18,6 +18,9 @@ from feedhandler.venue.events import Row, TradeRow
 IDS_KEPT = 2_048
 """Trades of a symbol that a repeat is recognised among, where they are not numbered."""
 
+SKEW_NS = 2 * 10**9
+"""The venue's clock may be so far ahead of ours: what was missed there may be later than we subscribed by our clock."""
+
 
 class Note(NamedTuple):
     """That a hole was opened, healed or lost, a row of `gaps`; `first`, `last`: the venue's numbers, or UTC ns."""
@@ -94,12 +97,18 @@ class Seam:
             self._begin(Hole("trades", self.sym, "", self.time), now, "there is no connection")
 
     def resumed(self, end: int, now: float) -> None:
-        """Note that there is a connection again; what was missed ends by `end`, UTC ns."""
+        """Note that there is a connection again; what was missed ends by `end`, UTC ns of our clock."""
         if self.hole is not None and not self.hole.end:
+            end += SKEW_NS if self._tells_apart else 0
             self.hole, self.since, self.asked = self.hole._replace(end=end), now, False
 
     def known(self) -> tuple[object, ...]:
         """Return what tells trades apart (`key_of`) that came of late."""
+        raise NotImplementedError
+
+    @property
+    def _tells_apart(self) -> bool:
+        """Whether a trade that comes by the socket and from the past is known to be one."""
         raise NotImplementedError
 
     def close(self, now: float, on: list[Row], lost: str = "", again: bool = False) -> None:
@@ -164,6 +173,10 @@ class Numbered(Seam):
     def interrupted(self, now: float) -> None:
         if not self.last:  # else the next number tells what is missing
             super().interrupted(now)
+
+    @property
+    def _tells_apart(self) -> bool:
+        return True
 
     def known(self) -> tuple[object, ...]:
         return ()  # what went on has other numbers than what is missing
@@ -230,6 +243,10 @@ class Timed(Seam):
             self._append(waiting, on)  # it came by the socket too: its place is here
         elif self._is_new(identity):
             self._append(row, on)
+
+    @property
+    def _tells_apart(self) -> bool:
+        return any(type(each) is tuple for each in self._ids)
 
     def known(self) -> tuple[object, ...]:
         without = (key_of(row, False) for row in self.held.values() if not row.trade_id)

@@ -38,22 +38,23 @@ class Seams:
     `notes`, and the holes that were `given_up` but may be had later, are the caller's to take.
 
     numbered   trades are (`Dialogue.numbered`)
-    fetches    there is a past to fetch holes from
+    fetches    there is a past to fetch holes from; without: why there is none
     """
 
-    def __init__(self, numbered: bool, fetches: bool) -> None:
+    def __init__(self, numbered: bool, fetches: bool, without: str = "nothing is fetched") -> None:
         self.late = 0
         self.notes: list[Note] = []
         self.given_up: list[GivenUp] = []
         self.numbered = numbered
         self._make: type[Seam] = Numbered if numbered else Timed
-        self._fetches = fetches
+        self._fetches, self._without = fetches, without
         self._patience_s = PATIENCE_S if fetches else 4 * REORDER_S
         self._trades: dict[str, Seam] = {}
         self._open: dict[str, Seam] = {}  # those with a hole
         self._quotes: dict[str, int] = {}
         self._bars: dict[tuple[str, str], dict[int, int]] = {}  # (sym, interval) -> start -> order
         self._missed: list[Hole] = []  # of bars
+        self._cut: dict[str, Hole] = {}  # by symbol: what nobody waits for, as nothing is fetched
         self._looked_at = 0.0
 
     @property
@@ -100,18 +101,26 @@ class Seams:
 
     def interrupted(self, symbols: Iterable[str], now: float) -> None:
         """Note that nothing comes of these symbols any more ("*": of all)."""
-        if self._fetches:
-            for sym in self._of(symbols, self._trades):
-                self._trades[sym].interrupted(now)
+        for sym in self._of(symbols, self._trades):
+            seam = self._trades[sym]
+            if self._fetches:
+                seam.interrupted(now)
+            elif seam.time and sym not in self._cut and not (isinstance(seam, Numbered) and seam.last):
+                hole = self._cut[sym] = Hole("trades", sym, "", seam.time)
+                self.notes.append(note_of(hole, "opened", "there is no connection"))
 
     def resumed(self, symbols: Iterable[str], now_ns: int, now: float) -> None:
         """Note that rows of these symbols come again; what was missed ends by `now_ns`, UTC ns."""
-        if not self._fetches:
-            return
         again = set(symbols)
         for (sym, interval), starts in self._bars.items():
             if sym in again or "*" in again:
-                self._missed.append(Hole("bars", sym, interval, max(starts), now_ns))
+                hole = Hole("bars", sym, interval, max(starts), now_ns)
+                if self._fetches:
+                    self._missed.append(hole)
+                else:
+                    self.notes.append(note_of(hole, "lost", self._without))
+        for sym in self._of(again, self._cut):
+            self.notes.append(note_of(self._cut.pop(sym)._replace(end=now_ns), "lost", self._without))
         for sym in self._of(again, self._open):
             self._open[sym].resumed(now_ns, now)
 

@@ -21,10 +21,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 class LocalFeed(CcxtFeed):
-    """CCXT's binance, with the addresses of the server; `streams` False: an exchange that has none."""
+    """CCXT's binance, with the addresses of the server.
+
+    streaming   False: an exchange that has no streams
+    newest      not 0: its past is so many of its newest trades, whatever time is asked for; CCXT's client leaves out
+                what is older than that
+    """
 
     server: BinanceServer
     streaming = True
+    newest = 0
 
     def exchange(self) -> Any:
         made = super().exchange()
@@ -33,6 +39,14 @@ class LocalFeed(CcxtFeed):
         made.urls["api"]["public"] = f"{self.server.rest_url}/api/v3"
         if not self.streaming:
             made.has = {**made.has, "watchOHLCV": False, "watchTrades": False}
+        if self.newest:
+            whole = made.fetch_trades
+
+            async def fetch_trades(sym: str, since: int | None = None, limit: int | None = None) -> list[Any]:
+                found = (await whole(sym, since and 1))[-self.newest :]
+                return [trade for trade in found if since is None or trade["timestamp"] >= since]
+
+            made.fetch_trades = fetch_trades
         return made
 
 
@@ -119,6 +133,76 @@ def test_trades_and_bars_become_rows_and_nothing_is_missing_after_a_cut(
     first = plant.rows["bars"][0]
     assert (first["time"], first["sym"], first["interval"], first["close"]) == (at_ms * MS, "BTC/USDT", "1m", 101.0)
     assert first["source"] == "mine"
+
+
+@pytest.mark.parametrize(("newest", "state"), [(4, "lost"), (9, "healed")])
+def test_a_cut_of_an_exchange_that_gives_its_newest_trades_alone_is_healed_only_if_they_go_back_to_it(
+    server: BinanceServer, begin: Callable[..., Polled], monkeypatch: pytest.MonkeyPatch, newest: int, state: str
+) -> None:
+    monkeypatch.setattr(LocalFeed, "newest", newest)
+    at_ms = 1_672_515_780_000
+    plant = begin(channels=("trades",))
+    plant.until(server.names, "the stream")
+    for k in range(5):
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant.until(lambda: len(plant.rows["trades"]) == 5, "the first rows")
+    server.drop()
+    for k in range(5, 11):
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant.until(server.names, "the stream again")
+    server.trade("BTCUSDT", time_ms=at_ms + 22_000)
+    plant.until(lambda: len(plant.rows["gaps"]) == 2, "what became of the cut")
+    opened, ended = plant.rows["gaps"]
+    assert (opened["state"], ended["state"]) == ("opened", state)
+    assert (ended["first"], ended["last"]) == ((at_ms + 8_000) * MS, (at_ms + 22_000) * MS)
+    if state == "lost":
+        assert "the exchange does not give what followed on the newest row" in ended["detail"]
+    there = [(row["time"] // MS - at_ms) // 2_000 for row in plant.rows["trades"]]
+    assert there == ([*range(5), 8, 9, 10, 11] if state == "lost" else [*range(12)])
+
+
+@pytest.mark.parametrize(("newest", "state"), [(3, "lost"), (30, "healed")])
+def test_what_fell_between_two_runs_is_told_if_the_exchange_does_not_go_back_so_far(
+    server: BinanceServer, begin: Callable[..., Polled], monkeypatch: pytest.MonkeyPatch, newest: int, state: str
+) -> None:
+    monkeypatch.setattr(LocalFeed, "newest", newest)
+    at_ms = 1_672_515_780_000
+    for k in range(20):
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant = begin(channels=("trades",), catch_up_h=1.0)
+    plant.until(server.names, "the stream")
+    known = ("1010", "", 100.0, 1.5)
+    plant.feed.had({("trades", "BTC/USDT", ""): Held((at_ms + 20_000) * MS, (at_ms + 20_000) * MS, (known,))})
+    server.trade("BTCUSDT", time_ms=at_ms + 40_000)
+    plant.until(lambda: len(plant.rows["gaps"]) == 2, "what became of it")
+    assert [row["state"] for row in plant.rows["gaps"]] == ["opened", state]
+    assert (plant.rows["gaps"][1]["first"], plant.rows["gaps"][1]["last"]) == (
+        (at_ms + 20_000) * MS,
+        (at_ms + 40_000) * MS,
+    )
+    there = sorted((row["time"] // MS - at_ms) // 2_000 for row in plant.rows["trades"])
+    assert there == ([18, 19, 20] if state == "lost" else [*range(11, 21)])
+
+
+def test_an_exchange_that_is_asked_again_and_again_and_was_faster_than_that_is_told(
+    server: BinanceServer, begin: Callable[..., Polled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalFeed, "newest", 3)
+    monkeypatch.setattr(LocalFeed, "streaming", False)
+    at_ms = 1_672_515_780_000
+    for k in range(3):
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant = begin(channels=("trades",))
+    plant.until(lambda: len(plant.rows["trades"]) == 3, "the first rows")
+    for k in range(3, 5):  # two and one that is known: nothing is missing
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant.until(lambda: len(plant.rows["trades"]) == 5, "the next")
+    assert plant.rows["gaps"] == []
+    for k in range(5, 10):
+        server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
+    plant.until(lambda: len(plant.rows["gaps"]) == 2, "what is missing")
+    assert [row["state"] for row in plant.rows["gaps"]] == ["opened", "lost"]
+    assert [(row["time"] // MS - at_ms) // 2_000 for row in plant.rows["trades"]] == [*range(5), 7, 8, 9]
 
 
 @chance.times("cuts", 1000, 3600)

@@ -26,13 +26,17 @@ class Exchange:
     def __init__(self, trades: list[dict[str, Any]], goes_back: bool = True, fails: tuple[Exception, ...] = ()) -> None:
         self.has = {"fetchTrades": True, "fetchOHLCV": True}
         self.trades, self.goes_back, self.fails = trades, goes_back, list(fails)
-        self.asked: list[tuple[int, int]] = []
+        self.asked: list[tuple[int | None, int]] = []
+        self.gives_newest = 0
 
-    def fetch_trades(self, sym: str, since: int, limit: int) -> list[dict[str, Any]]:
+    def fetch_trades(self, sym: str, since: int | None, limit: int) -> list[dict[str, Any]]:
         self.asked.append((since, limit))
         if self.fails:
             raise self.fails.pop(0)
-        if not self.goes_back:
+        if self.gives_newest:  # and CCXT's client leaves out what is older
+            newest = self.trades[-self.gives_newest :]
+            return [trade for trade in newest if since is None or trade["timestamp"] >= since][:limit]
+        if not self.goes_back or since is None:
             return self.trades[-min(limit, 3) :]
         return [trade for trade in self.trades if trade["timestamp"] >= since][: min(limit, 3)]
 
@@ -72,6 +76,21 @@ def test_more_trades_of_one_moment_than_a_page_has_are_no_circle() -> None:
 def test_an_exchange_that_gives_its_newest_trades_alone_is_told() -> None:
     rows, missing = past(Exchange([trade(n) for n in range(1, 9)], goes_back=False)).fetch(hole(2, 9))
     assert (rows, missing) == ([], "the exchange gives its newest trades alone, whatever time is asked for")
+
+
+def test_an_exchange_that_gives_its_newest_trades_whatever_is_asked_for_is_told_though_its_client_hides_it() -> None:
+    exchange = Exchange([trade(n) for n in range(1, 9)])
+    exchange.gives_newest = 5
+    rows, missing = past(exchange).fetch(hole(2, 9))
+    assert [row.trade_id for row in rows] == ["4", "5", "6", "7", "8"]  # type: ignore[union-attr]
+    assert missing.startswith("the exchange has nothing older than 2022-12-31 19:43:00 UTC, which may be")
+    assert past(exchange).fetch(hole(4, 9))[1] == ""
+
+
+@pytest.mark.parametrize("before", [-1_000, -7_200_000])
+def test_a_quiet_hour_before_the_first_trade_is_no_missing_past(before: int) -> None:
+    rows, missing = past(Exchange([trade(0, before), trade(1, 5), trade(2, 6)])).fetch(hole(2, 9))
+    assert ([row.trade_id for row in rows], missing) == (["1", "2"], "")  # type: ignore[union-attr]
 
 
 def test_what_passes_by_itself_is_tried_again_and_all_else_not() -> None:

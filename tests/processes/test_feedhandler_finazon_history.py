@@ -7,6 +7,7 @@ from finazon_plant import KEY, MIDNIGHT, NOON, StartFeed, bar, past, subscribed
 from finazon_server import FinazonServer
 
 from feedhandler.feed import NS_PER_MINUTE, NS_PER_SECOND
+from feedhandler.past.catching_up import Held
 
 
 def test_session_of_today_is_fetched_at_the_start_page_by_page_until_a_short_page(
@@ -109,6 +110,73 @@ def test_history_that_failed_is_tried_again_and_given_up_after_three_times(
     assert f"history of AAPL from {MIDNIGHT} to {NOON} (Unix seconds) is missing: HTTP 503" in made.until_status(
         "missing"
     )
+    made.poll_until(lambda: made.gaps, "a row of gaps")
+    [gap] = made.gaps
+    assert (gap["sym"], gap["table_name"], gap["state"]) == ("feed-finazon", "bars", "lost")
+    assert (gap["first"], gap["last"]) == (MIDNIGHT * NS_PER_SECOND, NOON * NS_PER_SECOND)
+    assert gap["detail"] == "AAPL 1m: HTTP 503"
+
+
+def test_a_body_that_is_no_page_is_no_history_without_bars(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    """As that of a maintenance, sent with 200."""
+    finazon.history["AAPL"] = [past(MIDNIGHT)]
+    finazon.answers = lambda _: (200, "<html>") if len(finazon.requests) < 2 else None
+    made = start_feed(symbols=["AAPL"], backfill=True)
+    made.until_status("is tried again in 10 s")
+    made.clock.now_s += 10
+    assert [row["time"] for row in made.until_rows(1)] == [MIDNIGHT * NS_PER_SECOND]
+    assert made.gaps == []
+
+
+def test_a_refused_key_loses_all_that_was_asked_for_and_says_so(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    finazon.answers = lambda _: (403, "forbidden")
+    made = start_feed(symbols=["AAPL", "TSLA"], backfill=True)
+    made.until_status("no history: the key was refused")
+    made.poll_until(lambda: len(made.gaps) == 2, "rows of gaps")
+    assert [row["detail"] for row in made.gaps] == ["AAPL 1m: HTTP 403", "TSLA 1m: HTTP 403"]
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before the first connection", "later"])
+def test_bars_since_the_plants_newest_are_fetched_also_of_the_day_before(
+    finazon: FinazonServer, start_feed: StartFeed, early: bool
+) -> None:
+    finazon.history["AAPL"] = [past(MIDNIGHT - 7_200 + 60 * k) for k in range(5)] + [past(MIDNIGHT + 60)]
+    made = start_feed(symbols=["AAPL", "TSLA"], backfill=True, name="fz")
+    assert made.feed.asks_for() == [("bars", "AAPL", "1m"), ("bars", "TSLA", "1m")]
+    held = {
+        ("bars", "AAPL", "1m"): Held((MIDNIGHT - 7_200 + 120) * NS_PER_SECOND),
+        ("bars", "TSLA", "1m"): Held((MIDNIGHT - 90_000) * NS_PER_SECOND),
+    }
+    if early:
+        made.feed.had(held)
+        made.until_rows(4)
+    else:
+        made.until_rows(1)
+        made.feed.had(held)
+        made.until_rows(4)
+    assert {(row["time"] // NS_PER_SECOND - MIDNIGHT, row["source"]) for row in made.rows} == {
+        (-7_080, "fz"), (-7_020, "fz"), (-6_960, "fz"), (60, "fz"),
+    }  # fmt: skip
+    made.poll_until(lambda: made.gaps, "what is too old")
+    [gap] = made.gaps
+    assert (gap["sym"], gap["first"]) == ("feed-fz", (MIDNIGHT - 90_000) * NS_PER_SECOND)
+    assert gap["last"] == (MIDNIGHT - 86_400) * NS_PER_SECOND
+    assert gap["detail"] == "TSLA 1m: older than what is fetched at the start"
+
+
+def test_without_backfill_the_bars_of_a_cut_are_told_as_lost(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    made = start_feed(symbols=["AAPL"])
+    made.poll_until(lambda: finazon.subscriptions(), "the subscription")
+    finazon.send(bar("AAPL", NOON))
+    made.until_rows(1)
+    finazon.drop()
+    made.until_status("reconnecting")
+    made.clock.now_s += 1
+    made.now_ns += 300 * NS_PER_SECOND
+    made.poll_until(lambda: made.gaps, "what was lost")
+    [gap] = made.gaps
+    assert (gap["first"], gap["last"]) == (NOON * NS_PER_SECOND, (NOON + 300) * NS_PER_SECOND)
+    assert (gap["state"], gap["detail"]) == ("lost", "AAPL 1m: backfill is false")
 
 
 def test_rate_limit_keeps_the_gap_until_it_is_filled(finazon: FinazonServer, start_feed: StartFeed) -> None:

@@ -29,8 +29,8 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[VenueServer]:
 def polled(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
     made: list[Polled] = []
 
-    def make(kind: type[VenueFeed], **options: Any) -> Polled:
-        made.append(Polled(kind, venue, Clock(), **options))
+    def make(kind: type[VenueFeed], clock: Clock | None = None, **options: Any) -> Polled:
+        made.append(Polled(kind, venue, clock or Clock(), **options))
         return made[-1]
 
     yield make
@@ -75,8 +75,56 @@ def test_what_came_since_the_newest_row_of_the_plant_is_fetched_once(
 
 def test_nothing_is_asked_for_where_nothing_is_wanted(venue: VenueServer, polled: Callable[..., Polled]) -> None:
     assert polled(MadeUpFeed, catch_up_h=0).feed.asks_for() == []
-    assert polled(MadeUpFeed, backfill=False).feed.asks_for() == []
-    assert polled(MadeUpFeed, channels=("quotes", "bars")).feed.asks_for() == []  # the venue has no past of them
+    assert polled(MadeUpFeed, channels=("quotes",)).feed.asks_for() == []
+
+
+@pytest.mark.parametrize("kind", [MadeUpFeed, TimedFeed], ids=["numbered", "by time"])
+@pytest.mark.parametrize("has_all", [False, True])
+def test_what_came_between_two_runs_and_cannot_be_fetched_is_told_as_lost(
+    venue: VenueServer, polled: Callable[..., Polled], kind: type[VenueFeed], has_all: bool
+) -> None:
+    venue.trade("A", 30)
+    one = polled(kind, symbols=("A",), backfill=False)
+    assert one.feed.asks_for() == [A]
+    held = held_up_to(venue, 30 if has_all else 20, kind)
+    one.feed.had(held)
+    one.until(lambda: one.feed.status().startswith("connected"), "connected")
+    venue.trade("A", 2)
+    one.until(lambda: len(one.ids("A")) == 2, "what came")
+
+    def looked_at() -> bool:
+        one.pass_time(0.2)
+        return not one.feed._catch_up._waiting
+
+    one.until(looked_at, "the look at what the plant has")
+    assert one.ids("A") == ["id31", "id32"]
+    if kind is MadeUpFeed and has_all:
+        assert "gaps" not in one.rows  # by their numbers
+        return
+    [lost] = one.rows["gaps"]
+    why = "what came since the newest row in the plant, if anything did: backfill is false; plant backfill may have it"
+    assert (lost["state"], lost["table_name"], lost["detail"]) == ("lost", "trades", f"A: {why}")
+    assert lost["first"] == (21 if kind is MadeUpFeed else held[A].time)
+
+
+def test_a_cut_after_which_nothing_is_fetched_is_told_as_lost_and_holds_nothing_up(
+    venue: VenueServer, polled: Callable[..., Polled]
+) -> None:
+    clock = Clock()
+    one = polled(TimedFeed, clock, symbols=("A",), backfill=False)
+    one.until(lambda: one.feed.status().startswith("connected"), "connected")
+    venue.trade("A", 3)
+    one.until(lambda: len(one.ids("A")) == 3, "what came")
+    venue.cut()
+    venue.trade("A", 2)
+    one.until(lambda: "reconnecting" in one.feed.status(), "the loss")
+    clock.skipped_s += 61
+    one.until(lambda: one.feed.status().startswith("connected"), "connected again")
+    venue.trade("A", 1)
+    one.until(lambda: len(one.ids("A")) == 4, "what came then")
+    one.until(lambda: len(one.rows["gaps"]) == 2, "what is told")
+    assert [row["state"] for row in one.rows["gaps"]] == ["opened", "lost"]
+    assert one.rows["gaps"][1]["detail"] == "A: backfill is false; plant backfill may have it"
 
 
 def test_what_is_too_old_is_told_and_only_the_rest_fetched() -> None:

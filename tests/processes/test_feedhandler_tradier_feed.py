@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from polled_feed import fetched, polled
 from tradier_server import KEY, MS, TradierServer
 
+from feedhandler.past.catching_up import Held
 from feedhandler.tradier.feed import TradierFeed
 from feedhandler.tradier.history import TradierHistory
 from feedhandler.tradier.settings import TradierFeedSettings
@@ -101,6 +103,24 @@ def test_a_cancel_has_the_time_of_its_print(server: TradierServer) -> None:
         (at * MS, seq, "cancel"),
         ((at + 9_000) * MS, 5, "correct"),
     ]
+
+
+def test_what_fell_between_two_runs_is_told_as_lost_as_the_venue_has_no_past_of_prints(server: TradierServer) -> None:
+    with polled(TradierFeed, **keys(server)) as plant:
+        assert plant.feed.asks_for() == [("trades", "SPY", ""), ("trades", "AAPL", "")]
+        known = ("352790", "Q", 282.09, 100.0)
+        plant.feed.had(
+            {("trades", "SPY", ""): Held(1_557_758_874_355 * MS, 1_557_758_869_355 * MS, (known,), (352_790,))}
+        )
+        plant.until(lambda: len(server.names()) == 2, "the list")
+        server.trade("SPY")
+        plant.until_rows("trades", 1)
+        [lost] = plant.until_rows("gaps", 1)
+    assert (lost["state"], lost["table_name"], lost["first"]) == ("lost", "trades", 1_557_758_874_355 * MS)
+    assert lost["last"] > time.time_ns() - 60 * 10**9
+    assert lost["detail"] == (
+        "SPY: what came since the newest row in the plant, if anything did: the venue has no such past"
+    )
 
 
 @chance.times("cuts", 1000, 3600)

@@ -127,11 +127,38 @@ def test_the_first_trades_of_a_symbol_may_fall_between_two_connections(
     assert one.ids("A") == [f"id{number}" for number in range(1, 124)]
 
 
+@pytest.mark.parametrize("kind", [MadeUpFeed, TimedFeed], ids=["numbered", "by time"])
+def test_a_first_connection_that_is_cut_before_all_is_acknowledged_leaves_no_row_waiting(
+    venue: VenueServer, polled: Callable[..., Polled], kind: type[VenueFeed]
+) -> None:
+    venue.ignored = {"Y"}
+    clock = Clock()
+    one = polled(kind, clock, symbols=("A", "Y"))
+    one.until(lambda: venue.subscribed("A"), "the subscription")
+    venue.trade("A", 2)
+    one.until(lambda: len(one.ids("A")) == 2, "what came")
+    venue.cut()
+    venue.trade("A", 3)
+    one.until(lambda: "reconnecting" in one.feed.status(), "the loss")
+    clock.skipped_s += 61
+    one.until(lambda: venue.subscribed("A"), "the next connection")
+    venue.trade("A", 2)
+    clock.skipped_s += 6
+    connected(one)
+
+    def all_there() -> bool:
+        one.pass_time(0.05)
+        return len(one.ids("A")) >= 7
+
+    one.until(all_there, "all that is missing", 20)
+    assert one.ids("A") == [f"id{number}" for number in range(1, 8)]
+
+
 def test_a_jump_that_the_past_does_not_fill_is_told_as_lost_and_the_rows_behind_it_go_on(
     venue: VenueServer, polled: Callable[..., Polled]
 ) -> None:
     clock = Clock()
-    one = polled(clock=clock, backfill=False)
+    one = polled(clock=clock, backfill=False, symbols=("A",))
     connected(one)
     venue.trade("A", 2)
     one.until(lambda: len(one.ids("A")) == 2, "two trades")

@@ -64,16 +64,24 @@ def test_the_example_feeds_and_connects_again(venue: Venue) -> None:
     feed = module.MyFeed(module.VenueSettings(**keys), clock=clock)
     feed.start(0)
     rows: list[dict[str, Any]] = []
+    gaps: list[tuple[str, str]] = []
     deadline = time.monotonic() + 20
-    while len(rows) < 2 or "malformed" not in feed.status():
+    while len(rows) < 2 or len(gaps) < 2 or "malformed" not in feed.status():
         assert time.monotonic() < deadline, feed.status()
-        for table, columns in feed.poll(0, 0.01):
+        for table, columns in feed.poll(time.time_ns(), 0.01):
+            if table == "gaps":
+                gaps += zip(columns["state"], columns["detail"], strict=True)
+                continue
             assert table == "trades"
             rows += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         clock.skipped_s += 1 if "reconnecting" in feed.status() else 0
     assert [(row["sym"], row["price"], row["trade_id"], row["source"]) for row in rows] == [
         ("BTC-USD", 1.25, "1", "mine"),
         ("BTC-USD", 1.25, "2", "mine"),
+    ]
+    assert gaps == [
+        ("opened", "BTC-USD: there is no connection"),
+        ("lost", "BTC-USD: the venue has no such past"),
     ]
     feed.resubscribe(feed.settings.model_copy(update={"symbols": ("ETH-USD",)}))
     while len(venue.said) < 4:

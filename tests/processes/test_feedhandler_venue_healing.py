@@ -174,6 +174,25 @@ def test_only_bars_that_were_over_are_taken() -> None:
     assert [row.time // (60 * S) for row in found.rows if isinstance(row, BarRow)] == [1, 2]
 
 
+def test_a_key_that_is_not_entitled_to_a_table_goes_on_with_the_others() -> None:
+    class TwoTables(Numbers):
+        def request(self, hole: Hole, cursor: Any = None) -> Request | None:
+            return Request(f"/{hole.table}", {})
+
+    healing = Healing(TwoTables(MadeUpSettings()), TokenBucket(100.0, 100.0))
+    bars = Hole("bars", "A", "1m", 0, 100 * S)
+    healing.add([HOLE, bars, HOLE._replace(sym="B")], 0.0)
+    assert healing.request(10.0)[0] == Request("/trades", {})
+    given_up = healing.take(_answer_of(403, b"not entitled", "", Secret("k3y")), 10.0)
+    assert given_up is not None
+    assert given_up.lost == "no history of trades: the key was refused (HTTP 403 not entitled)"
+    assert healing.request(11.0) == (Request("/bars", {}), [])
+    healing.take(_answer_of(401, b"", "", Secret("k3y")), 11.0)
+    assert healing.refused
+    request, [also] = healing.request(12.0)
+    assert (request, also.hole.sym, also.lost) == (None, "B", "the key was refused")
+
+
 def test_a_firewall_is_waited_for_where_there_is_no_key_that_could_be_refused(healing: Healing) -> None:
     """Binance answers 403 to who asked too often; to give its past up for good would leave every later hole."""
     answered = _answer_of(403, b"<html>WAF</html>", "", Secret(""))

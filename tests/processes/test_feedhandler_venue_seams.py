@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from feedhandler.venue import seams as module
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, TradeRow
-from feedhandler.venue.seam import GivenUp
+from feedhandler.venue.seam import SKEW_NS, GivenUp
 from feedhandler.venue.seams import Seams
 
 S = 10**9
@@ -141,7 +141,7 @@ def test_a_hole_by_time_that_is_given_up_says_what_came_meanwhile() -> None:
     seams.take([trade(8, numbered=False), without_id], 2.0)
     assert seams.impatient(40.0) == [trade(8, numbered=False), without_id]
     [(hole, known, before)] = seams.given_up
-    assert (hole, before) == (Hole("trades", "A", "", S, 9 * S), 0)
+    assert (hole, before) == (Hole("trades", "A", "", S, 9 * S + SKEW_NS), 0)
     assert set(known) == {("id1", "", 1.5, 2.0), ("id8", "", 1.5, 2.0), (10 * S, "", 1.0, 3.0)}
 
 
@@ -212,3 +212,17 @@ def test_bars_that_were_missed_are_asked_for_from_the_newest_on() -> None:
     assert seams.due(2.0) == [Hole("bars", "A", "1m", 120 * S, 500 * S)]
     assert len(seams.fetched(Hole("bars", "A", "1m"), [BarRow(180 * S, "A", "1m", 1, 1, 1, 1, 1)], 3.0)) == 1
     assert seams.ended(Hole("bars", "A", "1m"), 3.0) == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_was_missed_by_a_clock_that_is_ahead_of_ours_is_within_the_hole(named: bool) -> None:
+    """By an id it is known if it comes by the socket, too; what has none would be there twice."""
+    seams = Seams(numbered=False, fetches=True)
+    first, second = (
+        TradeRow(time, "A", 1.0, 1.0, f"id{time}" if named else "") for time in (1_000 * S, 1_010 * S + S // 2)
+    )
+    seams.take([first], 0.0)
+    seams.interrupted(["A"], 1.0)
+    seams.resumed(["A"], 1_010 * S, 10.0)
+    [hole] = seams.due(11.0)
+    assert (hole.start <= second.time < hole.end) == named

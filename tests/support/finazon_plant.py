@@ -33,6 +33,7 @@ class Plant:
         self.feed, self.clock = feed, clock
         self.now_ns = NOON * NS_PER_SECOND
         self.rows: list[dict[str, Any]] = []
+        self.gaps: list[dict[str, Any]] = []
 
     def poll_until(self, condition: Callable[[], object], what: str) -> None:
         """Poll until `condition` holds; fail after 10 s, showing the state."""
@@ -40,8 +41,9 @@ class Plant:
         while not condition():
             assert time.monotonic() < deadline, f"{what}: {self.feed.status()}; rows {self.rows[-3:]}"
             for table, columns in self.feed.poll(self.now_ns, 0.01):
-                assert table == "bars"
-                self.rows += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+                assert table in ("bars", "gaps")
+                kept = self.rows if table == "bars" else self.gaps
+                kept += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def until_rows(self, count: int) -> list[dict[str, Any]]:
         self.poll_until(lambda: len(self.rows) >= count, f"{count} rows")
