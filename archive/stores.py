@@ -24,7 +24,7 @@ class Store(Protocol):
     def put(self, name: str, path: Path, crc: int) -> bool:
         """Put a file there under a name that nothing has, as a whole or not at all; False if something has it.
 
-        `crc` is the CRC-32 of its bytes.
+        `crc` is the CRC-32 of its bytes. The file is written to no more: a folder may make it its own.
         """
 
     def read(self, name: str) -> tuple[bytes, str] | None:
@@ -64,9 +64,12 @@ class FolderStore:
         partial = partial_of(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("rb") as source, partial.open("wb") as file:
-                shutil.copyfileobj(source, file, 2**20)
-                file.flush()
+            partial.unlink(missing_ok=True)
+            try:
+                os.link(path, partial)
+            except OSError:  # another disk, or one that knows no links
+                shutil.copyfile(path, partial)
+            with partial.open("rb") as file:
                 os.fsync(file.fileno())
             try:
                 os.link(partial, place)
