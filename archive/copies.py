@@ -25,7 +25,6 @@ from plant.history.partition_file import parquet_options, row_groups
 from plant.history.projection import MONTH, PROJECTED, of_history, projected, projected_schema, restored
 from plant.rows.row_hashes import MODULUS, row_sum
 
-
 _PROVERS = 2
 
 

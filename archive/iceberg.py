@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from archive.copies import file_of
+from archive.copies import Unfit, file_of
 from archive.steps import difference
 from archive.stores import first_line
 from plant.errors import HistoryError, PlantError, SettingsError, Unavailable
@@ -146,10 +146,11 @@ class Tables:
         """Return the columns of a copy that is in the store. Raises HistoryError if it is not that of `file`."""
         found, schema = file_of(self._warehouse.filesystem, self._warehouse.path(file.path), file.path)
         if (found.rows, found.row_sum) != (file.rows, file.row_sum):
-            raise HistoryError(
+            raise Unfit(
+                file.path,
                 f"{self._warehouse.uri(file.path)}: expected the copy of {file.rows:,} rows with the sum "
                 f"{file.row_sum:#018x}, found that of {found.rows:,} with {found.row_sum:#018x}: another plant's? Give "
-                "each plant a warehouse of its own"
+                "each plant a warehouse of its own",
             )
         return schema
 
@@ -258,10 +259,9 @@ def _meaning_of(name: str) -> str:
 
 
 def _of_store(warehouse: Warehouse) -> dict[str, str]:
-    options = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
     if not warehouse.is_s3:
-        return options
-    access = warehouse.access
+        return {"py-io-impl": "archive.durable.DurableFileIO"}
+    access, options = warehouse.access, {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
     options |= {"s3.access-key-id": access.key, "s3.secret-access-key": access.secret, "s3.region": access.region}
     if access.token:
         options["s3.session-token"] = access.token

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from archive.copies import Unfit
 from archive.signing import NOTHING, quoted, signed
 from archive.stores import first_line, sizes_in
 from plant.checksum import crc32
@@ -52,9 +53,10 @@ class S3Store:
         """See archive.stores.Store."""
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise HistoryError(
+            raise Unfit(
+                name,
                 f"{name}: {size:,} bytes are more than one request can put into an S3 store ({MOST_BYTES:,}); end days "
-                "more often ([hdb] roll_at), or archive into a folder"
+                "more often ([hdb] roll_at), or archive into a folder",
             )
         digest = hashlib.sha256()
         with path.open("rb") as file:
