@@ -252,8 +252,8 @@ class Archiving:
         if self._store.replace(MANIFEST, found[0], NO_VERSION) is not None:
             raise HistoryError(
                 f"{self.warehouse.endpoint or self.warehouse.place} replaces a file although asked to do so only if "
-                "it is another one still (If-Match): two archives could undo each other's work; use a store that keeps to "
-                "it"
+                "it is another one still (If-Match): two archives could undo each other's work; use a store that "
+                "keeps to it"
             )
         return manifest, found[1]
 
