@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive.copies import Unfit, file_of, make, prove
+from archive.expiry import expire, nobodys
 from archive.iceberg import Tables
 from archive.manifest import Manifest
 from archive.s3 import S3Store
@@ -71,6 +72,7 @@ class Archiving:
             raise SettingsError("no [archive] warehouse, so days are copied nowhere; docs/archive.md has examples")
         self.warehouse: Warehouse = place
         self.done = Done()
+        self._snapshots_days, self._swept = settings.snapshots_days, ""
         self._history = history_folder(data)
         self._work = data / "archive"
         with contextlib.ExitStack() as opened:
@@ -110,6 +112,8 @@ class Archiving:
         before, self._refused = self._refused, {}
         try:
             worked = self._steps(wanted, stopping, progress)
+            if self._snapshots_days and not self._refused and wanted.closed_day > self._swept:
+                self._sweep(wanted, stopping, progress)
             for name in self._refused.keys() - before.keys():
                 log.warning("archive", waiting=name, why=self._refused[name])
             for name in before.keys() - self._refused.keys():
@@ -153,6 +157,23 @@ class Archiving:
             worked = True
         self._noted = noted_at(self._history)
         return worked
+
+    def _sweep(self, wanted: Wanted, stopping: threading.Event, progress: Callable[[str], None]) -> None:
+        """Let go of snapshots that are too old, and then of files that nothing names any longer."""
+        progress("letting go of snapshots")
+        if snapshots := expire(self._tables, wanted.closed_day, self._snapshots_days):
+            self._present = None
+            self._steps(wanted, stopping, progress)  # the manifest names the tables' metadata as they are now
+        if stopping.is_set() or self._present is None or self._refused:
+            return
+        kept = set(wanted.files) | self._manifest.names
+        files = list(nobodys(self._tables, list(self._present.objects), kept))
+        for name in files:
+            self._store.remove(name)
+        objects = {n: size for n, size in self._present.objects.items() if n not in set(files)}
+        self._present, self._swept = replace(self._present, objects=objects), wanted.closed_day
+        if snapshots or files:
+            log.info("archive", snapshots_gone=snapshots, files_gone=len(files))
 
     def _refuse(self, error: Unfit, wanted: Wanted) -> None:
         """Let a file wait. Raises the error if that leads nowhere, or another catalogue wants no such file."""

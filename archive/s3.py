@@ -78,6 +78,10 @@ class S3Store:
         answer = self._ask("PUT", name, condition, data, hashlib.sha256(data).hexdigest(), crc32(data))
         return None if answer.status_code == _TAKEN else answer.headers["ETag"]
 
+    def remove(self, name: str) -> None:
+        """See archive.stores.Store."""
+        self._ask("DELETE", name, {})
+
     def sizes(self) -> dict[str, int]:
         """See archive.stores.Store."""
         return sizes_in(self._warehouse)
@@ -105,7 +109,7 @@ class S3Store:
         except requests.RequestException as error:
             raise Unavailable(f"{self._base} does not answer ({type(error).__name__}: {first_line(error)})") from None
         there = answer.status_code < _REDIRECT  # `ok` of requests is true of a redirect, too, which put nothing there
-        if there or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == _NOT_FOUND):
+        if there or answer.status_code == _TAKEN or (method != "PUT" and answer.status_code == _NOT_FOUND):
             return answer
         said = f"{method} {url}: {answer.status_code} {answer.reason}: {' '.join(answer.text.split())[:300]}"
         if answer.status_code == _UNDER_WAY or answer.status_code >= _SERVER_ERROR:

@@ -33,6 +33,9 @@ class Store(Protocol):
     def replace(self, name: str, data: bytes, version: str | None) -> str | None:
         """Put a file in the place of the version that was read (None: of nothing); None if it is another by now."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+
     def sizes(self) -> dict[str, int]:
         """Return every file there is, by name, with its size."""
 
@@ -103,6 +106,13 @@ class FolderStore:
         except OSError as error:
             raise HistoryError(f"{self._folder / name}: cannot be written: {error.strerror}") from None
         return hashlib.sha256(data).hexdigest()
+
+    def remove(self, name: str) -> None:
+        """See Store."""
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise HistoryError(f"{self._folder / name}: cannot be removed: {error.strerror}") from None
 
     def sizes(self) -> dict[str, int]:
         """See Store."""
