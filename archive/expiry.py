@@ -1,7 +1,7 @@
 """Snapshots and files that are let go of: those by which nobody reads any longer how a table was at an end of day.
 
-pyiceberg takes snapshots out of a table's metadata, and removes no files. So files are removed here, and only those that
-can be nobody's: with a name of ours, of a table that the catalogue knows, and named by no snapshot that is left, not by
+pyiceberg takes snapshots out of a table's metadata, and removes no files. So files are removed here, and only those
+that can be nobody's: with a name of ours, of a table that the catalogue knows, and named by no snapshot that is left, not by
 the manifest, and not wanted. The manifest is replaced in between, since the metadata it named before name what goes.
 Whoever is killed meanwhile finds the same to do again.
 """
@@ -45,7 +45,10 @@ def expire(tables: Tables, closed_day: str, days: float) -> int:
 
 
 def named(tables: Tables) -> set[str]:
-    """Return the addresses of all files that any snapshot of any table names: data, and Iceberg's own. Raises Unavailable."""
+    """Return the addresses of all files that any snapshot of any table names: data, and Iceberg's own.
+
+    Raises Unavailable.
+    """
     found: set[str] = set()
     for name in tables.locations:
         with tables.loaded(name) as table:
