@@ -1,9 +1,9 @@
 """Snapshots and files that are let go of: those by which nobody reads any longer how a table was at an end of day.
 
 pyiceberg takes snapshots out of a table's metadata, and removes no files. So files are removed here, and only those
-that can be nobody's: with a name of ours, of a table that the catalogue knows, and named by no snapshot that is left, not by
-the manifest, and not wanted. The manifest is replaced in between, since the metadata it named before name what goes.
-Whoever is killed meanwhile finds the same to do again.
+that can be nobody's: with a name of ours, of a table that the catalogue knows, and named by no snapshot that is left,
+not by the manifest, and not wanted. The manifest is replaced in between, since the metadata it named before name what
+goes. Whoever is killed meanwhile finds the same to do again.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Snapshots that are too old and files that nothing names any longer go; what is wanted or can be looked back at stays."""
+"""Snapshots that are too old go, and files that nothing names any longer; what can be looked back at stays."""
 
 import threading
 from pathlib import Path

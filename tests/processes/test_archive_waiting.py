@@ -45,18 +45,18 @@ generations = st.one_of(
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(generations, generations, st.sets(st.sampled_from([*DAYS, *MONTHS])))
+@given(generations, generations, st.sets(st.integers(0, 2)))
 def test_no_row_is_there_twice_no_day_goes_for_a_bad_file_and_all_else_goes_on(
-    wanted: set[str], there: set[str], refused: set[str]
+    wanted: set[str], there: set[str], bad: set[int]
 ) -> None:
+    refused = {name for i, name in enumerate(sorted(wanted)) if i in bad}
     found = meanwhile({"bars": wanted}, {"bars": tuple(there)}, refused)
     result = (wanted - found.held) | found.kept
     assert len(covers(result)) == len(set(covers(result)))
     assert set(covers(result)) >= set(covers(wanted)) & set(covers(there))
     assert not (refused & wanted) - there - found.held  # nothing that is refused is added
     assert found.kept <= there - wanted
-    untouched = {name for name in wanted if not refused & wanted - there}
-    assert untouched <= result  # nothing waits for nothing
+    assert refused or result == wanted
     for name in found.held - refused:  # what is good and waits lies over what is kept
         assert any(spanned(name) & spanned(kept) for kept in found.kept)
 
