@@ -149,7 +149,7 @@ def level(plant: RunningPlant) -> bool:
     return not catalogue.ends and set(said.get("paths", ())) == held and said.get("closed") == catalogue.closed
 
 
-@times("kills", 40)
+@times("kills", 40, timeout_s=1800)
 def test_killed_at_any_moment_every_row_is_in_iceberg_once(
     weed: Seaweed, start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], kills: int
 ) -> None:
