@@ -86,18 +86,19 @@ class Archive(Process):
     def _round(self) -> None:
         if self._archiving is None:
             self._archiving = Archiving(self.settings.archive, self.settings.plant.data)
-        archiving, began = self._archiving, time.monotonic()
-        worked = archiving.run(self._stopping, self._progress)
-        self._vitals.doing = ""
-        if self._stopping.is_set():
-            return
-        self._note("ok")
-        self._vitals.rows = archiving.done.files
-        if worked:
-            done = archiving.done
-            seconds = round(time.monotonic() - began, 2)
-            log.info("archived", generation=done.generation, files=done.files, bytes=done.bytes,
-                     snapshots=done.snapshots, seconds=seconds)  # fmt: skip
+        done, began = self._archiving.done, time.monotonic()
+        before = done.files, done.snapshots
+        try:
+            self._archiving.run(self._stopping, self._progress)
+        finally:  # what waits takes nothing from what was done
+            self._vitals.doing = ""
+            self._vitals.rows = done.files
+            if (done.files, done.snapshots) != before:
+                seconds = round(time.monotonic() - began, 2)
+                log.info("archived", generation=done.generation, files=done.files, bytes=done.bytes,
+                         snapshots=done.snapshots, seconds=seconds)  # fmt: skip
+        if not self._stopping.is_set():
+            self._note("ok")
 
     def _progress(self, line: str) -> None:
         self._vitals.doing = line

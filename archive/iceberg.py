@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from archive.copies import file_of
+from archive.copies import Unfit, file_of
 from archive.steps import difference
 from archive.stores import first_line
 from plant.errors import HistoryError, PlantError, SettingsError, Unavailable
@@ -65,7 +65,7 @@ class Tables:
             options["oauth2-server-uri"] = f"{uri.rstrip('/')}/v1/oauth/tokens"
         given = {name: _filled(value, environment) for name, value in settings.catalog_options.items()}
         self._namespace = settings.namespace
-        self._warehouse = warehouse
+        self.warehouse = warehouse
         self._owner = owner
         self.locations: dict[str, str] = {}
         """Where the newest metadata of each table are, as far as `planned` and `commit` saw."""
@@ -109,7 +109,7 @@ class Tables:
             table = self._fitted(name, table, list(fresh.values()))
             gone = self._data_files(table, change.drop | change.again)
             with ThreadPoolExecutor(READERS, "footers") as readers:
-                made = list(readers.map(lambda each: _data_file(table, self._warehouse.uri(each)), fresh))
+                made = list(readers.map(lambda each: _data_file(table, self.warehouse.uri(each)), fresh))
             summary = {f"tickplant.{fact}": str(value) for fact, value in facts.items()}
             with table.transaction() as transaction:
                 producer = transaction.update_snapshot(snapshot_properties=summary)
@@ -127,6 +127,17 @@ class Tables:
             )
         return True
 
+    @property
+    def beside(self) -> bool:
+        """Whether Iceberg's own files lie in the warehouse; with a REST catalogue they lie where that says."""
+        return not self._rest
+
+    @contextmanager
+    def loaded(self, name: str) -> Iterator[Any]:
+        """Give a table as it is now. Raises Unavailable for whatever its libraries raise meanwhile."""
+        with _answered(f"the table {name}"):
+            yield self._catalog.load_table(self._identifier(name))
+
     def _identifier(self, table: str) -> tuple[str, str]:
         *replaced, name = table.split("/")
         return (f"{self._namespace}_replaced" if replaced else self._namespace), name
@@ -134,22 +145,23 @@ class Tables:
     def _files_of(self, table: Any) -> tuple[str, ...]:
         names = []
         for task in table.scan().plan_files():
-            names += [self._warehouse.name(task.file.file_path)] * (2 if task.delete_files else 1)
+            names += [self.warehouse.name(task.file.file_path)] * (2 if task.delete_files else 1)
         return tuple(names)
 
     def _data_files(self, table: Any, names: frozenset[str]) -> list[Any]:
         """Return files of a table, each once however often it is there."""
         files = (task.file for task in table.scan().plan_files()) if names else ()
-        return list({f.file_path: f for f in files if self._warehouse.name(f.file_path) in names}.values())
+        return list({f.file_path: f for f in files if self.warehouse.name(f.file_path) in names}.values())
 
     def _described(self, file: File) -> pa.Schema:
         """Return the columns of a copy that is in the store. Raises HistoryError if it is not that of `file`."""
-        found, schema = file_of(self._warehouse.filesystem, self._warehouse.path(file.path), file.path)
+        found, schema = file_of(self.warehouse.filesystem, self.warehouse.path(file.path), file.path)
         if (found.rows, found.row_sum) != (file.rows, file.row_sum):
-            raise HistoryError(
-                f"{self._warehouse.uri(file.path)}: expected the copy of {file.rows:,} rows with the sum "
+            raise Unfit(
+                file.path,
+                f"{self.warehouse.uri(file.path)}: expected the copy of {file.rows:,} rows with the sum "
                 f"{file.row_sum:#018x}, found that of {found.rows:,} with {found.row_sum:#018x}: another plant's? Give "
-                "each plant a warehouse of its own"
+                "each plant a warehouse of its own",
             )
         return schema
 
@@ -205,7 +217,7 @@ class Tables:
         return self._catalog.create_table(
             self._identifier(name),
             schema,
-            None if self._rest else self._warehouse.uri(name),  # who serves a REST catalogue says where metadata lie
+            None if self._rest else self.warehouse.uri(name),  # who serves a REST catalogue says where metadata lie
             PartitionSpec(month),
             properties={
                 **_PROPERTIES,
@@ -222,7 +234,7 @@ class Tables:
         from pyiceberg.exceptions import ValidationError
         from pyiceberg.table.metadata import TableMetadataUtil
 
-        folder, filesystem = self._warehouse.path(f"{table}/metadata"), self._warehouse.filesystem
+        folder, filesystem = self.warehouse.path(f"{table}/metadata"), self.warehouse.filesystem
         found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
         files = [f for f in found if f.base_name.endswith(".metadata.json")]
         for file in sorted(files, key=lambda f: (f.base_name.split("-")[0], f.mtime_ns or 0), reverse=True):
@@ -232,7 +244,7 @@ class Tables:
                 TableMetadataUtil.parse_raw(data.decode())
             except (ValueError, ValidationError):
                 continue
-            return self._warehouse.uri(file.path.removeprefix(f"{self._warehouse.root}/"))
+            return self.warehouse.uri(file.path.removeprefix(f"{self.warehouse.root}/"))
         return None
 
 
@@ -258,10 +270,9 @@ def _meaning_of(name: str) -> str:
 
 
 def _of_store(warehouse: Warehouse) -> dict[str, str]:
-    options = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
     if not warehouse.is_s3:
-        return options
-    access = warehouse.access
+        return {"py-io-impl": "archive.durable.DurableFileIO"}
+    access, options = warehouse.access, {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
     options |= {"s3.access-key-id": access.key, "s3.secret-access-key": access.secret, "s3.region": access.region}
     if access.token:
         options["s3.session-token"] = access.token

@@ -21,6 +21,8 @@ class Manifest:
     files        as in the catalogue, without crc; `bytes` of the copy
     replaced     likewise, rows that were amended or replaced after their day was closed
     tables       where Iceberg's newest metadata of each table are, for those who have no catalogue to ask
+    waiting      names of files of closed days that could not be archived, or are not as they were put there; of their
+                 days `files` has what was there before. It stands in the file only if there are some
     """
 
     owner: str
@@ -30,17 +32,24 @@ class Manifest:
     files: tuple[Mapping[str, Any], ...] = ()
     replaced: tuple[Mapping[str, Any], ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, owner: str, wanted: Wanted, sizes: Mapping[str, int], tables: Mapping[str, str]) -> "Manifest":
-        """Return the manifest of what an archive holds."""
+        """Return the manifest of what an archive holds; `sizes` are those of its files, 0 for one that is lost."""
         files: list[Mapping[str, Any]] = []
         replaced: list[Mapping[str, Any]] = []
         for name, file in sorted(wanted.files.items()):
-            fields = {**dataclasses.asdict(file), "bytes": sizes[name]}
+            fields = {**dataclasses.asdict(file), "bytes": sizes.get(name, 0)}
             del fields["crc"]
             (replaced if name.startswith("replaced/") else files).append(fields)
-        return cls(owner, wanted.generation, wanted.closed, wanted.closed_day, tuple(files), tuple(replaced), tables)
+        every, waiting = (tuple(files), tuple(replaced)), tuple(sorted(wanted.waiting))
+        return cls(owner, wanted.generation, wanted.closed, wanted.closed_day, *every, tables, waiting)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all files, by name."""
+        return {f["path"]: f["bytes"] for f in (*self.files, *self.replaced)}
 
     @property
     def names(self) -> frozenset[str]:
@@ -56,11 +65,14 @@ class Manifest:
                 "catalogue, or name another [archive] warehouse"
             )
 
-    def check_files(self, wanted: Wanted, sizes: Mapping[str, int]) -> None:
-        """Raise HistoryError if a file in the store is not the one that is wanted under its name, or not all of it.
+    def changed(self, wanted: Wanted, sizes: Mapping[str, int]) -> dict[str, str]:
+        """Return the files that somebody has changed in the store, by name, with a sentence about each.
 
         sizes   of the files in the store; one that is missing is put there
+
+        Raises HistoryError if a file is not the one that is wanted under its name: the history is another one.
         """
+        found = {}
         for told in (*self.files, *self.replaced):
             file = wanted.files.get(told["path"])
             if file is None:
@@ -70,15 +82,19 @@ class Manifest:
                     f"{file.path}: the archive has it with {told['rows']:,} rows, the history with {file.rows:,}, or "
                     "others: the history was restored, or is another one; name another [archive] warehouse"
                 )
-            if (found := sizes.get(file.path, told["bytes"])) != told["bytes"]:
-                raise HistoryError(
+            if (size := sizes.get(file.path, told["bytes"])) != told["bytes"]:
+                found[file.path] = (
                     f"{file.path}: expected the {told['bytes']:,} bytes that the archive has put there, found "
-                    f"{found:,}: somebody changed it; remove it, and it is put there again if the history has it"
+                    f"{size:,}: somebody changed it; remove it, and it is put there again if the history has it"
                 )
+        return found
 
     def encoded(self) -> bytes:
         """Return its bytes."""
-        return json.dumps({"version": VERSION, **dataclasses.asdict(self)}, separators=(",", ":")).encode()
+        fields = {"version": VERSION, **dataclasses.asdict(self)}
+        if not self.waiting:  # so that a tickplant that knows of none can read it
+            del fields["waiting"]
+        return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
     def decoded(cls, data: bytes, where: str) -> "Manifest":
@@ -87,7 +103,8 @@ class Manifest:
             fields = json.loads(data)
             if (version := fields.pop("version")) != VERSION:
                 raise ValueError(f"version {version}, and this tickplant reads {VERSION}")
-            found = cls(**{**fields, "files": tuple(fields["files"]), "replaced": tuple(fields["replaced"])})
+            lists = {name: tuple(fields.get(name, ())) for name in ("files", "replaced", "waiting")}
+            found = cls(**{**fields, **lists})
             found.names  # noqa: B018  (what is no file has no path)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise HistoryError(f"{where}: expected a manifest of ours, found {error!r}; move it away") from None

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from archive.copies import Unfit
 from archive.signing import NOTHING, quoted, signed
 from archive.stores import first_line, sizes_in
 from plant.checksum import crc32
@@ -52,9 +53,10 @@ class S3Store:
         """See archive.stores.Store."""
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise HistoryError(
+            raise Unfit(
+                name,
                 f"{name}: {size:,} bytes are more than one request can put into an S3 store ({MOST_BYTES:,}); end days "
-                "more often ([hdb] roll_at), or archive into a folder"
+                "more often ([hdb] roll_at), or archive into a folder",
             )
         digest = hashlib.sha256()
         with path.open("rb") as file:
@@ -75,6 +77,10 @@ class S3Store:
         condition = {"If-None-Match": "*"} if version is None else {"If-Match": version}
         answer = self._ask("PUT", name, condition, data, hashlib.sha256(data).hexdigest(), crc32(data))
         return None if answer.status_code == _TAKEN else answer.headers["ETag"]
+
+    def remove(self, name: str) -> None:
+        """See archive.stores.Store."""
+        self._ask("DELETE", name, {})
 
     def sizes(self) -> dict[str, int]:
         """See archive.stores.Store."""
@@ -103,7 +109,7 @@ class S3Store:
         except requests.RequestException as error:
             raise Unavailable(f"{self._base} does not answer ({type(error).__name__}: {first_line(error)})") from None
         there = answer.status_code < _REDIRECT  # `ok` of requests is true of a redirect, too, which put nothing there
-        if there or answer.status_code == _TAKEN or (method == "GET" and answer.status_code == _NOT_FOUND):
+        if there or answer.status_code == _TAKEN or (method != "PUT" and answer.status_code == _NOT_FOUND):
             return answer
         said = f"{method} {url}: {answer.status_code} {answer.reason}: {' '.join(answer.text.split())[:300]}"
         if answer.status_code == _UNDER_WAY or answer.status_code >= _SERVER_ERROR:

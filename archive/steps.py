@@ -17,15 +17,19 @@ from dataclasses import dataclass, replace
 from plant.history.catalogue import Catalogue, File
 from plant.history.layout import REPLACED
 
-NO_MANIFEST: tuple[frozenset[str], int] = (frozenset(), -1)
+Told = tuple[frozenset[str], int, frozenset[str]]
+"""What a manifest says: names of files, the seq up to which days are closed, which files wait."""
+
+NO_MANIFEST: Told = (frozenset(), -1, frozenset())
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What the archive is to hold: the closed days of a catalogue, and those that only the archive has.
 
-    files    by name, which is the same in the history and in the archive
-    local    names of those that the history has, too
+    files     by name, which is the same in the history and in the archive
+    local     names of those that the history has, too
+    waiting   names of those that cannot be archived, or are not as they were put there (archive.waiting)
     """
 
     generation: int
@@ -33,6 +37,7 @@ class Wanted:
     closed_day: str
     files: Mapping[str, File]
     local: frozenset[str]
+    waiting: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, catalogue: Catalogue) -> "Wanted":
@@ -44,6 +49,21 @@ class Wanted:
     def same_files(self, other: "Wanted | None") -> bool:
         """Return whether two catalogues ask for the same."""
         return other is not None and (self.closed, self.files) == (other.closed, other.files)
+
+    def meanwhile(self, held: frozenset[str], kept: Mapping[str, File], waiting: frozenset[str]) -> "Wanted":
+        """Return what is wanted for as long as some files wait: without `held`, with `kept`."""
+        files = {n: f for n, f in self.files.items() if n not in held} | dict(kept)
+        return replace(self, files=files, waiting=waiting | held)
+
+    @property
+    def told(self) -> Told:
+        """What the manifest is to say."""
+        return frozenset(self.files), self.closed, self.waiting
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Names of the files that the archive holds as it should once it is level."""
+        return frozenset(self.files) - self.waiting
 
     @property
     def tables(self) -> dict[str, set[str]]:
@@ -60,14 +80,13 @@ class Present:
 
     objects    names of files in the store, with their sizes
     planned    of each table of Iceberg's that exists, the files of its newest snapshot: each as often as it is there
-    manifest   names of the files in the manifest, and the seq up to which it says days are closed; NO_MANIFEST for one
-               that says of a table's metadata what is no longer true
+    manifest   what the manifest says; NO_MANIFEST for one that says of a table's metadata what is no longer true
     noted      what the history was told that the archive holds
     """
 
     objects: Mapping[str, int]
     planned: Mapping[str, tuple[str, ...]]
-    manifest: tuple[frozenset[str], int]
+    manifest: Told
     noted: frozenset[str]
 
 
@@ -111,15 +130,15 @@ Step = Upload | Commit | Tell | Note | Lost
 def next_step(wanted: Wanted, present: Present) -> Step | None:
     """Return what is to be done next, None if the archive is as it should be."""
     for name, file in wanted.files.items():
-        if name not in present.objects:
+        if name not in present.objects and name not in wanted.waiting:
             return Upload(file) if name in wanted.local else Lost(name)
     tables = wanted.tables
     for table in sorted(tables.keys() | present.planned.keys()):
         if commit := difference(table, tables.get(table, set()), present.planned.get(table, ())):
             return commit
-    if present.manifest != (frozenset(wanted.files), wanted.closed):
+    if present.manifest != wanted.told:
         return Tell()
-    return Note() if present.noted != frozenset(wanted.files) else None
+    return Note() if present.noted != wanted.held else None
 
 
 def difference(table: str, wanted: set[str], planned: tuple[str, ...]) -> Commit | None:
@@ -138,8 +157,8 @@ def after(present: Present, step: Upload | Commit | Tell | Note, wanted: Wanted,
         files = tuple(sorted(wanted.tables.get(step.table, ())))
         return replace(present, planned={**present.planned, step.table: files}, manifest=NO_MANIFEST)
     if isinstance(step, Tell):
-        return replace(present, manifest=(frozenset(wanted.files), wanted.closed))
-    return replace(present, noted=frozenset(wanted.files))
+        return replace(present, manifest=wanted.told)
+    return replace(present, noted=wanted.held)
 
 
 def table_of(file: File) -> str:

@@ -24,7 +24,7 @@ class Store(Protocol):
     def put(self, name: str, path: Path, crc: int) -> bool:
         """Put a file there under a name that nothing has, as a whole or not at all; False if something has it.
 
-        `crc` is the CRC-32 of its bytes.
+        `crc` is the CRC-32 of its bytes. The file is written to no more: a folder may make it its own.
         """
 
     def read(self, name: str) -> tuple[bytes, str] | None:
@@ -32,6 +32,9 @@ class Store(Protocol):
 
     def replace(self, name: str, data: bytes, version: str | None) -> str | None:
         """Put a file in the place of the version that was read (None: of nothing); None if it is another by now."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
 
     def sizes(self) -> dict[str, int]:
         """Return every file there is, by name, with its size."""
@@ -64,9 +67,12 @@ class FolderStore:
         partial = partial_of(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("rb") as source, partial.open("wb") as file:
-                shutil.copyfileobj(source, file, 2**20)
-                file.flush()
+            partial.unlink(missing_ok=True)
+            try:
+                os.link(path, partial)
+            except OSError:  # another disk, or one that knows no links
+                shutil.copyfile(path, partial)
+            with partial.open("rb") as file:
                 os.fsync(file.fileno())
             try:
                 os.link(partial, place)
@@ -100,6 +106,13 @@ class FolderStore:
         except OSError as error:
             raise HistoryError(f"{self._folder / name}: cannot be written: {error.strerror}") from None
         return hashlib.sha256(data).hexdigest()
+
+    def remove(self, name: str) -> None:
+        """See Store."""
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise HistoryError(f"{self._folder / name}: cannot be removed: {error.strerror}") from None
 
     def sizes(self) -> dict[str, int]:
         """See Store."""

@@ -188,7 +188,7 @@ def main() -> None:
                 for path in (first, second):
                     print(f"starting {path.parent} (what it says: plant-up.log there)", flush=True)
                     plant(path, "up", "-d")
-                tell(first, second)
+                tell(first, second, address)
                 while True:
                     signal.pause()
             finally:
@@ -201,7 +201,7 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def tell(first: Path, second: Path) -> None:
+def tell(first: Path, second: Path, store: str) -> None:
     """Print what there is to type."""
     one, two = f"PLANT_CONFIG={first} {BIN}/plant", f"PLANT_CONFIG={second} {BIN}/plant"
     print(
@@ -209,9 +209,11 @@ def tell(first: Path, second: Path) -> None:
 the first plant, with the mirror     {one} status
 its copy compared with its journal   {one} mirror verify
 the second, which follows the copy   {two} query 'select sym, count(*) from bars group by sym'
+a day that is closed goes to S3      {one} end-of-day
+    s3://{BUCKET}/history at {store}, to be read as docs/archive.md shows, with the environment
+    {" ".join(f"{name}={value}" for name, value in KEYS.items())}
 the second takes the first's place   {one} down; {two} promote
     (its processor, trading and service start then: a plant that follows computes and trades nothing)
-days that are closed go to s3://{BUCKET}/history; after midnight UTC, or of days that were imported
 Ctrl-C here ends all""",
         flush=True,
     )

@@ -167,10 +167,13 @@ def _summed(groups: Iterable[pa.Table]) -> tuple[int, int]:
     return rows, total
 
 
-def row_groups(path: Path, first: int = 0, step: int = 1) -> Iterator[pa.Table]:
-    """Yield row groups of a file: all, or every step-th from `first` on. Raises HistoryError if it cannot be read."""
+def row_groups(path: Path, first: int = 0, step: int = 1, coded: Iterable[str] = ()) -> Iterator[pa.Table]:
+    """Yield row groups of a file: all, or every step-th from `first` on. Raises HistoryError if it cannot be read.
+
+    coded   columns of text that become dictionaries, which they do by themselves in files with Arrow's own types
+    """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(coded)) as file:
             for i in range(first, file.num_row_groups, step):
                 yield file.read_row_group(i, use_threads=False)
     except (OSError, pa.ArrowException) as error:

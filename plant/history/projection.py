@@ -41,7 +41,7 @@ def projected_schema(schema: pa.Schema) -> pa.Schema:
         )
     fields = [f.with_type(_US) if f.name in times else f for f in schema]
     rest = [pa.field(f"{name}{REST}", pa.int32(), schema.field(name).nullable) for name in times]
-    return pa.schema([*fields, *rest, pa.field(MONTH, pa.string(), False)])
+    return pa.schema([*fields, *rest, pa.field(MONTH, pa.dictionary(pa.int32(), pa.string()), False)])
 
 
 def projected(rows: pa.Table, schema: pa.Schema, month: str) -> pa.Table:
@@ -50,7 +50,7 @@ def projected(rows: pa.Table, schema: pa.Schema, month: str) -> pa.Table:
     for name in times_in(rows.schema):
         columns[name], columns[f"{name}{REST}"] = _split(rows.column(name))
     codes = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
-    columns[MONTH] = pa.DictionaryArray.from_arrays(codes, pa.array([month])).cast(pa.string())
+    columns[MONTH] = pa.DictionaryArray.from_arrays(codes, pa.array([month]))
     return pa.table([columns[f.name] if f.name in columns else rows.column(f.name) for f in schema], schema=schema)
 
 

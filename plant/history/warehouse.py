@@ -151,3 +151,12 @@ def archived_in(folder: Path, place: str = "") -> frozenset[str]:
         raise HistoryError(
             f"{folder / ARCHIVED}: cannot be read ({error!r}); remove it: the archive writes it again"
         ) from None
+
+
+def noted_at(folder: Path) -> tuple[int, ...]:
+    """Return what changes whenever somebody writes or removes what `archived_in` reads."""
+    try:
+        found = (folder / ARCHIVED).stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size

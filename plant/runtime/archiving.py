@@ -37,6 +37,10 @@ class ArchiveSettings(BaseModel):
         0.0, ge=0, description="days that only the archive has, ended so long ago, are let go of; 0: keep everything"
     )
 
+    snapshots_days: float = Field(
+        0.0, ge=0, description="ends of day before the last so many days cannot be looked back at; 0: all can"
+    )
+
     @field_validator("warehouse")
     @classmethod
     def _a_bucket_or_a_folder(cls, value: str) -> str:

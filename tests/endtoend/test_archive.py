@@ -68,7 +68,26 @@ def test_a_name_is_made_once_and_replaced_only_as_it_was_read(weed: Seaweed, tmp
     assert store.replace("new.parquet", b"1", None) is not None
     assert store.replace("new.parquet", b"2", None) is None
     assert store.sizes() == {"a/b c+d.parquet": 5, "new.parquet": 1}
+    for _ in range(2):
+        store.remove("a/b c+d.parquet")
+    assert store.sizes() == {"new.parquet": 1}
     store.close()
+
+
+def test_old_snapshots_go_with_their_files(weed: Seaweed, tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for number in range(3):
+        history.publish("bars", [bar(NOON, close=1.0 + number), bar(NOON + number * DAY)])
+        history.part(f"2026-11-2{number}")
+        history.close()
+        made = archive(history, "s3://plant/old", endpoint=weed.endpoint, snapshots_days=1.0)
+        assert_level(history.folder, made)
+    bars = tables_of(made)["bars"]
+    assert [s.summary["tickplant.closed_day"] for s in bars.snapshots()] == ["2026-11-21", "2026-11-22"]
+    firsts = [
+        name.split(".")[-2] for name in sorted(made._store.sizes()) if name.startswith("bars/month=2026-11/2026-11-20")
+    ]
+    assert firsts == ["2", "3"]  # of the three files of the first day, those that these snapshots name
 
 
 def test_a_body_that_is_not_what_was_to_be_sent_is_refused(weed: Seaweed, tmp_path: Path) -> None:
@@ -130,7 +149,7 @@ def level(plant: RunningPlant) -> bool:
     return not catalogue.ends and set(said.get("paths", ())) == held and said.get("closed") == catalogue.closed
 
 
-@times("kills", 40)
+@times("kills", 40, timeout_s=1800)
 def test_killed_at_any_moment_every_row_is_in_iceberg_once(
     weed: Seaweed, start_plant: Callable[..., RunningPlant], eventually: Callable[..., Any], kills: int
 ) -> None:

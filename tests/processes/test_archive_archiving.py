@@ -17,6 +17,7 @@ from history_files import HOURS
 from plain_rows import NOON, SCHEMA, bar, trade
 
 from archive.archiving import Archiving
+from archive.stores import FolderStore
 from hdb.writer.housekeeping import Housekeeping
 from plant.errors import HistoryError, SettingsError, Unavailable
 from plant.history.amending import amendment
@@ -183,6 +184,23 @@ def test_a_second_archive_of_the_history_and_one_of_another_are_refused(tmp_path
     first.close()
     with pytest.raises(HistoryError, match=r"is written by another archive .* name another"):
         archiving(other, tmp_path / "warehouse")
+
+
+@pytest.mark.parametrize("ignored", ["If-Match", "If-None-Match"])
+def test_a_store_that_keeps_to_no_condition_is_refused_at_the_start(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch, ignored: str
+) -> None:
+    replace = FolderStore.replace
+
+    def whatever_is_there(store: FolderStore, name: str, data: bytes, version: str | None) -> str | None:
+        if (version is None) == (ignored == "If-None-Match"):
+            found = store.read(name)
+            version = found and found[1]
+        return replace(store, name, data, version)
+
+    monkeypatch.setattr(FolderStore, "replace", whatever_is_there)
+    with pytest.raises(HistoryError, match=rf"\({ignored}\): two archives could .*; use a store that keeps to it"):
+        archiving(history, tmp_path / "warehouse")
 
 
 def test_a_file_that_was_added_twice_and_one_that_is_nobodys_are_found_and_put_right(

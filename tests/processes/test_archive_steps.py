@@ -9,7 +9,20 @@ from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive.steps import Commit, Lost, Note, Present, Tell, Upload, Wanted, after, difference, next_step, table_of
+from archive.steps import (
+    NO_MANIFEST,
+    Commit,
+    Lost,
+    Note,
+    Present,
+    Tell,
+    Upload,
+    Wanted,
+    after,
+    difference,
+    next_step,
+    table_of,
+)
 from plant.history.catalogue import ArchivedFile, Catalogue, File
 
 NAMES = [
@@ -41,7 +54,7 @@ def present_of(objects: frozenset[str], tables: list[str], manifest: frozenset[s
         table = table_of(file(name)) if name in NAMES else "trades"
         found[table] = (*found.get(table, ()), name)
     there = objects | {n for n in tables if n in NAMES}  # what a table names is in the store
-    return Present(dict.fromkeys(there, 10), found, (manifest, 1), noted)
+    return Present(dict.fromkeys(there, 10), found, (manifest, 1, frozenset()), noted)
 
 
 @settings(max_examples=examples(100), deadline=None)
@@ -61,7 +74,7 @@ def test_from_whatever_is_there_the_steps_lead_to_what_is_wanted(
             of_table = set(present.planned.get(step.table, ()))
             assert (of_table | step.add) - step.drop == wanted.tables.get(step.table, set())
         if isinstance(step, Note):
-            assert present.manifest == (frozenset(wanted.files), wanted.closed)
+            assert present.manifest == (frozenset(wanted.files), wanted.closed, frozenset())
         present = after(present, step, wanted, 10)
         steps += 1
         if steps == forgets:
@@ -79,9 +92,9 @@ def test_what_only_the_archive_has_stays_and_is_asked_for_if_it_is_lost(
 ) -> None:
     wanted = wanted_of(local, gone)
     assert set(wanted.files) == local | gone
-    step = next_step(wanted, Present({}, {}, (frozenset(), 0), frozenset()))
+    step = next_step(wanted, Present({}, {}, NO_MANIFEST, frozenset()))
     assert isinstance(step, Upload | Lost | Tell)
-    there = Present(dict.fromkeys(local, 1), {}, (frozenset(), 0), frozenset())
+    there = Present(dict.fromkeys(local, 1), {}, NO_MANIFEST, frozenset())
     lost = [n for n in wanted.files if n not in local]
     assert (next_step(wanted, there) == Lost(lost[0])) if lost else not isinstance(next_step(wanted, there), Lost)
 
