@@ -111,9 +111,7 @@ class MirrorSettings(_Section):
         (), description='their monitoring addresses, "http://host-1:8222", to check that they sync; empty: not checked'
     )
     name: StreamName = Field("main", description="of the stream; one plant writes to one of a name")
-    compress: bool = Field(
-        False, description="with zstd: a fifth of the bytes, but not the journal's own"
-    )
+    compress: bool = Field(False, description="with zstd: a fifth of the bytes, but not the journal's own")
 
 
 class StandbySection(_Section):
