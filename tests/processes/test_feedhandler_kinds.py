@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from installed import install
 
-from dashboard import snapshot
 from feedhandler.__main__ import FeedHandler, feed_of
 from feedhandler.feed import MEMBERS, SIMULATED, Feed
 from feedhandler.finazon.feed import FinazonFeed
@@ -23,6 +22,7 @@ from plant.errors import SettingsError
 from plant.runtime.entry_points import names
 from plant.runtime.sections import FeedSection
 from plant.runtime.settings import load
+from plant.serving import origins
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"finazon": FinazonFeed, "recorded": RecordedFeed, "simulated": SimulatedFeed}
@@ -191,7 +191,7 @@ def test_a_kind_that_two_packages_name_is_refused(tmp_path: Path, monkeypatch: p
 def test_what_is_made_up_is_told_by_its_source() -> None:
     feed = SimulatedFeed(SimulatedFeedSettings(name="other", history_minutes=1))
     [(_, columns)] = feed.poll(10**18, 0)
-    assert set(columns["source"]) == {SIMULATED} == {snapshot.SIMULATED[0]}
+    assert set(columns["source"]) == {SIMULATED} == {origins.SIMULATED}
 
 
 def test_the_simulated_feed_needs_neither_pandas_nor_pyarrow() -> None:
