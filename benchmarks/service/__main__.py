@@ -66,7 +66,9 @@ def orders(effort: Effort, clients: int) -> None:
     count = effort.size(400, 8)
     processes = ("tickerplant", "rdb", "trading", "api")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, _plant(folder, *processes, toml=PAPER) as plant:
-        _bars(plant, 1, ("AAPL",))
+        with plant.publisher("bench") as feed:
+            feed.publish("trades", {"time": START, "sym": "AAPL", "price": 100.25, "size": 1.0, "source": "bench"})
+            _reached(plant, feed.flush())
         body = {"sym": "AAPL", "side": "buy", "qty": 1, "type": "limit", "limit_price": 1.0, "time_in_force": "gtc"}
         request = post("/api/v1/orders", json.dumps(body).encode())
         _compared("POST order on paper", plant, request, count, effort, b"201")
@@ -210,11 +212,15 @@ def _bars(plant: BenchPlant, count: int, syms: tuple[str, ...]) -> None:
     with plant.publisher("bench") as feed:
         for minute in range(count):
             feed.publish("bars", _rows(syms, minute, 0))
-        seq = feed.flush()
+        _reached(plant, feed.flush())
+
+
+def _reached(plant: BenchPlant, seq: int) -> None:
+    """Wait until the rdb has the rows up to a seq."""
     db, deadline = plant.ask(), time.monotonic() + 60
     while db.status()["seq"] < seq:
         if time.monotonic() > deadline:
-            raise RuntimeError("the rdb does not take the bars")
+            raise RuntimeError("the rdb does not take the rows")
         time.sleep(0.05)
 
 
