@@ -27,7 +27,7 @@ API = "read_per_s = 1000000\ntrade_per_s = 1000000\nconnections = 10000\n"
 PAPER = """
 [[accounts]]
 name = "paper"
-limits = { stale_s = 0 }
+limits = { stale_s = 0, max_orders_per_minute = 1000000, max_open_orders = 1000000 }
 [[instruments]]
 sym = "*"
 tick = 0.01
@@ -69,7 +69,7 @@ def orders(effort: Effort, clients: int) -> None:
         with plant.publisher("bench") as feed:
             feed.publish("trades", {"time": START, "sym": "AAPL", "price": 100.25, "size": 1.0, "source": "bench"})
             _reached(plant, feed.flush())
-        body = {"sym": "AAPL", "side": "buy", "qty": 1, "type": "limit", "limit_price": 1.0, "time_in_force": "gtc"}
+        body = {"sym": "AAPL", "side": "buy", "qty": 1, "type": "limit", "limit_price": 95.0, "time_in_force": "gtc"}
         request = post("/api/v1/orders", json.dumps(body).encode())
         _compared("POST order on paper", plant, request, count, effort, b"201")
 
