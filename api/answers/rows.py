@@ -119,7 +119,17 @@ def _plain(column: pa.ChunkedArray, times: str) -> list[Any]:
         for place in np.flatnonzero(~np.isfinite(numbers)).tolist():
             found[place] = None
         return found
+    if pa.types.is_dictionary(column.type):
+        return [value for chunk in column.chunks for value in _named(chunk)]
+    if pa.types.is_integer(column.type) and not column.null_count:
+        return list(column.to_numpy().tolist())
     return list(column.to_pylist())
+
+
+def _named(chunk: pa.DictionaryArray) -> list[Any]:
+    """Return the values of a chunk; each name becomes a Python object once, not once a row."""
+    names = [*chunk.dictionary.to_pylist(), None]
+    return [names[place] for place in chunk.indices.cast(pa.int64()).fill_null(len(names) - 1).to_numpy().tolist()]
 
 
 def _csv(table: pa.Table, times: str) -> bytes:

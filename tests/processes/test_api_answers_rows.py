@@ -107,3 +107,21 @@ def test_many_rows_are_written_in_a_thread_and_are_the_same(rows: int, monkeypat
         "table": "t", "seq": 7, "rows": [{"n": n, "price": None} for n in range(rows)], "next": None, "truncated": True,
     }  # fmt: skip
     assert (by == [threading.main_thread()]) is (rows <= FEW_ROWS)
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(st.lists(st.lists(st.sampled_from([None, "", "AAPL", "x" * 9]), max_size=9), max_size=3), st.integers(0, 9))
+def test_names_and_whole_numbers_are_what_arrow_says(chunks: list[list[str | None]], start: int) -> None:
+    kind = pa.dictionary(pa.int8(), pa.string())
+    names = pa.chunked_array([pa.array(chunk, pa.string()).dictionary_encode().cast(kind) for chunk in chunks], kind)
+    numbers = pa.chunked_array(
+        [pa.array([len(name or "") for name in chunk], pa.uint64()) for chunk in chunks], "uint64"
+    )
+    table = pa.table({"names": names, "numbers": numbers}).slice(start)
+    assert plain_columns(table) == table.to_pydict()
+
+
+def test_a_dictionary_that_is_full_has_a_place_for_what_is_not_known() -> None:
+    every = pa.array([str(number) for number in range(128)])
+    column = pa.DictionaryArray.from_arrays(pa.array([0, None, 127], pa.int8()), every)
+    assert plain_columns(pa.table({"names": column})) == {"names": ["0", None, "127"]}
