@@ -169,7 +169,7 @@ def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_
 
     run = eventually(lambda: next((r["run"] for r in plant.rows("runs") if r["sym"] == "cross"), ""), 60.0)
     wanted = published - 2 * len(SYMS)
-    eventually(lambda: plots() >= wanted, 60.0, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
+    eventually(lambda: plots() >= wanted, 60.0 + 3 * kills, lambda: f"{plots()} of {wanted}: {plant.log('trading')}")
     for name in ("cross", "other"):
         plant.change(name, wanted="stopped")
 
