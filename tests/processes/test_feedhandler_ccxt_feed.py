@@ -95,11 +95,11 @@ class Polled:
             named = {name: list(values) for name, values in columns.items()}
             self.rows[table] += [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
-    def until(self, condition: Callable[[], object], what: str) -> None:
+    def until(self, condition: Callable[[], object], what: str, more: Callable[[], object] = str) -> None:
         deadline = time.monotonic() + 30
         while not condition():
             shown = {table: (len(rows), rows[-2:]) for table, rows in self.rows.items()}
-            assert time.monotonic() < deadline, f"{what}: {self.feed.status()}; {shown}"
+            assert time.monotonic() < deadline, f"{what}: {more()} {self.feed.status()}; {shown}"
             self.poll()
 
 
@@ -224,6 +224,13 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(
             trade()  # what came while nobody asked the client hands out when more comes
         return done
 
+    def missing() -> str:
+        there = {row["time"] // MS - at_ms for row in plant.rows["trades"]}
+        holes = [
+            (r["state"], r["first"] // MS - at_ms, r["last"] // MS - at_ms, r["detail"]) for r in plant.rows["gaps"]
+        ]
+        return f"{[n for n in range(len(made)) if n not in there]} of {len(made)}, {holes[-6:]}"
+
     plant = begin(channels=("trades",))
     plant.until(server.names, "the stream")
     for _ in range(cuts):
@@ -243,8 +250,8 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(
         plant.until(server.names, "the stream again")
         trade()
         if dice.random() < 0.7:
-            plant.until(all_there, "all there")
-    plant.until(all_there, "all there in the end")
+            plant.until(all_there, "all there", missing)
+    plant.until(all_there, "all there in the end", missing)
     assert [row["time"] // MS - at_ms for row in plant.rows["trades"]] == [*range(len(made))]
     assert [row["price"] for row in plant.rows["trades"]] == [float(trade["p"]) for trade in made]
     states = [row["state"] for row in plant.rows["gaps"]]

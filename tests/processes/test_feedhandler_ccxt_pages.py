@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedhandler.ccxt.pages import Following
+from feedhandler.ccxt.pages import SHORT, Following
 from feedhandler.ccxt.rows import MS
 from feedhandler.venue.events import BarRow, Malformed, Row, TradeRow
 
@@ -33,12 +33,20 @@ def followed(ask: Ask, following: Following) -> Following:
 
 
 @given(
-    st.lists(st.integers(0, 4_000), min_size=1, max_size=40).map(sorted), st.integers(12, 50), st.booleans(), st.data()
+    st.sampled_from([300, 4_000]).flatmap(
+        lambda most: st.lists(st.integers(0, most), min_size=1, max_size=90).map(sorted)
+    ),
+    st.integers(SHORT, 50),
+    st.booleans(),
+    st.data(),
 )
 def test_all_that_followed_is_there_once_and_an_exchange_that_gives_its_newest_is_whole_only_if_they_reach(
     times: list[int], page: int, named: bool, data: st.DataObject
 ) -> None:
-    """Pages are longer than the most trades of one time; without ids equal trades are counted."""
+    """Pages are longer than the most trades of one time; without ids equal trades are counted.
+
+    Where there are many, a page that begins a little before the known trade ends before it.
+    """
     times = [at for n, at in enumerate(times) if times[:n].count(at) < 10]
     trades = [trade(n, at, named) for n, at in enumerate(times)]
     known = data.draw(st.sampled_from(trades))
@@ -65,6 +73,9 @@ def test_a_past_that_is_not_there_yet_is_told_as_one_that_lags() -> None:
     got = followed(heeds(trades[:9], 5), Following(AT_MS, "0", AT_MS + 6_300, "9"))
     assert got.lags  # its ids are those of the stream
     got = followed(heeds(trades[:9], 5), Following(AT_MS, "a0", AT_MS + 6_300, "a9"))
+    assert (got.missing, got.lags) == ("the exchange's past ends 700 ms before", True)
+    to_the_second = [trade(n, 1_000 * n) for n in range(10)]
+    got = followed(heeds(to_the_second, 5), Following(AT_MS + 100, "a0", AT_MS + 9_300, "a9"))
     assert (got.missing, got.lags) == ("", False)
     assert followed(lambda since: [], Following(AT_MS, "0", AT_MS + 1, "1")).missing
     assert not followed(lambda since: [], Following(AT_MS)).missing
