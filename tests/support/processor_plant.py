@@ -28,9 +28,9 @@ from processor.engine import Engine
 from processor.machines import Machines
 from processor.open_bars import PRICES
 from processor.outcome import WITHDRAWN, Rows, events_of
+from processor.recorded import bars_before
 from processor.renewal import Known, Stale
 
-WANTED = 400
 KEYS = {
     "bars": ("sym", "interval", "time"),
     "bar_closes": ("sym", "interval", "market_time"),
@@ -127,7 +127,7 @@ class ProcessorPlant(CandlePlant):
         if self.machines.settled and self.engine.bars.stale:
             self.engine.advance()
             stale = self.engine.stale()
-            found = self.engine.renew(stale, [self.known(one) for one in stale], lambda _: WANTED)
+            found = self.engine.renew(stale, [self.known(one) for one in stale], self.wanted)
             rows += found._asdict().items()
         rows += self.machines.due(now).items()
         rows += self.machines.compute()._asdict().items()
@@ -137,13 +137,17 @@ class ProcessorPlant(CandlePlant):
     def _none(self, table: str) -> Columns:
         return none_of_indicators(self.columns) if table == "indicators" else columns_of(table, [])
 
+    def wanted(self, interval: str) -> int:
+        """Return how many bars of an interval a series is computed anew from, as the processor has it."""
+        return bars_before(tuple(self.declarations), interval)
+
     def known(self, stale: Stale) -> Known:
         """Return what the plant has of a stale series."""
         series = (stale.sym, stale.interval)
         of_series = [self._of.get((n, *series), []) for n in ("bars", "indicators", "signals")]
         bars = {row["time"]: row for row in of_series[0] if row["time"] <= stale.until}
         times = sorted(bars)
-        first = max(sum(time < stale.since for time in times) - WANTED, 0)
+        first = max(sum(time < stale.since for time in times) - self.wanted(stale.interval), 0)
         values = np.array([[bars[time][name] for name in PRICES] for time in times[first:]])
         rows = Rows.of(self.engine.series, self._as_columns(of_series[1]), self.columns)
         events = events_of(self.engine.series, columns_of("signals", of_series[2]))
