@@ -120,6 +120,7 @@ class RunSetup:
     time           the run's own time, ns: rows of a backtest and a replay are stamped with it plus a count
     start_at       events before it are warm-up: orders are off. None: none are
     start_seq      and those up to this seq: what a run that follows the plant is warmed up with
+    known_seq      what is known of instruments is what rows up to this seq say; -1: up to start_seq
     sample_every   bars from one row of equity and positions to the next; 0: at session closes only
     sessions       by symbol, of its exchange's calendar; a symbol without has the days of UTC
     standing       it has no symbols of its own: they are listed as orders come, and instruments and sessions grow with
@@ -146,6 +147,7 @@ class RunSetup:
     time: int = 0
     start_at: int | None = None
     start_seq: int = -1
+    known_seq: int = -1
     sample_every: int = 1
     sessions: Mapping[str, Sessions] = field(default_factory=dict)
     standing: bool = False

@@ -88,7 +88,7 @@ TRADING_TABLES = (
     end_at     time    it ends there; not known: at the last, or still to come
     warm_up    int     bars ahead of its start that it was given
     fills      text    how orders are filled, JSON
-    risk       text    its limits, JSON
+    risk       text    its account, money and limits, and up to which seq it knows instruments, JSON
     seed       int     of its random numbers
     data_sha   symbol  SHA-256 of the bars, trades and quotes it was given; backtest and replay
     first_seq  int     journal sequence number of the first row it was given

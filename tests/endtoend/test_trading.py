@@ -135,6 +135,42 @@ def test_a_paper_strategy_trades_on_closed_bars_and_stops_when_it_is_to(
         assert again == [[row[name] for name in names] for row in rows], table
 
 
+def test_a_run_wanted_before_the_trader_was_there_has_the_instruments_of_plant_toml(
+    tmp_path: Path, forker: Forker, eventually: Eventually
+) -> None:
+    with all_stopped() as plants:
+        plant = TradingPlant(tmp_path / "plant", forker)
+        plants.append(plant)
+        plant.start("tickerplant", "rdb", "hdb")
+        plant.cross()
+        feed = plant.publisher("bars")
+        bars = list(closed_bars(random.Random(7), 40))
+        feed.publish("bar_closes", bars[0])
+        by_hand(feed, "first", "A", side="buy", qty=5)
+        feed.flush()
+        plant.start("trading")
+        eventually(lambda: {row["sym"] for row in plant.rows("runs")} == {"cross", "manual"}, 30.0)
+        for row in bars[1:]:
+            feed.publish("bar_closes", row)
+        feed.flush()
+        eventually(lambda: len(plant.rows("plots")) == 38, 30.0, lambda: plant.log("trading"))
+        fills = plant.rows("fills")
+        assert {fill["strategy"] for fill in fills} == {"cross", "manual"}
+        for fill in fills:
+            assert fill["commission"] == pytest.approx(fill["qty"] * fill["price"] * 1e-4, abs=1e-8)
+        (told,) = plant.rows("instruments")
+        assert all(run["first_seq"] < told["seq"] <= json.loads(run["risk"])["known_seq"] for run in plant.rows("runs"))
+        assert not [row["detail"] for row in plant.rows("strategy_events") if "taken as" in row["detail"]]
+        before = len(plant.rows("runs"))
+        plant.kill("trading")
+        plant.start("trading")
+        eventually(lambda: plant.ask("trading").status()["state"] == "ok", 30.0, lambda: plant.log("trading"))
+        assert len(plant.rows("runs")) == before
+        for run in {row["run"] for row in plant.rows("runs")}:
+            eventually(lambda run=run: plant.again(run).missing == 0, 30.0)
+            assert plant.again(run).difference == ""
+
+
 @pytest.mark.soak
 @times("kills", soak=200, timeout_s=3600)
 def test_trader_and_tickerplant_are_killed_at_any_moment_and_nothing_is_lost_or_doubled(

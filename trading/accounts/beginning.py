@@ -92,14 +92,15 @@ class Beginner:
         return Beginning(machine, assumed, tables, earlier, neighbours, there)
 
     def _strategy(self, wanted: Wanted, before: Row | None, db: Any) -> _Parts:
-        instruments = self._known.instruments_at(wanted.first_seq)
+        known_seq = self._known.known_seq(wanted)
         found = prepared(
             wanted,
             before,
             self._settings,
             self._catalogue,
-            instruments,
+            self._known.instruments_at(known_seq),
             lambda table, sym: db.count(table, sym) > 0,
+            known_seq,
         )
         setup = found.setup
         _check_source(found, before)
@@ -110,12 +111,13 @@ class Beginner:
         return machine, found.assumed, tables, machine.follows
 
     def _standing(self, wanted: Wanted, before: Row | None, db: Any) -> _Parts:
-        found = standing_prepared(wanted, before, self._settings, self._catalogue)
+        known_seq = self._known.known_seq(wanted)
+        found = standing_prepared(wanted, before, self._settings, self._catalogue, known_seq)
         _check_source(found, before)
         setup, first = found.setup, self._settings.accounts[0].name
 
         def lookup(told: GivenCommand) -> Listed:
-            db, instruments = self._reach(told.seq), self._known.instruments_at(told.seq)
+            db, instruments = self._reach(told.seq), self._known.instruments_at(max(told.seq, known_seq))
             what = (setup.fills_on, told.sym, told.seq, told.received)
             return listed(db, self._schema, self._settings, instruments, *what, setup.currency, setup.mode)
 

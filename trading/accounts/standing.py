@@ -70,13 +70,15 @@ def is_standing(wanted: Wanted) -> bool:
     return bool(wanted.row["sym"] == MANUAL)
 
 
-def standing_prepared(wanted: Wanted, before: Row | None, settings: Settings, catalogue: Catalogue) -> Prepared:
+def standing_prepared(
+    wanted: Wanted, before: Row | None, settings: Settings, catalogue: Catalogue, known_seq: int = -1
+) -> Prepared:
     """Return what a standing run is told; arguments as of trading.live.setups.prepared. Raises SettingsError."""
     account = account_of(settings, wanted.row["account"])
     found = catalogue.named(CLASS, {})
     own = account.limits.model_dump()
     own["max_orders_per_minute"] = own["max_orders_per_minute"] or Limits.max_orders_per_minute
-    fills, risk = told_of_account(account, before, own, account.fills_on)
+    fills, risk = told_of_account(account, before, own, account.fills_on, known_seq)
     setup = setup_of(
         fills,
         risk,

@@ -1,5 +1,6 @@
 """What the plant knows of trading: its rows folded, those of closed days and those that come."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ class Known:
         self.commands, self.director = KeptCommands(), Director()
         self._accounts, self._newest = accounts, (0, 0)
         self._instruments: list[Columns] = []
+        self.instruments_seq = 0  # of the newest row of instruments
         self.folds: Mapping[str, Fold] = {
             "strategies": self.strategies,
             "runs": self.runs,
@@ -68,12 +70,24 @@ class Known:
             found.take(taken(columns, columns["seq"] <= seq))
         return found
 
+    def known_seq(self, wanted: Wanted) -> int:
+        """Return up to which seq rows of instruments count for a run: all that there are when it begins.
+
+        Its row of `runs` keeps that, so that it is made again of the same. What plant.toml says of them may be told
+        after the row that wants the run: without it a tick and no commission would be taken for granted.
+        """
+        before = self.row_of(wanted)
+        if before is None:
+            return max(wanted.first_seq, self.instruments_seq)
+        return int(json.loads(before["risk"]).get("known_seq", wanted.first_seq))
+
     def _take(self, name: str, columns: Columns) -> list[dict[str, Any]]:
         rows = self.folds[name].take(columns)
         if name == "strategies":
             self.director.take(rows)
         elif name == "instruments":
             self._instruments.append(columns)
+            self.instruments_seq = max(self.instruments_seq, int(columns["seq"].max(initial=0)))
         return rows
 
     def read(self, history: Any, schema: Schema) -> None:

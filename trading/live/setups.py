@@ -75,12 +75,14 @@ def prepared(
     catalogue: Catalogue,
     instruments: Instruments,
     has: Callable[[str, str], bool],
+    known_seq: int = -1,
 ) -> Prepared:
     """Return what a run is told.
 
     before        its newest row of `runs`; None: it begins now
     instruments   what was known of them when it began
     has           whether the plant has rows of a table (quotes, trades) of a symbol
+    known_seq     up to which seq `instruments` are; -1: that of the run's row
 
     Raises SettingsError for what cannot be run.
     """
@@ -114,7 +116,7 @@ def prepared(
     codes = {sym: calendars.code(sym) or known[sym].calendar for sym in symbols}
     fills_on = "" if before is not None else account.fills_on or _fills_on(symbols, has)
     setup = setup_of(
-        *told_of_account(account, before, own_limits, fills_on),
+        *told_of_account(account, before, own_limits, fills_on, known_seq),
         run=wanted.run,
         strategy=row["sym"],
         strategy_class=found.made_of,
@@ -132,12 +134,12 @@ def prepared(
 
 
 def told_of_account(
-    account: AccountSection, before: Row | None, own_limits: dict[str, Any], fills_on: str
+    account: AccountSection, before: Row | None, own_limits: dict[str, Any], fills_on: str, known_seq: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return how a run is filled and its limits and money, as its row of `runs` has them.
 
-    before      that row, which stays as it was; None: what plant.toml says by now, `own_limits` of the strategy and
-                `fills_on` counts
+    before      that row, which stays as it was; None: what plant.toml says by now, `own_limits` of the strategy,
+                `fills_on` and `known_seq` (RunSetup) count
 
     Raises SettingsError if the account has another broker by now.
     """
@@ -154,6 +156,7 @@ def told_of_account(
         "currency": account.currency,
         "limits": asdict(limits_of(own_limits)),
         "account_limits": asdict(Limits(**account.limits.model_dump())),
+        "known_seq": known_seq,
     }
 
 
@@ -167,6 +170,7 @@ def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSet
         fills_on=fills["fills_on"],
         limits=limits_of(risk["limits"]),
         account_limits=limits_of(risk["account_limits"]),
+        known_seq=risk.get("known_seq", -1),
         **told,
     )
 
@@ -180,7 +184,10 @@ def fills_told(setup: RunSetup) -> str:
 def risk_told(setup: RunSetup) -> str:
     """Return the limits and the money of a run, as its row of `runs` has them, JSON."""
     limits = {"limits": asdict(setup.limits), "account_limits": asdict(setup.account_limits)}
-    return json.dumps({"account": setup.account, "capital": setup.capital, "currency": setup.currency, **limits})
+    known = {"known_seq": setup.known_seq} if setup.known_seq >= 0 else {}
+    return json.dumps(
+        {"account": setup.account, "capital": setup.capital, "currency": setup.currency, **limits, **known}
+    )
 
 
 def hears(setup: RunSetup, callback: str) -> bool:

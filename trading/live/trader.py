@@ -77,7 +77,8 @@ class Trader(Process):
         self.tables = MemoryTables(self.schema, SERVED)
         self.known = self._nothing_known()
         self.catalogue = Catalogue(settings.strategies_folder)
-        self._told = False  # whether what plant.toml says has been compared with what the plant knows
+        self._told: set[str] = set()  # instruments of plant.toml that were published
+        self._ready = False  # whether the plant has had all that plant.toml says of instruments
         self._waiting = ""
         self._commands: list[Row] = []
         self.children = self.opened(Children(settings, self._publish))
@@ -108,7 +109,7 @@ class Trader(Process):
                 self.tables.release,
                 reports,
                 whole=False,
-                trouble=lambda: self._waiting or self.desk.trouble or self.accounts.trouble,
+                trouble=lambda: self._waiting or self._unready or self.desk.trouble or self.accounts.trouble,
                 reached=self.tables.reach,
             )
         )
@@ -125,9 +126,10 @@ class Trader(Process):
         self.follower.step(0.0)
         if not (self.follower.caught_up and self.publisher.connected):
             return
-        if not self._told:
-            self._told = True
-            self._tell_instruments()
+        if not self._ready:
+            if self._untold():
+                return
+            self._ready = True
             self.children.lost(self.known.runs)
         if self._changed or self._look.due():
             self._changed = False
@@ -220,15 +222,29 @@ class Trader(Process):
         self.accounts.made(table, row)
         self.publisher.publish(table, row)
 
-    def _tell_instruments(self) -> None:
-        """Publish what [[instruments]] say and the plant does not know, or knows otherwise."""
-        now = time.time_ns()
+    @property
+    def _unready(self) -> str:
+        return (
+            "" if self._ready or not self._told else "waiting for its rows of instruments to come back from the plant"
+        )
+
+    def _untold(self) -> bool:
+        """Publish what [[instruments]] say and the plant does not know so; return whether any of it is not back yet.
+
+        No run begins before that: it would take a tick and a commission for granted that plant.toml gives.
+        """
+        now, missing = time.time_ns(), False
         for section in self.settings.instruments:
             row = section.row
             before = self.known.instruments.get((row["sym"], _time(row["since"]), row["source"]))
-            if before is None or not _same(before, row):
+            if before is not None and _same(before, row):
+                continue
+            missing, key = True, f"{row['sym']} {row['since']}"
+            if key not in self._told:
+                self._told.add(key)
                 self.publisher.publish("instruments", {"time": now, **row})
                 log.info("instrument", sym=row["sym"], tick=row["tick"], lot=row["lot"])
+        return missing
 
 
 def _time(ns: int) -> int | None:
