@@ -16,7 +16,7 @@ from trading.desk.listings import Listings
 from trading.desk.member import Member
 from trading.desk.trading_floor import Floor, Known
 from trading.events import Bar, Command, Event, OrderReport, Quote, Session, Signal, Trade, available
-from trading.exchange import Ended, Execution
+from trading.exchange import Ended, Execution, Older
 from trading.run import Clock, RunSetup, in_session
 from trading.strategy import Strategy
 
@@ -36,9 +36,12 @@ class Engine:
     closes    (time, equity) at every session close
     listings  the symbols
     member    the run as one of its account's
+    older     tells what older runs of the account took of an event; None: there are none
     """
 
-    def __init__(self, setup: RunSetup, account: Account | None = None, known: Known | None = None) -> None:
+    def __init__(
+        self, setup: RunSetup, account: Account | None = None, known: Known | None = None, older: Older | None = None
+    ) -> None:
         self.setup = setup
         self.account = account or Account(setup.account, setup.start_money, setup.currency)
         self.ledger = Ledger(setup, self.account)
@@ -46,7 +49,7 @@ class Engine:
         self.failed: Exception | None = None
         self.paused = False
         self.closes: list[tuple[int, int]] = []
-        self.listings = self._listings = Listings(setup, self.ledger, self._sized)
+        self.listings = self._listings = Listings(setup, self.ledger, self._sized, older)
         for sym in setup.symbols:
             self._listings.add(sym, setup.fills_on, None if known is None else known.window(sym))
         self._clocks, self._account_clock = self._listings.clocks, self._listings.account

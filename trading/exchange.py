@@ -12,7 +12,8 @@ leg began is first.
     trailing    a stop that follows the path's extreme at its distance
 
 Of a fill the engine is told before the path is walked on, so what it sets free (stop_loss, take_profit) or cancels
-counts at once. Fills are limited by `volume_share`; what was market, or triggered, goes on at the next open.
+counts at once. Fills are limited by `volume_share`, less what others took of the event before; what was market, or
+triggered, goes on at the next open.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,11 +76,19 @@ Sized = Callable[[Order, int], int]
 """(order, price in ticks) -> lots, of an order that is sized when it is filled; 0: nothing is left to do."""
 
 
-class Book:
-    """The open orders of one symbol at the simulated exchange."""
+Older = Callable[[Bar | Trade | Quote, Instrument], tuple[int, int]]
+"""(event, instrument) -> lots that older runs of the account bought of it, and sold."""
 
-    def __init__(self, instrument: Instrument, rules: FillRules, sized: Sized) -> None:
+
+class Book:
+    """The open orders of one symbol at the simulated exchange.
+
+    older   tells what others took of an event before; None: there are none
+    """
+
+    def __init__(self, instrument: Instrument, rules: FillRules, sized: Sized, older: Older | None = None) -> None:
         self._instrument, self._rules, self._sized = instrument, rules, sized
+        self._older = older if rules.volume_share is not None else None
         self._at: int | None = None
         self.orders: dict[str, Resting] = {}
         """The open orders by id, the oldest first."""
@@ -117,34 +126,40 @@ class Book:
         ticks = self._instrument.ticks
         start, high, low, end = ticks(bar.open), ticks(bar.high), ticks(bar.low), ticks(bar.close)
         path = (start, high, low, end) if high - start < start - low else (start, low, high, end)
-        yield from self._walk(path, None, self._share_of(bar.volume), regular, self._rules.half_spread_ticks)
+        yield from self._walk(path, None, self._left_of(bar, bar.volume), regular, self._rules.half_spread_ticks)
 
     def trade(self, trade: Trade, regular: bool = True) -> Iterator[Execution | Ended]:
         """Match a trade; `regular` as in `bar`."""
         path = (self._instrument.ticks(trade.price),)
-        yield from self._walk(path, None, self._share_of(trade.size), regular, self._rules.half_spread_ticks)
+        yield from self._walk(path, None, self._left_of(trade, trade.size), regular, self._rules.half_spread_ticks)
 
     def quote(self, quote: Quote, regular: bool = True) -> Iterator[Execution | Ended]:
         """Match a quote: purchases at its ask, sales at its bid, each up to its size; `regular` as in `bar`."""
-        for side, price, size in ((Side.BUY, quote.ask, quote.ask_size), (Side.SELL, quote.bid, quote.bid_size)):
+        taken = (0, 0) if self._older is None else self._older(quote, self._instrument)
+        sides = (Side.BUY, quote.ask, quote.ask_size, taken[0]), (Side.SELL, quote.bid, quote.bid_size, taken[1])
+        for side, price, size, before in sides:
             if not price > 0:  # a side without an offer, NaN among them
                 continue
-            most = None if self._rules.volume_share is None else self._lots_of(size, 1.0)
+            most = None if self._rules.volume_share is None else (self._lots_of(size, 1.0), before)
             yield from self._walk((self._instrument.ticks(price),), side.sign, most, regular, 0)
 
-    def _share_of(self, volume: float) -> int | None:
+    def _left_of(self, event: Bar | Trade, volume: float) -> tuple[int, int] | None:
+        """Return the lots that may be filled of an event, and those of them that were before; None: any number."""
         share = self._rules.volume_share
-        return None if share is None else self._lots_of(volume, share)
+        if share is None:
+            return None
+        return self._lots_of(volume, share), 0 if self._older is None else sum(self._older(event, self._instrument))
 
     def _lots_of(self, volume: float, share: float) -> int:
         return self._instrument.lots(volume * share) if 0 < volume < float("inf") else 0
 
     def _walk(
-        self, path: tuple[int, ...], side: int | None, most: int | None, regular: bool, half_spread: int
+        self, path: tuple[int, ...], side: int | None, share: tuple[int, int] | None, regular: bool, half_spread: int
     ) -> Iterator[Execution | Ended]:
-        """Walk along a path with the orders of a side (None: both); `most` lots are to be had, None: any number."""
+        """Walk along a path with the orders of a side (None: both); `share` as of `_left_of`."""
         self._at = self.low = self.high = path[0]
-        if most == 0:  # nothing was traded, so nothing triggers either
+        most = None if share is None else max(share[0] - share[1], 0)
+        if share is not None and not share[0]:  # nothing was traded, so nothing triggers either
             self.low, self.high = min(path), max(path)
             yield from self._over(side)
             self._at = None

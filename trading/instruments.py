@@ -19,6 +19,9 @@ MONEY = 10**8
 NEAR = 1e-4
 """A level so close to a tick, in ticks, is that tick: levels are computed in floats."""
 
+NEAR_LOT = 1e-6
+"""A quantity so close to a whole lot, in lots, is that lot."""
+
 _MOST = 2**62
 """Ticks or lots; beyond it a row could not hold them."""
 
@@ -162,7 +165,12 @@ class Instrument:
             raise SettingsError(f"{self.sym}: expected a finite quantity, found {qty!r}")
         at = qty * self._lot.denominator / self._lot.numerator
         nearest = round(at)
-        return nearest if abs(at - nearest) <= 1e-6 else math.floor(at)
+        return nearest if abs(at - nearest) <= NEAR_LOT else math.floor(at)
+
+    def covering(self, qty: float) -> int:
+        """Return a quantity in lots, rounded up; one within 1e-6 of a lot is that lot."""
+        at = exact(qty) / self._lot
+        return nearest if abs(at - (nearest := round(at))) <= NEAR_LOT else math.ceil(at)
 
     def qty(self, lots: int) -> float:
         """Return lots in units: the float nearest to it."""

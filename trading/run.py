@@ -31,7 +31,7 @@ def _number(value: Any) -> bool:
 class FillRules:
     """How the simulated exchange fills; the defaults are those of `careful`.
 
-    volume_share        of a bar's or trade's volume that may be filled, over all orders of the run; None: any, also
+    volume_share        of a bar's or trade's volume that may be filled, over all orders of the account; None: any, also
                         without volume
     through_ticks       ticks beyond a limit that the price must go
     slippage_ticks, slippage_bps   against market and stop orders
@@ -123,6 +123,8 @@ class RunSetup:
     known_seq      what is known of instruments is what rows up to this seq say; -1: up to start_seq
     sample_every   bars from one row of equity and positions to the next; 0: at session closes only
     sessions       by symbol, of its exchange's calendar; a symbol without has the days of UTC
+    shared         what older runs of the account took of an event is not there for it (trading.turns); False: it began
+                   before runs did so
     standing       it has no symbols of its own: they are listed as orders come, and instruments and sessions grow with
                    them. `fills_on` may then be "": quotes where the symbol has them, else trades, else bars
     """
@@ -150,6 +152,7 @@ class RunSetup:
     known_seq: int = -1
     sample_every: int = 1
     sessions: Mapping[str, Sessions] = field(default_factory=dict)
+    shared: bool = True
     standing: bool = False
 
     def __post_init__(self) -> None:

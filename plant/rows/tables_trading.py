@@ -177,6 +177,7 @@ TRADING_TABLES = (
     realised   float   profit of what it closed, before commission, account currency
     position_after float units held then, of the strategy
     cause_seq  int     journal sequence number of the row that filled it
+    cause_row  int     which row of that number it was, 1 the first; 0: not told, as of a broker's fill
     """,
         ("sym", "time", "fill_id"),
         (not_empty("fill_id"), one_of("side", SIDES), positive("qty")),

@@ -93,7 +93,7 @@ TOML = (
 )
 
 ID = re.compile("tp-[a-z0-9-]+")
-PLACES = ("made_at", "cause_seq")
+PLACES = ("made_at", "cause_seq", "cause_row")
 
 
 @pytest.fixture

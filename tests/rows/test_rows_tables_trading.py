@@ -26,7 +26,7 @@ COLUMNS = {
     "orders": "order_id n client_order_id run strategy account side kind qty limit_price stop_price trail "
     "time_in_force parent oco tag filled average state reason broker_id market_time made_at cause_seq",
     "fills": "fill_id order_id run strategy account market_time side qty price commission liquidity realised "
-    "position_after cause_seq",
+    "position_after cause_seq cause_row",
     "broker_reports": "account kind order_id broker_id state filled reason fill_id side qty price commission liquidity "
     "market_time ours theirs halts detail exact",
     "positions": "account strategy run market_time qty average cost price value realised unrealised commission",

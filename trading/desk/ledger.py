@@ -193,7 +193,8 @@ class Ledger:
         booking = self.account.book(position, fill)
         self.fills += 1
         instrument = position.instrument
-        row = fill_row(self.stamp(event), fill, order, booking.realised, position.lots, instrument)
+        told = self.stamp(event), fill, order, booking.realised, position.lots, instrument
+        row = fill_row(*told, placed=self.setup.simulated and self.setup.shared)
         self.out.append(TableRow("fills", row))
         if self.hears["on_fill"]:
             view = fill_view(fill, order, booking.realised, position.lots, instrument)

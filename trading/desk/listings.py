@@ -3,7 +3,7 @@
 from trading.desk.ledger import Ledger
 from trading.desk.listing import Listing
 from trading.events import Bar, Quote, Trade, available
-from trading.exchange import Book, Sized
+from trading.exchange import Book, Older, Sized
 from trading.run import Clock, RunSetup
 from trading.strategy import Window
 
@@ -16,9 +16,9 @@ class Listings(dict[str, Listing]):
     refused   of symbols not listed: why they cannot be ordered, if it is not that nobody knows a price
     """
 
-    def __init__(self, setup: RunSetup, ledger: Ledger, sized: Sized) -> None:
+    def __init__(self, setup: RunSetup, ledger: Ledger, sized: Sized, older: Older | None = None) -> None:
         super().__init__()
-        self._setup, self._ledger, self._sized = setup, ledger, sized
+        self._setup, self._ledger, self._sized, self._older = setup, ledger, sized, older
         self.refused: dict[str, str] = {}
         self.clocks: dict[str, Clock] = {"": Clock(None)} if setup.standing else {}
 
@@ -34,7 +34,7 @@ class Listings(dict[str, Listing]):
         clock = self.clocks.setdefault(sessions.code if sessions else "", Clock(sessions))
         if known is not None and fills_on == "bars":
             position.highs, position.lows = known.high, known.low
-        book = Book(instrument, setup.fills, self._sized)
+        book = Book(instrument, setup.fills, self._sized, self._older)
         self[sym] = Listing(instrument, position, book, clock, sessions, known, fills_on)
         return self[sym]
 

@@ -50,8 +50,13 @@ def order_row(time: int, order: Order, instrument: Instrument) -> Row:
     }
 
 
-def fill_row(time: int, fill: Fill, order: Order, realised: int, after: int, instrument: Instrument) -> Row:
-    """Return a row of `fills`; `realised` money of this fill before commission, `after` the position's lots."""
+def fill_row(
+    time: int, fill: Fill, order: Order, realised: int, after: int, instrument: Instrument, placed: bool = False
+) -> Row:
+    """Return a row of `fills`; `realised` money of this fill before commission, `after` the position's lots.
+
+    placed   whether it tells which row of its cause_seq filled it
+    """
     return {
         "time": time,
         "sym": fill.sym,
@@ -69,6 +74,7 @@ def fill_row(time: int, fill: Fill, order: Order, realised: int, after: int, ins
         "realised": amount_of(realised),
         "position_after": instrument.qty(after),
         "cause_seq": fill.seq,
+        "cause_row": fill.seq_row + 1 if placed else 0,
     }
 
 

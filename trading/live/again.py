@@ -13,6 +13,7 @@ from trading.live.catalogue import Catalogue
 from trading.live.known import Known
 from trading.live.reading import MADE, ends_of, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
+from trading.turns.takings import older_than, taken_where
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ def again(run: str, db: Any, settings: Settings) -> Again:
 
     there = {table: made(table) for table in MADE}
     repeated, new = Repeated(schema, there), 0
+    if machine.setup.shared:  # read behind its own rows: what they depend on is in the journal before them
+        older = older_than(wanted, begun, known.runs)
+        for row in rows_of(db, schema, "fills", taken_where(account, first_seq)) if older else ():
+            if row["run"] in older:
+                machine.takings.add(row)
     through = max((rows[-1]["seq"] for rows in there.values() if rows), default=0)
     try:
         new += len(repeated.compare(begins.begin()))

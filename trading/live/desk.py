@@ -1,5 +1,6 @@
 """The runs under way: which are opened, stepped, recovered and closed, as the plant's rows want it."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import zmq
 from plant.errors import PlantError, Unavailable
 from plant.memory.tables import MemoryTables
 from plant.query.view import Terms
+from plant.rows.batch import Batch
 from plant.rows.schema import META_COLUMNS, UNKNOWN_TIME
 from plant.runtime.lifecycle import log
 from plant.runtime.settings import Settings
@@ -26,8 +28,10 @@ from trading.live.inputs import Inputs
 from trading.live.known import Known
 from trading.live.live_run import Broken, LiveRun
 from trading.live.machine import Made
-from trading.live.reading import MADE, ends_of, in_order, inputs_behind, made_by, made_where, rows_of
+from trading.live.reading import MADE, Where, ends_of, in_order, inputs_behind, made_by, made_where, rows_of
 from trading.live.repeated import Diverged, Repeated
+from trading.turns.takings import age_of, older_than, taken_where
+from trading.turns.turns import Turns, Unopened
 
 AGAIN_S = 1.0
 """Pause before a run that could not be opened is tried again."""
@@ -78,7 +82,8 @@ class Desk:
         self._known = known
         self._beginner = Beginner(known, settings, settings.table_schema, catalogue, self._reached)
         self._place, self._subscribe, self._publish = place, subscribe, publish
-        self.runs: dict[str, LiveRun] = {}
+        self.runs: dict[str, LiveRun] = {}  # the oldest first
+        self._turns = Turns(self.runs)
         self._over: set[tuple[str, int]] = set()
         self._not_before: dict[str, float] = {}
         self._looked = False
@@ -86,13 +91,25 @@ class Desk:
 
     @property
     def sockets(self) -> list[zmq.Socket[bytes]]:
-        """The sockets that become readable when `step` has something to do."""
-        return [socket for run in self.runs.values() for socket in run.inputs.subscriber.sockets]
+        """The sockets that become readable when `step` has something to do: not of runs that wait for others."""
+        runs = (run for run in self.runs.values() if not run.waiting)
+        return [socket for run in runs for socket in run.inputs.subscriber.sockets]
+
+    @property
+    def waits(self) -> str:
+        """Which run has long waited for which other, as a sentence; "": none."""
+        return self._turns.trouble
+
+    def take(self, batch: Batch) -> None:
+        """Take rows of trading that came through the plant."""
+        if batch.table == "fills":
+            self._turns.came_back(batch)
 
     def look(self) -> None:
         """Open what is to run and does not; called when what is known has changed, and now and then."""
         known, current = self._known, self._known.current()
         self.trouble, self._looked = "", True
+        unopened: list[Wanted] = []
         for name, wanted in known.begun().items():
             active = name in known.runs and known.runs[name]["mode"] in BY_EVENTS and not known.has_ended(wanted)
             if name in self.runs or (name, wanted.first_seq) in self._over or known.has_ended(wanted):
@@ -101,16 +118,19 @@ class Desk:
                 continue
             if time.monotonic() < self._not_before.get(name, 0.0):
                 self.trouble = f"run {name} waits, and is tried again"
+                unopened.append(wanted)
                 continue
             try:
                 self._open(wanted)
             except Unavailable as error:
                 self._not_before[name] = time.monotonic() + AGAIN_S
                 self.trouble = f"run {name} waits: {error}"
+                unopened.append(wanted)
             except PlantError as error:
                 self._fail(wanted, str(error), "diverged" if isinstance(error, Diverged) else FAILED)
             except Exception as error:  # the strategy is somebody else's
                 self._fail(wanted, f"{type(error).__name__}: {error}", FAILED)
+        self._turns.changed(map(self._unopened, unopened))
 
     def step(self) -> int:
         """Take what has come for the runs; return how many rows."""
@@ -161,14 +181,19 @@ class Desk:
             inputs,
             Repeated(self._schema, self._there(place, wanted, machine.setup.account)),
             self._made,
+            self._turns.waits,
         )
+        for row in self._taken_before(place, wanted, machine.setup.account) if machine.setup.shared else ():
+            machine.takings.add(row)
         try:
             run.begin(begins)
         except BaseException:
             run.close()
             self._accounts.left(wanted.run)
             raise
-        self.runs[wanted.run] = run
+        younger = [self.runs.pop(n) for n, other in list(self.runs.items()) if age_of(other.wanted) > age_of(wanted)]
+        self.runs.update({each.wanted.run: each for each in (run, *younger)})
+        self._turns.changed()
         symbols = ",".join(machine.setup.symbols)
         log.info("run", run=wanted.run, strategy=machine.setup.strategy, symbols=symbols, state="opened")
 
@@ -186,23 +211,46 @@ class Desk:
         found: dict[str, list[Row]] = {}
         standing, ends = is_standing(wanted), ends_of(self._known.runs.values(), account)
         for name in MADE:
-            table = self._schema[name]
-            names = (*table.names, *META_COLUMNS)
             where = made_where(name, wanted.run, account, wanted.first_seq, standing)
-            today = place.tables[name].snapshot().select(Terms(where=tuple(where)), names)
-            found[name] = rows_of_columns(today, table.times)
-            if place.through > wanted.first_seq:
-                found[name] += rows_of(place.history, self._schema, name, where)
-            found[name] = made_by(name, wanted.run, in_order(found[name]), ends, standing)
+            rows = self._rows(place, name, where, wanted.first_seq)
+            found[name] = made_by(name, wanted.run, in_order(rows), ends, standing)
         return found
 
+    def _rows(self, place: Place, name: str, where: Where, behind: int) -> list[Row]:
+        """Return rows of trading by now, all of which are behind a seq."""
+        table = self._schema[name]
+        today = place.tables[name].snapshot().select(Terms(where=tuple(where)), (*table.names, *META_COLUMNS))
+        found = rows_of_columns(today, table.times)
+        return found + (rows_of(place.history, self._schema, name, where) if place.through > behind else [])
+
+    def _taken_before(self, place: Place, wanted: Wanted, account: str) -> list[Row]:
+        """Return the rows of `fills` by now of older runs of a run's account, behind its first seq."""
+        older = older_than(wanted, self._known.begun(), self._known.runs)
+        if not older:
+            return []
+        rows = self._rows(place, "fills", taken_where(account, wanted.first_seq), wanted.first_seq)
+        found = [row for row in rows if row["run"] in older]
+        return found + self._turns.coming(account, wanted.first_seq, older, found)
+
+    def _unopened(self, wanted: Wanted) -> Unopened:
+        row, before = wanted.row, self._known.row_of(wanted)
+        account = account_of_run(before) if before is not None else row["account"] or self._settings.accounts[0].name
+        try:
+            symbols = frozenset(json.loads(row["symbols"] or "[]"))
+        except (TypeError, ValueError):  # it will fail
+            symbols = frozenset()
+        return Unopened(wanted, account, symbols, row["interval"])
+
     def _made(self, made: Made) -> None:
+        if made.table == "fills":
+            self._turns.published(made.row)
         self._publish(made.table, made.row)
 
     def _close(self, run: LiveRun) -> None:
         self._over.add((run.wanted.run, run.wanted.first_seq))
         self._accounts.left(run.wanted.run)
         self.runs.pop(run.wanted.run).close()
+        self._turns.changed()
 
     def _fail(self, wanted: Wanted, why: str, kind: str) -> None:
         """Say that a run is over for good, and why."""

@@ -30,10 +30,10 @@ from trading.live.director import WHAT_IT_IS
 from trading.live.market_rows import quote_of, signal_of, trade_of
 from trading.live.setups import fills_told, risk_told
 from trading.run import RunSetup
+from trading.turns.takings import Takings
 
 BARS_A_ROW = 100
 """After so many bars a row of `runs` tells how far the run is."""
-
 
 DIVERGED = "diverged"
 """With this begins the detail of a run that failed because it was made again, and was another."""
@@ -57,6 +57,8 @@ class RunMachine:
     ended    the state it is over with, "" while it is not; `detail` says why
     follows  the symbols whose rows it takes, and of each the interval of its bars
     told_seq seq of the last row of `broker_reports` that it was handed
+    takings  what older runs of its account took, which must be there before it takes a row that fills its orders
+    listings the engine's
 
     A run whose orders are at a broker is over once the broker said that they are: until then it takes its word, and
     decides nothing.
@@ -65,16 +67,16 @@ class RunMachine:
     """
 
     def __init__(self, setup: RunSetup, began: Row, code_sha: str) -> None:
-        self.setup, self.ended = setup, ""
+        self.setup, self.ended, self.detail, self._state = setup, "", "", RUNNING
         self.follows = dict.fromkeys(setup.symbols, setup.interval)
         self._began, self._code_sha = began, code_sha
-        self._engine = Engine(setup)
-        self._state, self.detail = RUNNING, ""
+        self.takings = Takings()
+        self._engine = Engine(setup, older=self.takings.of if setup.shared else None)
+        self.listings = self._engine.listings
         self._leaving: tuple[str, str] | None = None
         self.told_seq = setup.start_seq
         self._cause: Event | None = None
-        self._told_bars, self._version = 0, began["version"]
-        self._trips: list[Row] = []  # those that are over
+        self._told_bars, self._version, self._trips = 0, began["version"], list[Row]()  # trips that are over
         self._after: set[str] = set()  # runs of its strategy that are not over
         self._late = LateFills(setup.strategy, f"{MANUAL}-{setup.account}")
         self._sessions = {sym: setup.sessions.get(sym) or Sessions() for sym in setup.symbols}

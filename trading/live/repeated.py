@@ -36,6 +36,11 @@ class Repeated:
         """Rows that the plant has and that were not made again so far."""
         return self._left
 
+    @property
+    def holds(self) -> bool:
+        """Whether rows that the plant has not are held back, since it has some that were not made again so far."""
+        return bool(self._held)
+
     def compare(self, made: Iterable[Made]) -> list[Made]:
         """Take rows that were made; return those to be published now."""
         for each in made:

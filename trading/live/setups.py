@@ -151,7 +151,8 @@ def told_of_account(
                 f"{account.broker!r}; start the strategy again"
             )
         return fills, json.loads(before["risk"])
-    return {**asdict(fill_rules(account.fills)), "fills_on": fills_on, "broker": account.broker}, {
+    shared = {"shared": True} if account.broker == PAPER else {}
+    return {**asdict(fill_rules(account.fills)), "fills_on": fills_on, "broker": account.broker, **shared}, {
         "capital": account.capital,
         "currency": account.currency,
         "limits": asdict(limits_of(own_limits)),
@@ -165,7 +166,10 @@ def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSet
     return RunSetup(
         capital=risk["capital"],
         currency=risk["currency"],
-        fills=fill_rules({name: value for name, value in fills.items() if name not in ("fills_on", "broker")}),
+        fills=fill_rules(
+            {name: value for name, value in fills.items() if name not in ("fills_on", "broker", "shared")}
+        ),
+        shared=fills.get("shared", False),
         broker=fills.get("broker", PAPER),
         fills_on=fills["fills_on"],
         limits=limits_of(risk["limits"]),
@@ -177,8 +181,10 @@ def setup_of(fills: dict[str, Any], risk: dict[str, Any], **told: Any) -> RunSet
 
 def fills_told(setup: RunSetup) -> str:
     """Return how a run is filled, as its row of `runs` has it, JSON."""
-    broker = {} if setup.simulated else {"broker": setup.broker}
-    return json.dumps({**asdict(setup.fills), "fills_on": setup.fills_on, **broker})
+    how: dict[str, Any] = {"broker": setup.broker}
+    if setup.simulated:
+        how = {"shared": True} if setup.shared else {}
+    return json.dumps({**asdict(setup.fills), "fills_on": setup.fills_on, **how})
 
 
 def risk_told(setup: RunSetup) -> str:

@@ -109,7 +109,9 @@ class Trader(Process):
                 self.tables.release,
                 reports,
                 whole=False,
-                trouble=lambda: self._waiting or self._unready or self.desk.trouble or self.accounts.trouble,
+                trouble=lambda: (
+                    self._waiting or self._unready or self.desk.trouble or self.accounts.trouble or self.desk.waits
+                ),
                 reached=self.tables.reach,
             )
         )
@@ -143,6 +145,7 @@ class Trader(Process):
         """Take a batch."""
         self.tables.append(batch)
         self.accounts.take(batch, self.schema)
+        self.desk.take(batch)
         self._changed |= bool(self.known.take(batch))
         if batch.table == "commands":
             self._commands += rows_of_columns(columns_of_batch(batch), self.schema["commands"].times)
@@ -182,7 +185,7 @@ class Trader(Process):
                 return None
         self._waiting = ""
         self.follower.release(after)
-        return follow(self.settings, self.name, FOLLOWED, after, merge=False)
+        return follow(self.settings, self.name, FOLLOWED, after, merge=False, in_order=True)
 
     def shutdown(self) -> None:
         """Leave the runs as they are: they go on when the trader is there again."""
