@@ -135,6 +135,27 @@ def test_a_bar_fills_at_most_its_share_over_all_orders_and_the_rest_goes_on_at_t
     assert fills(made.bar(bar(106, 106, 106, 106, volume=5000))) == [("b", 6, 106)]
 
 
+def test_what_older_runs_took_of_an_event_is_not_there_for_the_orders_of_this_one() -> None:
+    rules, taken = FillRules(volume_share=0.5, slippage_ticks=0, through_ticks=0), [(3, 4)]
+    made = Book(ONE, rules, lambda order, price: order.qty, lambda event, instrument: taken[0])
+    for each in (order("buy", 20, "a"), order("sell", 6, "b"), order("buy", 5, "c", stop_price=101)):
+        made.place(each, 100)
+    assert fills(made.bar(bar(100, 101, 99, 100, volume=20))) == [("a", 3, 100)]
+    taken[0] = (10, 10)  # it had another share
+    assert fills(made.bar(bar(100, 101, 99, 100, volume=20))) == []
+    taken[0] = (4, 5)
+    assert fills(made.quote(Quote("X", 0, 0, 2, 0, 99, 103, 7, 9))) == [("a", 5, 103), ("b", 2, 99)]
+    taken[0] = (0, 0)
+    one = fills(made.trade(Trade("X", 0, 0, 3, 0, 98, 100)))
+    assert one == [("a", 12, 98), ("b", 4, 98), ("c", 5, 98)], "the stop triggered, though nothing was left of its bar"
+
+
+def test_without_a_share_nobody_is_asked_what_others_took() -> None:
+    made = Book(ONE, PLAIN, lambda order, price: order.qty, lambda event, instrument: (1000, 1000))
+    made.place(order("buy", 5), 100)
+    assert fills(made.bar(bar(100, 101, 99, 100, volume=1))) == [("a", 5, 100)]
+
+
 def test_a_stop_that_triggered_and_found_no_volume_is_a_market_order_at_the_next_open() -> None:
     rules = FillRules(volume_share=0.5, slippage_ticks=0)
     made = book(order("buy", 3, "a"), order("buy", 4, "b", stop_price=105), rules=rules)

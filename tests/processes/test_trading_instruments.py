@@ -34,6 +34,9 @@ def test_lots_and_quantities_are_each_others_way_back(lots: int, lot: float) -> 
 def test_quantities_are_floored_to_the_lot() -> None:
     assert Instrument("X", lot=0.1).lots(0.3) == 3, "0.3 / 0.1 is less than 3 in floats"
     assert Instrument("X", lot=0.1).lots(0.39) == 3
+    assert Instrument("X", lot=0.1).covering(0.3) == 3
+    assert Instrument("X", lot=0.1).covering(0.31) == 4
+    assert Instrument("X", lot=0.25).covering(0.75 + 1e-9) == 3
 
 
 def test_commission_is_bps_and_a_unit_each_with_a_minimum_rounded_half_even() -> None:

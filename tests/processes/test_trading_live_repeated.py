@@ -46,8 +46,11 @@ def test_what_the_plant_has_is_not_published_again_and_the_rest_is_in_order(coun
 
 def test_nothing_is_published_before_all_that_there_is_was_made_again() -> None:
     repeated = Repeated(SCHEMA, there(plot(1), plot(2)))
+    assert not repeated.holds
     assert repeated.compare([event(1), plot(1)]) == []
+    assert repeated.holds
     assert repeated.compare([plot(2)]) == [event(1)]
+    assert not repeated.holds
 
 
 def test_another_value_is_told_with_both() -> None:

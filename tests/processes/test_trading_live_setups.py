@@ -56,6 +56,21 @@ def test_a_paper_account_says_nothing_of_a_broker(tmp_path: Path) -> None:
     assert "broker" not in json.loads(fills_told(found.setup))
 
 
+def test_a_run_that_began_before_runs_shared_goes_on_by_itself(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "")
+    found = told(settings, "paper").setup
+    fills = json.loads(fills_told(found))
+    assert (found.shared, fills["shared"]) == (True, True)
+    before = {"run": "r", "fills": fills_told(found), "risk": risk_told(found)}
+    assert told(settings, "paper", before).setup == found
+    del fills["shared"]
+    older = told(settings, "paper", {**before, "fills": json.dumps(fills)}).setup
+    assert not older.shared
+    assert json.loads(fills_told(older)) == fills
+    brokered = told(settings_of(tmp_path, 'broker = "alpaca"\n'), "paper").setup
+    assert "shared" not in json.loads(fills_told(brokered))
+
+
 @pytest.mark.parametrize(
     ("account", "live", "mode", "error"),
     [

@@ -8,9 +8,12 @@ import pytest
 from chance import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from taking_runs import SHARE, Journal, Killed, Told, alone, live, market_of, model_of, told_of
+from taking_runs import SHARE, Journal, Killed, Rows, Told, alone, handed, live, market_of, model_of, told_of
 
+from plant.rows.tables import schema_of
 from trading.live.inputs import Input
+from trading.live.live_run import LiveRun
+from trading.live.repeated import Repeated
 from trading.turns.turns import Turns
 
 NOBODY = lambda turns: None  # noqa: E731
@@ -60,6 +63,16 @@ def trades(count: int, size: float = 8.0) -> list[Input]:
     ]
 
 
+class AtOnce(random.Random):
+    """Hands on all there is, and brings no row back."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[-1]
+
+    def random(self) -> float:
+        return 1.0
+
+
 def run(name: str, first_seq: int, **changes: Any) -> Told:
     asks = {(seq, 0): 2.0 for seq in range(1, 50)}
     return Told(name, first_seq, ("A",), "trades", "1m", "paper", asks)._replace(**changes)
@@ -72,24 +85,42 @@ def test_a_run_waits_for_an_older_one_that_is_to_be_opened_and_says_so_if_it_las
     seen = set()
     journal, market = Journal([], 10**9), trades(6)
 
-    class Late(random.Random):
-        def choice(self, seq: Any) -> Any:
-            return seq[-1]  # all are opened late, then handed all there is
-
     def look(turns: Turns) -> None:
-        seen.update({turns.trouble} if turns.waiting else ())
+        seen.add(turns.trouble)
 
     older, younger = run("old", 0), run("new", 1)
-    live([younger, older], market, journal, Late(1), look)
+    live([younger, older], market, journal, AtOnce(), look, {"old": 3})
     assert fills_of(journal) == model_of([older, younger], market)
-    assert not [row for row in journal.fills if row["run"] == "new"], "the older takes all there is"
-    seen.clear()
-    chance = random.Random(1)
-    for _ in range(20):
-        live([younger, older], market, Journal([], 10**9), chance, look)
-    (said,) = {said.split(" at ")[0] for said in seen}
-    assert said == "run new waits"
-    assert all("for run old, which is older and filled on the same rows" in each for each in seen)
+    assert {row["run"] for row in journal.fills} == {"old"}, "it takes all there is"
+    assert seen == {"", "run new waits at seq 2 for run old, which is older and filled on the same rows"}
+
+
+def test_a_run_that_is_opened_late_knows_of_fills_that_did_not_come_back_yet() -> None:
+    older, younger = run("old", 0), run("new", 1)
+    for size in (8.0, 10.0, 20.0):
+        journal, market = Journal([], 10**9), trades(9, size)
+        live([younger, older], market, journal, AtOnce(), NOBODY, {"new": 4})
+        assert fills_of(journal) == model_of([older, younger], market)
+        for each in (older, younger):
+            assert alone(each, [older, younger], market, journal).missed == 0
+
+
+def test_runs_that_ended_or_failed_count_with_what_they_took_and_nobody_waits_for_them() -> None:
+    older, younger = run("old", 0), run("new", 1)
+    market, journal = trades(20), Journal([], 10**9)
+    live([older], market[:10], journal, AtOnce(), NOBODY, {})
+    runs: dict[str, Any] = {}
+    turns, machine, made = Turns(runs), younger.machine(), list[Any]()
+    for row in journal.fills:
+        machine.takings.add(row)
+    inputs: Any = Rows(handed(younger, market), AtOnce())
+    alive = LiveRun(younger.wanted, machine, inputs, Repeated(schema_of(), {}), made.append, turns.waits)
+    runs["new"] = alive
+    turns.changed([])
+    while not inputs.caught_up or alive.busy:
+        alive.step()
+        assert not turns.waiting
+    assert [each.row["cause_seq"] for each in made if each.table == "fills"] == list(range(11, 21))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +136,6 @@ def test_runs_that_share_nothing_never_wait_for_each_other(changes: dict[str, An
 
     for seed in range(10):
         journal = Journal([], 10**9)
-        live([run("old", 0, **changes), run("new", 1)], market, journal, random.Random(seed), look, late=False)
+        live([run("old", 0, **changes), run("new", 1)], market, journal, random.Random(seed), look, {})
         assert len([row for row in journal.fills if row["run"] == "new"]) == 28
     assert not waited

@@ -221,13 +221,16 @@ def live(
     journal: Journal,
     chance: random.Random,
     look: Callable[[Turns], None],
-    late: bool = True,
+    late: Mapping[str, int] | None = None,
 ) -> None:
-    """Run all until they have taken all; `late`: some are opened while others are under way. Raises Killed."""
+    """Run all until they have taken all. Raises Killed.
+
+    late   rounds after which runs are opened, while others are under way; None: as chance will have it
+    """
     runs: dict[str, LiveRun] = {}
     turns, back = Turns(runs), len(journal.rows)  # up to `back` rows came through the plant again
     begun = {each.run: each.wanted for each in told}
-    waiting = {each.run: chance.choice((0, 0, 3)) if late else 0 for each in told}
+    waiting = {each.run: chance.choice((0, 0, 3)) if late is None else late.get(each.run, 0) for each in told}
     for _ in range(100_000):
         unopened = []
         for each in told:
