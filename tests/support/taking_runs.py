@@ -16,9 +16,10 @@ from plant.intake.forms import columns_of
 from plant.rows.batch import Batch
 from plant.rows.tables import schema_of
 from plant.state.newest import Row
+from plant.state.runs import ENDED
 from trading import Strategy
 from trading.instruments import Instrument
-from trading.live.director import Wanted
+from trading.live.director import WHAT_IT_IS, Wanted
 from trading.live.inputs import Input
 from trading.live.live_run import LiveRun
 from trading.live.machine import Made, RunMachine
@@ -37,12 +38,18 @@ ANY_AGE = Limits(stale_s=0, max_orders_per_minute=None)
 TAKEN = 1_000_000
 """The journal's seq of the first row that a run made: behind all of the market."""
 
+FAILS = float("inf")
+
 Fill = tuple[str, int, int, str, str, float]
 """run, cause_seq, cause_row, sym, side, qty"""
 
 
 class Told(NamedTuple):
-    """A run: its id, the seq of the row that began it, what it trades, and what it asks for at which row."""
+    """A run: its id, the seq of the row that began it, what it trades, and what it asks for at which row.
+
+    asks    lots at (seq, seq_row), less than 0: to sell; FAILS: its callback raises
+    words   (seq, wanted) of rows of `strategies` that pause it, let it go on or stop it; those seqs are odd
+    """
 
     run: str
     first_seq: int
@@ -51,6 +58,7 @@ class Told(NamedTuple):
     interval: str
     account: str
     asks: Mapping[tuple[int, int], float]
+    words: tuple[tuple[int, str], ...] = ()
 
     def fills_at(self, table: str, row: Row) -> bool:
         """Return whether its orders are filled on a row."""
@@ -67,7 +75,10 @@ class Told(NamedTuple):
         asks = self.asks
 
         def ask(strategy: Strategy, event: Any) -> None:
-            if qty := asks.get((event.seq, event.seq_row)):
+            qty = asks.get((event.seq, event.seq_row), 0.0)
+            if qty == FAILS:
+                raise ValueError("it is told to fail")
+            if qty:
                 (strategy.buy if qty > 0 else strategy.sell)(abs(qty), tif="gtc", sym=event.sym)
 
         heard = {"bars": "on_bar", "trades": "on_trade", "quotes": "on_quote"}[self.fills_on]
@@ -88,13 +99,21 @@ class Told(NamedTuple):
         )
         texts = dict.fromkeys(("definition", "code_sha", "parameters", "note", "who"), "")
         began = {**texts, "sym": setup.strategy, "version": 1, "wanted": "running", "received": START}
+        began |= dict.fromkeys(WHAT_IT_IS, "") | {"class_name": "Asks"}
         return RunMachine(setup, {**began, "seq": self.first_seq, "seq_row": 0}, "sha")
+
+    def word(self, number: int) -> Input:
+        """Return one of its `words` as a row."""
+        seq, wanted = self.words[number]
+        told = dict.fromkeys(WHAT_IT_IS, "") | {"class_name": "Asks", "action": "update", "who": "me", "note": ""}
+        told |= {"sym": f"s-{self.run}", "version": number + 2, "wanted": wanted}
+        return Input("strategies", {**told, "seq": seq, "seq_row": 0, "received": START + seq * MINUTE})
 
 
 def market_of(chance: random.Random, records: int) -> list[Input]:
     """Return rows of A and B as the journal has them, some of one record at the very same time."""
     found: list[Input] = []
-    for seq in range(1, records + 1):
+    for seq in range(2, 2 * records + 2, 2):
         table = chance.choice(("bar_closes", "trades", "quotes"))
         for seq_row in range(chance.choice((1, 1, 2, 5))):
             at = START + seq * MINUTE
@@ -116,14 +135,18 @@ def told_of(chance: random.Random, market: Sequence[Input], count: int) -> list[
     found = []
     most = market[-1].row["seq"]
     for number in range(count):
-        first_seq = chance.randrange(max(most // 3, 1)) if number else 0
+        first_seq = chance.randrange(max(most // 3, 1)) // 2 * 2 + 1 if number else 0
         symbols = chance.choice((("A",), ("A", "B"), ("B", "A")))
         fills_on, interval = chance.choice(("bars", "trades", "trades", "quotes")), chance.choice(("1m", "1m", "5m"))
         account = "paper" if number < 3 else chance.choice(("paper", "other"))
         told = Told(f"r{chance.randrange(10)}{number}", first_seq, symbols, fills_on, interval, account, {})
         met = [(row["seq"], row["seq_row"]) for table, row in market if told.fills_at(table, row)]
         asks = {at: LOT * chance.randint(-9, 9) for at in met if chance.random() < 0.4}
-        found.append(told._replace(asks=asks))
+        if met and chance.random() < 0.2:
+            asks[chance.choice(met)] = FAILS
+        seqs = sorted(chance.sample(range(first_seq // 2 * 2 + 3, most + 1000, 2), 3))
+        words = zip(seqs, chance.choice((("paused", "running", "stopped"), ("stopped",), ())), strict=False)
+        found.append(told._replace(asks=asks, words=tuple(words)))
     return found
 
 
@@ -131,11 +154,13 @@ def model_of(told: Sequence[Told], market: Sequence[Input]) -> list[Fill]:
     """Return what is filled: of each row the older run takes first, what it leaves is there for the younger."""
     ages = sorted(told, key=lambda each: (each.first_seq, each.run))
     waiting: dict[str, list[list[Any]]] = {each.run: [] for each in told}
+    failed = set[str]()
     found: list[Fill] = []
     for table, row in market:
         left: dict[tuple[str, str], float] = {}  # of an account and a side
         for each in ages:
-            if not each.fills_at(table, row):
+            state = next((wanted for seq, wanted in reversed(each.words) if seq < row["seq"]), "running")
+            if each.run in failed or state == "stopped" or not each.fills_at(table, row):
                 continue
             for order in waiting[each.run]:
                 sym, side, qty = order
@@ -150,7 +175,10 @@ def model_of(told: Sequence[Told], market: Sequence[Input]) -> list[Fill]:
                     left[pool] -= taken
                     found.append((each.run, row["seq"], row["seq_row"] + 1, sym, side, taken))
             waiting[each.run] = [order for order in waiting[each.run] if order[2] > 0]
-            if qty := each.asks.get((row["seq"], row["seq_row"]), 0.0):
+            qty = each.asks.get((row["seq"], row["seq_row"]), 0.0)
+            if qty == FAILS:
+                failed.add(each.run)
+            elif qty and state == "running":
                 waiting[each.run].append([row["sym"], "buy" if qty > 0 else "sell", abs(qty)])
     return sorted(found)
 
@@ -212,7 +240,9 @@ def handed(told: Told, market: Sequence[Input]) -> list[Input]:
         same = row["sym"] in told.symbols and row.get("interval", told.interval) == told.interval
         return table in tables and same and row["seq"] > told.first_seq
 
-    return [each for each in market if its_own(*each)]
+    words = [told.word(number) for number in range(len(told.words))]
+    own = [each for each in (*market, *words) if each.table == "strategies" or its_own(*each)]
+    return sorted(own, key=lambda each: (each.row["seq"], each.row["seq_row"]))
 
 
 def live(
@@ -230,11 +260,12 @@ def live(
     runs: dict[str, LiveRun] = {}
     turns, back = Turns(runs), len(journal.rows)  # up to `back` rows came through the plant again
     begun = {each.run: each.wanted for each in told}
+    over = {run for run, table, row in journal.rows if table == "runs" and row["state"] in ENDED}
     waiting = {each.run: chance.choice((0, 0, 3)) if late is None else late.get(each.run, 0) for each in told}
     for _ in range(100_000):
         unopened = []
         for each in told:
-            if each.run in runs or waiting[each.run] < 0:
+            if each.run in runs or each.run in over:
                 continue
             if waiting[each.run]:
                 waiting[each.run] -= 1
@@ -255,8 +286,12 @@ def live(
             runs.clear()
             runs.update({other.wanted.run: other for other in others})
         turns.changed(unopened)
-        for run in runs.values():
+        for name, run in list(runs.items()):
             run.step()
+            if run.machine.ended:
+                over.add(name)
+                del runs[name]
+                turns.changed()
         look(turns)
         if chance.random() < 0.3:
             came = [row for _, table, row in journal.rows[back:] if table == "fills"]
@@ -264,7 +299,9 @@ def live(
             if came:
                 own = [{name: v for name, v in row.items() if name not in ("seq", "seq_row")} for row in came]
                 turns.came_back(Batch("fills", columns_of(schema_of()["fills"], own), 0, 0, 0))
-        if len(runs) == len(told) and all(r.inputs.caught_up and not r.busy and not r.waiting for r in runs.values()):
+        if len(runs) + len(over) == len(told) and all(
+            r.inputs.caught_up and not r.busy and not r.waiting for r in runs.values()
+        ):
             return
     raise AssertionError(f"they wait for ever: {turns.waiting}")
 
