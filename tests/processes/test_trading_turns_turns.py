@@ -24,13 +24,13 @@ def fills_of(journal: Journal) -> list[Any]:
     return sorted(tuple(row[name] for name in names) for row in journal.fills)
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(45), deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 5), kills=st.integers(0, 4))
 def test_all_runs_together_take_their_share_the_older_first_whatever_is_killed(
     seed: int, count: int, kills: int
 ) -> None:
     chance = random.Random(seed)
-    market = market_of(chance, 60)
+    market = market_of(chance, 40)
     told = told_of(chance, market, count)
     journal = Journal([], 10**9)
     for left in range(kills, -1, -1):
