@@ -57,7 +57,7 @@ TEXTS = {
     "note",
     "exact",
 }
-INTS = {"n", "number", "bars", "version", "warm_up", "seed", "shortable", "by_clock", "open", "halts"}
+INTS = {"n", "number", "bars", "version", "warm_up", "seed", "shortable", "by_clock", "open", "halts", "cause_row"}
 FLOATS = {
     *COLUMNS["instruments"].split()[3:10],
     *COLUMNS["positions"].split()[4:],
