@@ -14,7 +14,7 @@ go through here on their way, those of the socket and those fetched from the pas
 from collections.abc import Iterable, Mapping
 
 from feedhandler.venue.dialogue import Hole
-from feedhandler.venue.events import BarRow, QuoteRow, Row, TradeRow
+from feedhandler.venue.events import BarRow, QuoteRow, Row, Skipped, TradeRow
 from feedhandler.venue.seam import GivenUp, Note, Numbered, Seam, Timed, note_of
 
 PATIENCE_S = 30.0
@@ -67,7 +67,7 @@ class Seams:
         """Trades that wait behind holes."""
         return sum(seam.waiting for seam in self._open.values())
 
-    def take(self, rows: Iterable[Row], now: float) -> list[Row]:
+    def take(self, rows: Iterable[Row | Skipped], now: float) -> list[Row]:
         """Return the rows that go on now, in order; the others wait, or came before."""
         on: list[Row] = []
         trades = self._trades
@@ -77,6 +77,9 @@ class Seams:
                 if seam is None:
                     seam = self._seam(row.sym)
                 seam.take(row, now, on)
+            elif type(row) is Skipped:
+                if self.numbered:
+                    (trades.get(row.sym) or self._seam(row.sym)).take(row, now, on)
             elif (type(row) is not QuoteRow or self._quote(row)) and (type(row) is not BarRow or self._bar(row)):
                 on.append(row)
         return on

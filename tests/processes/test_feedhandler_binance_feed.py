@@ -95,11 +95,22 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(cuts: int) -> No
                 )
             found = {sym: ids_of(plant.rows["trades"], sym) for sym in SYMBOLS[:2]}
             prices = {(row["sym"], row["trade_id"]): row["price"] for row in plant.rows["trades"]}
-            lost = [row for row in plant.rows["gaps"] if row["state"] == "lost"]
+            lost = [row["detail"] for row in plant.rows["gaps"] if row["state"] == "lost"]
     assert not lost
     for sym in SYMBOLS[:2]:
         assert found[sym] == wanted[sym]
         assert all(prices[sym, str(trade["t"])] == float(trade["p"]) for trade in server.trades[sym])
+
+
+def test_what_the_insurance_fund_took_over_makes_no_row_and_no_hole(server: BinanceServer) -> None:
+    with polled(BinanceFeed, **keys(server, backfill=False)) as plant:
+        plant.until_status("connected")
+        for kind in ("MARKET", "INSURANCE_FUND", "MARKET", "NA", "NA", "MARKET"):
+            server.trade("BTCUSDT", X=kind)
+        assert [row["venue_seq"] for row in plant.until_rows("trades", 3)] == [1_000, 1_002, 1_005]
+        for _ in range(20):  # 2 s are 14 polls
+            plant.poll()
+    assert not plant.rows["gaps"]
 
 
 def test_bars_that_were_missed_are_fetched(server: BinanceServer) -> None:

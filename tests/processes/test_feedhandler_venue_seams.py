@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feedhandler.venue import seams as module
 from feedhandler.venue.dialogue import Hole
-from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, TradeRow
+from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, Skipped, TradeRow
 from feedhandler.venue.seam import SKEW_NS, GivenUp
 from feedhandler.venue.seams import Seams
 
@@ -170,6 +170,25 @@ def test_too_many_rows_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     seams.take([trade(1), *(trade(n) for n in range(3, 15))], 0.0)
     assert numbers(seams.impatient(0.1)) == list(range(3, 15))
     assert seams.notes[-1].detail == "A: too many rows wait"
+
+
+def test_a_number_that_is_no_trade_is_not_missing() -> None:
+    seams = Seams(numbered=True, fetches=True)
+    given = [Skipped(n * S, "A", n) if n in (1, 3, 6) else trade(n) for n in range(1, 9)]
+    swapped = [given[k] for k in (0, 1, 3, 2, 4, 6, 7)]  # 6 never comes
+    assert numbers(seams.take(swapped, 0.0)) == [2, 4, 5]
+    assert [note.detail for note in seams.notes] == [
+        "A: 1 trades are missing",
+        "A: all came",
+        "A: 1 trades are missing",
+    ]
+    assert numbers(seams.take([given[5], given[5]], 1.0)) == [7, 8]
+    assert (seams.notes[-1].state, seams.waiting, seams.repeats) == ("healed", 0, 1)
+
+
+def test_where_trades_have_no_numbers_none_is_skipped() -> None:
+    seams = Seams(numbered=False, fetches=True)
+    assert numbers(seams.take([trade(1), Skipped(2 * S, "A", 2), trade(3)], 0.0)) == [1, 3]
 
 
 def test_two_trades_without_an_id_are_two() -> None:

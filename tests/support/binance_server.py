@@ -32,15 +32,17 @@ class BinanceServer(StreamServer):
         self.error: dict[str, Any] | None = None  # instead of the next acknowledgement
         self._times: dict[Client, deque[float]] = {}
 
-    def trade(self, sym: str, price: str = "", size: str = "1.5", time_ms: int | None = None) -> dict[str, Any]:
-        """Make the next trade of a symbol."""
+    def trade(
+        self, sym: str, price: str = "", size: str = "1.5", time_ms: int | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Make the next trade of a symbol; `more` is what futures have beside."""
         with self.lock:
             past = self.trades[sym]
             number = 1_000 + len(past)
             price = price or f"{100 + number % 7}.{number % 100:02d}"
             time_ms = time.time_ns() // MS if time_ms is None else time_ms
             message = {"e": "trade", "E": time_ms, "s": sym, "t": number, "p": price, "q": size, "T": time_ms}
-            message |= {"m": bool(number % 2), "M": True}
+            message |= {"m": bool(number % 2), "M": True, **more}
             past.append(message)
             self.publish(f"{sym.lower()}@trade", message)
             return message
