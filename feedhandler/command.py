@@ -17,11 +17,12 @@ from feedhandler.backfilling import (
     finished_before,
     nothing_new,
     parts_of,
-    tables_of,
+    series_of,
     venue_of,
 )
 from feedhandler.feed import Feed
 from feedhandler.kinds import GROUP, checked, class_of
+from feedhandler.venue.dialogue import Hole
 from plant.client.connect import connect, publisher
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import QueryError, SettingsError
@@ -112,15 +113,18 @@ def _section(settings: Settings, label: str) -> FeedSection:
 
 def _plan(venue: Fetching, sym: str, start: str, end: str, table: list[str] | None, interval: str) -> list[Part]:
     """Return the parts to be fetched. Raises QueryError for times that are none, SettingsError if there is no past."""
-    first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), time.time_ns())
+    now_ns = time.time_ns()
+    first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), now_ns)
     if first >= last:
         raise QueryError(f"expected START before END, and before now, found {start} and {end}")
-    length = interval_name(interval) if interval else venue.settings.interval
-    tables = table or tables_of(venue, venue.settings.names.get(sym, sym), length)
-    if not tables:
+    series = series_of(venue, table or (), interval_name(interval) if interval else "")
+    if not table:
+        venues = venue.settings.names.get(sym, sym)
+        series = [(name, of) for name, of in series if venue.has(Hole(name, venues, of, 0, 1))]
+    if not series:
         channels = ", ".join(venue.settings.channels)
         raise SettingsError(f"the venue has no past of the channels {channels}; --table names another table")
-    return parts_of(venue, tables, sym, length, first, last)
+    return parts_of(venue, series, sym, first, last, now_ns)
 
 
 def _filled(venue: Fetching, part: Part, settings: Settings, db: Any, config: str | None) -> bool:

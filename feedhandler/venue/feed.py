@@ -116,10 +116,11 @@ class VenueFeed:
         """Return of which series the plant is to say what it has: what came since is fetched, or told as lost."""
         if not self.settings.catch_up_h:
             return []
-        found, interval = [], self.settings.interval
+        found: list[Series] = []
         for table in tables_of_channels(self.settings.channels):
             if table != "quotes":
-                found += [(table, sym, interval if table == "bars" else "") for sym in self.settings.symbols]
+                intervals = self.settings.bar_intervals if table == "bars" else ("",)
+                found += [(table, sym, interval) for interval in intervals for sym in self.settings.symbols]
         return found
 
     def had(self, held: Mapping[Series, Held]) -> None:

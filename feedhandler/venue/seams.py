@@ -77,7 +77,7 @@ class Seams:
                 if seam is None:
                     seam = self._seam(row.sym)
                 seam.take(row, now, on)
-            elif type(row) is Skipped:
+            elif isinstance(row, Skipped):
                 if self.numbered:
                     (trades.get(row.sym) or self._seam(row.sym)).take(row, now, on)
             elif (type(row) is not QuoteRow or self._quote(row)) and (type(row) is not BarRow or self._bar(row)):

@@ -64,6 +64,11 @@ class VenueSettings(FeedSettings):
         0.0, ge=0, description="without data for so long while the calendar is open: stale, twice as long: connect anew"
     )
 
+    @property
+    def bar_intervals(self) -> tuple[str, ...]:
+        """Lengths of the bars that `channels` give; of a venue whose channels have one each, all of them."""
+        return (self.interval,)
+
     @field_validator("interval")
     @classmethod
     def _named(cls, value: str) -> str:

@@ -197,6 +197,21 @@ def test_bars_that_were_missed_are_fetched(server: AlpacaServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("channels", "intervals"),
+    [(("dailyBars",), ["1d"]), (("updatedBars", "bars"), ["1m"]), (("trades", "bars", "dailyBars"), ["", "1m", "1d"])],
+)
+def test_what_came_since_is_asked_for_of_the_bars_that_the_channels_have(
+    channels: tuple[str, ...], intervals: list[str]
+) -> None:
+    with polled(AlpacaFeed, symbols=("AAPL",), channels=channels) as plant:
+        series = plant.feed.asks_for()
+    assert [interval for _, _, interval in series] == intervals
+    request = AlpacaHistory(AlpacaFeedSettings(), ("k", "s")).request(Hole("bars", "AAPL", intervals[-1], 1, 2))
+    assert request is not None
+    assert request.query["timeframe"] == {"1d": "1Day", "1m": "1Min"}[intervals[-1]]
+
+
+@pytest.mark.parametrize(
     ("url", "feed"),
     [("wss://x/v2/iex", "iex"), ("wss://x/v2/sip", "sip"), ("wss://x/v2/delayed_sip", "sip"), ("wss://x", "iex")],
 )

@@ -12,7 +12,6 @@ from feedhandler.venue.healing import Healing
 from feedhandler.venue.rest import Answer as RestAnswer
 from feedhandler.venue.token_bucket import TokenBucket
 
-
 STEP_S = 2.0
 """A pause passes in steps: REST, which nothing holds up, has its turn between them, before patience is at its end."""
 
