@@ -15,7 +15,6 @@ The key is part of the WebSocket's address. It is held in a `Secret`, and whatev
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -44,12 +43,15 @@ from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.feed import notes_of
 from feedhandler.venue.line import standing
 from feedhandler.venue.seam import Note, note_of
+from feedhandler.venue.settings import keys_of
 from plant.transport.connection_state import Pauses
 from plant.transport.secret import Secret, SecretLike
 from plant.transport.websocket import WebSocket
 
 KEY_VARIABLE = "FINAZON_API_KEY"
 """The environment variable that holds the key."""
+
+PAGE = "docs/feeds.md#finazon"
 
 OLDEST_S = 86_400
 """Bars of so long before the day of the first connection are fetched, if the plant lacks them."""
@@ -79,9 +81,9 @@ class FinazonFeed:
         api_key: str | SecretLike | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = Secret(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
+        self._key = Secret(keys_of((KEY_VARIABLE,), PAGE)[0] if api_key is None else api_key)
         if not self._key:
-            raise ValueError(f"the environment has no {KEY_VARIABLE}; set it to your Finazon key")
+            raise ValueError(f"the key that was given is empty; {PAGE} says where one comes from")
         self._clock = clock
         self._name = settings.name or "finazon"
         self._symbols = list(settings.symbols)

@@ -77,7 +77,9 @@ class VenueFeed:
         without = (
             "the venue has no such past" if self._past is None else "backfill is false; plant backfill may have it"
         )
-        self._seams = Seams(self.dialogue.numbered, self._fetches, without)
+        tables = tables_of_channels(settings.channels)
+        of_trades = "trades" in tables or not tables  # channels of one's own may be called anything
+        self._seams = Seams(self.dialogue.numbered, self._fetches, without, of_trades)
         self._later = Later(self.dialogue.numbered)
         most_ns = int(settings.catch_up_h * 3_600 * NS_PER_SECOND)
         self._catch_up = CatchUp(self._seams, self._later, most_ns, self._without)

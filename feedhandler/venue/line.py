@@ -136,7 +136,10 @@ class Line:
         self.link.close()
 
     def _open(self) -> None:
-        dialogue = self._dialogue = self._make()
+        before, dialogue = self._dialogue, self._make()
+        if before is not None:
+            dialogue.follow(before)
+        self._dialogue = dialogue
         request = dialogue.before()
         if request is not None and not self._prepared(dialogue, request):
             return
@@ -220,7 +223,8 @@ class Line:
                 self._warn(f"{topic.channel} of {topic.sym} was not acknowledged")
         if link.state.name == "connecting" and wanted.subscribed(missing):
             link.state.subscribed(now)
-            self._counts.complaint = ""
+            if not missing:  # else it may say why
+                self._counts.complaint = ""
             self.news = True
         if now - self._opened_at >= self._dialogue.lives_s and not math.isinf(self._dialogue.lives_s):
             link.drop(f"the venue would end it: it is {(now - self._opened_at) / 3600:.1f} hours old", ended=True)

@@ -1,8 +1,8 @@
 """The trades of one symbol, each once and in order: pure, clock handed in.
 
 `Numbered`: the venue numbers them 1, 2, 3, ... within the symbol. What follows on goes on at once; what is behind a
-jump waits for the numbers between. `Timed`: the venue has ids, but no such numbers; after a time without connection
-what comes waits until what was missed has been fetched, and a trade that came before is dropped.
+jump waits for the numbers between. `Timed`: the venue has ids of a day, but no such numbers; after a time without
+connection what comes waits until what was missed has been fetched, and a trade that came before is dropped.
 
 Either has a `hole` while something waits, and is in `open` then. `since` is when it was opened, or last came nearer to
 its end; `asked`: it is being fetched.
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from feedhandler.remembered import market_day
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import Row, Skipped, TradeRow
 
@@ -48,7 +49,12 @@ def key_of(row: TradeRow, numbered: bool) -> object:
     """Return what tells a trade from others of its symbol; of two without an id it may be the same."""
     if numbered:
         return row.venue_seq
-    return (row.trade_id or row.time, row.exchange, row.price, row.size)
+    return key_by(row.trade_id, row.time, row.exchange, row.price, row.size)
+
+
+def key_by(trade_id: str, time_ns: int, exchange: str, price: float, size: float) -> tuple[object, ...]:
+    """Return what tells a trade apart that has no number: its id, or its time; and its day, as ids begin anew each."""
+    return trade_id or time_ns, exchange, price, size, market_day(time_ns)
 
 
 def note_of(hole: Hole, state: str, detail: str) -> Note:

@@ -12,6 +12,7 @@ from feedhandler.past.catching_up import CatchUp, Held, Series
 from feedhandler.past.later import Later
 from feedhandler.venue.events import TradeRow
 from feedhandler.venue.feed import VenueFeed
+from feedhandler.venue.seam import key_by
 from feedhandler.venue.seams import Seams
 
 S = 10**9
@@ -41,7 +42,7 @@ def polled(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
 def held_up_to(venue: VenueServer, number: int, kind: type[VenueFeed]) -> dict[Series, Held]:
     """Return what a plant would say that has the trades of A up to a number."""
     some = venue.trades["A"][max(0, number - 3) : number]
-    known = tuple((f"id{one['n']}", "", float(one["p"]), float(one["q"])) for one in some)
+    known = tuple(key_by(f"id{one['n']}", one["t"] * MS, "", float(one["p"]), float(one["q"])) for one in some)
     held = Held(some[-1]["t"] * MS, some[0]["t"] * MS, known, tuple(one["n"] for one in some))
     return {A: held if kind is MadeUpFeed else held._replace(numbers=(0, 0, 0))}
 

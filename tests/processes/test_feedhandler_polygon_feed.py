@@ -158,6 +158,21 @@ def test_the_past_calls_symbols_by_its_own_names(url: str, sym: str, table: str,
     assert (request.path, request.headers) == (path, {"Authorization": "Bearer k"})
 
 
+@pytest.mark.parametrize(
+    ("cluster", "sym", "table"),
+    [
+        ("futures", "ESZ6", "bars"),
+        ("futures", "ESZ6", "trades"),
+        ("forex", "EUR/USD", "trades"),
+        ("indices", "I:SPX", "quotes"),
+    ],
+)
+def test_what_the_past_has_not_is_not_asked_for(cluster: str, sym: str, table: str) -> None:
+    """An answer without rows would tell a hole as healed."""
+    history = PolygonHistory(PolygonFeedSettings(url=f"wss://socket.massive.com/{cluster}", channels=("bars",)), ("k",))
+    assert history.request(Hole(table, sym, "1m" if table == "bars" else "", start=1, end=60 * MS)) is None
+
+
 def test_pages_of_the_past_are_followed() -> None:
     server = PolygonServer()
     server.page = 3

@@ -29,6 +29,7 @@ class BinanceServer(StreamServer):
         self.trades: dict[str, list[dict[str, Any]]] = {sym: [] for sym in SYMBOLS}
         self.klines: dict[tuple[str, str], dict[int, list[Any]]] = {}
         self.too_fast = 0
+        self.keyed = False  # historicalTrades needs a key, as at the futures
         self.error: dict[str, Any] | None = None  # instead of the next acknowledgement
         self._times: dict[Client, deque[float]] = {}
 
@@ -97,6 +98,8 @@ class BinanceServer(StreamServer):
         if sym not in self.trades:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
         limit = min(int(query.get("limit", "500")), self.page)
+        if name == "historicalTrades" and self.keyed:
+            return 401, {"code": -2014, "msg": "API-key format invalid."}
         if name == "historicalTrades":
             found = [trade for trade in self.trades[sym] if trade["t"] >= int(query["fromId"])]
             return 200, [_past(trade) for trade in found[:limit]]
