@@ -23,6 +23,7 @@ from feedhandler.backfilling import (
 from feedhandler.feed import Feed
 from feedhandler.kinds import GROUP, checked, class_of
 from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.settings import keys_of
 from plant.client.connect import connect, publisher
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import QueryError, SettingsError
@@ -160,14 +161,23 @@ def _print_feeds(settings: Settings) -> list[str]:
     wrong = []
     for section in settings.feeds:
         try:
-            checked(section, settings.file)
-            found = "[green]good[/]"
+            made_of, _ = checked(section, settings.file)
+            found = f"[green]good[/]{_lacking(made_of)}"
         except SettingsError as error:
             wrong.append(str(error))
             found = "[red]wrong[/]"
         table.add_row(section.label, section.kind, found)
     out.print(table)
     return wrong
+
+
+def _lacking(made_of: type[Feed]) -> str:
+    """Return which keys of the venue the environment lacks, of which the feeds' own may have them; "" if none."""
+    try:
+        keys_of(getattr(made_of, "key_variables", ()), getattr(made_of, "page", "docs/feeds.md"))
+    except ValueError as error:
+        return f", but {error}"
+    return ""
 
 
 def _print_kind(kind: str, made_of: type[Feed]) -> None:

@@ -51,8 +51,6 @@ from plant.transport.websocket import WebSocket
 KEY_VARIABLE = "FINAZON_API_KEY"
 """The environment variable that holds the key."""
 
-PAGE = "docs/feeds.md#finazon"
-
 OLDEST_S = 86_400
 """Bars of so long before the day of the first connection are fetched, if the plant lacks them."""
 
@@ -73,6 +71,8 @@ class FinazonFeed:
 
     Settings = FinazonFeedSettings
     replayable = False
+    key_variables = (KEY_VARIABLE,)
+    page = "docs/feeds.md#finazon"
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ class FinazonFeed:
         api_key: str | SecretLike | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = Secret(keys_of((KEY_VARIABLE,), PAGE)[0] if api_key is None else api_key)
+        self._key = Secret(keys_of(self.key_variables, self.page)[0] if api_key is None else api_key)
         if not self._key:
-            raise ValueError(f"the key that was given is empty; {PAGE} says where one comes from")
+            raise ValueError(f"the key that was given is empty; {self.page} says where one comes from")
         self._clock = clock
         self._name = settings.name or "finazon"
         self._symbols = list(settings.symbols)
@@ -198,6 +198,7 @@ class FinazonFeed:
         for reason in self._history.malformed:
             self._count_malformed(reason)
         self._history.malformed.clear()
+        self._zero_prices, self._history.zero_prices = self._zero_prices + self._history.zero_prices, 0
         if self._history.note != self._history_note:
             self._history_note = self._history.note
             self._warn(self._history_note or "history goes on")

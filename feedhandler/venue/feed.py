@@ -48,7 +48,7 @@ class VenueFeed:
     """A kind of feed: subclass it with what is the venue's own; its members are those of `feedhandler.feed.Feed`.
 
     clock: monotonic seconds, for pauses, heartbeats, patience. folder: where frames are kept (`record`), None: nowhere.
-    Raises ValueError, naming the variable and the page, if the environment lacks a key.
+    Raises ValueError, naming the variable and the page, if the environment lacks a key, or the settings an address.
     """
 
     Settings: ClassVar[type[VenueSettings]] = VenueSettings
@@ -66,6 +66,8 @@ class VenueFeed:
     def __init__(self, settings: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings: VenueSettings = settings
         self.keys = keys_of(self.key_variables, self.page)
+        if self.history is not None and not settings.rest_url:
+            raise ValueError(f"rest_url: expected where the venue's past is fetched, found none; {self.page}")
         self.secret = secret_of(self.keys)
         self._clock = clock
         self._ours = {venues: ours for ours, venues in settings.names.items()}

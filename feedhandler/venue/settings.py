@@ -49,7 +49,7 @@ class VenueSettings(FeedSettings):
     channels: tuple[str, ...] = Field(("trades",), min_length=1, description="what of each symbol: trades, bars, ...")
     interval: str = Field("1m", description="length of the bars")
     url: WebSocketAddress = Field(description="the WebSocket")
-    rest_url: RestAddress = Field(description="where the past is fetched")
+    rest_url: RestAddress = Field("", description="where the past is fetched, of a venue that has one")
     names: dict[str, str] = Field({}, description='our symbol to the venue\'s, e.g. {"BTC/USD" = "XBTUSD"}')
     backfill: bool = Field(True, description="fetch what was missed while there was no connection")
     catch_up_h: float = Field(
