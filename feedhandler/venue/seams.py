@@ -55,6 +55,7 @@ class Seams:
         self._open: dict[str, Seam] = {}  # those with a hole
         self._quotes: dict[str, int] = {}
         self._quoted: dict[str, int] = {}  # by symbol: when the newest quote of this connection was
+        self._quoted_before: dict[str, int] = {}  # likewise, of one that was cut
         self._of_trades = trades
         self._bars: dict[tuple[str, str], dict[int, int]] = {}  # (sym, interval) -> start -> order
         self._missed: list[Hole] = []  # of bars
@@ -108,6 +109,8 @@ class Seams:
 
     def interrupted(self, symbols: Iterable[str], now: float) -> None:
         """Note that nothing comes of these symbols any more ("*": of all)."""
+        for sym in self._of(symbols, self._quoted):
+            self._quoted_before.setdefault(sym, self._quoted.pop(sym))
         for sym in self._of(symbols, self._trades):
             seam = self._trades[sym]
             if self._fetches:
@@ -126,8 +129,8 @@ class Seams:
                     self._missed.append(hole)
                 else:
                     self.notes.append(note_of(hole, "lost", self._without))
-        for sym in self._of(again, self._quoted):
-            self.notes.append(note_of(Hole("quotes", sym, "", self._quoted.pop(sym), now_ns), "lost", _QUOTES))
+        for sym in self._of(again, self._quoted_before):
+            self.notes.append(note_of(Hole("quotes", sym, "", self._quoted_before.pop(sym), now_ns), "lost", _QUOTES))
         for sym in self._of(again, self._cut):
             self.notes.append(note_of(self._cut.pop(sym)._replace(end=now_ns), "lost", self._without))
         for sym in self._of(again, self._open):

@@ -234,6 +234,24 @@ def test_revisions_and_quotes_that_come_too_late_are_dropped() -> None:
     assert seams.late == 2
 
 
+def test_quotes_of_a_cut_are_told_as_lost_and_those_before_an_acknowledgement_are_of_no_cut() -> None:
+    seams = Seams(numbered=False, fetches=True, trades=False)
+
+    def quote(time: int) -> QuoteRow:
+        return QuoteRow(time, "A", 1.0, 2.0, 1.0, 1.0)
+
+    seams.begun(["A"], 4)
+    seams.take([quote(5)], 0.0)
+    seams.resumed(["A"], 6, 0.1)
+    assert seams.notes == []
+    for now in (1.0, 2.0):  # the second connection has none
+        seams.interrupted(["A"], now)
+    seams.take([quote(9)], 3.0)
+    seams.resumed(["A"], 10, 3.1)
+    assert [(note.table, note.state, note.first, note.last) for note in seams.notes] == [("quotes", "lost", 5, 10)]
+    assert seams.due(4.0) == []
+
+
 def test_bars_that_were_missed_are_asked_for_from_the_newest_on() -> None:
     seams = Seams(numbered=False, fetches=True)
     seams.take([BarRow(60 * S, "A", "1m", 1, 1, 1, 1, 1), BarRow(120 * S, "A", "1m", 1, 1, 1, 1, 1)], 0.0)
