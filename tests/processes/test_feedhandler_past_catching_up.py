@@ -1,11 +1,10 @@
 """What fell between two runs: each trade once, by number and by time, bounded, nothing of what the plant has again."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from chance import SEED
-from made_up_venue import MS, Clock, MadeUpFeed, Polled, TimedFeed
+from made_up_venue import MS, Clock, MadeUpFeed, Polled, TimedFeed, polls
 from venue_server import VenueServer
 
 from feedhandler.past.catching_up import CatchUp, Held, Series
@@ -28,15 +27,8 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[VenueServer]:
 
 @pytest.fixture
 def polled(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
-    made: list[Polled] = []
-
-    def make(kind: type[VenueFeed], clock: Clock | None = None, **options: Any) -> Polled:
-        made.append(Polled(kind, venue, clock or Clock(), **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.feed.close()
+    with polls(venue) as make:
+        yield make
 
 
 def held_up_to(venue: VenueServer, number: int, kind: type[VenueFeed]) -> dict[Series, Held]:
