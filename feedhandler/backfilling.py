@@ -31,6 +31,7 @@ from plant.intake.forms import columns_of
 from plant.progress import Progress, quietly
 from plant.rows.arrow import arrow_column
 from plant.rows.columns import taken
+from plant.rows.intervals import interval_ns
 from plant.rows.schema import Table
 from plant.runtime.sections import FeedSection
 from plant.transfer.doubles import contents_of, doubled_within, identities
@@ -98,20 +99,26 @@ def venue_of(section: FeedSection, file: Path) -> Fetching:
     return Venue(settings, made_of.history(settings, keys), Rest(settings.rest_url, secret_of(keys)))
 
 
-def tables_of(venue: Fetching, sym: str, interval: str) -> list[str]:
-    """Return the tables that the feed's channels fill, and that the venue has a past of."""
-    wanted = tables_of_channels(venue.settings.channels)
-    return [table for table in wanted if venue.has(Hole(table, sym, _interval(table, interval), 0, 1))]
+def series_of(venue: Fetching, tables: Sequence[str] = (), interval: str = "") -> list[tuple[str, str]]:
+    """Return tables, without any those of the feed's channels, each with the lengths of its bars, "" of other rows."""
+    intervals = (interval,) if interval else venue.settings.bar_intervals or (venue.settings.interval,)
+    found = tables or tables_of_channels(venue.settings.channels)
+    return [(table, of) for table in found for of in (intervals if table == "bars" else ("",))]
 
 
-def parts_of(venue: Fetching, tables: Sequence[str], sym: str, interval: str, start: int, end: int) -> list[Part]:
-    """Return the parts of [start, end), UTC ns, oldest first; `sym` is ours."""
+def parts_of(
+    venue: Fetching, series: Sequence[tuple[str, str]], sym: str, start: int, end: int, now_ns: int
+) -> list[Part]:
+    """Return the parts of [start, end), UTC ns, oldest first; `sym` is ours.
+
+    A bar belongs to the day in which it starts, wherever it ends; one that is not over at `now_ns` to none.
+    """
     found = []
     for begin in range(start - start % NS_PER_DAY, end, NS_PER_DAY):
         first, last = max(begin, start), min(begin + NS_PER_DAY, end)
-        for table in tables:
-            of = _interval(table, interval)
-            hole = Hole(table, venue.settings.names.get(sym, sym), of, first, last)
+        for table, of in series:
+            until = min(last - 1 + interval_ns(of), max(now_ns, last)) if of else last
+            hole = Hole(table, venue.settings.names.get(sym, sym), of, first, until)
             what = " ".join(filter(None, (venue.settings.name, table, of, quote(sym, safe=""))))
             found.append(Part(hole, f"{what} {_stamp(first)} to {_stamp(last)}"))
     return found
@@ -199,10 +206,6 @@ def nothing_new(file: FileRows) -> dict[str, Any]:
         "time": time.time_ns(), "sym": file.name, "table_name": file.table.name, "file": file.path.name,
         "state": "finished", "rows": 0, "duplicates": len(file), "rejected": 0, "left_out": "",
     }  # fmt: skip
-
-
-def _interval(table: str, interval: str) -> str:
-    return interval if table == "bars" else ""
 
 
 def _stamp(ns: int) -> str:

@@ -17,11 +17,13 @@ from feedhandler.backfilling import (
     finished_before,
     nothing_new,
     parts_of,
-    tables_of,
+    series_of,
     venue_of,
 )
 from feedhandler.feed import Feed
 from feedhandler.kinds import GROUP, checked, class_of
+from feedhandler.venue.dialogue import Hole
+from feedhandler.venue.settings import keys_of
 from plant.client.connect import connect, publisher
 from plant.command.terminal import Config, err, out, overview, steps
 from plant.errors import QueryError, SettingsError
@@ -112,15 +114,18 @@ def _section(settings: Settings, label: str) -> FeedSection:
 
 def _plan(venue: Fetching, sym: str, start: str, end: str, table: list[str] | None, interval: str) -> list[Part]:
     """Return the parts to be fetched. Raises QueryError for times that are none, SettingsError if there is no past."""
-    first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), time.time_ns())
+    now_ns = time.time_ns()
+    first, last = nanoseconds(start, dt.UTC), min(nanoseconds(end, dt.UTC), now_ns)
     if first >= last:
         raise QueryError(f"expected START before END, and before now, found {start} and {end}")
-    length = interval_name(interval) if interval else venue.settings.interval
-    tables = table or tables_of(venue, venue.settings.names.get(sym, sym), length)
-    if not tables:
+    series = series_of(venue, table or (), interval_name(interval) if interval else "")
+    if not table:
+        venues = venue.settings.names.get(sym, sym)
+        series = [(name, of) for name, of in series if venue.has(Hole(name, venues, of, 0, 1))]
+    if not series:
         channels = ", ".join(venue.settings.channels)
         raise SettingsError(f"the venue has no past of the channels {channels}; --table names another table")
-    return parts_of(venue, tables, sym, length, first, last)
+    return parts_of(venue, series, sym, first, last, now_ns)
 
 
 def _filled(venue: Fetching, part: Part, settings: Settings, db: Any, config: str | None) -> bool:
@@ -156,14 +161,23 @@ def _print_feeds(settings: Settings) -> list[str]:
     wrong = []
     for section in settings.feeds:
         try:
-            checked(section, settings.file)
-            found = "[green]good[/]"
+            made_of, _ = checked(section, settings.file)
+            found = f"[green]good[/]{_lacking(made_of)}"
         except SettingsError as error:
             wrong.append(str(error))
             found = "[red]wrong[/]"
         table.add_row(section.label, section.kind, found)
     out.print(table)
     return wrong
+
+
+def _lacking(made_of: type[Feed]) -> str:
+    """Return which keys of the venue the environment lacks, of which the feeds' own may have them; "" if none."""
+    try:
+        keys_of(getattr(made_of, "key_variables", ()), getattr(made_of, "page", "docs/feeds.md"))
+    except ValueError as error:
+        return f", but {error}"
+    return ""
 
 
 def _print_kind(kind: str, made_of: type[Feed]) -> None:

@@ -16,9 +16,9 @@ from feedhandler.capture import frames_of
 from feedhandler.feed import NS_PER_SECOND, Batch
 from feedhandler.kinds import class_of
 from feedhandler.settings import FeedSettings, PlantPath
-from feedhandler.venue.columns import TABLE_OF, batches
+from feedhandler.venue.columns import batches
 from feedhandler.venue.dialogue import Unreadable
-from feedhandler.venue.events import Malformed, OtherRow, Row
+from feedhandler.venue.events import ORDERED, Malformed, OtherRow, Row, Skipped
 from feedhandler.venue.feed import VenueFeed, notes_of
 from feedhandler.venue.seams import Seams
 from plant.errors import SettingsError
@@ -27,8 +27,6 @@ from plant.files.file_names import files_of
 FRAMES_AT_ONCE = 1_000
 
 _Line = tuple[int, int, bytes | None, str]  # when it came, number of the file, frame or body, what that answers
-
-_ROWS = frozenset((*TABLE_OF, OtherRow))
 
 
 class ReplayedFeedSettings(FeedSettings):
@@ -120,7 +118,7 @@ class ReplayedFeed:
         """Yield all batches that the plant does not have yet."""
         dialogues: list[Any] = [None] * len(self._files)
         at_once = 1 if self._settings.speed else FRAMES_AT_ONCE
-        rows: list[Row] = []
+        rows: list[Row | Skipped] = []
         received_ns = count = 0
         for received_ns, number, frame, url in heapq.merge(
             *map(self._frames_of, range(len(self._files))), key=_by_time
@@ -147,11 +145,11 @@ class ReplayedFeed:
         except ValueError as error:
             self._trouble = str(error)
 
-    def _parsed(self, dialogue: Any, frame: bytes, received_ns: int) -> list[Row]:
+    def _parsed(self, dialogue: Any, frame: bytes, received_ns: int) -> list[Row | Skipped]:
         rows = []
         try:
             for event in dialogue.parse(frame, received_ns):
-                if type(event) in _ROWS:
+                if type(event) in ORDERED:
                     if not self._wanted or _sym_of(event) in self._wanted:
                         rows.append(event)
                 elif isinstance(event, Malformed):
@@ -175,7 +173,7 @@ class ReplayedFeed:
         self._malformed += 1
         self._first_malformed = self._first_malformed or reason
 
-    def _batched(self, rows: list[Row], received_ns: int) -> Iterator[_Batch]:
+    def _batched(self, rows: list[Row | Skipped], received_ns: int) -> Iterator[_Batch]:
         now = received_ns / NS_PER_SECOND
         on = self._seams.take(rows, now) + self._seams.impatient(now)
         found = batches(on, self._settings.name, self._ours)
@@ -194,7 +192,7 @@ def _by_time(found: _Line) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _sym_of(row: Row) -> Any:
+def _sym_of(row: Row | Skipped) -> Any:
     return row.columns.get("sym") if isinstance(row, OtherRow) else row.sym
 
 

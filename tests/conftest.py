@@ -10,6 +10,7 @@ import pytest
 import small_market
 from finazon_plant import KEY, StartFeed, feeds_of
 from finazon_server import FinazonServer
+from hypothesis import HealthCheck, settings
 from recordings import RECORDINGS
 from running import RunningPlant, all_stopped
 
@@ -20,6 +21,11 @@ WAITS = (
     "tests/project/test_docs_",
 )
 """Where files of tests begin that start many processes: they take long and mostly wait."""
+
+
+settings.register_profile("plant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plant")
+"""Of properties no time is measured: how long a value takes to be made on a busy machine says nothing of the plant."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

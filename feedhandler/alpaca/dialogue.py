@@ -7,9 +7,10 @@ the venue for some 90 s, and a new one is refused for so long (406).
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Self
 
 from feedhandler.alpaca.messages import Corrected, Current, authentication, parse_frame, subscription_message
-from feedhandler.remembered import Remembered
+from feedhandler.remembered import Remembered, market_day
 from feedhandler.venue.dialogue import Dialogue
 from feedhandler.venue.events import CorrectionRow, Event, Subscribed, Topic, TradeRow
 from feedhandler.venue.reading import with_path
@@ -25,7 +26,10 @@ class AlpacaDialogue(Dialogue):
 
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
-        self._trades = Remembered[tuple[int, str]]()  # by symbol, exchange and id: its time, and the id it had first
+        self._trades = Remembered[tuple[int, str]]()  # by `_key`: its time, and the id it had first
+
+    def follow(self, before: Self) -> None:
+        self._trades = before._trades
 
     def address(self, topics: Sequence[Topic]) -> str:
         """Return `url`, with the path of the free feed if it has none."""
@@ -49,20 +53,24 @@ class AlpacaDialogue(Dialogue):
                 found.append(self._placed(event))
             else:
                 if isinstance(event, TradeRow):
-                    self._trades.add((event.sym, event.exchange, event.trade_id), (event.time, event.trade_id))
+                    self._trades.add(_key(event, event.exchange, event.trade_id), (event.time, event.trade_id))
                 found.append(event)
         return found
 
     def _placed(self, corrected: Corrected) -> CorrectionRow:
         """Return a correction with the time and the id under which its trade is known.
 
-        The venue gives the time of the correction. Of a trade that this connection did not see that has to do.
+        The venue gives the time of the correction. Of a trade that no connection of this run saw that has to do.
         """
         row, exchange = corrected.row, corrected.exchange
-        known = self._trades.get((row.sym, exchange, row.trade_id)) or (row.time, row.trade_id)
+        known = self._trades.get(_key(row, exchange, row.trade_id)) or (row.time, row.trade_id)
         if corrected.new_id:
-            self._trades.add((row.sym, exchange, corrected.new_id), known)
+            self._trades.add(_key(row, exchange, corrected.new_id), known)
         return row._replace(time=known[0], trade_id=known[1])
+
+
+def _key(row: TradeRow | CorrectionRow, exchange: str, trade_id: str) -> tuple[str, str, str, int]:
+    return row.sym, exchange, trade_id, market_day(row.time)
 
 
 def _messages(action: str, topics: Sequence[Topic]) -> list[str]:

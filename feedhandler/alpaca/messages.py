@@ -201,7 +201,7 @@ def trade_of(row: Mapping[str, Any], sym: str) -> TradeRow:
 
 
 def quote_of(row: Mapping[str, Any], sym: str) -> QuoteRow:
-    """Return a quote likewise; sizes are in the venue's round lots."""
+    """Return a quote likewise; sizes are as the venue counts them (docs/feeds.md)."""
     bid, ask = side(row, "bp", "quote"), side(row, "ap", "quote")
     sizes = number_or_nan(row, "bs", "quote"), number_or_nan(row, "as", "quote")
     return QuoteRow(written_moment(row, "t", "quote"), sym, bid, ask, *sizes)

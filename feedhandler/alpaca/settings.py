@@ -9,6 +9,7 @@ from feedhandler.alpaca.messages import CHANNELS
 from feedhandler.settings import Symbols
 from feedhandler.venue.settings import RestAddress, VenueSettings, WebSocketAddress
 
+_LENGTHS = {"bars": "1m", "updatedBars": "1m", "dailyBars": "1d"}
 _IN_SNAKE_CASE = {"updated_bars": "updatedBars", "daily_bars": "dailyBars"}
 
 
@@ -33,6 +34,11 @@ class AlpacaFeedSettings(VenueSettings):
     def feed(self) -> str:
         """The feed: the last part of the path of `url`; iex if it has none."""
         return urlsplit(self.url).path.strip("/").rpartition("/")[2] or "iex"
+
+    @property
+    def bar_intervals(self) -> tuple[str, ...]:
+        """1m of bars and updatedBars, 1d of dailyBars."""
+        return tuple(dict.fromkeys(_LENGTHS[channel] for channel in self.channels if channel in _LENGTHS))
 
     @field_validator("channels")
     @classmethod

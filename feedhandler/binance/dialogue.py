@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from feedhandler.binance.messages import Answer, parse_frame, subscription_message
 from feedhandler.binance.settings import CHANNELS, BinanceFeedSettings
 from feedhandler.venue.dialogue import Dialogue
-from feedhandler.venue.events import Complaint, Event, Subscribed, Topic, TradeRow, Unsubscribed
+from feedhandler.venue.events import Complaint, Event, Skipped, Subscribed, Topic, TradeRow, Unsubscribed
 from feedhandler.venue.reading import with_path
 from feedhandler.venue.settings import VenueSettings
 
@@ -45,7 +45,7 @@ class BinanceDialogue(Dialogue):
 
     def parse(self, frame: bytes, received_ns: int) -> list[Event]:
         event = parse_frame(frame, received_ns)
-        if isinstance(event, TradeRow):
+        if isinstance(event, TradeRow | Skipped):
             return [event] if self._counts(event.sym, b'"aggTrade"' in frame) else []
         if not isinstance(event, Answer):
             return [event]

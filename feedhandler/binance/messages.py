@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from feedhandler.instruments import instrument_row
 from feedhandler.venue.dialogue import Unreadable
-from feedhandler.venue.events import NAN, Alive, BarRow, Ended, Event, Malformed, QuoteRow, TradeRow
+from feedhandler.venue.events import NAN, Alive, BarRow, Ended, Event, Malformed, QuoteRow, Skipped, TradeRow
 from feedhandler.venue.reading import decoded, number, quoted, shown, side, text_of, whole
 
 _Made = TypeVar("_Made")
@@ -112,12 +112,13 @@ def _answer(message: Mapping[str, Any], frame: str | bytes) -> Answer:
 
 
 def _trade(message: Mapping[str, Any]) -> Event:
+    trade_id, time = whole(message, "t", "trade"), _time(message, "T", "trade")
+    sym = text_of(message, "s", "trade")
     # Futures send what the insurance fund took over, or was deleveraged, as trades too: the market made no such price.
     if message.get("X", "MARKET") != "MARKET":
-        return Alive()
-    trade_id, time = whole(message, "t", "trade"), _time(message, "T", "trade")
+        return Skipped(time, sym, trade_id)
     price, size = number(message, "p", "trade"), number(message, "q", "trade")
-    return TradeRow(time, text_of(message, "s", "trade"), price, size, str(trade_id), venue_seq=trade_id)
+    return TradeRow(time, sym, price, size, str(trade_id), venue_seq=trade_id)
 
 
 def _aggregated(message: Mapping[str, Any], sym: str) -> TradeRow:

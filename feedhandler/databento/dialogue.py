@@ -7,11 +7,12 @@ wanted no more is left out here.
 
 import json
 from collections.abc import Sequence
+from typing import Self
 
-from feedhandler.databento.records import Bar, Mapping, parse_record
+from feedhandler.databento.records import Mapping, Published, parse_record
 from feedhandler.databento.settings import DatabentoFeedSettings
 from feedhandler.venue.dialogue import Dialogue, Unreadable
-from feedhandler.venue.events import Event, Malformed, QuoteRow, Topic, TradeRow
+from feedhandler.venue.events import BarRow, Event, Malformed, Topic, TradeRow
 from feedhandler.venue.settings import VenueSettings
 
 
@@ -25,9 +26,12 @@ class DatabentoDialogue(Dialogue):
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
         self._symbols: dict[int, str] = {}
-        self._publishers: dict[tuple[str, str], int] = {}  # of bars: the first one's are taken
+        self._publishers: dict[tuple[str, str], int] = {}  # of bars and of quotes: the first one's are taken
         self._over: set[str] = set()
         self._begun = False
+
+    def follow(self, before: Self) -> None:
+        self._publishers = before._publishers
 
     def subscribe(self, added: Sequence[Topic], whole: Sequence[Topic]) -> list[str]:
         messages = []
@@ -52,13 +56,14 @@ class DatabentoDialogue(Dialogue):
         if isinstance(said, Mapping):
             self._symbols[said.instrument] = said.sym
             return []
-        if isinstance(said, Bar):
+        if isinstance(said, Published):
             row = said.row
-            first = self._publishers.setdefault((row.sym, row.interval), said.publisher)
+            interval = row.interval if isinstance(row, BarRow) else ""
+            first = self._publishers.setdefault((row.sym, interval), said.publisher)
             if first != said.publisher:
-                reason = f"bars of {row.sym} come of publishers {first} and {said.publisher}, and cannot be made one"
-                return [
-                    Malformed(f"{reason}: those of {first} are taken; subscribe trades, the plant makes bars of them")
-                ]
+                what = f"{'bars' if interval else 'quotes'} of {row.sym}"
+                reason = f"{what} come of publishers {first} and {said.publisher}, and cannot be made one"
+                more = "; subscribe trades, the plant makes bars of them" if interval else ""
+                return [Malformed(f"{reason}: those of {first} are taken{more}")]
             return [] if row.sym in self._over else [row]
-        return [] if isinstance(said, TradeRow | QuoteRow) and said.sym in self._over else [said]
+        return [] if isinstance(said, TradeRow) and said.sym in self._over else [said]

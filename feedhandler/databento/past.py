@@ -1,7 +1,8 @@
 """The past of a dataset by Databento's historical client, for `plant backfill`. It costs by the amount of data.
 
 Each question is one request, for one symbol and schema. A record names its instrument by a number alone; as one symbol
-is asked for, all are of it. Bars of two publishers cannot be made one (records.py): then their trades are to be had.
+is asked for, all are of it. Bars of two publishers, and quotes, cannot be made one (records.py): of bars their trades
+are to be had then.
 """
 
 import time
@@ -9,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from feedhandler.databento.link import library
-from feedhandler.databento.records import Bar, parse_record, time_of
+from feedhandler.databento.records import Published, parse_record
 from feedhandler.databento.settings import DatabentoFeedSettings
 from feedhandler.venue.dialogue import Hole, Unreadable
-from feedhandler.venue.events import QuoteRow, Row, TradeRow
+from feedhandler.venue.events import BarRow, Row, TradeRow
 from feedhandler.venue.settings import keys_of, secret_of
 from plant.progress import Progress, quietly
 from plant.rows.intervals import interval_ns
@@ -79,16 +80,20 @@ class DatabentoPast:
         for each in records:
             record = bytes(each)
             said = parse_record(record, _Always(hole.sym))
-            if isinstance(said, Bar):
+            if isinstance(said, Published):
                 publishers.add(said.publisher)
-                if time_of(record) + interval_ns(hole.interval) <= hole.end:
-                    rows.append(said.row)
-            elif isinstance(said, TradeRow | QuoteRow) and hole.start <= said.time < hole.end:
+                if isinstance(said.row, BarRow):
+                    inside = said.row.time + interval_ns(hole.interval) <= hole.end
+                else:
+                    inside = hole.start <= said.row.time < hole.end
+                rows += [said.row] if inside else []
+            elif isinstance(said, TradeRow) and hole.start <= said.time < hole.end:
                 rows.append(said)
         progress(len(rows), None)
         if len(publishers) > 1:
             names = " and ".join(map(str, sorted(publishers)))
-            return [], f"bars of {hole.sym} come of publishers {names}, and cannot be made one: fill in its trades"
+            what = f"{hole.table} of {hole.sym} come of publishers {names}, and cannot be made one"
+            return [], f"{what}: fill in its trades" if hole.table == "bars" else what
         return rows, ""
 
 

@@ -6,7 +6,7 @@ with its length in words of four bytes, its type, the publisher, the instrument 
 
 Traps: a record names its instrument by a number alone; what that means today a mapping says that came before, and may
 say otherwise tomorrow. The greatest int64 is no price, the greatest uint64 no time. Each publisher of a dataset has
-bars of its own for a symbol, which cannot be made one; of their trades the plant makes one.
+bars, and a best bid and ask, of its own for a symbol, which cannot be made one; of their trades the plant makes bars.
 """
 
 import struct
@@ -57,10 +57,10 @@ class Mapping(NamedTuple):
     sym: str
 
 
-class Bar(NamedTuple):
-    """A bar, and the publisher whose it is."""
+class Published(NamedTuple):
+    """A bar or a quote, and the publisher whose it is."""
 
-    row: BarRow
+    row: BarRow | QuoteRow
     publisher: int
 
 
@@ -84,7 +84,7 @@ def error_code(record: bytes) -> int:
     return record[318] if len(record) > 318 and record[1] == ERROR else 0
 
 
-def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Bar:
+def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Published:
     """Read a record; `symbols` has the names of instruments so far. Raises Unreadable."""
     kind = kind_of(record)
     try:
@@ -104,7 +104,8 @@ def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Ba
         if kind in BARS:
             *prices, volume = _BAR.unpack_from(record, _HEADER.size)
             open_, high, low, close = (_price(price, "bar") for price in prices)
-            return Bar(BarRow(_time(event_ns), sym, BARS[kind], open_, high, low, close, float(volume)), publisher)
+            bar = BarRow(_time(event_ns), sym, BARS[kind], open_, high, low, close, float(volume))
+            return Published(bar, publisher)
         if kind == STATUS:
             action = _STATUS.unpack_from(record, _HEADER.size)[1]
             if action in _HALTS:
@@ -115,7 +116,8 @@ def parse_record(record: bytes, symbols: dict[int, str]) -> Event | Mapping | Ba
         if kind == TRADE:
             return TradeRow(time, sym, _price(price, "trade"), float(size), "", "", "", str(publisher), sequence)
         bid, ask, bid_size, ask_size = _LEVEL.unpack_from(record, 48)
-        return QuoteRow(time, sym, _side(bid), _side(ask), float(bid_size), float(ask_size))
+        quote = QuoteRow(time, sym, _side(bid), _side(ask), float(bid_size), float(ask_size))
+        return Published(quote, publisher)
     except (struct.error, IndexError):
         raise Unreadable(f"expected more bytes of a record of type {kind}, found {len(record)}") from None
 

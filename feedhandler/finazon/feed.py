@@ -15,7 +15,6 @@ The key is part of the WebSocket's address. It is held in a `Secret`, and whatev
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -44,6 +43,7 @@ from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.feed import notes_of
 from feedhandler.venue.line import standing
 from feedhandler.venue.seam import Note, note_of
+from feedhandler.venue.settings import keys_of
 from plant.transport.connection_state import Pauses
 from plant.transport.secret import Secret, SecretLike
 from plant.transport.websocket import WebSocket
@@ -71,6 +71,8 @@ class FinazonFeed:
 
     Settings = FinazonFeedSettings
     replayable = False
+    key_variables = (KEY_VARIABLE,)
+    page = "docs/feeds.md#finazon"
 
     def __init__(
         self,
@@ -79,9 +81,9 @@ class FinazonFeed:
         api_key: str | SecretLike | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = Secret(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
+        self._key = Secret(keys_of(self.key_variables, self.page)[0] if api_key is None else api_key)
         if not self._key:
-            raise ValueError(f"the environment has no {KEY_VARIABLE}; set it to your Finazon key")
+            raise ValueError(f"the key that was given is empty; {self.page} says where one comes from")
         self._clock = clock
         self._name = settings.name or "finazon"
         self._symbols = list(settings.symbols)
@@ -196,6 +198,7 @@ class FinazonFeed:
         for reason in self._history.malformed:
             self._count_malformed(reason)
         self._history.malformed.clear()
+        self._zero_prices, self._history.zero_prices = self._zero_prices + self._history.zero_prices, 0
         if self._history.note != self._history_note:
             self._history_note = self._history.note
             self._warn(self._history_note or "history goes on")

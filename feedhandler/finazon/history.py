@@ -15,7 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from feedhandler.finazon.messages import NO_PAGE, Bar, Malformed, Refused, parse_time_series, time_series_query
+from feedhandler.finazon.messages import (
+    NO_PAGE,
+    Bar,
+    Malformed,
+    Refused,
+    ZeroPrice,
+    parse_time_series,
+    time_series_query,
+)
 from plant.transport.secret import Secret
 
 PAGE_SIZE = 1_000
@@ -68,6 +76,7 @@ class Backfill:
         self.note = ""
         self.lost: list[Lost] = []  # the caller's to take
         self.malformed: list[str] = []
+        self.zero_prices = 0  # bars that were left out for that, the caller's to take
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -110,6 +119,7 @@ class Backfill:
             self._try_later(gap, events[0].reason)  # as of maintenance: it says nothing of the bars
             return []
         self.malformed += [event.reason for event in events if isinstance(event, Malformed)]
+        self.zero_prices += sum(isinstance(event, ZeroPrice) for event in events)
         bars = {
             event.time_s: event
             for event in events

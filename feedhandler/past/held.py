@@ -11,6 +11,7 @@ from typing import Any
 
 from feedhandler.past.catching_up import Held, Series
 from feedhandler.past.left import COLUMNS, Left, left_of
+from feedhandler.venue.seam import key_by
 from plant.errors import PlantError, QueryError
 from plant.rows.intervals import interval_ns
 
@@ -150,5 +151,5 @@ def _known(
     keys = zip(rows.column("time").cast("int64").to_pylist(), *values, strict=True)
     if interval:
         return tuple(keys), ()
-    known = tuple((trade_id or ns, exchange or "", price, size) for ns, trade_id, exchange, price, size, _ in keys)
+    known = tuple(key_by(trade_id, ns, exchange or "", price, size) for ns, trade_id, exchange, price, size, _ in keys)
     return known, tuple(rows.column("venue_seq").to_pylist())

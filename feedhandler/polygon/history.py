@@ -1,8 +1,9 @@
 """The past of Polygon, now Massive: bars, trades and quotes by time, a page at a time.
 
 https://massive.com/docs/rest. The key is a header of each request. Prices are as they were traded, not adjusted for
-splits: so are those of the socket. A plan without a limit of requests is the rule; a free one has five a minute, and is
-told so by 429.
+splits: so are those of the socket. Of futures nothing is fetched: their past has other addresses, and trades in it have
+neither ids nor the socket's unit of prices. A plan without a limit of requests is the rule; a free one has five a
+minute, and is told so by 429.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from feedhandler.polygon.answers import bar_of, parse_page, quote_of, trade_of
 from feedhandler.polygon.messages import MS
-from feedhandler.polygon.settings import PolygonFeedSettings
+from feedhandler.polygon.settings import CODES, PolygonFeedSettings
 from feedhandler.venue.dialogue import History, Hole, Limit, Page, Request
 from feedhandler.venue.events import Row
 
@@ -30,13 +31,15 @@ class PolygonHistory(History):
         if cursor is not None:
             parts = urlsplit(str(cursor))
             return self._get(parts.path, dict(parse_qsl(parts.query)))
+        if self.settings.cluster == "futures":
+            return None
         if hole.table == "bars":
             span = (
                 f"{int(hole.interval[:-1])}/{_UNITS[hole.interval[-1]]}/{-(-hole.start // MS)}/{(hole.end - 1) // MS}"
             )
             terms = {"adjusted": "false", "sort": "asc", "limit": str(PAGE_SIZE)}
             return self._get(f"/v2/aggs/ticker/{self._ticker(hole.sym, '')}/range/{span}", terms)
-        if hole.table not in ("trades", "quotes"):
+        if hole.table not in CODES.get(self.settings.cluster, CODES[""]):
             return None
         terms = {"timestamp.gte": str(hole.start), "timestamp.lt": str(hole.end), "order": "asc", "sort": "timestamp"}
         return self._get(f"/v3/{hole.table}/{self._ticker(hole.sym, '-')}", terms | {"limit": str(PAGE_SIZE)})

@@ -6,9 +6,10 @@ sent later than that is refused, which ends the connection here, and the next on
 """
 
 from collections.abc import Sequence
+from typing import Self
 from urllib.parse import urlsplit
 
-from feedhandler.remembered import Remembered
+from feedhandler.remembered import Remembered, market_day
 from feedhandler.tradier.messages import parse_frame, parse_session, subscription_message
 from feedhandler.venue.dialogue import Dialogue, Request
 from feedhandler.venue.events import CorrectionRow, Event, Topic, TradeRow
@@ -29,7 +30,10 @@ class TradierDialogue(Dialogue):
     def __init__(self, settings: VenueSettings, keys: tuple[str, ...] = ()) -> None:
         super().__init__(settings, keys)
         self._session = ""
-        self._times = Remembered[int]()  # of prints, by symbol and number
+        self._times = Remembered[int]()  # of prints, by symbol, number and day
+
+    def follow(self, before: Self) -> None:
+        self._times = before._times
 
     def address(self, topics: Sequence[Topic]) -> str:
         """Return `url`, with the path of the market's events if it has none."""
@@ -54,9 +58,10 @@ class TradierDialogue(Dialogue):
         found: list[Event] = []
         for event in parse_frame(frame):
             if isinstance(event, TradeRow) and event.venue_seq:
-                self._times.add((event.sym, event.venue_seq), event.time)
+                self._times.add((event.sym, event.venue_seq, market_day(event.time)), event.time)
             elif isinstance(event, CorrectionRow):
-                # Its own time is that of the correction, where the print was seen by this connection.
-                event = event._replace(time=self._times.get((event.sym, event.venue_seq)) or event.time)
+                # Its own time is that of the correction, where the print was seen in this run.
+                key = event.sym, event.venue_seq, market_day(event.time)
+                event = event._replace(time=self._times.get(key) or event.time)
             found.append(event)
         return found

@@ -18,7 +18,7 @@ repeats, holes, capture, columns.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from feedhandler.venue.events import Event, Row, Topic
 from feedhandler.venue.settings import VenueSettings
@@ -105,6 +105,9 @@ class Dialogue:
         self.settings = settings
         self.keys = keys
 
+    def follow(self, before: Self) -> None:
+        """Take over from the connection before this one what outlives it, e.g. which trades it saw."""
+
     def address(self, topics: Sequence[Topic]) -> str:
         """Return the address to connect to, for a connection that will have these topics."""
         return self.settings.url
@@ -139,7 +142,7 @@ class Dialogue:
 class History:
     """A venue's past: which request has it, and what its answer means."""
 
-    limit: ClassVar[Limit] = Limit(5.0, 1.0)
+    limit: Limit = Limit(5.0, 1.0)
 
     lag_s: float = 1.0
     """What happened less than so long ago may not be in the past yet: it is asked for only then."""

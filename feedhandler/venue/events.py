@@ -1,6 +1,6 @@
 """What a frame of a venue means: rows, and controls. Symbols are as the venue writes them, times UTC ns.
 
-    Event = TradeRow | QuoteRow | BarRow | CorrectionRow | OtherRow
+    Event = TradeRow | QuoteRow | BarRow | CorrectionRow | OtherRow | Skipped
           | Ready | Subscribed | Unsubscribed | NotKnown | KeyRefused | Wait | Ended | Complaint | Malformed | Reply
           | Standing | Alive
 
@@ -83,6 +83,14 @@ class OtherRow(NamedTuple):
 
     table: str
     columns: dict[str, Any]
+
+
+class Skipped(NamedTuple):
+    """A number within a symbol, as `venue_seq` of its trades, of what is no trade here: it is not missing."""
+
+    time: int
+    sym: str
+    venue_seq: int
 
 
 class Ready(NamedTuple):
@@ -171,4 +179,7 @@ Control = (
     | Reply
     | Alive
 )
-Event = Row | Control
+Event = Row | Skipped | Control
+
+ORDERED = frozenset((TradeRow, QuoteRow, BarRow, CorrectionRow, OtherRow, Skipped))
+"""What goes through the seams (seams.py); all else is a control."""

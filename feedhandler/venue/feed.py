@@ -48,7 +48,7 @@ class VenueFeed:
     """A kind of feed: subclass it with what is the venue's own; its members are those of `feedhandler.feed.Feed`.
 
     clock: monotonic seconds, for pauses, heartbeats, patience. folder: where frames are kept (`record`), None: nowhere.
-    Raises ValueError, naming the variable and the page, if the environment lacks a key.
+    Raises ValueError, naming the variable and the page, if the environment lacks a key, or the settings an address.
     """
 
     Settings: ClassVar[type[VenueSettings]] = VenueSettings
@@ -66,6 +66,8 @@ class VenueFeed:
     def __init__(self, settings: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings: VenueSettings = settings
         self.keys = keys_of(self.key_variables, self.page)
+        if self.history is not None and not settings.rest_url:
+            raise ValueError(f"rest_url: expected where the venue's past is fetched, found none; {self.page}")
         self.secret = secret_of(self.keys)
         self._clock = clock
         self._ours = {venues: ours for ours, venues in settings.names.items()}
@@ -77,7 +79,9 @@ class VenueFeed:
         without = (
             "the venue has no such past" if self._past is None else "backfill is false; plant backfill may have it"
         )
-        self._seams = Seams(self.dialogue.numbered, self._fetches, without)
+        tables = tables_of_channels(settings.channels)
+        of_trades = "trades" in tables or not tables  # channels of one's own may be called anything
+        self._seams = Seams(self.dialogue.numbered, self._fetches, without, of_trades)
         self._later = Later(self.dialogue.numbered)
         most_ns = int(settings.catch_up_h * 3_600 * NS_PER_SECOND)
         self._catch_up = CatchUp(self._seams, self._later, most_ns, self._without)
@@ -116,10 +120,11 @@ class VenueFeed:
         """Return of which series the plant is to say what it has: what came since is fetched, or told as lost."""
         if not self.settings.catch_up_h:
             return []
-        found, interval = [], self.settings.interval
+        found: list[Series] = []
         for table in tables_of_channels(self.settings.channels):
             if table != "quotes":
-                found += [(table, sym, interval if table == "bars" else "") for sym in self.settings.symbols]
+                intervals = self.settings.bar_intervals if table == "bars" else ("",)
+                found += [(table, sym, interval) for interval in intervals for sym in self.settings.symbols]
         return found
 
     def had(self, held: Mapping[Series, Held]) -> None:

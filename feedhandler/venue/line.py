@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from feedhandler.venue.columns import TABLE_OF
 from feedhandler.venue.dialogue import Dialogue, Request, Unreadable
 from feedhandler.venue.events import (
+    ORDERED,
     Alive,
     Complaint,
     Ended,
@@ -19,10 +19,10 @@ from feedhandler.venue.events import (
     KeyRefused,
     Malformed,
     NotKnown,
-    OtherRow,
     Ready,
     Reply,
     Row,
+    Skipped,
     Standing,
     Subscribed,
     Topic,
@@ -34,7 +34,6 @@ from feedhandler.venue.subscriptions import Subscriptions
 from plant.transport.connection_state import ConnectionState
 from plant.transport.secret import Secret
 
-_ROWS = frozenset((*TABLE_OF, OtherRow))
 _log = logging.getLogger(__name__)
 
 
@@ -101,7 +100,7 @@ class Line:
         self._opened_at = 0.0
         self._told: set[Topic] = set()  # missing acknowledgements that were logged
 
-    def poll(self, timeout_s: float, expected: bool) -> list[Row]:
+    def poll(self, timeout_s: float, expected: bool) -> list[Row | Skipped]:
         """Return the rows that came, after waiting at most so long for the first; connect if it is time to.
 
         expected: whether data is to be expected now, as while the market is open.
@@ -111,7 +110,7 @@ class Line:
                 return []
             self._open()
             return []
-        rows: list[Row] = []
+        rows: list[Row | Skipped] = []
         frames = self.link.receive(timeout_s)
         if frames:
             times = self.link.received_ns
@@ -137,7 +136,10 @@ class Line:
         self.link.close()
 
     def _open(self) -> None:
-        dialogue = self._dialogue = self._make()
+        before, dialogue = self._dialogue, self._make()
+        if before is not None:
+            dialogue.follow(before)
+        self._dialogue = dialogue
         request = dialogue.before()
         if request is not None and not self._prepared(dialogue, request):
             return
@@ -158,11 +160,11 @@ class Line:
         self.link.drop(answer.reason, refused=answer.kind == "key", wait_s=answer.wait_s)
         return False
 
-    def _handle(self, frame: bytes, received_ns: int, rows: list[Row]) -> None:
+    def _handle(self, frame: bytes, received_ns: int, rows: list[Row | Skipped]) -> None:
         assert self._dialogue is not None
         try:
             for event in self._dialogue.parse(frame, received_ns):
-                if type(event) in _ROWS:
+                if type(event) in ORDERED:
                     rows.append(event)  # type: ignore[arg-type]
                 else:
                     self._control(event)
@@ -221,7 +223,8 @@ class Line:
                 self._warn(f"{topic.channel} of {topic.sym} was not acknowledged")
         if link.state.name == "connecting" and wanted.subscribed(missing):
             link.state.subscribed(now)
-            self._counts.complaint = ""
+            if not missing:  # else it may say why
+                self._counts.complaint = ""
             self.news = True
         if now - self._opened_at >= self._dialogue.lives_s and not math.isinf(self._dialogue.lives_s):
             link.drop(f"the venue would end it: it is {(now - self._opened_at) / 3600:.1f} hours old", ended=True)

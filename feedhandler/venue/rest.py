@@ -67,11 +67,12 @@ def _answer_of(status: int, body: bytes, retry_after: str, secret: Secret) -> An
     reason = f"HTTP {status} {said}".strip()
     if status == 200:
         return Answer("good", body)
-    # Without a key 403 is of the venue's firewall, as Binance says: too much came from this address.
+    # Without a key 403 is of the venue's firewall, as Binance says: too much came from this address; and 401 is said of
+    # what a key is needed for, as single trades of Binance's futures, not of all.
     if status in (418, 429) or (status == 403 and not secret):
         return Answer("wait", reason=reason, wait_s=_seconds(retry_after))
     if status in (401, 403):
-        return Answer("key", reason=reason, partly=status == 403)
+        return Answer("key", reason=reason, partly=status == 403 or not secret)
     return Answer("later" if status >= 500 or status == 408 else "no", reason=reason)
 
 

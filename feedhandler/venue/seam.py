@@ -1,8 +1,8 @@
 """The trades of one symbol, each once and in order: pure, clock handed in.
 
 `Numbered`: the venue numbers them 1, 2, 3, ... within the symbol. What follows on goes on at once; what is behind a
-jump waits for the numbers between. `Timed`: the venue has ids, but no such numbers; after a time without connection
-what comes waits until what was missed has been fetched, and a trade that came before is dropped.
+jump waits for the numbers between. `Timed`: the venue has ids of a day, but no such numbers; after a time without
+connection what comes waits until what was missed has been fetched, and a trade that came before is dropped.
 
 Either has a `hole` while something waits, and is in `open` then. `since` is when it was opened, or last came nearer to
 its end; `asked`: it is being fetched.
@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from feedhandler.remembered import market_day
 from feedhandler.venue.dialogue import Hole
-from feedhandler.venue.events import Row, TradeRow
+from feedhandler.venue.events import Row, Skipped, TradeRow
 
 IDS_KEPT = 2_048
 """Trades of a symbol that a repeat is recognised among, where they are not numbered."""
@@ -48,7 +49,12 @@ def key_of(row: TradeRow, numbered: bool) -> object:
     """Return what tells a trade from others of its symbol; of two without an id it may be the same."""
     if numbered:
         return row.venue_seq
-    return (row.trade_id or row.time, row.exchange, row.price, row.size)
+    return key_by(row.trade_id, row.time, row.exchange, row.price, row.size)
+
+
+def key_by(trade_id: str, time_ns: int, exchange: str, price: float, size: float) -> tuple[object, ...]:
+    """Return what tells a trade apart that has no number: its id, or its time; and its day, as ids begin anew each."""
+    return trade_id or time_ns, exchange, price, size, market_day(time_ns)
 
 
 def note_of(hole: Hole, state: str, detail: str) -> Note:
@@ -81,8 +87,8 @@ class Seam:
         """Trades that wait."""
         raise NotImplementedError
 
-    def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
-        """Add to `on` what goes on by this row."""
+    def take(self, row: TradeRow | Skipped, now: float, on: list[Row]) -> None:
+        """Add to `on` what goes on by this row; where trades are not numbered, nothing is skipped."""
         raise NotImplementedError
 
     def fetched(self, row: TradeRow, now: float, on: list[Row]) -> None:
@@ -137,20 +143,19 @@ class Numbered(Seam):
     def __init__(self, sym: str, notes: list[Note], open: dict[str, Seam], given_up: list[GivenUp]) -> None:
         super().__init__(sym, notes, open, given_up)
         self.last = 0
-        self.held: dict[int, TradeRow] = {}
+        self.held: dict[int, TradeRow | Skipped] = {}
 
     @property
     def waiting(self) -> int:
         return len(self.held)
 
-    def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
+    def take(self, row: TradeRow | Skipped, now: float, on: list[Row]) -> None:
         number = row.venue_seq
         if not self.last and self.hole is not None:
             self.held[number] = row  # nothing came yet that the next could follow on
         elif number == self.last + 1 or not self.last:
             self.first = self.first or number
-            self.last, self.time = number, row.time
-            on.append(row)
+            self._append(row, on)
             if self.held:
                 self._follow(now, on)
         elif number in self.held:
@@ -161,8 +166,7 @@ class Numbered(Seam):
         elif row.time > self.time and self.hole is None:  # no repeat is newer than what came last
             lost = Hole("trades", self.sym, "", self.time, row.time, self.last + 1, number - 1)
             self.notes.append(note_of(lost, "lost", f"the venue numbers anew, from {number} after {self.last}"))
-            self.last, self.time = number, row.time
-            on.append(row)
+            self._append(row, on)
         else:
             self.repeats += 1
 
@@ -195,9 +199,13 @@ class Numbered(Seam):
 
     def _follow(self, now: float, on: list[Row]) -> None:
         while (row := self.held.pop(self.last + 1, None)) is not None:
-            self.last, self.time = row.venue_seq, row.time
-            on.append(row)
+            self._append(row, on)
         self._look(now)
+
+    def _append(self, row: TradeRow | Skipped, on: list[Row]) -> None:
+        self.last, self.time = row.venue_seq, row.time
+        if type(row) is TradeRow:
+            on.append(row)
 
     def _look(self, now: float) -> None:
         """End the hole that is filled, begin the next one if there is one."""
@@ -227,7 +235,8 @@ class Timed(Seam):
     def waiting(self) -> int:
         return len(self.held)
 
-    def take(self, row: TradeRow, now: float, on: list[Row]) -> None:
+    def take(self, row: TradeRow | Skipped, now: float, on: list[Row]) -> None:
+        assert isinstance(row, TradeRow), row
         identity = _identity(row)
         if not self._is_new(identity):
             self.repeats += 1

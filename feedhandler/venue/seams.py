@@ -7,14 +7,14 @@ go through here on their way, those of the socket and those fetched from the pas
   While the venue wants no requests patience rests, `MOST_RESTED_S` at most. What is given up may be fetched later
   (feedhandler/past/later.py);
 - bars and quotes with an `order`: one that is behind a greater of its key is dropped. They never wait. Bars that were
-  missed are fetched after a reconnect, and are revisions of the same rows, wherever they come;
+  missed are fetched after a reconnect, and are revisions of the same rows, wherever they come; quotes are told as lost;
 - all other rows go through.
 """
 
 from collections.abc import Iterable, Mapping
 
 from feedhandler.venue.dialogue import Hole
-from feedhandler.venue.events import BarRow, QuoteRow, Row, TradeRow
+from feedhandler.venue.events import BarRow, QuoteRow, Row, Skipped, TradeRow
 from feedhandler.venue.seam import GivenUp, Note, Numbered, Seam, Timed, note_of
 
 PATIENCE_S = 30.0
@@ -29,6 +29,7 @@ REORDER_S = 0.5
 MOST_WAITING = 200_000
 """Rows of all symbols that wait at most; beyond that no hole is waited for."""
 
+_QUOTES = "quotes are not fetched; plant backfill may have them"
 _REVISED = 8  # newest bars of a series whose order is known
 
 
@@ -39,9 +40,10 @@ class Seams:
 
     numbered   trades are (`Dialogue.numbered`)
     fetches    there is a past to fetch holes from; without: why there is none
+    trades     are subscribed; else none is missing before one came
     """
 
-    def __init__(self, numbered: bool, fetches: bool, without: str = "nothing is fetched") -> None:
+    def __init__(self, numbered: bool, fetches: bool, without: str = "nothing is fetched", trades: bool = True) -> None:
         self.late = 0
         self.notes: list[Note] = []
         self.given_up: list[GivenUp] = []
@@ -52,6 +54,9 @@ class Seams:
         self._trades: dict[str, Seam] = {}
         self._open: dict[str, Seam] = {}  # those with a hole
         self._quotes: dict[str, int] = {}
+        self._quoted: dict[str, int] = {}  # by symbol: when the newest quote of this connection was
+        self._quoted_before: dict[str, int] = {}  # likewise, of one that was cut
+        self._of_trades = trades
         self._bars: dict[tuple[str, str], dict[int, int]] = {}  # (sym, interval) -> start -> order
         self._missed: list[Hole] = []  # of bars
         self._cut: dict[str, Hole] = {}  # by symbol: what nobody waits for, as nothing is fetched
@@ -67,7 +72,7 @@ class Seams:
         """Trades that wait behind holes."""
         return sum(seam.waiting for seam in self._open.values())
 
-    def take(self, rows: Iterable[Row], now: float) -> list[Row]:
+    def take(self, rows: Iterable[Row | Skipped], now: float) -> list[Row]:
         """Return the rows that go on now, in order; the others wait, or came before."""
         on: list[Row] = []
         trades = self._trades
@@ -77,6 +82,9 @@ class Seams:
                 if seam is None:
                     seam = self._seam(row.sym)
                 seam.take(row, now, on)
+            elif isinstance(row, Skipped):
+                if self.numbered:
+                    (trades.get(row.sym) or self._seam(row.sym)).take(row, now, on)
             elif (type(row) is not QuoteRow or self._quote(row)) and (type(row) is not BarRow or self._bar(row)):
                 on.append(row)
         return on
@@ -85,7 +93,7 @@ class Seams:
         """Note that these symbols are subscribed, at `now_ns`: what is missed later is missing from then on."""
         for sym in symbols:
             if sym not in self._trades and sym != "*":
-                self._seam(sym).time = now_ns
+                self._seam(sym).time = now_ns if self._of_trades else 0
             if sym != "*":
                 self._trades[sym].begun = self._trades[sym].begun or now_ns
 
@@ -101,6 +109,8 @@ class Seams:
 
     def interrupted(self, symbols: Iterable[str], now: float) -> None:
         """Note that nothing comes of these symbols any more ("*": of all)."""
+        for sym in self._of(symbols, self._quoted):
+            self._quoted_before.setdefault(sym, self._quoted.pop(sym))
         for sym in self._of(symbols, self._trades):
             seam = self._trades[sym]
             if self._fetches:
@@ -119,6 +129,8 @@ class Seams:
                     self._missed.append(hole)
                 else:
                     self.notes.append(note_of(hole, "lost", self._without))
+        for sym in self._of(again, self._quoted_before):
+            self.notes.append(note_of(Hole("quotes", sym, "", self._quoted_before.pop(sym), now_ns), "lost", _QUOTES))
         for sym in self._of(again, self._cut):
             self.notes.append(note_of(self._cut.pop(sym)._replace(end=now_ns), "lost", self._without))
         for sym in self._of(again, self._open):
@@ -206,11 +218,13 @@ class Seams:
 
     def _quote(self, row: QuoteRow) -> bool:
         """Return whether a quote is in order."""
+        sym = row.sym
         if row.order:
-            if row.order <= self._quotes.get(row.sym, 0):
+            if row.order <= self._quotes.get(sym, 0):
                 self.late += 1
                 return False
-            self._quotes[row.sym] = row.order
+            self._quotes[sym] = row.order
+        self._quoted[sym] = row.time
         return True
 
     def _bar(self, row: BarRow) -> bool:

@@ -49,7 +49,7 @@ class VenueSettings(FeedSettings):
     channels: tuple[str, ...] = Field(("trades",), min_length=1, description="what of each symbol: trades, bars, ...")
     interval: str = Field("1m", description="length of the bars")
     url: WebSocketAddress = Field(description="the WebSocket")
-    rest_url: RestAddress = Field(description="where the past is fetched")
+    rest_url: RestAddress = Field("", description="where the past is fetched, of a venue that has one")
     names: dict[str, str] = Field({}, description='our symbol to the venue\'s, e.g. {"BTC/USD" = "XBTUSD"}')
     backfill: bool = Field(True, description="fetch what was missed while there was no connection")
     catch_up_h: float = Field(
@@ -63,6 +63,11 @@ class VenueSettings(FeedSettings):
     silence_s: float = Field(
         0.0, ge=0, description="without data for so long while the calendar is open: stale, twice as long: connect anew"
     )
+
+    @property
+    def bar_intervals(self) -> tuple[str, ...]:
+        """Lengths of the bars that `channels` give; of a venue whose channels have one each, all of them."""
+        return (self.interval,)
 
     @field_validator("interval")
     @classmethod

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.calendars.exchange import exchange
@@ -117,7 +117,6 @@ def test_what_is_no_interval_of_a_market_and_no_exchange_is_refused() -> None:
 TIMES = st.lists(st.integers(0, 1_860_000_000).map(lambda s: s * 10**9), min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(TIMES, st.sampled_from(INTERVALS), st.sampled_from([XNYS, NONE]))
 def test_a_bar_holds_its_times_and_begins_where_it_begins(times: list[int], interval: str, sessions: Sessions) -> None:
     at = np.array(times)

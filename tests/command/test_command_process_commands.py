@@ -122,6 +122,20 @@ def test_feeds_shows_the_kinds_and_says_that_all_is_good(tmp_path: Path) -> None
     assert "paths (must be given) CSV, Excel or Parquet files" in shown
 
 
+def test_feeds_says_which_key_of_a_venue_the_environment_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FINAZON_API_KEY", raising=False)
+    monkeypatch.delenv("TRADIER_API_KEY", raising=False)
+    monkeypatch.setenv("MASSIVE_API_KEY", "there")
+    kinds = ("finazon", "tradier", "polygon")
+    (tmp_path / "plant.toml").write_text("".join(f'[[feeds]]\nkind = "{kind}"\n' for kind in kinds))
+    done = plant(tmp_path, "feeds")
+    assert done.returncode == 0
+    shown = words(done.stdout)
+    for kind, variable in (("finazon", "FINAZON_API_KEY"), ("tradier", "TRADIER_API_KEY")):
+        assert f"{kind} good, but the environment has no {variable}; docs/feeds.md#{kind} says" in shown
+    assert "polygon good " in shown
+
+
 def test_feeds_says_what_is_wrong_and_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from feedhandler import FeedSettings\n"

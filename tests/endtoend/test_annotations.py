@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import service_plant
+from chromium import SLOW_MS, chromium
 from typer.testing import CliRunner
 
 from api.access.audit import Request
@@ -25,9 +26,6 @@ from plant.state.annotations import AUTO, Annotations
 Eventually = Callable[..., Any]
 
 PAGE = Path(__file__).parents[2] / "docs/annotations.md"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-SLOW_MS = 60_000
 MINUTE = 60 * 10**9
 START = 1_763_649_000_000_000_000  # 2025-11-20 14:30 UTC, before the bars of small_market
 ROUTE = "/api/v1/annotations"
@@ -301,13 +299,8 @@ def _done(answer: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Hand:

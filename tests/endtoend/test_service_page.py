@@ -2,18 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import service_plant
+from chromium import chromium
 from page_visitor import (
     APART,
     APP,
     BARS,
     BARS_OF_CHARTS,
-    CHROMIUM,
-    FLAGS,
     LAST_CLOSES,
     SEEN_BARS,
     SHOWN,
@@ -52,13 +50,8 @@ def market(plant: ServicePlant) -> Market:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

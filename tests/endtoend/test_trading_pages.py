@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import SLOW_MS, chromium
 from forked import Forker
 from running import RunningPlant, all_stopped
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
@@ -24,9 +25,6 @@ from plant.errors import Refused
 
 Eventually = Callable[..., Any]
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-SLOW_MS = 60_000
 BARS = 400
 pytestmark = pytest.mark.timeout(360)
 
@@ -89,13 +87,8 @@ def connections(plant: PagesPlant) -> Connections:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Visitor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import BadRows
@@ -162,7 +162,6 @@ ROWS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from("AB"), st.integers(
 ASKED = st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(1, 3)), max_size=8)
 
 
-@settings(deadline=None)
 @given(ROWS, ASKED)
 def test_amending_equals_a_plain_list_in_which_rows_are_exchanged(
     given_rows: list[tuple[int, str, int, int]], asked: list[tuple[int, int | None]]

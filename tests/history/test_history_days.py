@@ -5,7 +5,7 @@ import datetime as dt
 import exchange_calendars
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.calendars import exchange as module
@@ -127,7 +127,6 @@ def test_every_calendar_works_or_is_refused_in_a_sentence(calendar: str, monkeyp
     assert start <= ns("2026-06-15T12:00") < stop == end
 
 
-@settings(deadline=None)  # a table of 130 years takes a quarter of a second
 @given(SETTINGS, st.lists(TIMES, min_size=1, max_size=5))
 def test_every_time_lies_in_the_bounds_of_its_day_and_in_those_of_no_other(
     place: tuple[str, str, str], times: list[int]

@@ -61,7 +61,11 @@ def rows_of(pieces: list[Merged], which: str) -> list[tuple[str, int, int, float
 
 
 @given(FILES, st.integers(0, 6))
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(50),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_a_merge_is_one_sort_of_all_rows_and_keeps_their_order_of_arrival(
     tmp_path_factory: pytest.TempPathFactory, small: None, places: list[list[tuple[str, int]]], closed: int
 ) -> None:
@@ -78,7 +82,11 @@ def test_a_merge_is_one_sort_of_all_rows_and_keeps_their_order_of_arrival(
 
 
 @given(FILES, st.integers(0, 6))
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(50),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_of_a_table_with_a_key_the_newest_row_of_each_stays(
     tmp_path_factory: pytest.TempPathFactory, small: None, places: list[list[tuple[str, int]]], closed: int
 ) -> None:

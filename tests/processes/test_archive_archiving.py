@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import archive, archiving, assert_level, history_rows, iceberg_rows, killed_at, tables_of
+from archives import (
+    DAY,
+    archive,
+    archiving,
+    assert_level,
+    day,
+    history_rows,
+    iceberg_rows,
+    killed_at,
+    one_day,
+    tables_of,
+)
 from chance import SOAK
 from histories import History
 from history_files import HOURS
-from plain_rows import NOON, SCHEMA, bar, trade
+from plain_rows import NOON, SCHEMA, bar
 
 from archive.archiving import Archiving
 from archive.stores import FolderStore
@@ -25,33 +36,11 @@ from plant.history.catalogue import Catalogue
 from plant.history.warehouse import MANIFEST, archived_in
 from plant.runtime.archiving import ArchiveSettings
 
-DAY = 24 * HOURS
-
-
-def day(history: History, number: int, *more: dict[str, Any]) -> Catalogue:
-    """Publish rows of a day of November, 20 + number, and close it."""
-    noon = NOON + number * DAY
-    history.publish(
-        "trades", [trade(noon + i * 1001, ("A", "B")[i % 2], 100.0 + i, trade_id=f"t{i}") for i in range(4)]
-    )
-    history.publish("bars", [bar(noon + i * HOURS, close=10.0 + i) for i in range(3)])
-    for row in more:
-        history.publish("bars", [row])
-    return closed(history, number)
-
-
-def closed(history: History, number: int) -> Catalogue:
-    """Close a day."""
-    history.part(f"2026-11-{20 + number}" if number <= 10 else f"2026-12-{number - 10:02}")
-    return history.close()
-
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
     """A history of one closed day."""
-    made = History(tmp_path / "data")
-    day(made, 0)
-    return made
+    return one_day(tmp_path / "data")
 
 
 def test_the_rows_of_closed_days_are_in_icebergs_tables_to_the_nanosecond(tmp_path: Path, history: History) -> None:

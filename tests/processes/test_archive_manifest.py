@@ -5,31 +5,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from archives import archive, archiving, tables_of
+from archives import archive, archiving, day, one_day, tables_of
 from histories import History
-from plain_rows import NOON, trade
 
 from hdb.writer.housekeeping import Housekeeping
 from plant.errors import HistoryError
-from plant.history.catalogue import Catalogue
 from plant.history.warehouse import archived_in
-
-DAY = 24 * 3600 * 10**9
-
-
-def day(history: History, number: int, price: float = 1.0) -> Catalogue:
-    """Publish trades of a day of November, 20 + number, and close it."""
-    history.publish("trades", [trade(NOON + number * DAY + i, "A", price + i) for i in range(3)])
-    history.part(f"2026-11-{20 + number}")
-    return history.close()
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
     """A history of one closed day."""
-    made = History(tmp_path / "data")
-    day(made, 0)
-    return made
+    return one_day(tmp_path / "data")
 
 
 def test_a_history_that_knows_less_than_the_archive_was_told_lets_go_of_nothing(
@@ -43,7 +30,7 @@ def test_a_history_that_knows_less_than_the_archive_was_told_lets_go_of_nothing(
     day(fresh, 2)
     (fresh.data / "archive").mkdir()
     (fresh.data / "archive" / "owner").write_text(made.owner)
-    with pytest.raises(HistoryError, match=r"closed up to seq 2 \(2026-11-21\), this history up to 1 only"):
+    with pytest.raises(HistoryError, match=r"closed up to seq 4 \(2026-11-21\), this history up to 2 only"):
         archive(fresh, tmp_path / "warehouse")
     assert (tmp_path / "warehouse" / "manifest.json").read_bytes() == before
 
@@ -51,18 +38,18 @@ def test_a_history_that_knows_less_than_the_archive_was_told_lets_go_of_nothing(
 def test_another_file_of_the_same_name_does_not_count(tmp_path: Path, history: History) -> None:
     made = archive(history, tmp_path / "warehouse")
     other = History(tmp_path / "other")
-    day(other, 0, 55.0)
+    day(other, 0, price=55.0)
     assert [f.path for f in other.store.catalogue.files] == [f.path for f in history.store.catalogue.files]
     (tmp_path / "data" / "archive").rename(other.data / "archive")
     with pytest.raises(HistoryError, match="the archive has it with 3 rows, the history with 3, or others"):
         archive(other, tmp_path / "warehouse")
     assert not archived_in(other.folder)
-    assert made.done.files == 1
+    assert made.done.files == 2
 
 
 def test_a_copy_that_was_cut_short_does_not_count(tmp_path: Path, history: History) -> None:
     archive(history, tmp_path / "warehouse")
-    (file,) = history.store.catalogue.files
+    (file,) = history.store.catalogue.days_of("trades")
     copy = tmp_path / "warehouse" / file.path
     whole = copy.read_bytes()
     copy.write_bytes(whole[:100])
@@ -87,7 +74,7 @@ def test_a_table_of_another_archive_in_the_same_catalogue_is_left_alone(tmp_path
     made = archive(history, tmp_path / "warehouse", catalog=uri)
     other = History(tmp_path / "other")
     day(other, 1)
-    with pytest.raises(HistoryError, match=r"trades is a table of another archive .* namespace of its own"):
+    with pytest.raises(HistoryError, match=r"bars is a table of another archive .* namespace of its own"):
         archive(other, tmp_path / "theirs", catalog=uri)
     assert len(tables_of(made)["trades"].snapshots()) == 1
     own = archive(other, tmp_path / "theirs", catalog=uri, namespace="theirs")

@@ -7,18 +7,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from archives import archive, archiving, assert_level, iceberg_rows, tables_of
+from archives import archive, archiving, assert_level, day, iceberg_rows, one_day, tables_of
 from chance import examples
 from histories import History
-from history_files import HOURS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_rows import NOON, bar, trade
 
 from archive.waiting import Meanwhile, days_of, meanwhile
 from hdb.writer.housekeeping import Housekeeping
 from plant.errors import HistoryError
-from plant.history.catalogue import Catalogue, File
+from plant.history.catalogue import File
 from plant.history.warehouse import ARCHIVED, archived_in
 
 T = "bars/month=2026-11"
@@ -74,21 +72,10 @@ def test_the_days_of_a_file_are_those_of_its_name() -> None:
     assert days_of("file:///elsewhere/forged.parquet") is None
 
 
-def day(history: History, number: int, price: float = 1.0) -> Catalogue:
-    """Publish rows of a day of November, 20 + number, and close it."""
-    noon = NOON + number * 24 * HOURS
-    history.publish("trades", [trade(noon + i, "A", price + i) for i in range(3)])
-    history.publish("bars", [bar(noon, close=price)])
-    history.part(f"2026-11-{20 + number}")
-    return history.close()
-
-
 @pytest.fixture
 def history(tmp_path: Path) -> History:
     """A history of one closed day."""
-    made = History(tmp_path / "data")
-    day(made, 0)
-    return made
+    return one_day(tmp_path / "data")
 
 
 def damaged(history: History, file: File) -> bytes:
@@ -129,7 +116,7 @@ def test_a_damaged_file_takes_nothing_from_other_tables_and_days_and_is_not_let_
 
 def test_a_day_that_is_closed_again_into_a_damaged_file_is_there_as_it_was(tmp_path: Path, history: History) -> None:
     before = iceberg_rows(tables_of(archive(history, tmp_path / "warehouse"))["bars"])
-    day(history, 0, 77.0)
+    day(history, 0, price=77.0)
     (bad,) = history.store.catalogue.days_of("bars")
     data = damaged(history, bad)
     with pytest.raises(HistoryError, match="damaged"):
@@ -139,7 +126,7 @@ def test_a_day_that_is_closed_again_into_a_damaged_file_is_there_as_it_was(tmp_p
     with pytest.raises(HistoryError, match="damaged"):
         made.run(threading.Event())
     assert before.keys() < iceberg_rows(tables_of(made)["bars"]).keys()
-    assert sum(iceberg_rows(tables_of(made)["trades"]).values()) == 9
+    assert sum(iceberg_rows(tables_of(made)["trades"]).values()) == 12
     assert bad.path not in made._manifest.names
     (history.folder / bad.path).write_bytes(data)
     made.run(threading.Event())

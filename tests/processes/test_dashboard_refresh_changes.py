@@ -2,7 +2,7 @@ import doctest
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.refresh import changes
@@ -18,7 +18,6 @@ def told(made: Any) -> Any:
     return json.loads(json.dumps(made))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values, values, st.integers(0, 4))
 def test_what_changed_since_a_value_makes_the_new_one_of_it_and_leaves_the_old_one(
     old: Any, new: Any, gone: int
@@ -29,7 +28,6 @@ def test_what_changed_since_a_value_makes_the_new_one_of_it_and_leaves_the_old_o
     assert json.dumps(old) == before
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values)
 def test_nothing_changed_is_none(value: Any) -> None:
     assert change(value, told(value)) is None

@@ -1,5 +1,6 @@
 """`plant backfill`: planned by day, fetched, compared, written once, gone on with."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ from made_up_venue import MS, MadeUpHistory, MadeUpSettings, trade_of
 from running import RunningPlant
 from venue_server import BEGIN_MS, VenueServer
 
-from feedhandler.backfilling import as_file, compare_with, fetched, parts_of, tables_of, venue_of
+from feedhandler.alpaca.history import AlpacaHistory, written
+from feedhandler.alpaca.settings import AlpacaFeedSettings
+from feedhandler.backfilling import as_file, compare_with, fetched, parts_of, series_of, venue_of
 from feedhandler.command import backfill
 from feedhandler.feed import NS_PER_DAY
 from feedhandler.venue.dialogue import Hole
@@ -42,16 +45,32 @@ def section(server: VenueServer, **keys: Any) -> FeedSection:
 
 def test_a_plan_has_a_part_for_each_day_and_table_that_the_venue_has(venue: VenueServer) -> None:
     found = venue_of(section(venue, channels=["trades", "bars"], names={"A/X": "A"}), Path("plant.toml"))
-    assert tables_of(found, "A", "1m") == ["trades"]
-    parts = parts_of(found, ["trades", "bars"], "A/X", "5m", BEGIN + 5 * 10**9, BEGIN + NS_PER_DAY + 7 * 10**9)
+    assert series_of(found) == [("trades", ""), ("bars", "1m")]
+    series, now = series_of(found, interval="5m"), BEGIN + NS_PER_DAY + 90 * 10**9
+    parts = parts_of(found, series, "A/X", BEGIN + 5 * 10**9, BEGIN + NS_PER_DAY + 7 * 10**9, now)
     assert [part.title for part in parts] == [
         "made-up trades A%2FX 2026-01-01T000005 to 2026-01-02T000000",
         "made-up bars 5m A%2FX 2026-01-01T000005 to 2026-01-02T000000",
         "made-up trades A%2FX 2026-01-02T000000 to 2026-01-02T000007",
         "made-up bars 5m A%2FX 2026-01-02T000000 to 2026-01-02T000007",
     ]
-    assert parts[3].hole == Hole("bars", "A", "5m", BEGIN + NS_PER_DAY, BEGIN + NS_PER_DAY + 7 * 10**9)
+    assert parts[2].hole == Hole("trades", "A", "", BEGIN + NS_PER_DAY, BEGIN + NS_PER_DAY + 7 * 10**9)
+    assert parts[3].hole == Hole("bars", "A", "5m", BEGIN + NS_PER_DAY, now)  # one that began is not over yet
     found.close()
+
+
+@pytest.mark.parametrize(
+    ("interval", "starts_h"), [("1d", (5, 29)), ("1w", (3, 171)), ("1M", (23, 767)), ("1m", (0, 24))]
+)
+def test_a_bar_is_of_the_day_in_which_it_starts_wherever_it_ends(interval: str, starts_h: tuple[int, int]) -> None:
+    """Bars of days begin at New York's midnight, and a week is in no day as a whole."""
+    [part] = parts_of(_venue(), [("bars", interval)], "A", BEGIN, BEGIN + NS_PER_DAY, BEGIN + 90 * NS_PER_DAY)
+    numbers = dict.fromkeys("ohlcv", 1.5)
+    bars = [{"t": written(BEGIN + hours * 3_600 * 10**9), **numbers} for hours in starts_h]
+    body = json.dumps({"bars": bars, "next_page_token": None}).encode()
+    history = AlpacaHistory(AlpacaFeedSettings(), ("k", "s"))
+    rows, lost = fetched(history, lambda request: Answer("good", body), part.hole, sleep=lambda seconds: None)
+    assert ([row.time for row in rows], lost) == ([BEGIN + starts_h[0] * 3_600 * 10**9], "")
 
 
 def test_what_has_no_past_is_a_sentence(venue: VenueServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +99,7 @@ def test_too_many_requests_are_waited_for_and_what_is_not_to_be_had_is_told() ->
 
 def test_rows_that_come_twice_are_one() -> None:
     rows = [trade_of({"s": "A", "n": n, "t": BEGIN_MS + n, "p": "1.5", "q": "2"}) for n in (2, 1, 2, 3)]
-    [part] = parts_of(_venue(), ["trades"], "A", "1m", BEGIN, BEGIN + 10**9)
+    [part] = parts_of(_venue(), [("trades", "")], "A", BEGIN, BEGIN + 10**9, BEGIN + NS_PER_DAY)
     file = as_file(part, rows, schema_of()["trades"], MadeUpSettings(name="v", names={"ALPHA": "A"}))
     assert [file.columns["venue_seq"][n] for n in file.wanted] == [1, 2, 3]
     assert file.syms == ["ALPHA"]
@@ -93,7 +112,7 @@ def test_a_trade_is_known_by_its_id_and_its_exchange_where_each_numbers_by_itsel
             return pa.table({"exchange": ["Q", "Q", "", None], "trade_id": ["1", "2", "4", "5"]}).select(columns)
 
     rows = [TradeRow(BEGIN + n, "A", 1.0, 1.0, name, exchange=where) for n, (name, where) in enumerate(TRADES)]
-    [part] = parts_of(_venue(), ["trades"], "A", "1m", BEGIN, BEGIN + 10**9)
+    [part] = parts_of(_venue(), [("trades", "")], "A", BEGIN, BEGIN + 10**9, BEGIN + NS_PER_DAY)
     file = as_file(part, rows, schema_of()["trades"], MadeUpSettings(name="v"))
     compare_with(Plant(), file, "v")
     assert [TRADES[n] for n in file.wanted] == [("1", "N"), ("3", "Q")]

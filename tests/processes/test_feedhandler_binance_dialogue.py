@@ -5,7 +5,7 @@ from typing import Any
 
 from feedhandler.binance.dialogue import BinanceDialogue
 from feedhandler.binance.settings import BinanceFeedSettings
-from feedhandler.venue.events import Complaint, Subscribed, Topic, TradeRow, Unsubscribed
+from feedhandler.venue.events import Complaint, Skipped, Subscribed, Topic, TradeRow, Unsubscribed
 
 TRADE: dict[str, Any] = {"e": "trade", "s": "BTCUSDT", "t": 7, "p": "1.5", "q": "2", "T": 1672515782136}
 TOPICS = [Topic(channel, "BTCUSDT") for channel in ("trades", "quotes", "bars")]
@@ -50,3 +50,11 @@ def test_of_trades_and_the_same_trades_aggregated_one_kind_counts() -> None:
     assert [(type(event), event.venue_seq) for event in found] == [(TradeRow, 3), (TradeRow, 4)]
     other = [event for message in (TRADE | {"s": "X"}, aggregated | {"s": "X"}) for event in said(made, message)]
     assert [event.venue_seq for event in other] == [7]
+
+
+def test_numbers_of_what_the_market_did_not_trade_are_those_of_trades_alone() -> None:
+    of_the_fund = TRADE | {"X": "INSURANCE_FUND", "t": 8}
+    assert said(dialogue(), of_the_fund) == [Skipped(1672515782136 * 10**6, "BTCUSDT", 8)]
+    made = dialogue()
+    said(made, TRADE | {"e": "aggTrade", "a": 3})
+    assert said(made, of_the_fund) == []

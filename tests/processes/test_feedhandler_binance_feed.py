@@ -95,11 +95,22 @@ def test_every_trade_is_there_once_and_in_order_whatever_is_cut(cuts: int) -> No
                 )
             found = {sym: ids_of(plant.rows["trades"], sym) for sym in SYMBOLS[:2]}
             prices = {(row["sym"], row["trade_id"]): row["price"] for row in plant.rows["trades"]}
-            lost = [row for row in plant.rows["gaps"] if row["state"] == "lost"]
+            lost = [row["detail"] for row in plant.rows["gaps"] if row["state"] == "lost"]
     assert not lost
     for sym in SYMBOLS[:2]:
         assert found[sym] == wanted[sym]
         assert all(prices[sym, str(trade["t"])] == float(trade["p"]) for trade in server.trades[sym])
+
+
+def test_what_the_insurance_fund_took_over_makes_no_row_and_no_hole(server: BinanceServer) -> None:
+    with polled(BinanceFeed, **keys(server, backfill=False)) as plant:
+        plant.until_status("connected")
+        for kind in ("MARKET", "INSURANCE_FUND", "MARKET", "NA", "NA", "MARKET"):
+            server.trade("BTCUSDT", X=kind)
+        assert [row["venue_seq"] for row in plant.until_rows("trades", 3)] == [1_000, 1_002, 1_005]
+        for _ in range(20):  # 2 s are 14 polls
+            plant.poll()
+    assert not plant.rows["gaps"]
 
 
 def test_bars_that_were_missed_are_fetched(server: BinanceServer) -> None:
@@ -118,6 +129,45 @@ def test_bars_that_were_missed_are_fetched(server: BinanceServer) -> None:
         newest = {row["time"]: row["close"] for row in plant.rows["bars"]}
     assert newest == {(now_ms - k * MINUTE_MS) * MS: 110.0 + k for k in range(5, 0, -1)}
     assert {int(query["endTime"]) < now_ms + MINUTE_MS for query in server.asked("klines")} == {True}
+
+
+@pytest.mark.parametrize("channel", ["bars", "quotes"])
+def test_trades_that_are_not_subscribed_are_not_missing(server: BinanceServer, channel: str) -> None:
+    with polled(BinanceFeed, **keys(server, channels=(channel,))) as plant:
+        plant.until_status("connected")
+        quote = {"u": 7, "s": "BTCUSDT", "b": "63000.0", "B": "1.5", "a": "63000.2", "A": "2"}
+        server.publish("btcusdt@bookTicker", quote)
+        server.kline("BTCUSDT", 1_672_515_780_000, "101", False, 1)
+        plant.until_rows(channel, 1)
+        server.drop()
+        server.trade("BTCUSDT", time_ms=time.time_ns() // MS + 500)
+        plant.until(lambda: server.connects == 2 and server.names(), "connected again")
+        plant.until_status("connected")
+        for _ in range(30):
+            plant.poll()
+    told = [(row["table_name"], row["state"], row["detail"]) for row in plant.rows["gaps"]]
+    lost = ("quotes", "lost", "BTCUSDT: quotes are not fetched; plant backfill may have them")
+    assert told == ([lost] if channel == "quotes" else [])
+    assert not plant.rows["trades"]
+    assert not server.asked("aggTrades")
+
+
+def test_the_past_of_trades_that_needs_a_key_costs_no_other(server: BinanceServer) -> None:
+    server.keyed = True
+    now_ms = time.time_ns() // MS // MINUTE_MS * MINUTE_MS
+    with polled(BinanceFeed, **keys(server, channels=("trades", "bars"))) as plant:
+        plant.until_status("connected")
+        server.trade("BTCUSDT")
+        server.kline("BTCUSDT", now_ms - 5 * MINUTE_MS, "101", True, 1)
+        plant.until_rows("bars", 1)
+        server.drop()
+        server.trade("BTCUSDT")
+        plant.until(lambda: server.names(), "connected again")
+        server.trade("BTCUSDT")
+        plant.until(lambda: any(row["state"] == "lost" for row in plant.rows["gaps"]), "the trade is lost")
+        server.drop()
+        server.kline("BTCUSDT", now_ms - 2 * MINUTE_MS, "102", True, 2)
+        plant.until(lambda: plant.rows["bars"][-1]["close"] == 102.0, "the bar of the second cut")
 
 
 def test_older_revisions_of_a_bar_are_dropped(server: BinanceServer) -> None:
@@ -166,7 +216,8 @@ def test_an_error_is_shown_and_the_topic_is_told_as_missing(server: BinanceServe
     server.error = {"code": 2, "msg": "Invalid request: too many parameters"}
     with polled(BinanceFeed, **keys(server)) as plant:
         plant.until_status("SUBSCRIBE: Invalid request: too many parameters (code 2)")
-        plant.until_status("not acknowledged: BTCUSDT, ETHUSDT")
+        shown = plant.until_status("not acknowledged: BTCUSDT, ETHUSDT")
+        assert "connected; 2 symbols; SUBSCRIBE: Invalid request: too many parameters (code 2); not" in shown
 
 
 def test_raw_streams_are_read_too(server: BinanceServer) -> None:

@@ -79,3 +79,18 @@ def test_the_path_of_a_sister_venue_is_kept() -> None:
     assert request is not None
     assert request.path == "/klines"
     assert request.query == {"symbol": "BTCUSDT", "interval": "5m", "startTime": "0", "endTime": "0", "limit": "1000"}
+
+
+@pytest.mark.parametrize(
+    ("rest_url", "most_a_minute"),
+    [
+        ("https://api.binance.com", 6_000),
+        ("https://data-api.binance.vision", 6_000),
+        ("https://fapi.binance.com/fapi/v1", 2_400),
+        ("https://dapi.binance.com/dapi/v1", 2_400),
+        ("https://api.binance.us", 1_200),
+    ],
+)
+def test_weights_stay_below_what_each_venue_allows(rest_url: str, most_a_minute: int) -> None:
+    limit = BinanceHistory(BinanceFeedSettings(rest_url=rest_url)).limit
+    assert limit.tokens + 60 * limit.per_s < most_a_minute

@@ -24,7 +24,7 @@ from feedhandler.binance.messages import (
     subscription_message,
 )
 from feedhandler.venue.dialogue import Unreadable
-from feedhandler.venue.events import Alive, BarRow, Ended, Malformed, QuoteRow, TradeRow
+from feedhandler.venue.events import Alive, BarRow, Ended, Malformed, QuoteRow, Skipped, TradeRow
 
 MS = 10**6
 NOW = 1_672_515_790_000 * MS
@@ -57,8 +57,9 @@ def test_an_aggregated_trade_has_its_own_number() -> None:
 
 def test_what_the_insurance_fund_took_over_is_no_trade_of_the_market() -> None:
     assert read(TRADE | {"X": "MARKET"}) == read(TRADE)
-    assert read(TRADE | {"X": "INSURANCE_FUND"}) == Alive()
-    assert read(TRADE | {"X": "NA", "p": "0", "q": "0"}) == Alive()
+    skipped = Skipped(1672515782130 * MS, "BNBBTC", 12345)
+    assert read(TRADE | {"X": "INSURANCE_FUND"}) == skipped
+    assert read(TRADE | {"X": "NA", "p": "0", "q": "0"}) == skipped
 
 
 def test_a_kline_is_a_revision_until_it_is_closed() -> None:

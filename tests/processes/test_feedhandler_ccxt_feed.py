@@ -14,6 +14,7 @@ from feedhandler.ccxt import streams
 from feedhandler.ccxt.feed import CcxtFeed
 from feedhandler.ccxt.settings import CcxtFeedSettings
 from feedhandler.past.catching_up import Held
+from feedhandler.venue.seam import key_by
 from plant.transport.connection_state import Pauses
 
 pytest.importorskip("ccxt.pro")
@@ -171,7 +172,7 @@ def test_what_fell_between_two_runs_is_told_if_the_exchange_does_not_go_back_so_
         server.trade("BTCUSDT", time_ms=at_ms + 2_000 * k)
     plant = begin(channels=("trades",), catch_up_h=1.0)
     plant.until(server.names, "the stream")
-    known = ("1010", "", 100.0, 1.5)
+    known = key_by("1010", (at_ms + 20_000) * MS, "", 100.0, 1.5)
     plant.feed.had({("trades", "BTC/USDT", ""): Held((at_ms + 20_000) * MS, (at_ms + 20_000) * MS, (known,))})
     server.trade("BTCUSDT", time_ms=at_ms + 40_000)
     plant.until(lambda: len(plant.rows["gaps"]) == 2, "what became of it")
@@ -276,7 +277,7 @@ def test_what_came_since_the_newest_row_of_the_plant_is_fetched_once(
     for _ in range(5):
         plant.poll()
     assert plant.rows["trades"] == []  # they wait for the plant's word
-    known = tuple((str(1_000 + k), "", 100.0, 1.5) for k in range(8, 11))
+    known = tuple(key_by(str(1_000 + k), (at_ms + k) * MS, "", 100.0, 1.5) for k in range(8, 11))
     same = ((at_ms - 60_000) * MS, 100.0, 200.0, 50.0, 101.0, 10.0)
     plant.feed.had(
         {
@@ -300,7 +301,7 @@ def test_trades_that_the_plant_has_do_not_come_again_at_the_start(
     plant = begin(channels=("trades",), catch_up_h=1.0)
     plant.until(server.names, "the stream")
     sent = [server.trade("BTCUSDT", time_ms=at_ms + k) for k in range(6)]
-    known = tuple((str(one["t"]), "", float(one["p"]), 1.5) for one in sent[:4])
+    known = tuple(key_by(str(one["t"]), at_ms * MS, "", float(one["p"]), 1.5) for one in sent[:4])
     plant.feed.had({("trades", "BTC/USDT", ""): Held((at_ms + 3) * MS, at_ms * MS, known)})
     plant.until(lambda: len(plant.rows["trades"]) >= 2, "what is new")
     for _ in range(5):

@@ -13,6 +13,7 @@ from polled_feed import polled
 from feedhandler.databento.feed import DatabentoFeed
 from feedhandler.databento.settings import DatabentoFeedSettings
 from feedhandler.past.catching_up import Held
+from feedhandler.venue.seam import key_by
 
 pytest.importorskip("databento")
 from databento_gateway import KEY, DatabentoGateway
@@ -124,7 +125,7 @@ def test_what_came_since_the_newest_row_of_the_plant_is_replayed_less_what_it_ha
         assert plant.feed.asks_for() == [("trades", "AAPL", ""), ("trades", "MSFT", "")]
         plant.poll()
         assert gateway.connects == 0
-        known = tuple((now + k // 2 * SECOND, "2", float(k), 5.0) for k in range(2, 5))
+        known = tuple(key_by("", now + k // 2 * SECOND, "2", float(k), 5.0) for k in range(2, 5))
         plant.feed.had({("trades", "AAPL", ""): Held(now + 2 * SECOND, now + SECOND, known)})
         plant.until_rows("trades", 4)
         gateway.trade(7, 9 * SECOND, 9, now + 9)  # older than what the plant has, and yet it comes now

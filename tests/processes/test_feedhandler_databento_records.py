@@ -43,9 +43,9 @@ def trade(price: int, at: int = AT, received: int = AT + 5, sequence: int = 9) -
     return head(48, 0, at=at) + struct.pack("<qIccBBQiI", price, 5, b"T", b"A", 0, 0, received, 3, sequence)
 
 
-def quote(bid: int, ask: int, at: int = AT, kind: int = 1) -> bytes:
+def quote(bid: int, ask: int, at: int = AT, kind: int = 1, publisher: int = 2) -> bytes:
     tick = struct.pack("<qIccBBQiI", 1, 5, b"A", b"B", 0, 0, AT + 5, 3, 9)
-    return head(80, kind, at=at) + tick + struct.pack("<qqIIII", bid, ask, 10, 20, 1, 1)
+    return head(80, kind, publisher, at) + tick + struct.pack("<qqIIII", bid, ask, 10, 20, 1, 1)
 
 
 def bar(publisher: int = 2, close: int = 4 * 10**9, kind: int = 33) -> bytes:
@@ -82,12 +82,13 @@ def test_a_price_is_the_float_nearest_to_it(price: int) -> None:
 def test_what_is_undefined_is_not_a_number() -> None:
     with pytest.raises(Unreadable, match="expected a price of a trade, found that it has none"):
         parse_record(trade(UNDEF_PRICE), NAMES)
-    found: Any = parse_record(quote(UNDEF_PRICE, 2 * 10**9), NAMES)
+    [found] = parse_record(quote(UNDEF_PRICE, 2 * 10**9), NAMES)[:1]  # type: ignore[index]
     assert found.bid != found.bid
     assert (found.ask, found.bid_size, found.ask_size) == (2.0, 10.0, 20.0)
     late: Any = parse_record(trade(10**9, at=2**64 - 1), NAMES)
     assert late.time == AT + 5
-    assert isinstance(parse_record(quote(10**9, 2 * 10**9, kind=195), NAMES), QuoteRow)
+    published: Any = parse_record(quote(10**9, 2 * 10**9, kind=195), NAMES)
+    assert isinstance(published.row, QuoteRow)
 
 
 def test_what_the_gateway_says() -> None:
@@ -141,6 +142,21 @@ def test_bars_of_two_publishers_are_not_made_one() -> None:
     assert isinstance(again, BarRow)
     assert isinstance(second, Malformed)
     assert second.reason.startswith("bars of AAPL come of publishers 2 and 5, and cannot be made one")
+
+
+def test_quotes_of_two_publishers_are_not_made_one_nor_those_of_another_after_a_cut() -> None:
+    made, next_one = dialogue(channels=("quotes",)), dialogue(channels=("quotes",))
+    for each in (made, next_one):
+        each.parse(mapping("AAPL"), 0)
+    first, second = (made.parse(quote(10**9, 2 * 10**9, publisher=publisher), 0)[0] for publisher in (2, 5))
+    next_one.follow(made)
+    third = next_one.parse(quote(10**9, 2 * 10**9, publisher=5), 0)[0]
+    assert isinstance(first, QuoteRow)
+    for other in (second, third):
+        assert isinstance(other, Malformed)
+        assert other.reason == (
+            "quotes of AAPL come of publishers 2 and 5, and cannot be made one: those of 2 are taken"
+        )
 
 
 def test_what_is_wanted_no_more_is_left_out() -> None:

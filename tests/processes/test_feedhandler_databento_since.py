@@ -3,6 +3,7 @@
 from feedhandler.databento.since import Since
 from feedhandler.past.catching_up import Held
 from feedhandler.venue.events import BarRow, QuoteRow, TradeRow
+from feedhandler.venue.seam import key_of
 
 S = 10**9
 
@@ -12,7 +13,7 @@ def trade(time_s: int, price: float, sym: str = "A") -> TradeRow:
 
 
 def test_rows_behind_the_newest_and_those_beyond_what_is_known_are_new() -> None:
-    since = Since({("trades", "A", ""): Held(10 * S, 5 * S, ((6 * S, "2", 1.5, 1.0),) * 2)}, 100 * S)
+    since = Since({("trades", "A", ""): Held(10 * S, 5 * S, (key_of(trade(6, 1.5), False),) * 2)}, 100 * S)
     assert since.newest("trades") == 10 * S
     assert since.newest("bars") == 0
     asked = [trade(4, 1.5), trade(6, 1.5), trade(6, 1.5), trade(6, 1.5), trade(6, 1.6), trade(11, 1.5)]

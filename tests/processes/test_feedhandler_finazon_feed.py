@@ -269,7 +269,7 @@ def test_key_may_be_a_secret_with_get_secret_value(finazon: FinazonServer, start
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"api_key": ""}, "the environment has no FINAZON_API_KEY; set it to your Finazon key"),
+        ({"api_key": ""}, "the key that was given is empty; docs/feeds.md#finazon says where one comes from"),
         ({"symbols": []}, "symbols\n  Value error, expected a list of non-empty symbols"),
         ({"symbols": "AAPL"}, "symbols\n  Input should be a valid tuple"),
         ({"frequency": "5s"}, "frequency\n  Input should be '1s', '10s' or '1m'"),

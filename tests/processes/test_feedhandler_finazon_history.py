@@ -117,6 +117,13 @@ def test_history_that_failed_is_tried_again_and_given_up_after_three_times(
     assert gap["detail"] == "AAPL 1m: HTTP 503"
 
 
+def test_bars_of_the_past_with_price_0_are_counted(finazon: FinazonServer, start_feed: StartFeed) -> None:
+    finazon.history["AAPL"] = [past(MIDNIGHT), past(MIDNIGHT + 60, close=0.0)]
+    made = start_feed(symbols=["AAPL"], backfill=True)
+    made.until_status("1 bars with price 0 dropped")
+    assert [row["time"] for row in made.until_rows(1)] == [MIDNIGHT * NS_PER_SECOND]
+
+
 def test_a_body_that_is_no_page_is_no_history_without_bars(finazon: FinazonServer, start_feed: StartFeed) -> None:
     """As that of a maintenance, sent with 200."""
     finazon.history["AAPL"] = [past(MIDNIGHT)]

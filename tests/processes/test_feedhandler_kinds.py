@@ -118,7 +118,7 @@ def test_a_recorded_feeds_files_are_meant_from_where_plant_toml_lies(tmp_path: P
         ('kind = "recorded"\npaths = ["x.csv"]\nspeed = -1', "speed: .*found -1"),
         ('kind = "recorded"\npaths = ["x.csv"]', "feed 'recorded': paths: no file /.*/x.csv"),
         ('kind = "finazon"\nurl = "http://x"', "url: .*expected wss://host/... or ws://host/..., found 'http://x'"),
-        ('kind = "finazon"', "feed 'finazon': the environment has no FINAZON_API_KEY; set it to your Finazon key"),
+        ('kind = "finazon"', "feed 'finazon': the environment has no FINAZON_API_KEY; docs/feeds.md#finazon"),
         ('kind = "simulatd"', "feed 'simulatd': no 'simulatd' is installed; tickplant.feeds has .*recorded.*simulated"),
         ('kind = "nowhere:Feed"', "nowhere:Feed cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ('kind = "json:Feed"', "json:Feed cannot be imported: AttributeError: .*'Feed'"),

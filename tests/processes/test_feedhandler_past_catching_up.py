@@ -1,17 +1,17 @@
 """What fell between two runs: each trade once, by number and by time, bounded, nothing of what the plant has again."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from chance import SEED
-from made_up_venue import MS, Clock, MadeUpFeed, Polled, TimedFeed
+from made_up_venue import MS, Clock, MadeUpFeed, Polled, TimedFeed, polls
 from venue_server import VenueServer
 
 from feedhandler.past.catching_up import CatchUp, Held, Series
 from feedhandler.past.later import Later
 from feedhandler.venue.events import TradeRow
 from feedhandler.venue.feed import VenueFeed
+from feedhandler.venue.seam import key_by
 from feedhandler.venue.seams import Seams
 
 S = 10**9
@@ -27,21 +27,14 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[VenueServer]:
 
 @pytest.fixture
 def polled(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
-    made: list[Polled] = []
-
-    def make(kind: type[VenueFeed], clock: Clock | None = None, **options: Any) -> Polled:
-        made.append(Polled(kind, venue, clock or Clock(), **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.feed.close()
+    with polls(venue) as make:
+        yield make
 
 
 def held_up_to(venue: VenueServer, number: int, kind: type[VenueFeed]) -> dict[Series, Held]:
     """Return what a plant would say that has the trades of A up to a number."""
     some = venue.trades["A"][max(0, number - 3) : number]
-    known = tuple((f"id{one['n']}", "", float(one["p"]), float(one["q"])) for one in some)
+    known = tuple(key_by(f"id{one['n']}", one["t"] * MS, "", float(one["p"]), float(one["q"])) for one in some)
     held = Held(some[-1]["t"] * MS, some[0]["t"] * MS, known, tuple(one["n"] for one in some))
     return {A: held if kind is MadeUpFeed else held._replace(numbers=(0, 0, 0))}
 

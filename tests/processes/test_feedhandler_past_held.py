@@ -10,6 +10,7 @@ import pytest
 from feedhandler.past import held as module
 from feedhandler.past.catching_up import Held
 from feedhandler.past.held import Asking, held_of
+from feedhandler.venue.seam import key_by
 from plant.errors import QueryError, Unavailable
 
 S = 10**9
@@ -44,7 +45,7 @@ class Plant:
 def test_the_newest_rows_are_told_by_series_with_what_tells_them_apart() -> None:
     plant = Plant()
     found = held_of(plant, "mine", [TRADES, BARS], 77)
-    known = tuple((f"id{n}" if n % 2 else n * S, "X", 1.5, 2.0) for n in range(4, 10))
+    known = tuple(key_by(f"id{n}" if n % 2 else "", n * S, "X", 1.5, 2.0) for n in range(4, 10))
     assert found == {
         TRADES: Held(9 * S, 4 * S, known, tuple(range(4, 10))),
         BARS: Held(9 * S, 9 * S, ((9 * S, 1.0, 2.0, 0.5, 1.5, 9.0),)),

@@ -11,7 +11,7 @@ from feedhandler.past.later import FIRST_PAUSE_S, MOST_TRIES, Later
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.events import BarRow, Row, TradeRow
 from feedhandler.venue.healing import Fetched
-from feedhandler.venue.seam import GivenUp
+from feedhandler.venue.seam import GivenUp, key_by, key_of
 
 S = 10**9
 NUMBERS = Hole("trades", "A", "", S, 9 * S, 3, 6)
@@ -86,7 +86,7 @@ def test_every_trade_by_time_goes_on_once_whatever_comes_beside_and_breaks_off(s
     known = [row for row in there if chance.random() < 0.3]  # the plant has them
     late = [row for row in there if row not in known and chance.random() < 0.3] if with_ids else []
     later = Later(numbered=False)
-    keys = [(row.trade_id or row.time, row.exchange, row.price, row.size) for row in known]
+    keys = [key_of(row, False) for row in known]
     later.catch_up(TIMES, keys, 0, 0.0)
     later.seen(late)  # and these came by the socket
     got, now = [*known, *late], 0.0
@@ -105,7 +105,7 @@ def test_every_trade_by_time_goes_on_once_whatever_comes_beside_and_breaks_off(s
 
 def test_of_a_start_only_what_is_missing_is_told() -> None:
     later = Later(numbered=False)
-    later.catch_up(TIMES, [("id3", "", 1.5, 2.0)], 0, 0.0)
+    later.catch_up(TIMES, [key_by("id3", 3 * S, "", 1.5, 2.0)], 0, 0.0)
     assert later.due(0.0) == [TIMES]
     assert later.take(Fetched(TIMES, [trade(3)], done=True), 1.0) == []
     assert later.notes == []

@@ -19,7 +19,7 @@ from feedhandler.past.left import Left, left_of
 from feedhandler.venue.dialogue import Hole
 from feedhandler.venue.feed import VenueFeed
 from feedhandler.venue.healing import Fetched
-from feedhandler.venue.seam import GivenUp, Note, note_of
+from feedhandler.venue.seam import GivenUp, Note, key_by, note_of
 
 S = 10**9
 T0 = 1_767_225_600 * S
@@ -86,7 +86,7 @@ def test_the_plant_says_what_it_has_of_a_hole_by_the_venues_symbols() -> None:
     db = connection({"gaps": pd.concat([gaps, others]), "trades": trades})
     found = holes_left(db, "mine", [("trades", "Ours", "")], {"Ours": "A"}, 1_000, T0 + 3_600 * S)
     assert [(one.hole, one.numbers) for one in found] == [(HOLES[0], (3, 4, 5, 6)), (HOLES[1], (1, 2, 3))]
-    assert found[1].known == tuple((f"id{n}", "", 1.5, 2.0) for n in (1, 2, 3))
+    assert found[1].known == tuple(key_by(f"id{n}", T0 + n * S, "", 1.5, 2.0) for n in (1, 2, 3))
     assert holes_left(db, "mine", [("trades", "Ours", "")], {"Ours": "A"}, 1_000, T0 + 48 * 3_600 * S) == []
 
 
@@ -103,7 +103,9 @@ def test_a_hole_that_was_left_is_fetched_less_what_the_plant_has(venue: VenueSer
     hole = Hole("trades", "A", "", 0, 0, 3, 8)
     if kind is TimedFeed:
         hole = Hole("trades", "A", "", (BEGIN_MS + 300) * MS, (BEGIN_MS + 801) * MS)
-    known = tuple((f"id{one['n']}", "", float(one["p"]), float(one["q"])) for one in venue.trades["A"][3:5])
+    known = tuple(
+        key_by(f"id{one['n']}", one["t"] * MS, "", float(one["p"]), float(one["q"])) for one in venue.trades["A"][3:5]
+    )
     one = Polled(kind, venue, Clock(), symbols=("A",))
     try:
         one.feed.left([Left(hole, known, (4, 5) if kind is MadeUpFeed else (0, 0))])  # type: ignore[attr-defined]

@@ -17,6 +17,8 @@ from feedhandler.tradier.history import TradierHistory
 from feedhandler.tradier.settings import TradierFeedSettings
 from feedhandler.venue.dialogue import Hole
 
+DAY_MS = 86_400_000
+
 
 @pytest.fixture
 def server() -> Iterator[TradierServer]:
@@ -98,10 +100,13 @@ def test_a_cancel_has_the_time_of_its_print(server: TradierServer) -> None:
         sale = server.trades["SPY"][0]
         server.tell(sale | {"cancel": True, "date": str(at + 9_000)})
         server.tell(sale | {"correction": True, "seq": 5, "date": str(at + 9_000), "last": "1.5"})
-        rows = plant.until_rows("trade_corrections", 2)
+        server.tell(sale | {"date": str(at + DAY_MS)})  # the same number, of the next day
+        server.tell(sale | {"cancel": True, "date": str(at + DAY_MS + 9_000)})
+        rows = plant.until_rows("trade_corrections", 3)
     assert [(row["time"], row["venue_seq"], row["action"]) for row in rows] == [
         (at * MS, seq, "cancel"),
         ((at + 9_000) * MS, 5, "correct"),
+        ((at + DAY_MS) * MS, seq, "cancel"),
     ]
 
 

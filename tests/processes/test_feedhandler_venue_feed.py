@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from chance import SEED, times
-from made_up_venue import Clock, MadeUpFeed, Polled, TimedFeed
+from made_up_venue import Clock, MadeUpFeed, Polled, TimedFeed, polls
 from venue_server import VenueServer
 
 from feedhandler.venue import feed
@@ -22,15 +21,8 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[VenueServer]:
 
 @pytest.fixture
 def polled(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
-    made: list[Polled] = []
-
-    def make(kind: type[VenueFeed] = MadeUpFeed, clock: Clock | None = None, **options: Any) -> Polled:
-        made.append(Polled(kind, venue, clock or Clock(), **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.feed.close()
+    with polls(venue) as make:
+        yield make
 
 
 def connected(one: Polled) -> None:

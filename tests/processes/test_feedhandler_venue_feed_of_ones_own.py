@@ -4,14 +4,19 @@ import importlib.util
 import json
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_venue import Clock
+from made_up_venue import Clock, MadeUpFeed, MadeUpSettings
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
+
+from feedhandler.kinds import checked
+from feedhandler.venue.feed import VenueFeed
+from plant.runtime.sections import FeedSection
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +64,7 @@ def test_the_example_feeds_and_connects_again(venue: Venue) -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    keys = {"name": "mine", "symbols": ("BTC-USD",), "url": venue.url, "rest_url": "http://127.0.0.1:1"}
+    keys = {"name": "mine", "symbols": ("BTC-USD",), "url": venue.url}
     clock = Clock()
     feed = module.MyFeed(module.VenueSettings(**keys), clock=clock)
     feed.start(0)
@@ -94,7 +99,21 @@ def test_the_example_feeds_and_connects_again(venue: Venue) -> None:
     feed.close()
 
 
-def test_the_page_has_the_example_as_it_is() -> None:
+def test_the_page_has_the_example_as_it_is_and_lines_of_plant_toml_that_make_it_a_feed() -> None:
     page = (ROOT / "docs/feeds.md").read_text()
     text = (ROOT / "examples/my_websocket_feed.py").read_text()
     assert text[text.index("class MyDialogue") :].strip() in page
+    lines = text[text.index("[[feeds]]") : text.index('"""', 3)].strip()
+    assert lines in page
+    [section] = tomllib.loads(lines)["feeds"]
+    made_of, settings = checked(FeedSection(**section), ROOT / "examples/plant.toml")
+    assert issubclass(made_of, VenueFeed)
+    assert settings.symbols == ("BTC-USD",)  # type: ignore[attr-defined]
+
+
+def test_a_past_without_an_address_is_refused_with_a_sentence() -> None:
+    class Feed(MadeUpFeed):
+        key_variables = ()
+
+    with pytest.raises(ValueError, match=r"rest_url: expected where the venue's past is fetched, found none; docs"):
+        Feed(MadeUpSettings(rest_url="http://x").model_copy(update={"rest_url": ""}))

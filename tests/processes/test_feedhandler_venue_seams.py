@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from feedhandler.venue import seams as module
 from feedhandler.venue.dialogue import Hole
-from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, TradeRow
-from feedhandler.venue.seam import SKEW_NS, GivenUp
+from feedhandler.venue.events import BarRow, CorrectionRow, QuoteRow, Row, Skipped, TradeRow
+from feedhandler.venue.seam import SKEW_NS, GivenUp, key_of
 from feedhandler.venue.seams import Seams
 
 S = 10**9
@@ -142,7 +142,9 @@ def test_a_hole_by_time_that_is_given_up_says_what_came_meanwhile() -> None:
     assert seams.impatient(40.0) == [trade(8, numbered=False), without_id]
     [(hole, known, before)] = seams.given_up
     assert (hole, before) == (Hole("trades", "A", "", S, 9 * S + SKEW_NS), 0)
-    assert set(known) == {("id1", "", 1.5, 2.0), ("id8", "", 1.5, 2.0), (10 * S, "", 1.0, 3.0)}
+    assert set(known) == {
+        key_of(row, False) for row in (trade(1, numbered=False), trade(8, numbered=False), without_id)
+    }
 
 
 def test_what_the_past_has_not_is_lost_at_once() -> None:
@@ -170,6 +172,34 @@ def test_too_many_rows_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     seams.take([trade(1), *(trade(n) for n in range(3, 15))], 0.0)
     assert numbers(seams.impatient(0.1)) == list(range(3, 15))
     assert seams.notes[-1].detail == "A: too many rows wait"
+
+
+def test_a_number_that_is_no_trade_is_not_missing() -> None:
+    seams = Seams(numbered=True, fetches=True)
+    given = [Skipped(n * S, "A", n) if n in (1, 3, 6) else trade(n) for n in range(1, 9)]
+    swapped = [given[k] for k in (0, 1, 3, 2, 4, 6, 7)]  # 6 never comes
+    assert numbers(seams.take(swapped, 0.0)) == [2, 4, 5]
+    assert [note.detail for note in seams.notes] == [
+        "A: 1 trades are missing",
+        "A: all came",
+        "A: 1 trades are missing",
+    ]
+    assert numbers(seams.take([given[5], given[5]], 1.0)) == [7, 8]
+    assert (seams.notes[-1].state, seams.waiting, seams.repeats) == ("healed", 0, 1)
+
+
+def test_where_trades_have_no_numbers_none_is_skipped() -> None:
+    seams = Seams(numbered=False, fetches=True)
+    assert numbers(seams.take([trade(1), Skipped(2 * S, "A", 2), trade(3)], 0.0)) == [1, 3]
+
+
+def test_an_id_of_another_day_is_another_trade() -> None:
+    """Ids of many venues begin anew each day, and a quiet symbol has traded little since."""
+    seams = Seams(numbered=False, fetches=False)
+    first = TradeRow(1_796_050_800 * S, "A", 1.5, 2.0, "1")  # 15:00 UTC
+    again, next_day = first._replace(time=first.time + S), first._replace(time=first.time + 18 * 3_600 * S)
+    assert seams.take([first, again, next_day, next_day], 0.0) == [first, next_day]
+    assert seams.repeats == 2
 
 
 def test_two_trades_without_an_id_are_two() -> None:
@@ -202,6 +232,24 @@ def test_revisions_and_quotes_that_come_too_late_are_dropped() -> None:
     assert [row for row in rows if row not in on] == [rows[1], rows[6]]
     assert len(on) == len(rows) - 1
     assert seams.late == 2
+
+
+def test_quotes_of_a_cut_are_told_as_lost_and_those_before_an_acknowledgement_are_of_no_cut() -> None:
+    seams = Seams(numbered=False, fetches=True, trades=False)
+
+    def quote(time: int) -> QuoteRow:
+        return QuoteRow(time, "A", 1.0, 2.0, 1.0, 1.0)
+
+    seams.begun(["A"], 4)
+    seams.take([quote(5)], 0.0)
+    seams.resumed(["A"], 6, 0.1)
+    assert seams.notes == []
+    for now in (1.0, 2.0):  # the second connection has none
+        seams.interrupted(["A"], now)
+    seams.take([quote(9)], 3.0)
+    seams.resumed(["A"], 10, 3.1)
+    assert [(note.table, note.state, note.first, note.last) for note in seams.notes] == [("quotes", "lost", 5, 10)]
+    assert seams.due(4.0) == []
 
 
 def test_bars_that_were_missed_are_asked_for_from_the_newest_on() -> None:

@@ -53,7 +53,11 @@ def made_of(table: str, places: list[tuple[int, int]], number: int) -> list[Row]
 # rows of several days that one close replaces, the later day's first
 @example([("bars", [(0, 0), (-2, 3)]), ("end", None), ("bars", [(-2, 3), (0, 0)]), ("end", None), ("close", None)])
 @given(OPERATIONS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=examples(25),
+)
 def test_whatever_happens_every_row_is_there_once(
     tmp_path_factory: pytest.TempPathFactory, small: None, operations: list[tuple[str, list[tuple[int, int]] | None]]
 ) -> None:

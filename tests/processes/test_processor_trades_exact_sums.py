@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.trades.exact_sums import limbs, total
@@ -11,7 +11,6 @@ from processor.trades.exact_sums import limbs, total
 SIZES = st.floats(0, 1e15) | st.integers(0, 10**9).map(float) | st.integers(0, 10**12).map(lambda n: n / 1e8)
 
 
-@settings(deadline=None)
 @given(st.lists(SIZES | SIZES.map(lambda x: -x), min_size=1, max_size=30), st.randoms())
 def test_a_sum_is_the_same_in_any_order_and_grouping_and_right(values: list[float], chance: object) -> None:
     found = limbs(np.array(values))

@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import SettingsError
@@ -14,7 +14,6 @@ from trading.instruments import Instrument
 STEPS = st.sampled_from([0.01, 1e-5, 1e-8, 0.25, 0.0005, 1.0, 5.0, Fraction(1, 8)])
 
 
-@settings(deadline=None)
 @given(count=st.integers(-(10**15), 10**15), tick=STEPS, lot=STEPS)
 def test_ticks_and_lots_survive_the_way_out_and_back(count: int, tick: float, lot: float) -> None:
     instrument = Instrument("A", tick=tick, lot=lot)
@@ -24,7 +23,6 @@ def test_ticks_and_lots_survive_the_way_out_and_back(count: int, tick: float, lo
     assert Fraction(price) == count * Fraction(str(tick))
 
 
-@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**9), max_value=10**9))
 def test_a_decimal_is_written_as_it_is(number: Decimal) -> None:
     assert Decimal(decimal_text(Fraction(number))) == number

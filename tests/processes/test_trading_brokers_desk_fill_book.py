@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.brokers.broker import Execution
@@ -15,7 +15,6 @@ def execution(number: int, qty: object, cumulative: object) -> Execution:
     return Execution(f"x{number}", "o", "b", "A", Side.BUY, qty, 100 + number, cumulative, number)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(quantities=st.lists(st.integers(1, 5), min_size=1, max_size=8), data=st.data())
 def test_every_lot_is_booked_once_in_order_whatever_came_when(quantities: list[int], data: st.DataObject) -> None:
     all_of_them, lots = [], []

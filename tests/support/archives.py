@@ -11,6 +11,8 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 from histories import Found, History
+from history_files import HOURS
+from plain_rows import NOON, bar, trade
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFile
 
@@ -20,6 +22,33 @@ from archive.archiving import Archiving
 from plant.history.catalogue import Catalogue, File
 from plant.history.projection import of_history, restored
 from plant.runtime.archiving import ArchiveSettings
+
+DAY = 24 * HOURS
+
+
+def one_day(data: Path) -> History:
+    """Return a history of one closed day in a plant's data folder."""
+    made = History(data)
+    day(made, 0)
+    return made
+
+
+def day(history: History, number: int, *more: dict[str, Any], price: float = 100.0) -> Catalogue:
+    """Publish four trades and three bars of a day of November, 20 + number, and more bars; close it."""
+    noon = NOON + number * DAY
+    history.publish(
+        "trades", [trade(noon + i * 1001, ("A", "B")[i % 2], price + i, trade_id=f"t{i}") for i in range(4)]
+    )
+    history.publish("bars", [bar(noon + i * HOURS, close=price / 10 + i) for i in range(3)])
+    for row in more:
+        history.publish("bars", [row])
+    return closed(history, number)
+
+
+def closed(history: History, number: int) -> Catalogue:
+    """Close a day."""
+    history.part(f"2026-11-{20 + number}" if number <= 10 else f"2026-12-{number - 10:02}")
+    return history.close()
 
 
 def archiving(history: History, warehouse: Path | str, **more: Any) -> Archiving:

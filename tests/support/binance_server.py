@@ -29,18 +29,21 @@ class BinanceServer(StreamServer):
         self.trades: dict[str, list[dict[str, Any]]] = {sym: [] for sym in SYMBOLS}
         self.klines: dict[tuple[str, str], dict[int, list[Any]]] = {}
         self.too_fast = 0
+        self.keyed = False  # historicalTrades needs a key, as at the futures
         self.error: dict[str, Any] | None = None  # instead of the next acknowledgement
         self._times: dict[Client, deque[float]] = {}
 
-    def trade(self, sym: str, price: str = "", size: str = "1.5", time_ms: int | None = None) -> dict[str, Any]:
-        """Make the next trade of a symbol."""
+    def trade(
+        self, sym: str, price: str = "", size: str = "1.5", time_ms: int | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Make the next trade of a symbol; `more` is what futures have beside."""
         with self.lock:
             past = self.trades[sym]
             number = 1_000 + len(past)
             price = price or f"{100 + number % 7}.{number % 100:02d}"
             time_ms = time.time_ns() // MS if time_ms is None else time_ms
             message = {"e": "trade", "E": time_ms, "s": sym, "t": number, "p": price, "q": size, "T": time_ms}
-            message |= {"m": bool(number % 2), "M": True}
+            message |= {"m": bool(number % 2), "M": True, **more}
             past.append(message)
             self.publish(f"{sym.lower()}@trade", message)
             return message
@@ -95,6 +98,8 @@ class BinanceServer(StreamServer):
         if sym not in self.trades:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
         limit = min(int(query.get("limit", "500")), self.page)
+        if name == "historicalTrades" and self.keyed:
+            return 401, {"code": -2014, "msg": "API-key format invalid."}
         if name == "historicalTrades":
             found = [trade for trade in self.trades[sym] if trade["t"] >= int(query["fromId"])]
             return 200, [_past(trade) for trade in found[:limit]]

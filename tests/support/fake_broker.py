@@ -24,12 +24,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from local_servers import LocalServers
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 KEY, SECRET = "PKFAKEKEY0123456789", "fakesecret/with+signs=0123456789"
 FATES = ("lost", "cut", "late", "hang", "broken", "busy")
@@ -198,49 +199,24 @@ class Servers:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        servers = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                servers._serve(self)
-
-            do_POST = do_DELETE = do_PATCH = do_GET
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:
-                pass
-
-        self._http = Quiet(("127.0.0.1", self._ports[0]), Handler)
-        self._socket: Server = serve(self._listen, "127.0.0.1", self._ports[1], ping_interval=None)
-        self._threads = [threading.Thread(target=one.serve_forever) for one in (self._http, self._socket)]
-        for thread in self._threads:
-            thread.start()
+        self._servers = LocalServers(self._serve, self._listen, self._ports)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.drop()
-        self._http.shutdown()
-        self._http.server_close()
-        self._socket.shutdown()
         for timer in self._later:
             timer.cancel()
-        for thread in (*self._threads, *self._later):
-            thread.join(10)
+        self._servers.close()
+        for timer in self._later:
+            timer.join(10)
 
     @property
     def http(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return self._servers.http
 
     @property
     def ws(self) -> str:
-        return f"ws://127.0.0.1:{self._socket.socket.getsockname()[1]}"
+        return self._servers.ws
 
     def drop(self) -> None:
         """Cut every connection of the order socket, as a dying network does."""

@@ -1,8 +1,9 @@
 """The feed of the venue that tests/support/venue_server.py is, and a plant that polls it."""
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -195,3 +196,17 @@ class Polled:
     def ids(self, sym: str) -> list[str]:
         """Return the ids of the trades of a symbol, in the order in which they came."""
         return [row["trade_id"] for row in self.rows.get("trades", []) if row["sym"] == sym]
+
+
+@contextlib.contextmanager
+def polls(venue: VenueServer) -> Iterator[Callable[..., Polled]]:
+    """Give what makes a `Polled` of a kind (`MadeUpFeed`), with a clock and options; all are closed at the end."""
+    made: list[Polled] = []
+
+    def make(kind: type[VenueFeed] = MadeUpFeed, clock: Clock | None = None, **options: Any) -> Polled:
+        made.append(Polled(kind, venue, clock or Clock(), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.feed.close()

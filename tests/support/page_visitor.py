@@ -6,20 +6,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from chromium import SLOW_MS
 from service_plant import ServicePlant
 from trading_plant import closed_bars
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SLOW_MS = 60_000
 MINUTE = 60 * 10**9
 BARS, MORE = 400, 60
 SYMS = ("AAPL", "MSFT")

@@ -12,6 +12,9 @@ from feedhandler.venue.healing import Healing
 from feedhandler.venue.rest import Answer as RestAnswer
 from feedhandler.venue.token_bucket import TokenBucket
 
+STEP_S = 2.0
+"""A pause passes in steps: REST, which nothing holds up, has its turn between them, before patience is at its end."""
+
 
 class Clock:
     """Monotonic seconds, and as many more as a test adds."""
@@ -32,13 +35,13 @@ class Polled:
         feed.start(0)
 
     def poll(self) -> None:
-        """Poll once; a pause of the feed's passes at once, and what it waits for otherwise soon.
+        """Poll once; a pause of the feed's passes in a few polls, and what it waits for otherwise soon.
 
         While REST owes an answer time goes on as it does: a slow machine is no slow venue.
         """
         if not self.feed._rest.busy:
             pauses = [line.link.retry_in_s for line in self.feed._lines]
-            self.clock.ahead_s += 0.15 + max([pause for pause in pauses if pause < 1e6], default=0.0)
+            self.clock.ahead_s += 0.15 + min(max([pause for pause in pauses if pause < 1e6], default=0.0), STEP_S)
         for table, columns in self.feed.poll(time.time_ns(), 0.01):
             found = {name: list(values) for name, values in columns.items()}
             self.rows[table] += [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]

@@ -11,14 +11,15 @@ import random
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from local_servers import LocalServers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 Answered = tuple[int, Any]
 """HTTP status, and a body: text as it is, anything else as JSON."""
@@ -72,50 +73,20 @@ class StreamServer:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                server._serve(self)
-
-            do_POST = do_GET
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:
-                pass
-
-        self._http = Quiet(("127.0.0.1", 0), Handler)
-        self._socket: Server = serve(self._listen, "127.0.0.1", 0, ping_interval=None, process_request=self._admit)
-        self._threads = [
-            threading.Thread(target=self._http.serve_forever, args=(0.02,)),
-            threading.Thread(target=self._socket.serve_forever),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._servers = LocalServers(self._serve, self._listen, process_request=self._admit)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.drop()
-        self._http.shutdown()
-        self._http.server_close()
-        self._socket.shutdown()
-        for thread in self._threads:
-            thread.join(10)
+        self._servers.close()
 
     @property
     def rest_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return self._servers.http
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self._socket.socket.getsockname()[1]}"
+        return self._servers.ws
 
     def publish(self, name: str, message: Any) -> None:
         """Send a message to all that subscribed `name`, with the faults of chance."""

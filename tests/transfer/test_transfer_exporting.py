@@ -116,7 +116,7 @@ def plain(rows: pa.Table) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx", "arrow"])
 @pytest.mark.parametrize("name", list(_VALUES))
 @settings(max_examples=examples(5), deadline=None, derandomize=True, database=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+          suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
 def test_any_rows_exported_and_imported_are_the_same(tmp_path: Path, name: str, form: str, data: st.DataObject) -> None:
     table, count = SCHEMA[name], data.draw(st.integers(1, 6))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from answering import PlainAnswers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.errors import Refused, UnknownTable
@@ -43,7 +43,6 @@ def played(rows: Any, speed: float = 0, skip: int = 0) -> list[tuple[str, int, s
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.sampled_from("AB")), max_size=40)
 
 
-@settings(deadline=None)
 @given(ROWS, st.integers(1, 10), st.integers(0, 45))
 def test_rows_come_once_in_order_of_time_and_seq_whatever_the_slices(
     given_rows: list[tuple[bool, int, str]], most: int, skip: int
@@ -62,7 +61,6 @@ def test_rows_come_once_in_order_of_time_and_seq_whatever_the_slices(
     assert played(found, skip=skip) == expected[skip:]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 100), max_size=60), st.integers(1, 8))
 def test_slices_hold_every_row_once_and_few_unless_they_share_a_time(times: list[int], rows: int) -> None:
     held = np.array(times)
