@@ -41,7 +41,7 @@ def test_an_older_process_that_reaches_the_promoted_plant_first_is_refused_and_t
     far = standby(start, servers, "older")
     first = start("tickerplant", toml=servers.mirror(name="older") + with_standby(far))
     first.start("mirror")
-    schema, there = first.settings.table_schema, far.settings.ingest_address
+    schema, there = first.settings.table_schema, far.settings.address(far.settings.tickerplant.ingest_port)
     older = Publisher("feed", ["tcp://127.0.0.1:9", there], schema)  # cut off from the first plant
     publish(older, 1001, 20)
     newer = Publisher("feed", [first.settings.ingest_address, there], schema)
@@ -52,7 +52,7 @@ def test_an_older_process_that_reaches_the_promoted_plant_first_is_refused_and_t
         burn(first)
         publish(newer, 11, 20)
         take_over(far, "older")
-        far.until(lambda: older._fatal or older.connected, lambda: older.turned_away)
+        far.until(lambda: older._fatal or older.connected, lambda: far.log("tickerplant")[-2000:])
         far.until(lambda: older._fatal or not older.waiting, lambda: str(older.waiting))
     newer.flush(30)
     assert [size for size in sizes(far) if size < 1000] == numbers(1, 30)
@@ -112,8 +112,8 @@ def test_what_a_spool_has_is_not_taken_for_what_another_process_published_meanwh
     feed.close(0)
     plant.start("tickerplant")
     with plant.publisher("feed") as other:
-        publish(other, 101, 4)
+        publish(other, 101, 2)  # as many as the first two records of the spool have
     feed = spooling()
     feed.flush()
     feed.close()
-    assert sizes(plant) == numbers(1, 3) + numbers(101, 4) + numbers(4, 10)
+    assert sizes(plant) == numbers(1, 3) + numbers(101, 2) + numbers(4, 10)
