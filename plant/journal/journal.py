@@ -36,7 +36,6 @@ from plant.journal.segments import Segments
 from plant.rows.built_in import is_of_a_user
 from plant.rows.schema import Schema, Table
 from plant.wire.envelope import Header, header_at
-from plant.wire.numbering import packed_sessions
 
 CONFIRMED = "confirmed"
 """File of the journal's folder with the seq up to which the writer of the history has kept everything."""
@@ -257,9 +256,7 @@ class Journal:
                 "first_seq": self.position.seq + 1,
                 "created": time.time_ns(),
                 "tables": [t.declaration() for t in (*self._others.values(), *self.schema.values())],
-                "table_seqs": self.position.table_seqs,
-                "sources": self.position.sources,
-                "sessions": packed_sessions(self.position.sessions),
+                **self.position.fields(),
             }
         )
         replace_file(path, header)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from plant.journal.segment import Segment
 from plant.rows.built_in import is_of_a_user, kept_rows
 from plant.wire.envelope import Header
-from plant.wire.numbering import Numbered, Told, followed, unpacked_sessions
+from plant.wire.numbering import Numbered, Told, followed, packed_sessions, unpacked_sessions
 
 
 @dataclass
@@ -25,8 +26,13 @@ class Position:
     def before(cls, segment: Segment) -> "Position":
         """Return the position that a segment's header tells of: before its first record."""
         header = segment.header
-        sessions = unpacked_sessions(header.get("sessions", {}))  # none in a segment that an older version began
+        sessions = unpacked_sessions(header.get("sessions", {}))
         return cls(segment.first_seq - 1, dict(header["table_seqs"]), dict(header["sources"]), sessions)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the header of a segment that begins here says of it; `sessions` only if any are known."""
+        sessions = {"sessions": packed_sessions(self.sessions)} if self.sessions else {}
+        return {"table_seqs": self.table_seqs, "sources": self.sources, **sessions}
 
     def copy(self) -> "Position":
         """Return a position that stays as this one is now."""

@@ -24,7 +24,6 @@ from plant.journal.segment import (
     packed_header,
 )
 from plant.rows.schema import Schema
-from plant.wire.numbering import packed_sessions
 
 
 def repair(folder: Path, schema: Schema) -> list[str]:
@@ -78,9 +77,7 @@ def _remade_header(path: Path, paths: list[Path], schema: Schema) -> dict[str, A
         "first_seq": first_seq_of(path),
         "created": time.time_ns(),
         "tables": list(tables.values()),
-        "table_seqs": position.table_seqs,
-        "sources": position.sources,
-        "sessions": packed_sessions(position.sessions),
+        **position.fields(),
     }
 
 

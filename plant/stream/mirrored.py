@@ -95,8 +95,8 @@ def packed_tables(declared: Declared) -> bytes:
     """Return the body of a message about tables."""
     tables = [table.declaration() for table in declared.every]
     before = declared.before
-    fields = {**declared._asdict(), "every": tables, "before": list(before[:3])}
-    return bytes(msgpack.packb({**fields, "sessions": packed_sessions(before.sessions)}))
+    sessions = {"sessions": packed_sessions(before.sessions)} if before.sessions else {}
+    return bytes(msgpack.packb({**declared._asdict(), "every": tables, "before": list(before[:3]), **sessions}))
 
 
 def unpacked_tables(body: bytes) -> Declared:

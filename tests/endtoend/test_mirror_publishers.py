@@ -43,7 +43,7 @@ def test_an_older_process_that_reaches_the_promoted_plant_first_is_refused_and_t
     first.start("mirror")
     schema, there = first.settings.table_schema, far.settings.address(far.settings.tickerplant.ingest_port)
     older = Publisher("feed", ["tcp://127.0.0.1:9", there], schema)  # cut off from the first plant
-    publish(older, 1001, 20)
+    publish(older, 1001, 5)
     newer = Publisher("feed", [first.settings.ingest_address, there], schema)
     publish(newer, 1, 10)
     newer.flush(30)
