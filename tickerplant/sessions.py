@@ -46,7 +46,7 @@ class Sessions:
         newest = self._newest.get(name)
         if newest is not None and session < newest <= now + AHEAD_NS:
             return True
-        return session_of(session) < journaled <= session_of(now + AHEAD_NS)
+        return session != newest and session_of(session) < journaled <= session_of(now + AHEAD_NS)
 
     def note(self, name: str, session: int) -> None:
         """Let this session have the name."""

@@ -106,3 +106,5 @@ def test_a_name_is_held_by_who_numbered_rows_of_it_though_nobody_noted_who_that_
     ahead = (NOW + AHEAD_NS) // unit
     assert sessions.held("feed", NOW, NOW, ahead)
     assert not sessions.held("feed", NOW, NOW, ahead + 1), "the clock was set back since"
+    sessions.note("feed", NOW)
+    assert not sessions.held("feed", NOW, NOW + AHEAD_NS, ahead + 1), "it was welcomed, and has published nothing yet"
