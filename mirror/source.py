@@ -159,4 +159,4 @@ class Source:
         if not paths:
             raise JournalError(f"{folder}: seq {first} is in no segment; `plant journal verify` tells")
         position = Position.before(segment_at(paths[0]))
-        return Before(position.seq, position.table_seqs, position.sources)
+        return Before(position.seq, position.table_seqs, position.sources, position.sessions)

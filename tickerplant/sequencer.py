@@ -140,11 +140,12 @@ class Sequencer:
         if name == Own.NAME:
             self._refuse(peer, SourceTaken(f"{name!r} is the tickerplant's own name; give the publisher another"))
             return
-        if self.sessions.held(name, session, now):
+        source_id = source_id_of(name)
+        told = self.position.told(source_id)
+        if self.sessions.held(name, session, now, told[-1][0] if told else 0):
             self._refuse(peer, SourceTaken(f"a newer publisher is called {name!r}; give each its own name"))
             return
         self.sessions.note(name, session)
-        source_id = source_id_of(name)
         holder = self._sources.get(source_id)
         if holder and holder.peer != peer:
             self._peers.pop(holder.peer, None)
@@ -165,7 +166,7 @@ class Sequencer:
         held = self.position.sources.get(source_id, 0)
         waiting = self._waiting
         acknowledged, unsure = (waiting.of(source_id), waiting.unsure) if waiting else (held, False)
-        self._say(peer, messages.welcome(acknowledged, self.position.seq, held, unsure))
+        self._say(peer, messages.welcome(acknowledged, self.position.seq, held, unsure, told))
 
     def take(self, peer: bytes, message: bytearray, now: int) -> None:
         """Take the records of one message; what is wrong with them becomes a row in rejects or an error answer."""
@@ -235,7 +236,8 @@ class Sequencer:
                 self.add(part, record, rows, now)
         if source.ids:
             self._keep_ids(source, source.ids, verdict)
-        self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
+        self.position.take(header)
+        source.seq = self.position.seq
 
     def _divided(
         self,
@@ -270,8 +272,8 @@ class Sequencer:
             parts += [(self.schema["rejects"], piece) for piece in bounded_records.pieces(told)]
         flags = [MORE] * (len(parts) - 1) + [0]
         return [
-            (declared, encode(declared, rows, source.source_id, header.source_seq, flag), len(rows["time"]))
-            for (declared, rows), flag in zip(parts, flags, strict=True)
+            (of, encode(of, rows, source.source_id, header.source_seq, flag, header.session), len(rows["time"]))
+            for (of, rows), flag in zip(parts, flags, strict=True)
         ]
 
     def _keep_ids(self, source: Source, ids: TradeIds, verdict: Verdict) -> None:
@@ -287,8 +289,10 @@ class Sequencer:
         rejects = self.schema["rejects"]
         row = json.dumps({"rows": header.rows, "bytes": header.length})
         refused = rejected(["?"], [reason], [row], source.name, table, now)
-        self.add(rejects, encode(rejects, refused, source.source_id, header.source_seq), 1, now)
-        self.position.sources[source.source_id], source.seq = header.source_seq, self.position.seq
+        record = encode(rejects, refused, source.source_id, header.source_seq, session=header.session)
+        self.add(rejects, record, 1, now)
+        self.position.take(header)
+        source.seq = self.position.seq
         self._refuse(
             source.peer,
             BadRows(f"{header.rows} rows up to row {header.source_seq} of {source.name!r} went to rejects: {reason}"),

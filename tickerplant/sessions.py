@@ -1,8 +1,8 @@
 """Which publisher of each name is the newest: kept beside the journal, so that a restart does not forget it.
 
 Without it an older publisher of a name, one that was stopped or cut off for a while, could say hello to a restarted
-tickerplant before the newer one does. Its rows would be numbered on from those of the newer one, which would then take
-them for its own and never send the rows that it has under the same numbers.
+tickerplant before the newer one does, and publish in its place until that comes. Of those whose rows are in the journal
+it is also there, in the records: so a plant that was promoted knows it too.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from plant.data_folder import replace_file, sync_folder
 from plant.errors import JournalError
+from plant.wire.numbering import session_of
 
 FILE = "sessions"
 """In the journal's folder: a line `<session> <name as JSON>` for each new publisher; the last line of a name counts."""
@@ -37,10 +38,15 @@ class Sessions:
         if path is not None and path.exists():
             self._read(path)
 
-    def held(self, name: str, session: int, now: int) -> bool:
-        """Return whether a newer publisher than this session has the name; `now` is ns since 1970."""
+    def held(self, name: str, session: int, now: int, journaled: int = 0) -> bool:
+        """Return whether a newer publisher than this session has the name; `now` is ns since 1970.
+
+        journaled   who numbered the last of its rows that are in the journal, as records say it; 0: they do not
+        """
         newest = self._newest.get(name)
-        return newest is not None and session < newest <= now + AHEAD_NS
+        if newest is not None and session < newest <= now + AHEAD_NS:
+            return True
+        return session != newest and session_of(session) < journaled <= session_of(now + AHEAD_NS)
 
     def note(self, name: str, session: int) -> None:
         """Let this session have the name."""

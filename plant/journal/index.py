@@ -14,6 +14,7 @@ import numpy as np
 
 from plant.checksum import crc32
 from plant.data_folder import partial_of
+from plant.wire.numbering import Numbered, packed_sessions, unpacked_sessions
 
 INDEX_MAGIC = b"TPLTINDX"
 INDEX_VERSION = 1
@@ -59,11 +60,15 @@ class Damage:
 
 
 class State(NamedTuple):
-    """Where the plant stands behind a record: its seq, {table: table_seq}, {source_id: source_seq}."""
+    """Where the plant stands behind a record: its seq, {table: table_seq}, {source_id: source_seq}.
+
+    sessions   who numbered the rows of each source; None in an index of an older version, which does not know
+    """
 
     seq: int
     table_seqs: dict[str, int]
     sources: dict[int, int]
+    sessions: dict[int, Numbered] | None = None
 
 
 class Index(NamedTuple):
@@ -90,7 +95,9 @@ def write_index(segment: Path, header_crc: int, index: Index) -> None:
         "damage": [[d.start, d.end, d.reason] for d in index.damage if d.outcome == "skipped"],
     }
     if index.state:
-        fields["state"] = list(index.state)
+        fields["state"] = list(index.state[:3])
+        if index.state.sessions is not None:
+            fields["sessions"] = packed_sessions(index.state.sessions)
     body = msgpack.packb(fields)
     path = index_path(segment)
     partial = partial_of(path)
@@ -114,4 +121,6 @@ def read_index(segment: Path, header_crc: int) -> Index | None:
     table = np.frombuffer(fields["blocks"], "<i8").reshape(-1, len(Block._fields))
     damage = [Damage(segment.name, start, end, reason, "skipped") for start, end, reason in fields["damage"]]
     state = State(*fields["state"]) if "state" in fields else None
+    if state and "sessions" in fields:
+        state = state._replace(sessions=unpacked_sessions(fields["sessions"]))
     return Index(fields["size"], [Block._make(row) for row in table.tolist()], damage, state)

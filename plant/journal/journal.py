@@ -6,7 +6,7 @@ with
     magic b"TPLTJRNL" | uint32 length | uint32 CRC-32 | msgpack map of that length
 
 where the map holds `version`, `first_seq`, `created` (ns since 1970), `tables` (declarations), and the
-state of the plant before the segment's first record: `table_seqs` and `sources`. So opening a journal
+state of the plant before the segment's first record: `table_seqs`, `sources` and `sessions`. So opening a journal
 reads only its last segment. After the header come records as plant.wire.record has them, and nothing else.
 
 Opening finds what a crash left behind. A tail that is no whole record is cut off and kept beside the
@@ -199,7 +199,7 @@ class Journal:
         if self._size - self._begun_size < INDEX_EVERY or not blocks or blocks[-1].end != self._size:
             return
         position = self.position.copy()
-        state = State(position.seq, position.table_seqs, position.sources)
+        state = State(position.seq, position.table_seqs, position.sources, position.sessions)
         self.beginning = Beginning(segment, len(blocks), blocks[-1], state)
         self._begun_size = self._size
 
@@ -256,8 +256,7 @@ class Journal:
                 "first_seq": self.position.seq + 1,
                 "created": time.time_ns(),
                 "tables": [t.declaration() for t in (*self._others.values(), *self.schema.values())],
-                "table_seqs": self.position.table_seqs,
-                "sources": self.position.sources,
+                **self.position.fields(),
             }
         )
         replace_file(path, header)

@@ -33,8 +33,9 @@ def recovered(last: Segment) -> tuple[Position, int]:
     """
     position, indexed = Position.before(last), last.start
     known: list[Block] = []
-    if (begun := last.beginning()) and begun.state:
-        position, indexed, known = Position(*begun.state), begun.size, begun.blocks
+    if (begun := last.beginning()) and (state := begun.state) and state.sessions is not None:
+        position = Position(state.seq, state.table_seqs, state.sources, state.sessions)
+        indexed, known = begun.size, begun.blocks
     else:
         index_path(last.path).unlink(missing_ok=True)
     names = {schema_id: t.name for schema_id, t in last.tables.items()}

@@ -77,8 +77,7 @@ def _remade_header(path: Path, paths: list[Path], schema: Schema) -> dict[str, A
         "first_seq": first_seq_of(path),
         "created": time.time_ns(),
         "tables": list(tables.values()),
-        "table_seqs": position.table_seqs,
-        "sources": position.sources,
+        **position.fields(),
     }
 
 

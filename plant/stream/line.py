@@ -1,7 +1,7 @@
 """A publisher's connection: hello until a plant welcomes, anew if it is silent, on to the next that takes rows."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import zmq
@@ -19,14 +19,14 @@ AWAY_S = 2.0
 
 
 class Line:
-    """The socket to the plant in use, of several `addresses`; `hello` is what is said first on each connection.
+    """The socket to the plant in use, of several `addresses`; `hello` gives what is said first on each connection.
 
     welcomed      whether the plant has answered the last hello
     hello_sent    when a hello was said that is not answered yet, None if none is under way
     refusal       what the plant that was asked last said if it takes no rows, None once one welcomes
     """
 
-    def __init__(self, addresses: Iterable[str], hello: messages.Said) -> None:
+    def __init__(self, addresses: Iterable[str], hello: Callable[[], messages.Said]) -> None:
         self.addresses = Addresses(addresses, time.monotonic())
         self.welcomed = False
         self.hello_sent: float | None = None
@@ -82,7 +82,7 @@ class Line:
 
     def say_hello(self) -> None:
         """Say hello, as soon as there is a connection."""
-        if self.send(self._hello):
+        if self.send(self._hello()):
             self.hello_sent = time.monotonic()
         else:
             self.welcomed = False

@@ -8,7 +8,7 @@ and is accepted only right behind the one its writer knew last.
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from plant.errors import WireError
 from plant.rows.schema import Table
 from plant.wire.envelope import Header
+from plant.wire.numbering import Numbered, packed_sessions, unpacked_sessions
 from plant.wire.record import records
 
 OWNER = "Tickplant-Owner"
@@ -37,11 +38,12 @@ _ZSTD = pa.Codec("zstd", 1)
 
 
 class Before(NamedTuple):
-    """Where the plant stood before the first record that was copied: seq, and the last of each table and source."""
+    """Where the plant stood before the first record that was copied, as plant.journal.position.Position tells it."""
 
     seq: int
     table_seqs: dict[str, int]
     sources: dict[int, int]
+    sessions: dict[int, Numbered] = {}  # noqa: RUF012 — never written to
 
 
 class Declared(NamedTuple):
@@ -92,15 +94,19 @@ def tables_subject(name: str) -> str:
 def packed_tables(declared: Declared) -> bytes:
     """Return the body of a message about tables."""
     tables = [table.declaration() for table in declared.every]
-    return bytes(msgpack.packb({**declared._asdict(), "every": tables, "before": list(declared.before)}))
+    before = declared.before
+    sessions = {"sessions": packed_sessions(before.sessions)} if before.sessions else {}
+    return bytes(msgpack.packb({**declared._asdict(), "every": tables, "before": list(before[:3]), **sessions}))
 
 
 def unpacked_tables(body: bytes) -> Declared:
     """Read a message about tables. Raises WireError for what is none, SchemaError for a broken declaration."""
     try:
-        fields: Mapping[str, object] = msgpack.unpackb(body, strict_map_key=False)
-        every = tuple(Table.declared(each) for each in fields["every"])  # type: ignore[attr-defined]
-        return Declared(every, tuple(fields["in_force"]), Before(*fields["before"]), fields["seq"], fields["crc"])  # type: ignore[arg-type, misc]
+        fields: Mapping[str, Any] = msgpack.unpackb(body, strict_map_key=False)
+        every = tuple(Table.declared(each) for each in fields["every"])
+        seq, table_seqs, sources = fields["before"]
+        before = Before(seq, table_seqs, sources, unpacked_sessions(fields.get("sessions", {})))
+        return Declared(every, tuple(fields["in_force"]), before, fields["seq"], fields["crc"])
     except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
         raise WireError(
             f"expected how tables are declared, found {body[:40]!r} ({type(error).__name__}: {error}); "

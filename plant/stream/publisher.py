@@ -83,8 +83,7 @@ class Publisher:
         self._source_id = source_id_of(name)
         self._unit = unit
         self.repeats = messages.Repeats()
-        self._session = time.time_ns()
-        self._outbox = Outbox()
+        self._outbox = Outbox(time.time_ns())
         self._outbox_bytes = outbox_bytes
         self._lock = threading.RLock()
         self._wake = threading.Event()
@@ -96,7 +95,7 @@ class Publisher:
         self._closed = False
         self._fatal: PlantError | None = None
         addresses = (address,) if isinstance(address, str) else address
-        self._line = Line(addresses, messages.hello(name, self._session, unique_trade_ids))
+        self._line = Line(addresses, lambda: messages.hello(name, self._outbox.session, unique_trade_ids))
         self._keeper = threading.Thread(target=self._keep, name=f"publisher {name}", daemon=True)
         self._keeper.start()
         begins_anew(self)
@@ -322,10 +321,10 @@ class Publisher:
             self.repeats = noted(self.repeats, messages.repeats_of(body), self.name)
         elif verb == messages.WELCOME:
             known = messages.welcome_of(body)
-            if known.unsure and not self._outbox.fits(known.held):
+            if known.unsure and not self._outbox.fits(known.held, known.sessions):
                 return self._line.take_doubt(known.held)
             try:
-                self._outbox.welcome(known.source_seq, known.held)
+                self._outbox.welcome(known.source_seq, known.held, known.sessions)
                 self._outbox.seq = max(self._outbox.seq, known.seq)
                 self._line.take_welcome()
             except SourceTaken as taken:

@@ -2,30 +2,36 @@
 
     <folder>/<rows>.spool    records as they go over the wire, one behind the other (docs/wire.md); <rows> are ahead of
                              the file, counted from the first record that there was
-    <folder>/first           the number of the source's row ahead of that record, as the plant counts; blank: not known
+    <folder>/first           the number of the source's row ahead of that record, as the plant counts; blank: not known.
+                             Behind it a line for each session in which records here were numbered: the session, and
+                             that number in it (plant.wire.numbering); the last is in force. Older versions wrote none
     <folder>/lock
 
 What was appended is with the system: SIGKILL of the process loses none of it. `sync` has the disk keep it. A record
 whose end is missing, as after a power cut, is cut off when the folder is opened. `first` is written in place, always as
 long: so it takes no room on a disk that is full.
 
-The plant says how many rows of a source it has. So each record here has its numbers, and what the plant has already is
-left out, whoever was killed meanwhile, and whenever.
+The plant says how many rows of a source it has, and who numbered them. So each record here has its numbers, and what
+the plant has already is left out, whoever was killed meanwhile, whenever, and whoever else published under the name.
 """
 
 import contextlib
 import os
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from plant.data_folder import lock, sync_folder
 from plant.errors import SourceTaken, WireError
 from plant.wire.envelope import HEADER_BYTES, header_at
+from plant.wire.numbering import Numbering, Told, session_of
 from plant.wire.record import records
 
 FILE_BYTES = 32 * 2**20
-FIRST_BYTES = 20
+FIRST_BYTES, SESSION_BYTES, SESSIONS = 20, 37, 12
+"""Of the file `first`: of its first line, of one for a session, and how many there are. It lies within a sector."""
+
 SUFFIX = ".spool"
 
 
@@ -56,9 +62,10 @@ class Spool:
         self._lock = lock(folder, lambda pid: SourceTaken(f"process {pid} has the spool {folder}; only one may"))
         self._first_file = os.open(folder / "first", os.O_RDWR | os.O_CREAT, 0o644)
         self.trouble = ""
-        found = os.pread(self._first_file, FIRST_BYTES, 0)
-        self._first = int(found) if found.strip().isdigit() else None
-        self._first_kept = len(found) == FIRST_BYTES  # whether the file says it, too, and has its length
+        self.session = 0  # in which records are numbered now, ns since 1970 UTC, as the last welcome left it
+        found = os.pread(self._first_file, FIRST_BYTES + SESSIONS * SESSION_BYTES, 0)
+        self._numbering = Numbering(_bases_in(found))
+        self._first_kept = found == _text_of(self._numbering)  # whether the file says it, too, and has its length
         self._keep_first()
         self._files = deque(_File(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
         self._end = 0  # rows up to the end of the last record
@@ -91,13 +98,15 @@ class Spool:
         """Whether it takes no more."""
         return bool(self.trouble) or self.size >= self._most
 
-    def begin(self, first: int | None) -> bool:
+    def begin(self, first: int | None, bases: Mapping[int, int] | None = None) -> bool:
         """Say, while it is empty, which row of the source is the last ahead of it; None: that is not known.
+
+        bases   the same, by session in which rows were numbered that are to come here; the last is in force
 
         False, and `trouble` says why, if the disk takes nothing.
         """
         self.trouble = ""
-        self._empty(first)
+        self._empty(Numbering(bases or ({} if first is None else {0: first})))
         return self._keep_first()
 
     def append(self, record: bytes | bytearray, rows: int) -> bool:
@@ -133,36 +142,50 @@ class Spool:
                     self._files[-1].named = True
             self._unsynced = False
 
-    def fits(self, held: int) -> bool:
-        """Return whether a plant with rows up to `held` has all that was let go here, and none behind our last."""
-        ahead = self._files[0].ahead if self._files else self._end
-        return self._first is None or self._first + ahead <= held <= self._first + self._end
+    def fits(self, held: int, told: Told = ()) -> bool:
+        """Return whether a plant with rows up to `held` has all that was let go here, and none behind that but ours."""
+        base, own = self._numbering.base, self._numbering.own(held, told) or 0
+        return base is None or (self._ahead <= own <= self._end and held - own == base)
 
-    def welcome(self, held: int, accepted: int | None = None) -> None:
+    def welcome(self, held: int, accepted: int | None = None, told: Told = (), session: int = 0) -> None:
         """Take the plant's word on how many rows of the source it has: `read` goes on at the first that it lacks.
 
         accepted    the last row that is acknowledged; those between it and `held` are kept. None: all it has
+        told        who numbered the rows up to `held`; empty: the plant does not know
+        session     of who hands records over now, ns since 1970 UTC; 0: it has none
 
-        If `held` does not fit our numbers, all records get those that follow on what it has: it lost a tail that was
-        never synced, or the source published rows past the spool.
+        What it lacks has the numbers that follow on what it has, whoever published that. If it lacks what was let go
+        here, or its last row of ours is within a record, all records do: it lost a tail that was never synced.
         """
-        ahead = self._files[0].ahead if self._files else self._end
-        first = self._first
-        if first is not None and self.fits(held):
-            if self._read_up_to != held - first:
-                self.rewind()
-            while self._read_up_to < held - first and self.read() is not None:
-                pass
-            if self._read_up_to == held - first:
-                self.acknowledged(held if accepted is None else accepted)
-                return
-        self._set_first(held - ahead)
-        self.rewind()
+        own = self._numbering.own(held, told)
+        goes_on = own is not None and self._ahead <= own <= self._end and self._gone_on_to(own)
+        base = held - (own if goes_on and own is not None else self._ahead)
+        self.session = session
+        if base != self._numbering.base or session_of(session) != self._numbering.session:
+            self.session = self._numbering.begin(base, session, told)
+            self._set_numbering(self._numbering)
+        if goes_on:
+            self.acknowledged(held if accepted is None else accepted)
+        else:
+            self.rewind()
+
+    def _gone_on_to(self, row: int) -> bool:
+        """Have `read` go on behind this row of ours; False if no record ends with it."""
+        if self._read_up_to != row:
+            self.rewind()
+        while self._read_up_to < row and self._read() is not None:
+            pass
+        return self._read_up_to == row
+
+    @property
+    def _ahead(self) -> int:
+        """Rows that were let go, with their files."""
+        return self._files[0].ahead if self._files else self._end
 
     def rewind(self) -> None:
         """Begin reading again at the first record there is."""
         self._reading.clear()
-        self._read_up_to = self._acknowledged = self._files[0].ahead if self._files else self._end
+        self._read_up_to = self._acknowledged = self._ahead
         self._at = (0, 0)
 
     def read(self) -> tuple[bytearray, int] | None:
@@ -170,8 +193,9 @@ class Spool:
 
         What was handed over under numbers that no file tells would come again after a SIGKILL.
         """
-        if not self._keep_first():
-            return None
+        return self._read() if self._keep_first() else None
+
+    def _read(self) -> tuple[bytearray, int] | None:
         number, start = self._at
         while number < len(self._files) and start >= self._files[number].size:
             if number == len(self._files) - 1:
@@ -194,14 +218,15 @@ class Spool:
 
     def acknowledged(self, accepted: int) -> None:
         """Let go of what the plant has: all up to this row of the source."""
-        reached = accepted - (self._first or 0)
+        base = self._numbering.base or 0
+        reached = accepted - base
         while self._reading and self._reading[0].end <= reached:
             done = self._reading.popleft()
             self._acknowledged = done.end
             while self._files[0] is not done.file:
                 self._forget_first_file()
         if self._files and self._acknowledged == self._end:
-            self._empty(accepted)  # what is appended next follows on that
+            self._empty(Numbering({self._numbering.session: base + self._end}))  # what is appended next follows on that
 
     def close(self) -> None:
         """Sync, and let go of the folder; what is in it stays."""
@@ -233,27 +258,26 @@ class Spool:
         number, start = self._at
         self._at = (number - 1, start)
 
-    def _empty(self, first: int | None) -> None:
+    def _empty(self, numbering: Numbering) -> None:
         self._close_file()
         self._close_source()
         while self._files:
             self._files.popleft().path.unlink(missing_ok=True)
-        sync_folder(self._folder)  # before `first` goes: without it they would count as never sent
+        sync_folder(self._folder)  # before `numbering` goes: without it they would count as never sent
         self._reading.clear()
         self._end = self._acknowledged = self._read_up_to = 0
         self._at = (0, 0)
-        self._set_first(first)
+        self._set_numbering(numbering)
 
-    def _set_first(self, first: int | None) -> None:
-        self._first, self._first_kept = first, False
+    def _set_numbering(self, numbering: Numbering) -> None:
+        self._numbering, self._first_kept = numbering, False
         self._keep_first()
 
     def _keep_first(self) -> bool:
         """Have the file say where we begin; False if the disk does not take it."""
         if not self._first_kept:
-            text = b"" if self._first is None else b"%d" % self._first
             try:
-                os.pwrite(self._first_file, text.rjust(FIRST_BYTES - 1) + b"\n", 0)
+                os.pwrite(self._first_file, _text_of(self._numbering), 0)
                 os.fdatasync(self._first_file)
             except OSError as error:
                 self._troubled(error)
@@ -272,6 +296,28 @@ def spooled_bytes(folder: Path) -> int:
         with contextlib.suppress(OSError):  # it was handed over a moment ago
             found += file.stat().st_size
     return found
+
+
+def _text_of(numbering: Numbering) -> bytes:
+    """Return what the file `first` says; always as long."""
+    first = b"" if numbering.base is None else b"%d" % numbering.base
+    lines = [b"%15d %20d" % each for each in numbering.bases.items()][-SESSIONS:]
+    lines += [b""] * (SESSIONS - len(lines))
+    return b"".join([first.rjust(FIRST_BYTES - 1) + b"\n", *(line.rjust(SESSION_BYTES - 1) + b"\n" for line in lines)])
+
+
+def _bases_in(text: bytes) -> dict[int, int]:
+    """Read the file `first`: the base of each session. Lines that do not go with the first are of another version."""
+    try:
+        base = int(text[:FIRST_BYTES])
+    except ValueError:
+        return {}
+    lines = [line.split() for line in text[FIRST_BYTES:].split(b"\n") if line.strip()]
+    try:
+        found = {int(session): int(each) for session, each in lines}
+    except ValueError:
+        found = {}
+    return found if next(reversed(found.values()), None) == base else {0: base}
 
 
 def _whole(path: Path) -> tuple[int, int]:

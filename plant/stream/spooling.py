@@ -87,7 +87,7 @@ class SpoolingPublisher(Publisher):
             with self._lock:
                 if self.spooling:
                     self._seal()
-                    self._outbox = Outbox()
+                    self._outbox = Outbox(self._outbox.session)
                     self._gathering = None
                     self.spooling = False
                     if self._left:
@@ -160,14 +160,14 @@ class SpoolingPublisher(Publisher):
             return  # of what was withdrawn: the welcome will tell
         if verb == messages.WELCOME:
             known = messages.welcome_of(body)
-            if known.unsure and not self.spool.fits(known.held):
+            if known.unsure and not self.spool.fits(known.held, known.sessions):
                 self._line.take_doubt(known.held)
                 return
-            seq, self._outbox = self._outbox.seq, Outbox()
-            self._outbox.seq = seq
-            super()._take(verb, body)
-            if self._outbox.accepted is not None:
-                self.spool.welcome(known.held, known.source_seq)
+            self.spool.welcome(known.held, known.source_seq, known.sessions, self._outbox.session)
+            seq, self._outbox = self._outbox.seq, Outbox(self.spool.session)
+            self._outbox.welcome(known.held)  # what is read next follows on that
+            self._outbox.seq = max(seq, known.seq)
+            self._line.take_welcome()
             return
         if verb == messages.HELD:  # the spool keeps them until they are acknowledged: memory need not
             self._outbox.ack(*messages.ack_of(body))
@@ -187,7 +187,7 @@ class SpoolingPublisher(Publisher):
                 return
             self.spooling = True
             self._seal()
-        self._outbox = Outbox()
+        self._outbox = Outbox(outbox.session)
         self._outbox.seq = outbox.seq
         self._line.renew()
 
@@ -197,13 +197,13 @@ class SpoolingPublisher(Publisher):
         All or nothing: which of them the plant has got is seen by their numbers, and only what is on disk has those.
         """
         first, last = outbox.numbers
-        taken = self.spool.begin(first)
+        taken = self.spool.begin(first, outbox.bases)
         for entry in outbox.entries:
             taken = taken and self.spool.append(entry.record, entry.last_row - last)
             last = entry.last_row
         if not taken:
             self._refused = self.spool.trouble
-            self.spool.begin(first)
+            self.spool.begin(first, outbox.bases)
         return taken
 
     def _lost(self) -> str:

@@ -4,7 +4,7 @@
      0     4    magic          b"TPLT"
      4     1    version        1
      5     1    flags          bit 0: the next record belongs to the same publish
-     6     2    reserved       0
+     6     2    session_high   the upper bits of who numbered these rows (plant.wire.numbering)
      8     4    schema_id      CRC-32 of the table's declaration (plant.rows.schema.Table.schema_id)
     12     4    rows
     16     8    seq            journal sequence number of this batch, from 1; 0 until the tickerplant gave it one
@@ -14,7 +14,7 @@
     48     8    source_seq     number of the publisher's last row in this batch, from 1
     56     4    length         bytes of payload
     60     4    payload_crc    CRC-32 of the payload
-    64     4    reserved       0
+    64     4    session_low    the lower 32 bits of it; both 0: it does not say
     68     4    header_crc     CRC-32 of bytes 0 to 67
 
 What others need to know of these offsets is here, too.
@@ -47,6 +47,8 @@ _STAMP = struct.Struct("<QQq")
 
 _U64 = struct.Struct("<Q")
 
+_HIGH, _LOW = struct.Struct("<H"), struct.Struct("<I")
+
 _CRC = struct.Struct("<I")
 
 SEQ = struct.Struct("<16xQ")
@@ -64,7 +66,7 @@ class Header(NamedTuple):
     magic: bytes
     version: int
     flags: int
-    reserved: int
+    session_high: int
     schema_id: int
     rows: int
     seq: int
@@ -74,8 +76,13 @@ class Header(NamedTuple):
     source_seq: int
     length: int
     payload_crc: int
-    reserved_2: int
+    session_low: int
     header_crc: int
+
+    @property
+    def session(self) -> int:
+        """Who numbered these rows, 0 if it does not say (plant.wire.numbering)."""
+        return self.session_high << 32 | self.session_low
 
 
 ENVELOPE = np.dtype(list(zip(Header._fields, _ENVELOPE_KINDS, strict=True)))
@@ -88,9 +95,11 @@ def stamp(record: bytearray, at: int, seq: int, table_seq: int, received: int) -
     _seal(record, at)
 
 
-def number(record: bytearray, source_seq: int) -> None:
-    """Write source_seq into the envelope at the start of `record`, and renew its checksum."""
+def number(record: bytearray, source_seq: int, session: int = 0) -> None:
+    """Write source_seq, and whose number it is, into the envelope at the start of `record`; renew its checksum."""
     _U64.pack_into(record, 48, source_seq)
+    _HIGH.pack_into(record, 6, session >> 32)
+    _LOW.pack_into(record, 64, session & 0xFFFFFFFF)
     _seal(record, 0)
 
 

@@ -16,6 +16,7 @@ import msgpack
 
 from plant.errors import PlantError, QueryError, WireError, from_wire, to_wire
 from plant.rows.schema import Table
+from plant.wire.numbering import Told
 
 HELLO, UPDATE = b"hello", b"upd"
 WELCOME, ACK, SAY_HELLO, AGAIN, ERROR = b"welcome", b"ack", b"hello?", b"again", b"error"
@@ -61,13 +62,15 @@ class Welcome(NamedTuple):
 
     The two rows differ in a plant that acknowledges what is mirrored: the publisher keeps what lies between them, and
     sends what is behind both. `unsure`: such a plant does not know yet whether its journal is the one that the stream
-    has; a publisher whose rows it does not fit waits, or goes on to another plant.
+    has; a publisher whose rows it does not fit waits, or goes on to another plant. `sessions`: who numbered the rows up
+    to `held`; empty: the plant does not know.
     """
 
     source_seq: int
     seq: int
     held: int
     unsure: bool = False
+    sessions: Told = ()
 
 
 class Repeats(NamedTuple):
@@ -155,14 +158,16 @@ def update(records: bytes | bytearray) -> Said:
     return [UPDATE, records]
 
 
-def welcome(source_seq: int, seq: int, held: int | None = None, unsure: bool = False) -> Said:
+def welcome(source_seq: int, seq: int, held: int | None = None, unsure: bool = False, sessions: Told = ()) -> Said:
     """Return the answer to a hello: the last row of the source that is acknowledged, and the journal's seq.
 
     held      the last row of the source that is in the journal, if that is another
     unsure    whether this may be another journal than the one that is mirrored
+    sessions  who numbered the rows up to `held`, if that is known
     """
-    more = {} if held in (None, source_seq) else {"held": held}
+    more: dict[str, Any] = {} if held in (None, source_seq) else {"held": held}
     more |= {"unsure": True} if unsure else {}
+    more |= {"sessions": sessions} if sessions else {}
     return [WELCOME, msgpack.packb({"source_seq": source_seq, "seq": seq, **more})]
 
 
@@ -170,7 +175,8 @@ def welcome_of(body: bytes) -> Welcome:
     """Read a welcome."""
     fields = _map(body)
     held = fields.get("held", fields["source_seq"])
-    return Welcome(fields["source_seq"], fields["seq"], held, fields.get("unsure") is True)
+    sessions = tuple((session, last) for session, last in fields.get("sessions", ()))
+    return Welcome(fields["source_seq"], fields["seq"], held, fields.get("unsure") is True, sessions)
 
 
 def ack(source_seq: int, seq: int) -> Said:

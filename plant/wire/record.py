@@ -27,7 +27,9 @@ def source_id_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flags: int = 0) -> bytearray:
+def encode(
+    table: Table, columns: Columns, source_id: int, source_seq: int, flags: int = 0, session: int = 0
+) -> bytearray:
     """Return the record of these columns, with seq, table_seq and received still 0 (`stamp` fills them in)."""
     record = bytearray().join((bytes(HEADER_BYTES), *_payload_parts(table, columns)))
     length = len(record) - HEADER_BYTES
@@ -39,7 +41,7 @@ def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flag
         MAGIC,
         VERSION,
         flags,
-        0,
+        session >> 32,
         table.schema_id,
         len(columns["time"]),
         0,
@@ -49,7 +51,7 @@ def encode(table: Table, columns: Columns, source_id: int, source_seq: int, flag
         source_seq,
         length,
         crc32(memoryview(record)[HEADER_BYTES:]),
-        0,
+        session & 0xFFFFFFFF,
         0,
     )
     _seal(record, 0)

@@ -192,3 +192,27 @@ def test_an_index_reads_as_it_was_written(tmp_path: Path) -> None:
     assert read_index(tmp_path / "a.journal", 77) == index
     assert read_index(tmp_path / "a.journal", 78) is None
     assert read_index(tmp_path / "b.journal", 77) is None
+
+
+def test_the_index_of_the_open_segment_says_who_numbered_rows_and_one_that_does_not_is_not_believed(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.session = 7
+    for _ in range(80):
+        writer.append(3)
+    upkeep(writer)
+    writer.session = 8
+    writer.append(2)
+    before = copy_of(writer.journal.position)
+    assert [session for session, _ in before.told(1)] == [0, 7, 8]
+    assert walked(writer, monkeypatch) < 40
+    assert writer.journal.position == before
+    last = writer.journal.segments[-1]
+    found = read_index(last.path, last.header_crc)
+    assert found is not None
+    assert found.state is not None
+    write_index(
+        last.path, last.header_crc, found._replace(state=found.state._replace(sessions=None))
+    )  # an older version
+    assert walked(writer, monkeypatch) == len(writer.records)
+    assert writer.journal.position == before

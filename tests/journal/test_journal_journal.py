@@ -433,3 +433,18 @@ def test_sources_and_table_numbers_survive_rolls_and_reopenings(tmp_path: Path) 
     assert writer.reopen().position == Position(30, {"trades": 30}, expected)
     writer.journal.close()
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_who_numbered_rows_survives_rolls_and_reopenings(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, segment_bytes=500)
+    for i in range(40):
+        writer.session = (0, 2**40 + 1, 7, 2**40 + 1)[i // 10]
+        writer.append(1 + i % 3, source=i % 2)
+        if i % 7 == 0:
+            writer.reopen()
+    position = writer.reopen().position
+    assert len(writer.journal.segments) > 5
+    assert [session for session, _ in position.told(1)] == [0, 7, 2**40 + 1]
+    assert position.told(1)[-1][1] == position.sources[1]
+    assert Position.before(writer.journal.segments[1]).told(1) == ()
+    writer.journal.close()

@@ -96,3 +96,15 @@ def test_the_same_session_is_written_once(tmp_path: Path) -> None:
     sessions.note("feed", NOW)
     sessions.save()
     assert (tmp_path / "sessions").stat().st_size == size
+
+
+def test_a_name_is_held_by_who_numbered_rows_of_it_though_nobody_noted_who_that_was() -> None:
+    sessions, unit = Sessions(), 2**16
+    assert sessions.held("feed", NOW - unit, NOW, NOW // unit)
+    assert not sessions.held("feed", NOW, NOW, NOW // unit)
+    assert not sessions.held("feed", NOW, NOW, 0)
+    ahead = (NOW + AHEAD_NS) // unit
+    assert sessions.held("feed", NOW, NOW, ahead)
+    assert not sessions.held("feed", NOW, NOW, ahead + 1), "the clock was set back since"
+    sessions.note("feed", NOW)
+    assert not sessions.held("feed", NOW, NOW + AHEAD_NS, ahead + 1), "it was welcomed, and has published nothing yet"

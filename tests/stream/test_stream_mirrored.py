@@ -2,6 +2,7 @@
 
 import random
 
+import msgpack
 import pytest
 from chance import SEED
 
@@ -20,6 +21,7 @@ from plant.stream.mirrored import (
     unpacked_records,
     unpacked_tables,
 )
+from plant.wire.numbering import Numbered
 
 SCHEMA = schema_of()
 OLD = Table("news", (Column("time", "time"), Column("sym", "symbol")))
@@ -34,6 +36,17 @@ def declared(*tables: Table, in_force: tuple[Table, ...]) -> Declared:
 def test_what_is_declared_is_read_as_it_was_written() -> None:
     told = declared(OLD, NEW, *SCHEMA.values(), in_force=(NEW, *SCHEMA.values()))
     assert unpacked_tables(packed_tables(told)) == told
+
+
+def test_who_numbered_the_rows_before_the_stream_is_told_and_a_message_of_an_older_version_is_read() -> None:
+    told = declared(NEW, in_force=(NEW,))
+    known = told._replace(before=told.before._replace(sessions={2**63: Numbered(8, ((0, 2), (7, 4)))}))
+    body = packed_tables(known)
+    assert unpacked_tables(body) == known
+    fields = msgpack.unpackb(body, strict_map_key=False)
+    del fields["sessions"]
+    assert len(fields["before"]) == 3, "as an older version reads it"
+    assert unpacked_tables(msgpack.packb(fields)) == told
 
 
 def test_what_was_declared_before_stays_known_and_comes_first() -> None:

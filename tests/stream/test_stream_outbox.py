@@ -14,9 +14,11 @@ from plant.rows.tables import schema_of
 from plant.stream import outbox as module
 from plant.stream.outbox import Outbox
 from plant.wire.envelope import header_at
+from plant.wire.numbering import session_of
 from plant.wire.record import decode, encode, records
 
 TRADES = schema_of()["trades"]
+NOW = 1_800_000_000_000_000_000
 
 
 def record(first: int, rows: int) -> bytearray:
@@ -291,3 +293,36 @@ def test_it_is_crowded_by_what_is_under_way_or_by_very_much_that_is_held() -> No
         outbox.add(bytearray(one), 1)
     outbox.hold(module.WAITING)
     assert outbox.crowded
+
+
+def test_rows_of_another_publisher_do_not_pass_for_its_own() -> None:
+    outbox = Outbox(NOW)
+    for i in range(1, 5):
+        outbox.add(record(i, 1), 1)
+    outbox.welcome(100, told=((7, 100),))
+    first = session_of(NOW)
+    assert [header_at(e.record, 0).source_seq for e in outbox.entries] == [101, 102, 103, 104]
+    assert {header_at(e.record, 0).session for e in outbox.entries} == {first}
+    outbox.welcome(102, told=((7, 101), (8, 102)))  # another plant: none of these rows is ours
+    assert (outbox.unsent, outbox.held) == (4, 0)
+    assert [header_at(e.record, 0).source_seq for e in outbox.entries] == [103, 104, 105, 106]
+    assert {header_at(e.record, 0).session for e in outbox.entries} == {first + 1}
+    outbox.welcome(102, told=((7, 100), (first, 102)))  # the first one has two of ours, whatever we said elsewhere
+    assert (outbox.unsent, outbox.accepted) == (2, 102)
+    assert [header_at(e.record, 0).source_seq for e in outbox.entries] == [103, 104]
+    assert session_of(outbox.session) == first + 2
+
+
+def test_a_plant_that_is_in_doubt_fits_only_with_our_own_rows() -> None:
+    outbox = Outbox(NOW)
+    outbox.welcome(100)
+    for number in range(4):
+        outbox.add(record(number, 1), 1)
+    ours = session_of(NOW)
+    assert outbox.fits(100, ((7, 100),)), "none is acknowledged yet, and there is nobody behind"
+    assert not outbox.fits(102, ((7, 102),))
+    assert outbox.fits(102, ((7, 100), (ours, 102)))
+    outbox.ack(102, 9)
+    assert not outbox.fits(102, ((7, 102),))
+    assert not outbox.fits(103, ((ours, 102), (7, 103)))
+    assert outbox.fits(103, ((ours, 103),))

@@ -16,9 +16,11 @@ from plant.errors import SourceTaken
 from plant.rows.tables import schema_of
 from plant.stream import spool as module
 from plant.stream.spool import Spool, spooled_bytes
+from plant.wire.numbering import session_of
 from plant.wire.record import decode, encode, records
 
 TRADES = schema_of()["trades"]
+NOW = 1_800_000_000_000_000_000
 
 
 def record(first: int, rows: int) -> bytearray:
@@ -231,4 +233,51 @@ def test_what_the_plant_holds_and_has_not_acknowledged_stays_and_is_not_read_aga
     assert spool.read() is None
     spool.acknowledged(108)
     assert not spool
+    spool.close()
+
+
+def test_a_spool_goes_on_at_its_own_rows_whoever_published_behind_them(folder: Path) -> None:
+    spool = Spool(folder, 10**9)
+    spool.begin(100, {5: 100})
+    for number in range(1, 10, 3):
+        spool.append(record(number, 3), 3)
+    spool.welcome(106, 100, ((5, 103), (9, 106)), NOW)
+    assert rows_read(spool) == [4, 5, 6, 7, 8, 9]
+    spool.close()
+    again = Spool(folder, 10**9)  # the next process; 3 more of ours came through
+    again.welcome(109, 100, ((5, 103), (9, 106), (session_of(NOW), 109)), NOW + 10**9)
+    assert rows_read(again) == [7, 8, 9]
+    again.welcome(101, 100, ((9, 101),), NOW + 10**9)  # a plant that has none of ours
+    assert rows_read(again) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert session_of(again.session) == session_of(NOW + 10**9) + 1
+    again.close()
+
+
+def test_what_an_older_version_wrote_is_read_and_a_file_that_one_wrote_since_counts_as_its(folder: Path) -> None:
+    filled(folder, first=100).close()
+    first = folder / "first"
+    written = first.read_bytes()
+    first.write_bytes(b"100".rjust(19) + b"\n")
+    spool = Spool(folder, 10**9)
+    assert first.stat().st_size == len(written)
+    spool.welcome(103, 103, (), NOW)
+    assert rows_read(spool) == [4, 5, 6, 7, 8, 9]
+    spool.welcome(106, 103, ((0, 103), (session_of(NOW), 106)), NOW)
+    assert rows_read(spool) == [7, 8, 9]
+    spool.close()
+    with first.open("r+b") as file:
+        file.write(b"90".rjust(19) + b"\n")
+    spool = Spool(folder, 10**9)
+    spool.welcome(93)
+    assert rows_read(spool) == [4, 5, 6, 7, 8, 9]
+    spool.close()
+
+
+def test_a_base_below_zero_is_read_again(folder: Path) -> None:
+    spool = filled(folder, first=100)
+    spool.begin(-20)  # a plant that lost its journal got what was behind row 20 under its first number
+    spool.append(record(1, 3), 3)
+    spool.close()
+    spool = Spool(folder, 10**9)
+    assert [spool.fits(held) for held in (-21, -20, -17, -16)] == [False, True, True, False]
     spool.close()

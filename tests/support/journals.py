@@ -9,7 +9,7 @@ from plant.journal.journal import Journal
 from plant.journal.position import Position
 from plant.rows.schema import Schema
 from plant.rows.tables import schema_of
-from plant.wire.envelope import HEADER_BYTES, stamp
+from plant.wire.envelope import HEADER_BYTES, header_at, stamp
 from plant.wire.record import encode, records
 
 SCHEMA = schema_of()
@@ -19,12 +19,13 @@ TRADES = SCHEMA["trades"]
 class Writer:
     """Appends records to a journal as the tickerplant does, and keeps them as a plain list.
 
-    A segment ends after about `segment_bytes` of records, however long the declarations in its header are.
+    A segment ends after about `segment_bytes` of records, however long the declarations in its header are. `session` is
+    who numbers the rows.
     """
 
     def __init__(self, folder: Path, schema: Schema = SCHEMA, segment_bytes: int = 2**20) -> None:
         self.folder, self.schema, self.segment_bytes = folder, schema, segment_bytes
-        self.received = 5
+        self.received, self.session = 5, 0
         self.records: list[tuple[int, bytes]] = []  # seq, bytes
         self.open()
 
@@ -41,9 +42,9 @@ class Writer:
         position = self.journal.position
         position.seq += 1
         position.table_seqs["trades"] = position.table_seqs.get("trades", 0) + 1
-        position.sources[source] = position.sources.get(source, 0) + rows
         columns = columns_from(TRADES, trades(position.seq, rows))
-        record = encode(TRADES, columns, source, position.sources[source], flags)
+        record = encode(TRADES, columns, source, position.sources.get(source, 0) + rows, flags, self.session)
+        position.take(header_at(record, 0))
         stamp(record, 0, position.seq, position.table_seqs["trades"], self.received)
         return record
 
@@ -69,7 +70,7 @@ def everything(journal: Journal, max_bytes: int = 2**20) -> list[tuple[int, byte
 
 
 def copy_of(position: Position) -> Position:
-    return Position(position.seq, dict(position.table_seqs), dict(position.sources))
+    return Position(position.seq, dict(position.table_seqs), dict(position.sources), dict(position.sessions))
 
 
 def closed(folder: Path, segments: int = 3, segment_bytes: int = 3000) -> Writer:
