@@ -27,7 +27,7 @@ class Scripted:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.tells: list[Any] = []
-        self.state, self.ready, self.polls = "ready", True, 0
+        self.state, self.ready, self.pairs, self.polls = "ready", True, True, 0
 
     def resume(self, orders: Any) -> list[Any]:
         self.heard += [("resume", order.order_id, order.state) for order in orders]
@@ -249,16 +249,17 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @cases(few=6, soak=500, at_once=6)
 def test_whatever_dies_no_order_is_sent_twice_or_lost_and_all_fills_are_booked(busy: Any, numbers: range) -> None:
-    orders = fills = 0
+    orders = fills = pairs = 0
     for number in numbers:
         print(f"seed {SEED + number}")
-        arrived, filled = _play(busy, SEED + number)
-        orders, fills = orders + arrived, fills + filled
+        arrived, filled, paired = _play(busy, SEED + number)
+        orders, fills, pairs = orders + arrived, fills + filled, pairs + paired
     assert orders > 5 * len(numbers)
+    assert pairs > len(numbers)
     assert fills > 3 * len(numbers)
 
 
-def _play(busy: Any, seed: int) -> tuple[int, int]:
+def _play(busy: Any, seed: int) -> tuple[int, int, int]:
     names = ("class_name", "definition", "code_sha", "parameters", "symbols", "interval", "account", "note")
     own = {"sym": "s", "version": 1, "wanted": "running", "action": "create", "mode": "paper", "who": "me"}
     began = dict.fromkeys(names, "") | own | {"seq": 10, "seq_row": 0, "time": BEGAN, "received": BEGAN}
@@ -290,8 +291,8 @@ def _play(busy: Any, seed: int) -> tuple[int, int]:
     assert all(not row["filled"] for name, row in newest.items() if name not in broker.held)
     kinds = {row["kind"] for table, row in model.journal if table == "broker_reports"}
     assert kinds <= {"order", "adopted"}, kinds
-    print(f"{model.kills} kills, {broker.drops} drops, {len(newest)} orders, {len(fills)} fills")
-    return len(broker.held), len(fills)
+    print(f"{model.kills} kills, {broker.drops} drops, {len(newest)} orders, {broker.paired} pairs, {len(fills)} fills")
+    return len(broker.held), len(fills), broker.paired
 
 
 def done(row: Row) -> bool:
