@@ -240,6 +240,50 @@ def test_books_count_a_fill_once_and_what_a_reconciliation_moved() -> None:
     assert (told["sym"], desk.account.books.cash()) == ("USD", before - 7 * 10**6)
 
 
+def exits(desk: Desk, name: str, state: str = "submitting", n: int = 2, **changes: Any) -> Row:
+    stop = name == "tp-r-5-0"
+    kind = {"kind": Kind.STOP, "stop_price": 9_000} if stop else {"kind": Kind.LIMIT, "limit_price": 11_000}
+    group = {"parent": "tp-r-4-0", "oco": "tp-r-5-0", "side": Side.SELL, "limit_price": None}
+    return desk.row(state, n, name, **{**group, **kind, **changes})
+
+
+STOP, TARGET = "tp-r-5-0", "tp-r-5-1"
+
+
+def test_exits_of_one_fill_are_a_pair_by_their_rows() -> None:
+    desk = Desk()
+    books = desk.account.books
+    desk.back(exits(desk, STOP))
+    assert books.order(STOP).pair == "", "the target is not there yet"  # type: ignore[union-attr]
+    desk.back(exits(desk, TARGET))
+    assert [(one.order_id, one.pair) for one in books.orders()] == [(STOP, TARGET), (TARGET, STOP)]
+    trailing = {"kind": Kind.TRAILING, "trail": 500, "limit_price": None}
+    for name, changes in (("tp-r-6-0", trailing), ("tp-r-6-1", {}), ("tp-r-7-0", {"parent": "", "oco": "mine"})):
+        desk.back(exits(desk, name, **{"oco": "tp-r-6-0", **changes}))
+        assert books.order(name).pair == ""  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_pair_whose_rows_a_kill_parted_was_never_sent_and_is_sent_now(pairs: bool) -> None:
+    desk = Desk()
+    desk.held.pairs = pairs
+    desk.back(exits(desk, STOP))  # by an earlier life, which never had the row of the target back
+    target = desk.made(exits(desk, TARGET))
+    desk.step()
+    desk.back(target)
+    desk.step()
+    stop = ("place", STOP, 5, "submitting") if pairs else ("resume", STOP, "submitting")
+    assert desk.held.heard == [stop, ("place", TARGET, 5, "submitting")], "without pairs it may have been sent"
+
+
+def test_a_pair_of_an_earlier_life_is_asked_for() -> None:
+    desk = Desk()
+    for name in (STOP, TARGET):
+        desk.back(exits(desk, name))
+    desk.step()
+    assert desk.held.heard == [("resume", STOP, "submitting"), ("resume", TARGET, "submitting")]
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("strategies")

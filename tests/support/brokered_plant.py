@@ -137,6 +137,15 @@ currency = "{currency}"
         named = {name: ours[one.other]["oco"] for name, one in there.items() if one.leg and one.other in ours}
         return {named.get(name, name): one for name, one in there.items()}
 
+    def pairs(self) -> list[tuple[FakeOrder, FakeOrder]]:
+        """Return target and stop of each pair that the broker took. Raises AssertionError for what was sold twice."""
+        orders = self.broker.orders
+        found = [(orders[one.other], one) for one in orders.values() if one.leg]
+        for target, stop in found:
+            assert target.filled + stop.filled <= target.qty, (target, stop)
+            assert {target.status, stop.status} != {"filled"}, (target, stop)
+        return found
+
     def calm(self) -> None:
         """Have the fake make no more faults, and fill what is open."""
         self.file.with_name("calm").touch()
