@@ -258,9 +258,11 @@ def test_exits_of_one_fill_are_a_pair_by_their_rows() -> None:
     desk.back(exits(desk, TARGET))
     assert [(one.order_id, one.pair) for one in books.orders()] == [(STOP, TARGET), (TARGET, STOP)]
     trailing = {"kind": Kind.TRAILING, "trail": 500, "limit_price": None}
-    for name, changes in (("tp-r-6-0", trailing), ("tp-r-6-1", {}), ("tp-r-7-0", {"parent": "", "oco": "mine"})):
+    mine, stop = {"oco": "mine"}, {"kind": Kind.STOP, "stop_price": 9_000, "limit_price": None}
+    others: dict[str, Row] = {"tp-r-6-0": trailing, "tp-r-6-1": {}, "tp-r-7-0": {**mine, **stop}, "tp-r-7-1": mine}
+    for name, changes in others.items():
         desk.back(exits(desk, name, **{"oco": "tp-r-6-0", **changes}))
-        assert books.order(name).pair == ""  # type: ignore[union-attr]
+    assert {books.order(name).pair for name in others} == {""}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("pairs", [True, False])
