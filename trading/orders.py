@@ -78,6 +78,7 @@ class Order(NamedTuple):
     percent       sized at its fill, as so many percent of the equity; 0: not
     stop_loss, take_profit, trailing_stop   levels in ticks, of the last the distance, of orders that its fill sets free
     id            the strategy's own name for it
+    pair          the other of two exits that a broker is sent as one: a limit, which names both, and a stop
     """
 
     order_id: str
@@ -112,6 +113,7 @@ class Order(NamedTuple):
     take_profit: int | None = None
     trailing_stop: int | None = None
     id: str = ""
+    pair: str = ""
 
     @property
     def done(self) -> bool:
@@ -205,6 +207,8 @@ def transition(order: Order, report: OrderReport) -> Step:
             state = State.PARTIALLY_FILLED
         if filled > qty:  # type: ignore[operator]
             reason = f"filled {filled} of {qty} lots: the broker executed more than was ordered"
+    elif "qty" in changes and 0 < report.qty <= order.filled and not order.done:  # type: ignore[operator]  # an int
+        state = State.FILLED  # made smaller, to what is filled
     elif (report.filled or 0) > order.filled:
         reason = f"told that {report.filled} lots are filled, but no price; ask for its executions"
     kept = state is State.CANCELLING and told == State.ACCEPTED and bool(reason)

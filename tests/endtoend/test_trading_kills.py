@@ -74,7 +74,7 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
         number += 1
     well()
     late = time.monotonic() + 120.0
-    while (fills := len(plant.rows("fills"))) <= FILLS:
+    while (fills := len(plant.rows("fills"))) <= FILLS or not plant.pairs():
         assert time.monotonic() < late, (fills, plant.log("trading")[-3000:])
         trade(1.0)
     feed.flush(60.0)
@@ -105,7 +105,9 @@ def test_no_order_arrives_twice_and_none_is_lost_whatever_is_killed(
         assert secret not in logs
         assert all(secret not in str(row) for table in rows.values() for row in table)
         assert all(secret not in str(row) for row in plant.rows("broker_reports"))
-    print(f"{dict(killed)}, {len(orders)} orders {dict(states)}, {len(rows['fills'])} fills")
+    sold = sum(bool(target.filled + stop.filled) for target, stop in plant.pairs())
+    told = f"{len(plant.pairs())} pairs of which {sold} sold"
+    print(f"{dict(killed)}, {len(orders)} orders {dict(states)}, {told}, {len(rows['fills'])} fills")
 
 
 def test_what_the_broker_has_and_the_books_do_not_is_booked_and_halts_until_somebody_resumes(

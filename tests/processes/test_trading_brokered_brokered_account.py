@@ -27,7 +27,7 @@ class Scripted:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.tells: list[Any] = []
-        self.state, self.ready, self.polls = "ready", True, 0
+        self.state, self.ready, self.pairs, self.polls = "ready", True, True, 0
 
     def resume(self, orders: Any) -> list[Any]:
         self.heard += [("resume", order.order_id, order.state) for order in orders]
@@ -240,6 +240,52 @@ def test_books_count_a_fill_once_and_what_a_reconciliation_moved() -> None:
     assert (told["sym"], desk.account.books.cash()) == ("USD", before - 7 * 10**6)
 
 
+def exits(desk: Desk, name: str, state: str = "submitting", n: int = 2, **changes: Any) -> Row:
+    stop = name == "tp-r-5-0"
+    kind = {"kind": Kind.STOP, "stop_price": 9_000} if stop else {"kind": Kind.LIMIT, "limit_price": 11_000}
+    group = {"parent": "tp-r-4-0", "oco": "tp-r-5-0", "side": Side.SELL, "limit_price": None}
+    return desk.row(state, n, name, **{**group, **kind, **changes})
+
+
+STOP, TARGET = "tp-r-5-0", "tp-r-5-1"
+
+
+def test_exits_of_one_fill_are_a_pair_by_their_rows() -> None:
+    desk = Desk()
+    books = desk.account.books
+    desk.back(exits(desk, STOP))
+    assert books.order(STOP).pair == "", "the target is not there yet"  # type: ignore[union-attr]
+    desk.back(exits(desk, TARGET))
+    assert [(one.order_id, one.pair) for one in books.orders()] == [(STOP, TARGET), (TARGET, STOP)]
+    trailing = {"kind": Kind.TRAILING, "trail": 500, "limit_price": None}
+    mine, stop = {"oco": "mine"}, {"kind": Kind.STOP, "stop_price": 9_000, "limit_price": None}
+    others: dict[str, Row] = {"tp-r-6-0": trailing, "tp-r-6-1": {}, "tp-r-7-0": {**mine, **stop}, "tp-r-7-1": mine}
+    for name, changes in others.items():
+        desk.back(exits(desk, name, **{"oco": "tp-r-6-0", **changes}))
+    assert {books.order(name).pair for name in others} == {""}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_pair_whose_rows_a_kill_parted_was_never_sent_and_is_sent_now(pairs: bool) -> None:
+    desk = Desk()
+    desk.held.pairs = pairs
+    desk.back(exits(desk, STOP))  # by an earlier life, which never had the row of the target back
+    target = desk.made(exits(desk, TARGET))
+    desk.step()
+    desk.back(target)
+    desk.step()
+    stop = ("place", STOP, 5, "submitting") if pairs else ("resume", STOP, "submitting")
+    assert desk.held.heard == [stop, ("place", TARGET, 5, "submitting")], "without pairs it may have been sent"
+
+
+def test_a_pair_of_an_earlier_life_is_asked_for() -> None:
+    desk = Desk()
+    for name in (STOP, TARGET):
+        desk.back(exits(desk, name))
+    desk.step()
+    assert desk.held.heard == [("resume", STOP, "submitting"), ("resume", TARGET, "submitting")]
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("strategies")
@@ -249,16 +295,17 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @cases(few=6, soak=500, at_once=6)
 def test_whatever_dies_no_order_is_sent_twice_or_lost_and_all_fills_are_booked(busy: Any, numbers: range) -> None:
-    orders = fills = 0
+    orders = fills = pairs = 0
     for number in numbers:
         print(f"seed {SEED + number}")
-        arrived, filled = _play(busy, SEED + number)
-        orders, fills = orders + arrived, fills + filled
+        arrived, filled, paired = _play(busy, SEED + number)
+        orders, fills, pairs = orders + arrived, fills + filled, pairs + paired
     assert orders > 5 * len(numbers)
+    assert pairs > len(numbers)
     assert fills > 3 * len(numbers)
 
 
-def _play(busy: Any, seed: int) -> tuple[int, int]:
+def _play(busy: Any, seed: int) -> tuple[int, int, int]:
     names = ("class_name", "definition", "code_sha", "parameters", "symbols", "interval", "account", "note")
     own = {"sym": "s", "version": 1, "wanted": "running", "action": "create", "mode": "paper", "who": "me"}
     began = dict.fromkeys(names, "") | own | {"seq": 10, "seq_row": 0, "time": BEGAN, "received": BEGAN}
@@ -290,8 +337,8 @@ def _play(busy: Any, seed: int) -> tuple[int, int]:
     assert all(not row["filled"] for name, row in newest.items() if name not in broker.held)
     kinds = {row["kind"] for table, row in model.journal if table == "broker_reports"}
     assert kinds <= {"order", "adopted"}, kinds
-    print(f"{model.kills} kills, {broker.drops} drops, {len(newest)} orders, {len(fills)} fills")
-    return len(broker.held), len(fills)
+    print(f"{model.kills} kills, {broker.drops} drops, {len(newest)} orders, {broker.paired} pairs, {len(fills)} fills")
+    return len(broker.held), len(fills), broker.paired
 
 
 def done(row: Row) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from broker_harness import adapter_of, listening, news, order_of
+from broker_harness import adapter_of, exits_of, listening, news, order_of
 from fake_alpaca import FakeAlpaca
 from fake_broker import KEY, SECRET, FakeBroker, Refusal
 
@@ -125,6 +125,98 @@ def test_lists_are_read_to_their_last_page_and_strangers_left_out(face: FakeAlpa
     assert alpaca.executions(time.time_ns() + 10**9) == []
 
 
+def test_a_pair_is_one_order_whose_stop_is_found_by_the_target(face: FakeAlpaca, alpaca: Alpaca) -> None:
+    face.broker.moved = {"AAPL": Fraction(5)}
+    stop, target = exits_of(face)
+    known, leg = alpaca.place_pair(target, stop)
+    sent = {name: value for name, value in face.broker.orders[target.order_id].fields.items() if name != "limit_price"}
+    assert sent == {
+        "symbol": "AAPL",
+        "qty": "5",
+        "side": "sell",
+        "type": "limit",
+        "time_in_force": "gtc",
+        "client_order_id": "tp-r1-1-1",
+        "order_class": "oco",
+        "take_profit": {"limit_price": "110"},
+        "stop_loss": {"stop_price": "90"},
+    }
+    assert (known.order_id, leg.order_id, leg.leg_of, leg.state) == ("tp-r1-1-1", "", "tp-r1-1-1", State.ACCEPTED)
+    for broker_id in ("", leg.broker_id):
+        assert alpaca.find(Reference(stop.order_id, "AAPL", broker_id, target.order_id)).broker_id == leg.broker_id
+    assert [(one.order_id, one.leg_of) for one in alpaca.open_orders()] == [("tp-r1-1-1", ""), ("", "tp-r1-1-1")]
+    assert [one.broker_id for one in alpaca.orders(0)] == [known.broker_id, leg.broker_id]
+    with pytest.raises(Denied, match=r"insufficient qty available for order \(requested: 1, available: 0\)"):
+        alpaca.place(order_of(face, 2, qty=1, side=Side.SELL))
+    face.broker.execute(target.order_id, 2, 110)
+    reference = Reference(stop.order_id, "AAPL", "", target.order_id)
+    assert (alpaca.find(reference).qty, alpaca.find(reference).filled) == (3, 0)
+    face.broker.execute(face.broker.orders[target.order_id].other, 3, 90)
+    assert [(e.qty, e.price, e.broker_id) for e in alpaca.executions_of(reference)] == [(3, 9_000, leg.broker_id)]
+    assert alpaca.find(Reference(target.order_id, "AAPL")).state is State.CANCELLED
+
+
+def test_a_cancel_of_one_cancels_both_and_a_pair_that_is_not_there_is_absent(face: FakeAlpaca, alpaca: Alpaca) -> None:
+    face.broker.moved = {"AAPL": Fraction(5)}
+    stop, target = exits_of(face)
+    reference = Reference(stop.order_id, "AAPL", "", target.order_id)
+    with pytest.raises(Absent):
+        alpaca.find(reference)
+    alpaca.place(order_of(face, 2, side=Side.SELL))
+    with pytest.raises(Absent, match="no stop with it"):
+        alpaca.find(Reference(stop.order_id, "AAPL", "", "tp-r1-2-0"))
+    alpaca.cancel(Reference("tp-r1-2-0", "AAPL"))
+    alpaca.place_pair(target, stop)
+    with pytest.raises(Duplicate):
+        alpaca.place_pair(target, stop)
+    alpaca.cancel(reference)
+    assert {one.status for one in face.broker.orders.values()} == {"canceled"}
+    with pytest.raises(Denied, match="takes a pair as day and gtc; found 'ioc'"):
+        alpaca.place_pair(target._replace(time_in_force="ioc"), stop)
+
+
+def test_a_stop_that_another_order_took_the_place_of_is_that_order(
+    face: FakeAlpaca, alpaca: Alpaca, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face.broker.moved = {"AAPL": Fraction(10)}
+    stop, target = exits_of(face)
+    _, leg = alpaca.place_pair(target, stop)
+    face.broker.place("another", "AAPL", "sell", Fraction(5), {"type": "stop", "time_in_force": "gtc"})
+    own, replaced_by = face._json, {"name": "another"}
+
+    def json_of(order: Any, nested: bool = False) -> dict[str, Any]:
+        told = own(order, nested)
+        if told["id"] == leg.broker_id:
+            told |= {"status": "replaced", "replaced_by": own(face.broker.orders[replaced_by["name"]])["id"]}
+        return told
+
+    monkeypatch.setattr(face, "_json", json_of)
+    reference = Reference(stop.order_id, "AAPL", leg.broker_id, target.order_id)
+    face.broker.execute("another", 5, 90)
+    assert (alpaca.find(reference).state, alpaca.find(reference).filled) == (State.FILLED, 5)
+    assert [e.qty for e in alpaca.executions_of(reference)] == [5]
+    replaced_by["name"] = target.order_id
+    assert alpaca.find(reference).state is State.REPLACED, "its target is an order of its own"
+
+
+def test_the_order_socket_tells_of_a_stop_by_alpacas_id(face: FakeAlpaca, alpaca: Alpaca) -> None:
+    listening(alpaca)
+    face.broker.moved = {"AAPL": Fraction(5)}
+    stop, target = exits_of(face)
+    _, leg = alpaca.place_pair(target, stop)
+    face.broker.execute(face.broker.orders[target.order_id].other, 5, 90)
+    told = [one for one in news(alpaca, lambda told: len(told) == 4) if isinstance(one, Known)]
+    assert [(one.order_id, one.state) for one in told] == [
+        (target.order_id, State.ACCEPTED),
+        ("", State.ACCEPTED),
+        ("", State.FILLED),
+        (target.order_id, State.CANCELLED),
+    ]
+    assert [(e.order_id, e.broker_id) for one in told for e in one.executions] == [("", leg.broker_id)]
+    face.send(b'{"stream":"trade_updates","data":{"event":"fill","order":{"client_order_id":"mleg","legs":[]}}}')
+    assert alpaca.events(0.2) == [], "a stranger's that cannot be read"
+
+
 def test_the_venues_own_instruments(alpaca: Alpaca) -> None:
     found = alpaca.instruments(["AAPL", "TINY"])
     assert [(one.sym, one.tick, one.lot, one.shortable, one.source) for one in found] == [
@@ -187,8 +279,8 @@ def test_keys_that_are_refused_are_tried_again_only_after_a_minute(face: FakeAlp
 def test_alpacas_own_client_is_content_with_the_fake(face: FakeAlpaca) -> None:
     """A stranger's word that the fake speaks Alpaca's protocol, as far as we use it."""
     trading = pytest.importorskip("alpaca.trading.client")
-    from alpaca.trading.enums import OrderSide, TimeInForce
-    from alpaca.trading.requests import GetOrdersRequest, LimitOrderRequest
+    from alpaca.trading.enums import OrderClass, OrderSide, TimeInForce
+    from alpaca.trading.requests import GetOrdersRequest, LimitOrderRequest, StopLossRequest, TakeProfitRequest
 
     client = trading.TradingClient(KEY, SECRET, paper=True, url_override=face.http)
     wanted = LimitOrderRequest(
@@ -208,6 +300,19 @@ def test_alpacas_own_client_is_content_with_the_fake(face: FakeAlpaca) -> None:
     assert client.get_account().currency == "USD"
     client.cancel_order_by_id(made.id)
     assert client.get_order_by_id(made.id).status.value == "canceled"
+    pair = LimitOrderRequest(
+        symbol="AAPL",
+        qty=2,
+        side=OrderSide.SELL,
+        time_in_force=TimeInForce.GTC,
+        order_class=OrderClass.OCO,
+        take_profit=TakeProfitRequest(limit_price=160),
+        stop_loss=StopLossRequest(stop_price=140),
+    )
+    oco = client.submit_order(pair)
+    assert [(leg.type.value, leg.status.value, float(leg.stop_price)) for leg in oco.legs] == [("stop", "held", 140.0)]
+    listed = [client.get_orders(GetOrdersRequest(nested=nested)) for nested in (True, False)]
+    assert [len(one.legs or ()) for each in listed for one in each] == [1, 0], "a held one is not open by itself"
     error = pytest.importorskip("alpaca.common.exceptions").APIError
     with pytest.raises(error, match="must be unique"):
         client.submit_order(wanted)

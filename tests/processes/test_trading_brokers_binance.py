@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from broker_harness import adapter_of, listening, news, order_of
+from broker_harness import adapter_of, exits_of, listening, news, order_of
 from fake_binance import FakeBinance
 from fake_broker import KEY, SECRET, FakeBroker, Refusal
 
@@ -147,8 +147,43 @@ def test_executions_are_read_to_the_last_page_with_what_each_made_the_order(
     assert binance.executions(time.time_ns() + 10**9) == []
 
 
+def test_a_pair_is_one_request_and_both_have_our_ids(face: FakeBinance, binance: Binance) -> None:
+    listening(binance)
+    face.broker.moved = {"BTCUSDT": Fraction("0.00005")}
+    stop, target = exits_of(face)
+    both = binance.place_pair(target, stop)
+    assert [(one.order_id, one.state) for one in both] == [(target.order_id, "accepted"), (stop.order_id, "accepted")]
+    assert {one.order_id for one in binance.open_orders()} == {stop.order_id, target.order_id}
+    assert binance.find(Reference(stop.order_id, "BTCUSDT", "", target.order_id)).broker_id == both[1].broker_id
+    with pytest.raises(Denied, match="insufficient balance"):
+        binance.place(order_of(face, 2, qty=1, side=Side.SELL))
+    with pytest.raises(Duplicate):
+        binance.place_pair(target, stop)
+    face.broker.execute(target.order_id, Fraction("0.00002"), 110)
+    told = [one for one in news(binance, lambda told: len(told) == 4) if isinstance(one, Known)]
+    assert [(one.order_id, one.state, one.filled) for one in told] == [
+        (target.order_id, "accepted", 0),
+        (stop.order_id, "accepted", 0),
+        (target.order_id, "accepted", 2),
+        (stop.order_id, "expired", 0),
+    ], "a fill of a part is enough"
+    with pytest.raises(Denied, match="spot has no short position"):
+        binance.place_pair(target._replace(side=Side.BUY), stop)
+    with pytest.raises(Denied, match="relationship of the prices"):
+        binance.place_pair(*(one._replace(order_id=f"{one.order_id}9", limit_price=1) for one in (target, stop)))
+
+
+def test_a_cancel_of_one_of_a_pair_cancels_both(face: FakeBinance, binance: Binance) -> None:
+    face.broker.moved = {"BTCUSDT": Fraction("0.00005")}
+    stop, target = exits_of(face)
+    binance.place_pair(target, stop)
+    binance.cancel(Reference(stop.order_id, "BTCUSDT"))
+    assert {binance.find(Reference(one.order_id, "BTCUSDT")).state for one in (stop, target)} == {"cancelled"}
+
+
 def test_the_order_socket_tells_fills_and_cancels_by_our_id(face: FakeBinance, binance: Binance) -> None:
     listening(binance)
+    face.broker.moved = {"BTCUSDT": Fraction(1)}
     order = order_of(face, side=Side.SELL)
     binance.place(order)
     face.broker.execute(order.order_id, Fraction("0.00002"), "60000.10")
@@ -165,6 +200,7 @@ def test_the_order_socket_tells_fills_and_cancels_by_our_id(face: FakeBinance, b
 
 def test_fees_are_money_of_the_quote_and_lots_of_the_base_asset(face: FakeBinance, binance: Binance) -> None:
     binance.positions()  # from here on the assets of the symbol are known
+    face.broker.moved = {"BTCUSDT": Fraction(1)}
     listening(binance)
     for seq, side in ((1, Side.BUY), (2, Side.SELL)):
         binance.place(order_of(face, seq, qty=1000, side=side))
@@ -173,7 +209,7 @@ def test_fees_are_money_of_the_quote_and_lots_of_the_base_asset(face: FakeBinanc
     bought, sold = [one.executions[0] for one in told if isinstance(one, Known) and one.executions]
     assert (bought.commission, bought.fee_lots) == (5 * 10**7, 1)
     assert (sold.commission, sold.fee_lots) == (5 * 10**7, 0)
-    assert binance.positions() == {"BTCUSDT": -1}
+    assert binance.positions() == {"BTCUSDT": 100_000 - 1}
     assert binance.cash() == (1_000_000 * 10**8) - 5 * 10**7
 
 

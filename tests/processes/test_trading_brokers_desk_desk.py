@@ -9,9 +9,10 @@ from broker_model import World
 from chance import cases
 
 from trading.brokers.broker import Absent, Denied, Down, Execution, Known, Surveyed, Unclear, Up
-from trading.brokers.desk.desk import HOLD_S, Desk, Survey
+from trading.brokers.desk.desk import Desk, Survey
 from trading.brokers.desk.recall import MARGIN_NS, RECALL_NS, Recall
 from trading.brokers.desk.reconciliation import Finding, What
+from trading.brokers.desk.register import HOLD_S
 from trading.brokers.desk.ticket import Find, Submit, Withdraw
 from trading.events import OrderReport, Side
 from trading.orders import FINAL, Kind, Order, State
@@ -138,7 +139,7 @@ def test_many_orders_of_unknown_fate_are_one_question_and_what_the_list_lacks_is
     fills = tuple(Execution(f"x{n}", "", f"b{n}", "A", Side.BUY, 5, 100, 5, made) for n in range(3))
     desk.answered(survey, Surveyed(executions=fills), 0.5)
     (recall,) = desk.tick(1.0)
-    assert recall == Recall(made - MARGIN_NS, tuple(ticket.reference for ticket in desk._tickets.values()))
+    assert recall == Recall(made - MARGIN_NS, tuple(ticket.reference for ticket in desk._register))
     listed = [replace(known(f"tp-r-{n}-0", State.FILLED, 5), broker_id=f"b{n}") for n in range(3)]
     out = desk.answered(recall, [*listed, known("tp-r-9-0")], 1.1)
     filled = [one.order_id for one in out if isinstance(one, OrderReport) and one.fill is not None]
@@ -287,8 +288,9 @@ def test_books_and_broker_agree_after_any_faults(numbers: range) -> None:
             lots[held.order.sym] += held.order.side.sign * held.filled
         assert lots == journal.lots, at
         total += Counter(orders=len(journal.all), arrived=len(world.held), restarts=world.restarts, drops=world.drops)
-        total["recalls"] += world.recalls
+        total += Counter(recalls=world.recalls, pairs=world.paired)
     assert total["recalls"] > 0
+    assert total["pairs"] > len(seeds)
     print(dict(total))
     assert total["restarts"] > len(seeds) / 2
     assert total["arrived"] > 5 * len(seeds)

@@ -7,10 +7,14 @@ from trading.brokers import alpaca, alpaca_messages, binance, binance_messages, 
 from trading.brokers.broker import Absent, Broker, Denied, Duplicate, Limited, Unclear
 from trading.brokers.clock_offset import REMEASURE_S
 from trading.brokers.credentials import FILE, credentials_of
-from trading.brokers.desk.desk import HOLD_S
 from trading.brokers.desk.inquiry import ABSENT_AFTER_S, ASK_AT_S
 from trading.brokers.desk.reconciliation import CENT, What
+from trading.brokers.desk.register import HOLD_S
 from trading.brokers.desk.ticket import FETCHES, GRACE_S
+from trading.desk.exits import refusal
+from trading.events import Side
+from trading.instruments import Instrument
+from trading.orders import Kind, Order
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/brokers.md").read_text()
@@ -48,6 +52,36 @@ def test_what_is_refused_and_taken_is_said() -> None:
         assert f"`{error.__name__}`" in PAGE
     assert len([name for name in vars(Broker) if not name.startswith("_")]) == 10, "ten methods, it says"
     assert f"`{What.ORPHAN}`" in PAGE
+
+
+def test_what_it_says_of_pairs_is_what_is_sent() -> None:
+    names = {
+        "sym": "A",
+        "run": "r",
+        "strategy": "s",
+        "account": "a",
+        "side": Side.SELL,
+        "qty": 1,
+        "time_in_force": "gtc",
+    }
+    stop = Order(order_id="tp-r-1-0", kind=Kind.STOP, stop_price=90, tag="stop_loss", **names)
+    target = Order(order_id="tp-r-1-1", kind=Kind.LIMIT, limit_price=110, tag="take_profit", **names)
+    trailing = Order(order_id="tp-r-1-2", kind=Kind.TRAILING, trail=5, tag="trailing_stop", **names)
+    assert alpaca_messages.pair_body(target, stop, Instrument("A"))["order_class"] == "oco"
+    assert "an order of class `oco`" in WORDS
+    fields = binance_messages.pair_fields(target, stop, Instrument("A"))
+    assert f"a {fields['aboveType']} above the price and a {fields['belowType']} below it" in WORDS
+    assert "[one order](brokers.md#a-stop-and-a-target)" in (ROOT / "docs/trading.md").read_text()
+    assert "## A stop and a target" in PAGE
+    for broker in (alpaca.Alpaca, binance.Binance):
+        assert hasattr(broker, "place_pair")
+        assert "`place_pair` (`Pairs`)" in PAGE
+    assert "With a `take_profit` alone Alpaca is sent the trailing stop, and the target is `refused`" in WORDS
+    for broker_name, gives_way in (("alpaca", target), ("binance", trailing)):
+        refused = [one for one in (target, trailing) if refusal(one, (target, trailing), broker_name)]
+        assert refused == [gives_way]
+        three = (stop, target, trailing)
+        assert [one for one in three if refusal(one, three, broker_name)] == [trailing], "and the others go out"
 
 
 def test_the_settings_are_toml_and_the_keys_are_found_where_it_says(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def order_of(face: FakeAlpaca | FakeBinance, seq: int = 1, qty: int = 5, side: S
     return Order(**names, side=side, kind=kind, qty=qty, state=State.SUBMITTING, cause_seq=seq, **given)
 
 
+def exits_of(face: FakeAlpaca | FakeBinance, seq: int = 1, qty: int = 5, **given: Any) -> tuple[Order, Order]:
+    """Return a stop and a target that sell a position, as the journal has them before they are sent."""
+    names = order_id("r1", seq, 0), order_id("r1", seq, 1)
+    own = {"qty": qty, "side": Side.SELL, "parent": "tp-r1-0-0", "oco": names[0], "time_in_force": "gtc", **given}
+    stop = order_of(face, seq, kind=Kind.STOP, stop_price=9_000, pair=names[1], **own)
+    target = order_of(face, seq, kind=Kind.LIMIT, limit_price=11_000, pair=names[0], **own)
+    return stop, target._replace(order_id=names[1])
+
+
 def news(adapter: Any, enough: Any, seconds: float = 10.0) -> list[News]:
     """Listen until what was told is enough."""
     told: list[News] = []

@@ -7,7 +7,7 @@ socket is down; the plant dies and starts again from its books. What may not hap
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -33,6 +33,13 @@ class Held:
     state: State = State.ACCEPTED
     executions: list[tuple[int, int, int]] = field(default_factory=list)
     """(lots, ticks, ns) each."""
+    qty: int = 0
+    other: "Held | None" = None
+    """The other of a pair; the stop has no id of ours there, and is made smaller when the target is filled in part."""
+
+    @property
+    def leg(self) -> bool:
+        return self.other is not None and self.order.kind is Kind.STOP
 
     @property
     def filled(self) -> int:
@@ -52,8 +59,26 @@ class Held:
         told = self.executions if upto is None else self.executions[:upto]
         paid = sum(qty * price for qty, price, _ in told)
         filled = sum(qty for qty, _, _ in told)
-        names = {"order_id": self.order.order_id, "broker_id": self.broker_id, "sym": self.order.sym}
-        return Known(**names, state=self.state, filled=filled, paid=paid, executions=executions)
+        names = {"order_id": "" if self.leg else self.order.order_id, "broker_id": self.broker_id}
+        told = {"state": self.state, "filled": filled, "paid": paid, "qty": self.qty, "executions": executions}
+        return Known(**names, sym=self.order.sym, **told)
+
+    def nested(self) -> list[Known]:
+        """As it is told with what was sent with it."""
+        if self.other is None:
+            return [self.known()]
+        return [] if self.leg else [self.known(), replace(self.other.known(), leg_of=self.order.order_id)]
+
+    def follow(self) -> "Held | None":
+        """Let follow for the other of a pair; return it if that is told of."""
+        other = self.other
+        if other is None or other.state is not State.ACCEPTED:
+            return None
+        if self.state is State.ACCEPTED and not self.leg:
+            other.qty = self.qty - self.filled
+            return None
+        other.state = State.CANCELLED
+        return None if self.state is State.FILLED and not self.leg else other
 
 
 class Journal:
@@ -96,11 +121,11 @@ class World:
         self.arrivals: Counter[str] = Counter()
         self.socket_up = False
         self.seq = 0
-        self.restarts = self.drops = self.recalls = 0
+        self.restarts = self.drops = self.recalls = self.paired = 0
         self._events: list[tuple[float, int, str, Any]] = []
         self._count = 0
         self.sent_while_down: list[str] = []
-        self.desk = Desk(self.journal, 0, together=together)
+        self.desk = Desk(self.journal, 0, together=together, pairs=True)
         self._connect_at: float | None = self.now
 
     def run(self, seconds: float) -> None:
@@ -130,7 +155,7 @@ class World:
                 self._execute(held)
             elif held.state is State.ACCEPTED and chance() < (0.01 if self.socket_up else 0.1):
                 held.state = State.EXPIRED
-                self._tell(held.known())
+                self._tell_both(held)
         if self._connect_at is not None and self.now >= self._connect_at:
             self._connect_at, self.socket_up = None, True
             self._take(self.desk.hear(Up(), self.now))
@@ -153,9 +178,15 @@ class World:
             made_at=int(self.now * SECOND),
             **names,
         )
-        self.journal.orders.add(order)
-        self.journal.all[order.order_id] = order
-        self._take(self.desk.place(order, self.now))
+        orders = [order]
+        if self.random.random() < 0.3:
+            stop = order._replace(kind=Kind.STOP, pair=order_id("r1", self.seq, 1))
+            orders = [stop, order._replace(kind=Kind.LIMIT, order_id=stop.pair, pair=order.order_id)]
+        for one in orders:
+            self.journal.orders.add(one)
+            self.journal.all[one.order_id] = one
+        for one in orders:
+            self._take(self.desk.place(one, self.now))
 
     def _cancel(self, name: str) -> None:
         order = self.journal.all[name]
@@ -168,7 +199,7 @@ class World:
         self.restarts += 1
         self._events = [one for one in self._events if one[2] == "arrive"]
         self.socket_up, self._connect_at = False, self.now + self.random.uniform(0.5, 5)
-        self.desk = Desk(self.journal, 0, together=self.together)
+        self.desk = Desk(self.journal, 0, together=self.together, pairs=True)
         self._take(self.desk.resume(self.journal.all.values(), self.now))
 
     def _drop(self) -> None:
@@ -178,12 +209,21 @@ class World:
         self._take(self.desk.hear(Down("cut"), self.now))
 
     def _execute(self, held: Held) -> None:
-        qty = self.random.randint(1, held.order.qty - held.filled)
+        qty = self.random.randint(1, held.qty - held.filled)
         held.executions.append((qty, self.random.randint(90, 110), int(self.now * SECOND)))
         number = len(held.executions)
-        if held.filled == held.order.qty:
+        if held.filled == held.qty:
             held.state = State.FILLED
+        other = held.follow()
         self._tell(held.known((held.listed("s")[-1],), number))
+        if other is not None:
+            self._tell(other.known())
+
+    def _tell_both(self, held: Held) -> None:
+        other = held.follow()
+        self._tell(held.known())
+        if other is not None:
+            self._tell(other.known())
 
     def _tell(self, known: Known) -> None:
         if not self.socket_up:
@@ -232,17 +272,19 @@ class World:
 
     def _answer(self, request: Any) -> object:
         if isinstance(request, Submit):
-            return self._placed(request.order)
+            return self._placed(request.order, request.stop)
         if isinstance(request, Survey):
             opened = [one for one in self.held.values() if one.state is State.ACCEPTED]
             executions = [e for one in self.held.values() for e in one.listed("r") if e.market_time >= request.since]
             lots: Counter[str] = Counter()
             for one in self.held.values():
                 lots[one.order.sym] += one.order.side.sign * one.filled
-            return Surveyed(tuple(one.known() for one in opened), tuple(executions), dict(lots))
+            listed = [known for one in opened for known in one.nested()]
+            return Surveyed(tuple(listed), tuple(executions), dict(lots))
         if isinstance(request, Recall):
             self.recalls += 1
-            return [one.known() for one in self.held.values() if one.since * SECOND > request.since]
+            lately = [one for one in self.held.values() if one.since * SECOND > request.since]
+            return [known for one in lately for known in one.nested()]
         held = self._found(request.reference)
         if held is None:
             return Absent("no such order")
@@ -253,7 +295,9 @@ class World:
         assert isinstance(request, Withdraw)
         if held.state is State.ACCEPTED:
             held.state = State.CANCELLED
-            if self.random.random() < self.faults and held.filled < held.order.qty - 1:
+            if held.other is not None:
+                self._tell_both(held)
+            elif self.random.random() < self.faults and held.filled < held.order.qty - 1:
                 # It raced: executed before the cancel, told after it.
                 held.executions.append((1, 100, int(self.now * SECOND)))
                 self._tell(held.known(upto=len(held.executions) - 1))
@@ -265,10 +309,18 @@ class World:
     def _found(self, reference: Reference) -> Held | None:
         return self.held.get(reference.order_id)
 
-    def _placed(self, order: Order) -> Known:
-        self.arrivals[order.order_id] += 1
-        held = self.held[order.order_id] = Held(order, f"b{len(self.held)}", self.now)
-        if self.random.random() < 0.1:
-            held.state = State.REJECTED
-        self._tell(held.known())
-        return held.known()
+    def _placed(self, order: Order, stop: Order | None = None) -> Known | list[Known]:
+        made = []
+        for one in (order,) if stop is None else (order, stop):
+            self.arrivals[one.order_id] += 1
+            made.append(Held(one, f"b{len(self.held)}", self.now, qty=one.qty))
+            self.held[one.order_id] = made[-1]
+        if stop is not None:
+            made[0].other, made[1].other = made[1], made[0]
+            self.paired += 1
+        rejected = self.random.random() < 0.1
+        for held in made:
+            held.state = State.REJECTED if rejected else State.ACCEPTED
+            self._tell(held.known())
+        unnamed = self.random.random() < self.faults  # an answer does not always name the stop
+        return made[0].known() if stop is None else made[0].nested()[: 1 if unnamed else 2]

@@ -36,6 +36,8 @@ A = Instrument("A")
 class ModelBroker(World):
     """The broker of `broker_model`, held by an account: what it tells waits until it is polled."""
 
+    pairs = True
+
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.now = BEGAN / SECOND
@@ -43,7 +45,7 @@ class ModelBroker(World):
         self._results: list[tuple[str, Any]] = []
 
     def hold(self, books: AccountBooks, since: int) -> "ModelBroker":
-        self.desk = Desk(books, since)
+        self.desk = Desk(books, since, pairs=self.pairs)
         self._connect_at = self.now + self.random.uniform(0.2, 3)
         return self
 

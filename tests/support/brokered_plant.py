@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from fake_broker import KEY, SECRET
+from fake_broker import KEY, SECRET, FakeOrder
 from forked import Forked, Forker
 from kept_broker import KeptBroker
 from running import free_ports
@@ -55,7 +55,7 @@ from trading.strategy import Strategy
 
 
 class Spot(Strategy):
-    """Buys and sells what it bought, never more: what it does is fixed by the count of its bars."""
+    """Buys and sells what it bought, less a coin for fees: what it does is fixed by the count of its bars."""
 
     def start(self):
         self.count = 0
@@ -64,7 +64,8 @@ class Spot(Strategy):
         self.count += 1
         step = self.count % 6
         if step == 1:
-            self.buy(6)
+            self.buy(1)
+            self.buy(6, stop_loss=round(bar.close - 3, 2), take_profit=round(bar.close + 3, 2))
         elif step == 2:
             self.buy(3, limit=round(bar.close - 0.5, 2), id="add")
         elif step == 3:
@@ -73,9 +74,10 @@ class Spot(Strategy):
             self.sell(2, limit=round(bar.close + 0.1, 2), id="part")
         elif step == 0:
             self.cancel_all()
-            self.close(bar.sym)
+        elif step == 5 and self.position(bar.sym) > 3:
+            self.sell(self.position(bar.sym) - 3)
 '''
-"""A spot exchange has no short sale."""
+"""A spot exchange has no short sale, and takes its fee in coins."""
 
 WAYS = {"alpaca": ("v2", "stream", "USD"), "binance": ("api/v3", "ws-api/v3", "USDT")}
 """Where each broker answers, where its order socket is, and what its cash is."""
@@ -129,6 +131,21 @@ currency = "{currency}"
         """The fake's account as it is in its file by now."""
         return KeptBroker(self.file)
 
+    def at_broker(self) -> dict[str, FakeOrder]:
+        """Return the broker's orders by our ids: the stop of a pair at Alpaca has none of ours there."""
+        there, ours = self.broker.orders, self.newest_orders()
+        named = {name: ours[one.other]["oco"] for name, one in there.items() if one.leg and one.other in ours}
+        return {named.get(name, name): one for name, one in there.items()}
+
+    def pairs(self) -> list[tuple[FakeOrder, FakeOrder]]:
+        """Return target and stop of each pair that the broker took. Raises AssertionError for what was sold twice."""
+        orders = self.broker.orders
+        found = [(orders[one.other], one) for one in orders.values() if one.leg]
+        for target, stop in found:
+            assert target.filled + stop.filled <= target.qty, (target, stop)
+            assert {target.status, stop.status} != {"filled"}, (target, stop)
+        return found
+
     def calm(self) -> None:
         """Have the fake make no more faults, and fill what is open."""
         self.file.with_name("calm").touch()
@@ -151,7 +168,8 @@ currency = "{currency}"
 
     def late(self, units: int, price: str) -> str:
         """Have the broker execute a part of an order that is cancelled; return its id."""
-        name = next(n for n, one in self.broker.orders.items() if one.status == "canceled" and one.filled < one.qty)
+        ended = [n for n, one in self.broker.orders.items() if one.status == "canceled" and one.filled < one.qty]
+        name = next(name for name in ended if not self.broker.orders[name].other)
         written = self.file.with_name("racing")
         written.write_text(f"{name} {units} {price}")
         written.rename(self.file.with_name("late"))
@@ -166,9 +184,9 @@ currency = "{currency}"
 
     def fills_missing(self) -> str:
         """Return the first order of which the plant has other fills than the broker; "": there is none."""
-        broker, orders = self.broker, self.newest_orders()
+        at_broker, orders = self.at_broker(), self.newest_orders()
         fills = {row["fill_id"]: row for row in self.rows("fills")}
-        for name, there in broker.orders.items():
+        for name, there in at_broker.items():
             if name not in orders:
                 return f"the plant has no order {name}"
             mine = [row for row in fills.values() if row["order_id"] == name]
@@ -182,13 +200,13 @@ currency = "{currency}"
         """Return the first thing in which the plant and the broker differ, or is not over; "": they agree."""
         if missing := self.fills_missing():
             return missing
-        broker, orders = self.broker, self.newest_orders()
+        at_broker, orders = self.at_broker(), self.newest_orders()
         for name, order in orders.items():
             if order["state"] not in FINAL:
                 return f"{name} is {order['state']}"
-            at_broker = broker.orders.get(name)
-            if at_broker is None and (order["state"] not in ("rejected", "refused", "cancelled") or order["filled"]):
+            there = at_broker.get(name)
+            if there is None and (order["state"] not in ("rejected", "refused", "cancelled") or order["filled"]):
                 return f"{name} is {order['state']} and the broker has none"
-            if at_broker is not None and at_broker.status in ("open", "partial"):
+            if there is not None and there.status in ("open", "partial", "held"):
                 return f"{name} is {order['state']} and open at the broker"
         return ""

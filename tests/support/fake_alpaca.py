@@ -1,7 +1,9 @@
 """Alpaca's trading API and order socket, as /docs/trading-api describes them, over a `FakeBroker`.
 
 Numbers come as texts, paper's frames are binary, DELETE answers 204, an id that was used is refused with 422, and the
-executions of one millisecond are listed in any order, with other ids than the socket gave them.
+executions of one millisecond are listed in any order, with other ids than the socket gave them. A pair is the target,
+and its stop as a leg: with an id that is nobody's, `held` until it is triggered, and in no list of open orders but that
+with nested=true. What is held for an open order is not sold twice.
 """
 
 import json
@@ -42,7 +44,7 @@ class FakeAlpaca(Servers):
             case "GET", ["orders:by_client_order_id"]:
                 return 200, self._json(self._found(self.broker.orders.get(query["client_order_id"])))
             case "GET", ["orders", broker_id]:
-                return 200, self._json(self._found(self._by_id(broker_id)))
+                return 200, self._json(self._found(self._by_id(broker_id)), query.get("nested", "").lower() == "true")
             case "DELETE", ["orders", broker_id]:
                 return self._cancel(self._found(self._by_id(broker_id)))
             case "GET", ["account"]:
@@ -97,11 +99,30 @@ class FakeAlpaca(Servers):
             raise Refusal(422, {"code": 40010001, "message": "client_order_id must be unique"})
         if len(name) > 48 or ("qty" in body) == ("notional" in body):
             raise Refusal(422, {"code": 42210000, "message": "invalid order"})
-        order = self.broker.place(name, body["symbol"], body["side"], Fraction(str(body["qty"])), body)
-        return self._json(order)
+        sym, side, qty = body["symbol"], body["side"], Fraction(str(body["qty"]))
+        pair = body.get("order_class") == "oco"
+        self._held(name, sym, side, qty, pair)
+        if not pair:
+            return self._json(self.broker.place(name, sym, side, qty, body))
+        target = {**body, "limit_price": body["take_profit"]["limit_price"]}
+        stop = {"type": "stop", "time_in_force": body["time_in_force"], "stop_price": body["stop_loss"]["stop_price"]}
+        good = body["type"] == "limit" and body["time_in_force"] in ("day", "gtc")
+        if not good or float(target["limit_price"]) < float(stop["stop_price"]) + 0.01:
+            raise Refusal(422, {"code": 42210000, "message": "oco orders must be limit, day or gtc, stop below limit"})
+        names = (name, str(UUID(int=10**20 + len(self.broker.orders))))
+        return self._json(self.broker.place_pair(names, sym, qty, (target, stop), resized=True)[0], nested=True)
+
+    def _held(self, name: str, sym: str, side: str, qty: Fraction, pair: bool) -> None:
+        """Refuse what closes more than is there and not held for another order; or turns it."""
+        there = self.broker.positions().get(sym, Fraction(0)) * (1 if side == "sell" else -1)
+        left = there - self.broker.held(sym, side)
+        if (there > 0 or pair) and qty > left:
+            self.broker.arrived(name)
+            text_ = f"insufficient qty available for order (requested: {text(qty)}, available: {text(left)})"
+            raise Refusal(403, {"code": 40310000, "message": text_})
 
     def _cancel(self, order: FakeOrder) -> Answer:
-        if order.status not in OPEN:
+        if order.status not in (*OPEN, "held"):
             return 422, {"code": 42210000, "message": f'order is already in "{order.status}" state'}
         self.broker.end(order.client_id)
         return 204, None
@@ -110,8 +131,10 @@ class FakeAlpaca(Servers):
         wanted = query.get("status", "open")
         found = [o for o in self.broker.orders.values() if wanted == "all" or (o.status in OPEN) == (wanted == "open")]
         found = [o for o in found if _rfc(o.made_ns) > query.get("after", "")]
+        nested = query.get("nested", "").lower() == "true"
+        found = [o for o in found if not (nested and o.leg)]
         found.sort(key=lambda o: o.made_ns, reverse=query.get("direction", "desc") == "desc")
-        return [self._json(o) for o in found[: int(query.get("limit", 50))]]
+        return [self._json(o, nested) for o in found[: int(query.get("limit", 50))]]
 
     def _fills(self, query: dict[str, str]) -> list[dict[str, Any]]:
         listed = [
@@ -169,7 +192,8 @@ class FakeAlpaca(Servers):
             raise Refusal(404, {"code": 40410000, "message": "order not found"})
         return order
 
-    def _json(self, order: FakeOrder) -> dict[str, Any]:
+    def _json(self, order: FakeOrder, nested: bool = False) -> dict[str, Any]:
+        legs = [self._json(self.broker.orders[order.other])] if nested and order.other and not order.leg else None
         average = text(order.paid / order.filled) if order.filled else None
         given = order.fields
         return {
@@ -192,7 +216,7 @@ class FakeAlpaca(Servers):
             "qty": text(order.qty),
             "filled_qty": text(order.filled),
             "filled_avg_price": average,
-            "order_class": "",
+            "order_class": "oco" if order.other else "",
             "order_type": given["type"],
             "type": given["type"],
             "side": order.side,
@@ -201,7 +225,7 @@ class FakeAlpaca(Servers):
             "stop_price": given.get("stop_price"),
             "status": _STATUS.get(order.status, order.status),
             "extended_hours": False,
-            "legs": None,
+            "legs": legs,
             "trail_percent": None,
             "trail_price": given.get("trail_price"),
             "hwm": None,

@@ -1,7 +1,8 @@
 """Binance spot: REST and the user data stream of its WebSocket API, as its docs describe them, over a `FakeBroker`.
 
 Every signature is checked, and the time it was made. An id is taken again once its order is done. A cancel's report
-names the cancel in `c` and the order in `C`. A purchase pays 0.1 % of what it bought, a sale 0.1 % of what it got.
+names the cancel in `c` and the order in `C`. A purchase pays 0.1 % of what it bought, a sale 0.1 % of what it got. What
+is held for an open sale is not sold twice; both of a pair are open, and any execution of one ends the other.
 """
 
 import hashlib
@@ -57,6 +58,8 @@ class FakeBinance(Servers):
         match method, name:
             case "POST", "order":
                 return 200, self._place(fields)
+            case "POST", "orderList/oco":
+                return 200, self._place_pair(fields)
             case "GET", "order":
                 return 200, self._json(self._found(fields, -2013, "Order does not exist."))
             case "DELETE", "order":
@@ -138,8 +141,36 @@ class FakeBinance(Servers):
         if old is not None and old.status in OPEN:
             self.broker.arrived(name)
             raise Refusal(400, {"code": -2010, "msg": "Duplicate order sent."})
-        order = self.broker.place(name, fields["symbol"], fields["side"].lower(), Fraction(fields["quantity"]), fields)
+        side, qty = fields["side"].lower(), Fraction(fields["quantity"])
+        self._held(name, side, qty)
+        order = self.broker.place(name, fields["symbol"], side, qty, fields)
         return self._json(order) | {"transactTime": order.made_ns // 10**6, "fills": []}
+
+    def _place_pair(self, fields: dict[str, str]) -> dict[str, Any]:
+        names, qty = (fields["aboveClientOrderId"], fields["belowClientOrderId"]), Fraction(fields["quantity"])
+        whose = [self.broker.orders[name] for name in names if name in self.broker.orders]
+        if any(order.status in OPEN for order in whose):
+            self.broker.arrived(names[0])
+            raise Refusal(400, {"code": -2010, "msg": "Duplicate order sent."})
+        kinds = (fields["side"], fields["aboveType"], fields["belowType"])
+        good = max(len(name) for name in (*names, fields["listClientOrderId"])) <= 36
+        if kinds != ("SELL", "LIMIT_MAKER", "STOP_LOSS") or not good:
+            raise Refusal(400, {"code": -1106, "msg": "Parameter sent when not required."})
+        if Fraction(fields["abovePrice"]) <= Fraction(fields["belowStopPrice"]):
+            raise Refusal(400, {"code": -2010, "msg": "The relationship of the prices for the orders is not correct."})
+        self._held(names[0], "sell", qty)
+        target = {"type": "LIMIT_MAKER", "price": fields["abovePrice"]}
+        stop = {"type": "STOP_LOSS", "stopPrice": fields["belowStopPrice"]}
+        both = self.broker.place_pair(names, fields["symbol"], qty, (target, stop), resized=False)
+        reports = [self._json(order) | {"transactTime": order.made_ns // 10**6} for order in both]
+        named = {"contingencyType": "OCO", "listClientOrderId": fields["listClientOrderId"], "orderListId": 7}
+        return {**named, "symbol": fields["symbol"], "orderReports": reports}
+
+    def _held(self, name: str, side: str, qty: Fraction) -> None:
+        """Refuse a sale of more than is there and not held for another."""
+        if side == "sell" and qty > self._base() - self.broker.held("BTCUSDT", "sell"):
+            self.broker.arrived(name)
+            raise Refusal(400, {"code": -2010, "msg": "Account has insufficient balance for requested action."})
 
     def _cancel(self, order: FakeOrder) -> dict[str, Any]:
         if order.status not in OPEN:
@@ -180,13 +211,19 @@ class FakeBinance(Servers):
         }
 
     def _balances(self) -> list[dict[str, str]]:
-        base, quote = self.broker.positions().get("BTCUSDT", Fraction(0)), self.broker.cash
-        for order in self.broker.orders.values():
-            for done in order.executions:
-                fee, asset = _fee(order, done)
-                base, quote = (base - fee, quote) if asset == "BTC" else (base, quote - fee)
-        held = {"BTC": base, "USDT": quote, "LTC": Fraction(0)}
-        return [{"asset": asset, "free": _text(amount), "locked": "0.00000000"} for asset, amount in held.items()]
+        base, locked = self._base(), self.broker.held("BTCUSDT", "sell")
+        had = {"BTC": (base - locked, locked), "USDT": (self.broker.cash - self._fees("USDT"), 0), "LTC": (0, 0)}
+        return [
+            {"asset": asset, "free": _text(Fraction(free)), "locked": _text(Fraction(held))}
+            for asset, (free, held) in had.items()
+        ]
+
+    def _base(self) -> Fraction:
+        return self.broker.positions().get("BTCUSDT", Fraction(0)) - self._fees("BTC")
+
+    def _fees(self, asset: str) -> Fraction:
+        paid = [_fee(order, done) for order in self.broker.orders.values() for done in order.executions]
+        return sum((fee for fee, of in paid if of == asset), Fraction(0))
 
     def _found(self, fields: dict[str, str], code: int, text: str) -> FakeOrder:
         order = self.broker.orders.get(fields.get("origClientOrderId", ""))
@@ -237,7 +274,8 @@ def _symbol() -> dict[str, Any]:
         "quoteAsset": "USDT",
         "quotePrecision": 8,
         "quoteAssetPrecision": 8,
-        "orderTypes": ["LIMIT", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
+        "ocoAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": [

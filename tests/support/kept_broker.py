@@ -54,11 +54,15 @@ class KeptBroker(FakeBroker):
             self._out.truncate(self._whole)  # a last line that was torn by a kill
         line: dict[str, Any] = {"what": what, "id": client_id}
         if what != "arrived":
-            order = self.orders[client_id]
+            order = self.orders[client_id]  # what follows for the other of a pair is made again of it
             line |= {"status": order.status, "at": order.changed_ns}
             if what == "new":
                 own = (order.number, order.sym, order.side, str(order.qty), order.fields, order.made_ns)
                 line["order"] = own
+            elif what == "pair":
+                stop = self.orders[order.other]
+                both = ((order.client_id, stop.client_id), (order.number, stop.number), order.sym, str(order.qty))
+                line["pair"] = (*both, (order.fields, stop.fields), order.resized, order.made_ns)
             elif what == "fill":
                 done = order.executions[-1]
                 line["fill"] = (done.number, str(done.qty), str(done.price), str(done.cumulative), done.time_ns)
@@ -70,6 +74,12 @@ class KeptBroker(FakeBroker):
             raise self._poor
         return super().place(client_id, sym, side, qty, fields)
 
+    def place_pair(self, names: tuple[str, str], *terms: Any, resized: bool) -> tuple[FakeOrder, FakeOrder]:
+        if self.faults and self.random.random() < 0.03:
+            self.arrived(names[0])
+            raise self._poor
+        return super().place_pair(names, *terms, resized=resized)
+
     def _read(self, line: dict[str, Any]) -> None:
         name = line["id"]
         if line["what"] == "arrived":
@@ -79,6 +89,9 @@ class KeptBroker(FakeBroker):
             number, sym, side, qty, fields, made = line["order"]
             self.orders[name] = FakeOrder(number, name, sym, side, Fraction(qty), fields, made_ns=made)
             self._number = number
+        if line["what"] == "pair":
+            names, numbers, sym, qty, fields, resized, made = line["pair"]
+            self.paired(names, numbers, sym, Fraction(qty), fields, resized, made)
         order = self.orders[name]
         order.status, order.changed_ns = line["status"], line["at"]
         if line["what"] == "fill":
@@ -86,6 +99,8 @@ class KeptBroker(FakeBroker):
             order.executions.append(Done(number, Fraction(qty), Fraction(price), Fraction(cumulative), at))
             self._number = number
             self.cash -= Fraction(qty) * Fraction(price) * (1 if order.side == "buy" else -1)
+        if line["what"] in ("fill", "end"):
+            self.followed(order)
 
 
 def _level(order: FakeOrder) -> str | None:
@@ -117,8 +132,11 @@ def _market(
                 price = Fraction(str(_level(order) or Fraction(at, 100)))
                 market = order.fields["type"].lower() == "market"
                 told = quiet or chance.random() > FAULTS
-                if order.status in OPEN and chance.random() < (0.3 if market else 0.02):
+                other = broker.orders.get(order.other)
+                if order.status in (*OPEN, "held") and chance.random() < (0.3 if market else 0.02):
                     broker.execute(name, left if quiet else chance.randint(1, left), price, told)
+                elif other is not None and other.filled:
+                    continue  # sold by the other of its pair
                 elif order.status == "canceled" and left and not quiet and name not in cancelled:
                     cancelled.append(name)
                     if chance.random() < 0.1:

@@ -24,7 +24,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "fills": (
         *("time", "sym", "fill_id", "order_id", "run", "strategy", "account", "market_time", "side", "qty", "price"),
-        *("commission", "liquidity", "realised", "position_after", "cause_seq", "cause_row"),
+        *("commission", "liquidity", "realised", "position_after", "cause_seq"),
     ),
     "equity": (
         *("time", "sym", "run", "market_time", "cash", "value", "equity", "realised", "unrealised", "commission"),
@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of each frame, in their order; those of the tables, but round_trips and metrics begin with what one reads."""
 
-_INTS = ("n", "cause_seq", "cause_row", "number", "bars")
+_INTS = ("n", "cause_seq", "number", "bars")
 _FLOATS = (
     *("qty", "limit_price", "stop_price", "trail", "filled", "average", "price", "commission", "realised"),
     *("position_after", "cash", "value", "equity", "unrealised", "exposure", "drawdown", "cost", "entry_price"),

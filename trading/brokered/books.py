@@ -65,6 +65,7 @@ class AccountBooks:
         self._instrument, self._cash = instrument, capital
         self._orders: dict[str, Row] = {}
         self._open: dict[str, None] = {}
+        self._exits: dict[str, dict[str, str]] = {}
         self._fills: set[str] = set()
         self._lots: dict[str, int] = {}
         self._moved: set[tuple[int, int]] = set()
@@ -76,6 +77,8 @@ class AccountBooks:
             before = self._orders.get(row["order_id"])
             if before is None or row["n"] > before["n"]:
                 self._orders[row["order_id"]] = row
+                if row["parent"]:
+                    self._exits.setdefault(row["oco"], {})[row["kind"]] = row["order_id"]
                 if row["state"] in FINAL:
                     self._open.pop(row["order_id"], None)
                 else:
@@ -93,11 +96,11 @@ class AccountBooks:
     def order(self, order_id: str) -> Order | None:
         """Return an order of the account, also one that is done."""
         row = self._orders.get(order_id)
-        return None if row is None else order_of(row, self._instrument(row["sym"]))
+        return None if row is None else self._order(row)
 
     def orders(self) -> list[Order]:
         """Return all orders, in the order in which they were made."""
-        return [order_of(row, self._instrument(row["sym"])) for row in self._orders.values()]
+        return [self._order(row) for row in self._orders.values()]
 
     def open_orders(self) -> list[Row]:
         """Return the newest rows of the orders that are not done."""
@@ -110,6 +113,14 @@ class AccountBooks:
     def cash(self) -> int | None:
         """Return what is left of the capital after all fills and their commissions, and what came and went besides."""
         return self._cash
+
+    def _order(self, row: Row) -> Order:
+        """Return an order, and whether it is one of a pair: a stop and a target that one fill of an entry set free."""
+        exits, mine = self._exits.get(row["oco"], {}), row["order_id"]
+        stop, target = exits.get(Kind.STOP, ""), exits.get(Kind.LIMIT, "")
+        other = target if mine == stop else stop if mine == target else ""
+        pair = other if stop == row["oco"] else ""  # a group of exits has the name of its first one
+        return order_of(row, self._instrument(row["sym"]))._replace(pair=pair)
 
     def _filled(self, row: Row) -> None:
         if row["fill_id"] in self._fills:

@@ -51,6 +51,10 @@ class Held(Protocol):
     def ready(self) -> bool:
         """Whether an order would be sent at once."""
 
+    @property
+    def pairs(self) -> bool:
+        """Whether a target and a stop go out as one order."""
+
     def resume(self, orders: Iterable[Order]) -> Told:
         """Take the account's orders from the journal and connect."""
 
@@ -182,7 +186,13 @@ class BrokeredAccount:
             return
         self._refused = ""
         lately = [one for one in orders if one.order_id not in self._fresh and one.order_id not in self._unsent]
+        # A pair is sent when both are in the journal: of one that this process completed, nothing was sent before.
+        halves = [one for one in lately if one.state is State.SUBMITTING and one.pair in self._fresh]
+        halves = halves if self._held.pairs else []
+        lately = [one for one in lately if one not in halves]
         self._say(self._held.resume(one for one in lately if not one.done or one.made_at > now - KEPT_NS))
+        for one in halves:
+            self._say(self._held.place(one))
 
     def _hand(self, row: Row) -> None:
         """Hand an order or its cancel to the broker: it is in the journal."""

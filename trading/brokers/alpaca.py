@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from plant.transport.websocket import WebSocket
 from trading.brokers import alpaca_messages as messages
 from trading.brokers.broker import (
+    Absent,
     Down,
     Execution,
     Instruments,
@@ -36,7 +37,7 @@ PAPER = "https://paper-api.alpaca.markets/v2"
 LIVE = "https://api.alpaca.markets/v2"
 
 ORDERS_A_PAGE, FILLS_A_PAGE = 500, 100
-MOST_PAGES = 1_000
+MOST_PAGES, MOST_REPLACED = 1_000, 10
 HEARTBEAT_S = 10.0
 WAIT_FOR_PACE_S = 2.0
 """What the limit of requests would hold up for longer is not sent: an order would be decided on what is past."""
@@ -76,13 +77,47 @@ class Alpaca:
         # From here on it was taken; an answer that cannot be read only means that it has to be asked for.
         return self._known(answer.body)
 
+    def place_pair(self, target: Order, stop: Order) -> list[Known]:
+        body = messages.pair_body(target, stop, self._instruments(target.sym))
+        return self._knowns(self._ask("POST", "/orders", body=body, urgent=True).body)
+
     def cancel(self, order: Reference) -> None:
         broker_id = order.broker_id or self.find(order).broker_id
         self._ask("DELETE", f"/orders/{broker_id}", urgent=True)
 
     def find(self, order: Reference) -> Known:
-        query = {"client_order_id": order.order_id}
-        return self._known(self._ask("GET", "/orders:by_client_order_id", query=query).body)
+        return self._known(self._found(order))
+
+    def _found(self, order: Reference) -> dict[str, Any]:
+        """Return an order by our id; the stop of a pair, which has none there, by Alpaca's or by its target."""
+        if not order.leg_of:
+            return self._ours(order.order_id)
+        if order.broker_id:
+            body = self._order(f"/orders/{order.broker_id}", {})
+        else:
+            target = self._ours(order.leg_of)
+            if not target.get("legs"):
+                target = self._order(f"/orders/{target['id']}", {"nested": "true"})
+            leg = _read(lambda: messages.leg_of(target), "order")
+            if leg is None:
+                raise Absent("the target is there, and no stop with it")
+            body = dict(leg)
+        for _ in range(MOST_REPLACED):
+            successor = _read(functools.partial(messages.successor_of, body), "order")
+            following = self._order(f"/orders/{successor}", {}) if successor else body
+            if not successor or following.get("client_order_id") == order.leg_of:
+                return body
+            body = following
+        raise Unclear(f"the order was replaced more than {MOST_REPLACED} times")
+
+    def _ours(self, order_id: str) -> dict[str, Any]:
+        return self._order("/orders:by_client_order_id", {"client_order_id": order_id})
+
+    def _order(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
+        body = self._ask("GET", path, query=query).body
+        if not isinstance(body, dict) or "id" not in body:
+            raise Unclear(f"GET {path}: expected an order")
+        return body
 
     def open_orders(self) -> list[Known]:
         return self._orders("open", "")
@@ -91,16 +126,16 @@ class Alpaca:
         return self._orders("all", _text_of_time(since))
 
     def _orders(self, status: str, after: str) -> list[Known]:
-        found: dict[str, Known] = {}
+        found: dict[str, list[Known]] = {}
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
-            query = {"status": status, "limit": ORDERS_A_PAGE, "direction": "asc", "nested": "false"}
+            query = {"status": status, "limit": ORDERS_A_PAGE, "direction": "asc", "nested": "true"}
             page = self._list("/orders", query | ({"after": after} if after else {}))
-            found |= {one["id"]: self._known(one) for one in page if messages.is_ours(one)}
+            found |= {one["id"]: self._knowns(one) for one in page if messages.is_ours(one)}
             new = {one["id"] for one in page} - seen
             seen |= new
             if len(page) < ORDERS_A_PAGE:
-                return list(found.values())
+                return [known for each in found.values() for known in each]
             if not new:
                 break
             # `after` leaves out what was submitted at that time or before it: one second less, so none is missed.
@@ -111,7 +146,7 @@ class Alpaca:
         return self._executions({"after": _text_of_time(since)})
 
     def executions_of(self, order: Reference) -> list[Execution]:
-        body = self._ask("GET", "/orders:by_client_order_id", query={"client_order_id": order.order_id}).body
+        body = self._found(order)
         known = self._known(body)
         listed = self._executions({"order_id": known.broker_id, "after": _second_before(body.get("created_at"))})
         # The parameter order_id is of July 2026; a server that does not know it lists all.
@@ -214,6 +249,9 @@ class Alpaca:
 
     def _known(self, body: Any) -> Known:
         return _read(lambda: messages.known_of(body, self._instruments), "order")
+
+    def _knowns(self, body: Any) -> list[Known]:
+        return _read(lambda: messages.knowns_of(body, self._instruments), "order")
 
     def _list(self, path: str, query: dict[str, Any]) -> list[dict[str, Any]]:
         body = self._ask("GET", path, query=query).body

@@ -11,18 +11,24 @@ millisecond in any order (alpacahq/Alpaca-API, issue 170), so that `cum_qty` is 
     {"id": "20210127144930176::ddc0a142-...", "activity_type": "FILL", "type": "partial_fill", "price": "31.6",
      "qty": "100", "cum_qty": "869", "side": "buy", "symbol": "QQQJ", "order_id": "ee8058e5-...",
      "transaction_time": "2021-01-27T19:49:30.176Z"}
+
+A pair, order_class oco (/docs/orders-at-alpaca): the target is the order that is placed and has our id, the stop is the
+first of its `legs`, which are told of with nested=true, and has an id of Alpaca's alone. While it waits, its status is
+`held`, and it is not among the open orders; that it was cancelled is not always told of (alpaca-py, issue 198). It is
+made smaller when the target is filled in part, and what is triggered may be another order in its place.
 """
 
 import calendar
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from trading.brokers.broker import OURS, Denied, Execution, Instruments, Known
-from trading.brokers.decimals import in_lots, in_ticks, price_text, qty_text
+from trading.brokers.decimals import in_lots, in_ticks, number_of, price_text, qty_text
 from trading.events import Side
 from trading.instruments import Instrument
 from trading.orders import Kind, Order, State
@@ -70,9 +76,47 @@ def order_body(order: Order, instrument: Instrument) -> dict[str, str]:
     return body
 
 
+def pair_body(target: Order, stop: Order, instrument: Instrument) -> dict[str, Any]:
+    """Return the body of POST /orders for a target and a stop of which one cancels the other.
+
+    Raises Denied for what Alpaca does not know, before anything is sent.
+    """
+    if target.time_in_force not in ("day", "gtc"):
+        raise Denied(f"not sent: Alpaca takes a pair as day and gtc; found {target.time_in_force!r}")
+    return {
+        "symbol": target.sym,
+        "qty": qty_text(instrument, target.qty),
+        "side": str(target.side),
+        "type": "limit",
+        "time_in_force": target.time_in_force,
+        "client_order_id": target.order_id,
+        "order_class": "oco",
+        "take_profit": {"limit_price": price_text(instrument, _given(target, "limit_price"))},
+        "stop_loss": {"stop_price": price_text(instrument, _given(stop, "stop_price"))},
+    }
+
+
+def leg_of(order: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the stop of a pair, of the target's order; None if it tells of none."""
+    legs = order.get("legs") or []
+    return max(legs, key=lambda leg: (leg["status"] != "replaced", str(leg.get("created_at"))), default=None)
+
+
+def successor_of(order: Mapping[str, Any]) -> str:
+    """Return Alpaca's id of the order that goes on in the place of one that was not filled, "" for none."""
+    goes_on = order["status"] == "replaced" and not number_of(order.get("filled_qty") or "0")
+    return str(order.get("replaced_by") or "") if goes_on else ""
+
+
 def is_ours(order: Mapping[str, Any]) -> bool:
     """Return whether an order is the plant's, by its id."""
     return str(order.get("client_order_id") or "").startswith(OURS)
+
+
+def knowns_of(order: Mapping[str, Any], instruments: Instruments) -> list[Known]:
+    """Return an order of ours in our words, and the stop that was sent with it, if it tells of one."""
+    known, leg = known_of(order, instruments), leg_of(order)
+    return [known] if leg is None else [known, replace(known_of(leg, instruments), leg_of=known.order_id)]
 
 
 def known_of(order: Mapping[str, Any], instruments: Instruments, execution: Execution | None = None) -> Known:
@@ -82,9 +126,10 @@ def known_of(order: Mapping[str, Any], instruments: Instruments, execution: Exec
     average = order.get("filled_avg_price")
     status = str(order["status"])
     return Known(
-        order_id=str(order["client_order_id"]),
+        order_id=str(order["client_order_id"]) if is_ours(order) else "",
         broker_id=str(order["id"]),
         sym=str(order["symbol"]),
+        qty=in_lots(instrument, order["qty"]) if order.get("qty") else None,
         state=_ENDED.get(status, State.ACCEPTED),
         filled=filled,
         paid=filled * Fraction(in_ticks(instrument, average)) if average is not None else None,
@@ -95,20 +140,26 @@ def known_of(order: Mapping[str, Any], instruments: Instruments, execution: Exec
 
 
 def update_of(data: Mapping[str, Any], instruments: Instruments) -> Known | None:
-    """Return what a `trade_updates` message tells; None for a stranger's order. Raises KeyError, ValueError.
+    """Return what a `trade_updates` message tells. Raises KeyError, ValueError; None for a stranger's order instead.
 
     Price and qty of a fill are those of this execution (the price is documented as an average: over its parts); the
     order beside them is as it is after it.
     """
-    order = data["order"]
-    if not is_ours(order):
-        return None
-    execution = None
+    if is_ours(data["order"]):
+        return _update_of(data, instruments)
+    try:
+        return _update_of(data, instruments)
+    except (KeyError, ValueError, TypeError):
+        return None  # of several legs, or another thing that we never order
+
+
+def _update_of(data: Mapping[str, Any], instruments: Instruments) -> Known:
+    order, execution = data["order"], None
     if data["event"] in ("fill", "partial_fill"):
         instrument = instruments(str(order["symbol"]))
         execution = Execution(
             str(data.get("execution_id") or f"{order['id']}-{order['filled_qty']}"),
-            str(order["client_order_id"]),
+            str(order["client_order_id"]) if is_ours(order) else "",
             str(order["id"]),
             str(order["symbol"]),
             Side(order["side"]),

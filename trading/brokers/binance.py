@@ -89,6 +89,11 @@ class Binance:
         fields = messages.order_fields(order, self._instruments(order.sym))
         return self._known(self._ask("private_post_order", fields))
 
+    def place_pair(self, target: Order, stop: Order) -> list[Known]:
+        fields = messages.pair_fields(target, stop, self._instruments(target.sym))
+        answer = self._ask("private_post_orderlist_oco", fields)
+        return [self._known(one) for one in _read(lambda: _list_of(answer["orderReports"]), "pair")]
+
     def cancel(self, order: Reference) -> None:
         self._ask("private_delete_order", {"symbol": order.sym, "origClientOrderId": order.order_id})
 

@@ -96,6 +96,28 @@ def order_fields(order: Order, instrument: Instrument) -> dict[str, str]:
     return fields
 
 
+def pair_fields(target: Order, stop: Order, instrument: Instrument) -> dict[str, str]:
+    """Return the parameters of POST /api/v3/orderList/oco for a target and a stop of which one cancels the other.
+
+    Raises Denied for what Binance does not know, before it is sent.
+    """
+    if target.side is not Side.SELL:
+        raise Denied("not sent: a pair closes a position by a sale; spot has no short position to be bought back")
+    return {
+        "symbol": target.sym,
+        "side": "SELL",
+        "quantity": qty_text(instrument, target.qty),
+        "listClientOrderId": f"tl{target.order_id.removeprefix('tp')}",
+        "aboveType": "LIMIT_MAKER",
+        "aboveClientOrderId": target.order_id,
+        "abovePrice": price_text(instrument, _given(target, "limit_price")),
+        "belowType": "STOP_LOSS",
+        "belowClientOrderId": stop.order_id,
+        "belowStopPrice": price_text(instrument, _given(stop, "stop_price")),
+        "newOrderRespType": "FULL",
+    }
+
+
 def is_ours(order: Mapping[str, Any]) -> bool:
     """Return whether an order of REST is the plant's, by its id."""
     return str(order.get("clientOrderId") or "").startswith(OURS)

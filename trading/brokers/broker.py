@@ -54,11 +54,15 @@ class Unclear(BrokerError):
 
 
 class Reference(NamedTuple):
-    """What an order is asked for by; `broker_id` "" if the broker has not told it."""
+    """What an order is asked for by; `broker_id` "" if the broker has not told it.
+
+    leg_of   our id of the order that it was sent with, as its stop; "": it was sent by itself
+    """
 
     order_id: str
     sym: str
     broker_id: str = ""
+    leg_of: str = ""
 
 
 class Execution(NamedTuple):
@@ -90,6 +94,9 @@ class Execution(NamedTuple):
 class Known:
     """An order of ours as the broker has it.
 
+    order_id     ours; "" where the broker names only its own id of the order
+    leg_of       our id of the order that it was sent with, where it is the stop of a pair and has no id of ours
+    qty          lots of the order, None: not told
     state        in our words; a state that says nothing new of a live order is `accepted`
     filled       lots executed, over all executions
     paid         sum of lots * ticks of those; None: not told
@@ -107,6 +114,8 @@ class Known:
     reason: str = ""
     executions: tuple[Execution, ...] = ()
     cancelling: bool = False
+    leg_of: str = ""
+    qty: int | Fraction | None = None
 
     @property
     def reference(self) -> Reference:
@@ -162,7 +171,7 @@ class Broker(Protocol):
         """Return an order by the id that we gave it. Raises Absent, Denied, Unclear."""
 
     def open_orders(self) -> list[Known]:
-        """Return our open orders; a stranger's are left out."""
+        """Return our open orders, and stops that were sent with them; a stranger's are left out."""
 
     def executions(self, since: int) -> list[Execution]:
         """Return the account's executions since a time (ns), to the last page, in any order."""
@@ -177,7 +186,10 @@ class Broker(Protocol):
         """Return the account's cash in 1e-8 of its currency."""
 
     def events(self, timeout_s: float) -> list[News]:
-        """Return what the order socket told, after waiting at most about so many seconds; connects when it is time."""
+        """Return what the order socket told, after waiting at most about so many seconds; connects when it is time.
+
+        Where orders of ours may lack an id of ours, a stranger's are told as well.
+        """
 
     def close(self) -> None:
         """Disconnect for good."""
@@ -189,3 +201,11 @@ class Lists(Protocol):
 
     def orders(self, since: int) -> list[Known]:
         """Return our orders that it took since a time (ns), open or done; a stranger's are left out."""
+
+
+@runtime_checkable
+class Pairs(Protocol):
+    """A broker that takes a target and a stop of one position as one order, of which one cancels the other."""
+
+    def place_pair(self, target: Order, stop: Order) -> list[Known]:
+        """Send both, once, as one; return what it tells of each. Raises as `Broker.place` does, then of both."""

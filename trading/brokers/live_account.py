@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, NamedTuple
 
-from trading.brokers.broker import Broker, BrokerError, Down, Lists, News, Surveyed, Unclear
+from trading.brokers.broker import Broker, BrokerError, Down, Lists, News, Pairs, Surveyed, Unclear
 from trading.brokers.desk.desk import Books, Desk, Output, Request, Survey
 from trading.brokers.desk.recall import Recall
 from trading.brokers.desk.reconciliation import Finding
@@ -54,7 +54,8 @@ class LiveAccount:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._name, self._broker, self._clock, self._wake = name, broker, clock, wake
-        self._desk = Desk(books, since, reconcile_s, TOGETHER if isinstance(broker, Lists) else 0)
+        together = TOGETHER if isinstance(broker, Lists) else 0
+        self._desk = Desk(books, since, reconcile_s, together, self.pairs)
         self._requests: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
         self._results: queue.SimpleQueue[tuple[Request, object] | News] = queue.SimpleQueue()
         self._number = count()
@@ -74,6 +75,11 @@ class LiveAccount:
     def ready(self) -> bool:
         """Whether an order would be sent at once."""
         return self._desk.ready
+
+    @property
+    def pairs(self) -> bool:
+        """Whether a target and a stop go out as one order."""
+        return isinstance(self._broker, Pairs)
 
     def resume(self, orders: Iterable[Order]) -> list[OrderReport | Finding]:
         """Take the account's orders from the journal and connect."""
@@ -153,6 +159,9 @@ class LiveAccount:
 
     def _answer(self, request: Request) -> object:
         broker = self._broker
+        if isinstance(request, Submit) and request.stop is not None:
+            assert isinstance(broker, Pairs)
+            return broker.place_pair(request.order, request.stop)
         if isinstance(request, Submit):
             return broker.place(request.order)
         if isinstance(request, Withdraw):

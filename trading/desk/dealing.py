@@ -12,6 +12,7 @@ from plant.state.commands import terms_of
 from trading.account import Account
 from trading.accounts.shared import held_of
 from trading.desk.ahead import ahead_of
+from trading.desk.exits import refusal
 from trading.desk.guard import Guard
 from trading.desk.ledger import Booked, Cancel, Ledger, Place
 from trading.desk.listing import Listing
@@ -130,9 +131,13 @@ class Dealing:
         if booked.turned:
             self._closed(order.sym, order.order_id, event)
         if booking.opened:
-            for child in self.desk.children(order, booking.opened, event):
+            exits = self.desk.children(order, booking.opened, event)
+            for child in exits:
                 self._ledger.add(child, event)
-                self._send(child, event)
+                if wrong := "" if self._setup.simulated else refusal(child, exits, self._setup.broker):
+                    self._ledger.become(child.order_id, State.REFUSED, event, wrong)
+                else:
+                    self._send(child, event)
 
     def _closed(self, sym: str, by: str, event: Event) -> None:
         """Cancel what was to close a position, since an order has."""

@@ -30,11 +30,9 @@ from trading.brokers.broker import (
 from trading.brokers.desk import ticket as one_order
 from trading.brokers.desk.recall import Recall, recall_of
 from trading.brokers.desk.reconciliation import Finding, What, cash_compared, positions_compared
+from trading.brokers.desk.register import Register
 from trading.brokers.desk.ticket import Fetch, Find, Phase, Submit, Ticket, Withdraw
-from trading.orders import FINAL, Order
-
-HOLD_S = 15.0
-"""An order that could not be sent for so long is rejected: what it was decided on is past."""
+from trading.orders import FINAL, Order, State
 
 CONFIRM_S = 2.0
 """Before a difference is looked at again; then twice as long each time, while it changes."""
@@ -77,12 +75,14 @@ class Desk:
     since        ns: executions from here on may be missing in the books (the last fill's time, or the run's start)
     reconcile_s  seconds between two surveys
     together     from so many orders to be asked for at once on, their list is asked for instead; 0: the broker has none
+    pairs        whether the broker takes a target and a stop as one order
     """
 
-    def __init__(self, books: Books, since: int, reconcile_s: float = 60.0, together: int = 0) -> None:
+    def __init__(
+        self, books: Books, since: int, reconcile_s: float = 60.0, together: int = 0, pairs: bool = False
+    ) -> None:
         self._books, self._since, self._reconcile_s, self._together = books, since, reconcile_s, together
-        self._tickets: dict[str, Ticket] = {}
-        self._by_broker_id: dict[str, str] = {}
+        self._register = Register(books.order, pairs)
         self._unclaimed: dict[str, list[Execution]] = {}
         self._before: tuple[Mapping[str, int], int | None] = {}, None
         self._orphans: set[str] = set()
@@ -113,20 +113,21 @@ class Desk:
 
     def place(self, order: Order, now: float) -> list[Output]:
         """Send an order that the journal has as `submitting`, or hold it; an id that came before is left alone."""
-        if order.order_id in self._tickets:
+        if self._register.get(order.order_id) is not None:
             return []
-        ticket = self._tickets[order.order_id] = Ticket(order, now)
-        return list(ticket.submit(now)) if self.ready else []
+        ticket = Ticket(order, now)
+        self._register.add(ticket)
+        return list(self._register.submit(ticket, now)) if self.ready else []
 
     def cancel(self, order_id: str, now: float) -> list[Output]:
         """Have an order cancelled; also while the order socket is down, since that can only make the risk less."""
-        ticket, out = self._tickets.get(order_id), list[Output]()
+        ticket, out = self._register.get(order_id), list[Output]()
         if ticket is None:
             order = self._books.order(order_id)
             if order is None:
                 return []
             ticket, out = self._opened(order, now)
-        return [*out, *ticket.withdraw(now)]
+        return [*out, *(one for _, done in self._register.withdraw(ticket, now) for one in done)]
 
     def hear(self, news: News, now: float) -> list[Output]:
         """Take what the order socket told."""
@@ -147,15 +148,15 @@ class Desk:
             return self._asked(self._take_survey(request, result, now))
         if isinstance(request, Recall):
             return self._recalled(request, result, now)
-        order_id = request.order.order_id if isinstance(request, Submit) else request.reference.order_id
-        ticket = self._tickets.get(order_id)
+        if isinstance(request, Submit):
+            placed = self._register.placed(request, result, now)
+            return [one for ticket, out in placed for one in self._noted(ticket, out, now)]
+        ticket = self._register.get(request.reference.order_id)
         if ticket is None:
             return []
         out: list[one_order.Output] = []
         error = result if isinstance(result, BrokerError) else None
-        if isinstance(request, Submit):
-            out = ticket.failed(error, now) if error is not None else ticket.hear(_known_of(result), now)
-        elif isinstance(request, Withdraw):
+        if isinstance(request, Withdraw):
             out = ticket.withdrawn(error, now)
         elif isinstance(request, Fetch):
             out = ticket.fetched(error if error is not None else result, now)  # type: ignore[arg-type]  # of a list
@@ -164,7 +165,8 @@ class Desk:
         elif error is not None:
             ticket.unanswered()
         else:
-            out = ticket.found(_known_of(result), now)
+            assert isinstance(result, Known)
+            out = ticket.found(self._register.told(result, ticket.order.order_id), now)
         return self._noted(ticket, out, now)
 
     def tick(self, now: float) -> list[Output]:
@@ -174,14 +176,12 @@ class Desk:
             out += self._compare(now)
         elif self._unsettled and self._up and not self._settling:
             self._unsettled, self._survey_at = False, now
-        for ticket in list(self._tickets.values()):
-            if ticket.phase is Phase.HELD and self.ready:
-                out += ticket.submit(now)
-            elif ticket.phase is Phase.HELD and now - ticket.since >= HOLD_S:
-                out += ticket.refuse(f"not sent for {HOLD_S:.0f} s: {self.state}", now)
+        for ticket in self._register:
+            if ticket.phase is Phase.HELD:
+                out += self._register.submit(ticket, now) if self.ready else []
+                out += self._register.held(ticket, "" if self.ready else self.state, now)
             elif ticket.phase is Phase.DONE and now - ticket.since >= KEEP_DONE_S and not ticket.fills.gap:
-                del self._tickets[ticket.order.order_id]
-                self._by_broker_id.pop(ticket.broker_id, None)
+                self._register.drop(ticket)
             else:
                 out += ticket.tick(now)
         if self._survey_at is not None and now >= self._survey_at and not self._surveying:
@@ -199,14 +199,17 @@ class Desk:
         return [*(one for one in out if not (isinstance(one, Find) and one.reference in among)), instead]
 
     def _order_of(self, find: Find) -> Order:
-        return self._tickets[find.reference.order_id].order
+        ticket = self._register.get(find.reference.order_id)
+        assert ticket is not None
+        return ticket.order
 
     def _recalled(self, recall: Recall, result: object, now: float) -> list[Output]:
         """Take the answer to Recall."""
         out: list[Output] = []
-        listed = {known.order_id: known for known in result} if isinstance(result, list) else {}
+        told = map(self._register.told, result) if isinstance(result, list) else ()
+        listed = {known.order_id: known for known in told}
         for order_id in (reference.order_id for reference in recall.references):
-            if (ticket := self._tickets.get(order_id)) is None:
+            if (ticket := self._register.get(order_id)) is None:
                 continue
             if isinstance(result, BrokerError):
                 ticket.unanswered()
@@ -218,25 +221,31 @@ class Desk:
 
     def _opened(self, order: Order, now: float) -> tuple[Ticket, list[Output]]:
         ticket, out = Ticket.resumed(order, now)
-        self._tickets[order.order_id] = ticket
+        self._register.add(ticket)
         return ticket, self._noted(ticket, out, now)
 
     def _noted(self, ticket: Ticket, out: Iterable[one_order.Output], now: float) -> list[Output]:
         noted: list[Output] = list(out)
-        if ticket.broker_id:
-            self._by_broker_id[ticket.broker_id] = ticket.order.order_id
-            for execution in self._unclaimed.pop(ticket.broker_id, ()):
-                noted += self._execution(execution, now)
+        self._register.heard(ticket)
+        for execution in self._unclaimed.pop(ticket.broker_id, ()) if ticket.broker_id else ():
+            noted += self._execution(execution, now)
         return noted
 
     def _known(self, known: Known, now: float, fresh: bool = False) -> list[Output]:
         out: list[Output] = []
-        ticket = self._tickets.get(known.order_id)
+        known = self._register.told(known)
+        if not known.order_id:  # a stranger's, or the stop of a pair of which the answer is under way
+            for execution in known.executions:
+                self._unclaimed.setdefault(known.broker_id, []).append(execution)
+            return []
+        ticket = self._register.get(known.order_id)
         if ticket is None:
             order = self._books.order(known.order_id)
             if order is None:
                 return self._orphan(known)
             ticket, out = self._opened(order, now)
+        if ticket.leg and known.state is State.REPLACED:  # by one that goes on in its place, perhaps
+            return out + self._noted(ticket, ticket.doubt(now), now)
         for execution in known.executions:
             self._count_fee(execution)
         return out + self._noted(ticket, ticket.hear(known, now, fresh), now)
@@ -266,21 +275,23 @@ class Desk:
         self._unclaimed = {}
         for execution in sorted(result.executions, key=lambda one: one.cumulative):
             out += self._execution(execution, now)
-        listed = {known.order_id for known in result.open_orders}
-        for known in result.open_orders:
-            ticket = self._tickets.get(known.order_id)
+        opened = [self._register.told(known) for known in result.open_orders]
+        listed = {known.order_id for known in opened}
+        for known in opened:
+            ticket = self._register.get(known.order_id)
             # One that ended after the list was asked for is in it by right.
             fresh = ticket is None or ticket.since < survey.asked_at
             out += self._known(known, now, fresh)
-        for order_id, ticket in list(self._tickets.items()):
-            if ticket.phase is Phase.LIVE and order_id not in listed and ticket.since < survey.asked_at:
+        for ticket in self._register:
+            name = ticket.order.order_id
+            if ticket.phase is Phase.LIVE and name not in listed and ticket.since < survey.asked_at:
                 out += ticket.doubt(now)
         self._surveyed = survey, result
         return out
 
     def _execution(self, execution: Execution, now: float) -> list[Output]:
-        order_id = execution.order_id or self._by_broker_id.get(execution.broker_id, "")
-        ticket = self._tickets.get(order_id)
+        order_id = execution.order_id or self._register.of_broker(execution.broker_id)
+        ticket = self._register.get(order_id)
         if ticket is None:
             order = self._books.order(order_id) if order_id else None
             if order is None:
@@ -326,15 +337,10 @@ class Desk:
 
     @property
     def _settling(self) -> bool:
-        return any(ticket.settling for ticket in self._tickets.values())
+        return any(ticket.settling for ticket in self._register)
 
     def _look_again(self, now: float) -> list[Output]:
         wait = CONFIRM_S * 2 ** min(self._confirms, 5)
         self._confirms += 1
         self._survey_at = min(now + wait, self._survey_at or now + wait)
         return []
-
-
-def _known_of(result: object) -> Known:
-    assert isinstance(result, Known), f"expected an order, found {type(result).__name__}"
-    return result

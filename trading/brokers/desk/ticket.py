@@ -17,7 +17,7 @@ from trading.brokers.desk.fill_book import FillBook
 from trading.brokers.desk.inquiry import ABSENT_AFTER_S, Inquiry
 from trading.brokers.desk.reconciliation import Finding, What
 from trading.events import Fill, OrderReport
-from trading.orders import FINAL, Order, State
+from trading.orders import FINAL, Kind, Order, State
 
 GRACE_S = 1.0
 """So long an execution that was told of may take to come by the socket, before it is fetched."""
@@ -27,9 +27,10 @@ FETCHES = 3
 
 
 class Submit(NamedTuple):
-    """Send an order. It is asked for once in the life of an order."""
+    """Send an order. It is asked for once in the life of an order; `stop`: the other of a pair, sent with it."""
 
     order: Order
+    stop: Order | None = None
 
 
 class Withdraw(NamedTuple):
@@ -71,9 +72,11 @@ class Ticket:
         self.order, self.phase, self.since = order, phase, now
         self.broker_id = order.broker_id
         self.fills = FillBook(order.filled)
+        self.wants_cancel = False
+        self._qty = order.qty
         self._inquiry: Inquiry | None = None
         self._final: Known | None = None
-        self._was_absent = self._wants_cancel = self._withdrawing = False
+        self._was_absent = self._withdrawing = False
         self._asked_at = now
         self._fetch_at: float | None = None
         self._fetching, self._fetches = False, 0
@@ -91,7 +94,7 @@ class Ticket:
         unheard = cancelling and not order.broker_id and not order.filled
         if unheard or order.state in (State.CREATED, State.SUBMITTING, State.UNKNOWN):
             ticket = cls(order, now, Phase.SENT)
-            ticket._wants_cancel = cancelling
+            ticket.wants_cancel = cancelling
             return ticket, ticket._unknown("the plant was restarted while it was being sent", now)
         ticket = cls(order, now, Phase.LIVE)
         return ticket, ticket.withdraw(now) if cancelling else []
@@ -99,7 +102,12 @@ class Ticket:
     @property
     def reference(self) -> Reference:
         """What the order is asked for by."""
-        return Reference(self.order.order_id, self.order.sym, self.broker_id)
+        return Reference(self.order.order_id, self.order.sym, self.broker_id, self.order.pair if self.leg else "")
+
+    @property
+    def leg(self) -> bool:
+        """Whether it is the stop of a pair, which may have no id of ours at the broker."""
+        return bool(self.order.pair) and self.order.kind is Kind.STOP
 
     @property
     def settling(self) -> bool:
@@ -140,13 +148,15 @@ class Ticket:
             self.phase, self.since, self._inquiry, self._final = Phase.LIVE, now, None, None
             if known.state is not State.REJECTED:
                 out.append(self._report(State.ACCEPTED, market_time=known.market_time))
+        if self.order.pair and self.phase is not Phase.DONE:
+            out += self._resized(known)
         for execution in known.executions:
             out += self._book(execution)
         if isinstance(known.filled, int):
             self.fills.hear(known.filled, known.paid)
         if ended and self.phase is not Phase.DONE:
             self._final = known
-        elif self._wants_cancel and not self._withdrawing and (first or (fresh and not known.cancelling)):
+        elif self.wants_cancel and not self._withdrawing and (first or (fresh and not known.cancelling)):
             out += self._withdraw()
         return out + self._settled(now)
 
@@ -154,7 +164,7 @@ class Ticket:
         """Take the answer to Find."""
         if self._inquiry is not None:
             self._inquiry.answered()
-            if not self._wants_cancel:
+            if not self.wants_cancel:
                 self._inquiry = None
         # What was asked before the order ended may have been answered before it, too.
         return self.hear(known, now, fresh=self._asked_at > self.since)
@@ -189,11 +199,11 @@ class Ticket:
         self._inquiry = Inquiry(now)
         return self._ask(now)
 
-    def withdraw(self, now: float) -> list[Output]:
+    def withdraw(self, now: float, reason: str = "it was not sent yet") -> list[Output]:
         """Have it cancelled; one that was not sent is so at once, one that is unknown as soon as it is found."""
-        self._wants_cancel = True
+        self.wants_cancel = True
         if self.phase is Phase.HELD:
-            return self._end(State.CANCELLED, "it was not sent yet", now)
+            return self._end(State.CANCELLED, reason, now)
         return self._withdraw() if self.phase is Phase.LIVE and not self._withdrawing else []
 
     def withdrawn(self, error: BrokerError | None, now: float) -> list[Output]:
@@ -247,6 +257,14 @@ class Ticket:
         self._withdrawing = True
         return [Withdraw(self.reference)]
 
+    def _resized(self, known: Known) -> list[Output]:
+        """Take that the broker made it smaller, as it may when the other of its pair is filled in part."""
+        qty = known.qty
+        if not isinstance(qty, int) or not 0 < qty < self._qty:  # a larger one was told before
+            return []
+        self._qty, reason = qty, f"the broker made it {qty} lots of {self._qty}"
+        return [self._report("", qty=qty, reason=reason)]
+
     def _book(self, execution: Execution) -> list[Output]:
         try:
             ready = self.fills.take(execution)
@@ -280,7 +298,7 @@ class Ticket:
 
     def _end(self, state: State, reason: str, now: float, market_time: int = 0) -> list[Output]:
         self.phase, self.since, self._inquiry = Phase.DONE, now, None
-        if state is State.REJECTED and (self._wants_cancel or self.fills.booked > 0):
+        if state is State.REJECTED and (self.wants_cancel or self.fills.booked > 0):
             # What has fills, or was to be cancelled, ends as cancelled: to its strategy the two are one.
             state = State.CANCELLED
         return [self._report(state, reason=reason, market_time=market_time)]
@@ -312,6 +330,7 @@ class Ticket:
         paid: int | Fraction | None = None,
         fill: Fill | None = None,
         reason: str = "",
+        qty: int | None = None,
     ) -> OrderReport:
         names = (self.order.sym, market_time, 0, 0, 0, self.order.order_id, str(state), self.broker_id)
-        return OrderReport(*names, filled, paid, fill, reason)
+        return OrderReport(*names, filled, paid, fill, reason, qty)
