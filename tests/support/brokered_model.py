@@ -89,7 +89,7 @@ class ModelBroker(World):
         for held in self.held.values():
             if held.state is State.ACCEPTED and chance() < 0.1:
                 self._execute(held)
-            elif held.state is State.CANCELLED and faults and held.filled < held.order.qty and chance() < 0.01:
+            elif held.state is State.CANCELLED and faults and held.filled < held.qty and chance() < 0.01:
                 self._execute(held, State.CANCELLED)
         if self._connect_at is not None and self.now >= self._connect_at:
             self._connect_at, self.socket_up = None, True
