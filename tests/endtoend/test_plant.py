@@ -86,10 +86,13 @@ def test_a_signal_is_published_once_however_often_the_processor_restarts(start_p
     feed.publish("bars", bars(1, first_minute=200))
     feed.flush()
     eventually(lambda: db.count("indicators") == 201)
-    journaled = sum(len(b) for b in plant.journal("signals"))
-    eventually(lambda: db.count("signals") == journaled == plant.ask("processor").count("signals"))
-    assert journaled == sum(len(b) for b in plant.journal("signals"))
-    assert journaled - signals <= 2, "only the new bar may have raised signals"
+
+    def journaled() -> int:
+        return sum(len(b) for b in plant.journal("signals"))
+
+    eventually(lambda: db.count("signals") == journaled() == plant.ask("processor").count("signals"))
+    assert not db.select("signals").duplicated(["sym", "interval", "time", "signal"]).any()
+    assert journaled() - signals <= 2, "only the new bar may have raised signals"
 
 
 @pytest.mark.parametrize("victim", ["tickerplant", "rdb", "processor", "feedhandler simulated"])
